@@ -1,0 +1,146 @@
+//! Calendars: ISO 8601 weeks and days, as plain integers.
+//!
+//! A day is the number of days since 1970-01-01 (proleptic Gregorian calendar),
+//! as in parquet's `DATE`. A week is the number of weeks since the ISO week that
+//! holds 1970-01-01, so that neighbours differ by one across every new year.
+//! Conversions follow Howard Hinnant, "chrono-Compatible Low-Level Date
+//! Algorithms" (days_from_civil, civil_from_days).
+
+/// A date of the proleptic Gregorian calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date {
+    /// Year.
+    pub year: i32,
+    /// Month, 1 to 12.
+    pub month: u8,
+    /// Day of the month, 1 to 31.
+    pub day: u8,
+}
+
+/// Days since 1970-01-01 of a date that exists.
+pub fn day_of(date: Date) -> i32 {
+    let (m, d) = (i32::from(date.month), i32::from(date.day));
+    let y = date.year - i32::from(m <= 2);
+    let era = y.div_euclid(400);
+    let year_of_era = y.rem_euclid(400);
+    let day_of_year = (153 * (m + if m > 2 { -3 } else { 9 }) + 2) / 5 + d - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The date of a day, for days whose year fits 32 bits.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // month <= 12, day <= 31
+pub fn date_of(day: i32) -> Date {
+    let z = i64::from(day) + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    Date {
+        year: (yoe + era * 400 + i64::from(month <= 2)) as i32,
+        month: month as u8,
+        day: (doy - (153 * mp + 2) / 5 + 1) as u8,
+    }
+}
+
+/// Day of the week, Monday = 0 to Sunday = 6.
+pub fn weekday(day: i32) -> i32 {
+    (day.rem_euclid(7) + 3).rem_euclid(7)
+}
+
+/// The first day (Monday) of a week.
+pub fn monday(week: i32) -> i32 {
+    week * 7 - 3
+}
+
+/// The week that holds a day.
+pub fn week_of(day: i32) -> i32 {
+    (day + 3).div_euclid(7)
+}
+
+/// ISO year and week number (1 to 53) of a week.
+pub fn iso_of(week: i32) -> (i32, i32) {
+    // The Thursday decides the year (ISO 8601, 3.2.2).
+    let year = date_of(monday(week) + 3).year;
+    (year, week - first_week(year) + 1)
+}
+
+/// The first week of an ISO year: the one that holds 4 January.
+pub fn first_week(year: i32) -> i32 {
+    week_of(day_of(Date { year, month: 1, day: 4 }))
+}
+
+/// Weeks in an ISO year, 52 or 53.
+pub fn weeks_in(year: i32) -> i32 {
+    first_week(year + 1) - first_week(year)
+}
+
+/// The week of ISO year `year` (1 to 9999) with number `number`, if there is one.
+pub fn week_from_iso(year: i32, number: i32) -> Option<i32> {
+    ((1..=9999).contains(&year) && (1..=weeks_in(year)).contains(&number))
+        .then(|| first_week(year) + number - 1)
+}
+
+/// Reads a label `yyyy_ww` of ASCII digits that names an ISO week that exists.
+pub fn parse_label(label: &[u8]) -> Option<i32> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0i32, |n, b| b.is_ascii_digit().then(|| n * 10 + i32::from(b - b'0')))
+    };
+    match label {
+        [year @ .., b'_', a, b] if year.len() == 4 => week_from_iso(number(year)?, number(&[*a, *b])?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_round_trip_over_five_centuries() {
+        for day in -100_000..100_000 {
+            assert_eq!(day_of(date_of(day)), day);
+        }
+        assert_eq!(day_of(Date { year: 1970, month: 1, day: 1 }), 0);
+        assert_eq!(date_of(18_628), Date { year: 2021, month: 1, day: 1 });
+    }
+
+    #[test]
+    fn weeks_follow_one_another_over_every_new_year() {
+        let mut previous = iso_of(week_of(day_of(Date { year: 1, month: 1, day: 4 })));
+        for week in first_week(1) + 1..first_week(3000) {
+            let (year, number) = iso_of(week);
+            assert!(
+                (year, number) == (previous.0, previous.1 + 1)
+                    || (year, number) == (previous.0 + 1, 1) && matches!(previous.1, 52 | 53)
+            );
+            assert_eq!(week_from_iso(year, number), Some(week));
+            assert_eq!(weekday(monday(week)), 0);
+            previous = (year, number);
+        }
+    }
+
+    #[test]
+    fn known_weeks() {
+        let week = |year, month, day| iso_of(week_of(day_of(Date { year, month, day })));
+        assert_eq!(week(2021, 1, 3), (2020, 53));
+        assert_eq!(week(2021, 1, 4), (2021, 1));
+        assert_eq!(week(2024, 12, 30), (2025, 1));
+        assert_eq!(week(2020, 10, 4), (2020, 40));
+        assert_eq!(weeks_in(2020), 53);
+        assert_eq!(weeks_in(2021), 52);
+    }
+
+    #[test]
+    fn labels() {
+        assert_eq!(parse_label(b"2020_53").map(iso_of), Some((2020, 53)));
+        for bad in [
+            "2021_53", "2021_00", "2021_54", "0000_10", "2021_5", "2021-19", "2021_19 ", "+021_19", "",
+            "_19", "21_19", "2021__9", "2021_1e", "202119",
+        ] {
+            assert_eq!(parse_label(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

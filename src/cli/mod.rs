@@ -1,0 +1,6 @@
+//! The program.
+
+/// The program's entry.
+pub fn main() -> std::process::ExitCode {
+    todo!()
+}

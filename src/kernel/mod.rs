@@ -1,0 +1,13 @@
+//! The hot loops, and the only unsafe code.
+
+/// A kernel path, callable by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// Walk the runs of the key columns together.
+    Runs,
+    /// Filter to a bitmap, compress the survivors.
+    Bitmap,
+    /// One row at a time.
+    Scalar,
+}

@@ -1,0 +1,39 @@
+//! Rollshare: the rolling share of organic users per country and ISO week,
+//! straight from parquet.
+//!
+//! The folders follow the way of the data:
+//!
+//! | module | what happens there |
+//! |---|---|
+//! | [`storage`] | where bytes come from: files, folders, globs, hive partitions |
+//! | [`parquet`] | footer, page headers, codecs and encodings, all bounds-checked |
+//! | [`ids`] | a column as dictionary ids and runs; what each dictionary entry means |
+//! | [`kernel`] | the hot loops: unpacking, run intersection, bitmaps (the only unsafe code) |
+//! | [`grid`] | exact sums per country and week, the account of rows, merging |
+//! | [`window`] | rolling windows by prefix sums |
+//! | [`table`] | the share table and the statistics beside the share |
+//! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
+//! | [`cli`] | the program |
+//!
+//! [`Job`] says what is asked, [`scan`] turns sources into a [`grid::Partial`],
+//! [`table::finish`] turns that into a [`table::Table`].
+#![deny(unsafe_code)]
+
+pub mod calendar;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod error;
+pub mod grid;
+pub mod ids;
+pub mod job;
+pub mod kernel;
+pub mod parquet;
+pub mod publish;
+pub mod sample;
+pub mod scan;
+pub mod storage;
+pub mod table;
+pub mod window;
+
+pub use error::{Error, Place, Result};
+pub use job::{Columns, Grain, Job, Semantics};

@@ -1,0 +1,4 @@
+//! The program: see [`rollshare::cli`].
+fn main() -> std::process::ExitCode {
+    rollshare::cli::main()
+}

@@ -1,0 +1,1 @@
+//! Parquet, as far as a scan needs it.

@@ -1,0 +1,1 @@
+//! Rolling windows by prefix sums.
