@@ -1,0 +1,331 @@
+//! The cube behind the sample: every row is a pure function of seed and index, so
+//! totals need no state and any order can be written.
+//!
+//! A day's rows are its countries, each with `alive` channels (a prefix of the
+//! day's order of channels). A country-day holds, in this order, `all` rows for
+//! the alive channels and a few idle ones (always 0), `android` rows and `ios`
+//! rows for those alive channels that run on that system.
+
+#![allow(clippy::indexing_slicing)] // all indices come from the cube's own tables, not from input
+
+use std::ops::Range;
+
+use super::names::{self, Channel};
+use crate::calendar;
+
+pub(super) const ALL: u8 = 0;
+pub(super) const ANDROID: u8 = 1;
+pub(super) const IOS: u8 = 2;
+pub(super) const SYSTEMS: [&str; 3] = ["all", "android", "ios"];
+
+/// Monday of 2020_44, nine weeks before the end of a 53-week year.
+const START: calendar::Date = calendar::Date { year: 2020, month: 10, day: 26 };
+/// The first weeks have no gap, so that every sample crosses the new year.
+const WHOLE_WEEKS: u64 = 12;
+const COUNTRIES_MAX: u64 = 240;
+const CHANNELS: u64 = 26;
+/// What 240 countries with 26 channels fill four years with.
+const ROWS_OF_FOUR_YEARS: u64 = 20_000_000;
+/// How many orders the channels come in.
+const ORDERS: usize = 8;
+/// The channels that lead in every order.
+const LEADERS: usize = 4;
+
+/// One row of the sample; days count from the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    pub(super) day: u16,
+    pub(super) country: u16,
+    pub(super) system: u8,
+    pub(super) channel: u16,
+    pub(super) value: u32,
+}
+
+/// The rows of one country on one day.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    /// Index of the first row.
+    start: u64,
+    /// Channels with rows per system.
+    alive: u16,
+    /// Channels after those, with an `all` row of 0 only.
+    idle: u8,
+}
+
+/// The channels in the order in which a day's countries take them.
+struct Order {
+    channels: Vec<u16>,
+    android: Vec<u16>,
+    ios: Vec<u16>,
+    /// Android and ios channels among the first n.
+    before: Vec<(u16, u16)>,
+    /// Where a channel stands.
+    position: Vec<u16>,
+}
+
+impl Order {
+    fn new(channels: &[Channel], rotation: usize) -> Self {
+        let tail = channels.len() - LEADERS;
+        let step = rotation * tail / ORDERS;
+        let at = |p: usize| if p < LEADERS { p } else { LEADERS + (p - LEADERS + step) % tail };
+        let mut order = Order {
+            channels: (0..channels.len()).map(|p| small(at(p))).collect(),
+            android: vec![],
+            ios: vec![],
+            before: vec![(0, 0)],
+            position: vec![0; channels.len()],
+        };
+        for (p, &c) in order.channels.iter().enumerate() {
+            order.position[usize::from(c)] = small(p);
+            if channels[usize::from(c)].android {
+                order.android.push(c);
+            }
+            if channels[usize::from(c)].ios {
+                order.ios.push(c);
+            }
+            order.before.push((small(order.android.len()), small(order.ios.len())));
+        }
+        order
+    }
+
+    fn rows(&self, cell: Cell) -> u64 {
+        let (android, ios) = self.before[usize::from(cell.alive)];
+        u64::from(cell.alive) + u64::from(cell.idle) + u64::from(android) + u64::from(ios)
+    }
+}
+
+/// Seeded dimensions and the place of every row.
+pub(super) struct Cube {
+    seed: u64,
+    rows: u64,
+    /// Sorted by code; one is the total.
+    countries: Vec<names::Country>,
+    total: usize,
+    channels: Vec<Channel>,
+    orders: Vec<Order>,
+    /// Days with data.
+    days: Vec<u16>,
+    /// By day with data, then country.
+    cells: Vec<Cell>,
+}
+
+fn small(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+/// A good 64-bit mixer (the finaliser of splitmix64).
+pub(super) fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+impl Cube {
+    pub(super) fn new(rows: u64, seed: u64) -> Self {
+        let parts = (rows / 340).isqrt().saturating_sub(2).clamp(3, COUNTRIES_MAX);
+        let channels = CHANNELS * rows.max(ROWS_OF_FOUR_YEARS) / ROWS_OF_FOUR_YEARS;
+        let countries = names::countries(parts);
+        let channels = names::channels(channels);
+        let total = countries.iter().position(|c| c.rank.is_none()).unwrap_or(0);
+        let orders = (0..ORDERS).map(|r| Order::new(&channels, r)).collect();
+        let mut cube =
+            Cube { seed: mix(seed), rows, countries, total, channels, orders, days: vec![], cells: vec![] };
+        cube.fill_calendar();
+        cube
+    }
+
+    /// Adds days until the rows are reached; cuts the last one to fit exactly.
+    fn fill_calendar(&mut self) {
+        let mut filled = 0;
+        let mut day = 0;
+        while filled < self.rows {
+            if self.has_data(day) {
+                let first = self.cells.len();
+                self.days.push(day);
+                self.fill_day(u64::from(day));
+                let order = &self.orders[self.order_of(day)];
+                for cell in &mut self.cells[first..] {
+                    cell.start = filled;
+                    if order.rows(*cell) > self.rows - filled {
+                        let left = self.rows - filled;
+                        cell.idle = 0;
+                        while order.rows(*cell) > left {
+                            cell.alive -= 1;
+                        }
+                        // A channel has at most three rows: at most two are left.
+                        cell.idle = u8::try_from(left - order.rows(*cell)).unwrap_or(u8::MAX);
+                    }
+                    filled += order.rows(*cell);
+                }
+            }
+            day += 1;
+        }
+    }
+
+    fn hash(&self, what: u64, a: u64, b: u64) -> u64 {
+        mix(self.seed ^ mix(what ^ (a << 8) ^ (b << 32)))
+    }
+
+    fn has_data(&self, day: u16) -> bool {
+        let day = u64::from(day);
+        if day == 0 {
+            return true;
+        }
+        let countries = self.countries.len() as u64 - 1;
+        // Fewer rows than a year takes: leave days out rather than end early.
+        let thinned = self.hash(1, day, 0) % 9_000 >= self.rows;
+        let missing = self.hash(2, day, 0).is_multiple_of(20 + 2 * countries);
+        // Small companies export by fits and starts: whole months are missing.
+        let gap = day / 7 >= WHOLE_WEEKS && self.hash(3, day / 28, 0) % (15 + countries) < 11;
+        !(thinned || missing || gap)
+    }
+
+    fn fill_day(&mut self, day: u64) {
+        let count = self.countries.len() as u64 - 1;
+        let channels = self.channels.len() as u64;
+        let fill = 150 + 750 * count / COUNTRIES_MAX;
+        let first = self.cells.len();
+        let mut most = 1;
+        for country in 0..self.countries.len() {
+            let mut cell = Cell::default();
+            if let Some(rank) = self.countries[country].rank {
+                let h = self.hash(4, day, country as u64);
+                let late = rank > 0 && day / 7 < self.hash(5, country as u64, 0) % 8;
+                let absent = h % (30 + 2 * count) < 8;
+                if !late && !absent {
+                    let usual = channels * fill * (1_250 - 500 * rank / count) / 1_000_000;
+                    let swing = 1 + usual / 4;
+                    let alive = (usual + (h >> 32) % (2 * swing)).saturating_sub(swing);
+                    cell.alive = u16::try_from(alive.clamp(1, channels - 4)).unwrap_or(1);
+                    cell.idle = u8::from((h >> 60) == 0);
+                }
+            }
+            most = most.max(cell.alive);
+            self.cells.push(cell);
+        }
+        // Whatever a part has, the total has.
+        let alive = (u64::from(most) + channels / 6).min(channels - 2);
+        self.cells[first + self.total] =
+            Cell { alive: u16::try_from(alive).unwrap_or(most), idle: 1, start: 0 };
+    }
+
+    /// The order of channels changes by the week.
+    fn order_of(&self, day: u16) -> usize {
+        usize::try_from(self.hash(6, u64::from(day) / 7, 0) % ORDERS as u64).unwrap_or(0)
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(super) fn countries(&self) -> &[names::Country] {
+        &self.countries
+    }
+
+    pub(super) fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// Days with data and the indices of their rows.
+    pub(super) fn days(&self) -> Vec<(u16, Range<u64>)> {
+        let starts = self.cells.chunks(self.countries.len()).map(|c| c[0].start);
+        let ends = starts.clone().skip(1).chain([self.rows]);
+        self.days.iter().zip(starts.zip(ends)).map(|(d, (start, end))| (*d, start..end)).collect()
+    }
+
+    /// Days since 1970-01-01 of a day of the sample.
+    pub(super) fn date(&self, day: u16) -> i32 {
+        calendar::day_of(START) + i32::from(day)
+    }
+
+    /// As hive partitions write it.
+    pub(super) fn date_label(&self, day: u16) -> String {
+        let date = calendar::date_of(self.date(day));
+        format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+    }
+
+    /// `yyyy_ww` of a week, counted from the first.
+    pub(super) fn week_label(&self, week: u32) -> String {
+        let first = calendar::week_of(calendar::day_of(START));
+        let (year, number) = calendar::iso_of(first + i32::try_from(week).unwrap_or(0));
+        format!("{year:04}_{number:02}")
+    }
+
+    /// The row at `index < rows`, in order of day, country, system, channel.
+    pub(super) fn row(&self, index: u64) -> Row {
+        let width = self.countries.len();
+        let day_at = search(self.days.len(), |d| self.cells[d * width].start <= index);
+        let cells = &self.cells[day_at * width..(day_at + 1) * width];
+        // Of cells that start at the same row, only the last one has rows.
+        let country = search(width, |c| cells[c].start <= index);
+        let cell = cells[country];
+        let day = self.days[day_at];
+        let order = &self.orders[self.order_of(day)];
+        let mut at = usize::try_from(index - cell.start).unwrap_or(0);
+        let all = usize::from(cell.alive) + usize::from(cell.idle);
+        let android = usize::from(order.before[usize::from(cell.alive)].0);
+        let (system, channel) = if at < all {
+            (ALL, order.channels[at])
+        } else {
+            at -= all;
+            if at < android { (ANDROID, order.android[at]) } else { (IOS, order.ios[at - android]) }
+        };
+        let value = match system {
+            ALL => [ANDROID, IOS].iter().map(|s| self.value(day, cells, country, *s, channel)).sum(),
+            part => self.value(day, cells, country, part, channel),
+        };
+        Row { day, country: small(country), system, channel, value }
+    }
+
+    /// The count of a key with one system, 0 where there is no such row.
+    fn value(&self, day: u16, cells: &[Cell], country: usize, system: u8, channel: u16) -> u32 {
+        let runs = &self.channels[usize::from(channel)];
+        if !(if system == ANDROID { runs.android } else { runs.ios }) {
+            return 0;
+        }
+        let position = self.orders[self.order_of(day)].position[usize::from(channel)];
+        if position >= cells[country].alive {
+            return 0;
+        }
+        let key = (u64::from(day) << 40) | (u64::from(channel) << 16) | u64::from(system);
+        // Channels have good and bad weeks.
+        let season = 40 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 120;
+        if country != self.total {
+            return self.part(key, country, channel, season);
+        }
+        // On half of the keys the total counts users that no country has.
+        let elsewhere =
+            if self.hash(8, key, 0) & 1 == 0 { 0 } else { self.part(key, country, channel, season) };
+        let parts = (0..cells.len()).filter(|c| *c != country && position < cells[*c].alive);
+        elsewhere + parts.map(|c| self.part(key, c, channel, season)).sum::<u32>()
+    }
+
+    /// A skewed draw around a mean: five times the mean times the fourth power of
+    /// a uniform number, so that most counts are 0 and a few are large.
+    fn part(&self, key: u64, country: usize, channel: u16, season: u64) -> u32 {
+        let rank = self.countries[country].rank.unwrap_or(0);
+        let size = 1_024 * 40 * (1 + self.countries.len() as u64 / 16) / (1 + rank);
+        let popular = 4 + 3 * u64::from(channel) * u64::from(channel);
+        let taste = 25 + self.hash(9, country as u64, u64::from(channel)) % 150;
+        let mean_1024 = (4 * size / popular * taste / 100 * season / 100).max(200);
+        let uniform = mix(self.seed ^ mix(key ^ ((country as u64) << 56))) >> 48;
+        let square = (uniform * uniform) >> 16;
+        let fourth = (square * square) >> 16;
+        u32::try_from((5 * mean_1024 * fourth) >> 26).unwrap_or(u32::MAX)
+    }
+}
+
+/// The last of `0..len` for which `holds`, where it holds for a prefix.
+fn search(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}

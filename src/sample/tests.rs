@@ -1,0 +1,238 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::column::hybrid_rle;
+use super::cube::{ALL, Cube, Row};
+use super::shuffle::Permutation;
+use super::*;
+use crate::calendar;
+use crate::scan::Silent;
+
+fn rows(cube: &Cube) -> Vec<Row> {
+    (0..cube.rows()).map(|i| cube.row(i)).collect()
+}
+
+#[test]
+fn rows_are_distinct_and_ordered_at_any_size() {
+    for (count, seed) in [(1, 1), (2, 1), (3, 9), (50, 2), (9_330, 1), (60_001, 7)] {
+        let rows = rows(&Cube::new(count, seed));
+        let keys: BTreeSet<_> = rows.iter().map(|r| (r.day, r.country, r.system, r.channel)).collect();
+        assert_eq!(keys.len() as u64, count);
+        assert!(rows.is_sorted_by_key(|r| (r.day, r.country, r.system)));
+    }
+}
+
+#[test]
+fn totals_hold_on_every_key() {
+    for (count, seed) in [(1, 1), (777, 3), (9_330, 1), (9_331, 1), (40_000, 5), (200_000, 8)] {
+        let cube = Cube::new(count, seed);
+        let total = cube.countries().iter().position(|c| c.code == "ALL").unwrap() as u16;
+        let mut systems: BTreeMap<_, (Option<u32>, u32)> = BTreeMap::new();
+        let mut countries: BTreeMap<_, (Option<u32>, u32)> = BTreeMap::new();
+        for row in rows(&cube) {
+            let by_system = systems.entry((row.day, row.country, row.channel)).or_default();
+            let by_country = countries.entry((row.day, row.system, row.channel)).or_default();
+            if row.system == ALL {
+                by_system.0 = Some(row.value);
+            } else {
+                by_system.1 += row.value;
+            }
+            if row.country == total {
+                by_country.0 = Some(row.value);
+            } else {
+                by_country.1 += row.value;
+            }
+        }
+        for (key, (all, parts)) in &systems {
+            assert!(all.unwrap_or(0) == *parts, "{count} {key:?}: {all:?} {parts}");
+        }
+        let larger = countries.values().filter(|(all, parts)| all.unwrap_or(0) > *parts).count();
+        for (key, (all, parts)) in &countries {
+            assert!(all.unwrap_or(0) >= *parts, "{count} {key:?}: {all:?} {parts}");
+        }
+        assert!(count < 1_000 || (countries.len() / 10..countries.len()).contains(&larger));
+    }
+}
+
+#[test]
+fn nine_thousand_rows_look_like_a_small_company() {
+    let cube = Cube::new(9_330, 1);
+    let rows = rows(&cube);
+    let weeks: BTreeSet<u16> = rows.iter().map(|r| r.day / 7).collect();
+    let span = *weeks.last().unwrap() as usize + 1;
+    assert_eq!(cube.countries().len(), 4);
+    assert_eq!(cube.channels().len(), 26);
+    assert!((52..80).contains(&span), "{span} weeks");
+    assert!(weeks.len() < span, "no week is missing");
+    let zeros = rows.iter().filter(|r| r.value == 0).count();
+    assert!((3_000..6_000).contains(&zeros), "{zeros} zeros");
+    let channels: BTreeSet<u16> = rows.iter().map(|r| r.channel).collect();
+    assert!(channels.len() > 20);
+    let labels: BTreeSet<String> = weeks.iter().map(|w| cube.week_label(u32::from(*w))).collect();
+    assert!(labels.contains("2020_53") && labels.contains("2021_01"));
+    for row in &rows {
+        let label = cube.week_label(u32::from(row.day) / 7);
+        assert_eq!(calendar::parse_label(label.as_bytes()), Some(calendar::week_of(cube.date(row.day))));
+    }
+}
+
+#[test]
+fn dimensions_grow_with_rows() {
+    let cube = Cube::new(20_000_000, 1);
+    assert_eq!((cube.countries().len(), cube.channels().len()), (241, 26));
+    let days = cube.days();
+    assert!((1_200..1_600).contains(&days.len()), "{} days", days.len());
+    assert_eq!(days.last().unwrap().1.end, 20_000_000);
+    assert!(days.windows(2).all(|d| d[0].1.end == d[1].1.start && !d[0].1.is_empty()));
+    let huge = Cube::new(1_000_000_000, 1);
+    assert!((1_000..2_000).contains(&huge.days().len()), "{} days", huge.days().len());
+    let (first, last) = (huge.row(0), huge.row(999_999_999));
+    assert!(first < last);
+}
+
+#[test]
+fn one_token_has_two_names() {
+    let cube = Cube::new(1_000, 1);
+    let mut names: BTreeMap<&str, u32> = BTreeMap::new();
+    for channel in cube.channels() {
+        *names.entry(&channel.token).or_default() += 1;
+    }
+    assert_eq!(names.values().filter(|n| **n == 2).count(), 1);
+    assert!(names.values().all(|n| *n <= 2));
+}
+
+#[test]
+fn a_permutation_hits_every_row_once() {
+    for len in [0, 1, 2, 3, 17, 64, 1_000, 65_537] {
+        let permutation = Permutation::new(len, 4);
+        let hit: BTreeSet<u64> = (0..len).map(|i| permutation.at(i)).collect();
+        assert_eq!(hit.len() as u64, len);
+        assert!(hit.last().is_none_or(|last| *last < len));
+    }
+    let permutation = Permutation::new(1_000, 4);
+    let stay = (0..1_000).filter(|i| permutation.at(*i) == *i).count();
+    assert!(stay < 10, "{stay} of 1,000 rows stay where they are");
+}
+
+/// Decodes by the specification ("RLE / Bit-Packing Hybrid"), one value at a time.
+fn decode(mut bytes: &[u8], width: usize, len: usize) -> (Vec<u32>, usize) {
+    let (mut ids, mut runs) = (vec![], 0);
+    while ids.len() < len {
+        let (mut header, mut shift) = (0u64, 0);
+        loop {
+            let byte = bytes[0];
+            bytes = &bytes[1..];
+            header |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        if header & 1 == 0 {
+            let size = width.div_ceil(8);
+            let mut le = [0; 4];
+            le[..size].copy_from_slice(&bytes[..size]);
+            bytes = &bytes[size..];
+            ids.extend(std::iter::repeat_n(u32::from_le_bytes(le), (header >> 1) as usize));
+            runs += 1;
+        } else {
+            let count = (header >> 1) as usize * 8;
+            for i in 0..count {
+                let bit = |b: usize| u32::from(bytes[b / 8] >> (b % 8) & 1);
+                ids.push((0..width).map(|b| bit(i * width + b) << b).sum());
+            }
+            bytes = &bytes[count * width / 8..];
+        }
+    }
+    assert!(bytes.is_empty(), "{} bytes too many", bytes.len());
+    assert!(ids.len() < len + 8);
+    ids.truncate(len);
+    (ids, runs)
+}
+
+#[test]
+fn hybrid_rle_decodes_to_what_went_in() {
+    for width in [1u8, 2, 5, 8, 11, 20] {
+        for sticky in [1u64, 3, 12, 40] {
+            for len in [1usize, 7, 8, 9, 503, 504, 505, 2_000] {
+                let ids: Vec<u32> =
+                    (0..len as u64).map(|i| (cube::mix(i / sticky) as u32) & ((1 << width) - 1)).collect();
+                let mut bytes = vec![];
+                hybrid_rle(&ids, width, &mut bytes);
+                let (back, runs) = decode(&bytes, usize::from(width), len);
+                assert_eq!(back, ids);
+                assert!(sticky < 40 || len < 500 || runs > 3, "long repeats are runs");
+            }
+        }
+    }
+}
+
+#[test]
+fn same_options_same_bytes_and_nothing_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for layout in [Layout::Export, Layout::Shuffled, Layout::Spark] {
+        let options = Options { rows: 30_000, layout, seed: 3 };
+        let [a, b] = ["a.parquet", "b.parquet"].map(|name| {
+            let path = folder.path().join(name);
+            let written = write(&options, &path, &Silent).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            assert_eq!(written, Written { rows: 30_000, files: 1, bytes: bytes.len() as u64 });
+            bytes
+        });
+        assert!(a == b, "{layout} differs from itself");
+        let other = Options { seed: 4, ..options };
+        write(&other, &folder.path().join("b.parquet"), &Silent).unwrap();
+        assert!(a != std::fs::read(folder.path().join("b.parquet")).unwrap());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn daily_is_a_folder_a_day_and_refuses_to_mix() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("days");
+    let options = Options { rows: 2_000, layout: Layout::Daily, seed: 1 };
+    let written = write(&options, &out, &Silent).unwrap();
+    let cube = Cube::new(2_000, 1);
+    assert_eq!(written.files, cube.days().len());
+    for (day, _) in cube.days() {
+        assert!(out.join(format!("start_date={}/part-0.parquet", cube.date_label(day))).is_file());
+    }
+    assert!(matches!(write(&options, &out, &Silent), Err(Error::Argument(_))));
+}
+
+#[test]
+fn an_interrupted_write_leaves_the_old_file() {
+    struct Impatient(AtomicU64);
+    impl Progress for Impatient {
+        fn interrupted(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) > 0
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for layout in [Layout::Export, Layout::Daily] {
+        let out = folder.path().join("out");
+        if layout == Layout::Export {
+            std::fs::write(&out, "old").unwrap();
+        }
+        let options = Options { rows: 1_500_000, layout, seed: 1 };
+        let result = write(&options, &out, &Impatient(AtomicU64::new(0)));
+        assert!(matches!(result, Err(Error::Interrupted)), "{layout}: {result:?}");
+        if layout == Layout::Export {
+            assert_eq!(std::fs::read(&out).unwrap(), b"old");
+            std::fs::remove_file(&out).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn layouts_have_names() {
+    for (name, layout) in LAYOUTS {
+        assert_eq!(layout.to_string(), name);
+        assert_eq!(name.parse::<Layout>().unwrap(), layout);
+    }
+    assert!("sorted".parse::<Layout>().is_err());
+}
