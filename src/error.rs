@@ -227,6 +227,15 @@ impl Error {
         })
     }
 
+    /// Moves the row, if one is named, by the rows that come before.
+    pub fn offset_row(self, before: u64) -> Self {
+        self.edit(|r| {
+            if let Some(row) = &mut r.place.row {
+                *row += before;
+            }
+        })
+    }
+
     /// The exit code that the program ends with.
     ///
     /// 2 wrong usage, 3 bad input, 5 a check could not run, 6 I/O.

@@ -1,1 +1,134 @@
 //! Rolling windows by prefix sums.
+//!
+//! ```text
+//! prefix[t] = cells[0] + .. + cells[t - 1]
+//! window[t] = prefix[t + 1] - prefix[max(0, t + 1 - length)]
+//! ```
+//!
+//! One pass of prefix sums serves any set of window lengths. Sums are exact
+//! (see [`crate::grid::exact`]), so a difference of prefixes is the sum of the
+//! window to the last bit.
+
+use crate::grid::exact::Wide;
+use crate::{Error, Result};
+
+/// An exact sum: an integer, and what does not fit one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sum {
+    /// Integer part.
+    pub int: i128,
+    /// Values that are no 128-bit integers.
+    pub wide: Option<Box<Wide>>,
+}
+
+impl Sum {
+    /// The nearest double.
+    pub fn to_f64(&self) -> f64 {
+        match &self.wide {
+            None => self.int as f64,
+            Some(wide) => {
+                let mut sum = (**wide).clone();
+                sum.add_int(self.int);
+                sum.to_f64()
+            }
+        }
+    }
+
+    /// Adds another sum.
+    pub fn plus(&self, other: &Sum) -> Result<Sum> {
+        let wide = match (&self.wide, &other.wide) {
+            (None, None) => None,
+            (a, b) => {
+                let mut sum = Box::<Wide>::default();
+                a.iter().chain(b).for_each(|w| sum.merge(w));
+                Some(sum)
+            }
+        };
+        Ok(Sum { int: self.int.checked_add(other.int).ok_or_else(overflow)?, wide })
+    }
+
+    fn minus(&self, other: &Sum) -> Result<Sum> {
+        let wide = match (&self.wide, &other.wide) {
+            (None, None) => None,
+            (a, b) => {
+                let mut sum = Box::<Wide>::default();
+                a.iter().for_each(|w| sum.merge(w));
+                b.iter().for_each(|w| sum.subtract(w));
+                Some(sum)
+            }
+        };
+        Ok(Sum { int: self.int.checked_sub(other.int).ok_or_else(overflow)?, wide })
+    }
+}
+
+#[cold]
+fn overflow() -> Error {
+    Error::too_large("a window's sum that does not fit 128 bits")
+        .expected("sums of at most 38 digits")
+        .advice("Check the value column: its numbers are implausibly large")
+}
+
+/// Running sums of a series, from which any window is a difference.
+pub struct Prefix {
+    sums: Vec<Sum>,
+}
+
+impl Prefix {
+    /// The running sums of `cells`, one a step of the axis.
+    pub fn new(cells: impl IntoIterator<Item = Sum>) -> Result<Self> {
+        let mut sums = vec![Sum::default()];
+        let mut running = Sum::default();
+        for cell in cells {
+            running = running.plus(&cell)?;
+            sums.push(running.clone());
+        }
+        Ok(Prefix { sums })
+    }
+
+    /// The sum of the `length` steps that end with step `end`, as far as the
+    /// axis goes back.
+    pub fn window(&self, end: usize, length: u32) -> Result<Sum> {
+        let start = (end + 1).saturating_sub(length as usize);
+        match (self.sums.get(end + 1), self.sums.get(start)) {
+            (Some(to), Some(from)) => to.minus(from),
+            _ => Err(Error::internal("a window past the end of the axis")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum(value: f64) -> Sum {
+        let mut wide = Wide::default();
+        wide.add(value);
+        Sum { int: 0, wide: Some(Box::new(wide)) }
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_is_the_sum_of_its_steps(
+            cells in proptest::collection::vec(-1000i128..1000, 1..60), length in 1u32..70,
+        ) {
+            let prefix = Prefix::new(cells.iter().map(|v| Sum { int: *v, wide: None })).unwrap();
+            for end in 0..cells.len() {
+                let start = (end + 1).saturating_sub(length as usize);
+                let naive: i128 = cells[start..=end].iter().sum();
+                prop_assert_eq!(prefix.window(end, length).unwrap().int, naive);
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_value_leaves_the_window_without_a_trace() {
+        let prefix = Prefix::new([0.1, 1e300, 0.2, 0.3].map(sum)).unwrap();
+        assert_eq!(prefix.window(3, 2).unwrap().to_f64(), 0.5);
+        assert_eq!(prefix.window(2, 1).unwrap().to_f64(), 0.2);
+        assert!(prefix.window(4, 1).is_err());
+        let full = Prefix::new([i128::MAX, 1].map(|int| Sum { int, wide: None }));
+        assert!(full.is_err());
+    }
+}

@@ -29,15 +29,14 @@ macro_rules! account {
 }
 
 account! {
-    other_system, false, "dropped: operating system is not the total over systems";
+    other_system, false, "dropped: operating system is null or not the total over systems";
     null_country, false, "dropped: country is null";
     country_total, false, "dropped: country is the total over countries";
     null_name, true, "kept, adds nothing: channel is null";
     null_value, true, "kept, adds nothing: value is null";
     nan_value, true, "kept, adds nothing: value is NaN";
     infinite_value, true, "kept, adds nothing: value is infinite";
-    organic, true, "kept: organic channel";
-    paid, true, "kept: any other channel";
+    counted, true, "kept: its value is in a sum";
 }
 
 impl Account {

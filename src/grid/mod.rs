@@ -1,17 +1,19 @@
-//! The dense grid: exact sums of organic and paid users per group and step of
-//! the time axis.
+//! The grid: exact sums of organic and paid users per group and step of the
+//! time axis. It knows nothing of files.
 //!
 //! - [`account`]: every row, counted or dropped by a named reason.
 //! - [`exact`]: sums that are exact whatever the order.
+//! - [`dense`]: one worker's sums, in dense arrays.
+//! - [`partial`]: the sums of some rows, ready to be merged.
 
 pub mod account;
+pub mod dense;
+pub mod exact;
+pub mod partial;
 
 pub use account::Account;
+pub use dense::Dense;
+pub use partial::{Partial, TimePoint};
 
-/// A partial aggregate: what one scan has summed. Merging is associative and
-/// commutative; the bytes of the finished table do not depend on the order.
-#[derive(Debug, Clone, Default)]
-pub struct Partial {
-    /// Where each row went.
-    pub account: Account,
-}
+/// The most pairs of group and time that a grid holds: 512 MiB of sums.
+pub const CELLS_MAX: usize = 1 << 24;

@@ -1,1 +1,16 @@
-//! Columns as ids and runs.
+//! A column as dictionary ids and runs; what each distinct value means.
+//!
+//! - [`column`]: a column chunk, ready to be scanned by any number of tasks.
+//! - [`cursor`]: a position in a column: rows as slots, runs and pages that
+//!   nobody asks for passed over.
+//! - [`runs`]: a position in a hybrid RLE stream.
+//! - [`entries`]: the distinct values of a chunk, each with a slot.
+//! - [`keys`]: what a slot means: channel, country, point in time.
+//! - [`values`]: what a slot means: an exact number.
+
+pub mod column;
+pub mod cursor;
+pub mod entries;
+pub mod keys;
+pub mod runs;
+pub mod values;

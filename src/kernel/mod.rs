@@ -1,5 +1,10 @@
 //! The hot loops, and the only unsafe code.
 
+pub mod bitmap;
+pub mod cpu;
+pub mod runs;
+pub mod unpack;
+
 /// A kernel path, callable by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,149 @@
+//! A partial aggregate: what some rows sum to, ready to be merged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dense::{CHANNELS, overflow};
+use super::exact::Wide;
+use super::{Account, CELLS_MAX};
+use crate::ids::values::ValueType;
+use crate::{Error, Result};
+
+/// A point of the time axis.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum TimePoint {
+    /// A week or a day (see [`crate::calendar`]).
+    Step(i32),
+    /// A week label as it stands; legacy semantics keep them apart.
+    Label(Arc<str>),
+}
+
+/// What a sum holds beside its integer part.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extra {
+    /// Values that are no 128-bit integers.
+    pub wide: Option<Box<Wide>>,
+    /// A NaN was among the values.
+    pub nan: bool,
+    /// Positive infinity was among the values.
+    pub positive_infinity: bool,
+    /// Negative infinity was among the values.
+    pub negative_infinity: bool,
+}
+
+impl Extra {
+    fn merge(&mut self, other: &Extra) {
+        if let Some(wide) = &other.wide {
+            self.wide.get_or_insert_default().merge(wide);
+        }
+        self.nan |= other.nan;
+        self.positive_infinity |= other.positive_infinity;
+        self.negative_infinity |= other.negative_infinity;
+    }
+}
+
+/// A partial aggregate: what one scan has summed. Merging is associative and
+/// commutative; the bytes of the finished table do not depend on the order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Partial {
+    /// Where each row went.
+    pub account: Account,
+    /// The type of the values, once a file was read.
+    pub value_type: Option<ValueType>,
+    /// Countries, in code point order.
+    pub groups: Vec<Arc<str>>,
+    /// Whether a row of the country was kept (legacy semantics also list the others).
+    pub kept: Vec<bool>,
+    /// Points in time with a row that was kept, in order.
+    pub times: Vec<TimePoint>,
+    /// Integer sums, `(group * times.len() + time) * 2 + organic`.
+    pub cells: Vec<i128>,
+    /// What sums hold beside integers, by the place of their cell.
+    pub extras: BTreeMap<usize, Extra>,
+    /// Points with a row that was kept, `group * times.len() + time`; filled
+    /// under legacy semantics only.
+    pub present: Vec<bool>,
+    /// First and last moment of the dates of all rows, in microseconds since
+    /// 1970-01-01T00:00; under legacy semantics only.
+    pub dates: Option<(i64, i64)>,
+}
+
+#[allow(clippy::indexing_slicing)] // places follow from the lengths of groups and times
+impl Partial {
+    /// Adds the sums of other rows.
+    ///
+    /// # Errors
+    /// `Data` when the value types differ, `TooLarge` when a sum or the grid
+    /// grows past what can be held.
+    pub fn merge(self, other: Partial) -> Result<Partial> {
+        let value_type = match (self.value_type, other.value_type) {
+            (Some(a), Some(b)) if a != b => {
+                return Err(Error::data(format!("values of type {b}")).expected(format!("{a}, as in the other part")));
+            }
+            (a, b) => a.or(b),
+        };
+        let groups = union(&self.groups, &other.groups);
+        let times = union(&self.times, &other.times);
+        let points = groups.len().saturating_mul(times.len());
+        if points > CELLS_MAX {
+            return Err(Error::too_large(format!("{} countries over {} points in time", groups.len(), times.len()))
+                .expected(format!("at most {CELLS_MAX} pairs of the two"))
+                .advice("Check the country and week columns, or read fewer files at once"));
+        }
+        let mut account = self.account;
+        account.merge(&other.account);
+        let mut merged = Partial {
+            account,
+            value_type,
+            kept: vec![false; groups.len()],
+            cells: vec![0; points * CHANNELS],
+            present: vec![false; points],
+            dates: match (self.dates, other.dates) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (a, b) => a.or(b),
+            },
+            groups,
+            times,
+            extras: BTreeMap::new(),
+        };
+        merged.fold(&self)?;
+        merged.fold(&other)?;
+        Ok(merged)
+    }
+
+    /// Adds the cells of a part whose groups and times are all here.
+    fn fold(&mut self, part: &Partial) -> Result<()> {
+        let group_to = places(&part.groups, &self.groups);
+        let time_to = places(&part.times, &self.times);
+        for (group, to_group) in group_to.iter().enumerate() {
+            self.kept[*to_group] |= part.kept[group];
+            for (time, to_time) in time_to.iter().enumerate() {
+                let (from, to) = (group * time_to.len() + time, to_group * self.times.len() + to_time);
+                self.present[to] |= part.present[from];
+                for channel in 0..CHANNELS {
+                    let cell = &mut self.cells[to * CHANNELS + channel];
+                    *cell = cell.checked_add(part.cells[from * CHANNELS + channel]).ok_or_else(overflow)?;
+                }
+            }
+        }
+        let row = time_to.len() * CHANNELS;
+        for (at, extra) in &part.extras {
+            let to = (group_to[at / row] * self.times.len() + time_to[at % row / CHANNELS]) * CHANNELS + at % CHANNELS;
+            self.extras.entry(to).or_default().merge(extra);
+        }
+        Ok(())
+    }
+}
+
+/// The sorted union of two sorted lists.
+fn union<T: Ord + Clone>(a: &[T], b: &[T]) -> Vec<T> {
+    let mut all: Vec<T> = a.iter().chain(b).cloned().collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Where each of `part` stands in `whole`; both sorted, `whole` holds all of them.
+fn places<T: Ord>(part: &[T], whole: &[T]) -> Vec<usize> {
+    part.iter().map(|item| whole.partition_point(|other| other < item)).collect()
+}

@@ -1,0 +1,167 @@
+//! One column chunk, ready to be scanned by any number of tasks.
+
+use std::borrow::Cow;
+
+use super::entries::Entries;
+use crate::parquet::encoding::{ByteArrays, Numbers};
+use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageMeta, Physical, page};
+use crate::storage::Object;
+use crate::{Error, Result};
+
+/// What reading cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Pages opened.
+    pub pages_read: u64,
+    /// Data pages passed over unopened.
+    pub pages_skipped: u64,
+    /// Bytes of the pages opened, as stored.
+    pub bytes_read: u64,
+    /// The same after decompression.
+    pub bytes_decompressed: u64,
+}
+
+impl Cost {
+    /// Adds another cost.
+    pub fn merge(&mut self, other: Cost) {
+        self.pages_read += other.pages_read;
+        self.pages_skipped += other.pages_skipped;
+        self.bytes_read += other.bytes_read;
+        self.bytes_decompressed += other.bytes_decompressed;
+    }
+}
+
+/// Where a column's values come from in one row group.
+pub enum Column<'a> {
+    /// A column chunk.
+    Chunk(Chunk<'a>),
+    /// The same value in every row: a hive partition, or null throughout.
+    Constant {
+        /// The value.
+        value: Option<Cow<'a, [u8]>>,
+        /// Rows of the row group.
+        rows: u64,
+    },
+}
+
+/// A column chunk and the places of its pages.
+pub struct Chunk<'a> {
+    object: &'a dyn Object,
+    /// The column.
+    pub leaf: &'a Leaf,
+    codec: Codec,
+    pages: ChunkPages,
+}
+
+impl<'a> Chunk<'a> {
+    /// Walks the page headers of a chunk in a row group of `rows` rows.
+    pub fn new(object: &'a dyn Object, leaf: &'a Leaf, meta: &ChunkMeta, rows: u64) -> Result<Self> {
+        let pages = ChunkPages::walk(object, meta, leaf, rows).map_err(|e| e.in_column(&leaf.name()))?;
+        Ok(Chunk { object, leaf, codec: Codec::from_id(meta.codec), pages })
+    }
+
+    /// Its data pages.
+    pub fn data(&self) -> &[PageMeta] {
+        &self.pages.data
+    }
+
+    /// The stored bytes of a page.
+    pub fn body(&self, page: &PageMeta) -> Result<Cow<'a, [u8]>> {
+        self.object.read(page.body.clone())
+    }
+
+    /// Opens a page from its stored bytes.
+    pub fn open<'b>(
+        &self,
+        body: &'b [u8],
+        page: &PageMeta,
+        buffer: &'b mut Vec<u8>,
+        cost: &mut Cost,
+    ) -> Result<OpenPage<'b>> {
+        cost.pages_read += 1;
+        cost.bytes_read += body.len() as u64;
+        cost.bytes_decompressed += u64::from(page.uncompressed_len);
+        page::open(body, page, self.codec, self.leaf, buffer)
+    }
+
+    /// Reads the dictionary, if there is one, into `entries`.
+    fn dictionary(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<()> {
+        let Some(page) = &self.pages.dictionary else { return Ok(()) };
+        let body = self.body(page)?;
+        let open = self.open(&body, page, buffer, cost)?;
+        each_value(self.leaf, &open, open.rows, |value| entries.push(value))
+    }
+}
+
+impl Column<'_> {
+    /// The column's distinct values as far as its dictionary tells.
+    pub fn entries(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<()> {
+        match self {
+            Column::Chunk(chunk) => {
+                chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))?;
+            }
+            Column::Constant { value: Some(value), .. } => entries.push(value)?,
+            Column::Constant { value: None, .. } => {}
+        }
+        entries.seal()
+    }
+
+    /// Its rows.
+    pub fn chunk(&self) -> Option<&Chunk<'_>> {
+        match self {
+            Column::Chunk(chunk) => Some(chunk),
+            Column::Constant { .. } => None,
+        }
+    }
+}
+
+/// Whether pages of this type are decoded as raw numbers.
+pub fn is_numeric(physical: Physical) -> bool {
+    matches!(physical, Physical::Int32 | Physical::Int64 | Physical::Float | Physical::Double)
+}
+
+/// Calls `each` with the `count` values of a page that has no dictionary ids,
+/// each as PLAIN would store it.
+pub fn each_value(
+    leaf: &Leaf,
+    page: &OpenPage<'_>,
+    count: u32,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    if is_numeric(leaf.physical) {
+        let size = if matches!(leaf.physical, Physical::Int32 | Physical::Float) { 4 } else { 8 };
+        return each_number(leaf, page, count, |bits| {
+            each(bits.to_le_bytes().get(..size).unwrap_or_default())
+        });
+    }
+    match leaf.physical {
+        Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
+            ByteArrays::open(page.encoding, page.values, leaf.physical, leaf.type_length, count)?
+                .visit(count, each)
+        }
+        other => Err(Error::unsupported(format!("values of physical type {other:?}"))
+            .expected("strings, numbers or dates")),
+    }
+}
+
+/// Calls `each` with the raw bits of the `count` numbers of a page.
+pub fn each_number(
+    leaf: &Leaf,
+    page: &OpenPage<'_>,
+    count: u32,
+    mut each: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let mut numbers = Numbers::open(page.encoding, page.values, leaf.physical, count)?;
+    let mut block = [0u64; 256];
+    let mut left = count as usize;
+    while left > 0 {
+        let take = left.min(block.len());
+        let out = block.get_mut(..take).unwrap_or_default();
+        numbers.fill(out)?;
+        for bits in out {
+            each(*bits)?;
+        }
+        left -= take;
+    }
+    Ok(())
+}

@@ -1,0 +1,525 @@
+//! A position in a column: rows as slots (see [`super::entries`]).
+//!
+//! Dictionary pages stay ids and runs until somebody asks for rows. Pages
+//! without a dictionary are interned when they are opened; numbers that are
+//! summed stay raw bits. Rows that nobody asks for cost nothing: a page that is
+//! passed over whole is never opened.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::column::{Chunk, Column, Cost, each_number, each_value, is_numeric};
+use super::entries::Entries;
+use super::runs::{Runs, Segment};
+use crate::parquet::{Encoding, OpenPage, PageMeta};
+use crate::{Error, Result};
+
+/// Bytes of the page at hand.
+#[derive(Debug, Clone, Default)]
+struct Span {
+    /// In the decompressed buffer rather than in the stored body.
+    decompressed: bool,
+    range: Range<usize>,
+}
+
+/// The rows of the page at hand, as far as they are not null.
+#[derive(Default)]
+enum Values {
+    /// Dictionary ids.
+    Ids(Runs),
+    /// Slots of values that were interned.
+    Slots { slots: Vec<u32>, at: usize },
+    /// Raw bits of numbers.
+    Bits { bits: Vec<u64>, at: usize },
+    /// No page is open.
+    #[default]
+    Closed,
+}
+
+/// What the next rows look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Slots that fit 16 bits.
+    Narrow,
+    /// Slots.
+    Wide,
+    /// Raw bits, and slots for nulls.
+    Bits,
+}
+
+/// The most rows that a page without dictionary may have beyond four a byte:
+/// such pages are decoded whole.
+const EAGER_ROWS: usize = 1 << 22;
+
+/// Reads one column from some row on.
+pub struct Cursor<'a> {
+    column: &'a Column<'a>,
+    /// Distinct values met so far.
+    pub entries: Entries,
+    /// Whether numbers are to stay raw bits.
+    raw: bool,
+    /// Pages before this one are done.
+    next_page: usize,
+    /// Rows left of the page at hand.
+    left: u32,
+    /// Rows of the next page that were passed over before it was opened.
+    pending: u32,
+    body: Cow<'a, [u8]>,
+    buffer: Vec<u8>,
+    level_span: Span,
+    /// `None` where no row of the page is null.
+    levels: Option<Runs>,
+    value_span: Span,
+    values: Values,
+    /// What was read.
+    pub cost: Cost,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at row `row` of the column's row group. `raw` keeps numbers
+    /// without dictionary as they are; `buffer` is scratch space to reuse.
+    pub fn new(column: &'a Column<'a>, row: u64, raw: bool, mut buffer: Vec<u8>) -> Result<Self> {
+        let mut entries = Entries::new();
+        let mut cost = Cost::default();
+        column.entries(&mut entries, &mut buffer, &mut cost)?;
+        let mut cursor = Cursor {
+            column,
+            entries,
+            raw,
+            next_page: 0,
+            left: 0,
+            pending: 0,
+            body: Cow::Borrowed(&[]),
+            buffer,
+            level_span: Span::default(),
+            levels: None,
+            value_span: Span::default(),
+            values: Values::Closed,
+            cost,
+        };
+        if let Column::Chunk(chunk) = column {
+            cursor.next_page =
+                chunk.data().partition_point(|p| p.first_row + u64::from(p.values) <= row);
+            if let Some(page) = chunk.data().get(cursor.next_page) {
+                #[allow(clippy::cast_possible_truncation)] // below the page's values, a u32
+                let inside = (row - page.first_row) as u32;
+                cursor.pending = inside;
+            }
+        }
+        Ok(cursor)
+    }
+
+    /// The scratch space, for the next cursor.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    fn place(&self, error: Error) -> Error {
+        match self.column {
+            Column::Chunk(chunk) => {
+                error.in_column(&chunk.leaf.name()).in_page(self.next_page.saturating_sub(1))
+            }
+            Column::Constant { .. } => error,
+        }
+    }
+
+    /// Opens the next page if none is open.
+    fn ensure(&mut self) -> Result<()> {
+        let Column::Chunk(chunk) = self.column else { return Ok(()) };
+        while self.left == 0 {
+            let Some(page) = chunk.data().get(self.next_page) else {
+                return Err(Error::internal("a read past the end of a column chunk"));
+            };
+            self.next_page += 1;
+            let pending = std::mem::take(&mut self.pending);
+            if page.values > pending {
+                self.open(chunk, page).map_err(|e| self.place(e))?;
+                self.left = page.values;
+                self.pass(pending).map_err(|e| self.place(e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, chunk: &Chunk<'a>, page: &PageMeta) -> Result<()> {
+        self.values = Values::Closed;
+        self.levels = None;
+        self.body = chunk.body(page)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let opened = chunk.open(&self.body, page, &mut buffer, &mut self.cost);
+        let outcome = opened.and_then(|open| {
+            let body: &[u8] = &self.body;
+            // Slices of the page cannot be kept beside the buffer that holds
+            // them; their places can.
+            let span = |part: &[u8]| {
+                let within = |whole: &[u8]| {
+                    let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+                    (at + part.len() <= whole.len()).then_some(at..at + part.len())
+                };
+                match within(body) {
+                    Some(range) => Span { decompressed: false, range },
+                    None => {
+                        // All that is not in the body is in the buffer; its start is found below.
+                        Span { decompressed: true, range: part.as_ptr() as usize..part.as_ptr() as usize + part.len() }
+                    }
+                }
+            };
+            let level_span = open.definition.map(span);
+            let value_span = span(open.values);
+            let levels = match open.definition {
+                Some(bytes) => Some(present(bytes, chunk.leaf.max_definition, open.rows)?),
+                None => None,
+            };
+            let count = levels.as_ref().map_or(open.rows, |(present, _)| *present);
+            let values = decode(chunk, &open, count, &mut self.entries, self.raw)?;
+            Ok((level_span, value_span, levels, values))
+        });
+        self.buffer = buffer;
+        let (level_span, value_span, levels, values) = outcome?;
+        let base = self.buffer.as_ptr() as usize;
+        let settle = |span: Span| {
+            if span.decompressed {
+                let start = span.range.start.wrapping_sub(base);
+                Span { range: start..start.wrapping_add(span.range.len()), ..span }
+            } else {
+                span
+            }
+        };
+        self.value_span = settle(value_span);
+        self.levels = match (levels, level_span) {
+            (Some((present, runs)), Some(span)) if present < page.values => {
+                self.level_span = settle(span);
+                Some(runs)
+            }
+            _ => None,
+        };
+        self.values = values;
+        Ok(())
+    }
+
+    /// What the next rows are. At least one row must be left.
+    pub fn shape(&mut self) -> Result<Shape> {
+        self.ensure()?;
+        Ok(match self.values {
+            Values::Bits { .. } => Shape::Bits,
+            _ if self.entries.slots() <= 1 << 16 => Shape::Narrow,
+            _ => Shape::Wide,
+        })
+    }
+
+    /// Whether a null may be among the rows of the page at hand.
+    pub fn may_be_null(&self) -> bool {
+        match self.column {
+            Column::Chunk(_) => self.levels.is_some(),
+            Column::Constant { value, .. } => value.is_none(),
+        }
+    }
+
+    /// Rows left of the page at hand, at most `most`.
+    pub fn rows_at_hand(&mut self, most: u32) -> Result<u32> {
+        if matches!(self.column, Column::Constant { .. }) {
+            return Ok(most);
+        }
+        self.ensure()?;
+        Ok(self.left.min(most))
+    }
+
+    /// The next rows as one run of a slot, or so many rows that may differ.
+    #[inline]
+    pub fn segment(&mut self) -> Result<Segment> {
+        if let Column::Constant { value, .. } = self.column {
+            let slot = if value.is_some() { 0 } else { self.entries.null() };
+            return Ok(Segment::Run { value: slot, len: u32::MAX });
+        }
+        self.ensure()?;
+        let segment = self.segment_at_hand();
+        segment.map_err(|e| self.place(e))
+    }
+
+    #[inline]
+    fn segment_at_hand(&mut self) -> Result<Segment> {
+        let mut most = self.left;
+        if let Some(levels) = &mut self.levels {
+            let level_bytes = bytes(&self.level_span, &self.body, &self.buffer);
+            match levels.segment(level_bytes)? {
+                Segment::Packed { len } => return Ok(Segment::Packed { len: len.min(most) }),
+                Segment::Run { value, len } if value == max_level(self.column) => most = most.min(len),
+                Segment::Run { len, .. } => {
+                    return Ok(Segment::Run { value: self.entries.null(), len: len.min(most) });
+                }
+            }
+        }
+        Ok(match &mut self.values {
+            Values::Ids(runs) => {
+                match runs.segment(bytes(&self.value_span, &self.body, &self.buffer))? {
+                    Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
+                    Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+                }
+            }
+            _ => Segment::Packed { len: most },
+        })
+    }
+
+    /// Passes over `n` rows.
+    pub fn skip(&mut self, mut n: u32) -> Result<()> {
+        let Column::Chunk(chunk) = self.column else { return Ok(()) };
+        loop {
+            let take = n.min(self.left);
+            if take > 0 {
+                self.pass(take).map_err(|e| self.place(e))?;
+                n -= take;
+            }
+            if n == 0 {
+                return Ok(());
+            }
+            // No page is open: rows are passed over without opening theirs.
+            let Some(page) = chunk.data().get(self.next_page) else {
+                return Err(Error::internal("a step past the end of a column chunk"));
+            };
+            let whole = page.values - self.pending;
+            if n < whole {
+                self.pending += n;
+                return Ok(());
+            }
+            n -= whole;
+            // A page entered by this task from its first row on counts once.
+            if self.pending == 0 || whole > 0 {
+                self.cost.pages_skipped += 1;
+            }
+            self.pending = 0;
+            self.next_page += 1;
+        }
+    }
+
+    /// Passes over rows of the page at hand.
+    fn pass(&mut self, n: u32) -> Result<()> {
+        let mut values = n;
+        if self.levels.is_some() {
+            values = 0;
+            let mut left = n;
+            let mut block = [0u16; 256];
+            while left > 0 {
+                let take = left.min(256);
+                let Some(levels) = &mut self.levels else { break };
+                let out = block.get_mut(..take as usize).unwrap_or_default();
+                levels.read_u16(bytes(&self.level_span, &self.body, &self.buffer), out)?;
+                values += count_present(out, max_level(self.column));
+                left -= take;
+            }
+        }
+        match &mut self.values {
+            Values::Ids(runs) => runs.skip(bytes(&self.value_span, &self.body, &self.buffer), values)?,
+            Values::Slots { at, .. } | Values::Bits { at, .. } => *at += values as usize,
+            Values::Closed => {}
+        }
+        self.left -= n;
+        Ok(())
+    }
+
+    /// The next rows as 16-bit slots; the shape must be [`Shape::Narrow`].
+    #[inline]
+    pub fn read_narrow(&mut self, out: &mut [u16]) -> Result<()> {
+        self.read(out, |v| v as u16, |runs, bytes, out| runs.read_u16(bytes, out))
+    }
+
+    /// The next rows as slots; the shape must not be [`Shape::Bits`].
+    pub fn read_wide(&mut self, out: &mut [u32]) -> Result<()> {
+        self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out))
+    }
+
+    #[inline]
+    fn read<T: Copy>(
+        &mut self,
+        mut out: &mut [T],
+        narrow: impl Fn(u32) -> T + Copy,
+        ids: impl Fn(&mut Runs, &[u8], &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        if let Column::Constant { .. } = self.column {
+            if let Segment::Run { value, .. } = self.segment()? {
+                out.fill(narrow(value));
+            }
+            return Ok(());
+        }
+        while !out.is_empty() {
+            self.ensure()?;
+            let take = out.len().min(self.left as usize);
+            let (head, tail) = out.split_at_mut(take);
+            self.read_at_hand(head, narrow, &ids).map_err(|e| self.place(e))?;
+            #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
+            let take = take as u32;
+            self.left -= take;
+            out = tail;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn read_at_hand<T: Copy>(
+        &mut self,
+        out: &mut [T],
+        narrow: impl Fn(u32) -> T,
+        ids: &impl Fn(&mut Runs, &[u8], &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let value_bytes = bytes(&self.value_span, &self.body, &self.buffer);
+        let values = &mut self.values;
+        let mut take_values = |out: &mut [T]| match values {
+            Values::Ids(runs) => ids(runs, value_bytes, out),
+            Values::Slots { slots, at } => {
+                let from = slots.get(*at..*at + out.len()).ok_or_else(|| Error::internal("slots ran out"))?;
+                for (to, slot) in out.iter_mut().zip(from) {
+                    *to = narrow(*slot);
+                }
+                *at += out.len();
+                Ok(())
+            }
+            _ => Err(Error::internal("slots were asked of a page of numbers")),
+        };
+        let Some(levels) = &mut self.levels else { return take_values(out) };
+        let level_bytes = bytes(&self.level_span, &self.body, &self.buffer);
+        let (max, null) = (max_level(self.column), narrow(self.entries.null()));
+        let mut block = [0u16; 256];
+        for out in out.chunks_mut(block.len()) {
+            let flags = block.get_mut(..out.len()).unwrap_or_default();
+            levels.read_u16(level_bytes, flags)?;
+            let present = count_present(flags, max) as usize;
+            // Values first, all together; then apart, from the back.
+            take_values(out.get_mut(..present).unwrap_or_default())?;
+            let mut from = present;
+            for row in (0..out.len()).rev() {
+                let there = flags.get(row).is_some_and(|f| u32::from(*f) == max);
+                from -= usize::from(there);
+                let value = if there { out.get(from).copied() } else { None };
+                if let Some(to) = out.get_mut(row) {
+                    *to = value.unwrap_or(null);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next rows as raw bits, `None` for null; the shape must be
+    /// [`Shape::Bits`], and all rows must be at hand.
+    pub fn read_bits(&mut self, out: &mut [Option<u64>]) -> Result<()> {
+        let max = max_level(self.column);
+        let mut block = [0u16; 256];
+        for out in out.chunks_mut(block.len()) {
+            self.ensure()?;
+            let flags = block.get_mut(..out.len()).unwrap_or_default();
+            if let Some(levels) = &mut self.levels {
+                levels
+                    .read_u16(bytes(&self.level_span, &self.body, &self.buffer), flags)
+                    .map_err(|e| self.place(e))?;
+            } else {
+                #[allow(clippy::cast_possible_truncation)] // levels are few
+                flags.fill(max as u16);
+            }
+            let Values::Bits { bits, at } = &mut self.values else {
+                return Err(Error::internal("numbers were asked of a page of slots"));
+            };
+            for (to, flag) in out.iter_mut().zip(flags.iter()) {
+                *to = None;
+                if u32::from(*flag) == max {
+                    *to = bits.get(*at).copied();
+                    *at += 1;
+                }
+            }
+            #[allow(clippy::cast_possible_truncation)] // at most 256
+            let n = out.len() as u32;
+            self.left = self
+                .left
+                .checked_sub(n)
+                .ok_or_else(|| Error::internal("numbers were read past their page"))?;
+        }
+        Ok(())
+    }
+}
+
+fn bytes<'b>(span: &Span, body: &'b [u8], buffer: &'b [u8]) -> &'b [u8] {
+    let whole = if span.decompressed { buffer } else { body };
+    whole.get(span.range.clone()).unwrap_or_default()
+}
+
+fn max_level(column: &Column<'_>) -> u32 {
+    match column {
+        Column::Chunk(chunk) => chunk.leaf.max_definition.into(),
+        Column::Constant { .. } => 0,
+    }
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // a block is short
+fn count_present(levels: &[u16], max: u32) -> u32 {
+    levels.iter().filter(|l| u32::from(**l) == max).count() as u32
+}
+
+/// Counts the values that are there, and gives a reader of the levels.
+fn present(bytes: &[u8], max: u16, rows: u32) -> Result<(u32, Runs)> {
+    #[allow(clippy::cast_possible_truncation)] // at most 16
+    let width = (u16::BITS - max.leading_zeros()) as u8;
+    let runs = Runs::new(0, width, u32::from(max) + 1, rows)?;
+    let (mut reader, mut present, mut left) = (runs.clone(), 0, rows);
+    let mut block = [0u16; 256];
+    while left > 0 {
+        match reader.segment(bytes).map_err(levels_damaged)? {
+            Segment::Run { value, len } => {
+                present += if value == u32::from(max) { len } else { 0 };
+                reader.skip(bytes, len)?;
+                left -= len;
+            }
+            Segment::Packed { len } => {
+                let take = len.min(256);
+                let out = block.get_mut(..take as usize).unwrap_or_default();
+                reader.read_u16(bytes, out).map_err(levels_damaged)?;
+                present += count_present(out, max.into());
+                left -= take;
+            }
+        }
+    }
+    Ok((present, runs))
+}
+
+fn levels_damaged(error: Error) -> Error {
+    let found = error.report().map_or_else(String::new, |r| r.found.clone());
+    Error::format(format!("definition levels: {found}")).advice("The file is damaged; export it again")
+}
+
+/// Decodes what cannot stay as it is.
+fn decode(
+    chunk: &Chunk<'_>,
+    open: &OpenPage<'_>,
+    count: u32,
+    entries: &mut Entries,
+    raw: bool,
+) -> Result<Values> {
+    if open.encoding == Encoding::Dictionary {
+        let Some((width, _)) = open.values.split_first() else {
+            // A page of nulls may leave out even the bit width.
+            return if count == 0 {
+                Runs::new(0, 0, entries.dictionary_len(), 0).map(Values::Ids)
+            } else {
+                Err(Error::format("a page of dictionary ids without their bit width"))
+            };
+        };
+        return Runs::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
+    }
+    let capacity = count as usize;
+    if capacity > EAGER_ROWS && capacity / 4 > open.values.len() {
+        return Err(Error::too_large(format!("a page of {count} values in {} bytes", open.values.len()))
+            .expected(format!("at most {EAGER_ROWS} values in such a page"))
+            .advice("Write the file with smaller pages"));
+    }
+    if raw && is_numeric(chunk.leaf.physical) {
+        let mut bits = Vec::with_capacity(capacity);
+        each_number(chunk.leaf, open, count, |b| {
+            bits.push(b);
+            Ok(())
+        })?;
+        return Ok(Values::Bits { bits, at: 0 });
+    }
+    let mut slots = Vec::with_capacity(capacity);
+    each_value(chunk.leaf, open, count, |value| {
+        slots.push(entries.intern(value)?);
+        Ok(())
+    })?;
+    Ok(Values::Slots { slots, at: 0 })
+}

@@ -1,0 +1,340 @@
+//! A position in a hybrid RLE / bit-packed stream, apart from its bytes.
+//!
+//! The bytes of a page live in a reused buffer, so a reader that borrowed them
+//! could not be kept beside that buffer. This one holds offsets only and is
+//! handed the bytes with each call.
+
+use crate::kernel::unpack;
+use crate::{Error, Result};
+
+/// What lies next in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment {
+    /// `len` times the same value.
+    Run {
+        /// The value.
+        value: u32,
+        /// How often.
+        len: u32,
+    },
+    /// `len` values that may differ.
+    Packed {
+        /// How many.
+        len: u32,
+    },
+}
+
+impl Segment {
+    /// Values in it.
+    pub fn len(self) -> u32 {
+        match self {
+            Segment::Run { len, .. } | Segment::Packed { len } => len,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Where a reader of a hybrid stream stands.
+#[derive(Debug, Clone, Default)]
+pub struct Runs {
+    /// Byte of the next run's header.
+    next: usize,
+    /// Bits per value.
+    width: u8,
+    /// Values that must be smaller than this.
+    limit: u32,
+    /// Values in runs that were not read yet.
+    unread: u32,
+    /// Whether the run at hand is bit-packed.
+    packed: bool,
+    /// The value of a repeated run.
+    value: u32,
+    /// Values left of the run at hand.
+    left: u32,
+    /// The bit of the next value of a bit-packed run.
+    bit: usize,
+}
+
+impl Runs {
+    /// A stream of `count` values of `width` bits, each below `limit`, whose
+    /// first run header is at byte `start`.
+    pub fn new(start: usize, width: u8, limit: u32, count: u32) -> Result<Self> {
+        if width > 32 {
+            return Err(Error::format(format!("bit width {width} of dictionary ids")).expected("at most 32"));
+        }
+        Ok(Runs { next: start, width, limit, unread: count, ..Runs::default() })
+    }
+
+    /// Values left.
+    pub fn remaining(&self) -> u32 {
+        self.left + self.unread
+    }
+
+    /// What lies next; empty at the end.
+    #[inline]
+    pub fn segment(&mut self, bytes: &[u8]) -> Result<Segment> {
+        if self.left == 0 && self.unread > 0 {
+            self.load(bytes)?;
+        }
+        Ok(if self.packed {
+            Segment::Packed { len: self.left }
+        } else {
+            Segment::Run { value: self.value, len: self.left }
+        })
+    }
+
+    /// Reads the next run's header (parquet-format, Encodings.md, "RLE").
+    fn load(&mut self, bytes: &[u8]) -> Result<()> {
+        let (header, at) = varint(bytes, self.next)
+            .ok_or_else(|| self.short("a run header", bytes.len()))?;
+        let count = header >> 1;
+        if count == 0 {
+            return Err(Error::format("a run of no values").expected("runs of at least one value"));
+        }
+        if header & 1 == 1 {
+            // `count` groups of eight values; the last may overhang the page's count.
+            let values = count.saturating_mul(8).min(u64::from(self.unread));
+            let bits = values * u64::from(self.width);
+            let available = (bytes.len().saturating_sub(at) as u64).saturating_mul(8);
+            if bits > available {
+                return Err(self.short("a bit-packed run", bytes.len()));
+            }
+            self.packed = true;
+            #[allow(clippy::cast_possible_truncation)] // at most `unread`, a u32
+            let values = values as u32;
+            self.left = values;
+            self.bit = at * 8;
+            let whole = count.saturating_mul(u64::from(self.width));
+            self.next = usize::try_from(whole).map_or(usize::MAX, |n| at.saturating_add(n));
+        } else {
+            // The value takes as many whole bytes as its bits need.
+            let size = usize::from(self.width.div_ceil(8));
+            let raw = bytes.get(at..at + size).ok_or_else(|| self.short("a repeated value", bytes.len()))?;
+            let value = raw.iter().rev().fold(0u32, |v, b| v << 8 | u32::from(*b));
+            self.packed = false;
+            self.value = value;
+            if value >= self.limit {
+                return Err(self.out_of_range(value));
+            }
+            #[allow(clippy::cast_possible_truncation)] // at most `unread`, a u32
+            let len = count.min(u64::from(self.unread)) as u32;
+            if count > u64::from(self.unread) {
+                return Err(Error::format(format!("a run of {count} values"))
+                    .expected(format!("at most the {} that the page has left", self.unread)));
+            }
+            self.left = len;
+            self.next = at + size;
+        }
+        self.unread -= self.left;
+        Ok(())
+    }
+
+    #[cold]
+    fn short(&self, what: &str, len: usize) -> Error {
+        Error::format(format!("the ids end within {what}, at byte {len}"))
+            .expected(format!("{} more values", self.remaining()))
+    }
+
+    #[cold]
+    fn out_of_range(&self, value: u32) -> Error {
+        Error::format(format!("dictionary id {value}"))
+            .expected(format!("an id below {}, the size of the dictionary", self.limit))
+    }
+
+    /// Passes over `n` values without looking at them.
+    pub fn skip(&mut self, bytes: &[u8], mut n: u32) -> Result<()> {
+        while n > 0 {
+            let take = self.segment(bytes)?.len().min(n);
+            if take == 0 {
+                return Err(self.short("the page", bytes.len()));
+            }
+            self.advance(take);
+            n -= take;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn advance(&mut self, n: u32) {
+        self.left -= n;
+        if self.packed {
+            self.bit += n as usize * usize::from(self.width);
+        }
+    }
+
+    /// Reads `out.len()` values of at most 16 bits.
+    #[inline]
+    pub fn read_u16(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
+        debug_assert!(self.limit <= 1 << 16);
+        let limit = self.limit;
+        self.read(bytes, out, |bytes, bit, width, out| {
+            unpack::unpack_u16(bytes, bit, width, out);
+            // A width past 16 bits would cut ids off: its values cannot be trusted.
+            if width > 16 {
+                return (0..out.len())
+                    .map(|i| unpack::value_at(bytes, bit + i * usize::from(width), width))
+                    .max()
+                    .unwrap_or(0);
+            }
+            u32::from(out.iter().copied().max().unwrap_or(0))
+        }, #[allow(clippy::cast_possible_truncation)] |v| v as u16, limit)
+    }
+
+    /// Reads `out.len()` values.
+    pub fn read_u32(&mut self, bytes: &[u8], out: &mut [u32]) -> Result<()> {
+        let limit = self.limit;
+        self.read(bytes, out, |bytes, bit, width, out| {
+            unpack::unpack_u32(bytes, bit, width, out);
+            out.iter().copied().max().unwrap_or(0)
+        }, |v| v, limit)
+    }
+
+    #[inline]
+    fn read<T: Copy>(
+        &mut self,
+        bytes: &[u8],
+        mut out: &mut [T],
+        unpack: impl Fn(&[u8], usize, u8, &mut [T]) -> u32,
+        narrow: impl Fn(u32) -> T,
+        limit: u32,
+    ) -> Result<()> {
+        while !out.is_empty() {
+            let segment = self.segment(bytes)?;
+            let take = (segment.len() as usize).min(out.len());
+            if take == 0 {
+                return Err(self.short("the page", bytes.len()));
+            }
+            let (head, tail) = out.split_at_mut(take);
+            match segment {
+                Segment::Run { value, .. } => head.fill(narrow(value)),
+                Segment::Packed { .. } => {
+                    let max = unpack(bytes, self.bit, self.width, head);
+                    if max >= limit {
+                        return Err(self.out_of_range(max));
+                    }
+                }
+            }
+            #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
+            self.advance(take as u32);
+            out = tail;
+        }
+        Ok(())
+    }
+}
+
+/// A ULEB128 number of at most 32 bits, and the byte after it.
+fn varint(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (i, byte) in bytes.get(start..)?.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return (value <= u64::from(u32::MAX)).then_some((value, start + i + 1));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A plain encoder: runs of eight or more repeat, the rest is packed.
+    fn encode(values: &[u32], width: u8) -> Vec<u8> {
+        let mut out = vec![];
+        let mut header = |out: &mut Vec<u8>, mut n: u32| loop {
+            let more = n > 0x7f;
+            out.push((n & 0x7f) as u8 | if more { 0x80 } else { 0 });
+            n >>= 7;
+            if !more {
+                break;
+            }
+        };
+        let mut at = 0;
+        while at < values.len() {
+            let run = values[at..].iter().take_while(|v| **v == values[at]).count();
+            if run >= 8 || width == 0 {
+                header(&mut out, (run as u32) << 1);
+                out.extend(&values[at].to_le_bytes()[..usize::from(width.div_ceil(8))]);
+                at += run;
+            } else {
+                header(&mut out, 1 << 1 | 1);
+                let mut bits = 0u128;
+                let mut group = vec![];
+                for i in 0..8 {
+                    let v = values.get(at + i).copied().unwrap_or(0);
+                    for b in 0..width {
+                        group.push(v >> b & 1);
+                    }
+                }
+                for chunk in group.chunks(8) {
+                    bits = 0;
+                    for (i, b) in chunk.iter().enumerate() {
+                        bits |= u128::from(*b) << i;
+                    }
+                    out.push(bits as u8);
+                }
+                let _ = bits;
+                at += 8;
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_in_any_steps(
+            runs in proptest::collection::vec((0u32..1 << 12, 1usize..40), 0..40),
+            steps in proptest::collection::vec((0u8..3, 1u32..70), 1..60),
+        ) {
+            let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n(*v, *n)).collect();
+            let bytes = encode(&values, 12);
+            let mut reader = Runs::new(0, 12, 1 << 12, values.len() as u32).unwrap();
+            let mut at = 0usize;
+            for (kind, n) in steps.iter().cycle().take(500) {
+                let n = (*n).min(reader.remaining());
+                match kind {
+                    0 => reader.skip(&bytes, n).unwrap(),
+                    1 => {
+                        let mut out = vec![0u16; n as usize];
+                        reader.read_u16(&bytes, &mut out).unwrap();
+                        prop_assert!(out.iter().map(|v| u32::from(*v)).eq(values[at..at + n as usize].iter().copied()));
+                    }
+                    _ => {
+                        let mut out = vec![0u32; n as usize];
+                        reader.read_u32(&bytes, &mut out).unwrap();
+                        prop_assert_eq!(&out[..], &values[at..at + n as usize]);
+                    }
+                }
+                at += n as usize;
+            }
+            prop_assert_eq!(reader.remaining() as usize, values.len() - at);
+        }
+
+        #[test]
+        fn any_bytes_give_values_in_range_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60), width in 0u8..=32, limit in 0u32..300, count in 0u32..5000,
+        ) {
+            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut out = vec![0u32; count as usize];
+            if reader.read_u32(&bytes, &mut out).is_ok() {
+                prop_assert!(out.iter().all(|v| *v < limit));
+            }
+        }
+    }
+
+    #[test]
+    fn an_early_end_is_an_error() {
+        let bytes = encode(&[5; 20], 3);
+        let mut out = [0u16; 21];
+        let mut reader = Runs::new(0, 3, 8, 21).unwrap();
+        assert!(reader.read_u16(&bytes, &mut out).is_err());
+        let mut reader = Runs::new(0, 3, 5, 20).unwrap();
+        assert!(reader.read_u16(&bytes, &mut out[..20]).is_err(), "id 5 in a dictionary of 5");
+    }
+}

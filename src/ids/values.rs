@@ -1,0 +1,245 @@
+//! What a value means: its type, and each distinct value as an exact number.
+
+use crate::parquet::schema::{Leaf, Logical, Physical};
+use crate::{Error, Result};
+
+/// The number type of the value column. Files of one job must agree on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum ValueType {
+    /// Signed or unsigned integers of 8 to 64 bits.
+    Int {
+        /// Width.
+        bits: u8,
+        /// Whether negative numbers are possible.
+        signed: bool,
+    },
+    /// IEEE 754 binary16.
+    Float16,
+    /// IEEE 754 binary32.
+    Float32,
+    /// IEEE 754 binary64.
+    Float64,
+    /// Integers times 10^-scale.
+    Decimal {
+        /// Decimal digits.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
+    /// A column without values.
+    Null,
+}
+
+impl std::fmt::Display for ValueType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ValueType::Int { bits, signed } => write!(f, "{}int{bits}", if *signed { "" } else { "u" }),
+            ValueType::Float16 => f.write_str("float16"),
+            ValueType::Float32 => f.write_str("float"),
+            ValueType::Float64 => f.write_str("double"),
+            ValueType::Decimal { precision, scale } => write!(f, "decimal({precision}, {scale})"),
+            ValueType::Null => f.write_str("null"),
+        }
+    }
+}
+
+impl ValueType {
+    /// The number type of a parquet column, or an error where it is none.
+    pub fn of(leaf: &Leaf) -> Result<Self> {
+        let decimal = |precision: i32, scale: i32| {
+            match (u8::try_from(precision), i8::try_from(scale)) {
+                (Ok(precision), Ok(scale)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
+                _ => Err(Error::format(format!("decimal({precision}, {scale})"))
+                    .expected("a precision of 1 to 38 and a scale not below 0")),
+            }
+        };
+        match (leaf.physical, leaf.logical) {
+            (_, Logical::Null) => Ok(ValueType::Null),
+            (
+                Physical::Int32 | Physical::Int64 | Physical::ByteArray | Physical::FixedLenByteArray,
+                Logical::Decimal { precision, scale },
+            ) => decimal(precision, scale),
+            (Physical::Int32 | Physical::Int64, Logical::Integer { bits, signed }) => {
+                Ok(ValueType::Int { bits, signed })
+            }
+            (Physical::Int32, Logical::None) => Ok(ValueType::Int { bits: 32, signed: true }),
+            (Physical::Int64, Logical::None) => Ok(ValueType::Int { bits: 64, signed: true }),
+            (Physical::Float, _) => Ok(ValueType::Float32),
+            (Physical::Double, _) => Ok(ValueType::Float64),
+            (Physical::FixedLenByteArray, Logical::Float16) if leaf.type_length == 2 => Ok(ValueType::Float16),
+            (physical, logical) => Err(Error::data(format!("the values are {physical:?} ({logical:?})"))
+                .expected("a number: integer, float, double or decimal")
+                .advice("Name the column that holds the counts with --column value=NAME")),
+        }
+    }
+
+    /// One stored value as a number. `raw` is as parquet's PLAIN encoding has it.
+    pub fn number(self, physical: Physical, raw: &[u8]) -> Result<Number> {
+        let short = || Error::format(format!("a {self} of {} bytes", raw.len()));
+        let bits32 = || raw.first_chunk().map(|b| u32::from_le_bytes(*b)).ok_or_else(short);
+        let bits64 = || raw.first_chunk().map(|b| u64::from_le_bytes(*b)).ok_or_else(short);
+        match (self, physical) {
+            (ValueType::Null, _) => Ok(Number::Null),
+            (ValueType::Float32, _) => Ok(Number::real(f64::from(f32::from_bits(bits32()?)))),
+            (ValueType::Float64, _) => Ok(Number::real(f64::from_bits(bits64()?))),
+            (ValueType::Float16, _) => {
+                let half = raw.first_chunk().map(|b| u16::from_le_bytes(*b)).ok_or_else(short)?;
+                Ok(Number::real(half::f16::from_bits(half).to_f64()))
+            }
+            (_, Physical::Int32 | Physical::Int64) => {
+                let bits = if physical == Physical::Int32 { u64::from(bits32()?) } else { bits64()? };
+                Ok(Number::int(self.integer(physical, bits)))
+            }
+            // Decimals as bytes: big-endian two's complement.
+            _ => big_endian(raw).map(Number::int).ok_or_else(|| {
+                Error::too_large(format!("a {self} of {} bytes", raw.len())).expected("at most 128 bits")
+            }),
+        }
+    }
+
+    /// The integer that the bits of an INT32 or INT64 stand for.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // bits are taken as they are
+    pub fn integer(self, physical: Physical, bits: u64) -> i128 {
+        match (self, physical) {
+            (ValueType::Int { signed: false, .. }, Physical::Int32) => i128::from(bits as u32),
+            (ValueType::Int { signed: false, .. }, _) => i128::from(bits),
+            (_, Physical::Int32) => i128::from(bits as u32 as i32),
+            _ => i128::from(bits as i64),
+        }
+    }
+}
+
+fn big_endian(raw: &[u8]) -> Option<i128> {
+    let negative = raw.first().is_some_and(|b| b & 0x80 != 0);
+    let fill = if negative { 0xff } else { 0 };
+    let extra = raw.len().saturating_sub(16);
+    let (sign, body) = raw.split_at(extra);
+    let fits = sign.iter().all(|b| *b == fill)
+        && (sign.is_empty() || body.first().is_some_and(|b| (b & 0x80 != 0) == negative));
+    fits.then(|| body.iter().fold(if negative { -1 } else { 0 }, |v, b| v << 8 | i128::from(*b)))
+}
+
+/// Integers of at most this magnitude take the fast way: 2^22 of them cannot
+/// overflow 64 bits.
+pub const SMALL: i64 = 1 << 40;
+
+/// A value as an exact number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// At most [`SMALL`] in magnitude.
+    Small(i64),
+    /// Any other integer.
+    Big(i128),
+    /// A double that is no 128-bit integer.
+    Real(f64),
+    /// Not a number.
+    Nan,
+    /// Infinite; whether negative.
+    Infinite(bool),
+    /// No value.
+    Null,
+}
+
+impl Number {
+    /// An integer.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // checked against SMALL
+    pub fn int(value: i128) -> Self {
+        if value.unsigned_abs() <= u128::from(SMALL.unsigned_abs()) {
+            Number::Small(value as i64)
+        } else {
+            Number::Big(value)
+        }
+    }
+
+    /// A double; an integer where it is one below 2^126.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // compared after the round trip
+    pub fn real(value: f64) -> Self {
+        let small = value as i64;
+        if small as f64 == value && small.unsigned_abs() <= SMALL.unsigned_abs() {
+            return Number::Small(small);
+        }
+        if value.is_nan() {
+            Number::Nan
+        } else if value.is_infinite() {
+            Number::Infinite(value < 0.0)
+        } else if value.abs() < 2f64.powi(126) && value.trunc() == value {
+            Number::Big(value as i128)
+        } else {
+            Number::Real(value)
+        }
+    }
+}
+
+/// The numbers of a chunk's slots, split for the hot loops: small integers in
+/// one dense table, zero where the slot is anything else.
+#[derive(Default)]
+pub struct ValueTable {
+    /// Small integers by slot.
+    pub ints: Vec<i64>,
+    /// What the slots really are, where any is not small.
+    pub numbers: Vec<Number>,
+    /// Largest magnitude in `ints`.
+    pub max: u64,
+    /// Whether any slot but the null slot is not a small integer.
+    pub special: bool,
+}
+
+impl ValueTable {
+    /// Forgets all slots.
+    pub fn clear(&mut self) {
+        self.ints.clear();
+        self.numbers.clear();
+        self.max = 0;
+        self.special = false;
+    }
+
+    /// Appends a slot.
+    pub fn push(&mut self, number: Number) {
+        if let Number::Small(v) = number {
+            self.ints.push(v);
+            self.max = self.max.max(v.unsigned_abs());
+        } else {
+            self.ints.push(0);
+            self.special |= number != Number::Null;
+        }
+        self.numbers.push(number);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_become_integers_exactly_where_they_are() {
+        assert_eq!(Number::real(3.0), Number::Small(3));
+        assert_eq!(Number::real(-0.0), Number::Small(0));
+        assert_eq!(Number::real(0.5), Number::Real(0.5));
+        assert_eq!(Number::real(16_777_217e20), Number::Big(16_777_217e20 as i128));
+        assert_eq!(Number::real(1e300), Number::Real(1e300));
+        assert_eq!(Number::real(f64::NEG_INFINITY), Number::Infinite(true));
+        assert_eq!(Number::real(f64::NAN), Number::Nan);
+        assert_eq!(Number::int(1 << 40), Number::Small(1 << 40));
+        assert_eq!(Number::int(-(1 << 40) - 1), Number::Big(-(1 << 40) - 1));
+    }
+
+    #[test]
+    fn stored_numbers() {
+        let n = |t: ValueType, p, raw: &[u8]| t.number(p, raw).unwrap();
+        let u32s = ValueType::Int { bits: 32, signed: false };
+        assert_eq!(n(u32s, Physical::Int32, &[255; 4]), Number::Small(u32::MAX.into()));
+        let i8s = ValueType::Int { bits: 8, signed: true };
+        assert_eq!(n(i8s, Physical::Int32, &[255; 4]), Number::Small(-1));
+        let decimal = ValueType::Decimal { precision: 38, scale: 2 };
+        assert_eq!(n(decimal, Physical::FixedLenByteArray, &[0xff, 0xfe]), Number::Small(-2));
+        assert_eq!(n(decimal, Physical::ByteArray, &[]), Number::Small(0));
+        assert_eq!(n(decimal, Physical::ByteArray, &[[0xff; 16].as_slice(), &[0x80, 0]].concat()), Number::Small(-32768));
+        assert!(decimal.number(Physical::ByteArray, &[1; 17]).is_err());
+        assert!(ValueType::Float64.number(Physical::Double, &[0; 7]).is_err());
+        assert_eq!(n(ValueType::Float16, Physical::FixedLenByteArray, &[0, 0x3c]), Number::Small(1));
+    }
+}

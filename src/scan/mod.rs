@@ -1,0 +1,361 @@
+//! One pass over the inputs: from bytes to a partial aggregate.
+//!
+//! - [`plan`]: from a file's footer to the columns of its row groups.
+//! - [`tables`]: what the slots of these columns mean.
+//! - [`task`]: a range of rows, summed.
+//!
+//! Files are opened in parallel; row groups go to the threads largest first,
+//! and one of many rows is cut into ranges of pages. Each thread sums into a
+//! grid of its own; the grids are merged once, at the end.
+
+pub mod plan;
+pub mod tables;
+pub mod task;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use plan::FilePlan;
+use rayon::prelude::*;
+use task::{Taken, Worker};
+
+use crate::grid::Partial;
+use crate::ids::column::Column;
+use crate::ids::values::ValueType;
+use crate::kernel::Path;
+use crate::storage::Input;
+use crate::{Error, Job, Result};
+
+/// Told how far the scan has come; asked whether to go on.
+pub trait Progress: Sync {
+    /// The whole of the work, in compressed bytes; called once, before any work.
+    fn total(&self, bytes: u64) {
+        let _ = bytes;
+    }
+    /// So many more compressed bytes are done.
+    fn advance(&self, bytes: u64) {
+        let _ = bytes;
+    }
+    /// Whether the caller wants the work to stop.
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody is told.
+pub struct Silent;
+
+impl Progress for Silent {}
+
+/// How to do it; the answer does not depend on any of this.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Threads; `None` for one a core.
+    pub threads: Option<usize>,
+    /// Kernel path; `None` to let the pages decide.
+    pub path: Option<crate::kernel::Path>,
+}
+
+/// What the scan cost, for `--explain`.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Profile {
+    /// Files scanned.
+    pub files: usize,
+    /// Bytes of all files.
+    pub file_bytes: u64,
+    /// Bytes read: footers, page headers and the pages that were needed.
+    pub bytes_read: u64,
+    /// Bytes that came out of the codecs.
+    pub bytes_decompressed: u64,
+    /// Data and dictionary pages opened.
+    pub pages_read: u64,
+    /// Data pages of needed columns that were passed over.
+    pub pages_skipped: u64,
+    /// Row groups by the kernel path taken.
+    pub row_groups: Vec<RowGroupProfile>,
+    /// Wall time by phase, in order.
+    pub phases: Vec<(&'static str, Duration)>,
+}
+
+/// The path that a row group took.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RowGroupProfile {
+    /// File.
+    pub file: std::sync::Arc<str>,
+    /// Row group, from 0.
+    pub row_group: usize,
+    /// Its rows.
+    pub rows: u64,
+    /// What did the work.
+    pub path: String,
+}
+
+/// Rows that a task has at the most, give or take a page.
+const TASK_ROWS: u64 = 1 << 18;
+/// Below this many rows, starting threads costs more than it saves.
+const SEQUENTIAL_ROWS: u64 = 1 << 17;
+
+/// Reads `inputs` once and sums what the job asks for.
+///
+/// # Errors
+/// The first error in order of file, row group and row, whatever the thread
+/// that met it. Nothing is returned unless every row is accounted for.
+pub fn scan(
+    job: &Job,
+    inputs: &[Input],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(Partial, Profile)> {
+    let job = job.clone().validated()?;
+    let start = Instant::now();
+    let threads = options.threads.unwrap_or(0);
+    // One file of a few rows is done before a pool would have started.
+    if threads == 1 || inputs.len() == 1 {
+        let plans = open_all(&job, inputs)?;
+        let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
+        if threads == 1 || rows <= SEQUENTIAL_ROWS {
+            return Scan::new(&job, &plans, options, progress, start).finish(false);
+        }
+        return pool(threads)?.install(|| Scan::new(&job, &plans, options, progress, start).finish(true));
+    }
+    pool(threads)?.install(|| {
+        let plans = open_all(&job, inputs)?;
+        Scan::new(&job, &plans, options, progress, start).finish(true)
+    })
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("rollshare-{i}"))
+        .build()
+        .map_err(|e| Error::io("cannot start threads", std::io::Error::other(e)))
+}
+
+/// Opens all files; the first that fails by order of the list is the error.
+fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<FilePlan<'a>>> {
+    let open = |input| FilePlan::open(job, input);
+    let plans: Vec<Result<FilePlan<'_>>> = if inputs.len() == 1 {
+        inputs.iter().map(open).collect()
+    } else {
+        inputs.par_iter().map(open).collect()
+    };
+    let plans: Vec<FilePlan<'_>> = plans.into_iter().collect::<Result<_>>()?;
+    if let Some((first, rest)) = plans.split_first() {
+        for other in rest {
+            same_type(first, other)?;
+        }
+    }
+    Ok(plans)
+}
+
+fn same_type(first: &FilePlan<'_>, other: &FilePlan<'_>) -> Result<()> {
+    if first.value_type == other.value_type || other.meta.rows == 0 && other.value_type == ValueType::Null {
+        return Ok(());
+    }
+    Err(Error::data(format!("values of type {}", other.value_type))
+        .expected(format!("{}, as in {}", first.value_type, first.input.object.name()))
+        .advice("Export all files with one type, or read them in separate runs")
+        .in_file(other.input.object.name()))
+}
+
+/// A row group to scan.
+#[derive(Clone, Copy)]
+struct Piece<'s> {
+    /// Its place in the order of files and row groups.
+    order: u64,
+    plan: &'s FilePlan<'s>,
+    row_group: usize,
+    rows: u64,
+}
+
+struct Scan<'s> {
+    job: &'s Job,
+    plans: &'s [FilePlan<'s>],
+    path: Option<Path>,
+    progress: &'s dyn Progress,
+    workers: Mutex<Vec<Worker>>,
+    /// The first failure so far, by order.
+    failed: Mutex<Option<(u64, u64, Error)>>,
+    /// The order of that failure, to leave later pieces alone.
+    failed_at: AtomicU64,
+    row_groups: Mutex<Vec<(u64, RowGroupProfile)>>,
+    start: Instant,
+    opened: Instant,
+}
+
+impl<'s> Scan<'s> {
+    fn new(
+        job: &'s Job,
+        plans: &'s [FilePlan<'s>],
+        options: &Options,
+        progress: &'s dyn Progress,
+        start: Instant,
+    ) -> Self {
+        Scan {
+            job,
+            plans,
+            path: options.path,
+            progress,
+            workers: Mutex::default(),
+            failed: Mutex::default(),
+            failed_at: AtomicU64::new(u64::MAX),
+            row_groups: Mutex::default(),
+            start,
+            opened: Instant::now(),
+        }
+    }
+
+    fn finish(self, parallel: bool) -> Result<(Partial, Profile)> {
+        let mut pieces: Vec<Piece<'_>> = self
+            .plans
+            .iter()
+            .flat_map(|plan| {
+                plan.meta.row_groups.iter().enumerate().map(move |(row_group, meta)| (plan, row_group, meta.rows))
+            })
+            // Some writers give a row group without rows column chunks of nothing.
+            .filter(|(_, _, rows)| *rows > 0)
+            .zip(0..)
+            .map(|((plan, row_group, rows), order)| Piece { order, plan, row_group, rows })
+            .collect();
+        let bytes = |p: &FilePlan<'_>| p.meta.row_groups.iter().map(|rg| p.needed_bytes(rg)).sum::<u64>();
+        self.progress.total(self.plans.iter().map(bytes).sum());
+        if parallel {
+            // Largest first: no thread is left with a long piece at the end.
+            pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.rows), piece.order));
+            pieces.into_par_iter().with_max_len(1).for_each(|piece| self.row_group(piece, true));
+        } else {
+            for piece in pieces {
+                self.row_group(piece, false);
+            }
+        }
+        self.collect()
+    }
+
+    /// Scans a row group, in parallel ranges where it is large.
+    fn row_group(&self, piece: Piece<'_>, parallel: bool) {
+        if piece.order > self.failed_at.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
+        let columns = match piece.plan.columns(meta) {
+            Ok(columns) => columns,
+            Err(error) => return self.fail(piece, 0, error),
+        };
+        let ranges = ranges(&columns.value, piece.rows);
+        let bytes = piece.plan.needed_bytes(meta);
+        let share = bytes / (ranges.len() as u64).max(1);
+        let scan_range = |range: &std::ops::Range<u64>| -> Taken {
+            if piece.order > self.failed_at.load(Ordering::Relaxed) {
+                return Taken::default();
+            }
+            let mut worker = lock(&self.workers).pop().unwrap_or_default();
+            let outcome =
+                task::run(self.job, piece.plan, &columns, range.clone(), self.path, &mut worker, self.progress);
+            lock(&self.workers).push(worker);
+            self.progress.advance(share);
+            outcome.unwrap_or_else(|error| {
+                self.fail(piece, range.start, error);
+                Taken::default()
+            })
+        };
+        let add = |a: Taken, b: Taken| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+        let taken = if parallel && ranges.len() > 1 {
+            ranges.par_iter().with_max_len(1).map(scan_range).reduce(Taken::default, add)
+        } else {
+            ranges.iter().map(scan_range).fold(Taken::default(), add)
+        };
+        let profile = RowGroupProfile {
+            file: piece.plan.input.object.name().clone(),
+            row_group: piece.row_group,
+            rows: piece.rows,
+            path: describe(taken),
+        };
+        lock(&self.row_groups).push((piece.order, profile));
+    }
+
+    /// Keeps the error if it is the first by order.
+    #[cold]
+    fn fail(&self, piece: Piece<'_>, row: u64, error: Error) {
+        let mut failed = lock(&self.failed);
+        let key = (piece.order, row);
+        if failed.as_ref().is_none_or(|(order, at, _)| key < (*order, *at)) {
+            // Rows are counted in the row group; people count them in the file.
+            let before: u64 =
+                piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
+            let error = error.in_row_group(piece.row_group).offset_row(before);
+            *failed = Some((piece.order, row, error.in_file(piece.plan.input.object.name())));
+            self.failed_at.fetch_min(piece.order, Ordering::Relaxed);
+        }
+    }
+
+    fn collect(self) -> Result<(Partial, Profile)> {
+        let lost = || Error::internal("a worker has failed");
+        if let Some((_, _, error)) = self.failed.into_inner().map_err(|_| lost())? {
+            return Err(error);
+        }
+        let scanned = Instant::now();
+        let mut row_groups = self.row_groups.into_inner().map_err(|_| lost())?;
+        row_groups.sort_by_key(|(order, _)| *order);
+        let mut profile = Profile {
+            files: self.plans.len(),
+            file_bytes: self.plans.iter().map(|p| p.input.object.len()).sum(),
+            bytes_read: self.plans.iter().map(|p| p.meta.footer_bytes).sum(),
+            row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
+            ..Profile::default()
+        };
+        let mut partial =
+            Partial { value_type: self.plans.first().map(|p| p.value_type), ..Partial::default() };
+        for worker in self.workers.into_inner().map_err(|_| lost())? {
+            profile.bytes_read += worker.cost.bytes_read;
+            profile.bytes_decompressed += worker.cost.bytes_decompressed;
+            profile.pages_read += worker.cost.pages_read;
+            profile.pages_skipped += worker.cost.pages_skipped;
+            partial = partial.merge(worker.dense.into_partial()?)?;
+        }
+        // The account is held against the footers, not against what tasks met.
+        partial.account.rows = self.plans.iter().map(|p| p.meta.rows).sum();
+        partial.account.check()?;
+        profile.phases = vec![
+            ("open", self.opened - self.start),
+            ("scan", scanned - self.opened),
+            ("merge", scanned.elapsed()),
+        ];
+        Ok((partial, profile))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Cuts a row group into ranges of about [`TASK_ROWS`] that begin where a page
+/// of values begins: values are most of the work, and no page of theirs should
+/// be decompressed twice.
+fn ranges(value: &Column<'_>, rows: u64) -> Vec<std::ops::Range<u64>> {
+    let mut cuts = vec![0];
+    let mut last = 0;
+    for page in value.chunk().map(|c| c.data()).unwrap_or_default() {
+        if page.first_row >= last + TASK_ROWS && rows - page.first_row >= TASK_ROWS / 2 {
+            last = page.first_row;
+            cuts.push(last);
+        }
+    }
+    cuts.push(rows);
+    cuts.windows(2).filter_map(|w| Some(*w.first()?..*w.last()?)).filter(|r| !r.is_empty()).collect()
+}
+
+fn describe(taken: Taken) -> String {
+    let names = ["runs", "bitmap", "scalar"];
+    let all: u64 = taken.iter().sum();
+    let paths: Vec<String> = names
+        .iter()
+        .zip(taken)
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(name, rows)| {
+            if rows == all { (*name).to_owned() } else { format!("{name} {} %", (rows * 100).div_ceil(all)) }
+        })
+        .collect();
+    if paths.is_empty() { "none".into() } else { paths.join(", ") }
+}

@@ -1,0 +1,214 @@
+//! From an input to the columns of its row groups.
+
+use std::borrow::Cow;
+
+use crate::ids::column::{Chunk, Column};
+use crate::ids::keys::TimeCoding;
+use crate::ids::values::ValueType;
+use crate::parquet::{FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
+use crate::storage::Input;
+use crate::{Error, Grain, Job, Result, Semantics};
+
+/// Where a column of the job is found in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// A leaf column, by its number.
+    Leaf(usize),
+    /// A hive partition value of the file's path.
+    Partition(Option<String>),
+}
+
+/// A file, opened: its footer and where the job's columns are.
+pub struct FilePlan<'a> {
+    /// The file.
+    pub input: &'a Input,
+    /// Its footer.
+    pub meta: FileMeta,
+    system: Found,
+    country: Found,
+    time: Found,
+    channel: Found,
+    value: Found,
+    date: Option<Found>,
+    /// The number type of its value column.
+    pub value_type: ValueType,
+    /// The physical type of its value column.
+    pub value_physical: Physical,
+    /// How its time column stores points in time.
+    pub time_coding: TimeCoding,
+    /// How its date column stores dates, where legacy semantics need it.
+    pub date_coding: TimeCoding,
+}
+
+/// The columns of one row group.
+pub struct Columns<'a> {
+    /// Operating system.
+    pub system: Column<'a>,
+    /// Country.
+    pub country: Column<'a>,
+    /// Week label or date.
+    pub time: Column<'a>,
+    /// Channel.
+    pub channel: Column<'a>,
+    /// Count of new users.
+    pub value: Column<'a>,
+    /// Date, where legacy semantics need it.
+    pub date: Option<Column<'a>>,
+}
+
+impl<'a> FilePlan<'a> {
+    /// Reads the footer and finds the columns.
+    pub fn open(job: &Job, input: &'a Input) -> Result<Self> {
+        let name = input.object.name();
+        Self::open_named(job, input).map_err(|e| e.in_file(name))
+    }
+
+    fn open_named(job: &Job, input: &'a Input) -> Result<Self> {
+        let meta = footer::read(input.object.as_ref())?;
+        let find = |column: &str| find(&meta, input, column);
+        let strings = |column: &str| -> Result<Found> {
+            let found = find(column)?;
+            if let Some(leaf) = leaf_of(&meta, &found) {
+                check_string(leaf).map_err(|e| e.in_column(column))?;
+            }
+            Ok(found)
+        };
+        let columns = &job.columns;
+        let value = find(&columns.value)?;
+        let Some(value_leaf) = leaf_of(&meta, &value) else {
+            return Err(Error::data("the value is a hive partition of the path")
+                .expected("a numeric column in the file")
+                .in_column(&columns.value));
+        };
+        let value_physical = value_leaf.physical;
+        let value_type = ValueType::of(value_leaf).map_err(|e| e.in_column(&columns.value))?;
+        if value_type == ValueType::Null && job.semantics == Semantics::Iso {
+            return Err(Error::data("the values have the null type")
+                .expected("a number: integer, float, double or decimal")
+                .in_column(&columns.value));
+        }
+        let date_coding_of = |found: &Found| match leaf_of(&meta, found) {
+            Some(leaf) => TimeCoding::of_date(leaf).map_err(|e| e.in_column(&columns.start_date)),
+            None => Ok(TimeCoding::Text),
+        };
+        let (time, time_coding) = match job.grain {
+            Grain::Week => (strings(&columns.year_week)?, TimeCoding::Label),
+            Grain::Day => {
+                let found = find(&columns.start_date)?;
+                let coding = date_coding_of(&found)?;
+                (found, coding)
+            }
+        };
+        let date = match job.semantics {
+            Semantics::Iso => None,
+            Semantics::Legacy => Some(find(&columns.start_date)?),
+        };
+        let date_coding = date.as_ref().map_or(Ok(TimeCoding::Text), date_coding_of)?;
+        Ok(FilePlan {
+            input,
+            system: strings(&columns.os_name)?,
+            country: strings(&columns.country)?,
+            channel: strings(&columns.name)?,
+            time,
+            value,
+            date,
+            value_type,
+            value_physical,
+            time_coding,
+            date_coding,
+            meta,
+        })
+    }
+
+    /// Walks the pages of a row group's columns.
+    pub fn columns<'p>(&'p self, row_group: &RowGroupMeta) -> Result<Columns<'p>> {
+        let of = |found: &'p Found| self.column(row_group, found);
+        Ok(Columns {
+            system: of(&self.system)?,
+            country: of(&self.country)?,
+            time: of(&self.time)?,
+            channel: of(&self.channel)?,
+            value: of(&self.value)?,
+            date: self.date.as_ref().map(of).transpose()?,
+        })
+    }
+
+    fn column<'p>(&'p self, row_group: &RowGroupMeta, found: &'p Found) -> Result<Column<'p>> {
+        match found {
+            Found::Partition(value) => Ok(Column::Constant {
+                value: value.as_ref().map(|v| Cow::Borrowed(v.as_bytes())),
+                rows: row_group.rows,
+            }),
+            Found::Leaf(at) => {
+                let (Some(leaf), Some(chunk)) = (self.meta.leaves.get(*at), row_group.chunks.get(*at)) else {
+                    return Err(Error::internal("no such column chunk"));
+                };
+                Chunk::new(self.input.object.as_ref(), leaf, chunk, row_group.rows).map(Column::Chunk)
+            }
+        }
+    }
+
+    /// Stored bytes of the needed column chunks, for progress.
+    pub fn needed_bytes(&self, row_group: &RowGroupMeta) -> u64 {
+        [&self.system, &self.country, &self.time, &self.channel, &self.value]
+            .into_iter()
+            .chain(&self.date)
+            .filter_map(|found| match found {
+                Found::Leaf(at) => row_group.chunks.get(*at).map(|c| c.compressed_len),
+                Found::Partition(_) => None,
+            })
+            .sum()
+    }
+}
+
+fn leaf_of<'m>(meta: &'m FileMeta, found: &Found) -> Option<&'m Leaf> {
+    match found {
+        Found::Leaf(at) => meta.leaves.get(*at),
+        Found::Partition(_) => None,
+    }
+}
+
+fn check_string(leaf: &Leaf) -> Result<()> {
+    let string = leaf.physical == Physical::ByteArray
+        && matches!(leaf.logical, Logical::None | Logical::String | Logical::Enum | Logical::Json);
+    if string {
+        return Ok(());
+    }
+    Err(Error::data(format!("the values are {:?} ({:?})", leaf.physical, leaf.logical))
+        .expected("strings")
+        .advice("Name another column with --column ROLE=NAME"))
+}
+
+/// Finds a column by its name: exactly, or else without regard to case, as
+/// Spark does. A partition value in the path wins over a column in the file.
+fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
+    let same = |name: &str| name.to_lowercase() == column.to_lowercase();
+    let partition = input
+        .partitions
+        .iter()
+        .find(|(key, _)| key == column)
+        .or_else(|| input.partitions.iter().find(|(key, _)| same(key)));
+    if let Some((_, value)) = partition {
+        return Ok(Found::Partition(value.clone()));
+    }
+    let top = |leaf: &Leaf| leaf.path.first().map(|p| p.to_string()).unwrap_or_default();
+    let flat = || meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
+    if let Some((at, _)) = flat().find(|(_, leaf)| top(leaf) == column) {
+        return Ok(Found::Leaf(at));
+    }
+    let mut alike = flat().filter(|(_, leaf)| same(&top(leaf)));
+    match (alike.next(), alike.next()) {
+        (Some((at, _)), None) => Ok(Found::Leaf(at)),
+        (Some((_, a)), Some((_, b))) => {
+            Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
+                .expected(format!("one column that is called '{column}' but for case")))
+        }
+        (None, _) => {
+            let mut names: Vec<String> = meta.leaves.iter().map(top).collect();
+            names.dedup();
+            Err(Error::data(format!("no column '{column}'"))
+                .expected(format!("it among {}", names.join(", ")))
+                .advice("Name it with --column ROLE=NAME if it is called otherwise"))
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! One task: a range of rows of one row group, summed into a worker's grid.
+//!
+//! ```text
+//! while rows are left:
+//!     ask the pages at hand which path fits
+//!     runs:   all three keys repeat -> sum the stretch, or pass over it
+//!     bitmap: keys differ row by row -> filter to a bitmap, sum the survivors
+//!     scalar: anything at all, one row at a time
+//! ```
+//!
+//! The first two decline what they do not know (nulls in channel or value,
+//! values that are no small integers, labels that are no weeks, slots past 16
+//! bits); the third is always right.
+
+use std::sync::Arc;
+
+use super::Progress;
+use super::plan::{Columns, FilePlan};
+use super::tables::{BAD_TIME, Tables};
+use crate::grid::Dense;
+use crate::ids::column::{Column, Cost};
+use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::keys::{Channel, Country};
+use crate::ids::runs::Segment;
+use crate::ids::values::Number;
+use crate::kernel::{Path, bitmap, runs};
+use crate::{Error, Job, Result, Semantics};
+
+/// Rows that a block takes at the most.
+pub const BLOCK: usize = 2048;
+
+/// What a worker keeps from task to task.
+#[derive(Default)]
+pub struct Worker {
+    /// The sums.
+    pub dense: Dense,
+    /// What its pages cost.
+    pub cost: Cost,
+    tables: Tables,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// How many rows each path has taken, by [`Path`].
+pub type Taken = [u64; 3];
+
+/// Sums rows `rows` of a row group.
+pub fn run(
+    job: &Job,
+    plan: &FilePlan<'_>,
+    columns: &Columns<'_>,
+    rows: std::ops::Range<u64>,
+    path: Option<Path>,
+    worker: &mut Worker,
+    progress: &dyn Progress,
+) -> Result<Taken> {
+    worker.tables.clear();
+    let mut buffer = || worker.buffers.pop().unwrap_or_default();
+    let mut open = |column, raw| Cursor::new(column, rows.start, raw, buffer());
+    let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
+    let mut task = Task {
+        job,
+        plan,
+        system: open(&columns.system, false)?,
+        country: open(&columns.country, false)?,
+        time: open(&columns.time, false)?,
+        channel: open(&columns.channel, false)?,
+        value: open(&columns.value, true)?,
+        date,
+        date_done: 0,
+        tables: std::mem::take(&mut worker.tables),
+        dense: &mut worker.dense,
+        at: rows.start,
+        end: rows.end,
+        taken: Taken::default(),
+        prefer: path.unwrap_or_else(|| prefer(columns)),
+        blocks: Box::default(),
+    };
+    task.dense.account.rows += rows.end - rows.start;
+    let outcome = task.run(path, progress);
+    let Task { system, country, time, channel, value, date, tables, taken, .. } = task;
+    worker.tables = tables;
+    for cursor in [system, country, time, channel, value].into_iter().chain(date) {
+        worker.cost.merge(cursor.cost);
+        worker.buffers.push(cursor.into_buffer());
+    }
+    outcome.map(|()| taken)
+}
+
+/// Long runs of countries pay for walking runs; without them, bitmaps win.
+fn prefer(columns: &Columns<'_>) -> Path {
+    let Column::Chunk(chunk) = &columns.country else { return Path::Runs };
+    let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
+        (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
+    });
+    // A run takes about three bytes; below two bits a row runs span a dozen rows.
+    if bytes * 8 <= rows * 2 { Path::Runs } else { Path::Bitmap }
+}
+
+struct Task<'t, 'a> {
+    job: &'t Job,
+    plan: &'t FilePlan<'t>,
+    system: Cursor<'a>,
+    country: Cursor<'a>,
+    time: Cursor<'a>,
+    channel: Cursor<'a>,
+    value: Cursor<'a>,
+    date: Option<Cursor<'a>>,
+    /// Date slots below this were taken in.
+    date_done: u32,
+    tables: Tables,
+    dense: &'t mut Dense,
+    /// The next row.
+    at: u64,
+    end: u64,
+    taken: Taken,
+    prefer: Path,
+    blocks: Box<Blocks>,
+}
+
+/// Scratch space for one block.
+struct Blocks {
+    narrow: [[u16; BLOCK]; 5],
+    wide: [[u32; BLOCK]; 5],
+    bits: [Option<u64>; BLOCK],
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Blocks { narrow: [[0; BLOCK]; 5], wide: [[0; BLOCK]; 5], bits: [None; BLOCK] }
+    }
+}
+
+impl Task<'_, '_> {
+    fn run(&mut self, forced: Option<Path>, progress: &dyn Progress) -> Result<()> {
+        self.sync()?;
+        let mut steps = 0u32;
+        while self.at < self.end {
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(256) && progress.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let legacy = self.job.semantics == Semantics::Legacy;
+            let path = if legacy || forced == Some(Path::Scalar) { Path::Scalar } else { self.prefer };
+            let done = match path {
+                Path::Runs => self.step_runs()?,
+                Path::Bitmap => self.step_bitmap()?,
+                Path::Scalar => None,
+            };
+            let (path, rows) = match done {
+                Some(done) => done,
+                None => (Path::Scalar, self.step_scalar()?),
+            };
+            if let Some(taken) = self.taken.get_mut(path as usize) {
+                *taken += u64::from(rows);
+            }
+            self.at += u64::from(rows);
+        }
+        Ok(())
+    }
+
+    /// Brings the tables up to the slots that the columns have.
+    fn sync(&mut self) -> Result<()> {
+        let Task { tables, dense, job, plan, .. } = self;
+        tables.systems(&self.system, job);
+        tables.countries(&self.country, job, dense)?;
+        tables.times(&self.time, job, plan.time_coding, dense)?;
+        tables.channels(&self.channel, job);
+        tables
+            .numbers(&self.value, plan.value_type, plan.value_physical)
+            .map_err(|e| e.in_column(&job.columns.value))
+    }
+
+    /// Rows left, at most `most`.
+    #[allow(clippy::cast_possible_truncation)] // at most `most`
+    fn rows_left(&self, most: u32) -> u32 {
+        (self.end - self.at).min(u64::from(most)) as u32
+    }
+
+    /// Whether the fast paths know what is at hand.
+    fn is_plain(&mut self) -> Result<bool> {
+        let narrow = self.system.shape()? == Shape::Narrow
+            && self.country.shape()? == Shape::Narrow
+            && self.time.shape()? == Shape::Narrow
+            && self.channel.shape()? == Shape::Narrow
+            && self.value.shape()? == Shape::Narrow;
+        self.sync()?;
+        Ok(narrow
+            && !self.tables.values.special
+            && !self.tables.bad_time
+            && !self.value.may_be_null()
+            && !self.channel.may_be_null()
+            && !self.time.may_be_null())
+    }
+
+    /// Rows that the pages of the columns with nulls have at hand: a block must
+    /// not run into a page that was not looked at.
+    fn page_rows(&mut self, most: u32) -> Result<u32> {
+        let mut rows = self.rows_left(most);
+        for cursor in
+            [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value]
+        {
+            rows = cursor.rows_at_hand(rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// One step by runs: a stretch over which all keys repeat, or which the
+    /// first key that repeats rules out. Where a key does not repeat, a short
+    /// block by bitmap.
+    fn step_runs(&mut self) -> Result<Option<(Path, u32)>> {
+        let most = self.rows_left(u32::MAX);
+        let system = self.system.segment()?;
+        if let Segment::Run { value, len } = system
+            && self.tables.system.get(value as usize) == Some(&0)
+        {
+            let len = len.min(most);
+            self.dense.account.other_system += u64::from(len);
+            self.skip_all(len, [true; 5])?;
+            return Ok(Some((Path::Runs, len)));
+        }
+        let country = self.country.segment()?;
+        let most = system.len().min(country.len()).min(most);
+        let (Segment::Run { .. }, Segment::Run { value: country, .. }) = (system, country) else {
+            return self.step_bitmap_of(most.min(256));
+        };
+        let class = self.tables.country.get(country as usize).copied();
+        if class == Some(Country::Total as u8) || class == Some(Country::Null as u8) {
+            let account = &mut self.dense.account;
+            if class == Some(Country::Null as u8) {
+                account.null_country += u64::from(most);
+            } else {
+                account.country_total += u64::from(most);
+            }
+            self.skip_all(most, [true; 5])?;
+            return Ok(Some((Path::Runs, most)));
+        }
+        if !self.is_plain()? {
+            return Ok(None);
+        }
+        let Segment::Run { value: time, len } = self.time.segment()? else {
+            return self.step_bitmap_of(most.min(256));
+        };
+        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+        let rows = self.page_rows(most.min(len).min(BLOCK as u32))?;
+        let group = self.tables.group.get(country as usize).copied().unwrap_or_default();
+        let time = self.tables.time.get(time as usize).copied().unwrap_or(BAD_TIME);
+        if time == BAD_TIME {
+            return Ok(None);
+        }
+        let n = rows as usize;
+        self.skip_all(rows, [true, true, true, false, false])?;
+        let [_, _, _, channels, values] = &mut self.blocks.narrow;
+        let (channels, values) =
+            (channels.get_mut(..n).unwrap_or_default(), values.get_mut(..n).unwrap_or_default());
+        self.channel.read_narrow(channels)?;
+        self.value.read_narrow(values)?;
+        self.dense.reserve(u64::from(rows), self.tables.values.max);
+        let sums = runs::stretch(values, channels, &self.tables.values.ints, &self.tables.channel);
+        self.dense.see(group, time);
+        let cell = self.dense.base(group) + time as usize * sums.len();
+        for (cell, sum) in self.dense.cells.iter_mut().skip(cell).zip(sums) {
+            *cell += sum;
+        }
+        self.dense.account.counted += u64::from(rows);
+        Ok(Some((Path::Runs, rows)))
+    }
+
+    /// Passes over rows of the columns that are marked.
+    fn skip_all(&mut self, rows: u32, which: [bool; 5]) -> Result<()> {
+        let cursors =
+            [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value];
+        for (cursor, _) in cursors.into_iter().zip(which).filter(|(_, marked)| *marked) {
+            cursor.skip(rows)?;
+        }
+        Ok(())
+    }
+
+    fn step_bitmap(&mut self) -> Result<Option<(Path, u32)>> {
+        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+        self.step_bitmap_of(BLOCK as u32)
+    }
+
+    /// One block by bitmap, of at most `most` rows.
+    fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(Path, u32)>> {
+        if !self.is_plain()? {
+            return Ok(None);
+        }
+        let rows = self.page_rows(most)?;
+        let n = rows as usize;
+        let [systems, countries, times, channels, values] = &mut self.blocks.narrow;
+        let systems = systems.get_mut(..n).unwrap_or_default();
+        let countries = countries.get_mut(..n).unwrap_or_default();
+        self.system.read_narrow(systems)?;
+        self.country.read_narrow(countries)?;
+        let tables = &self.tables;
+        let mut keep = [0u64; BLOCK / 64];
+        let kept = bitmap::select(systems, &tables.system, countries, &tables.country, &mut keep);
+        let account = &mut self.dense.account;
+        account.other_system += u64::from(rows - kept.system);
+        account.null_country += u64::from(kept.null_country);
+        account.country_total += u64::from(kept.country_total);
+        account.counted += u64::from(kept.rows);
+        if kept.rows == 0 {
+            self.skip_all(rows, [false, false, true, true, true])?;
+            return Ok(Some((Path::Bitmap, rows)));
+        }
+        let times = times.get_mut(..n).unwrap_or_default();
+        let channels = channels.get_mut(..n).unwrap_or_default();
+        let values = values.get_mut(..n).unwrap_or_default();
+        self.time.read_narrow(times)?;
+        self.channel.read_narrow(channels)?;
+        self.value.read_narrow(values)?;
+        self.dense.reserve(u64::from(kept.rows), tables.values.max);
+        bitmap::add(
+            &keep,
+            &bitmap::Rows { countries, times, channels, values },
+            &tables.group,
+            &tables.time,
+            &tables.channel,
+            &tables.values.ints,
+            self.dense,
+        );
+        Ok(Some((Path::Bitmap, rows)))
+    }
+
+    /// One block row by row: everything that there can be.
+    fn step_scalar(&mut self) -> Result<u32> {
+        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+        let rows = self.rows_left(BLOCK as u32);
+        let rows = self.value.rows_at_hand(rows)?;
+        let n = rows as usize;
+        let Blocks { wide, bits, .. } = &mut *self.blocks;
+        let [systems, countries, times, channels, values] = wide;
+        let systems = systems.get_mut(..n).unwrap_or_default();
+        let countries = countries.get_mut(..n).unwrap_or_default();
+        let times = times.get_mut(..n).unwrap_or_default();
+        let channels = channels.get_mut(..n).unwrap_or_default();
+        let values = values.get_mut(..n).unwrap_or_default();
+        let bits = bits.get_mut(..n).unwrap_or_default();
+        self.system.read_wide(systems)?;
+        self.country.read_wide(countries)?;
+        self.time.read_wide(times)?;
+        self.channel.read_wide(channels)?;
+        let raw = self.value.shape()? == Shape::Bits;
+        if raw {
+            self.value.read_bits(bits)?;
+        } else {
+            self.value.read_wide(values)?;
+        }
+        self.see_dates(rows)?;
+        self.sync()?;
+        let (kind, physical) = (self.plan.value_type, self.plan.value_physical);
+        let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
+        let legacy = self.job.semantics == Semantics::Legacy;
+        let (tables, dense) = (&self.tables, &mut *self.dense);
+        let class = |table: &[u8], slot: u32| table.get(slot as usize).copied().unwrap_or_default();
+        let keys = systems.iter().zip(countries).zip(times).zip(channels).zip(values).zip(bits);
+        for (row, (((((system, country), time), channel), value), bits)) in keys.take(n).enumerate() {
+            let country_class = class(&tables.country, *country);
+            let group = tables.group.get(*country as usize).copied().unwrap_or_default();
+            if legacy && country_class == Country::Keep as u8 {
+                dense.see_raw(group);
+            }
+            if class(&tables.system, *system) == 0 {
+                dense.account.other_system += 1;
+                continue;
+            }
+            if country_class == Country::Null as u8 {
+                dense.account.null_country += 1;
+                continue;
+            }
+            if country_class == Country::Total as u8 {
+                dense.account.country_total += 1;
+                continue;
+            }
+            let point = tables.time.get(*time as usize).copied().unwrap_or(BAD_TIME);
+            if point == BAD_TIME {
+                return Err(self.bad_time(*time, row as u64));
+            }
+            if legacy {
+                dense.see_point(group, point);
+            } else {
+                dense.see(group, point);
+            }
+            let channel = class(&tables.channel, *channel);
+            if channel == Channel::Unknown as u8 {
+                dense.account.null_name += 1;
+                continue;
+            }
+            let number = if raw {
+                bits.map_or(Number::Null, |bits| number_of(kind, physical, bits))
+            } else {
+                tables.values.numbers.get(*value as usize).copied().unwrap_or(Number::Null)
+            };
+            let cell = dense.base(group) + point as usize * 2 + usize::from(channel);
+            match number {
+                Number::Null => dense.account.null_value += 1,
+                Number::Nan => dense.account.nan_value += 1,
+                Number::Infinite(_) => dense.account.infinite_value += 1,
+                _ => dense.account.counted += 1,
+            }
+            // Under iso semantics what is no number is missing, row by row.
+            if legacy || !matches!(number, Number::Nan | Number::Infinite(_)) {
+                dense.add(cell, number).map_err(|e| e.in_column(&self.job.columns.value))?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Takes in the dates of the block's rows, where anybody asks for them.
+    fn see_dates(&mut self, rows: u32) -> Result<()> {
+        let Some(date) = &mut self.date else { return Ok(()) };
+        let mut left = rows as usize;
+        let mut block = [0u32; 256];
+        let mut last = None;
+        while left > 0 {
+            let out = block.get_mut(..left.min(256)).unwrap_or_default();
+            date.read_wide(out)?;
+            left -= out.len();
+            for slot in out {
+                if last == Some(*slot) {
+                    continue;
+                }
+                last = Some(*slot);
+                let moment = date.entries.get(*slot).and_then(|raw| self.plan.date_coding.micros(raw));
+                if let Some(micros) = moment {
+                    self.dense.see_date(micros);
+                }
+            }
+        }
+        self.date_done = date.entries.slots();
+        Ok(())
+    }
+
+    #[cold]
+    fn bad_time(&self, slot: u32, row: u64) -> Error {
+        let coding = self.plan.time_coding;
+        let column = match self.job.grain {
+            crate::Grain::Week => &self.job.columns.year_week,
+            crate::Grain::Day => &self.job.columns.start_date,
+        };
+        let expected = match self.job.grain {
+            crate::Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
+            crate::Grain::Day => "a date of the years 1 to 9999",
+        };
+        Error::data(format!("{column} is {}", coding.show(self.time.entries.get(slot))))
+            .expected(expected)
+            .advice("Correct the export; rows with another system or the country total may hold anything")
+            .in_column(column)
+            .at_row(self.at + row)
+    }
+}
+
+/// A raw number as an exact one.
+#[inline]
+fn number_of(kind: crate::ids::values::ValueType, physical: crate::parquet::Physical, bits: u64) -> Number {
+    use crate::ids::values::ValueType;
+    #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern
+    match kind {
+        ValueType::Float32 => Number::real(f64::from(f32::from_bits(bits as u32))),
+        ValueType::Float64 => Number::real(f64::from_bits(bits)),
+        ValueType::Null => Number::Null,
+        _ => Number::int(kind.integer(physical, bits)),
+    }
+}
+
+/// A task's file, for errors and the profile.
+pub fn name(plan: &FilePlan<'_>) -> Arc<str> {
+    plan.input.object.name().clone()
+}
