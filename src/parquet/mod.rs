@@ -1,1 +1,24 @@
-//! Parquet, as far as a scan needs it.
+//! Parquet, as far as a scan needs it: from bytes to pages, runs and values.
+//!
+//! - [`thrift`]: the compact protocol that all metadata is in.
+//! - [`footer`]: what is in the file and where.
+//! - [`schema`]: the leaf columns and their types.
+//! - [`page`]: page headers, the walk over a chunk's pages, opening one page.
+//! - [`codec`]: decompression.
+//! - [`encoding`]: from a page's bytes to runs and values.
+//!
+//! Whatever the bytes, nothing here panics, loops for ever or takes memory out
+//! of proportion to them. What a file uses and this code does not know is
+//! refused only when it is needed.
+
+pub mod codec;
+pub mod encoding;
+pub mod footer;
+pub mod page;
+pub mod schema;
+pub mod thrift;
+
+pub use codec::Codec;
+pub use footer::{ChunkMeta, FileMeta, RowGroupMeta, Statistics};
+pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageMeta};
+pub use schema::{Leaf, Logical, Physical, Unit};

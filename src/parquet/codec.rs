@@ -1,0 +1,361 @@
+//! Page compression (Compression.md).
+//!
+//! The decompressed length stands in the page header, where anyone may have
+//! written anything. Memory is taken for it only as far as the compressed
+//! bytes can bear it out: by the codec's largest ratio, or as bytes come.
+
+use std::io::Read;
+
+use crate::{Error, Result};
+
+/// `parquet.thrift`, `CompressionCodec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// As it is.
+    Uncompressed,
+    /// Snappy's raw format.
+    Snappy,
+    /// RFC 1952.
+    Gzip,
+    /// Not supported: no one writes it.
+    Lzo,
+    /// RFC 7932.
+    Brotli,
+    /// LZ4 in Hadoop's framing, or what other writers took it for.
+    Lz4,
+    /// RFC 8878.
+    Zstd,
+    /// LZ4 blocks without framing.
+    Lz4Raw,
+    /// Something later than this code.
+    Unknown(i32),
+}
+
+/// Snappy's longest copy per byte of input is 64 bytes from 3.
+const SNAPPY_RATIO: usize = 22;
+/// LZ4 prolongs a match by up to 255 bytes a byte.
+const LZ4_RATIO: usize = 255;
+/// Up to this ratio a length is believed before the first byte has come.
+const USUAL_RATIO: usize = 32;
+/// What is believed in any case.
+const USUAL_LEN: usize = 64 * 1024;
+/// Brotli's input buffer.
+const BROTLI_BUFFER: usize = 4096;
+
+impl Codec {
+    /// By its id.
+    pub fn from_id(id: i32) -> Self {
+        match id {
+            0 => Codec::Uncompressed,
+            1 => Codec::Snappy,
+            2 => Codec::Gzip,
+            3 => Codec::Lzo,
+            4 => Codec::Brotli,
+            5 => Codec::Lz4,
+            6 => Codec::Zstd,
+            7 => Codec::Lz4Raw,
+            id => Codec::Unknown(id),
+        }
+    }
+}
+
+/// The `uncompressed_len` bytes that `src` stands for. `buffer` is reused from
+/// page to page: it only grows, and holds more than the page.
+///
+/// # Errors
+/// `Format` when `src` is damaged or has another length, `Unsupported` for
+/// codecs that nobody can read.
+pub fn decompress<'a>(
+    codec: Codec,
+    src: &'a [u8],
+    uncompressed_len: usize,
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8]> {
+    // Some writers compress nothing to nothing.
+    if src.is_empty() && uncompressed_len == 0 {
+        return Ok(src);
+    }
+    let written = match codec {
+        Codec::Uncompressed => return check_len(src.len(), uncompressed_len).map(|()| src),
+        Codec::Snappy => snappy(src, uncompressed_len, buffer)?,
+        Codec::Gzip => drain(flate2::bufread::MultiGzDecoder::new(src), src.len(), uncompressed_len, buffer)?,
+        Codec::Brotli => {
+            let reader = brotli_decompressor::Decompressor::new(src, BROTLI_BUFFER);
+            drain(reader, src.len(), uncompressed_len, buffer)?
+        }
+        Codec::Zstd => zstd(src, uncompressed_len, buffer)?,
+        Codec::Lz4Raw => lz4_block(src, uncompressed_len, buffer)?,
+        Codec::Lz4 => lz4_framed(src, uncompressed_len, buffer)?,
+        Codec::Lzo => return Err(unsupported("LZO")),
+        Codec::Unknown(id) => return Err(unsupported(&format!("number {id}"))),
+    };
+    check_len(written, uncompressed_len)?;
+    buffer.get(..written).ok_or_else(|| Error::internal("a codec wrote past its buffer"))
+}
+
+fn unsupported(name: &str) -> Error {
+    Error::unsupported(format!("compression codec {name}"))
+        .expected("none, snappy, gzip, brotli, lz4 or zstd")
+        .advice("Export the file with one of these")
+}
+
+fn check_len(found: usize, expected: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::format(format!("a page of {found} bytes"))
+        .expected(format!("{expected}, as its header says"))
+        .advice("The page is damaged; export the file again"))
+}
+
+fn damaged(codec: &str, reason: impl std::fmt::Display) -> Error {
+    Error::format(format!("damaged {codec} data: {reason}"))
+        .advice("The page is damaged; export the file again")
+}
+
+/// The first `len` bytes of `buffer`, which is filled with zeros only where it grows.
+fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    buffer.get_mut(..len).unwrap_or_default()
+}
+
+/// Fails when `compressed` bytes cannot stand for `len`.
+fn check_ratio(codec: &str, compressed: usize, len: usize, ratio: usize) -> Result<()> {
+    if len <= compressed.saturating_mul(ratio).saturating_add(64) {
+        return Ok(());
+    }
+    Err(damaged(codec, format!("{compressed} bytes cannot stand for {len}")))
+}
+
+fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    let says = snap::raw::decompress_len(src).map_err(|e| damaged("snappy", e))?;
+    check_len(says, len)?;
+    check_ratio("snappy", src.len(), len, SNAPPY_RATIO)?;
+    snap::raw::Decoder::new().decompress(src, room(buffer, len)).map_err(|e| damaged("snappy", e))
+}
+
+fn lz4_block(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    check_ratio("lz4", src.len(), len, LZ4_RATIO)?;
+    lz4_flex::block::decompress_into(src, room(buffer, len)).map_err(|e| damaged("lz4", e))
+}
+
+/// The deprecated LZ4 codec never said what its bytes are (Compression.md,
+/// "LZ4"): Hadoop's framing, an LZ4 frame, or a bare block. Each is tried; only
+/// the right one gives the right length.
+fn lz4_framed(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    check_ratio("lz4", src.len(), len, LZ4_RATIO)?;
+    if hadoop(src, room(buffer, len)).is_some() {
+        return Ok(len);
+    }
+    if src.starts_with(&[0x04, 0x22, 0x4d, 0x18])
+        && let Ok(written) = drain(lz4_flex::frame::FrameDecoder::new(src), src.len(), len, buffer)
+    {
+        return Ok(written);
+    }
+    lz4_block(src, len, buffer)
+}
+
+/// Hadoop's framing: a big-endian decompressed length, then blocks with a
+/// big-endian compressed length each until that much has come; and again.
+/// `None` unless `out` is filled exactly.
+fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
+    while !src.is_empty() {
+        let (frame, rest) = src.split_first_chunk::<4>()?;
+        src = rest;
+        let mut left = usize::try_from(u32::from_be_bytes(*frame)).ok()?;
+        while left > 0 {
+            let (block, rest) = src.split_first_chunk::<4>()?;
+            let (block, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*block)).ok()?)?;
+            src = rest;
+            let written = lz4_flex::block::decompress_into(block, out.get_mut(..left)?).ok()?;
+            // An empty block would be read for ever.
+            left = left.checked_sub(written).filter(|_| written > 0)?;
+            out = out.get_mut(written..)?;
+        }
+    }
+    out.is_empty().then_some(())
+}
+
+fn zstd(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    use zstd::zstd_safe::{DCtx, get_error_name, is_error_kind, zstd_sys::ZSTD_ErrorCode};
+    let mut context = DCtx::create();
+    let mut limit = believed(src.len(), len);
+    loop {
+        match context.decompress(room(buffer, limit), src) {
+            Ok(written) => return Ok(written),
+            // So many bytes have come: more can be believed.
+            Err(code) if limit < len && is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
+                limit = limit.saturating_mul(4).min(len);
+            }
+            Err(code) => return Err(damaged("zstd", get_error_name(code))),
+        }
+    }
+}
+
+/// How much of `len` to make room for before the first byte has come.
+fn believed(compressed: usize, len: usize) -> usize {
+    len.min(compressed.saturating_mul(USUAL_RATIO).saturating_add(USUAL_LEN))
+}
+
+/// Reads up to `len` bytes, and fails when there are more.
+fn drain(mut reader: impl Read, compressed: usize, len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    let mut limit = believed(compressed, len);
+    let mut written = 0;
+    loop {
+        while written < limit {
+            let out = room(buffer, limit).get_mut(written..).unwrap_or_default();
+            match reader.read(out) {
+                Ok(0) => return Ok(written),
+                Ok(read) => written += read,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(damaged("page", e)),
+            }
+        }
+        if limit == len {
+            break;
+        }
+        limit = limit.saturating_mul(4).min(len);
+    }
+    // Reading on to the end also has the checksums of gzip verified.
+    match reader.read(&mut [0]) {
+        Ok(0) => Ok(written),
+        Ok(_) => Err(damaged("page", format!("more than {len} bytes"))),
+        Err(e) => Err(damaged("page", e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    const ALL: [Codec; 7] = [
+        Codec::Uncompressed,
+        Codec::Snappy,
+        Codec::Gzip,
+        Codec::Brotli,
+        Codec::Lz4,
+        Codec::Zstd,
+        Codec::Lz4Raw,
+    ];
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut writer = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn frame(bytes: &[u8]) -> Vec<u8> {
+        let mut writer = lz4_flex::frame::FrameEncoder::new(vec![]);
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+
+    /// Hadoop's framing with frames of up to 1000 bytes.
+    fn hadoop_frames(bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![];
+        for part in bytes.chunks(1000) {
+            out.extend((part.len() as u32).to_be_bytes());
+            // Two blocks a frame, as Hadoop makes when its buffer is small.
+            for part in [&part[..part.len() / 2], &part[part.len() / 2..]] {
+                if !part.is_empty() {
+                    let block = lz4_flex::block::compress(part);
+                    out.extend((block.len() as u32).to_be_bytes());
+                    out.extend(block);
+                }
+            }
+        }
+        out
+    }
+
+    fn compressed(bytes: &[u8]) -> Vec<(Codec, Vec<u8>)> {
+        vec![
+            (Codec::Uncompressed, bytes.to_vec()),
+            (Codec::Snappy, snap::raw::Encoder::new().compress_vec(bytes).unwrap()),
+            (Codec::Gzip, gzip(bytes)),
+            // Two members, one after the other.
+            (Codec::Gzip, [gzip(&bytes[..bytes.len() / 2]), gzip(&bytes[bytes.len() / 2..])].concat()),
+            (Codec::Zstd, zstd::bulk::compress(bytes, 1).unwrap()),
+            (Codec::Zstd, zstd::stream::encode_all(bytes, 1).unwrap()),
+            (Codec::Lz4Raw, lz4_flex::block::compress(bytes)),
+            (Codec::Lz4, lz4_flex::block::compress(bytes)),
+            (Codec::Lz4, frame(bytes)),
+            (Codec::Lz4, hadoop_frames(bytes)),
+        ]
+    }
+
+    #[test]
+    fn every_framing_comes_back_at_its_exact_length_only() {
+        let mut buffer = vec![];
+        for len in [0, 1, 7, 1000, 5000, 300_000] {
+            let bytes: Vec<u8> = (0..len).map(|i: u32| (i / 7 % 251) as u8).collect();
+            for (codec, src) in compressed(&bytes) {
+                let out = decompress(codec, &src, bytes.len(), &mut buffer).unwrap();
+                assert!(out == bytes, "{codec:?} {len}");
+                assert!(decompress(codec, &src, bytes.len() + 1, &mut buffer).is_err(), "{codec:?} {len}");
+                if len > 0 {
+                    assert!(
+                        decompress(codec, &src, bytes.len() - 1, &mut buffer).is_err(),
+                        "{codec:?} {len}"
+                    );
+                    let cut = &src[..src.len() / 2];
+                    assert!(decompress(codec, cut, bytes.len(), &mut buffer).is_err(), "{codec:?} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn high_ratios_are_read_as_they_come() {
+        let bytes = vec![0; 20_000_000];
+        for (codec, src) in compressed(&bytes) {
+            assert!(decompress(codec, &src, bytes.len(), &mut vec![]).unwrap() == bytes, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_length_takes_no_memory() {
+        for (codec, src) in compressed(&[7; 1000]) {
+            let mut buffer = vec![];
+            assert!(decompress(codec, &src, i32::MAX as usize, &mut buffer).is_err());
+            assert!(buffer.len() < 2_000_000, "{codec:?} {}", buffer.len());
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_named() {
+        for codec in [Codec::Lzo, Codec::from_id(99)] {
+            assert!(matches!(decompress(codec, &[1], 1, &mut vec![]), Err(Error::Unsupported(_))));
+        }
+        assert_eq!(decompress(Codec::Snappy, &[], 0, &mut vec![]).unwrap(), &[0u8; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decompressed_or_refused(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), len in 0usize..5000,
+        ) {
+            for codec in ALL {
+                if let Ok(out) = decompress(codec, &bytes, len, &mut vec![]) {
+                    prop_assert_eq!(out.len(), len);
+                }
+            }
+        }
+
+        #[test]
+        fn flipped_bits_are_decompressed_or_refused(at: prop::sample::Index, flip in 1u8..) {
+            let bytes: Vec<u8> = (0..3000u32).map(|i| (i * i / 50) as u8).collect();
+            for (codec, mut src) in compressed(&bytes) {
+                let at = at.index(src.len());
+                src[at] ^= flip;
+                if let Ok(out) = decompress(codec, &src, bytes.len(), &mut vec![]) {
+                    prop_assert_eq!(out.len(), bytes.len());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The footer: `parquet.thrift`, `FileMetaData`, as far as a scan needs it.
+//!
+//! One read of the file's tail usually brings all of it. What is not known (a
+//! later type, codec or encoding) is kept as its id and left to whoever reads
+//! that column.
+
+use std::ops::Range;
+
+use super::schema::{self, Leaf};
+use super::thrift::{Fault, Read, Reader, kind};
+use crate::storage::Object;
+use crate::{Error, Result};
+
+/// README of parquet-format, "File format".
+const MAGIC: &[u8; 4] = b"PAR1";
+/// Encryption.md, "Encrypted footer mode".
+const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
+/// Footer length and magic.
+const TAIL: u64 = 8;
+/// What the first read asks for: most footers are smaller.
+const TAIL_GUESS: u64 = 64 * 1024;
+
+/// What a footer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMeta {
+    /// Rows of all row groups.
+    pub rows: u64,
+    /// The program that wrote the file.
+    pub created_by: Option<String>,
+    /// Leaf columns, in order.
+    pub leaves: Vec<Leaf>,
+    /// Row groups, in order.
+    pub row_groups: Vec<RowGroupMeta>,
+    /// Length of the footer.
+    pub footer_bytes: u64,
+}
+
+/// A row group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroupMeta {
+    /// Its rows.
+    pub rows: u64,
+    /// One a leaf, in the same order.
+    pub chunks: Vec<ChunkMeta>,
+}
+
+/// A column chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChunkMeta {
+    /// `parquet.thrift`, `CompressionCodec`; see [`super::Codec`].
+    pub codec: i32,
+    /// Values, nulls included.
+    pub values: u64,
+    /// Where its first page begins. Like the three below, checked to lie in
+    /// the file, unless the chunk is encrypted or external.
+    pub start: u64,
+    /// Length of its pages with their headers.
+    pub compressed_len: u64,
+    /// Where the dictionary page begins, where there is one and the writer says so.
+    pub dictionary_page_offset: Option<u64>,
+    /// Where the first data page begins.
+    pub data_page_offset: u64,
+    /// Smallest and largest value, and nulls, where the writer says so.
+    pub statistics: Option<Box<Statistics>>,
+    /// Where the offset index lies; not checked.
+    pub offset_index: Option<Range<u64>>,
+    /// Where the column index lies; not checked.
+    pub column_index: Option<Range<u64>>,
+    /// Encrypted: cannot be read.
+    pub encrypted: bool,
+    /// In another file: cannot be read.
+    pub external: bool,
+    /// `parquet.thrift`, `Encoding`, of its pages, levels included.
+    pub encodings: Vec<i32>,
+}
+
+/// Bounds of a chunk, as PLAIN bytes without a length. Bounds are dropped
+/// unless the footer says that they are in the type's own order; those of
+/// floats leave NaN out, and say nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// No value is smaller.
+    pub min: Option<Vec<u8>>,
+    /// No value is larger.
+    pub max: Option<Vec<u8>>,
+    /// Values that are null.
+    pub null_count: Option<u64>,
+}
+
+/// Reads the footer of `object`.
+///
+/// # Errors
+/// `Format` for what is no parquet file or a damaged one, `Unsupported` for an
+/// encrypted footer.
+pub fn read(object: &dyn Object) -> Result<FileMeta> {
+    read_file(object).map_err(|e| e.in_file(object.name()))
+}
+
+fn read_file(object: &dyn Object) -> Result<FileMeta> {
+    let len = object.len();
+    if len == 0 {
+        return Err(not_parquet("the file is empty (0 bytes)"));
+    }
+    let min_len = MAGIC.len() as u64 + TAIL;
+    if len < min_len {
+        return Err(not_parquet(format!("the file has {len} bytes only")));
+    }
+    let guess = object.read(len.saturating_sub(TAIL_GUESS)..len)?;
+    let (before, tail) = guess.split_last_chunk::<8>().ok_or_else(|| not_parquet("the file has no tail"))?;
+    let [a, b, c, d, magic @ ..] = *tail;
+    check_magic(&magic, "ends")?;
+    check_magic(&object.read(0..MAGIC.len() as u64)?, "begins")?;
+
+    let footer_bytes = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let footer_start = len.checked_sub(footer_bytes + TAIL).filter(|&start| start >= MAGIC.len() as u64);
+    let Some(footer_start) = footer_start else {
+        return Err(Error::format(format!("a footer of {footer_bytes} bytes in a file of {len} bytes"))
+            .advice("The file is cut short or damaged; export it again"));
+    };
+    let in_guess = usize::try_from(footer_bytes)
+        .ok()
+        .and_then(|n| before.len().checked_sub(n))
+        .and_then(|n| before.get(n..));
+    match in_guess {
+        Some(footer) => parse(footer, footer_start),
+        None => parse(&object.read(footer_start..len - TAIL)?, footer_start),
+    }
+}
+
+fn check_magic(magic: &[u8], verb: &str) -> Result<()> {
+    if magic == MAGIC {
+        return Ok(());
+    }
+    if magic == MAGIC_ENCRYPTED {
+        return Err(Error::unsupported("the file is encrypted (its footer is, magic PARE)")
+            .expected("a parquet file that is not encrypted")
+            .advice("Export it without encryption, or decrypt it first"));
+    }
+    Err(not_parquet(format!("the file {verb} with {:?}", String::from_utf8_lossy(magic))))
+}
+
+fn not_parquet(found: impl Into<String>) -> Error {
+    Error::format(found)
+        .expected("a parquet file, which begins and ends with PAR1")
+        .advice("It is no parquet file, or it was cut short; remove it or export it again")
+}
+
+/// Parses footer bytes; chunks have to end before `data_end`.
+pub(super) fn parse(bytes: &[u8], data_end: u64) -> Result<FileMeta> {
+    let footer = raw(bytes).map_err(|fault| fault.into_error("footer"))?;
+    let leaves = schema::leaves(&footer.elements)?;
+    let mut rows = 0u64;
+    let mut row_groups = footer.row_groups;
+    for (at, group) in row_groups.iter_mut().enumerate() {
+        check_group(group, &leaves, &footer.type_ordered, data_end).map_err(|e| e.in_row_group(at))?;
+        rows = rows.saturating_add(group.rows);
+    }
+    if rows != footer.rows {
+        return Err(Error::format(format!("the row groups have {rows} rows"))
+            .expected(format!("the {} rows that the file says it has", footer.rows))
+            .advice("The footer is damaged; export the file again"));
+    }
+    Ok(FileMeta { rows, created_by: footer.created_by, leaves, row_groups, footer_bytes: bytes.len() as u64 })
+}
+
+fn check_group(
+    group: &mut RowGroupMeta,
+    leaves: &[Leaf],
+    type_ordered: &[bool],
+    data_end: u64,
+) -> Result<()> {
+    if group.chunks.len() != leaves.len() {
+        return Err(Error::format(format!("{} column chunks", group.chunks.len()))
+            .expected(format!("{}, one a column", leaves.len()))
+            .advice("The footer is damaged; export the file again"));
+    }
+    for (at, (chunk, leaf)) in group.chunks.iter_mut().zip(leaves).enumerate() {
+        // Without an order the bounds have no meaning: `parquet.thrift`, `ColumnOrder`.
+        if !type_ordered.get(at).copied().unwrap_or(false)
+            && let Some(statistics) = &mut chunk.statistics
+        {
+            (statistics.min, statistics.max) = (None, None);
+        }
+        if chunk.encrypted || chunk.external {
+            continue;
+        }
+        let end = chunk.start.saturating_add(chunk.compressed_len);
+        if chunk.start < MAGIC.len() as u64 || end > data_end {
+            return Err(Error::format(format!("a column chunk at bytes {}..{end}", chunk.start))
+                .expected(format!("a range within {}..{data_end}", MAGIC.len()))
+                .advice("The file is cut short or its footer is damaged; export it again")
+                .in_column(&leaf.name()));
+        }
+    }
+    Ok(())
+}
+
+struct RawFooter {
+    elements: Vec<schema::Element>,
+    rows: u64,
+    row_groups: Vec<RowGroupMeta>,
+    created_by: Option<String>,
+    /// Whether bounds are in the type's own order, by leaf.
+    type_ordered: Vec<bool>,
+}
+
+/// Vectors grow as elements come: a hostile count reserves nothing.
+fn raw(bytes: &[u8]) -> Read<RawFooter> {
+    let r = &mut Reader::new(bytes);
+    let (mut elements, mut rows, mut row_groups) = (None, None, None);
+    let (mut created_by, mut type_ordered) = (None, Vec::new());
+    let mut last = 0;
+    while let Some(field) = r.field(&mut last)? {
+        match (field.id, field.kind) {
+            (2, kind::LIST) => elements = Some(list(r, schema::element)?),
+            (3, kind::I64) => rows = Some(unsigned(r.i64()?)?),
+            (4, kind::LIST) => row_groups = Some(list(r, row_group)?),
+            (6, kind::BINARY) => created_by = Some(String::from_utf8_lossy(r.binary()?).into_owned()),
+            (7, kind::LIST) => type_ordered = list(r, column_order)?,
+            _ => r.skip(field.kind)?,
+        }
+    }
+    Ok(RawFooter {
+        elements: elements.ok_or(Fault::Bad("it has no schema"))?,
+        rows: rows.ok_or(Fault::Bad("it has no row count"))?,
+        row_groups: row_groups.ok_or(Fault::Bad("it has no list of row groups"))?,
+        created_by,
+        type_ordered,
+    })
+}
+
+fn list<'a, T>(r: &mut Reader<'a>, element: impl Fn(&mut Reader<'a>) -> Read<T>) -> Read<Vec<T>> {
+    let count = r.list_of(kind::STRUCT)?;
+    let mut elements = Vec::new();
+    for _ in 0..count {
+        elements.push(element(r)?);
+    }
+    Ok(elements)
+}
+
+fn unsigned(value: i64) -> Read<u64> {
+    u64::try_from(value).map_err(|_| Fault::Bad("a count or offset is negative"))
+}
+
+/// `ColumnOrder`: whether it is `TYPE_ORDER`.
+fn column_order(r: &mut Reader) -> Read<bool> {
+    let (mut type_order, mut last) = (false, 0);
+    while let Some(field) = r.field(&mut last)? {
+        type_order = field.id == 1;
+        r.skip(field.kind)?;
+    }
+    Ok(type_order)
+}
+
+/// `RowGroup`.
+fn row_group(r: &mut Reader) -> Read<RowGroupMeta> {
+    let (mut chunks, mut rows, mut last) = (None, None, 0);
+    while let Some(field) = r.field(&mut last)? {
+        match (field.id, field.kind) {
+            (1, kind::LIST) => chunks = Some(list(r, column_chunk)?),
+            (3, kind::I64) => rows = Some(unsigned(r.i64()?)?),
+            _ => r.skip(field.kind)?,
+        }
+    }
+    Ok(RowGroupMeta {
+        rows: rows.ok_or(Fault::Bad("a row group has no row count"))?,
+        chunks: chunks.ok_or(Fault::Bad("a row group has no columns"))?,
+    })
+}
+
+/// `ColumnChunk`.
+fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
+    let mut chunk = ChunkMeta::default();
+    let (mut meta, mut offset_index, mut column_index, mut last) = (false, (None, None), (None, None), 0);
+    while let Some(field) = r.field(&mut last)? {
+        match (field.id, field.kind) {
+            (1, kind::BINARY) => chunk.external = !r.binary()?.is_empty(),
+            (3, kind::STRUCT) => {
+                meta = true;
+                column_meta(r, &mut chunk)?;
+            }
+            (4, kind::I64) => offset_index.0 = Some(r.i64()?),
+            (5, kind::I32) => offset_index.1 = Some(r.i32()?),
+            (6, kind::I64) => column_index.0 = Some(r.i64()?),
+            (7, kind::I32) => column_index.1 = Some(r.i32()?),
+            // The union has no fields but its variants: any content means encryption.
+            (8, kind::STRUCT) => {
+                chunk.encrypted = true;
+                r.skip(field.kind)?;
+            }
+            (9, kind::BINARY) => {
+                chunk.encrypted = true;
+                r.binary()?;
+            }
+            _ => r.skip(field.kind)?,
+        }
+    }
+    if !meta && !chunk.encrypted {
+        return Err(Fault::Bad("a column chunk has no metadata"));
+    }
+    chunk.offset_index = range(offset_index);
+    chunk.column_index = range(column_index);
+    Ok(chunk)
+}
+
+/// A damaged place of an index is no index: the data can be read without.
+fn range((offset, len): (Option<i64>, Option<i32>)) -> Option<Range<u64>> {
+    let start = u64::try_from(offset?).ok()?;
+    let len = u64::try_from(len?).ok().filter(|&len| len > 0)?;
+    Some(start..start.checked_add(len)?)
+}
+
+/// `ColumnMetaData`.
+fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
+    let (mut codec, mut values, mut len, mut data, mut last) = (None, None, None, None, 0);
+    while let Some(field) = r.field(&mut last)? {
+        match (field.id, field.kind) {
+            (2, kind::LIST) => {
+                for _ in 0..r.list_of(kind::I32)? {
+                    chunk.encodings.push(r.i32()?);
+                }
+            }
+            (4, kind::I32) => codec = Some(r.i32()?),
+            (5, kind::I64) => values = Some(unsigned(r.i64()?)?),
+            (7, kind::I64) => len = Some(unsigned(r.i64()?)?),
+            (9, kind::I64) => data = Some(unsigned(r.i64()?)?),
+            // Some writers say 0 for none.
+            (11, kind::I64) => chunk.dictionary_page_offset = Some(unsigned(r.i64()?)?).filter(|&at| at > 0),
+            (12, kind::STRUCT) => chunk.statistics = Some(Box::new(statistics(r)?)),
+            _ => r.skip(field.kind)?,
+        }
+    }
+    chunk.codec = codec.ok_or(Fault::Bad("a column chunk has no codec"))?;
+    chunk.values = values.ok_or(Fault::Bad("a column chunk has no value count"))?;
+    chunk.compressed_len = len.ok_or(Fault::Bad("a column chunk has no length"))?;
+    chunk.data_page_offset = data.ok_or(Fault::Bad("a column chunk has no offset"))?;
+    chunk.start =
+        chunk.dictionary_page_offset.map_or(chunk.data_page_offset, |at| at.min(chunk.data_page_offset));
+    Ok(())
+}
+
+/// `Statistics`. The deprecated `min` and `max` are left out: writers did not
+/// agree on their order.
+fn statistics(r: &mut Reader) -> Read<Statistics> {
+    let (mut statistics, mut last) = (Statistics::default(), 0);
+    while let Some(field) = r.field(&mut last)? {
+        match (field.id, field.kind) {
+            (3, kind::I64) => statistics.null_count = u64::try_from(r.i64()?).ok(),
+            (5, kind::BINARY) => statistics.max = Some(r.binary()?.to_vec()),
+            (6, kind::BINARY) => statistics.min = Some(r.binary()?.to_vec()),
+            _ => r.skip(field.kind)?,
+        }
+    }
+    Ok(statistics)
+}

@@ -1,0 +1,443 @@
+//! Pages: `parquet.thrift`, `PageHeader`; the walk over a chunk's headers;
+//! opening one page.
+//!
+//! The walk reads headers only. With the places of all pages known, a task can
+//! begin at any of them.
+
+use std::ops::Range;
+
+use super::codec::{Codec, decompress};
+use super::footer::ChunkMeta;
+use super::schema::Leaf;
+use super::thrift::{Fault, Read, Reader, kind};
+use crate::storage::Object;
+use crate::{Error, Result};
+
+/// What a header is first taken to need; those with long statistics need more.
+const HEADER_GUESS: u64 = 256;
+
+/// `parquet.thrift`, `Encoding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// One value after the other.
+    Plain,
+    /// Indices into the chunk's dictionary page (`PLAIN_DICTIONARY`, `RLE_DICTIONARY`).
+    Dictionary,
+    /// Hybrid RLE: levels and booleans.
+    Rle,
+    /// Deprecated: levels, most significant bit first.
+    BitPacked,
+    /// Integers as packed differences.
+    DeltaBinaryPacked,
+    /// All lengths, then all bytes.
+    DeltaLengthByteArray,
+    /// Common prefixes left out.
+    DeltaByteArray,
+    /// First all first bytes, then all second bytes, and so on.
+    ByteStreamSplit,
+    /// Something later than this code.
+    Unknown(i32),
+}
+
+impl Encoding {
+    /// By its id.
+    pub fn from_id(id: i32) -> Self {
+        match id {
+            0 => Encoding::Plain,
+            2 | 8 => Encoding::Dictionary,
+            3 => Encoding::Rle,
+            4 => Encoding::BitPacked,
+            5 => Encoding::DeltaBinaryPacked,
+            6 => Encoding::DeltaLengthByteArray,
+            7 => Encoding::DeltaByteArray,
+            9 => Encoding::ByteStreamSplit,
+            id => Encoding::Unknown(id),
+        }
+    }
+}
+
+/// What differs between the kinds of page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageKind {
+    /// Levels and values, compressed together.
+    V1 {
+        /// How definition levels are encoded.
+        definition_encoding: Encoding,
+    },
+    /// Levels first, never compressed; then values.
+    V2 {
+        /// Bytes of the definition levels.
+        definition_len: u32,
+        /// Bytes of the repetition levels, which come first.
+        repetition_len: u32,
+        /// Values that are null.
+        nulls: u32,
+        /// Whether the values are compressed.
+        is_compressed: bool,
+    },
+    /// A dictionary.
+    Dictionary,
+}
+
+/// Where a page lies and how to read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageMeta {
+    /// Its bytes in the file, without the header.
+    pub body: Range<u64>,
+    /// Length after decompression, as the header says.
+    pub uncompressed_len: u32,
+    /// Values, nulls included.
+    pub values: u32,
+    /// The row of its row group that it begins with.
+    pub first_row: u64,
+    /// How its values are encoded.
+    pub encoding: Encoding,
+    /// Checksum of the body (README of parquet-format, "Checksumming").
+    pub crc: Option<u32>,
+    /// What else the header says.
+    pub kind: PageKind,
+}
+
+/// The pages of a column chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChunkPages {
+    /// Its dictionary.
+    pub dictionary: Option<PageMeta>,
+    /// Its data pages, in order of rows.
+    pub data: Vec<PageMeta>,
+}
+
+impl ChunkPages {
+    /// Walks the page headers of `chunk`, a chunk of `leaf` in a row group of
+    /// `rows` rows.
+    ///
+    /// # Errors
+    /// `Unsupported` for chunks that are encrypted, external or repeated;
+    /// `Format` when headers are damaged or the pages do not add up to `rows`.
+    pub fn walk(object: &dyn Object, chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<Self> {
+        check_readable(chunk, leaf, rows)?;
+        let end = chunk.start.saturating_add(chunk.compressed_len);
+        let mut pages = ChunkPages::default();
+        let (mut at, mut first_row) = (chunk.start, 0u64);
+        while at < end {
+            let in_page = |e: Error| e.in_page(pages.data.len());
+            let (header, header_len) = read_header(object, at..end).map_err(in_page)?;
+            let page = header.page(at + header_len, end, first_row).map_err(in_page)?;
+            at = page.as_ref().map_or(at + header_len + header.body_len(), |page| page.body.end);
+            match page {
+                // An index page: nobody writes or reads them.
+                None => {}
+                Some(page) if page.kind == PageKind::Dictionary => {
+                    if pages.dictionary.is_some() || !pages.data.is_empty() {
+                        return Err(damaged("a dictionary page that is not the chunk's first page"));
+                    }
+                    pages.dictionary = Some(page);
+                }
+                Some(page) => {
+                    first_row += u64::from(page.values);
+                    pages.data.push(page);
+                }
+            }
+        }
+        if first_row != rows {
+            return Err(damaged(format!("the pages of the column have {first_row} values"))
+                .expected(format!("{rows}, the rows of the row group")));
+        }
+        Ok(pages)
+    }
+}
+
+fn damaged(found: impl Into<String>) -> Error {
+    Error::format(found).advice("The file is damaged; export it again")
+}
+
+fn check_readable(chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<()> {
+    if chunk.encrypted {
+        return Err(Error::unsupported("the column is encrypted")
+            .advice("Export the file without encryption, or decrypt it first"));
+    }
+    if chunk.external {
+        return Err(Error::unsupported("the column's data lies in another file")
+            .advice("Export the file with all of its data inside"));
+    }
+    if leaf.max_repetition > 0 {
+        return Err(Error::unsupported("the column is a list")
+            .expected("one value a row")
+            .advice("Choose another column, or export it flat"));
+    }
+    if chunk.values != rows {
+        return Err(damaged(format!("a column chunk of {} values", chunk.values))
+            .expected(format!("{rows}, the rows of the row group")));
+    }
+    Ok(())
+}
+
+/// Reads the header that `range` begins with, in a window that grows until the
+/// header fits.
+fn read_header(object: &dyn Object, range: Range<u64>) -> Result<(PageHeader, u64)> {
+    let left = range.end - range.start;
+    let mut window = HEADER_GUESS.min(left);
+    loop {
+        let bytes = object.read(range.start..range.start + window)?;
+        let mut reader = Reader::new(&bytes);
+        match PageHeader::read(&mut reader) {
+            Ok(header) => return Ok((header, reader.position() as u64)),
+            Err(Fault::Ended) if window < left => window = (window * 16).min(left),
+            Err(fault) => return Err(fault.into_error("page header")),
+        }
+    }
+}
+
+/// A page header as it stands.
+#[derive(Debug, Default)]
+struct PageHeader {
+    kind: i32,
+    uncompressed_len: u32,
+    compressed_len: u32,
+    crc: Option<u32>,
+    data: Option<DataHeader>,
+    dictionary: Option<DataHeader>,
+    data_v2: Option<DataHeader>,
+}
+
+/// The fields of all three kinds of header; each uses its own.
+#[derive(Debug, Default)]
+struct DataHeader {
+    values: u32,
+    encoding: i32,
+    definition_encoding: i32,
+    nulls: u32,
+    rows: u32,
+    definition_len: u32,
+    repetition_len: u32,
+    is_compressed: bool,
+}
+
+fn unsigned(value: i32) -> Read<u32> {
+    u32::try_from(value).map_err(|_| Fault::Bad("a count or length is negative"))
+}
+
+fn required<T>(value: Option<T>) -> Read<T> {
+    value.ok_or(Fault::Bad("a required field is missing"))
+}
+
+impl PageHeader {
+    fn read(r: &mut Reader) -> Read<Self> {
+        let mut header = PageHeader::default();
+        let (mut kind, mut uncompressed, mut compressed, mut last) = (None, None, None, 0);
+        while let Some(field) = r.field(&mut last)? {
+            match (field.id, field.kind) {
+                (1, kind::I32) => kind = Some(r.i32()?),
+                (2, kind::I32) => uncompressed = Some(unsigned(r.i32()?)?),
+                (3, kind::I32) => compressed = Some(unsigned(r.i32()?)?),
+                (4, kind::I32) => header.crc = Some(r.i32()?.cast_unsigned()),
+                (5, kind::STRUCT) => header.data = Some(DataHeader::v1(r)?),
+                (7, kind::STRUCT) => header.dictionary = Some(DataHeader::dictionary(r)?),
+                (8, kind::STRUCT) => header.data_v2 = Some(DataHeader::v2(r)?),
+                _ => r.skip(field.kind)?,
+            }
+        }
+        header.kind = required(kind)?;
+        header.uncompressed_len = required(uncompressed)?;
+        header.compressed_len = required(compressed)?;
+        Ok(header)
+    }
+
+    fn body_len(&self) -> u64 {
+        u64::from(self.compressed_len)
+    }
+
+    /// The page whose body begins at `start`, in a chunk that ends at `end`;
+    /// `None` for pages that hold no values.
+    fn page(&self, start: u64, end: u64, first_row: u64) -> Result<Option<PageMeta>> {
+        let body = start..start + self.body_len();
+        if body.end > end {
+            return Err(damaged(format!("a page at bytes {}..{}", body.start, body.end))
+                .expected(format!("it to end with its column chunk at {end}")));
+        }
+        let missing = || damaged(format!("a page of type {} without the header of that type", self.kind));
+        let (header, kind) = match self.kind {
+            0 => {
+                let header = self.data.as_ref().ok_or_else(missing)?;
+                let definition_encoding = Encoding::from_id(header.definition_encoding);
+                (header, PageKind::V1 { definition_encoding })
+            }
+            1 => return Ok(None),
+            2 => (self.dictionary.as_ref().ok_or_else(missing)?, PageKind::Dictionary),
+            3 => {
+                let header = self.data_v2.as_ref().ok_or_else(missing)?;
+                (header, self.check_v2(header)?)
+            }
+            id => return Err(Error::unsupported(format!("a page of type {id}"))),
+        };
+        let encoding = match (kind, header.encoding) {
+            // In a dictionary page `PLAIN_DICTIONARY` means plain: Encodings.md.
+            (PageKind::Dictionary, 0 | 2) => Encoding::Plain,
+            (PageKind::Dictionary, id) => {
+                return Err(
+                    Error::unsupported(format!("a dictionary page of encoding {id}")).expected("plain")
+                );
+            }
+            (_, id) => Encoding::from_id(id),
+        };
+        Ok(Some(PageMeta {
+            body,
+            uncompressed_len: self.uncompressed_len,
+            values: header.values,
+            first_row,
+            encoding,
+            crc: self.crc,
+            kind,
+        }))
+    }
+
+    fn check_v2(&self, header: &DataHeader) -> Result<PageKind> {
+        let levels = u64::from(header.definition_len) + u64::from(header.repetition_len);
+        if levels > self.body_len() || levels > u64::from(self.uncompressed_len) {
+            return Err(damaged(format!("{levels} bytes of levels in a page of {}", self.compressed_len)));
+        }
+        if header.nulls > header.values || header.rows != header.values {
+            return Err(damaged(format!(
+                "a page of {} values with {} nulls in {} rows",
+                header.values, header.nulls, header.rows
+            )));
+        }
+        Ok(PageKind::V2 {
+            definition_len: header.definition_len,
+            repetition_len: header.repetition_len,
+            nulls: header.nulls,
+            is_compressed: header.is_compressed,
+        })
+    }
+}
+
+impl DataHeader {
+    /// `DataPageHeader`.
+    fn v1(r: &mut Reader) -> Read<Self> {
+        let (mut values, mut encoding, mut definition, mut last) = (None, None, None, 0);
+        while let Some(field) = r.field(&mut last)? {
+            match (field.id, field.kind) {
+                (1, kind::I32) => values = Some(unsigned(r.i32()?)?),
+                (2, kind::I32) => encoding = Some(r.i32()?),
+                (3, kind::I32) => definition = Some(r.i32()?),
+                _ => r.skip(field.kind)?,
+            }
+        }
+        Ok(DataHeader {
+            values: required(values)?,
+            encoding: required(encoding)?,
+            definition_encoding: required(definition)?,
+            ..DataHeader::default()
+        })
+    }
+
+    /// `DictionaryPageHeader`.
+    fn dictionary(r: &mut Reader) -> Read<Self> {
+        let (mut values, mut encoding, mut last) = (None, None, 0);
+        while let Some(field) = r.field(&mut last)? {
+            match (field.id, field.kind) {
+                (1, kind::I32) => values = Some(unsigned(r.i32()?)?),
+                (2, kind::I32) => encoding = Some(r.i32()?),
+                _ => r.skip(field.kind)?,
+            }
+        }
+        Ok(DataHeader { values: required(values)?, encoding: required(encoding)?, ..DataHeader::default() })
+    }
+
+    /// `DataPageHeaderV2`.
+    fn v2(r: &mut Reader) -> Read<Self> {
+        let mut header = DataHeader { is_compressed: true, ..DataHeader::default() };
+        let mut found = 0u32;
+        let mut last = 0;
+        while let Some(field) = r.field(&mut last)? {
+            match (field.id, field.kind) {
+                (1, kind::I32) => header.values = unsigned(r.i32()?)?,
+                (2, kind::I32) => header.nulls = unsigned(r.i32()?)?,
+                (3, kind::I32) => header.rows = unsigned(r.i32()?)?,
+                (4, kind::I32) => header.encoding = r.i32()?,
+                (5, kind::I32) => header.definition_len = unsigned(r.i32()?)?,
+                (6, kind::I32) => header.repetition_len = unsigned(r.i32()?)?,
+                (7, kind::TRUE) => header.is_compressed = true,
+                (7, kind::FALSE) => header.is_compressed = false,
+                _ => r.skip(field.kind)?,
+            }
+            if (1..=6).contains(&field.id) && field.kind == kind::I32 {
+                found |= 1 << field.id;
+            }
+        }
+        required((found == 0b111_1110).then_some(header))
+    }
+}
+
+/// A page, ready to be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenPage<'a> {
+    /// Rows (dictionary entries, in a dictionary page).
+    pub rows: u32,
+    /// Hybrid RLE of the definition levels, `None` when all values are there
+    /// by the schema.
+    pub definition: Option<&'a [u8]>,
+    /// Values that are there, in `encoding`.
+    pub values: &'a [u8],
+    /// How they are encoded.
+    pub encoding: Encoding,
+}
+
+/// Opens a page of `leaf`: verifies its checksum, decompresses it and tells
+/// levels from values. `bytes` are those of `page.body`; `buffer` is reused
+/// from page to page.
+///
+/// # Errors
+/// `Format` when the page is damaged, `Unsupported` for codecs and level
+/// encodings that are not supported.
+pub fn open<'b>(
+    bytes: &'b [u8],
+    page: &PageMeta,
+    codec: Codec,
+    leaf: &Leaf,
+    buffer: &'b mut Vec<u8>,
+) -> Result<OpenPage<'b>> {
+    if let Some(crc) = page.crc {
+        let found = crc32fast::hash(bytes);
+        if found != crc {
+            return Err(damaged(format!("a page with checksum {found:08x}"))
+                .expected(format!("{crc:08x}, as its header says")));
+        }
+    }
+    let uncompressed_len = page.uncompressed_len as usize;
+    let max_definition = leaf.max_definition;
+    let (definition, values) = match page.kind {
+        PageKind::Dictionary => (None, decompress(codec, bytes, uncompressed_len, buffer)?),
+        PageKind::V1 { definition_encoding } => {
+            let body = decompress(codec, bytes, uncompressed_len, buffer)?;
+            if max_definition == 0 { (None, body) } else { split_v1(body, definition_encoding)? }
+        }
+        PageKind::V2 { definition_len, repetition_len, is_compressed, .. } => {
+            let short = || damaged("a page that is shorter than its levels");
+            let (repetition, rest) = bytes.split_at_checked(repetition_len as usize).ok_or_else(short)?;
+            let (definition, rest) = rest.split_at_checked(definition_len as usize).ok_or_else(short)?;
+            let len = uncompressed_len.checked_sub(repetition.len() + definition.len()).ok_or_else(short)?;
+            let codec = if is_compressed { codec } else { Codec::Uncompressed };
+            let values = decompress(codec, rest, len, buffer)?;
+            ((max_definition > 0).then_some(definition), values)
+        }
+    };
+    Ok(OpenPage { rows: page.values, definition, values, encoding: page.encoding })
+}
+
+/// Levels of a V1 page begin with their length: Encodings.md, "RLE".
+fn split_v1(body: &[u8], encoding: Encoding) -> Result<(Option<&[u8]>, &[u8])> {
+    match encoding {
+        Encoding::Rle => {}
+        Encoding::BitPacked => {
+            return Err(Error::unsupported("definition levels in the deprecated BIT_PACKED encoding")
+                .expected("RLE")
+                .advice("Export the file with a writer of this decade"));
+        }
+        other => return Err(damaged(format!("definition levels in encoding {other:?}")).expected("RLE")),
+    }
+    let short = || damaged("a page that is shorter than its definition levels");
+    let (len, rest) = body.split_first_chunk::<4>().ok_or_else(short)?;
+    let (levels, values) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or_else(short)?;
+    Ok((Some(levels), values))
+}
