@@ -1,1 +1,112 @@
-//! Publishing.
+//! Publishing: the table as a file or folder that is never half there.
+//!
+//! - [`target`]: what the user asked for, and what is refused.
+//! - [`csv`], [`json`], [`parquet`]: the formats.
+//! - [`temporary`]: what is written beside the target, and cleaned up after a
+//!   run that was killed.
+//! - [`file`], [`folder`]: the replacement of the target, in one act.
+
+pub mod csv;
+pub mod file;
+pub mod folder;
+pub mod json;
+pub mod parquet;
+pub mod target;
+pub mod temporary;
+
+use std::io::{self, Write};
+
+pub use target::{Format, Target};
+
+use crate::table::Table;
+use crate::{Error, Result};
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Published {
+    /// The target, as the user named it.
+    pub target: String,
+    /// How it is written.
+    pub format: Format,
+    /// Rows.
+    pub rows: usize,
+    /// Bytes of data.
+    pub bytes: u64,
+}
+
+/// Writes `table` to `target`: all of it, or nothing.
+///
+/// # Errors
+/// `Argument` when the target is a folder that holds more than an earlier output,
+/// `Io` when writing fails. The old target is then untouched.
+pub fn publish(target: &Target, table: &Table) -> Result<Published> {
+    let bytes = match target {
+        Target::Stdout => to_stdout(table)?,
+        Target::File { path, format, .. } => file::replace(path, |out| format.write(table, out))?,
+        Target::Folder { path, .. } => folder::replace(path, table)?,
+    };
+    Ok(Published { target: target.to_string(), format: target.format(), rows: table.rows(), bytes })
+}
+
+impl Format {
+    /// Writes `table` in this format.
+    pub fn write(self, table: &Table, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Csv => csv::write(table, out),
+            Format::Json => json::write(table, out),
+            Format::Parquet => parquet::write(table, out),
+        }
+    }
+}
+
+fn to_stdout(table: &Table) -> Result<u64> {
+    let mut out = Counted { inner: io::BufWriter::new(io::stdout().lock()), bytes: 0 };
+    match csv::write(table, &mut out).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough: `| head` is no failure.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(out.bytes),
+        Err(e) => Err(Error::io("cannot write to stdout", e)),
+        Ok(()) => Ok(out.bytes),
+    }
+}
+
+/// Counts what goes through.
+pub(crate) struct Counted<W> {
+    pub(crate) inner: W,
+    pub(crate) bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::table::{Column, ColumnData, Table};
+
+    /// A small table with every column type, a null and a name that wants quoting.
+    pub(crate) fn table() -> Table {
+        let column = |name: &str, data| Column { name: name.into(), data };
+        Table {
+            columns: vec![
+                column("year", ColumnData::Int32(vec![Some(2020), Some(2021), None])),
+                column("date", ColumnData::Date32(vec![Some(18_628), None, Some(-1)])),
+                column(
+                    "country",
+                    ColumnData::Utf8 {
+                        indices: vec![1, 0, 2],
+                        dictionary: vec!["".into(), "FR".into(), "a,\"b\"\nÉ".into()],
+                    },
+                ),
+                column("share_organic_p4w", ColumnData::Float64(vec![None, Some(1.0), Some(0.1 + 0.2)])),
+            ],
+        }
+    }
+}

@@ -1,9 +1,16 @@
 //! From paths to inputs.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::object::Object;
-use crate::{Result, Semantics};
+use rayon::prelude::*;
+
+use super::hive::{self, Partition};
+use super::object::{LocalFile, Object};
+use super::source::{Glob, local_path};
+use super::walk::{Found, Walk, irregular, resolve};
+use crate::{Error, Result, Semantics};
 
 /// One file to read.
 pub struct Input {
@@ -20,10 +27,224 @@ pub struct Discovery {
     pub inputs: Vec<Input>,
     /// What was passed over on purpose and a person should know of.
     pub notes: Vec<String>,
+    /// Where the inputs lie, so that nothing is published over them.
+    pub territory: Territory,
+}
+
+/// The places that the sources cover.
+#[derive(Default)]
+pub struct Territory {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    globs: Vec<Glob>,
+}
+
+impl Territory {
+    /// The source that `path` is, lies in or would be read by, if there is one.
+    /// `path` is canonical as far as it exists.
+    pub fn covering(&self, path: &Path) -> Option<&Path> {
+        let folder = self.folders.iter().find(|folder| path.starts_with(folder));
+        let file = self.files.iter().find(|file| path == file.as_path());
+        let glob = self.globs.iter().find(|glob| glob.matches(path)).map(|glob| &glob.root);
+        folder.or(file).or(glob).map(PathBuf::as_path)
+    }
+
+    /// The source or input that lies in `folder`, if there is one.
+    pub fn within(&self, folder: &Path) -> Option<&Path> {
+        self.folders.iter().chain(&self.files).find(|path| path.starts_with(folder)).map(PathBuf::as_path)
+    }
+}
+
+/// A file on its way to become an input.
+struct Candidate {
+    found: Found,
+    partitions: Vec<Partition>,
+    /// Which source led to it.
+    source: usize,
+    /// The source names this very file.
+    given: bool,
 }
 
 /// Lists what `sources` (files, folders, globs) hold.
+///
+/// Nested folders are read; names that begin with `_` or `.` are not. Every other
+/// file is data, whatever its extension. A path that exists wins over its reading
+/// as a glob. With `legacy` semantics two habits of Spark are kept: zero-byte
+/// files in a folder are passed over, and nested folders that are no partitions
+/// are not read where files lie beside them.
+///
+/// # Errors
+/// `NotFound` for a path or folder without data, `Data` for a zero-byte file,
+/// `Unsupported` for a scheme that is not in this build, `Io` when opening fails.
 pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
-    let _ = (sources, semantics);
-    todo!()
+    if sources.is_empty() {
+        return Err(Error::argument("no source").expected("at least one file, folder or glob"));
+    }
+    let mut listing = Listing { legacy: semantics == Semantics::Legacy, ..Listing::default() };
+    for (index, source) in sources.iter().enumerate() {
+        listing.add(index, source)?;
+    }
+    let legacy = listing.legacy;
+    let (candidates, mut notes, territory) = listing.distinct();
+
+    // Opening is a few system calls a file: with thousands of daily files worth sharing out.
+    let opened: Vec<Result<LocalFile>> =
+        candidates.par_iter().map(|c| LocalFile::open(&c.found.path)).collect();
+    let mut inputs = Vec::with_capacity(candidates.len());
+    let mut empty = 0u64;
+    for (candidate, object) in candidates.into_iter().zip(opened) {
+        let object = object?;
+        if object.is_empty() {
+            if legacy && !candidate.given {
+                empty += 1;
+                notes.push(format!("{}: passed over, zero bytes (legacy)", object.name()));
+                continue;
+            }
+            return Err(Error::data("a zero-byte file")
+                .expected("a parquet file")
+                .advice("The export of this file broke off: export it again, or take it away")
+                .in_file(object.name()));
+        }
+        inputs.push(Input { object: Arc::new(object), partitions: candidate.partitions });
+    }
+    if inputs.is_empty() {
+        return Err(no_data(sources, empty));
+    }
+    Ok(Discovery { inputs, notes, territory })
 }
+
+fn no_data(sources: &[String], empty: u64) -> Error {
+    let mut found = format!("no data files in {}", sources.join(", "));
+    if empty > 0 {
+        found = format!("{found}: {empty} of zero bytes");
+    }
+    Error::not_found(found)
+        .expected("at least one parquet file")
+        .advice("Names that begin with '_' or '.' are not read")
+}
+
+#[derive(Default)]
+struct Listing {
+    legacy: bool,
+    candidates: Vec<Candidate>,
+    /// Files that Spark would not read, unless another source names them.
+    unread: Vec<(PathBuf, Vec<Found>)>,
+    notes: Vec<String>,
+    territory: Territory,
+}
+
+impl Listing {
+    fn add(&mut self, source: usize, text: &str) -> Result<()> {
+        let path = local_path(text)?;
+        let before = self.candidates.len();
+        if path.symlink_metadata().is_ok() {
+            let root = if path.is_dir() { path.clone() } else { PathBuf::new() };
+            self.add_path(source, &path, &root, !path.is_dir())?;
+        } else if let Some(glob) = Glob::parse(&path) {
+            for matched in glob.paths()? {
+                self.add_path(source, &matched, &glob.root, false)?;
+            }
+            if self.candidates.len() == before {
+                let error = Error::not_found(format!("no data files match '{text}'"));
+                return Err(error.advice("Names that begin with '_' or '.' are not read"));
+            }
+            self.territory.globs.extend(glob.absolute());
+        } else {
+            let error = Error::not_found("no such file or folder").in_file(&text.into());
+            return Err(if text.contains('{') {
+                error.advice("Braces are not expanded in a source: give several")
+            } else {
+                error
+            });
+        }
+        if self.candidates.len() == before {
+            return Err(no_data(&[text.to_owned()], 0));
+        }
+        Ok(())
+    }
+
+    /// Adds a file, or what a folder holds; partitions are named by what lies below `root`.
+    fn add_path(&mut self, source: usize, path: &Path, root: &Path, given: bool) -> Result<()> {
+        let (canonical, kind) = resolve(path)?;
+        if kind.is_file() {
+            self.territory.files.push(canonical.clone());
+            let found = Found { path: path.to_owned(), canonical };
+            // A source that is a file has nothing below it that could be a partition.
+            let partitions = if given { Vec::new() } else { below(root, path)? };
+            self.candidates.push(Candidate { found, partitions, source, given });
+            return Ok(());
+        }
+        if !kind.is_dir() {
+            return Err(irregular(path));
+        }
+        let mut walk = Walk::of(path, &canonical)?;
+        self.territory.folders.push(canonical);
+        self.notes.append(&mut walk.notes);
+        let mut files = walk.direct;
+        if self.legacy && !files.is_empty() && !walk.partitioned && !walk.nested.is_empty() {
+            self.unread.push((path.to_owned(), walk.nested));
+        } else {
+            files.append(&mut walk.nested);
+        }
+        for found in files {
+            let partitions = below(root, &found.path)?;
+            // A link may lead out of the folder.
+            if !self.territory.folders.iter().any(|folder| found.canonical.starts_with(folder)) {
+                self.territory.files.push(found.canonical.clone());
+            }
+            self.candidates.push(Candidate { found, partitions, source, given: false });
+        }
+        Ok(())
+    }
+
+    /// Candidates in order of their paths, each file once.
+    fn distinct(self) -> (Vec<Candidate>, Vec<String>, Territory) {
+        let Listing { candidates, unread, mut notes, territory, .. } = self;
+        let mut distinct: HashMap<PathBuf, Candidate> = HashMap::with_capacity(candidates.len());
+        let mut repeated = 0u64;
+        for candidate in candidates {
+            let key = candidate.found.canonical.clone();
+            match distinct.get_mut(&key) {
+                None => {
+                    distinct.insert(key, candidate);
+                }
+                Some(first) => {
+                    // One glob may match a folder and the files in it: no news to anyone.
+                    let news = first.source != candidate.source || first.found.path != candidate.found.path;
+                    repeated += u64::from(news);
+                    first.given |= candidate.given;
+                    // `data` and `data/country=FR`: only the first tells the country.
+                    if candidate.partitions.len() > first.partitions.len() {
+                        first.found = candidate.found;
+                        first.partitions = candidate.partitions;
+                    }
+                }
+            }
+        }
+        if repeated > 0 {
+            notes.push(format!("{repeated} files are reached twice; each is read once"));
+        }
+        for (folder, files) in unread {
+            let left = files.iter().filter(|f| !distinct.contains_key(&f.canonical)).count();
+            if left > 0 {
+                notes.push(format!(
+                    "{}: {left} files in nested folders not read, since files lie beside them (legacy)",
+                    folder.display()
+                ));
+            }
+        }
+        let mut candidates: Vec<Candidate> = distinct.into_values().collect();
+        candidates.sort_unstable_by(|a, b| {
+            let key = |c: &Candidate| c.found.path.as_os_str().as_encoded_bytes().to_owned();
+            key(a).cmp(&key(b))
+        });
+        (candidates, notes, territory)
+    }
+}
+
+fn below(root: &Path, path: &Path) -> Result<Vec<Partition>> {
+    hive::partitions(path.strip_prefix(root).unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests;

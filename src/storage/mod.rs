@@ -2,12 +2,16 @@
 //!
 //! - [`object`]: one object (a file) with ranged reads; local files are mapped.
 //! - [`discover`]: from the user's paths to the list of objects, with hive
-//!   partition values.
+//!   partition values. [`source`] reads what the user wrote, [`walk`] lists
+//!   folders, [`hive`] reads partitions off paths.
 //!
 //! Storage knows nothing of parquet.
 
 pub mod discover;
+pub mod hive;
 pub mod object;
+pub mod source;
+pub mod walk;
 
-pub use discover::{Discovery, Input, discover};
+pub use discover::{Discovery, Input, Territory, discover};
 pub use object::{LocalFile, MemoryObject, Object};

@@ -1,13 +1,16 @@
 //! The share table: plain columns, ready to be written.
 //!
+//! - [`cell`]: one value of a table.
 //! - [`column`]: the column types that a table is made of.
 //! - [`share`]: the share per window, its bounds and its change.
 //! - [`legacy`]: what the original job would have published.
 
+pub mod cell;
 pub mod column;
 pub mod legacy;
 pub mod share;
 
+pub use cell::Cell;
 pub use column::{Column, ColumnData, Table};
 
 use crate::{Job, Result, Semantics, grid::Partial};

@@ -1,0 +1,81 @@
+//! A file as a target.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::Counted;
+use super::temporary::{Temporary, sweep};
+use crate::{Error, Result};
+
+/// Replaces `path` by what `write` writes, in one act; returns its length.
+///
+/// A kill at any moment leaves the old file or the new one. After it returns, a
+/// power cut too leaves the new one.
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64> {
+    let fail = |what: &str, e| Error::io(what, e).in_file(&path.to_string_lossy().into());
+    make_parents(path)?;
+    sweep(path);
+    let temporary = Temporary::file(path)?;
+    let bytes = fill(temporary.handle(), write).map_err(|e| fail("cannot write", e))?;
+    fs::rename(temporary.path(), path).map_err(|e| fail("cannot replace", e))?;
+    temporary.keep();
+    sync_parent(path)?;
+    Ok(bytes)
+}
+
+/// Writes a file through to the disk.
+pub(super) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
+    let mut out = Counted { inner: BufWriter::with_capacity(1 << 16, &mut file), bytes: 0 };
+    write(&mut out)?;
+    out.flush()?;
+    let bytes = out.bytes;
+    drop(out);
+    file.sync_all()?;
+    Ok(bytes)
+}
+
+/// Creates the folders that lead to `path`, as Spark does.
+pub(super) fn make_parents(path: &Path) -> Result<()> {
+    let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return Ok(()) };
+    fs::create_dir_all(parent)
+        .map_err(|e| Error::io("cannot create the folder", e).in_file(&parent.to_string_lossy().into()))
+}
+
+/// Makes a rename in the folder of `path` outlive a power cut.
+pub(super) fn sync_parent(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    match synced {
+        // Some network file systems cannot sync a folder; the rename stands all the same.
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        other => other.map_err(|e| Error::io("cannot sync", e).in_file(&folder.to_string_lossy().into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/deep/x.csv");
+        assert_eq!(replace(&path, |out| out.write_all(b"old")).unwrap(), 3);
+        let error = replace(&path, |out| {
+            out.write_all(&[b'n'; 1 << 20])?;
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert_eq!(error.exit_code(), 6);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        replace(&path, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,204 @@
+//! The table as snappy parquet, by way of arrow2's encoders.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use arrow::{CompressionOptions, Compressor, DynIter, DynStreamingIterator, Encoding, Version, WriteOptions};
+use arrow2::array::{Array, DictionaryArray, PrimitiveArray, Utf8Array};
+use arrow2::datatypes::{DataType, Field, IntegerType, Schema};
+use arrow2::io::parquet::write as arrow;
+use parquet2::write::FileWriter;
+
+use crate::table::{ColumnData, Table};
+
+/// Rows of a row group: what Spark and DuckDB can share out among a few cores.
+const ROW_GROUP: usize = 1 << 20;
+
+/// Writes `table`: every column optional, as in the original's output; strings by
+/// dictionary; statistics. The bytes depend on the table alone.
+pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    write_with(table, out, ROW_GROUP).map_err(io::Error::other)
+}
+
+fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::error::Result<()> {
+    let fields = table.columns.iter().map(|column| Field::new(&column.name, data_type(&column.data), true));
+    let schema = arrow::to_parquet_schema(&Schema::from(fields.collect::<Vec<_>>()))?;
+    let types = schema.fields().to_vec();
+    // Not arrow2's own `FileWriter`: that one adds an Arrow schema, by which
+    // readers would take `country` for a categorical column.
+    let mut writer = FileWriter::new(
+        Shared(out),
+        schema,
+        // Of the file: a column index, which parquet2 refuses where a column goes
+        // without statistics. Those of pages and chunks are `options` below.
+        parquet2::write::WriteOptions { write_statistics: false, version: Version::V1 },
+        Some(concat!("rollshare version ", env!("CARGO_PKG_VERSION")).to_owned()),
+    );
+    let rows = table.rows();
+    for start in (0..rows).step_by(row_group) {
+        let range = start..rows.min(start + row_group);
+        let mut chunks = Vec::with_capacity(types.len());
+        for (column, type_) in table.columns.iter().zip(&types) {
+            let (array, encoding) = array(&column.data, range.clone())?;
+            let options = WriteOptions {
+                write_statistics: !has_nan(&column.data),
+                version: Version::V1,
+                compression: CompressionOptions::Snappy,
+                data_pagesize_limit: None,
+            };
+            for pages in arrow::array_to_columns(array, type_.clone(), options, &[encoding])? {
+                let pages =
+                    pages.map(|page| page.map_err(|e| parquet2::error::Error::OutOfSpec(e.to_string())));
+                let compressed = Compressor::new(DynIter::new(pages), options.compression, vec![]);
+                chunks.push(Ok::<_, parquet2::error::Error>(DynStreamingIterator::new(compressed)));
+            }
+        }
+        writer.write(DynIter::new(chunks.into_iter()))?;
+    }
+    writer.end(None)?;
+    Ok(())
+}
+
+/// Minimum and maximum of a column with a NaN mislead readers that prune by them
+/// (parquet-format, `ColumnOrder`: such statistics should not be written).
+fn has_nan(data: &ColumnData) -> bool {
+    matches!(data, ColumnData::Float64(values) if values.iter().flatten().any(|v| v.is_nan()))
+}
+
+fn data_type(data: &ColumnData) -> DataType {
+    match data {
+        ColumnData::Int32(_) => DataType::Int32,
+        ColumnData::Date32(_) => DataType::Date32,
+        ColumnData::Float64(_) => DataType::Float64,
+        ColumnData::Utf8 { .. } => dictionary_type(),
+    }
+}
+
+fn dictionary_type() -> DataType {
+    DataType::Dictionary(IntegerType::UInt32, Box::new(DataType::Utf8), false)
+}
+
+fn array(data: &ColumnData, rows: Range<usize>) -> arrow2::error::Result<(Box<dyn Array>, Encoding)> {
+    Ok(match data {
+        ColumnData::Int32(values) => (PrimitiveArray::from(part(values, rows)).boxed(), Encoding::Plain),
+        ColumnData::Date32(values) => {
+            (PrimitiveArray::from(part(values, rows)).to(DataType::Date32).boxed(), Encoding::Plain)
+        }
+        ColumnData::Float64(values) => (PrimitiveArray::from(part(values, rows)).boxed(), Encoding::Plain),
+        ColumnData::Utf8 { indices, dictionary } => {
+            let keys = PrimitiveArray::from_slice(part(indices, rows));
+            let values = Utf8Array::<i32>::from_iter_values(dictionary.iter());
+            let array = DictionaryArray::try_new(dictionary_type(), keys, values.boxed())?;
+            (array.boxed(), Encoding::RleDictionary)
+        }
+    })
+}
+
+fn part<T>(values: &[T], rows: Range<usize>) -> &[T] {
+    values.get(rows).unwrap_or_default()
+}
+
+/// parquet2 wants a sized writer.
+struct Shared<'a>(&'a mut dyn Write);
+
+impl Write for Shared<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    use ::parquet::record::Field as Value;
+
+    use super::*;
+    use crate::table::Column;
+
+    fn read(bytes: Vec<u8>) -> SerializedFileReader<bytes::Bytes> {
+        SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap()
+    }
+
+    #[test]
+    fn an_independent_reader_reads_it_back() {
+        let mut bytes = Vec::new();
+        write(&crate::publish::tests::table(), &mut bytes).unwrap();
+        let reader = read(bytes);
+        let rows: Vec<Vec<Value>> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap().get_column_iter().map(|(_, value)| value.clone()).collect())
+            .collect();
+        let text = |s: &str| Value::Str(s.into());
+        assert_eq!(
+            rows,
+            [
+                vec![Value::Int(2020), Value::Date(18_628), text("FR"), Value::Null],
+                vec![Value::Int(2021), Value::Null, text(""), Value::Double(1.0)],
+                vec![Value::Null, Value::Date(-1), text("a,\"b\"\nÉ"), Value::Double(0.1 + 0.2)],
+            ]
+        );
+        let file = reader.metadata().file_metadata();
+        assert!(file.created_by().unwrap().starts_with("rollshare version "));
+        assert!(file.key_value_metadata().is_none_or(Vec::is_empty));
+    }
+
+    #[test]
+    fn row_groups_bytes_and_statistics() {
+        let values: Vec<Option<f64>> = (0..10).map(|i| Some(f64::from(i))).collect();
+        let dictionary: Vec<Arc<str>> = vec!["FR".into(), "GB".into()];
+        let mut table = Table {
+            columns: vec![
+                Column { name: "x".into(), data: ColumnData::Float64(values) },
+                Column { name: "c".into(), data: ColumnData::Utf8 { indices: vec![1; 10], dictionary } },
+            ],
+        };
+        let bytes = |table: &Table| {
+            let mut bytes = Vec::new();
+            write_with(table, &mut bytes, 4).unwrap();
+            bytes
+        };
+        assert_eq!(bytes(&table), bytes(&table));
+        let reader = read(bytes(&table));
+        let rows: Vec<i64> = reader.metadata().row_groups().iter().map(|g| g.num_rows()).collect();
+        assert_eq!(rows, [4, 4, 2]);
+        let statistics = |reader: &SerializedFileReader<bytes::Bytes>| {
+            reader
+                .metadata()
+                .row_group(1)
+                .column(0)
+                .statistics()
+                .map(|s| s.max_bytes_opt().map(<[u8]>::to_vec))
+        };
+        assert_eq!(statistics(&reader), Some(Some(7f64.to_le_bytes().to_vec())));
+        if let ColumnData::Float64(values) = &mut table.columns.first_mut().unwrap().data {
+            values.push(Some(f64::NAN));
+        }
+        assert_eq!(statistics(&read(bytes(&table))).flatten(), None, "a NaN spoils them");
+    }
+
+    #[test]
+    fn no_rows() {
+        let mut bytes = Vec::new();
+        let mut table = crate::publish::tests::table();
+        for column in &mut table.columns {
+            column.data = match &column.data {
+                ColumnData::Int32(_) => ColumnData::Int32(vec![]),
+                ColumnData::Date32(_) => ColumnData::Date32(vec![]),
+                ColumnData::Float64(_) => ColumnData::Float64(vec![]),
+                ColumnData::Utf8 { .. } => ColumnData::Utf8 { indices: vec![], dictionary: vec![] },
+            };
+        }
+        write(&table, &mut bytes).unwrap();
+        let reader = read(bytes);
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+        assert_eq!(reader.metadata().file_metadata().schema_descr().num_columns(), 4);
+    }
+}

@@ -1,0 +1,262 @@
+//! Where the table goes.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use super::folder::Contents;
+use crate::storage::Territory;
+use crate::storage::source::local_path;
+use crate::{Error, Result};
+
+/// How the table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Snappy parquet.
+    Parquet,
+    /// CSV with a header.
+    Csv,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Where the table goes. Paths are absolute, symbolic links resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// CSV on the standard output.
+    Stdout,
+    /// One file.
+    File {
+        /// As the user wrote it.
+        text: String,
+        /// Where.
+        path: PathBuf,
+        /// By its extension.
+        format: Format,
+    },
+    /// A folder with one parquet part and `_SUCCESS`.
+    Folder {
+        /// As the user wrote it.
+        text: String,
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+const POSSIBLE: &str = "X.parquet, X.csv, X.json, a folder with '/' at its end, or - for CSV on stdout";
+
+impl Target {
+    /// Reads a target: `-`, a folder (with `/` at its end, or there already), or a
+    /// file whose extension says the format.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text == "-" {
+            return Ok(Target::Stdout);
+        }
+        if text.is_empty() {
+            return Err(Error::argument("an empty target").expected(POSSIBLE));
+        }
+        let written = local_path(text)?;
+        let path = resolve(&written)?;
+        let text = text.to_owned();
+        let slash = written.to_string_lossy().ends_with('/');
+        let format = format_of(&path);
+        if path.is_dir() && !slash && matches!(format, Some(Format::Csv | Format::Json)) {
+            return Err(Error::argument(format!("target '{text}' is a folder")).expected(POSSIBLE));
+        }
+        if slash || path.is_dir() {
+            if path.exists() && !path.is_dir() {
+                return Err(Error::argument(format!("target '{text}' is a file"))
+                    .expected("a folder, since its name ends in '/'"));
+            }
+            return Ok(Target::Folder { text, path });
+        }
+        if path.exists() && !path.is_file() {
+            return Err(
+                Error::argument(format!("target '{text}' is neither a file nor a folder")).expected(POSSIBLE)
+            );
+        }
+        match format {
+            Some(format) => Ok(Target::File { text, path, format }),
+            None => {
+                Err(Error::argument(format!("target '{text}': no format has this extension"))
+                    .expected(POSSIBLE))
+            }
+        }
+    }
+
+    /// The format that is written.
+    pub fn format(&self) -> Format {
+        match self {
+            Target::Stdout => Format::Csv,
+            Target::File { format, .. } => *format,
+            Target::Folder { .. } => Format::Parquet,
+        }
+    }
+
+    /// Refuses a target that would harm its sources or somebody's files: one that
+    /// is or lies in a source, that a source lies in, or a folder that holds more
+    /// than an earlier output.
+    pub fn refuse_overlap(&self, sources: &Territory) -> Result<()> {
+        let (text, path) = match self {
+            Target::Stdout => return Ok(()),
+            Target::File { text, path, .. } | Target::Folder { text, path } => (text, path),
+        };
+        let clash = |how: &str, source: &Path| {
+            Error::argument(format!("target '{text}' {how} the source '{}'", source.display()))
+                .expected("a target outside of every source")
+                .advice("The next run would read its own result, or the data would be overwritten")
+        };
+        if let Some(source) = sources.covering(path) {
+            return Err(clash(if source == path { "is" } else { "lies in" }, source));
+        }
+        if let Target::Folder { path, .. } = self {
+            if let Some(source) = sources.within(path) {
+                return Err(clash("holds", source));
+            }
+            // A glob may reach into a folder that is not there yet.
+            if let Some(source) = sources.covering(&path.join(super::folder::PART)) {
+                return Err(clash("would be read by a glob below", source));
+            }
+            Contents::of(path)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Stdout => f.write_str("-"),
+            Target::File { text, .. } | Target::Folder { text, .. } => f.write_str(text),
+        }
+    }
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "parquet" => Some(Format::Parquet),
+        "csv" => Some(Format::Csv),
+        "json" => Some(Format::Json),
+        _ => None,
+    }
+}
+
+/// The absolute path, canonical as far as it exists: a link as a target means
+/// what it points to.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    let fail = |e| Error::io("cannot look at the target", e).in_file(&path.to_string_lossy().into());
+    let absolute = std::path::absolute(path).map_err(fail)?;
+    let mut missing = Vec::new();
+    let mut existing = absolute.as_path();
+    loop {
+        match existing.symlink_metadata() {
+            Ok(_) => break,
+            // A file with a slash behind it is no folder, and is told of later.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(e) => return Err(fail(e)),
+        }
+        match (existing.components().next_back(), existing.parent()) {
+            (Some(Component::Normal(name)), Some(parent)) => {
+                missing.push(name);
+                existing = parent;
+            }
+            _ => {
+                return Err(Error::argument(format!("target '{}'", path.display()))
+                    .expected("a path without '..' below folders that are not there yet"));
+            }
+        }
+    }
+    let mut resolved = existing.canonicalize().map_err(|e| {
+        Error::argument(format!("target '{}': {e}", path.display())).expected("no dangling link on the way")
+    })?;
+    if !missing.is_empty() && resolved.is_file() {
+        return Err(Error::argument(format!("target '{}'", path.display()))
+            .expected(format!("a folder at '{}', not a file", resolved.display())));
+    }
+    resolved.extend(missing.into_iter().rev());
+    if resolved.file_name().is_none() {
+        return Err(Error::argument(format!("target '{}'", path.display())).expected(POSSIBLE));
+    }
+    Ok(resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::fs;
+
+    use super::*;
+    use crate::Semantics;
+    use crate::storage::discover;
+
+    #[test]
+    fn the_extension_says_the_format() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("{}/{name}", dir.path().display());
+        let format =
+            |name: &str| Target::parse(&at(name)).map(|t| (t.format(), matches!(t, Target::Folder { .. })));
+        assert_eq!(format("x.parquet").unwrap(), (Format::Parquet, false));
+        assert_eq!(format("x.snappy.PARQUET").unwrap(), (Format::Parquet, false));
+        assert_eq!(format("new/x.csv").unwrap(), (Format::Csv, false));
+        assert_eq!(format("x.json").unwrap(), (Format::Json, false));
+        assert_eq!(format("x/").unwrap(), (Format::Parquet, true));
+        assert_eq!(Target::parse("-").unwrap(), Target::Stdout);
+        fs::create_dir(at("x.parquet")).unwrap();
+        fs::create_dir(at("x.csv")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        assert_eq!(format("x.parquet").unwrap(), (Format::Parquet, true));
+        for bad in ["x.txt", "x", "x.csv", "file/", "file/x.csv", "no/../x.csv"] {
+            let error = format(bad).unwrap_err();
+            assert!(matches!(error, Error::Argument(_)), "{bad}: {error}");
+        }
+        assert!(Target::parse("x.txt").unwrap_err().to_string().contains("X.parquet, X.csv, X.json"));
+        assert!(matches!(Target::parse("s3://bucket/x.csv"), Err(Error::Unsupported(_))));
+        assert!(matches!(Target::parse(""), Err(Error::Argument(_))));
+        assert!(matches!(Target::parse("/"), Err(Error::Argument(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sources_are_safe() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("{}/{name}", dir.path().display());
+        for folder in ["in", "single/deep", "g"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        for file in ["in/a.parquet", "single/deep/x.parquet", "g/1.parquet"] {
+            fs::write(at(file), "data").unwrap();
+        }
+        std::os::unix::fs::symlink(at("in"), at("link")).unwrap();
+        std::os::unix::fs::symlink(at("single/deep/x.parquet"), at("x.parquet")).unwrap();
+        let sources = [at("in"), at("single/deep/x.parquet"), at("g/*.parquet")];
+        let territory = discover(&sources, Semantics::Iso).unwrap().territory;
+        let refused = |name: &str| match Target::parse(&at(name)).unwrap().refuse_overlap(&territory) {
+            Ok(()) => false,
+            Err(Error::Argument(_)) => true,
+            Err(other) => panic!("{other}"),
+        };
+        for bad in [
+            "in/",
+            "in/out/",
+            "in/out.csv",
+            "link/out.csv",
+            "link/",
+            "x.parquet",
+            "single/deep/x.parquet",
+            "single/deep/",
+            "single/",
+            "g/2.parquet",
+            "g/1.parquet",
+            "g/",
+            "g/new.parquet/",
+        ] {
+            assert!(refused(bad), "{bad}");
+        }
+        for good in ["out/", "out.parquet", "single/deep/y.parquet", "single/deep/out/", "g/out.csv", "in2/"]
+        {
+            assert!(!refused(good), "{good}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A source as the user wrote it: a path, a glob or a URI.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The local path that `source` names, for a `file:` URI too.
+pub fn local_path(source: &str) -> Result<PathBuf> {
+    if source.is_empty() {
+        return Err(Error::argument("an empty path").expected("a file, a folder or a glob"));
+    }
+    if let Some(path) = source.strip_prefix("file:") {
+        // file:/path as Hadoop writes it, file:///path and file://localhost/path.
+        let path = match path.strip_prefix("//") {
+            Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+            None => path,
+        };
+        if !path.starts_with('/') {
+            return Err(Error::argument(format!("'{source}'"))
+                .expected("file:///PATH with an absolute path on this machine"));
+        }
+        return Ok(path.into());
+    }
+    if let Some((scheme, _)) = source.split_once("://")
+        && !scheme.is_empty()
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    {
+        return Err(Error::unsupported(format!("'{source}': {scheme}:// is not in this build"))
+            .expected("a local path or a file:// URI"));
+    }
+    Ok(source.into())
+}
+
+/// A parsed glob.
+pub struct Glob {
+    /// Its folder as far as it is literal; partitions are looked for below.
+    pub root: PathBuf,
+    pattern: String,
+}
+
+const OPTIONS: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+impl Glob {
+    /// Reads `path` as a glob, if it has a wildcard.
+    pub fn parse(path: &Path) -> Option<Self> {
+        let pattern = path.to_str()?;
+        let wildcard = pattern.find(['*', '?', '['])?;
+        let root = pattern.get(..wildcard)?.rfind('/').and_then(|slash| pattern.get(..=slash)).unwrap_or("");
+        Some(Glob { root: root.into(), pattern: pattern.to_owned() })
+    }
+
+    /// What it matches, without the hidden names that it does not ask for.
+    pub fn paths(&self) -> Result<Vec<PathBuf>> {
+        let matched = glob::glob_with(&self.pattern, OPTIONS)
+            .map_err(|e| Error::argument(format!("'{}' is no glob: {e}", self.pattern)))?;
+        let mut paths = Vec::new();
+        for path in matched {
+            let path = path.map_err(|e| {
+                let name = e.path().to_string_lossy().into();
+                Error::io("cannot look into", e.into()).in_file(&name)
+            })?;
+            if self.asks_for(&path) {
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The root and the pattern below it, both absolute, for [`Glob::matches`].
+    pub fn absolute(&self) -> Option<Self> {
+        let below = self.pattern.get(self.root.as_os_str().len()..)?;
+        let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
+        let root = root.canonicalize().ok()?;
+        let pattern = format!("{}/{below}", glob::Pattern::escape(root.to_str()?));
+        Some(Glob { root, pattern })
+    }
+
+    /// Whether a run with this glob would read `path`, were it there.
+    pub fn matches(&self, path: &Path) -> bool {
+        self.asks_for(path)
+            && glob::Pattern::new(&self.pattern).is_ok_and(|p| p.matches_path_with(path, OPTIONS))
+    }
+
+    fn asks_for(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        below.components().all(|component| {
+            let name = component.as_os_str();
+            let first = name.to_string_lossy().chars().next();
+            !super::walk::is_hidden(name)
+                || self.pattern.split('/').any(|segment| segment.chars().next() == first)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn uris() {
+        for (uri, path) in [
+            ("file:///a/b", "/a/b"),
+            ("file:/a/b", "/a/b"),
+            ("file://localhost/a/b", "/a/b"),
+            ("a/b", "a/b"),
+            ("./s3:/x", "./s3:/x"),
+        ] {
+            assert_eq!(local_path(uri).unwrap(), Path::new(path), "{uri}");
+        }
+        assert!(matches!(local_path("s3://bucket/key"), Err(Error::Unsupported(_))));
+        assert!(matches!(local_path("file://host/x"), Err(Error::Argument(_))));
+        assert!(matches!(local_path(""), Err(Error::Argument(_))));
+    }
+
+    #[test]
+    fn the_root_is_the_literal_part() {
+        let root = |path: &str| Glob::parse(Path::new(path)).unwrap().root;
+        assert_eq!(root("data/country=F*/x"), Path::new("data/"));
+        assert_eq!(root("*.parquet"), Path::new(""));
+        assert_eq!(root("/a/b/**"), Path::new("/a/b/"));
+        assert!(Glob::parse(Path::new("data/x.parquet")).is_none());
+    }
+}
