@@ -193,9 +193,8 @@ impl Dense {
     /// The sums as a partial aggregate of their own.
     pub fn into_partial(mut self) -> Result<Partial> {
         self.spill();
-        let seen: BTreeMap<&TimePoint, usize> = (self.times.iter().zip(0..))
-            .filter(|(_, id)| self.time_seen[*id])
-            .collect();
+        let seen: BTreeMap<&TimePoint, usize> =
+            (self.times.iter().zip(0..)).filter(|(_, id)| self.time_seen[*id]).collect();
         let groups: BTreeMap<&Arc<str>, usize> = (self.groups.iter().zip(0..))
             .filter(|(_, id)| self.group_seen[*id] || self.group_raw[*id])
             .collect();

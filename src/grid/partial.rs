@@ -78,7 +78,9 @@ impl Partial {
     pub fn merge(self, other: Partial) -> Result<Partial> {
         let value_type = match (self.value_type, other.value_type) {
             (Some(a), Some(b)) if a != b => {
-                return Err(Error::data(format!("values of type {b}")).expected(format!("{a}, as in the other part")));
+                return Err(
+                    Error::data(format!("values of type {b}")).expected(format!("{a}, as in the other part"))
+                );
             }
             (a, b) => a.or(b),
         };
@@ -86,9 +88,13 @@ impl Partial {
         let times = union(&self.times, &other.times);
         let points = groups.len().saturating_mul(times.len());
         if points > CELLS_MAX {
-            return Err(Error::too_large(format!("{} countries over {} points in time", groups.len(), times.len()))
-                .expected(format!("at most {CELLS_MAX} pairs of the two"))
-                .advice("Check the country and week columns, or read fewer files at once"));
+            return Err(Error::too_large(format!(
+                "{} countries over {} points in time",
+                groups.len(),
+                times.len()
+            ))
+            .expected(format!("at most {CELLS_MAX} pairs of the two"))
+            .advice("Check the country and week columns, or read fewer files at once"));
         }
         let mut account = self.account;
         account.merge(&other.account);
@@ -128,7 +134,8 @@ impl Partial {
         }
         let row = time_to.len() * CHANNELS;
         for (at, extra) in &part.extras {
-            let to = (group_to[at / row] * self.times.len() + time_to[at % row / CHANNELS]) * CHANNELS + at % CHANNELS;
+            let to = (group_to[at / row] * self.times.len() + time_to[at % row / CHANNELS]) * CHANNELS
+                + at % CHANNELS;
             self.extras.entry(to).or_default().merge(extra);
         }
         Ok(())

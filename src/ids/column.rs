@@ -137,7 +137,7 @@ pub fn each_value(
     match leaf.physical {
         Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
             ByteArrays::open(page.encoding, page.values, leaf.physical, leaf.type_length, count)?
-                .visit(count, each)
+                .visit(count as usize, each)
         }
         other => Err(Error::unsupported(format!("values of physical type {other:?}"))
             .expected("strings, numbers or dates")),

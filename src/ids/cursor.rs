@@ -98,8 +98,7 @@ impl<'a> Cursor<'a> {
             cost,
         };
         if let Column::Chunk(chunk) = column {
-            cursor.next_page =
-                chunk.data().partition_point(|p| p.first_row + u64::from(p.values) <= row);
+            cursor.next_page = chunk.data().partition_point(|p| p.first_row + u64::from(p.values) <= row);
             if let Some(page) = chunk.data().get(cursor.next_page) {
                 #[allow(clippy::cast_possible_truncation)] // below the page's values, a u32
                 let inside = (row - page.first_row) as u32;
@@ -160,7 +159,10 @@ impl<'a> Cursor<'a> {
                     Some(range) => Span { decompressed: false, range },
                     None => {
                         // All that is not in the body is in the buffer; its start is found below.
-                        Span { decompressed: true, range: part.as_ptr() as usize..part.as_ptr() as usize + part.len() }
+                        Span {
+                            decompressed: true,
+                            range: part.as_ptr() as usize..part.as_ptr() as usize + part.len(),
+                        }
                     }
                 }
             };
@@ -250,12 +252,10 @@ impl<'a> Cursor<'a> {
             }
         }
         Ok(match &mut self.values {
-            Values::Ids(runs) => {
-                match runs.segment(bytes(&self.value_span, &self.body, &self.buffer))? {
-                    Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
-                    Segment::Packed { len } => Segment::Packed { len: len.min(most) },
-                }
-            }
+            Values::Ids(runs) => match runs.segment(bytes(&self.value_span, &self.body, &self.buffer))? {
+                Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
+                Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+            },
             _ => Segment::Packed { len: most },
         })
     }

@@ -153,7 +153,10 @@ mod tests {
         assert_eq!(e.intern(b"").unwrap(), 1);
         assert_eq!(e.intern(b"GB").unwrap(), 3);
         assert_eq!(e.intern(b"GB").unwrap(), 3);
-        assert_eq!((e.get(0), e.get(1), e.get(2), e.get(3), e.get(4)), (Some(&b"FR"[..]), Some(&b""[..]), None, Some(&b"GB"[..]), None));
+        assert_eq!(
+            (e.get(0), e.get(1), e.get(2), e.get(3), e.get(4)),
+            (Some(&b"FR"[..]), Some(&b""[..]), None, Some(&b"GB"[..]), None)
+        );
     }
 
     #[test]

@@ -89,8 +89,7 @@ impl Runs {
 
     /// Reads the next run's header (parquet-format, Encodings.md, "RLE").
     fn load(&mut self, bytes: &[u8]) -> Result<()> {
-        let (header, at) = varint(bytes, self.next)
-            .ok_or_else(|| self.short("a run header", bytes.len()))?;
+        let (header, at) = varint(bytes, self.next).ok_or_else(|| self.short("a run header", bytes.len()))?;
         let count = header >> 1;
         if count == 0 {
             return Err(Error::format("a run of no values").expected("runs of at least one value"));
@@ -171,26 +170,39 @@ impl Runs {
     pub fn read_u16(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
         debug_assert!(self.limit <= 1 << 16);
         let limit = self.limit;
-        self.read(bytes, out, |bytes, bit, width, out| {
-            unpack::unpack_u16(bytes, bit, width, out);
-            // A width past 16 bits would cut ids off: its values cannot be trusted.
-            if width > 16 {
-                return (0..out.len())
-                    .map(|i| unpack::value_at(bytes, bit + i * usize::from(width), width))
-                    .max()
-                    .unwrap_or(0);
-            }
-            u32::from(out.iter().copied().max().unwrap_or(0))
-        }, #[allow(clippy::cast_possible_truncation)] |v| v as u16, limit)
+        self.read(
+            bytes,
+            out,
+            |bytes, bit, width, out| {
+                unpack::unpack_u16(bytes, bit, width, out);
+                // A width past 16 bits would cut ids off: its values cannot be trusted.
+                if width > 16 {
+                    return (0..out.len())
+                        .map(|i| unpack::value_at(bytes, bit + i * usize::from(width), width))
+                        .max()
+                        .unwrap_or(0);
+                }
+                u32::from(out.iter().copied().max().unwrap_or(0))
+            },
+            #[allow(clippy::cast_possible_truncation)]
+            |v| v as u16,
+            limit,
+        )
     }
 
     /// Reads `out.len()` values.
     pub fn read_u32(&mut self, bytes: &[u8], out: &mut [u32]) -> Result<()> {
         let limit = self.limit;
-        self.read(bytes, out, |bytes, bit, width, out| {
-            unpack::unpack_u32(bytes, bit, width, out);
-            out.iter().copied().max().unwrap_or(0)
-        }, |v| v, limit)
+        self.read(
+            bytes,
+            out,
+            |bytes, bit, width, out| {
+                unpack::unpack_u32(bytes, bit, width, out);
+                out.iter().copied().max().unwrap_or(0)
+            },
+            |v| v,
+            limit,
+        )
     }
 
     #[inline]

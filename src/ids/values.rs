@@ -46,12 +46,10 @@ impl std::fmt::Display for ValueType {
 impl ValueType {
     /// The number type of a parquet column, or an error where it is none.
     pub fn of(leaf: &Leaf) -> Result<Self> {
-        let decimal = |precision: i32, scale: i32| {
-            match (u8::try_from(precision), i8::try_from(scale)) {
-                (Ok(precision), Ok(scale)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
-                _ => Err(Error::format(format!("decimal({precision}, {scale})"))
-                    .expected("a precision of 1 to 38 and a scale not below 0")),
-            }
+        let decimal = |precision: i32, scale: i32| match (u8::try_from(precision), i8::try_from(scale)) {
+            (Ok(precision), Ok(scale)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
+            _ => Err(Error::format(format!("decimal({precision}, {scale})"))
+                .expected("a precision of 1 to 38 and a scale not below 0")),
         };
         match (leaf.physical, leaf.logical) {
             (_, Logical::Null) => Ok(ValueType::Null),
@@ -66,7 +64,9 @@ impl ValueType {
             (Physical::Int64, Logical::None) => Ok(ValueType::Int { bits: 64, signed: true }),
             (Physical::Float, _) => Ok(ValueType::Float32),
             (Physical::Double, _) => Ok(ValueType::Float64),
-            (Physical::FixedLenByteArray, Logical::Float16) if leaf.type_length == 2 => Ok(ValueType::Float16),
+            (Physical::FixedLenByteArray, Logical::Float16) if leaf.type_length == 2 => {
+                Ok(ValueType::Float16)
+            }
             (physical, logical) => Err(Error::data(format!("the values are {physical:?} ({logical:?})"))
                 .expected("a number: integer, float, double or decimal")
                 .advice("Name the column that holds the counts with --column value=NAME")),
@@ -237,7 +237,10 @@ mod tests {
         let decimal = ValueType::Decimal { precision: 38, scale: 2 };
         assert_eq!(n(decimal, Physical::FixedLenByteArray, &[0xff, 0xfe]), Number::Small(-2));
         assert_eq!(n(decimal, Physical::ByteArray, &[]), Number::Small(0));
-        assert_eq!(n(decimal, Physical::ByteArray, &[[0xff; 16].as_slice(), &[0x80, 0]].concat()), Number::Small(-32768));
+        assert_eq!(
+            n(decimal, Physical::ByteArray, &[[0xff; 16].as_slice(), &[0x80, 0]].concat()),
+            Number::Small(-32768)
+        );
         assert!(decimal.number(Physical::ByteArray, &[1; 17]).is_err());
         assert!(ValueType::Float64.number(Physical::Double, &[0; 7]).is_err());
         assert_eq!(n(ValueType::Float16, Physical::FixedLenByteArray, &[0, 0x3c]), Number::Small(1));

@@ -89,11 +89,8 @@ pub mod avx512 {
     /// - The CPU has AVX-512 F, BW and VBMI ([`crate::kernel::cpu::avx512`]).
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) {
-        let (done, bit) = if width <= 9 {
-            narrow(bytes, start, width, out)
-        } else {
-            wide(bytes, start, width, out)
-        };
+        let (done, bit) =
+            if width <= 9 { narrow(bytes, start, width, out) } else { wide(bytes, start, width, out) };
         if let Some(rest) = out.get_mut(done..) {
             super::portable_u16(bytes, bit, width, rest);
         }
@@ -180,9 +177,7 @@ mod tests {
     fn naive(bytes: &[u8], start: usize, width: u8, n: usize) -> Vec<u32> {
         let bit = |at: usize| bytes.get(at >> 3).map_or(0, |b| u32::from(b >> (at & 7) & 1));
         (0..n)
-            .map(|i| {
-                (0..usize::from(width)).map(|b| bit(start + i * usize::from(width) + b) << b).sum()
-            })
+            .map(|i| (0..usize::from(width)).map(|b| bit(start + i * usize::from(width) + b) << b).sum())
             .collect()
     }
 

@@ -212,7 +212,11 @@ impl<'s> Scan<'s> {
             .plans
             .iter()
             .flat_map(|plan| {
-                plan.meta.row_groups.iter().enumerate().map(move |(row_group, meta)| (plan, row_group, meta.rows))
+                plan.meta
+                    .row_groups
+                    .iter()
+                    .enumerate()
+                    .map(move |(row_group, meta)| (plan, row_group, meta.rows))
             })
             // Some writers give a row group without rows column chunks of nothing.
             .filter(|(_, _, rows)| *rows > 0)
@@ -251,8 +255,15 @@ impl<'s> Scan<'s> {
                 return Taken::default();
             }
             let mut worker = lock(&self.workers).pop().unwrap_or_default();
-            let outcome =
-                task::run(self.job, piece.plan, &columns, range.clone(), self.path, &mut worker, self.progress);
+            let outcome = task::run(
+                self.job,
+                piece.plan,
+                &columns,
+                range.clone(),
+                self.path,
+                &mut worker,
+                self.progress,
+            );
             lock(&self.workers).push(worker);
             self.progress.advance(share);
             outcome.unwrap_or_else(|error| {
@@ -282,8 +293,7 @@ impl<'s> Scan<'s> {
         let key = (piece.order, row);
         if failed.as_ref().is_none_or(|(order, at, _)| key < (*order, *at)) {
             // Rows are counted in the row group; people count them in the file.
-            let before: u64 =
-                piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
+            let before: u64 = piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
             let error = error.in_row_group(piece.row_group).offset_row(before);
             *failed = Some((piece.order, row, error.in_file(piece.plan.input.object.name())));
             self.failed_at.fetch_min(piece.order, Ordering::Relaxed);

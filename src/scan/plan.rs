@@ -199,10 +199,8 @@ fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
     let mut alike = flat().filter(|(_, leaf)| same(&top(leaf)));
     match (alike.next(), alike.next()) {
         (Some((at, _)), None) => Ok(Found::Leaf(at)),
-        (Some((_, a)), Some((_, b))) => {
-            Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
-                .expected(format!("one column that is called '{column}' but for case")))
-        }
+        (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
+            .expected(format!("one column that is called '{column}' but for case"))),
         (None, _) => {
             let mut names: Vec<String> = meta.leaves.iter().map(top).collect();
             names.dedup();

@@ -74,7 +74,14 @@ impl WindowColumns {
     }
 
     /// Appends the rows of one country.
-    fn extend(&mut self, organic: &Prefix, paid: &Prefix, steps: usize, details: bool, unit: f64) -> Result<()> {
+    fn extend(
+        &mut self,
+        organic: &Prefix,
+        paid: &Prefix,
+        steps: usize,
+        details: bool,
+        unit: f64,
+    ) -> Result<()> {
         let first = self.share.len();
         for end in 0..steps {
             let (o, p) = (organic.window(end, self.length)?, paid.window(end, self.length)?);
@@ -118,12 +125,17 @@ impl WindowColumns {
 /// every country, zero-filled.
 pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     let steps = axis(partial)?;
-    let groups: Vec<usize> = (0..partial.groups.len()).filter(|g| partial.kept.get(*g) == Some(&true)).collect();
+    let groups: Vec<usize> =
+        (0..partial.groups.len()).filter(|g| partial.kept.get(*g) == Some(&true)).collect();
     let rows = groups.len().saturating_mul(steps.len());
     if rows > ROWS_MAX {
-        return Err(Error::too_large(format!("{} countries over {} steps of time", groups.len(), steps.len()))
-            .expected(format!("at most {ROWS_MAX} rows"))
-            .advice("Look for a date or week far away from the others"));
+        return Err(Error::too_large(format!(
+            "{} countries over {} steps of time",
+            groups.len(),
+            steps.len()
+        ))
+        .expected(format!("at most {ROWS_MAX} rows"))
+        .advice("Look for a date or week far away from the others"));
     }
     // Where on the axis each point in time of the partial stands.
     let first = steps.first().copied().unwrap_or_default();
