@@ -1,6 +1,94 @@
 //! The program.
+//!
+//! - [`args`]: the command line.
+//! - [`run`]: `rollshare run`.
+//! - [`progress`]: the bar on stderr.
+//! - [`summary`]: what a run did, and errors, for people and machines.
+//! - [`version`]: facts about this build.
+
+pub mod args;
+pub mod progress;
+pub mod run;
+pub mod summary;
+pub mod version;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::args::{Cli, Command, Sample};
+use self::summary::{bytes, count, error_json, error_text, milliseconds};
+use crate::{Error, Result, sample};
 
 /// The program's entry.
-pub fn main() -> std::process::ExitCode {
-    todo!()
+pub fn main() -> ExitCode {
+    let command = Cli::command().long_version(version::long());
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version come this way too, with code 0.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let (result, json) = match &cli.command {
+        Command::Run(args) => {
+            let stdout_taken = args.target.as_deref() == Some("-");
+            (run::run(args), args.json.then_some(stdout_taken))
+        }
+        Command::Sample(args) => (write_sample(args), None),
+        Command::Completions { shell } => (completions(*shell), None),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    match json {
+        Some(stdout_taken) => {
+            let _ = show(&error_json(&error), stdout_taken);
+        }
+        None => {
+            let _ = io::stderr().write_all(error_text(&error).as_bytes());
+        }
+    }
+    ExitCode::from(error.exit_code())
+}
+
+fn write_sample(args: &Sample) -> Result<()> {
+    let started = Instant::now();
+    let options = sample::Options { rows: args.rows, layout: args.layout.into(), seed: args.seed };
+    let bar = progress::Bar::new(!args.quiet);
+    let written = sample::write(&options, &args.out, &bar)?;
+    drop(bar);
+    if !args.quiet {
+        let (rows, files) = (count(written.rows, "row"), count(written.files as u64, "file"));
+        let (size, time) = (bytes(written.bytes), milliseconds(started.elapsed()));
+        let line = format!("wrote    {}: {rows}, {files}, {size}, {time}\n", args.out.display());
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rollshare", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Prints to stdout. That nobody reads any more is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("cannot write to stdout", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints JSON to stdout, or to stderr where stdout is the target.
+fn show(value: &serde_json::Value, stdout_taken: bool) -> Result<()> {
+    let text = format!("{value:#}\n");
+    if stdout_taken {
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
+    print(&text)
 }

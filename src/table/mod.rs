@@ -1,6 +1,7 @@
 //! The share table: plain columns, ready to be written.
 //!
 //! - [`cell`]: one value of a table.
+//! - [`render`]: the table for a person at a terminal.
 //! - [`column`]: the column types that a table is made of.
 //! - [`share`]: the share per window, its bounds and its change.
 //! - [`legacy`]: what the original job would have published.
@@ -8,6 +9,8 @@
 pub mod cell;
 pub mod column;
 pub mod legacy;
+#[cfg(feature = "cli")]
+pub mod render;
 pub mod share;
 
 pub use cell::Cell;

@@ -1,0 +1,256 @@
+//! The command line.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::job::{Columns, Grain, Job, Semantics};
+use crate::{Result, sample};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  rollshare run --source exports/                        the table on the terminal
+  rollshare run --source exports/ --target share.parquet
+  rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
+  rollshare run --source exports/ --target - --details | less
+  rollshare run --source old.parquet --semantics legacy --target legacy.csv
+  rollshare sample --rows 1000000 --out sample.parquet
+
+Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  rollshare run --source exports/
+  rollshare run --source exports/ --target share.parquet --explain
+  rollshare run --source exports/ --organic Organic --organic 'Google Organic Search'
+  rollshare run --source exports/ --column value=installs --column country=market
+  rollshare run --source exports/ --grain day --window 28 --target daily/
+  rollshare run --source exports/ --target share.csv --json > summary.json
+
+Targets:
+  X.parquet  snappy parquet      DIR/  folder with one part and _SUCCESS, as Spark leaves it
+  X.csv      CSV                 -     CSV on stdout
+  X.json     an object a line          (none) a readable table on the terminal
+
+With --json one object goes to stdout (to stderr with --target -), for an error too.
+Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
+
+/// The rolling share of organic users per country and ISO week, straight from parquet.
+#[derive(Debug, Parser)]
+#[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read parquet exports and publish the share table
+    Run(Box<Run>),
+    /// Write a deterministic sample export
+    Sample(Sample),
+    /// Print a completion script, e.g. `rollshare completions bash`
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `rollshare run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// File, folder (nested, hive-partitioned) or glob; may be given several times
+    #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub source: Vec<String>,
+    /// Where to publish; see Targets below
+    #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
+    pub target: Option<String>,
+    /// Whose answer: the right one, or what the original PySpark job published
+    #[arg(long, value_enum, default_value_t = SemanticsArg::Iso)]
+    pub semantics: SemanticsArg,
+    /// Length of a window in weeks (days with --grain day); may be given several times
+    #[arg(long, short, value_name = "N", value_delimiter = ',', default_value = "4", value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: Vec<u32>,
+    /// Add counts, Wilson 95 % bounds and change to each share
+    #[arg(long)]
+    pub details: bool,
+    /// Step of the time axis
+    #[arg(long, value_enum, default_value_t = GrainArg::Week)]
+    pub grain: GrainArg,
+    /// Channel that counts as organic; may be given several times
+    #[arg(long, value_name = "NAME", default_value = "Organic")]
+    pub organic: Vec<String>,
+    /// Country that is the total over countries, and left out
+    #[arg(long, value_name = "NAME", default_value = "ALL")]
+    pub country_total: String,
+    /// Operating system that is the total over systems, the only one counted
+    #[arg(long, value_name = "NAME", default_value = "all")]
+    pub os_total: String,
+    /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
+    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
+    pub column: Vec<(String, String)>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Say what the scan read, skipped and chose
+    #[arg(long)]
+    pub explain: bool,
+    /// The summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// No summary and no progress bar
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `rollshare sample`.
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// Rows, exactly
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rows: u64,
+    /// File to write; a folder with --layout daily
+    #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub out: std::path::PathBuf,
+    /// How the rows lie in files
+    #[arg(long, value_enum, default_value_t = LayoutArg::Export)]
+    pub layout: LayoutArg,
+    /// The same seed gives the same bytes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// No summary and no progress bar
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// [`Semantics`] as an argument.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SemanticsArg {
+    /// Calendar weeks across years, every week of the axis for every country
+    Iso,
+    /// What the PySpark job published, for proving a migration
+    Legacy,
+}
+
+/// [`Grain`] as an argument.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GrainArg {
+    /// ISO weeks
+    Week,
+    /// Days
+    Day,
+}
+
+/// [`sample::Layout`] as an argument.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LayoutArg {
+    /// One file in the order of the real export
+    Export,
+    /// One file in random order
+    Shuffled,
+    /// A folder with a file a day
+    Daily,
+    /// One file with one row group, as Spark writes it
+    Spark,
+}
+
+impl From<LayoutArg> for sample::Layout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Export => sample::Layout::Export,
+            LayoutArg::Shuffled => sample::Layout::Shuffled,
+            LayoutArg::Daily => sample::Layout::Daily,
+            LayoutArg::Spark => sample::Layout::Spark,
+        }
+    }
+}
+
+impl Run {
+    /// The question that the arguments ask.
+    pub fn job(&self) -> Result<Job> {
+        let mut columns = Columns::default();
+        for (role, name) in &self.column {
+            columns.set(role, name)?;
+        }
+        let job = Job {
+            semantics: match self.semantics {
+                SemanticsArg::Iso => Semantics::Iso,
+                SemanticsArg::Legacy => Semantics::Legacy,
+            },
+            grain: match self.grain {
+                GrainArg::Week => Grain::Week,
+                GrainArg::Day => Grain::Day,
+            },
+            windows: self.window.clone(),
+            details: self.details,
+            organic: self.organic.clone(),
+            country_total: self.country_total.clone(),
+            os_total: self.os_total.clone(),
+            columns,
+        };
+        job.validated()
+    }
+}
+
+fn role(text: &str) -> std::result::Result<(String, String), String> {
+    let (role, name) = text.split_once('=').ok_or("expected ROLE=NAME, e.g. value=installs")?;
+    Columns::default().set(role, name).map_err(|e| e.to_string())?;
+    Ok((role.to_owned(), name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn job(arguments: &str) -> Job {
+        let line = format!("rollshare run --source x {arguments}");
+        let Command::Run(run) =
+            Cli::try_parse_from(line.split(' ').filter(|a| !a.is_empty())).unwrap().command
+        else {
+            panic!("not run");
+        };
+        run.job().unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_arguments_ask_the_default_job() {
+        assert_eq!(job(""), Job::default());
+    }
+
+    #[test]
+    fn arguments_replace_defaults() {
+        let asked =
+            job("--organic A --organic B --window 12 --window 4 --grain day --column value=installs \
+                         --country-total WORLD --os-total any --details");
+        assert_eq!(asked.organic, ["A", "B"]);
+        assert_eq!(asked.windows, [4, 12]);
+        assert_eq!((asked.grain, asked.details), (Grain::Day, true));
+        assert_eq!(asked.columns.value, "installs");
+        assert_eq!((&*asked.country_total, &*asked.os_total), ("WORLD", "any"));
+        assert_eq!(job("--semantics legacy --window 4,8").windows, [4, 8]);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in
+            ["--window 0", "--window x", "--threads 0", "--column value", "--column nope=x", "--grain hour"]
+        {
+            let line = format!("rollshare run --source x {bad}");
+            assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+}

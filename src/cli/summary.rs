@@ -1,0 +1,336 @@
+//! What a run did, for people and for machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::version::cpu_features;
+use crate::grid::Account;
+use crate::publish::Published;
+use crate::scan::Profile;
+use crate::table::render::{is_share, step};
+use crate::table::{Cell, Table};
+use crate::{Error, Job};
+
+/// Everything there is to tell of a run.
+pub struct Summary<'a> {
+    /// What was asked.
+    pub job: &'a Job,
+    /// Where each row went.
+    pub account: &'a Account,
+    /// What the scan cost; its phases are those of the whole run.
+    pub profile: &'a Profile,
+    /// The result.
+    pub table: &'a Table,
+    /// Where it went; `None` for the terminal.
+    pub published: Option<&'a Published>,
+    /// What was passed over, and what else a person should know of.
+    pub notes: &'a [String],
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// What the table spans.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+struct Facts {
+    rows: usize,
+    columns: Vec<String>,
+    countries: usize,
+    /// Distinct weeks or days.
+    steps: usize,
+    first: Option<String>,
+    last: Option<String>,
+    null_shares: BTreeMap<String, usize>,
+}
+
+impl Facts {
+    fn of(table: &Table) -> Self {
+        let mut countries = BTreeSet::new();
+        let mut steps = BTreeSet::new();
+        let country = table.column("country");
+        // Sorted as numbers: (year, week), or the day.
+        let key = |row| {
+            let number = |name| match table.column(name).map(|c| c.data.cell(row)) {
+                Some(Cell::Int(value) | Cell::Date(value)) => Some(value),
+                _ => None,
+            };
+            (number("date"), number("year"), number("week"))
+        };
+        for row in 0..table.rows() {
+            if let Some(Cell::Text(name)) = country.map(|c| c.data.cell(row)) {
+                countries.insert(name);
+            }
+            steps.insert((key(row), row));
+        }
+        let distinct: BTreeSet<_> = steps.iter().map(|(key, _)| key).collect();
+        let name = |entry: Option<&(_, usize)>| entry.and_then(|(_, row)| step(table, *row));
+        let nulls = |column: &crate::table::Column| {
+            (0..table.rows()).filter(|row| column.data.cell(*row) == Cell::Null).count()
+        };
+        Facts {
+            rows: table.rows(),
+            columns: table.columns.iter().map(|c| c.name.clone()).collect(),
+            countries: countries.len(),
+            steps: distinct.len(),
+            first: name(steps.first()),
+            last: name(steps.last()),
+            null_shares: table
+                .columns
+                .iter()
+                .filter(|c| is_share(&c.name))
+                .map(|c| (c.name.clone(), nulls(c)))
+                .collect(),
+        }
+    }
+}
+
+impl Summary<'_> {
+    /// For people.
+    pub fn text(&self, explain: bool) -> String {
+        let mut text = String::new();
+        let mut line = |label: &str, words: String| {
+            let _ = writeln!(text, "{label:<9}{words}");
+        };
+        let facts = Facts::of(self.table);
+        line(
+            "read",
+            format!("{}, {}", count(self.profile.files as u64, "file"), count(self.account.rows, "row")),
+        );
+        for (label, kept, total) in
+            [("kept", true, self.account.kept()), ("dropped", false, self.account.dropped())]
+        {
+            let reasons: Vec<String> = (self.account.reasons().into_iter())
+                .filter(|(_, is_kept, rows, _)| *is_kept == kept && *rows > 0)
+                .map(|(_, _, rows, meaning)| {
+                    let meaning = meaning.split_once(": ").map_or(meaning, |(_, meaning)| meaning);
+                    format!("{} {meaning}", number(rows))
+                })
+                .collect();
+            let reasons =
+                if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+            line(label, format!("{}{reasons}", count(total, "row")));
+        }
+        let step = if self.table.column("date").is_some() { "day" } else { "week" };
+        let countries = match facts.countries {
+            1 => "1 country".to_owned(),
+            n => format!("{} countries", number(n as u64)),
+        };
+        let span = match (&facts.first, &facts.last) {
+            (Some(first), Some(last)) => format!(", {first} to {last}"),
+            _ => String::new(),
+        };
+        let rows = count(facts.rows as u64, "row");
+        line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
+        for note in self.notes {
+            line("note", note.clone());
+        }
+        if explain {
+            self.explain(&mut line);
+        }
+        if let Some(published) = self.published {
+            let target = if published.target == "-" { "stdout" } else { &published.target };
+            line("wrote", format!("{target}, {}", bytes(published.bytes)));
+        }
+        line("time", milliseconds(self.elapsed));
+        text
+    }
+
+    fn explain(&self, line: &mut impl FnMut(&str, String)) {
+        let profile = self.profile;
+        let (read, of) = (bytes(profile.bytes_read), bytes(profile.file_bytes));
+        line("bytes", format!("{read} read of {of}, {} decompressed", bytes(profile.bytes_decompressed)));
+        line(
+            "pages",
+            format!("{} read, {} skipped", number(profile.pages_read), number(profile.pages_skipped)),
+        );
+        let mut paths: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for group in &profile.row_groups {
+            let entry = paths.entry(&group.path).or_default();
+            *entry = (entry.0 + 1, entry.1 + group.rows);
+        }
+        let paths: Vec<String> = (paths.into_iter())
+            .map(|(path, (groups, rows))| {
+                format!("{path} {} ({})", count(groups, "row group"), count(rows, "row"))
+            })
+            .collect();
+        line("paths", if paths.is_empty() { "none".to_owned() } else { paths.join(", ") });
+        let phases: Vec<String> =
+            profile.phases.iter().map(|(name, time)| format!("{name} {}", milliseconds(*time))).collect();
+        line("phases", phases.join(", "));
+        let features = cpu_features();
+        let cpu = if features.is_empty() { "baseline".to_owned() } else { features.join(" ") };
+        line("cpu", format!("{}, {cpu}", count(self.threads as u64, "thread")));
+    }
+
+    /// For machines.
+    pub fn json(&self) -> Value {
+        let mut account = json!(self.account);
+        let mut profile = json!(self.profile);
+        if let Some(account) = account.as_object_mut() {
+            account.insert("kept".into(), json!(self.account.kept()));
+            account.insert("dropped".into(), json!(self.account.dropped()));
+        }
+        if let Some(profile) = profile.as_object_mut() {
+            let phases: Vec<Value> = (self.profile.phases.iter())
+                .map(|(name, time)| json!({ "name": name, "seconds": time.as_secs_f64() }))
+                .collect();
+            profile.insert("phases".into(), json!(phases));
+            profile.insert("threads".into(), json!(self.threads));
+            profile.insert("cpu".into(), json!(cpu_features()));
+        }
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "job": self.job,
+            "account": account,
+            "table": Facts::of(self.table),
+            "target": self.published,
+            "notes": self.notes,
+            "profile": profile,
+            "seconds": self.elapsed.as_secs_f64(),
+        })
+    }
+}
+
+/// An error for machines.
+pub fn error_json(error: &Error) -> Value {
+    json!({ "error": {
+        "kind": kind(error),
+        "exit_code": error.exit_code(),
+        "message": error.to_string(),
+        "report": error.report(),
+    } })
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Format(_) => "format",
+        Error::Unsupported(_) => "unsupported",
+        Error::Argument(_) => "argument",
+        Error::NotFound(_) => "not_found",
+        Error::Data(_) => "data",
+        Error::TooLarge(_) => "too_large",
+        Error::Io { .. } => "io",
+        Error::Interrupted => "interrupted",
+        Error::Internal(_) => "internal",
+    }
+}
+
+/// An error for people, a line a thought.
+pub fn error_text(error: &Error) -> String {
+    let Some(report) = error.report() else { return format!("error: {error}\n") };
+    let mut text = format!("error: {}", report.found);
+    if let Error::Io { source, .. } = error {
+        let _ = write!(text, ": {source}");
+    }
+    text.push('\n');
+    let place = report.place.to_string();
+    for (label, words) in [("in", &place), ("expected", &report.expected), ("advice", &report.advice)] {
+        if !words.is_empty() {
+            let _ = writeln!(text, "  {label:<9}{words}");
+        }
+    }
+    text
+}
+
+/// With commas between thousands.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and its noun.
+pub fn count(value: u64, noun: &str) -> String {
+    format!("{} {noun}{}", number(value), if value == 1 { "" } else { "s" })
+}
+
+/// Bytes, in units of 1,000.
+#[allow(clippy::cast_precision_loss)] // one decimal is shown
+pub fn bytes(value: u64) -> String {
+    match value {
+        0..1_000 => format!("{value} B"),
+        1_000..1_000_000 => format!("{:.1} kB", value as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value as f64 / 1e6),
+        _ => format!("{:.1} GB", value as f64 / 1e9),
+    }
+}
+
+/// A time that a person can compare.
+pub fn milliseconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 10.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn units() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [999, 1_500, 2_000_000, 3_100_000_000].map(bytes),
+            ["999 B", "1.5 kB", "2.0 MB", "3.1 GB"]
+        );
+        assert_eq!((count(1, "row"), count(2_000, "row")), ("1 row".into(), "2,000 rows".into()));
+    }
+
+    #[test]
+    fn errors_are_read_by_people_and_machines() {
+        let error = Error::data("label '2021_5'")
+            .expected("yyyy_ww")
+            .advice("Mend the export")
+            .in_file(&"x.parquet".into())
+            .in_column("year_week")
+            .at_row(7);
+        assert_eq!(
+            error_text(&error),
+            "error: label '2021_5'\n  in       x.parquet, column 'year_week', row 7\n  expected yyyy_ww\n  advice   Mend the export\n"
+        );
+        let json = &error_json(&error)["error"];
+        assert_eq!((&json["kind"], &json["exit_code"]), (&json!("data"), &json!(3)));
+        assert_eq!(json["report"]["place"]["row"], 7);
+        let full = Error::io("cannot write", std::io::ErrorKind::StorageFull.into());
+        assert!(error_text(&full).starts_with("error: cannot write: "));
+    }
+
+    #[test]
+    fn the_summary_names_every_reason_that_counts() {
+        let account = Account { rows: 10, other_system: 4, organic: 1, paid: 5, ..Account::default() };
+        let summary = Summary {
+            job: &Job::default(),
+            account: &account,
+            profile: &Profile { files: 1, ..Profile::default() },
+            table: &crate::publish::tests::table(),
+            published: None,
+            notes: &["a note".into()],
+            elapsed: Duration::from_micros(1_500),
+            threads: 2,
+        };
+        let text = summary.text(false);
+        assert!(text.contains("read     1 file, 10 rows\n"), "{text}");
+        assert!(text.contains("kept     6 rows: 1 organic channel; 5 any other channel\n"), "{text}");
+        assert!(
+            text.contains("dropped  4 rows: 4 operating system is not the total over systems\n"),
+            "{text}"
+        );
+        assert!(text.contains("note     a note\n") && text.contains("time     1.5 ms\n"), "{text}");
+        assert!(!text.contains("null"));
+        let json = summary.json();
+        assert_eq!(json["account"]["dropped"], 4);
+        assert_eq!(json["table"]["rows"], 3);
+        assert_eq!(json["table"]["null_shares"]["share_organic_p4w"], 1);
+        assert!(json["target"].is_null());
+    }
+}

@@ -1,0 +1,243 @@
+//! The table for a person at a terminal: shares in percent, and past a screenful
+//! of rows a line a country with its trend.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Attribute, Cell as Field, CellAlignment, ContentArrangement, Table as Grid};
+
+use super::cell::iso_date;
+use super::{Cell, Column, ColumnData, Table};
+
+/// Rows that are shown one by one, and countries that are shown at all.
+const SCREENFUL: usize = 40;
+/// The latest steps that the summary spells out.
+const LATEST: usize = 4;
+/// A trend wider than this is hard to take in.
+const TREND: usize = 64;
+/// What stands for no share: nothing was counted in the window.
+const NONE: &str = "–";
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Bold and dim, for a terminal only.
+    pub colour: bool,
+}
+
+/// Draws `table`, with a line feed at the end.
+pub fn render(table: &Table, look: Look) -> String {
+    if table.rows() == 0 {
+        return "No rows: nothing survived the filter.\n".to_owned();
+    }
+    if table.rows() <= SCREENFUL {
+        return all_rows(table, look);
+    }
+    by_country(table, look).unwrap_or_else(|| all_rows(table, look))
+}
+
+fn grid(look: Look, header: Vec<String>, left: usize) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(look.width);
+    if look.colour {
+        grid.enforce_styling();
+    } else {
+        grid.force_no_tty();
+    }
+    grid.set_header(header.into_iter().map(|name| Field::new(name).add_attribute(Attribute::Bold)));
+    for column in grid.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    grid
+}
+
+fn all_rows(table: &Table, look: Look) -> String {
+    let texts = table.columns.iter().take_while(|c| !matches!(c.data, ColumnData::Float64(_))).count();
+    let header = table.columns.iter().map(|c| c.name.clone()).collect();
+    let mut grid = grid(look, header, texts);
+    for row in 0..table.rows() {
+        grid.add_row(table.columns.iter().map(|column| field(column, row)));
+    }
+    format!("{}\n", grid.trim_fmt())
+}
+
+fn field(column: &Column, row: usize) -> Field {
+    let text = match column.data.cell(row) {
+        Cell::Null => return Field::new(NONE).add_attribute(Attribute::Dim),
+        Cell::Int(value) => value.to_string(),
+        Cell::Date(day) => iso_date(day),
+        Cell::Text(value) => value.escape_debug().to_string(),
+        Cell::Float(value) if column.name.ends_with("_change") => format!("{:+.1} pp", value * 100.0),
+        Cell::Float(value) if column.name.starts_with("share_") => percent(Some(value)),
+        Cell::Float(value) => value.to_string(),
+    };
+    Field::new(text)
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| NONE.to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+/// Whether a column is a share itself, not a bound or change beside it.
+pub fn is_share(name: &str) -> bool {
+    name.strip_prefix("share_organic_p").is_some_and(|window| !window.contains('_'))
+}
+
+/// The step of the time axis that `row` is of, as a person writes it.
+pub fn step(table: &Table, row: usize) -> Option<String> {
+    let cell = |name| table.column(name).map(|column| column.data.cell(row));
+    match (cell("date"), cell("year"), cell("week")) {
+        (Some(Cell::Date(day)), ..) => Some(iso_date(day)),
+        (_, Some(Cell::Int(year)), Some(Cell::Int(week))) => Some(format!("{year}-W{week:02}")),
+        _ => None,
+    }
+}
+
+fn by_country(table: &Table, look: Look) -> Option<String> {
+    let country = table.column("country")?;
+    let shares: Vec<&Column> = table.columns.iter().filter(|c| is_share(&c.name)).collect();
+    let first = shares.first()?;
+    let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for row in 0..table.rows() {
+        if let Cell::Text(name) = country.data.cell(row) {
+            rows.entry(name).or_default().push(row);
+        }
+    }
+    let longest = rows.values().max_by_key(|rows| rows.len())?;
+    // A narrow terminal keeps the trend rather than the older of the latest steps.
+    let fitting = (usize::from(look.width).saturating_sub(36) / 11).clamp(1, LATEST);
+    let latest = longest.get(longest.len().saturating_sub(fitting)..)?;
+    let share = |column: &Column, row: usize| match column.data.cell(row) {
+        Cell::Float(value) if value.is_finite() => Some(value),
+        _ => None,
+    };
+
+    let others = shares.len() - 1;
+    let names = rows.keys().map(|name| name.chars().count()).max()?.max("country".len());
+    // Every column has a space on either side and a share takes nine places.
+    let taken = names + 2 + (latest.len() + others) * 11 + 2;
+    let trend = usize::from(look.width).saturating_sub(taken).clamp(8, TREND);
+    let mut header = vec!["country".to_owned(), "trend".to_owned()];
+    header.extend(latest.iter().filter_map(|row| step(table, *row)));
+    header.extend(shares.iter().skip(1).map(|c| c.name.clone()));
+    let mut grid = grid(look, header, 2);
+    for (name, rows) in rows.iter().take(SCREENFUL) {
+        let series: Vec<Option<f64>> = rows.iter().map(|row| share(first, *row)).collect();
+        let mut fields = vec![Field::new(name.escape_debug()), Field::new(sparkline(&series, trend))];
+        // A legacy table may lack the last weeks of a country: ask by step, not by place.
+        for wanted in latest {
+            let row = rows.iter().rev().find(|row| step(table, **row) == step(table, *wanted));
+            fields.push(Field::new(percent(row.and_then(|row| share(first, *row)))));
+        }
+        for other in shares.iter().skip(1) {
+            fields.push(Field::new(percent(rows.last().and_then(|row| share(other, *row)))));
+        }
+        grid.add_row(fields);
+    }
+    let mut drawn = format!("{}\n", grid.trim_fmt());
+    let span = |row: Option<&usize>| row.and_then(|row| step(table, *row)).unwrap_or_default();
+    let _ = writeln!(
+        drawn,
+        "{}, {} to {}; trend 0 to 100 %",
+        first.name,
+        span(longest.first()),
+        span(longest.last())
+    );
+    if rows.len() > SCREENFUL {
+        let _ = writeln!(drawn, "{} more countries not shown", rows.len() - SCREENFUL);
+    }
+    let _ =
+        writeln!(drawn, "All {} rows: --target X.csv, X.parquet, X.json or - for CSV here.", table.rows());
+    Some(drawn)
+}
+
+/// The last `width` values as blocks from 0 to 100 %; a dot where there is none.
+fn sparkline(values: &[Option<f64>], width: usize) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
+    let block = |value: &Option<f64>| {
+        value.map_or('·', |value| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=7
+            let level = (value * 8.0).floor().clamp(0.0, 7.0) as usize;
+            BLOCKS.get(level).copied().unwrap_or('·')
+        })
+    };
+    shown.iter().map(block).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+    use super::*;
+
+    fn table(countries: usize, weeks: usize) -> Table {
+        let rows = countries * weeks;
+        let column = |name: &str, data| Column { name: name.into(), data };
+        let week = |row: usize| Some(1 + (row % weeks) as i32);
+        let share = |row: usize| (!row.is_multiple_of(5)).then(|| (row % weeks) as f64 / weeks as f64);
+        Table {
+            columns: vec![
+                column("year", ColumnData::Int32(vec![Some(2020); rows])),
+                column("week", ColumnData::Int32((0..rows).map(week).collect())),
+                column(
+                    "country",
+                    ColumnData::Utf8 {
+                        indices: (0..rows).map(|row| (row / weeks) as u32).collect(),
+                        dictionary: (0..countries).map(|c| format!("C{c:03}").into()).collect(),
+                    },
+                ),
+                column("share_organic_p4w", ColumnData::Float64((0..rows).map(share).collect())),
+                column("organic_p4w", ColumnData::Float64(vec![Some(7.0); rows])),
+                column("share_organic_p4w_change", ColumnData::Float64(vec![Some(-0.012); rows])),
+            ],
+        }
+    }
+
+    const PLAIN: Look = Look { width: 80, colour: false };
+
+    #[test]
+    fn few_rows_are_all_shown() {
+        let drawn = render(&table(2, 10), PLAIN);
+        assert_eq!(drawn.lines().filter(|line| line.contains("C00")).count(), 20);
+        assert!(drawn.contains("90.0 %") && drawn.contains(NONE) && drawn.contains("-1.2 pp"), "{drawn}");
+        assert!(!drawn.contains('\u{1b}'));
+        assert!(render(&table(2, 10), Look { colour: true, ..PLAIN }).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn many_rows_become_a_line_a_country() {
+        let drawn = render(&table(50, 53), Look { width: 160, ..PLAIN });
+        assert_eq!(drawn.lines().filter(|line| line.contains(" C0")).count(), SCREENFUL, "{drawn}");
+        assert!(
+            drawn.contains("2020-W53") && drawn.contains("10 more countries") && drawn.contains("--target")
+        );
+        assert!(drawn.contains('▁') && drawn.contains('█'));
+    }
+
+    #[test]
+    fn lines_fit_the_terminal() {
+        for width in [60, 80, 132, 200] {
+            for rows in [table(3, 5), table(3, 64)] {
+                let drawn = render(&rows, Look { width, colour: false });
+                let longest =
+                    drawn.lines().map(|l| l.chars().count()).max();
+                assert!(longest.unwrap() <= usize::from(width), "{width}\n{drawn}");
+            }
+        }
+    }
+
+    #[test]
+    fn trends() {
+        assert_eq!(sparkline(&[Some(0.0), None, Some(0.5), Some(1.0), Some(0.99)], 4), "·▅██");
+    }
+
+    #[test]
+    fn nothing_survived() {
+        assert!(render(&table(0, 1), PLAIN).contains("No rows"));
+    }
+}
