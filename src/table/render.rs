@@ -224,8 +224,7 @@ mod tests {
         for width in [60, 80, 132, 200] {
             for rows in [table(3, 5), table(3, 64)] {
                 let drawn = render(&rows, Look { width, colour: false });
-                let longest =
-                    drawn.lines().map(|l| l.chars().count()).max();
+                let longest = drawn.lines().map(|l| l.chars().count()).max();
                 assert!(longest.unwrap() <= usize::from(width), "{width}\n{drawn}");
             }
         }
