@@ -51,8 +51,8 @@ pub struct ChunkMeta {
     pub codec: i32,
     /// Values, nulls included.
     pub values: u64,
-    /// Where its first page begins. Like the three below, checked to lie in
-    /// the file, unless the chunk is encrypted or external.
+    /// Where its first page begins. The chunk is checked to lie in the file,
+    /// unless it is encrypted, external or empty.
     pub start: u64,
     /// Length of its pages with their headers.
     pub compressed_len: u64,
@@ -181,7 +181,8 @@ fn check_group(
         {
             (statistics.min, statistics.max) = (None, None);
         }
-        if chunk.encrypted || chunk.external {
+        // Some writers place the chunks of an empty row group nowhere.
+        if chunk.encrypted || chunk.external || group.rows == 0 {
             continue;
         }
         let end = chunk.start.saturating_add(chunk.compressed_len);

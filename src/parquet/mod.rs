@@ -4,8 +4,9 @@
 //! - [`footer`]: what is in the file and where.
 //! - [`schema`]: the leaf columns and their types.
 //! - [`page`]: page headers, the walk over a chunk's pages, opening one page.
-//! - [`codec`]: decompression.
+//! - [`codec`]: decompression of pages.
 //! - [`encoding`]: from a page's bytes to runs and values.
+//! - [`index`]: the page index, where there is one.
 //!
 //! Whatever the bytes, nothing here panics, loops for ever or takes memory out
 //! of proportion to them. What a file uses and this code does not know is
@@ -14,11 +15,15 @@
 pub mod codec;
 pub mod encoding;
 pub mod footer;
+pub mod index;
 pub mod page;
 pub mod schema;
 pub mod thrift;
 
 pub use codec::Codec;
+#[cfg(test)]
+mod tests;
+
 pub use footer::{ChunkMeta, FileMeta, RowGroupMeta, Statistics};
 pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageMeta};
 pub use schema::{Leaf, Logical, Physical, Unit};

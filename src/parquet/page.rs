@@ -116,6 +116,9 @@ impl ChunkPages {
     /// `Format` when headers are damaged or the pages do not add up to `rows`.
     pub fn walk(object: &dyn Object, chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<Self> {
         check_readable(chunk, leaf, rows)?;
+        if rows == 0 {
+            return Ok(ChunkPages::default());
+        }
         let end = chunk.start.saturating_add(chunk.compressed_len);
         let mut pages = ChunkPages::default();
         let (mut at, mut first_row) = (chunk.start, 0u64);

@@ -15,6 +15,8 @@ pub struct ByteArrays<'a> {
     remaining: u32,
 }
 
+// One a page, and never moved in a loop.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 enum Stream<'a> {
     /// A length in 4 bytes before each.

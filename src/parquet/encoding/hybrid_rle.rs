@@ -92,7 +92,7 @@ impl<'a> HybridRle<'a> {
                 continue;
             }
             if len > self.remaining {
-                return Err(overhangs(u64::from(len), self.remaining));
+                return Err(overhangs(len, self.remaining));
             }
             self.remaining -= len;
             return Ok(Some(Run::Rle { value, len }));
@@ -103,15 +103,12 @@ impl<'a> HybridRle<'a> {
     #[inline]
     fn packed(&mut self, groups: u32) -> Result<Run<'a>> {
         let packed = u64::from(groups) * 8;
-        // Only the last group may be filled up.
-        if packed >= u64::from(self.remaining) + 8 {
-            return Err(overhangs(packed, self.remaining));
-        }
         let full = u64::from(groups) * u64::from(self.bit_width);
         let (len, needed) = if packed <= u64::from(self.remaining) {
             (groups * 8, full)
         } else {
-            // Some writers leave out the bytes of the last group that nobody needs.
+            // The last run is filled up: to a group by most writers, to four by
+            // DuckDB. Some leave out the bytes that nobody needs.
             let bits = u64::from(self.remaining) * u64::from(self.bit_width);
             (self.remaining, bits.div_ceil(8))
         };
@@ -169,7 +166,7 @@ fn ends_early(missing: u32) -> Error {
 }
 
 #[cold]
-fn overhangs(len: u64, remaining: u32) -> Error {
+fn overhangs(len: u32, remaining: u32) -> Error {
     Error::format(format!("a run of {len} values where the page has {remaining} left"))
         .advice("The page is damaged; export the file again")
 }
@@ -209,6 +206,14 @@ mod tests {
         assert_eq!(decode(HybridRle::new(&bytes[..3], 3, 5).unwrap()).unwrap(), [0, 1, 2, 3, 4]);
         assert!(decode(HybridRle::new(&bytes[..3], 3, 6).unwrap()).is_err());
         assert!(decode(HybridRle::new(&bytes[..3], 3, 8).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_last_run_may_be_filled_up_by_several_groups() {
+        // 32 values of 1 bit where 10 are wanted.
+        let bytes = [4 << 1 | 1, 0xff, 0x01, 0, 0];
+        let expected = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0];
+        assert_eq!(decode(HybridRle::new(&bytes, 1, 10).unwrap()).unwrap(), expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - [`hybrid_rle`]: dictionary indices and definition levels, as runs.
 //! - [`numbers`]: INT32, INT64, FLOAT, DOUBLE.
 //! - [`byte_arrays`]: BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, INT96.
-//! - [`booleans`]: BOOLEAN.
+//! - [`booleans`]: BOOLEAN, packed or as runs.
 //! - [`delta`]: the packed differences that numbers and lengths share.
 
 pub mod booleans;

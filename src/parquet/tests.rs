@@ -1,0 +1,388 @@
+//! Whole files, made by an independent writer, read back value for value.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding as Written};
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use proptest::prelude::*;
+
+use super::encoding::{Booleans, ByteArrays, HybridRle, Numbers, Run};
+use super::*;
+use crate::Result;
+use crate::storage::{MemoryObject, Object};
+
+const SCHEMA: &str = "message m {
+    optional boolean bool; optional int32 i32; optional int64 i64; optional int96 i96;
+    optional float f32; optional double f64; optional binary text (STRING);
+    optional fixed_len_byte_array(5) fixed; required int32 required;
+}";
+
+/// Rows a row group and a page: neither divides the other.
+const ROWS: usize = 5000;
+const GROUPS: usize = 2;
+const PAGE_ROWS: usize = 700;
+
+/// The row's value, as bytes, and whether it is null.
+fn expected(column: usize, row: usize) -> Option<Vec<u8>> {
+    // Stretches of nulls and single ones.
+    if column != 8 && (row / 900 % 3 == 1 || row % 11 == 3) {
+        return None;
+    }
+    let mixed = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (row % 64);
+    Some(match column {
+        0 => vec![u8::from(row.is_multiple_of(7) || (row / 300).is_multiple_of(2))],
+        1 => (mixed as i32).to_le_bytes().to_vec(),
+        2 => mixed.to_le_bytes().to_vec(),
+        3 => [mixed as u32, row as u32, 7].iter().flat_map(|w| w.to_le_bytes()).collect(),
+        4 => (row as f32 / 3.0).to_le_bytes().to_vec(),
+        5 => (row as f64 / 3.0).to_le_bytes().to_vec(),
+        6 => format!("value {}", row / 3 % 600).into_bytes(),
+        7 => format!("{:05}", row % 1000).into_bytes(),
+        _ => (row as i32 % 50).to_le_bytes().to_vec(),
+    })
+}
+
+struct Options {
+    codec: Compression,
+    version: WriterVersion,
+    dictionary: bool,
+    encodings: [Option<Written>; 9],
+}
+
+fn write(options: &Options) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+    let mut properties = WriterProperties::builder()
+        .set_compression(options.codec)
+        .set_writer_version(options.version)
+        .set_dictionary_enabled(options.dictionary)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(100)
+        .set_dictionary_page_size_limit(8000)
+        .set_statistics_enabled(EnabledStatistics::Page);
+    for (field, encoding) in schema.get_fields().iter().zip(options.encodings) {
+        if let Some(encoding) = encoding {
+            properties = properties.set_column_encoding(field.name().into(), encoding);
+        }
+    }
+    let mut writer = SerializedFileWriter::new(vec![], schema, Arc::new(properties.build())).unwrap();
+    for group in 0..GROUPS {
+        let mut group_writer = writer.next_row_group().unwrap();
+        let mut column = 0;
+        while let Some(mut column_writer) = group_writer.next_column().unwrap() {
+            let rows: Vec<_> = (group * ROWS..(group + 1) * ROWS).map(|row| expected(column, row)).collect();
+            let levels: Vec<i16> = rows.iter().map(|v| i16::from(v.is_some())).collect();
+            let levels = (column != 8).then_some(&levels[..]);
+            let values = || rows.iter().flatten();
+            macro_rules! put {
+                ($writer:expr, $convert:expr) => {{
+                    let values: Vec<_> = values().map($convert).collect();
+                    $writer.write_batch(&values, levels, None).unwrap();
+                }};
+            }
+            match column_writer.untyped() {
+                ColumnWriter::BoolColumnWriter(w) => put!(w, |v| v[0] == 1),
+                ColumnWriter::Int32ColumnWriter(w) => {
+                    put!(w, |v| i32::from_le_bytes(v[..].try_into().unwrap()))
+                }
+                ColumnWriter::Int64ColumnWriter(w) => {
+                    put!(w, |v| i64::from_le_bytes(v[..].try_into().unwrap()))
+                }
+                ColumnWriter::FloatColumnWriter(w) => {
+                    put!(w, |v| f32::from_le_bytes(v[..].try_into().unwrap()))
+                }
+                ColumnWriter::DoubleColumnWriter(w) => {
+                    put!(w, |v| f64::from_le_bytes(v[..].try_into().unwrap()))
+                }
+                ColumnWriter::ByteArrayColumnWriter(w) => put!(w, |v| ByteArray::from(v.clone())),
+                ColumnWriter::FixedLenByteArrayColumnWriter(w) => {
+                    put!(w, |v| FixedLenByteArray::from(v.clone()));
+                }
+                ColumnWriter::Int96ColumnWriter(w) => put!(w, |v| {
+                    let word = |at| u32::from_le_bytes(v[at..at + 4].try_into().unwrap());
+                    Int96::from(vec![word(0), word(4), word(8)])
+                }),
+            }
+            column_writer.close().unwrap();
+            column += 1;
+        }
+        group_writer.close().unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+fn bit(bytes: &[u8], width: usize, at: usize) -> u32 {
+    (0..width).map(|b| u32::from(bytes[(at * width + b) / 8] >> ((at * width + b) % 8) & 1) << b).sum()
+}
+
+fn unpacked(mut runs: HybridRle) -> Result<Vec<u32>> {
+    let width = usize::from(runs.bit_width());
+    let mut out = vec![];
+    while let Some(run) = runs.next_run()? {
+        match run {
+            Run::Rle { value, len } => out.extend(std::iter::repeat_n(value, len as usize)),
+            Run::Packed { bytes, len } => out.extend((0..len as usize).map(|at| bit(bytes, width, at))),
+        }
+    }
+    Ok(out)
+}
+
+/// All values that are there, as bytes.
+fn values(encoding: Encoding, bytes: &[u8], leaf: &Leaf, count: u32) -> Result<Vec<Vec<u8>>> {
+    let mut out = vec![];
+    match leaf.physical {
+        Physical::Boolean => {
+            let mut booleans = Booleans::open(encoding, bytes, count)?;
+            let mut values = vec![false; count as usize];
+            booleans.fill(&mut values)?;
+            out.extend(values.into_iter().map(|v| vec![u8::from(v)]));
+        }
+        Physical::Int32 | Physical::Int64 | Physical::Float | Physical::Double => {
+            let mut numbers = Numbers::open(encoding, bytes, leaf.physical, count)?;
+            let mut values = vec![0; count as usize];
+            numbers.fill(&mut values)?;
+            let len = if matches!(leaf.physical, Physical::Int32 | Physical::Float) { 4 } else { 8 };
+            out.extend(values.iter().map(|v| v.to_le_bytes()[..len].to_vec()));
+        }
+        _ => {
+            let mut arrays = ByteArrays::open(encoding, bytes, leaf.physical, leaf.type_length, count)?;
+            arrays.visit(count as usize, |value| {
+                out.push(value.to_vec());
+                Ok(())
+            })?;
+        }
+    }
+    Ok(out)
+}
+
+/// Every row of every leaf; adds the encodings that were met to `met`.
+fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
+    let meta = footer::read(object)?;
+    let mut columns = vec![vec![]; meta.leaves.len()];
+    let mut buffer = vec![];
+    for group in &meta.row_groups {
+        for ((chunk, leaf), column) in group.chunks.iter().zip(&meta.leaves).zip(&mut columns) {
+            let codec = Codec::from_id(chunk.codec);
+            let pages = ChunkPages::walk(object, chunk, leaf, group.rows)?;
+            let mut dictionary = vec![];
+            if let Some(page) = &pages.dictionary {
+                let bytes = object.read(page.body.clone())?;
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?;
+                dictionary = values(open.encoding, open.values, leaf, open.rows)?;
+            }
+            for page in &pages.data {
+                let bytes = object.read(page.body.clone())?;
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?;
+                let levels = match open.definition {
+                    Some(bytes) => unpacked(HybridRle::new(bytes, 1, open.rows)?)?,
+                    None => vec![1; open.rows as usize],
+                };
+                let present = levels.iter().sum();
+                if !met.contains(&open.encoding) {
+                    met.push(open.encoding);
+                }
+                let mut found = if open.encoding == Encoding::Dictionary {
+                    let ids = unpacked(HybridRle::indices(open.values, present)?)?;
+                    let missing = || crate::Error::format("an index past the dictionary");
+                    ids.iter()
+                        .map(|&id| dictionary.get(id as usize).cloned().ok_or_else(missing))
+                        .collect::<Result<Vec<_>>>()?
+                } else {
+                    values(open.encoding, open.values, leaf, present)?
+                }
+                .into_iter();
+                column.extend(levels.iter().map(|&level| if level == 1 { found.next() } else { None }));
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn check(options: &Options, met: &mut Vec<Encoding>) {
+    let object = MemoryObject::new("x", write(options));
+    let columns = read_all(&object, met).unwrap();
+    for (at, column) in columns.iter().enumerate() {
+        assert_eq!(column.len(), ROWS * GROUPS);
+        for (row, value) in column.iter().enumerate() {
+            assert_eq!(*value, expected(at, row), "column {at}, row {row}");
+        }
+    }
+}
+
+#[test]
+fn every_encoding_in_both_page_versions() {
+    use Written::{
+        BYTE_STREAM_SPLIT as SPLIT, DELTA_BINARY_PACKED as DELTA, DELTA_BYTE_ARRAY as PREFIX,
+        DELTA_LENGTH_BYTE_ARRAY as LENGTH, PLAIN, RLE,
+    };
+    let mut met = vec![];
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for (dictionary, encodings) in [
+            (true, [None; 9]),
+            (false, [Some(PLAIN); 9]),
+            (false, [RLE, DELTA, DELTA, PLAIN, SPLIT, SPLIT, LENGTH, SPLIT, DELTA].map(Some)),
+            (false, [PLAIN, SPLIT, SPLIT, PLAIN, PLAIN, SPLIT, PREFIX, PREFIX, SPLIT].map(Some)),
+        ] {
+            check(&Options { codec: Compression::SNAPPY, version, dictionary, encodings }, &mut met);
+        }
+    }
+    for encoding in [
+        Encoding::Plain,
+        Encoding::Dictionary,
+        Encoding::Rle,
+        Encoding::DeltaBinaryPacked,
+        Encoding::DeltaLengthByteArray,
+        Encoding::DeltaByteArray,
+        Encoding::ByteStreamSplit,
+    ] {
+        assert!(met.contains(&encoding), "{encoding:?} was not written");
+    }
+}
+
+fn codecs() -> [Compression; 7] {
+    [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(parquet::basic::GzipLevel::default()),
+        Compression::BROTLI(parquet::basic::BrotliLevel::default()),
+        Compression::ZSTD(parquet::basic::ZstdLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+    ]
+}
+
+#[test]
+fn every_codec_in_both_page_versions() {
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for codec in codecs() {
+            check(&Options { codec, version, dictionary: true, encodings: [None; 9] }, &mut vec![]);
+        }
+    }
+}
+
+fn sample(codec: Compression) -> Vec<u8> {
+    write(&Options { codec, version: WriterVersion::PARQUET_2_0, dictionary: true, encodings: [None; 9] })
+}
+
+#[test]
+fn the_footer_says_what_was_written() {
+    let object = MemoryObject::new("x", sample(Compression::SNAPPY));
+    let meta = footer::read(&object).unwrap();
+    assert_eq!(meta.rows, (ROWS * GROUPS) as u64);
+    assert!(meta.created_by.unwrap().starts_with("parquet-rs"));
+    let text = &meta.leaves[6];
+    assert_eq!((text.name().as_str(), text.logical, text.max_definition), ("text", Logical::String, 1));
+    assert_eq!((meta.leaves[7].physical, meta.leaves[7].type_length), (Physical::FixedLenByteArray, 5));
+    assert_eq!(meta.leaves[8].max_definition, 0);
+    for (at, group) in meta.row_groups.iter().enumerate() {
+        for (column, chunk) in group.chunks.iter().enumerate() {
+            let rows = || (at * ROWS..(at + 1) * ROWS).map(|row| expected(column, row));
+            let statistics = chunk.statistics.as_ref().unwrap();
+            // The writer gives no bounds of INT96.
+            if column == 6 {
+                assert_eq!(statistics.min, rows().flatten().min());
+                assert_eq!(statistics.max, rows().flatten().max());
+            }
+            if column != 8 {
+                assert_eq!(statistics.null_count, Some(rows().filter(Option::is_none).count() as u64));
+            }
+            // The index agrees with the walk.
+            let pages = ChunkPages::walk(&object, chunk, &meta.leaves[column], group.rows).unwrap().data;
+            let places = index::locations(&object, chunk, group.rows).unwrap();
+            assert!(pages.len() > ROWS / PAGE_ROWS);
+            let ends = |p: &index::PageLocation| (p.offset + u64::from(p.compressed_len), p.first_row);
+            assert!(pages.iter().map(|p| (p.body.end, p.first_row)).eq(places.iter().map(ends)));
+            if column == 6 {
+                let bounds = index::bounds(&object, chunk, pages.len()).unwrap();
+                for (page, bound) in pages.iter().zip(bounds) {
+                    let from = page.first_row as usize;
+                    let rows: Vec<_> = rows().skip(from).take(page.values as usize).collect();
+                    let nulls = rows.iter().filter(|v| v.is_none()).count() as u64;
+                    assert_eq!(bound.null_count, Some(nulls));
+                    let min = rows.iter().flatten().min().cloned();
+                    assert_eq!(bound.bounds, min.zip(rows.iter().flatten().max().cloned()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_parquet_file_is_said() {
+    let file = sample(Compression::SNAPPY);
+    let error = |bytes: &[u8]| footer::read(&MemoryObject::new("x", bytes.to_vec())).unwrap_err();
+    assert!(error(b"").to_string().contains("empty"));
+    assert!(error(b"PAR1PAR1").to_string().contains("8 bytes"));
+    assert!(error(&[b"JUNK", &file[4..]].concat()).to_string().contains("begins with"));
+    assert!(error(&file[..file.len() - 1]).to_string().contains("ends with"));
+    let encrypted = [&file[..file.len() - 4], b"PARE"].concat();
+    assert!(matches!(error(&encrypted), crate::Error::Unsupported(_)));
+    let long = [&file[..file.len() - 8], &[255; 4], b"PAR1"].concat();
+    assert!(error(&long).to_string().contains("a footer of 4294967295 bytes"));
+}
+
+#[test]
+fn a_damaged_page_fails_its_checksum() {
+    let bytes = [1, 2, 3, 4];
+    let leaf = footer::read(&MemoryObject::new("x", sample(Compression::SNAPPY))).unwrap().leaves[8].clone();
+    let mut page = PageMeta {
+        body: 0..4,
+        uncompressed_len: 4,
+        values: 1,
+        first_row: 0,
+        encoding: Encoding::Plain,
+        crc: Some(crc32fast::hash(&bytes)),
+        kind: PageKind::V1 { definition_encoding: Encoding::Rle },
+    };
+    let open =
+        |page: &PageMeta| page::open(&bytes, page, Codec::Uncompressed, &leaf, &mut vec![]).map(|p| p.rows);
+    assert_eq!(open(&page).unwrap(), 1);
+    page.crc = page.crc.map(|crc| crc ^ 1);
+    assert!(open(&page).unwrap_err().to_string().contains("checksum"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn damaged_files_are_read_or_refused(
+        codec in 0usize..7,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        near_end: bool,
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        static FILES: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+        let files = FILES.get_or_init(|| codecs().map(sample).to_vec());
+        let mut bytes = files[codec].clone();
+        let from = if near_end { bytes.len() - 9000 } else { 0 };
+        for (at, byte) in edits {
+            let at = from + at.index(bytes.len() - from);
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            let at = cut.index(bytes.len());
+            bytes.drain(at..(at + 50).min(bytes.len()));
+        }
+        // No panic, and never another number of rows.
+        if let Ok(columns) = read_all(&MemoryObject::new("x", bytes), &mut vec![]) {
+            prop_assert!(columns.windows(2).all(|pair| pair[0].len() == pair[1].len()));
+        }
+    }
+
+    #[test]
+    fn any_footer_is_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(meta) = footer::parse(&bytes, 1000) {
+            prop_assert_eq!(meta.footer_bytes, bytes.len() as u64);
+        }
+    }
+}
