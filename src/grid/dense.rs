@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::exact::Wide;
 use super::partial::{Extra, Partial, TimePoint};
 use super::{Account, CELLS_MAX};
 use crate::ids::values::Number;
@@ -133,6 +132,29 @@ impl Dense {
         self.time_seen[time as usize] = true;
     }
 
+    /// Adds the sums of a stretch of kept rows of one point, paid and organic;
+    /// room for them was reserved.
+    #[inline]
+    pub fn add_stretch(&mut self, group: u32, time: u32, sums: [i64; CHANNELS]) {
+        self.see(group, time);
+        let cell = self.base(group) + time as usize * CHANNELS;
+        if let Some(cells) = self.cells.get_mut(cell..cell + CHANNELS) {
+            for (cell, sum) in cells.iter_mut().zip(sums) {
+                *cell += sum;
+            }
+        }
+    }
+
+    /// Notes that a group has rows that were kept.
+    pub fn see_group(&mut self, group: u32) {
+        self.group_seen[group as usize] = true;
+    }
+
+    /// Notes that a time has rows that were kept.
+    pub fn see_time(&mut self, time: u32) {
+        self.time_seen[time as usize] = true;
+    }
+
     /// Notes that a row of this very point was kept.
     pub fn see_point(&mut self, group: u32, time: u32) {
         self.see(group, time);
@@ -230,11 +252,4 @@ pub(super) fn overflow() -> Error {
     Error::too_large("a sum that does not fit 128 bits")
         .expected("sums of at most 38 digits")
         .advice("Check the value column: its numbers are implausibly large")
-}
-
-/// A wide number with an integer added, for sums that have both parts.
-pub(super) fn widened(int: i128, wide: Option<&Wide>) -> Wide {
-    let mut sum = wide.cloned().unwrap_or_default();
-    sum.add_int(int);
-    sum
 }

@@ -36,6 +36,20 @@ enum Values {
     Closed,
 }
 
+/// A position within the page at hand.
+pub struct Mark {
+    page: usize,
+    left: u32,
+    pending: u32,
+    levels: Option<Runs>,
+    at: MarkValues,
+}
+
+enum MarkValues {
+    Ids(Runs),
+    At(usize),
+}
+
 /// What the next rows look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -197,6 +211,29 @@ impl<'a> Cursor<'a> {
         };
         self.values = values;
         Ok(())
+    }
+
+    /// The position, to come back to while the same page is at hand.
+    pub fn mark(&self) -> Mark {
+        let at = match &self.values {
+            Values::Ids(runs) => MarkValues::Ids(runs.clone()),
+            Values::Slots { at, .. } | Values::Bits { at, .. } => MarkValues::At(*at),
+            Values::Closed => MarkValues::At(0),
+        };
+        Mark { page: self.next_page, left: self.left, pending: self.pending, levels: self.levels.clone(), at }
+    }
+
+    /// Goes back to a position of the page at hand.
+    pub fn reset(&mut self, mark: Mark) {
+        debug_assert_eq!(self.next_page, mark.page);
+        self.left = mark.left;
+        self.pending = mark.pending;
+        self.levels = mark.levels;
+        match (&mut self.values, mark.at) {
+            (Values::Ids(runs), MarkValues::Ids(marked)) => *runs = marked,
+            (Values::Slots { at, .. } | Values::Bits { at, .. }, MarkValues::At(marked)) => *at = marked,
+            _ => {}
+        }
     }
 
     /// What the next rows are. At least one row must be left.

@@ -1,5 +1,6 @@
 //! What a value means: its type, and each distinct value as an exact number.
 
+use crate::kernel::runs::NARROW;
 use crate::parquet::schema::{Leaf, Logical, Physical};
 use crate::{Error, Result};
 
@@ -185,6 +186,11 @@ pub struct ValueTable {
     pub max: u64,
     /// Whether any slot but the null slot is not a small integer.
     pub special: bool,
+    /// The first slot of zero.
+    pub zero: Option<u16>,
+    /// `ints` in 32 bits, as long as all of them are below
+    /// [`crate::kernel::runs::NARROW`]; else empty.
+    pub narrow: Vec<i32>,
 }
 
 impl ValueTable {
@@ -194,17 +200,28 @@ impl ValueTable {
         self.numbers.clear();
         self.max = 0;
         self.special = false;
+        self.zero = None;
+        self.narrow.clear();
     }
 
     /// Appends a slot.
     pub fn push(&mut self, number: Number) {
+        let mut int = 0;
         if let Number::Small(v) = number {
-            self.ints.push(v);
+            int = v;
             self.max = self.max.max(v.unsigned_abs());
+            if v == 0 && self.zero.is_none() {
+                self.zero = u16::try_from(self.ints.len()).ok();
+            }
         } else {
-            self.ints.push(0);
             self.special |= number != Number::Null;
         }
+        if self.max >= NARROW {
+            self.narrow.clear();
+        } else if let Ok(narrow) = i32::try_from(int) {
+            self.narrow.push(narrow);
+        }
+        self.ints.push(int);
         self.numbers.push(number);
     }
 }

@@ -1,16 +1,23 @@
 //! Bitmaps: filter a block to the rows that count, then sum those.
 //!
 //! ```text
-//! for each row:       keep[row] = system[row] is the total and country[row] is none
+//! for each row:       keep[row] = system[row] is the total and country[row] is a country
 //! for each kept row:  cell(country, week, channel) += value
 //! ```
 //!
-//! 1. Both predicates were evaluated once a dictionary entry; a row looks up
-//!    one byte for each.
-//! 2. A row that adds zero only has to be seen: its country and week are on the
-//!    axis. Once a block's rows were seen, zeros are passed over.
+//! 1. Both predicates were evaluated once a dictionary entry. Nearly always one
+//!    slot passes (the total over systems) and at most two fail (the total over
+//!    countries, null): then a row is three comparisons, 32 rows at a time, and
+//!    the masks are the bitmap. Any other dictionary looks up a byte a row.
+//! 2. Most counts are zero. A row that adds zero has only to be seen: its
+//!    country and week are on the axis. Survivors are the kept rows whose value
+//!    is not the slot of zero; they are compressed to the front of each column
+//!    (`vpcompressw`), so that the loop that adds has no branch.
+//! 3. Once all countries and weeks of the dictionaries were seen, nobody looks
+//!    again; while a few are missing, a row is compared with these alone.
 
-use crate::grid::Dense;
+use super::cpu;
+use crate::ids::keys::Country;
 
 /// How many rows of a block went where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,33 +32,101 @@ pub struct Kept {
     pub rows: u32,
 }
 
-/// Marks the rows that count. `countries` classes are those of
-/// [`crate::ids::keys::Country`].
-pub fn select(
+/// The two predicates, as tables and, where that says the same, as slots.
+#[derive(Debug, Clone, Copy)]
+pub struct Predicate<'a> {
+    /// 1 where the system slot is the total.
+    pub system_pass: &'a [u8],
+    /// [`Country`] by slot.
+    pub country_class: &'a [u8],
+    /// The same as single slots.
+    pub slots: Option<Slots>,
+}
+
+/// Predicates that single slots decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// The only system slot that passes.
+    pub system: u16,
+    /// The only slot of the total over countries; the null slot where there is none.
+    pub total: u16,
+    /// The null slot of the country.
+    pub null: u16,
+}
+
+impl Slots {
+    /// Finds the slots, if the tables are of that kind.
+    pub fn find(system_pass: &[u8], country_class: &[u8]) -> Option<Self> {
+        let only = |table: &[u8], class: u8| {
+            let mut slots =
+                table.iter().zip(0..).filter(|(c, _)| **c == class).map(|(_, slot): (_, u16)| slot);
+            (slots.next(), slots.next())
+        };
+        if system_pass.len().max(country_class.len()) > 1 << 16 {
+            return None;
+        }
+        let ((Some(system), None), (total, None), (Some(null), None)) = (
+            only(system_pass, 1),
+            only(country_class, Country::Total as u8),
+            only(country_class, Country::Null as u8),
+        ) else {
+            return None;
+        };
+        Some(Slots { system, total: total.unwrap_or(null), null })
+    }
+}
+
+/// Marks the rows that count, 64 a word.
+pub fn select(predicate: &Predicate<'_>, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(slots) = predicate.slots
+        && cpu::avx512()
+    {
+        // SAFETY: the instruction sets that the function names were found.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::select(slots, systems, countries, keep) };
+    }
+    portable_select(predicate, systems, countries, keep)
+}
+
+/// The same without vectors.
+pub fn portable_select(
+    predicate: &Predicate<'_>,
     systems: &[u16],
-    system_pass: &[u8],
     countries: &[u16],
-    country_class: &[u8],
     keep: &mut [u64],
 ) -> Kept {
     let mut kept = Kept::default();
-    let words = systems.chunks(64).zip(countries.chunks(64)).zip(keep);
-    for ((systems, countries), keep) in words {
+    let class = |table: &[u8], slot: &u16| table.get(usize::from(*slot)).copied().unwrap_or_default();
+    for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
         *keep = 0;
         for (row, (system, country)) in systems.iter().zip(countries).enumerate() {
-            let system = system_pass.get(usize::from(*system)).copied().unwrap_or_default();
-            let country = country_class.get(usize::from(*country)).copied().unwrap_or_default();
+            let system = class(predicate.system_pass, system);
+            let country = class(predicate.country_class, country);
             kept.system += u32::from(system);
-            kept.country_total += u32::from(system & u8::from(country == 1));
-            kept.null_country += u32::from(system & u8::from(country == 2));
-            *keep |= u64::from(system & u8::from(country == 0)) << row;
+            kept.country_total += u32::from(system & u8::from(country == Country::Total as u8));
+            kept.null_country += u32::from(system & u8::from(country == Country::Null as u8));
+            *keep |= u64::from(system & u8::from(country == Country::Keep as u8)) << row;
         }
         kept.rows += keep.count_ones();
     }
     kept
 }
 
+/// The survivors of a block, front to back in four columns of slots.
+pub struct Survivors<const N: usize> {
+    /// Country slots.
+    pub countries: [u16; N],
+    /// Time slots.
+    pub times: [u16; N],
+    /// Channel slots.
+    pub channels: [u16; N],
+    /// Value slots.
+    pub values: [u16; N],
+}
+
 /// The slots of a block's rows.
+#[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// Countries.
     pub countries: &'a [u16],
@@ -63,31 +138,246 @@ pub struct Rows<'a> {
     pub values: &'a [u16],
 }
 
-/// Adds the rows that are marked. The caller has reserved room for them.
-#[allow(clippy::indexing_slicing)] // rows are those of the block, slots those of the tables
-pub fn add(
+/// Compresses the kept rows whose value is not `zero`; returns how many. `N`
+/// is at least the number of rows plus 31.
+pub fn compress<const N: usize>(
     keep: &[u64],
-    rows: &Rows<'_>,
-    groups: &[u32],
-    times: &[u32],
-    channels: &[u8],
-    ints: &[i64],
-    dense: &mut Dense,
-) {
+    rows: Rows<'_>,
+    zero: Option<u16>,
+    out: &mut Survivors<N>,
+) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx512() && rows.values.len() + 31 <= N {
+        // SAFETY: the instruction sets that the function names were found, and `out` has room.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::compress(keep, rows, zero, out) };
+    }
+    portable_compress(keep, rows, zero, out)
+}
+
+/// The same without vectors.
+#[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block; survivors are at most as many
+pub fn portable_compress<const N: usize>(
+    keep: &[u64],
+    rows: Rows<'_>,
+    zero: Option<u16>,
+    out: &mut Survivors<N>,
+) -> usize {
+    let mut n = 0;
     for (word, keep) in keep.iter().enumerate() {
         let mut keep = *keep;
         while keep != 0 {
             let row = word * 64 + keep.trailing_zeros() as usize;
             keep &= keep - 1;
-            let group = groups[usize::from(rows.countries[row])];
-            let time = times[usize::from(rows.times[row])];
-            dense.see(group, time);
-            let value = ints[usize::from(rows.values[row])];
-            if value != 0 {
-                let channel = channels[usize::from(rows.channels[row])];
-                let cell = dense.base(group) + time as usize * 2 + usize::from(channel);
-                dense.cells[cell] += value;
+            let value = rows.values[row];
+            if Some(value) != zero {
+                out.countries[n] = rows.countries[row];
+                out.times[n] = rows.times[row];
+                out.channels[n] = rows.channels[row];
+                out.values[n] = value;
+                n += 1;
             }
         }
+    }
+    n
+}
+
+/// Where the survivors' sums are.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// First cell of each country slot.
+    pub bases: &'a [u32],
+    /// What each time slot adds to that.
+    pub offsets: &'a [u32],
+    /// What each channel slot adds to that: 0 paid, 1 organic.
+    pub channels: &'a [u8],
+    /// What each value slot adds to the cell.
+    pub ints: &'a [i64],
+}
+
+/// Adds the first `n` survivors to `cells`.
+#[allow(clippy::indexing_slicing)] // slots are those of the tables, places those of the cells
+pub fn add<const N: usize>(survivors: &Survivors<N>, n: usize, places: Places<'_>, cells: &mut [i64]) {
+    let rows = survivors.countries[..n]
+        .iter()
+        .zip(&survivors.times[..n])
+        .zip(&survivors.channels[..n])
+        .zip(&survivors.values[..n]);
+    for (((country, time), channel), value) in rows {
+        let cell = places.bases[usize::from(*country)]
+            + places.offsets[usize::from(*time)]
+            + u32::from(places.channels[usize::from(*channel)]);
+        cells[cell as usize] += places.ints[usize::from(*value)];
+    }
+}
+
+/// Whether `slot` is among the kept rows.
+pub fn contains(keep: &[u64], slots: &[u16], slot: u16) -> bool {
+    keep.iter().zip(slots.chunks(64)).any(|(keep, slots)| {
+        // The comparison of a whole word is vectors again.
+        let hits = slots.iter().enumerate().fold(0, |hits, (row, s)| hits | u64::from(*s == slot) << row);
+        hits & keep != 0
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_wrap)]
+mod avx512 {
+    //! AVX-512 F, BW, VBMI2; 32 rows a vector.
+
+    use std::arch::x86_64::*;
+
+    use super::{Kept, Rows, Slots, Survivors};
+
+    /// Rows `at..at + 32` of a column, zeros past its end, and the mask of rows there.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn load(column: &[u16], at: usize) -> (__m512i, u32) {
+        let left = column.len().saturating_sub(at);
+        let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
+        debug_assert!(at <= column.len());
+        // SAFETY: lanes past the column's end are masked off and not touched.
+        let rows = unsafe { _mm512_maskz_loadu_epi16(there, column.as_ptr().wrapping_add(at).cast()) };
+        (rows, there)
+    }
+
+    /// See [`super::select`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F and BW.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
+        let system = _mm512_set1_epi16(slots.system as i16);
+        let total = _mm512_set1_epi16(slots.total as i16);
+        let null = _mm512_set1_epi16(slots.null as i16);
+        let mut kept = Kept::default();
+        let words = systems.len().min(countries.len()).div_ceil(64);
+        for (word, keep) in keep.iter_mut().enumerate().take(words) {
+            *keep = 0;
+            for half in [0, 32] {
+                let at = word * 64 + half;
+                if at >= systems.len() {
+                    break;
+                }
+                let (rows, there) = load(systems, at);
+                let pass = _mm512_mask_cmpeq_epi16_mask(there, rows, system);
+                let (rows, _) = load(countries, at);
+                let is_null = _mm512_mask_cmpeq_epi16_mask(pass, rows, null);
+                let is_total = _mm512_mask_cmpeq_epi16_mask(pass, rows, total) & !is_null;
+                kept.system += pass.count_ones();
+                kept.null_country += is_null.count_ones();
+                kept.country_total += is_total.count_ones();
+                *keep |= u64::from(pass & !is_null & !is_total) << half;
+            }
+            kept.rows += keep.count_ones();
+        }
+        kept
+    }
+
+    /// See [`super::compress`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F, BW and VBMI2.
+    /// - `N` is at least the number of rows plus 31: whole vectors are stored.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+    pub unsafe fn compress<const N: usize>(
+        keep: &[u64],
+        rows: Rows<'_>,
+        zero: Option<u16>,
+        out: &mut Survivors<N>,
+    ) -> usize {
+        debug_assert!(rows.values.len() + 31 <= N);
+        let zero_slot = _mm512_set1_epi16(zero.unwrap_or_default() as i16);
+        let mut n = 0;
+        for at in (0..rows.values.len()).step_by(32) {
+            let Some(word) = keep.get(at / 64) else { break };
+            // The 32 bits of the word that are these rows'.
+            #[allow(clippy::cast_possible_truncation)]
+            let mut mask = (word >> (at % 64)) as u32;
+            let (values, _) = load(rows.values, at);
+            if zero.is_some() {
+                mask = _mm512_mask_cmpneq_epi16_mask(mask, values, zero_slot);
+            }
+            if mask == 0 {
+                continue;
+            }
+            let columns = [
+                (rows.countries, &mut out.countries),
+                (rows.times, &mut out.times),
+                (rows.channels, &mut out.channels),
+            ];
+            debug_assert!(n + 32 <= N);
+            for (from, to) in columns {
+                let (slots, _) = load(from, at);
+                let front = _mm512_maskz_compress_epi16(mask, slots);
+                // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
+                unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
+            }
+            let front = _mm512_maskz_compress_epi16(mask, values);
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_si512(out.values.as_mut_ptr().add(n).cast(), front) };
+            n += mask.count_ones() as usize;
+        }
+        n
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const N: usize = 300 + 31;
+
+    fn survivors() -> Survivors<N> {
+        Survivors { countries: [0; N], times: [0; N], channels: [0; N], values: [0; N] }
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_selects_and_compresses_alike(
+            rows in proptest::collection::vec((0u16..4, 0u16..6, 0u16..9, 0u16..5), 0..300),
+            zero in proptest::option::of(0u16..5),
+        ) {
+            let column = |f: fn(&(u16, u16, u16, u16)) -> u16| rows.iter().map(f).collect::<Vec<_>>();
+            let (systems, countries, times, values) =
+                (column(|r| r.0), column(|r| r.1), column(|r| r.2), column(|r| r.3));
+            // System 2 is the total; country 1 is the total, 5 is null.
+            let (system_pass, country_class) = ([0, 0, 1, 0], [0, 1, 0, 0, 0, 2]);
+            let slots = Slots::find(&system_pass, &country_class);
+            prop_assert_eq!(slots, Some(Slots { system: 2, total: 1, null: 5 }));
+            let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, slots };
+            let (mut a, mut b) = ([0u64; 5], [7u64; 5]);
+            let kept = portable_select(&predicate, &systems, &countries, &mut a);
+            prop_assert_eq!(kept, select(&predicate, &systems, &countries, &mut b));
+            prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)]);
+            let want: Vec<usize> = (0..rows.len()).filter(|r| systems[*r] == 2 && ![1, 5].contains(&countries[*r])).collect();
+            prop_assert_eq!(kept.rows as usize, want.len());
+            for row in 0..rows.len() {
+                prop_assert_eq!(a[row / 64] >> (row % 64) & 1 == 1, want.contains(&row));
+            }
+            for slot in 0..6 {
+                prop_assert_eq!(contains(&a, &countries, slot), want.iter().any(|r| countries[*r] == slot));
+            }
+            let block = Rows { countries: &countries, times: &times, channels: &systems, values: &values };
+            let (mut x, mut y) = (survivors(), survivors());
+            let n = portable_compress(&a, block, zero, &mut x);
+            prop_assert_eq!(n, compress(&a, block, zero, &mut y));
+            let live: Vec<usize> = want.into_iter().filter(|r| Some(values[*r]) != zero).collect();
+            prop_assert_eq!(n, live.len());
+            for (at, row) in live.into_iter().enumerate() {
+                let slots = (countries[row], times[row], systems[row], values[row]);
+                prop_assert_eq!((x.countries[at], x.times[at], x.channels[at], x.values[at]), slots);
+                prop_assert_eq!((y.countries[at], y.times[at], y.channels[at], y.values[at]), slots);
+            }
+        }
+    }
+
+    #[test]
+    fn other_dictionaries_have_no_slots() {
+        assert_eq!(Slots::find(&[1, 1], &[0, 2]), None, "two systems pass");
+        assert_eq!(Slots::find(&[0, 0], &[0, 2]), None, "no system passes");
+        assert_eq!(Slots::find(&[0, 1], &[1, 1, 2]), None, "two totals");
+        assert_eq!(Slots::find(&[0, 1], &[0, 2]), Some(Slots { system: 1, total: 1, null: 1 }));
     }
 }

@@ -5,22 +5,120 @@
 //!     sums[channel[row]] += value[row]
 //! ```
 //!
-//! 1. The key is fixed, so both sums stay in registers.
-//! 2. Most counts are zero, and a zero needs no channel.
+//! 1. The key is fixed, so the sums stay in registers.
+//! 2. Paid is what all rows sum to less organic: a row takes part in one or two
+//!    sums by a mask, without a branch.
+//! 3. Values whose magnitude leaves room (`max * rows < 2^31`) are gathered 16
+//!    at a time as 32-bit integers.
 
-/// Sums of paid and organic values over a stretch. Slots index the tables;
-/// channel classes are 0 (paid) and 1 (organic).
+use super::cpu;
+
+/// What the slots of a stretch mean.
+#[derive(Clone, Copy)]
+pub struct Meaning<'a> {
+    /// 0 paid, 1 organic, by channel slot.
+    pub classes: &'a [u8],
+    /// The only organic channel slot, if there is exactly one.
+    pub organic: Option<u16>,
+    /// By value slot.
+    pub ints: &'a [i64],
+    /// The same in 32 bits, where all fit [`NARROW`]; else empty.
+    pub narrow: &'a [i32],
+}
+
+/// Magnitude below which [`STRETCH`] values sum to less than 2^31.
+pub const NARROW: u64 = 1 << 20;
+/// The most rows of a stretch.
+pub const STRETCH: usize = 2048;
+
+/// Sums of paid and organic values over a stretch of at most [`STRETCH`] rows.
 #[inline]
-pub fn stretch(values: &[u16], channels: &[u16], ints: &[i64], classes: &[u8]) -> [i64; 2] {
-    let mut sums = [0i64; 2];
+pub fn stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(organic) = meaning.organic
+        && !meaning.narrow.is_empty()
+        && cpu::avx512()
+    {
+        // SAFETY: the instruction sets that the function names were found; slots
+        // were checked against their dictionaries when they were read.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::stretch(values, channels, organic, meaning.narrow) };
+    }
+    portable_stretch(values, channels, meaning)
+}
+
+/// The same without vectors.
+pub fn portable_stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 2] {
+    let (mut all, mut organic) = (0, 0);
     for (value, channel) in values.iter().zip(channels) {
-        let value = ints.get(usize::from(*value)).copied().unwrap_or_default();
-        if value != 0 {
-            let class = classes.get(usize::from(*channel)).copied().unwrap_or_default();
-            if let Some(sum) = sums.get_mut(usize::from(class)) {
-                *sum += value;
+        let value = meaning.ints.get(usize::from(*value)).copied().unwrap_or_default();
+        let class = meaning.classes.get(usize::from(*channel)).copied().unwrap_or_default();
+        all += value;
+        organic += if class == 1 { value } else { 0 };
+    }
+    [all - organic, organic]
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_wrap)]
+mod avx512 {
+    //! AVX-512 F, BW, VL; 16 rows a vector.
+
+    use std::arch::x86_64::*;
+
+    /// See [`super::stretch`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F, BW and VL.
+    /// - All of `values` are slots of `ints`; its magnitudes are below
+    ///   [`super::NARROW`], the rows at most [`super::STRETCH`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub unsafe fn stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
+        debug_assert!(values.iter().all(|v| usize::from(*v) < ints.len()));
+        debug_assert!(values.len() <= super::STRETCH);
+        let rows = values.len().min(channels.len());
+        let organic_slot = _mm256_set1_epi16(organic as i16);
+        let (mut all, mut own) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        for at in (0..rows).step_by(16) {
+            let left = rows - at;
+            let there: __mmask16 = if left >= 16 { u16::MAX } else { (1 << left) - 1 };
+            // SAFETY: lanes past the stretch are masked off and not touched; the
+            // lanes gathered are slots of `ints`.
+            let (channels, values) = unsafe {
+                let channels = _mm256_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast());
+                let slots = _mm256_maskz_loadu_epi16(there, values.as_ptr().add(at).cast());
+                let slots = _mm512_cvtepu16_epi32(slots);
+                let zero = _mm512_setzero_si512();
+                (channels, _mm512_mask_i32gather_epi32::<4>(zero, there, slots, ints.as_ptr()))
+            };
+            let is_organic = _mm256_mask_cmpeq_epi16_mask(there, channels, organic_slot);
+            all = _mm512_add_epi32(all, values);
+            own = _mm512_mask_add_epi32(own, is_organic, own, values);
+        }
+        let all = i64::from(_mm512_reduce_add_epi32(all));
+        let own = i64::from(_mm512_reduce_add_epi32(own));
+        [all - own, own]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_sums_alike(rows in proptest::collection::vec((0u16..7, 0u16..4), 0..STRETCH)) {
+            let narrow = [0, 1, -5, (1 << 20) - 1, 1 - (1 << 20), 7, 8];
+            let ints = narrow.map(i64::from);
+            let (values, channels): (Vec<u16>, Vec<u16>) = rows.iter().copied().unzip();
+            let meaning = Meaning { classes: &[0, 0, 1, 0], organic: Some(2), ints: &ints, narrow: &narrow };
+            let mut want = [0i64; 2];
+            for (value, channel) in &rows {
+                want[usize::from(*channel == 2)] += ints[usize::from(*value)];
             }
+            prop_assert_eq!(portable_stretch(&values, &channels, meaning), want);
+            prop_assert_eq!(stretch(&values, &channels, meaning), want);
         }
     }
-    sums
 }

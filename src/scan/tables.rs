@@ -5,6 +5,8 @@ use crate::grid::{Dense, TimePoint};
 use crate::ids::cursor::Cursor;
 use crate::ids::keys::{Channel, Country, TimeCoding};
 use crate::ids::values::{Number, ValueTable, ValueType};
+use crate::kernel::bitmap::{self, Slots};
+use crate::kernel::runs;
 use crate::parquet::Physical;
 use crate::{Error, Job, Result, Semantics};
 
@@ -28,6 +30,84 @@ pub struct Tables {
     pub channel: Vec<u8>,
     /// Numbers.
     pub values: ValueTable,
+    /// Predicates as single slots, and for how many slots that was found.
+    slots: (usize, usize, Option<Slots>),
+    /// The only organic channel slot, if there is one, and for how many slots
+    /// that was found.
+    organic: (usize, Option<u16>),
+    /// Country slots that no kept row of the bitmap path had yet.
+    unseen_countries: Unseen,
+    /// Time slots that no kept row of the bitmap path had yet.
+    unseen_times: Unseen,
+    /// First cells by country slot, offsets by time slot, and the layout they are for.
+    bases: Vec<u32>,
+    offsets: Vec<u32>,
+    laid_out: (usize, usize, usize),
+}
+
+/// Slots that were not met yet.
+#[derive(Default)]
+struct Unseen {
+    slots: Vec<u16>,
+    /// Slots below this were put on the list, or met.
+    listed: usize,
+}
+
+/// Up to so many unseen slots are compared with one by one.
+const FEW: usize = 8;
+
+impl Unseen {
+    fn clear(&mut self) {
+        self.slots.clear();
+        self.listed = 0;
+    }
+
+    /// Strikes off what the kept rows have, telling `met` of it.
+    fn strike(
+        &mut self,
+        keep: &[u64],
+        rows: &[u16],
+        slots: usize,
+        counts: impl Fn(u16) -> bool,
+        mut met: impl FnMut(u16),
+    ) {
+        while self.listed < slots {
+            if let Ok(slot) = u16::try_from(self.listed)
+                && counts(slot)
+            {
+                self.slots.push(slot);
+            }
+            self.listed += 1;
+        }
+        if self.slots.is_empty() {
+            return;
+        }
+        if self.slots.len() <= FEW {
+            self.slots.retain(|slot| {
+                let hit = bitmap::contains(keep, rows, *slot);
+                if hit {
+                    met(*slot);
+                }
+                !hit
+            });
+            return;
+        }
+        let mut there = vec![false; slots];
+        for (keep, rows) in keep.iter().zip(rows.chunks(64)) {
+            for (bit, slot) in rows.iter().enumerate() {
+                if let Some(there) = there.get_mut(usize::from(*slot)) {
+                    *there |= keep >> bit & 1 == 1;
+                }
+            }
+        }
+        self.slots.retain(|slot| {
+            let hit = there.get(usize::from(*slot)) == Some(&true);
+            if hit {
+                met(*slot);
+            }
+            !hit
+        });
+    }
 }
 
 impl Tables {
@@ -40,6 +120,88 @@ impl Tables {
         self.bad_time = false;
         self.channel.clear();
         self.values.clear();
+        self.slots = (0, 0, None);
+        self.organic = (0, None);
+        self.unseen_countries.clear();
+        self.unseen_times.clear();
+        self.laid_out = (0, 0, 0);
+    }
+
+    /// Brings what is derived from the tables up to them; call after slots were
+    /// taken in.
+    pub fn derive(&mut self, dense: &Dense) {
+        if (self.slots.0, self.slots.1) != (self.system.len(), self.country.len()) {
+            self.slots = (self.system.len(), self.country.len(), Slots::find(&self.system, &self.country));
+        }
+        if self.organic.0 != self.channel.len() {
+            let mut organic = self
+                .channel
+                .iter()
+                .zip(0..)
+                .filter(|(c, _)| **c == Channel::Organic as u8)
+                .map(|(_, slot)| slot);
+            let only = match (organic.next(), organic.next()) {
+                (Some(slot), None) => Some(slot),
+                // No slot of the chunk is organic: none of its ids is the null slot either.
+                (None, _) => {
+                    self.channel.iter().zip(0..).find(|(c, _)| **c == Channel::Unknown as u8).map(|(_, s)| s)
+                }
+                _ => None,
+            };
+            self.organic = (self.channel.len(), only);
+        }
+        let layout = (self.group.len(), self.time.len(), dense.base(1));
+        if self.laid_out != layout {
+            self.laid_out = layout;
+            #[allow(clippy::cast_possible_truncation)] // cells are fewer than 2^32
+            let base = |group: &u32| dense.base(*group) as u32;
+            self.bases = self.group.iter().map(base).collect();
+            // A bad time never reaches the bitmap path.
+            self.offsets =
+                self.time.iter().map(|time| if *time == BAD_TIME { 0 } else { time * 2 }).collect();
+        }
+    }
+
+    /// The predicates on systems and countries.
+    pub fn predicate(&self) -> bitmap::Predicate<'_> {
+        bitmap::Predicate { system_pass: &self.system, country_class: &self.country, slots: self.slots.2 }
+    }
+
+    /// What the slots of a stretch mean.
+    pub fn meaning(&self) -> runs::Meaning<'_> {
+        runs::Meaning {
+            classes: &self.channel,
+            organic: self.organic.1,
+            ints: &self.values.ints,
+            narrow: &self.values.narrow,
+        }
+    }
+
+    /// Where survivors add to.
+    pub fn places(&self) -> bitmap::Places<'_> {
+        bitmap::Places {
+            bases: &self.bases,
+            offsets: &self.offsets,
+            channels: &self.channel,
+            ints: &self.values.ints,
+        }
+    }
+
+    /// Notes the countries and times of the kept rows of a block.
+    pub fn see(&mut self, keep: &[u64], countries: &[u16], times: &[u16], dense: &mut Dense) {
+        let (class, group, time) = (&self.country, &self.group, &self.time);
+        let is_country = |slot: u16| class.get(usize::from(slot)) == Some(&(Country::Keep as u8));
+        self.unseen_countries.strike(keep, countries, class.len(), is_country, |slot| {
+            if let Some(group) = group.get(usize::from(slot)) {
+                dense.see_group(*group);
+            }
+        });
+        let is_time = |slot: u16| time.get(usize::from(slot)).is_some_and(|t| *t != BAD_TIME);
+        self.unseen_times.strike(keep, times, time.len(), is_time, |slot| {
+            if let Some(time) = time.get(usize::from(slot)) {
+                dense.see_time(*time);
+            }
+        });
     }
 
     /// Takes in the slots that the system column has added.

@@ -29,6 +29,11 @@ use crate::{Error, Job, Result, Semantics};
 /// Rows that a block takes at the most.
 pub const BLOCK: usize = 2048;
 
+/// Rows of a block by bitmap in the middle of runs.
+const SHORT_BLOCK: u32 = 256;
+/// Rows from which a run that is ruled out is passed over at once in all columns.
+const LONG_RUN: u32 = 4096;
+
 /// What a worker keeps from task to task.
 #[derive(Default)]
 pub struct Worker {
@@ -38,6 +43,7 @@ pub struct Worker {
     pub cost: Cost,
     tables: Tables,
     buffers: Vec<Vec<u8>>,
+    blocks: Box<Blocks>,
 }
 
 /// How many rows each path has taken, by [`Path`].
@@ -73,12 +79,13 @@ pub fn run(
         end: rows.end,
         taken: Taken::default(),
         prefer: path.unwrap_or_else(|| prefer(columns)),
-        blocks: Box::default(),
+        blocks: std::mem::take(&mut worker.blocks),
     };
     task.dense.account.rows += rows.end - rows.start;
     let outcome = task.run(path, progress);
-    let Task { system, country, time, channel, value, date, tables, taken, .. } = task;
+    let Task { system, country, time, channel, value, date, tables, taken, blocks, .. } = task;
     worker.tables = tables;
+    worker.blocks = blocks;
     for cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
         worker.buffers.push(cursor.into_buffer());
@@ -118,15 +125,57 @@ struct Task<'t, 'a> {
 }
 
 /// Scratch space for one block.
-struct Blocks {
+pub struct Blocks {
     narrow: [[u16; BLOCK]; 5],
+    survivors: bitmap::Survivors<{ BLOCK + 31 }>,
     wide: [[u32; BLOCK]; 5],
     bits: [Option<u64>; BLOCK],
 }
 
 impl Default for Blocks {
     fn default() -> Self {
-        Blocks { narrow: [[0; BLOCK]; 5], wide: [[0; BLOCK]; 5], bits: [None; BLOCK] }
+        let column = [0; BLOCK + 31];
+        Blocks {
+            narrow: [[0; BLOCK]; 5],
+            survivors: bitmap::Survivors {
+                countries: column,
+                times: column,
+                channels: column,
+                values: column,
+            },
+            wide: [[0; BLOCK]; 5],
+            bits: [None; BLOCK],
+        }
+    }
+}
+
+/// The run of a key column at hand, in rows of the step.
+#[derive(Clone, Copy, Default)]
+struct KeyRun {
+    /// Rows that the cursor has passed.
+    passed: u32,
+    /// The first row that the run does not cover.
+    end: u32,
+    slot: u32,
+}
+
+impl KeyRun {
+    /// Brings the run to row `at`; false where rows differ one by one there.
+    #[inline]
+    fn reach(&mut self, cursor: &mut Cursor<'_>, at: u32) -> Result<bool> {
+        if at < self.end {
+            return Ok(true);
+        }
+        cursor.skip(at - self.passed)?;
+        self.passed = at;
+        match cursor.segment()? {
+            Segment::Run { value, len } => {
+                self.slot = value;
+                self.end = at.saturating_add(len);
+                Ok(true)
+            }
+            Segment::Packed { .. } => Ok(false),
+        }
     }
 }
 
@@ -143,7 +192,8 @@ impl Task<'_, '_> {
             let path = if legacy || forced == Some(Path::Scalar) { Path::Scalar } else { self.prefer };
             let done = match path {
                 Path::Runs => self.step_runs()?,
-                Path::Bitmap => self.step_bitmap()?,
+                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                Path::Bitmap => self.step_bitmap_of(BLOCK as u32)?,
                 Path::Scalar => None,
             };
             let (path, rows) = match done {
@@ -167,7 +217,9 @@ impl Task<'_, '_> {
         tables.channels(&self.channel, job);
         tables
             .numbers(&self.value, plan.value_type, plan.value_physical)
-            .map_err(|e| e.in_column(&job.columns.value))
+            .map_err(|e| e.in_column(&job.columns.value))?;
+        tables.derive(dense);
+        Ok(())
     }
 
     /// Rows left, at most `most`.
@@ -204,65 +256,127 @@ impl Task<'_, '_> {
         Ok(rows)
     }
 
-    /// One step by runs: a stretch over which all keys repeat, or which the
-    /// first key that repeats rules out. Where a key does not repeat, a short
-    /// block by bitmap.
+    /// One step by runs: as many stretches over which all keys repeat as the
+    /// pages at hand have. Where a key does not repeat, a short block by bitmap.
     fn step_runs(&mut self) -> Result<Option<(Path, u32)>> {
+        // Runs that a key rules out cost nothing in the other columns: pages
+        // that hold no other rows are never opened.
         let most = self.rows_left(u32::MAX);
-        let system = self.system.segment()?;
-        if let Segment::Run { value, len } = system
-            && self.tables.system.get(value as usize) == Some(&0)
-        {
-            let len = len.min(most);
+        let Segment::Run { value: system, len } = self.system.segment()? else {
+            return self.step_bitmap_of(SHORT_BLOCK);
+        };
+        let len = len.min(most);
+        if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
             self.dense.account.other_system += u64::from(len);
             self.skip_all(len, [true; 5])?;
             return Ok(Some((Path::Runs, len)));
         }
-        let country = self.country.segment()?;
-        let most = system.len().min(country.len()).min(most);
-        let (Segment::Run { .. }, Segment::Run { value: country, .. }) = (system, country) else {
-            return self.step_bitmap_of(most.min(256));
+        let Segment::Run { value: country, len: country_len } = self.country.segment()? else {
+            return self.step_bitmap_of(SHORT_BLOCK);
         };
+        let len = len.min(country_len);
         let class = self.tables.country.get(country as usize).copied();
-        if class == Some(Country::Total as u8) || class == Some(Country::Null as u8) {
+        if self.tables.system.get(system as usize) == Some(&1)
+            && class != Some(Country::Keep as u8)
+            && len >= LONG_RUN
+        {
             let account = &mut self.dense.account;
-            if class == Some(Country::Null as u8) {
-                account.null_country += u64::from(most);
+            let reason = if class == Some(Country::Null as u8) {
+                &mut account.null_country
             } else {
-                account.country_total += u64::from(most);
-            }
-            self.skip_all(most, [true; 5])?;
-            return Ok(Some((Path::Runs, most)));
+                &mut account.country_total
+            };
+            *reason += u64::from(len);
+            self.skip_all(len, [true; 5])?;
+            return Ok(Some((Path::Runs, len)));
         }
         if !self.is_plain()? {
             return Ok(None);
         }
-        let Segment::Run { value: time, len } = self.time.segment()? else {
-            return self.step_bitmap_of(most.min(256));
-        };
-        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-        let rows = self.page_rows(most.min(len).min(BLOCK as u32))?;
-        let group = self.tables.group.get(country as usize).copied().unwrap_or_default();
-        let time = self.tables.time.get(time as usize).copied().unwrap_or(BAD_TIME);
-        if time == BAD_TIME {
-            return Ok(None);
+        let rows = self.page_rows(most)?;
+        let done = self.stretches(rows)?;
+        if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((Path::Runs, done))) }
+    }
+
+    /// Walks the runs of the three keys over at most `rows` rows; returns how
+    /// many rows it has come before a key stopped repeating.
+    fn stretches(&mut self, rows: u32) -> Result<u32> {
+        let Task { system, country, time, channel, value, tables, dense, blocks, job: _, .. } = self;
+        let [_, _, _, channels, values] = &mut blocks.narrow;
+        let meaning = tables.meaning();
+        let (mut systems, mut countries, mut times) =
+            (KeyRun::default(), KeyRun::default(), KeyRun::default());
+        // Rows of channels and values that are decoded, `window.start..window.end`.
+        let mut window = 0..0u32;
+        let mut marks = (channel.mark(), value.mark());
+        let mut account = crate::grid::Account::default();
+        // Room for as many rows as the step could have.
+        dense.reserve(u64::from(rows), tables.values.max);
+        let mut at = 0;
+        while at < rows {
+            if !systems.reach(system, at)? {
+                break;
+            }
+            let mut end = systems.end.min(rows);
+            if tables.system.get(systems.slot as usize) != Some(&1) {
+                account.other_system += u64::from(end - at);
+                at = end;
+                continue;
+            }
+            if !countries.reach(country, at)? {
+                break;
+            }
+            end = end.min(countries.end);
+            let class = tables.country.get(countries.slot as usize).copied().unwrap_or_default();
+            if class != Country::Keep as u8 {
+                let total = class == Country::Total as u8;
+                let reason = if total { &mut account.country_total } else { &mut account.null_country };
+                *reason += u64::from(end - at);
+                at = end;
+                continue;
+            }
+            if !times.reach(time, at)? {
+                break;
+            }
+            end = end.min(times.end);
+            if !window.contains(&at) {
+                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                let ahead = (rows - at).min(BLOCK as u32);
+                channel.skip(at - window.end)?;
+                value.skip(at - window.end)?;
+                marks = (channel.mark(), value.mark());
+                window = at..at + ahead;
+                channel.read_narrow(channels.get_mut(..ahead as usize).unwrap_or_default())?;
+                value.read_narrow(values.get_mut(..ahead as usize).unwrap_or_default())?;
+            }
+            end = end.min(window.end);
+            let (Some(group), Some(point)) =
+                (tables.group.get(countries.slot as usize), tables.time.get(times.slot as usize))
+            else {
+                return Err(Error::internal("a slot without a meaning"));
+            };
+            let stretch = (at - window.start) as usize..(end - window.start) as usize;
+            let (Some(v), Some(c)) = (values.get(stretch.clone()), channels.get(stretch)) else {
+                return Err(Error::internal("a stretch past its window"));
+            };
+            let sums = runs::stretch(v, c, meaning);
+            dense.add_stretch(*group, *point, sums);
+            account.counted += u64::from(end - at);
+            at = end;
         }
-        let n = rows as usize;
-        self.skip_all(rows, [true, true, true, false, false])?;
-        let [_, _, _, channels, values] = &mut self.blocks.narrow;
-        let (channels, values) =
-            (channels.get_mut(..n).unwrap_or_default(), values.get_mut(..n).unwrap_or_default());
-        self.channel.read_narrow(channels)?;
-        self.value.read_narrow(values)?;
-        self.dense.reserve(u64::from(rows), self.tables.values.max);
-        let sums = runs::stretch(values, channels, &self.tables.values.ints, &self.tables.channel);
-        self.dense.see(group, time);
-        let cell = self.dense.base(group) + time as usize * sums.len();
-        for (cell, sum) in self.dense.cells.iter_mut().skip(cell).zip(sums) {
-            *cell += sum;
+        dense.account.merge(&account);
+        system.skip(at - systems.passed)?;
+        country.skip(at - countries.passed)?;
+        time.skip(at - times.passed)?;
+        if at < window.end {
+            // A key stopped repeating within the window: back to its start.
+            channel.reset(marks.0);
+            value.reset(marks.1);
+            window.end = window.start;
         }
-        self.dense.account.counted += u64::from(rows);
-        Ok(Some((Path::Runs, rows)))
+        channel.skip(at - window.end)?;
+        value.skip(at - window.end)?;
+        Ok(at)
     }
 
     /// Passes over rows of the columns that are marked.
@@ -275,11 +389,6 @@ impl Task<'_, '_> {
         Ok(())
     }
 
-    fn step_bitmap(&mut self) -> Result<Option<(Path, u32)>> {
-        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-        self.step_bitmap_of(BLOCK as u32)
-    }
-
     /// One block by bitmap, of at most `most` rows.
     fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(Path, u32)>> {
         if !self.is_plain()? {
@@ -287,14 +396,15 @@ impl Task<'_, '_> {
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
-        let [systems, countries, times, channels, values] = &mut self.blocks.narrow;
+        let Blocks { narrow: [systems, countries, times, channels, values], survivors, .. } =
+            &mut *self.blocks;
         let systems = systems.get_mut(..n).unwrap_or_default();
         let countries = countries.get_mut(..n).unwrap_or_default();
         self.system.read_narrow(systems)?;
         self.country.read_narrow(countries)?;
-        let tables = &self.tables;
+        let tables = &mut self.tables;
         let mut keep = [0u64; BLOCK / 64];
-        let kept = bitmap::select(systems, &tables.system, countries, &tables.country, &mut keep);
+        let kept = bitmap::select(&tables.predicate(), systems, countries, &mut keep);
         let account = &mut self.dense.account;
         account.other_system += u64::from(rows - kept.system);
         account.null_country += u64::from(kept.null_country);
@@ -310,16 +420,11 @@ impl Task<'_, '_> {
         self.time.read_narrow(times)?;
         self.channel.read_narrow(channels)?;
         self.value.read_narrow(values)?;
+        tables.see(&keep, countries, times, self.dense);
+        let block = bitmap::Rows { countries, times, channels, values };
+        let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);
-        bitmap::add(
-            &keep,
-            &bitmap::Rows { countries, times, channels, values },
-            &tables.group,
-            &tables.time,
-            &tables.channel,
-            &tables.values.ints,
-            self.dense,
-        );
+        bitmap::add(survivors, live, tables.places(), &mut self.dense.cells);
         Ok(Some((Path::Bitmap, rows)))
     }
 
