@@ -14,6 +14,9 @@ use crate::table::render::{is_share, step};
 use crate::table::{Cell, Table};
 use crate::{Error, Job};
 
+/// Combinations of kernel paths that `--explain` spells out.
+const PATHS: usize = 3;
+
 /// Everything there is to tell of a run.
 pub struct Summary<'a> {
     /// What was asked.
@@ -104,9 +107,10 @@ impl Summary<'_> {
             [("kept", true, self.account.kept()), ("dropped", false, self.account.dropped())]
         {
             let reasons: Vec<String> = (self.account.reasons().into_iter())
-                .filter(|(_, is_kept, rows, _)| *is_kept == kept && *rows > 0)
+                // That a row is in a sum goes without saying.
+                .filter(|(name, is_kept, rows, _)| *is_kept == kept && *rows > 0 && *name != "counted")
                 .map(|(_, _, rows, meaning)| {
-                    let meaning = meaning.split_once(": ").map_or(meaning, |(_, meaning)| meaning);
+                    let meaning = meaning.trim_start_matches("dropped: ").trim_start_matches("kept, ");
                     format!("{} {meaning}", number(rows))
                 })
                 .collect();
@@ -152,12 +156,18 @@ impl Summary<'_> {
             let entry = paths.entry(&group.path).or_default();
             *entry = (entry.0 + 1, entry.1 + group.rows);
         }
-        let paths: Vec<String> = (paths.into_iter())
+        let mut paths: Vec<_> = paths.into_iter().collect();
+        paths.sort_by_key(|(_, (_, rows))| std::cmp::Reverse(*rows));
+        let mut paths: Vec<String> = (paths.into_iter())
             .map(|(path, (groups, rows))| {
-                format!("{path} {} ({})", count(groups, "row group"), count(rows, "row"))
+                format!("{path} in {}, {}", count(groups, "row group"), count(rows, "row"))
             })
             .collect();
-        line("paths", if paths.is_empty() { "none".to_owned() } else { paths.join(", ") });
+        if paths.len() > PATHS {
+            let more = paths.split_off(PATHS).len();
+            paths.push(format!("{more} more combinations (all with --json)"));
+        }
+        line("paths", if paths.is_empty() { "none".to_owned() } else { paths.join("; ") });
         let phases: Vec<String> =
             profile.phases.iter().map(|(name, time)| format!("{name} {}", milliseconds(*time))).collect();
         line("phases", phases.join(", "));
@@ -307,7 +317,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_every_reason_that_counts() {
-        let account = Account { rows: 10, other_system: 4, organic: 1, paid: 5, ..Account::default() };
+        let account = Account { rows: 10, other_system: 4, nan_value: 1, counted: 5, ..Account::default() };
         let summary = Summary {
             job: &Job::default(),
             account: &account,
@@ -320,13 +330,13 @@ mod tests {
         };
         let text = summary.text(false);
         assert!(text.contains("read     1 file, 10 rows\n"), "{text}");
-        assert!(text.contains("kept     6 rows: 1 organic channel; 5 any other channel\n"), "{text}");
+        assert!(text.contains("kept     6 rows: 1 adds nothing: value is NaN\n"), "{text}");
         assert!(
-            text.contains("dropped  4 rows: 4 operating system is not the total over systems\n"),
+            text.contains("dropped  4 rows: 4 operating system is null or not the total over systems\n"),
             "{text}"
         );
         assert!(text.contains("note     a note\n") && text.contains("time     1.5 ms\n"), "{text}");
-        assert!(!text.contains("null"));
+        assert!(!text.contains("value is null"), "no row went there");
         let json = summary.json();
         assert_eq!(json["account"]["dropped"], 4);
         assert_eq!(json["table"]["rows"], 3);

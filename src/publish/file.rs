@@ -4,21 +4,20 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::Counted;
 use super::temporary::{Temporary, sweep};
-use crate::{Error, Result};
+use super::{Counted, failed};
+use crate::Result;
 
 /// Replaces `path` by what `write` writes, in one act; returns its length.
 ///
 /// A kill at any moment leaves the old file or the new one. After it returns, a
 /// power cut too leaves the new one.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64> {
-    let fail = |what: &str, e| Error::io(what, e).in_file(&path.to_string_lossy().into());
     make_parents(path)?;
     sweep(path);
     let temporary = Temporary::file(path)?;
-    let bytes = fill(temporary.handle(), write).map_err(|e| fail("cannot write", e))?;
-    fs::rename(temporary.path(), path).map_err(|e| fail("cannot replace", e))?;
+    let bytes = fill(temporary.handle(), write).map_err(|e| failed("cannot write", path, e))?;
+    fs::rename(temporary.path(), path).map_err(|e| failed("cannot replace", path, e))?;
     temporary.keep();
     sync_parent(path)?;
     Ok(bytes)
@@ -38,8 +37,7 @@ pub(super) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Re
 /// Creates the folders that lead to `path`, as Spark does.
 pub(super) fn make_parents(path: &Path) -> Result<()> {
     let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return Ok(()) };
-    fs::create_dir_all(parent)
-        .map_err(|e| Error::io("cannot create the folder", e).in_file(&parent.to_string_lossy().into()))
+    fs::create_dir_all(parent).map_err(|e| failed("cannot create the folder", parent, e))
 }
 
 /// Makes a rename in the folder of `path` outlive a power cut.
@@ -52,7 +50,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     match synced {
         // Some network file systems cannot sync a folder; the rename stands all the same.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other.map_err(|e| Error::io("cannot sync", e).in_file(&folder.to_string_lossy().into())),
+        other => other.map_err(|e| failed("cannot sync", folder, e)),
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{fill, make_parents, sync_folder, sync_parent};
 use super::temporary::{Temporary, sweep};
-use super::{file, parquet};
+use super::{failed, file, parquet};
 use crate::table::Table;
 use crate::{Error, Result};
 
@@ -58,7 +58,7 @@ pub fn replace(path: &Path, table: &Table) -> Result<u64> {
             drop(temporary);
             return replace_inside(path, &old, table);
         }
-        Err(e) => return Err(fail("cannot replace", path, e)),
+        Err(e) => return Err(failed("cannot replace", path, e)),
     }
     Ok(bytes)
 }
@@ -82,7 +82,7 @@ pub(super) fn replace_inside(path: &Path, old: &Contents, table: &Table) -> Resu
         remove_if_there(&path.join(name))?;
     }
     if !success.exists() {
-        File::create(&success).map_err(|e| fail("cannot create", &success, e))?;
+        File::create(&success).map_err(|e| failed("cannot create", &success, e))?;
     }
     sync_folder(path)?;
     Ok(bytes)
@@ -90,7 +90,7 @@ pub(super) fn replace_inside(path: &Path, old: &Contents, table: &Table) -> Resu
 
 fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("cannot remove", path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove", path, e)),
         _ => Ok(()),
     }
 }
@@ -115,13 +115,13 @@ impl Contents {
         let mut contents = Contents::default();
         let entries = match fs::read_dir(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(contents),
-            Err(e) => return Err(fail("cannot list the folder", folder, e)),
+            Err(e) => return Err(failed("cannot list the folder", folder, e)),
             Ok(entries) => entries,
         };
         contents.exists = true;
         for entry in entries {
-            let entry = entry.map_err(|e| fail("cannot list the folder", folder, e))?;
-            let kind = entry.file_type().map_err(|e| fail("cannot look at", &entry.path(), e))?;
+            let entry = entry.map_err(|e| failed("cannot list the folder", folder, e))?;
+            let kind = entry.file_type().map_err(|e| failed("cannot look at", &entry.path(), e))?;
             let name = entry.file_name();
             let text = name.to_string_lossy();
             let mark = matches!(&*text, "_SUCCESS" | "_metadata" | "_common_metadata")
@@ -149,11 +149,11 @@ fn build(folder: &Path, table: &Table) -> Result<u64> {
     let part = folder.join(PART);
     let bytes = File::create_new(&part)
         .and_then(|file| fill(&file, |out| parquet::write(table, out)))
-        .map_err(|e| fail("cannot write", &part, e))?;
+        .map_err(|e| failed("cannot write", &part, e))?;
     let success = folder.join(SUCCESS);
     File::create_new(&success)
         .and_then(|file| file.sync_all())
-        .map_err(|e| fail("cannot write", &success, e))?;
+        .map_err(|e| failed("cannot write", &success, e))?;
     Ok(bytes)
 }
 
@@ -169,10 +169,10 @@ fn carry(from: &Path, to: &Path) -> Result<()> {
         }
         Ok(())
     };
-    carried().map_err(|e| fail("cannot bring along", from, e))?;
+    carried().map_err(|e| failed("cannot bring along", from, e))?;
     if to.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-        for entry in fs::read_dir(from).map_err(|e| fail("cannot list the folder", from, e))? {
-            let name = entry.map_err(|e| fail("cannot list the folder", from, e))?.file_name();
+        for entry in fs::read_dir(from).map_err(|e| failed("cannot list the folder", from, e))? {
+            let name = entry.map_err(|e| failed("cannot list the folder", from, e))?.file_name();
             carry(&from.join(&name), &to.join(&name))?;
         }
         sync_folder(to)?;
@@ -224,10 +224,6 @@ fn is_mount_point(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_mount_point(_: &Path) -> bool {
     false
-}
-
-fn fail(what: &str, path: &Path, e: io::Error) -> Error {
-    Error::io(what, e).in_file(&path.to_string_lossy().into())
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ pub mod target;
 pub mod temporary;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 pub use target::{Format, Target};
 
+use crate::error::Report;
 use crate::table::Table;
 use crate::{Error, Result};
 
@@ -67,6 +69,13 @@ fn to_stdout(table: &Table) -> Result<u64> {
         Err(e) => Err(Error::io("cannot write to stdout", e)),
         Ok(()) => Ok(out.bytes),
     }
+}
+
+/// Writing failed: an I/O error even where the system says "not found", which
+/// elsewhere means that there is no input.
+pub(crate) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
+    let report = Report { found: what.to_owned(), ..Report::default() };
+    Error::Io { report: Box::new(report), source }.in_file(&path.to_string_lossy().into())
 }
 
 /// Counts what goes through.

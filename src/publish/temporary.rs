@@ -10,7 +10,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::failed;
 use crate::{Error, Result};
+
+/// Attempts until "not found" is taken to mean that the parent is not there.
+const RETRIES: u32 = 3;
 
 /// A file or folder that vanishes unless it is [kept](Temporary::keep).
 pub struct Temporary {
@@ -33,16 +37,14 @@ impl Temporary {
     fn new(target: &Path, create: impl Fn(&Path) -> io::Result<File>) -> Result<Self> {
         let stem = stem(target)?;
         let pid = std::process::id();
-        let fail = |path: &Path, e| Error::io("cannot create", e).in_file(&path.to_string_lossy().into());
-        for attempt in 0..1000u32 {
+        for attempt in 0..1000 {
             let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
             let path = target.with_file_name(format!("{stem}{pid}{suffix}"));
             let lock = match create(&path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-                // A folder that another run removed before it could be opened.
-                Err(e) if e.kind() == io::ErrorKind::NotFound && attempt > 0 => return Err(fail(&path, e)),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                created => created.map_err(|e| fail(&path, e))?,
+                // Another run took the new folder for debris before it could be opened.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && attempt < RETRIES => continue,
+                created => created.map_err(|e| failed("cannot write beside", target, e))?,
             };
             // Where the file system has no locks nobody can lock it, so nobody removes it.
             let _ = lock.try_lock();
@@ -51,8 +53,7 @@ impl Temporary {
                 return Ok(Temporary { path, lock, kept: false });
             }
         }
-        let error = Error::io("cannot create a temporary", io::ErrorKind::AlreadyExists.into());
-        Err(error.in_file(&target.to_string_lossy().into()))
+        Err(failed("cannot create a temporary", target, io::ErrorKind::AlreadyExists.into()))
     }
 
     /// Where it is.

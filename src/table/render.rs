@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell as Field, CellAlignment, ContentArrangement, Table as Grid};
+use comfy_table::{
+    Attribute, Cell as Field, CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle,
+};
 
 use super::cell::iso_date;
 use super::{Cell, Column, ColumnData, Table};
@@ -18,6 +19,9 @@ const LATEST: usize = 4;
 const TREND: usize = 64;
 /// What stands for no share: nothing was counted in the window.
 const NONE: &str = "–";
+
+/// One line, below the header.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +45,7 @@ pub fn render(table: &Table, look: Look) -> String {
 
 fn grid(look: Look, header: Vec<String>, left: usize) -> Grid {
     let mut grid = Grid::new();
-    grid.load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(look.width);
+    grid.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
     if look.colour {
         grid.enforce_styling();
     } else {
@@ -110,7 +112,7 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
     }
     let longest = rows.values().max_by_key(|rows| rows.len())?;
     // A narrow terminal keeps the trend rather than the older of the latest steps.
-    let fitting = (usize::from(look.width).saturating_sub(36) / 11).clamp(1, LATEST);
+    let fitting = (usize::from(look.width).saturating_sub(30) / 13).clamp(1, LATEST);
     let latest = longest.get(longest.len().saturating_sub(fitting)..)?;
     let share = |column: &Column, row: usize| match column.data.cell(row) {
         Cell::Float(value) if value.is_finite() => Some(value),
@@ -119,12 +121,15 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
 
     let others = shares.len() - 1;
     let names = rows.keys().map(|name| name.chars().count()).max()?.max("country".len());
-    // Every column has a space on either side and a share takes nine places.
-    let taken = names + 2 + (latest.len() + others) * 11 + 2;
+    // A space on either side of a field, one between two; a step takes at most ten places.
+    let step_width = step(table, *latest.last()?).map_or(8, |step| step.len());
+    let taken = (names + 3) + 2 + (latest.len() + others) * (step_width + 3);
     let trend = usize::from(look.width).saturating_sub(taken).clamp(8, TREND);
     let mut header = vec!["country".to_owned(), "trend".to_owned()];
     header.extend(latest.iter().filter_map(|row| step(table, *row)));
-    header.extend(shares.iter().skip(1).map(|c| c.name.clone()));
+    header.extend(
+        shares.iter().skip(1).filter_map(|c| Some(c.name.strip_prefix("share_organic_")?.to_owned())),
+    );
     let mut grid = grid(look, header, 2);
     for (name, rows) in rows.iter().take(SCREENFUL) {
         let series: Vec<Option<f64>> = rows.iter().map(|row| share(first, *row)).collect();
@@ -151,8 +156,7 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
     if rows.len() > SCREENFUL {
         let _ = writeln!(drawn, "{} more countries not shown", rows.len() - SCREENFUL);
     }
-    let _ =
-        writeln!(drawn, "All {} rows: --target X.csv, X.parquet, X.json or - for CSV here.", table.rows());
+    let _ = writeln!(drawn, "All {} rows: --target X.csv, X.parquet or -", table.rows());
     Some(drawn)
 }
 
