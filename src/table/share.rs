@@ -211,15 +211,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wilson_agrees_with_published_values() {
-        // By hand: at one half the bounds are 1/2 -+ z / (2 sqrt(n + z^2)), at zero z^2 / (n + z^2).
-        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-        let (low, high) = wilson(0.5, 20.0).unwrap();
-        assert!(close(low, 0.299_298_011) && close(high, 0.700_701_989), "{low} {high}");
-        let (low, high) = wilson(0.0, 20.0).unwrap();
-        assert!(low == 0.0 && close(high, 0.161_125_158), "{high}");
-        assert_eq!(wilson(1.0, 20.0).unwrap().1, 1.0);
-        assert_eq!(wilson(1.5, 20.0), None);
+    fn wilson_agrees_with_its_closed_forms() {
+        // At one half the bounds are 1/2 -+ z / (2 sqrt(n + z^2)); at zero the
+        // upper one is z^2 / (n + z^2).
+        let (z2, n) = (Z95 * Z95, 20.0);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-14;
+        let (low, high) = wilson(0.5, n).unwrap();
+        let half = Z95 / (2.0 * (n + z2).sqrt());
+        assert!(close(low, 0.5 - half) && close(high, 0.5 + half), "{low} {high}");
+        assert!((low - 0.2993).abs() < 1e-4);
+        let (low, high) = wilson(0.0, n).unwrap();
+        assert!(low == 0.0 && close(high, z2 / (n + z2)), "{high}");
+        assert_eq!(wilson(1.0, n).unwrap().1, 1.0);
+        assert_eq!(wilson(1.5, n), None);
         assert_eq!(wilson(0.5, 0.0), None);
     }
 
