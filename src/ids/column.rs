@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::entries::Entries;
 use crate::parquet::encoding::{ByteArrays, Numbers};
-use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageMeta, Physical, page};
+use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, page};
 use crate::storage::Object;
 use crate::{Error, Result};
 
@@ -71,13 +71,13 @@ impl<'a> Chunk<'a> {
     }
 
     /// Opens a page from its stored bytes.
-    pub fn open<'b>(
+    pub fn open(
         &self,
-        body: &'b [u8],
+        body: &[u8],
         page: &PageMeta,
-        buffer: &'b mut Vec<u8>,
+        buffer: &mut Vec<u8>,
         cost: &mut Cost,
-    ) -> Result<OpenPage<'b>> {
+    ) -> Result<PageLayout> {
         cost.pages_read += 1;
         cost.bytes_read += body.len() as u64;
         cost.bytes_decompressed += u64::from(page.uncompressed_len);
@@ -88,7 +88,7 @@ impl<'a> Chunk<'a> {
     fn dictionary(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<()> {
         let Some(page) = &self.pages.dictionary else { return Ok(()) };
         let body = self.body(page)?;
-        let open = self.open(&body, page, buffer, cost)?;
+        let open = self.open(&body, page, buffer, cost)?.view(&body, buffer);
         each_value(self.leaf, &open, open.rows, |value| entries.push(value))
     }
 }

@@ -6,21 +6,12 @@
 //! passed over whole is never opened.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::column::{Chunk, Column, Cost, each_number, each_value, is_numeric};
 use super::entries::Entries;
 use super::runs::{Runs, Segment};
-use crate::parquet::{Encoding, OpenPage, PageMeta};
+use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta};
 use crate::{Error, Result};
-
-/// Bytes of the page at hand.
-#[derive(Debug, Clone, Default)]
-struct Span {
-    /// In the decompressed buffer rather than in the stored body.
-    decompressed: bool,
-    range: Range<usize>,
-}
 
 /// The rows of the page at hand, as far as they are not null.
 #[derive(Default)]
@@ -80,10 +71,9 @@ pub struct Cursor<'a> {
     pending: u32,
     body: Cow<'a, [u8]>,
     buffer: Vec<u8>,
-    level_span: Span,
+    layout: PageLayout,
     /// `None` where no row of the page is null.
     levels: Option<Runs>,
-    value_span: Span,
     values: Values,
     /// What was read.
     pub cost: Cost,
@@ -105,9 +95,8 @@ impl<'a> Cursor<'a> {
             pending: 0,
             body: Cow::Borrowed(&[]),
             buffer,
-            level_span: Span::default(),
+            layout: PageLayout::default(),
             levels: None,
-            value_span: Span::default(),
             values: Values::Closed,
             cost,
         };
@@ -158,58 +147,16 @@ impl<'a> Cursor<'a> {
         self.values = Values::Closed;
         self.levels = None;
         self.body = chunk.body(page)?;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let opened = chunk.open(&self.body, page, &mut buffer, &mut self.cost);
-        let outcome = opened.and_then(|open| {
-            let body: &[u8] = &self.body;
-            // Slices of the page cannot be kept beside the buffer that holds
-            // them; their places can.
-            let span = |part: &[u8]| {
-                let within = |whole: &[u8]| {
-                    let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-                    (at + part.len() <= whole.len()).then_some(at..at + part.len())
-                };
-                match within(body) {
-                    Some(range) => Span { decompressed: false, range },
-                    None => {
-                        // All that is not in the body is in the buffer; its start is found below.
-                        Span {
-                            decompressed: true,
-                            range: part.as_ptr() as usize..part.as_ptr() as usize + part.len(),
-                        }
-                    }
-                }
-            };
-            let level_span = open.definition.map(span);
-            let value_span = span(open.values);
-            let levels = match open.definition {
-                Some(bytes) => Some(present(bytes, chunk.leaf.max_definition, open.rows)?),
-                None => None,
-            };
-            let count = levels.as_ref().map_or(open.rows, |(present, _)| *present);
-            let values = decode(chunk, &open, count, &mut self.entries, self.raw)?;
-            Ok((level_span, value_span, levels, values))
-        });
-        self.buffer = buffer;
-        let (level_span, value_span, levels, values) = outcome?;
-        let base = self.buffer.as_ptr() as usize;
-        let settle = |span: Span| {
-            if span.decompressed {
-                let start = span.range.start.wrapping_sub(base);
-                Span { range: start..start.wrapping_add(span.range.len()), ..span }
-            } else {
-                span
-            }
-        };
-        self.value_span = settle(value_span);
-        self.levels = match (levels, level_span) {
-            (Some((present, runs)), Some(span)) if present < page.values => {
-                self.level_span = settle(span);
-                Some(runs)
-            }
-            _ => None,
-        };
-        self.values = values;
+        self.layout = chunk.open(&self.body, page, &mut self.buffer, &mut self.cost)?;
+        let open = self.layout.view(&self.body, &self.buffer);
+        let mut count = open.rows;
+        if let Some(bytes) = open.definition {
+            let (present, levels) = present(bytes, chunk.leaf.max_definition, open.rows)?;
+            count = present;
+            // Where no row is null, nobody needs the levels again.
+            self.levels = (present < open.rows).then_some(levels);
+        }
+        self.values = decode(chunk, &open, count, &mut self.entries, self.raw)?;
         Ok(())
     }
 
@@ -279,7 +226,7 @@ impl<'a> Cursor<'a> {
     fn segment_at_hand(&mut self) -> Result<Segment> {
         let mut most = self.left;
         if let Some(levels) = &mut self.levels {
-            let level_bytes = bytes(&self.level_span, &self.body, &self.buffer);
+            let level_bytes = levels_of(&self.layout, &self.body, &self.buffer);
             match levels.segment(level_bytes)? {
                 Segment::Packed { len } => return Ok(Segment::Packed { len: len.min(most) }),
                 Segment::Run { value, len } if value == max_level(self.column) => most = most.min(len),
@@ -289,7 +236,7 @@ impl<'a> Cursor<'a> {
             }
         }
         Ok(match &mut self.values {
-            Values::Ids(runs) => match runs.segment(bytes(&self.value_span, &self.body, &self.buffer))? {
+            Values::Ids(runs) => match runs.segment(self.layout.values.of(&self.body, &self.buffer))? {
                 Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
                 Segment::Packed { len } => Segment::Packed { len: len.min(most) },
             },
@@ -339,13 +286,13 @@ impl<'a> Cursor<'a> {
                 let take = left.min(256);
                 let Some(levels) = &mut self.levels else { break };
                 let out = block.get_mut(..take as usize).unwrap_or_default();
-                levels.read_u16(bytes(&self.level_span, &self.body, &self.buffer), out)?;
+                levels.read_u16(levels_of(&self.layout, &self.body, &self.buffer), out)?;
                 values += count_present(out, max_level(self.column));
                 left -= take;
             }
         }
         match &mut self.values {
-            Values::Ids(runs) => runs.skip(bytes(&self.value_span, &self.body, &self.buffer), values)?,
+            Values::Ids(runs) => runs.skip(self.layout.values.of(&self.body, &self.buffer), values)?,
             Values::Slots { at, .. } | Values::Bits { at, .. } => *at += values as usize,
             Values::Closed => {}
         }
@@ -397,7 +344,7 @@ impl<'a> Cursor<'a> {
         narrow: impl Fn(u32) -> T,
         ids: &impl Fn(&mut Runs, &[u8], &mut [T]) -> Result<()>,
     ) -> Result<()> {
-        let value_bytes = bytes(&self.value_span, &self.body, &self.buffer);
+        let value_bytes = self.layout.values.of(&self.body, &self.buffer);
         let values = &mut self.values;
         let mut take_values = |out: &mut [T]| match values {
             Values::Ids(runs) => ids(runs, value_bytes, out),
@@ -412,7 +359,7 @@ impl<'a> Cursor<'a> {
             _ => Err(Error::internal("slots were asked of a page of numbers")),
         };
         let Some(levels) = &mut self.levels else { return take_values(out) };
-        let level_bytes = bytes(&self.level_span, &self.body, &self.buffer);
+        let level_bytes = levels_of(&self.layout, &self.body, &self.buffer);
         let (max, null) = (max_level(self.column), narrow(self.entries.null()));
         let mut block = [0u16; 256];
         for out in out.chunks_mut(block.len()) {
@@ -444,7 +391,7 @@ impl<'a> Cursor<'a> {
             let flags = block.get_mut(..out.len()).unwrap_or_default();
             if let Some(levels) = &mut self.levels {
                 levels
-                    .read_u16(bytes(&self.level_span, &self.body, &self.buffer), flags)
+                    .read_u16(levels_of(&self.layout, &self.body, &self.buffer), flags)
                     .map_err(|e| self.place(e))?;
             } else {
                 #[allow(clippy::cast_possible_truncation)] // levels are few
@@ -471,9 +418,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn bytes<'b>(span: &Span, body: &'b [u8], buffer: &'b [u8]) -> &'b [u8] {
-    let whole = if span.decompressed { buffer } else { body };
-    whole.get(span.range.clone()).unwrap_or_default()
+fn levels_of<'b>(layout: &PageLayout, body: &'b [u8], buffer: &'b [u8]) -> &'b [u8] {
+    layout.definition.as_ref().map(|span| span.of(body, buffer)).unwrap_or_default()
 }
 
 fn max_level(column: &Column<'_>) -> u32 {

@@ -25,5 +25,5 @@ pub use codec::Codec;
 mod tests;
 
 pub use footer::{ChunkMeta, FileMeta, RowGroupMeta, Statistics};
-pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageMeta};
+pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageLayout, PageMeta, Span};
 pub use schema::{Leaf, Logical, Physical, Unit};

@@ -17,9 +17,10 @@ use crate::{Error, Result};
 const HEADER_GUESS: u64 = 256;
 
 /// `parquet.thrift`, `Encoding`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// One value after the other.
+    #[default]
     Plain,
     /// Indices into the chunk's dictionary page (`PLAIN_DICTIONARY`, `RLE_DICTIONARY`).
     Dictionary,
@@ -386,50 +387,102 @@ pub struct OpenPage<'a> {
     pub encoding: Encoding,
 }
 
+/// Some bytes of a page: of its stored body, or of the buffer that it was
+/// decompressed into.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    decompressed: bool,
+    range: Range<usize>,
+}
+
+impl Span {
+    /// The bytes.
+    #[inline]
+    pub fn of<'b>(&self, body: &'b [u8], buffer: &'b [u8]) -> &'b [u8] {
+        let whole = if self.decompressed { buffer } else { body };
+        whole.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// Where levels and values of a page are, apart from the bytes, so that it can
+/// be kept beside the buffer that holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageLayout {
+    /// Rows (dictionary entries, in a dictionary page).
+    pub rows: u32,
+    /// See [`OpenPage::definition`].
+    pub definition: Option<Span>,
+    /// See [`OpenPage::values`].
+    pub values: Span,
+    /// How the values are encoded.
+    pub encoding: Encoding,
+}
+
+impl PageLayout {
+    /// The page itself, from the bytes that it was laid out from.
+    pub fn view<'b>(&self, body: &'b [u8], buffer: &'b [u8]) -> OpenPage<'b> {
+        OpenPage {
+            rows: self.rows,
+            definition: self.definition.as_ref().map(|span| span.of(body, buffer)),
+            values: self.values.of(body, buffer),
+            encoding: self.encoding,
+        }
+    }
+}
+
 /// Opens a page of `leaf`: verifies its checksum, decompresses it and tells
-/// levels from values. `bytes` are those of `page.body`; `buffer` is reused
+/// levels from values. `body` holds the bytes of `page.body`; `buffer` is reused
 /// from page to page.
 ///
 /// # Errors
 /// `Format` when the page is damaged, `Unsupported` for codecs and level
 /// encodings that are not supported.
-pub fn open<'b>(
-    bytes: &'b [u8],
+pub fn open(
+    body: &[u8],
     page: &PageMeta,
     codec: Codec,
     leaf: &Leaf,
-    buffer: &'b mut Vec<u8>,
-) -> Result<OpenPage<'b>> {
+    buffer: &mut Vec<u8>,
+) -> Result<PageLayout> {
     if let Some(crc) = page.crc {
-        let found = crc32fast::hash(bytes);
+        let found = crc32fast::hash(body);
         if found != crc {
             return Err(damaged(format!("a page with checksum {found:08x}"))
                 .expected(format!("{crc:08x}, as its header says")));
         }
     }
-    let uncompressed_len = page.uncompressed_len as usize;
-    let max_definition = leaf.max_definition;
+    let len = page.uncompressed_len as usize;
+    let short = || damaged("a page that is shorter than its levels");
+    let has_levels = leaf.max_definition > 0;
     let (definition, values) = match page.kind {
-        PageKind::Dictionary => (None, decompress(codec, bytes, uncompressed_len, buffer)?),
+        PageKind::Dictionary => (None, unpack(codec, body, 0, len, buffer)?),
         PageKind::V1 { definition_encoding } => {
-            let body = decompress(codec, bytes, uncompressed_len, buffer)?;
-            if max_definition == 0 { (None, body) } else { split_v1(body, definition_encoding)? }
+            let whole = unpack(codec, body, 0, len, buffer)?;
+            if has_levels { split_v1(whole, body, buffer, definition_encoding)? } else { (None, whole) }
         }
         PageKind::V2 { definition_len, repetition_len, is_compressed, .. } => {
-            let short = || damaged("a page that is shorter than its levels");
-            let (repetition, rest) = bytes.split_at_checked(repetition_len as usize).ok_or_else(short)?;
-            let (definition, rest) = rest.split_at_checked(definition_len as usize).ok_or_else(short)?;
-            let len = uncompressed_len.checked_sub(repetition.len() + definition.len()).ok_or_else(short)?;
+            let definition = repetition_len as usize..(repetition_len as usize + definition_len as usize);
+            let len = len.checked_sub(definition.end).ok_or_else(short)?;
             let codec = if is_compressed { codec } else { Codec::Uncompressed };
-            let values = decompress(codec, rest, len, buffer)?;
-            ((max_definition > 0).then_some(definition), values)
+            let values = unpack(codec, body, definition.end, len, buffer)?;
+            (has_levels.then_some(Span { decompressed: false, range: definition }), values)
         }
     };
-    Ok(OpenPage { rows: page.values, definition, values, encoding: page.encoding })
+    Ok(PageLayout { rows: page.values, definition, values, encoding: page.encoding })
+}
+
+/// Decompresses `body[start..]`, to `len` bytes.
+fn unpack(codec: Codec, body: &[u8], start: usize, len: usize, buffer: &mut Vec<u8>) -> Result<Span> {
+    let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
+    decompress(codec, stored, len, buffer)?;
+    Ok(match codec {
+        Codec::Uncompressed => Span { decompressed: false, range: start..start + len },
+        _ => Span { decompressed: true, range: 0..len },
+    })
 }
 
 /// Levels of a V1 page begin with their length: Encodings.md, "RLE".
-fn split_v1(body: &[u8], encoding: Encoding) -> Result<(Option<&[u8]>, &[u8])> {
+fn split_v1(whole: Span, body: &[u8], buffer: &[u8], encoding: Encoding) -> Result<(Option<Span>, Span)> {
     match encoding {
         Encoding::Rle => {}
         Encoding::BitPacked => {
@@ -439,8 +492,13 @@ fn split_v1(body: &[u8], encoding: Encoding) -> Result<(Option<&[u8]>, &[u8])> {
         }
         other => return Err(damaged(format!("definition levels in encoding {other:?}")).expected("RLE")),
     }
-    let short = || damaged("a page that is shorter than its definition levels");
-    let (len, rest) = body.split_first_chunk::<4>().ok_or_else(short)?;
-    let (levels, values) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or_else(short)?;
-    Ok((Some(levels), values))
+    let levels = whole.of(body, buffer).split_first_chunk::<4>().and_then(|(len, rest)| {
+        let len = u32::from_le_bytes(*len) as usize;
+        (len <= rest.len()).then(|| whole.range.start + 4..whole.range.start + 4 + len)
+    });
+    let Some(levels) = levels else {
+        return Err(damaged("a page that is shorter than its definition levels"));
+    };
+    let values = Span { range: levels.end..whole.range.end, ..whole };
+    Ok((Some(Span { range: levels, ..values.clone() }), values))
 }

@@ -178,12 +178,12 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
             let mut dictionary = vec![];
             if let Some(page) = &pages.dictionary {
                 let bytes = object.read(page.body.clone())?;
-                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?;
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?.view(&bytes, &buffer);
                 dictionary = values(open.encoding, open.values, leaf, open.rows)?;
             }
             for page in &pages.data {
                 let bytes = object.read(page.body.clone())?;
-                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?;
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?.view(&bytes, &buffer);
                 let levels = match open.definition {
                     Some(bytes) => unpacked(HybridRle::new(bytes, 1, open.rows)?)?,
                     None => vec![1; open.rows as usize],
