@@ -222,6 +222,22 @@ impl<'a> Cursor<'a> {
         segment.map_err(|e| self.place(e))
     }
 
+    /// Passes over `n` rows, then looks at the next ones: what walking runs does
+    /// for every run.
+    #[inline]
+    pub fn segment_after(&mut self, n: u32) -> Result<Segment> {
+        if n < self.left
+            && self.levels.is_none()
+            && let Values::Ids(runs) = &mut self.values
+            && let Some(segment) = runs.segment_after(self.layout.values.of(&self.body, &self.buffer), n)
+        {
+            self.left -= n;
+            return Ok(segment.at_most(self.left));
+        }
+        self.skip(n)?;
+        self.segment()
+    }
+
     #[inline]
     fn segment_at_hand(&mut self) -> Result<Segment> {
         let mut most = self.left;

@@ -32,6 +32,15 @@ impl Segment {
         }
     }
 
+    /// The first `most` values of it.
+    #[inline]
+    pub fn at_most(self, most: u32) -> Self {
+        match self {
+            Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
+            Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.len() == 0
@@ -81,6 +90,43 @@ impl Runs {
             self.load(bytes)?;
         }
         Ok(if self.packed {
+            Segment::Packed { len: self.left }
+        } else {
+            Segment::Run { value: self.value, len: self.left }
+        })
+    }
+
+    /// Passes over `n` values, then looks at the next: declines (`None`, nothing
+    /// passed) unless they end with the run at hand or within it, and the next
+    /// run is a short repeated one. A fast path of [`Self::skip`] and
+    /// [`Self::segment`].
+    #[inline]
+    pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<Segment> {
+        if n < self.left {
+            self.advance(n);
+        } else {
+            if n > self.left {
+                return None;
+            }
+            // A header of one byte, even: a repeated value.
+            let header = *bytes.get(self.next)?;
+            let len = u32::from(header >> 1);
+            let size = usize::from(self.width.div_ceil(8));
+            if header & 0x81 != 0 || len == 0 || len > self.unread || size > 2 {
+                return None;
+            }
+            let low = u32::from(*bytes.get(self.next + 1)?);
+            let value = if size == 2 { low | u32::from(*bytes.get(self.next + 2)?) << 8 } else { low };
+            if value >= self.limit || size == 0 {
+                return None;
+            }
+            self.packed = false;
+            self.value = value;
+            self.left = len;
+            self.unread -= len;
+            self.next += 1 + size;
+        }
+        Some(if self.packed {
             Segment::Packed { len: self.left }
         } else {
             Segment::Run { value: self.value, len: self.left }
@@ -165,44 +211,42 @@ impl Runs {
         }
     }
 
-    /// Reads `out.len()` values of at most 16 bits.
+    /// Reads `out.len()` values, which fit 16 bits because the limit does.
     #[inline]
     pub fn read_u16(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
         debug_assert!(self.limit <= 1 << 16);
-        let limit = self.limit;
+        if self.width > 16 {
+            return self.read_too_wide(bytes, out);
+        }
+        #[allow(clippy::cast_possible_truncation)] // below the limit
+        let narrow = |v| v as u16;
         self.read(
             bytes,
             out,
-            |bytes, bit, width, out| {
-                unpack::unpack_u16(bytes, bit, width, out);
-                // A width past 16 bits would cut ids off: its values cannot be trusted.
-                if width > 16 {
-                    return (0..out.len())
-                        .map(|i| unpack::value_at(bytes, bit + i * usize::from(width), width))
-                        .max()
-                        .unwrap_or(0);
-                }
-                u32::from(out.iter().copied().max().unwrap_or(0))
-            },
-            #[allow(clippy::cast_possible_truncation)]
-            |v| v as u16,
-            limit,
+            |bytes, bit, width, out| unpack::unpack_u16(bytes, bit, width, out).into(),
+            narrow,
         )
+    }
+
+    /// The same where a writer has used more bits than its dictionary needs.
+    #[cold]
+    fn read_too_wide(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
+        for out in out.chunks_mut(256) {
+            let mut wide = [0; 256];
+            let wide = wide.get_mut(..out.len()).unwrap_or_default();
+            self.read_u32(bytes, wide)?;
+            for (to, from) in out.iter_mut().zip(wide) {
+                #[allow(clippy::cast_possible_truncation)] // below the limit
+                let value = *from as u16;
+                *to = value;
+            }
+        }
+        Ok(())
     }
 
     /// Reads `out.len()` values.
     pub fn read_u32(&mut self, bytes: &[u8], out: &mut [u32]) -> Result<()> {
-        let limit = self.limit;
-        self.read(
-            bytes,
-            out,
-            |bytes, bit, width, out| {
-                unpack::unpack_u32(bytes, bit, width, out);
-                out.iter().copied().max().unwrap_or(0)
-            },
-            |v| v,
-            limit,
-        )
+        self.read(bytes, out, unpack::unpack_u32, |v| v)
     }
 
     #[inline]
@@ -212,23 +256,23 @@ impl Runs {
         mut out: &mut [T],
         unpack: impl Fn(&[u8], usize, u8, &mut [T]) -> u32,
         narrow: impl Fn(u32) -> T,
-        limit: u32,
     ) -> Result<()> {
         while !out.is_empty() {
-            let segment = self.segment(bytes)?;
-            let take = (segment.len() as usize).min(out.len());
-            if take == 0 {
-                return Err(self.short("the page", bytes.len()));
-            }
-            let (head, tail) = out.split_at_mut(take);
-            match segment {
-                Segment::Run { value, .. } => head.fill(narrow(value)),
-                Segment::Packed { .. } => {
-                    let max = unpack(bytes, self.bit, self.width, head);
-                    if max >= limit {
-                        return Err(self.out_of_range(max));
-                    }
+            if self.left == 0 {
+                if self.unread == 0 {
+                    return Err(self.short("the page", bytes.len()));
                 }
+                self.load(bytes)?;
+            }
+            let take = (self.left as usize).min(out.len());
+            let (head, tail) = out.split_at_mut(take);
+            if self.packed {
+                let max = unpack(bytes, self.bit, self.width, head);
+                if max >= self.limit {
+                    return Err(self.out_of_range(max));
+                }
+            } else {
+                head.fill(narrow(self.value));
             }
             #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
             self.advance(take as u32);
@@ -259,7 +303,7 @@ mod tests {
     /// A plain encoder: runs of eight or more repeat, the rest is packed.
     fn encode(values: &[u32], width: u8) -> Vec<u8> {
         let mut out = vec![];
-        let mut header = |out: &mut Vec<u8>, mut n: u32| loop {
+        let header = |out: &mut Vec<u8>, mut n: u32| loop {
             let more = n > 0x7f;
             out.push((n & 0x7f) as u8 | if more { 0x80 } else { 0 });
             n >>= 7;
@@ -276,22 +320,15 @@ mod tests {
                 at += run;
             } else {
                 header(&mut out, 1 << 1 | 1);
-                let mut bits = 0u128;
-                let mut group = vec![];
-                for i in 0..8 {
-                    let v = values.get(at + i).copied().unwrap_or(0);
-                    for b in 0..width {
-                        group.push(v >> b & 1);
-                    }
-                }
-                for chunk in group.chunks(8) {
-                    bits = 0;
-                    for (i, b) in chunk.iter().enumerate() {
-                        bits |= u128::from(*b) << i;
-                    }
-                    out.push(bits as u8);
-                }
-                let _ = bits;
+                let bits: Vec<u32> = (0..8)
+                    .flat_map(|i| {
+                        let value = values.get(at + i).copied().unwrap_or(0);
+                        (0..width).map(move |bit| value >> bit & 1)
+                    })
+                    .collect();
+                out.extend(
+                    bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |b, bit| b << 1 | *bit as u8)),
+                );
                 at += 8;
             }
         }
@@ -302,7 +339,7 @@ mod tests {
         #[test]
         fn reads_back_in_any_steps(
             runs in proptest::collection::vec((0u32..1 << 12, 1usize..40), 0..40),
-            steps in proptest::collection::vec((0u8..3, 1u32..70), 1..60),
+            steps in proptest::collection::vec((0u8..4, 1u32..70), 1..60),
         ) {
             let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n(*v, *n)).collect();
             let bytes = encode(&values, 12);
@@ -312,6 +349,15 @@ mod tests {
                 let n = (*n).min(reader.remaining());
                 match kind {
                     0 => reader.skip(&bytes, n).unwrap(),
+                    3 => {
+                        let mut slow = reader.clone();
+                        slow.skip(&bytes, n).unwrap();
+                        let want = slow.segment(&bytes).unwrap();
+                        match reader.segment_after(&bytes, n) {
+                            Some(segment) => prop_assert_eq!(segment, want),
+                            None => reader.skip(&bytes, n).unwrap(),
+                        }
+                    }
                     1 => {
                         let mut out = vec![0u16; n as usize];
                         reader.read_u16(&bytes, &mut out).unwrap();

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! 1. The key is fixed, so the sums stay in registers.
-//! 2. Paid is what all rows sum to less organic: a row takes part in one or two
-//!    sums by a mask, without a branch.
+//! 2. Paid is what all rows sum to less organic, and organic is one row in a
+//!    stretch: one sum is a vector, the other takes single rows.
 //! 3. Values whose magnitude leaves room (`max * rows < 2^31`) are gathered 16
 //!    at a time as 32-bit integers.
 
@@ -78,25 +78,31 @@ mod avx512 {
         debug_assert!(values.len() <= super::STRETCH);
         let rows = values.len().min(channels.len());
         let organic_slot = _mm256_set1_epi16(organic as i16);
-        let (mut all, mut own) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        let mut all = _mm512_setzero_si512();
+        let mut own = 0i64;
         for at in (0..rows).step_by(16) {
             let left = rows - at;
             let there: __mmask16 = if left >= 16 { u16::MAX } else { (1 << left) - 1 };
             // SAFETY: lanes past the stretch are masked off and not touched; the
             // lanes gathered are slots of `ints`.
-            let (channels, values) = unsafe {
+            let (channels, sixteen) = unsafe {
                 let channels = _mm256_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast());
                 let slots = _mm256_maskz_loadu_epi16(there, values.as_ptr().add(at).cast());
                 let slots = _mm512_cvtepu16_epi32(slots);
                 let zero = _mm512_setzero_si512();
                 (channels, _mm512_mask_i32gather_epi32::<4>(zero, there, slots, ints.as_ptr()))
             };
-            let is_organic = _mm256_mask_cmpeq_epi16_mask(there, channels, organic_slot);
-            all = _mm512_add_epi32(all, values);
-            own = _mm512_mask_add_epi32(own, is_organic, own, values);
+            all = _mm512_add_epi32(all, sixteen);
+            // One channel in some twenty-five is organic: its few rows are added one by one.
+            let mut organic = _mm256_mask_cmpeq_epi16_mask(there, channels, organic_slot);
+            while organic != 0 {
+                let row = at + organic.trailing_zeros() as usize;
+                organic &= organic - 1;
+                // SAFETY: rows of the mask are rows of the stretch, their slots those of `ints`.
+                own += i64::from(unsafe { *ints.get_unchecked(usize::from(*values.get_unchecked(row))) });
+            }
         }
         let all = i64::from(_mm512_reduce_add_epi32(all));
-        let own = i64::from(_mm512_reduce_add_epi32(own));
         [all - own, own]
     }
 }

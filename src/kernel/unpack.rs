@@ -12,38 +12,46 @@
 //!    lanes is: gather each lane's bytes (`vpermb`), shift each lane by its own
 //!    amount, mask.
 //! 2. 32 lanes of `width` bits are `4 * width` whole bytes: the lane's byte
-//!    numbers and shifts are the same for every following vector, whatever bit
-//!    the first one starts at. They are computed once a call.
-//! 3. Vectors load 64 bytes; they stop where fewer are left and the portable
-//!    loop, which takes 8 bytes at a time and then the last few one by one,
-//!    finishes.
+//!    numbers and shifts are the same for every following vector. They depend
+//!    on the width and on the bit within a byte that the first value starts at;
+//!    all of these tables are made at compile time.
+//! 3. Loads and stores are masked at the ends of input and output: runs are
+//!    often shorter than a vector.
+//! 4. The largest value comes for one instruction a vector. Callers hold it
+//!    against the size of the dictionary: ids are range-checked for next to
+//!    nothing.
+//!
+//! Tried and left out: computing the tables per call cost more than the
+//! unpacking, since runs of counts are some 20 values long.
 
 /// Unpacks `out.len()` values of `width` bits, the first of which starts at bit
-/// `start` of `bytes`. Bits past the end of `bytes` read as zero; callers check
-/// the length of a run before they unpack it.
+/// `start` of `bytes`; returns the largest. Bits past the end of `bytes` read as
+/// zero; callers check the length of a run before they unpack it.
 ///
-/// `width` is at most 16 here; higher bits of a wider value are cut off.
+/// `width` is at most 16; higher bits of a wider value are cut off.
 #[inline]
-pub fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) {
+pub fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
     #[cfg(target_arch = "x86_64")]
     if width <= 16 && super::cpu::avx512() {
         // SAFETY: the instruction sets that the function names were found.
         #[allow(unsafe_code)]
         return unsafe { avx512::unpack_u16(bytes, start, width, out) };
     }
-    portable_u16(bytes, start, width, out);
+    portable_u16(bytes, start, width, out)
 }
 
 /// The same without vectors.
-pub fn portable_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) {
+pub fn portable_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
     #[allow(clippy::cast_possible_truncation)] // masked to `width` bits
     portable(bytes, start, width, out, |v| v as u16);
+    out.iter().copied().max().unwrap_or(0)
 }
 
-/// Unpacks values of up to 32 bits.
-pub fn unpack_u32(bytes: &[u8], start: usize, width: u8, out: &mut [u32]) {
+/// Unpacks values of up to 32 bits; returns the largest.
+pub fn unpack_u32(bytes: &[u8], start: usize, width: u8, out: &mut [u32]) -> u32 {
     #[allow(clippy::cast_possible_truncation)] // masked to `width` bits
     portable(bytes, start, width, out, |v| v as u32);
+    out.iter().copied().max().unwrap_or(0)
 }
 
 #[inline]
@@ -77,93 +85,136 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
-pub mod avx512 {
+#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::indexing_slicing)]
+mod avx512 {
     //! AVX-512 F, BW, VBMI.
 
     use std::arch::x86_64::*;
+
+    /// Bytes and shifts of each lane, for one width and one first bit.
+    #[repr(C, align(64))]
+    #[derive(Clone, Copy)]
+    struct Lanes<S: Copy, const N: usize> {
+        bytes: [u8; 64],
+        shifts: [S; N],
+    }
+
+    type Narrow = Lanes<u16, 32>;
+    type Wide = Lanes<u32, 16>;
+
+    /// Widths 0 to 9: 32 lanes of 16 bits.
+    static NARROW: [[Narrow; 8]; 10] = {
+        let mut tables = [[Lanes { bytes: [0; 64], shifts: [0; 32] }; 8]; 10];
+        let mut at = 0;
+        // `for` is not to be had in constants.
+        while at < 10 * 8 * 32 {
+            let (width, first, lane) = (at / 256, at / 32 % 8, at % 32);
+            let bit = first + lane * width;
+            // At most (7 + 31 * 9) / 8 + 1 = 36: within the 64 bytes loaded.
+            tables[width][first].bytes[lane * 2] = (bit / 8) as u8;
+            tables[width][first].bytes[lane * 2 + 1] = (bit / 8) as u8 + 1;
+            tables[width][first].shifts[lane] = (bit % 8) as u16;
+            at += 1;
+        }
+        tables
+    };
+
+    /// Widths 0 to 16: 16 lanes of 32 bits.
+    static WIDE: [[Wide; 8]; 17] = {
+        let mut tables = [[Lanes { bytes: [0; 64], shifts: [0; 16] }; 8]; 17];
+        let mut at = 0;
+        while at < 17 * 8 * 16 {
+            let (width, first, lane) = (at / 128, at / 16 % 8, at % 16);
+            let bit = first + lane * width;
+            let mut byte = 0;
+            while byte < 4 {
+                // At most (7 + 15 * 16) / 8 + 3 = 33: within the 64 bytes loaded.
+                tables[width][first].bytes[lane * 4 + byte] = (bit / 8) as u8 + byte as u8;
+                byte += 1;
+            }
+            tables[width][first].shifts[lane] = (bit % 8) as u32;
+            at += 1;
+        }
+        tables
+    };
+
+    /// The 64 bytes from `at` on, zeros past the end.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn load(bytes: &[u8], at: usize) -> __m512i {
+        let left = bytes.len().saturating_sub(at);
+        let there = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
+        // SAFETY: bytes past the end are masked off and not touched.
+        unsafe { _mm512_maskz_loadu_epi8(there, bytes.as_ptr().wrapping_add(at).cast()) }
+    }
 
     /// See [`super::unpack_u16`].
     ///
     /// # Safety
     /// - The CPU has AVX-512 F, BW and VBMI ([`crate::kernel::cpu::avx512`]).
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) {
-        let (done, bit) =
-            if width <= 9 { narrow(bytes, start, width, out) } else { wide(bytes, start, width, out) };
-        if let Some(rest) = out.get_mut(done..) {
-            super::portable_u16(bytes, bit, width, rest);
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
+        let (width, first) = (usize::from(width), start % 8);
+        if width <= 9 {
+            narrow(bytes, start, width, first, out)
+        } else {
+            wide(bytes, start, width, first, out)
         }
     }
 
-    /// Widths up to 9: 32 lanes of 16 bits. Returns values done and the next bit.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn narrow(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> (usize, usize) {
-        let mut lane_bytes = [0u8; 64];
-        let mut lane_shifts = [0u16; 32];
-        for lane in 0..32usize {
-            let bit = (start & 7) + lane * usize::from(width);
-            // At most (7 + 31 * 9) / 8 + 1 = 36: within the 64 bytes loaded.
-            lane_bytes[lane * 2] = (bit >> 3) as u8;
-            lane_bytes[lane * 2 + 1] = (bit >> 3) as u8 + 1;
-            lane_shifts[lane] = (bit & 7) as u16;
-        }
-        // SAFETY: both arrays are as long as the vectors.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    fn narrow(bytes: &[u8], start: usize, width: usize, first: usize, out: &mut [u16]) -> u16 {
+        let lanes = &NARROW[width][first];
+        // SAFETY: both arrays are 64 bytes long and aligned.
         let (index, shift) = unsafe {
-            (_mm512_loadu_si512(lane_bytes.as_ptr().cast()), _mm512_loadu_si512(lane_shifts.as_ptr().cast()))
+            (_mm512_load_si512(lanes.bytes.as_ptr().cast()), _mm512_load_si512(lanes.shifts.as_ptr().cast()))
         };
         let mask = _mm512_set1_epi16(((1u32 << width) - 1) as i16);
-        let step = 4 * usize::from(width);
-        let mut at = start >> 3;
-        let mut done = 0;
-        while done + 32 <= out.len() && at + 64 <= bytes.len() {
-            debug_assert!(bytes.get(at..at + 64).is_some() && out.get(done..done + 32).is_some());
-            // SAFETY: the loop's condition leaves 64 bytes to read and 32 slots to write.
-            unsafe {
-                let raw = _mm512_loadu_si512(bytes.as_ptr().add(at).cast());
-                let lanes = _mm512_srlv_epi16(_mm512_permutexvar_epi8(index, raw), shift);
-                _mm512_storeu_si512(out.as_mut_ptr().add(done).cast(), _mm512_and_si512(lanes, mask));
-            }
-            at += step;
-            done += 32;
+        let mut max = _mm512_setzero_si512();
+        let mut at = start / 8;
+        for out in out.chunks_mut(32) {
+            let there = if out.len() >= 32 { u32::MAX } else { (1 << out.len()) - 1 };
+            let spread = _mm512_permutexvar_epi8(index, load(bytes, at));
+            let values = _mm512_and_si512(_mm512_srlv_epi16(spread, shift), mask);
+            max = _mm512_mask_max_epu16(max, there, max, values);
+            // SAFETY: lanes past the end of `out` are masked off.
+            unsafe { _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), there, values) };
+            at += 4 * width;
         }
-        (done, start + done * usize::from(width))
+        let half = _mm256_max_epu16(_mm512_castsi512_si256(max), _mm512_extracti64x4_epi64::<1>(max));
+        largest(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half)))
     }
 
-    /// Widths up to 16: 16 lanes of 32 bits, narrowed.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn wide(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> (usize, usize) {
-        let mut lane_bytes = [0u8; 64];
-        let mut lane_shifts = [0u32; 16];
-        for lane in 0..16usize {
-            let bit = (start & 7) + lane * usize::from(width);
-            // At most (7 + 15 * 16) / 8 + 3 = 33: within the 64 bytes loaded.
-            for byte in 0..4 {
-                lane_bytes[lane * 4 + byte] = (bit >> 3) as u8 + byte as u8;
-            }
-            lane_shifts[lane] = (bit & 7) as u32;
-        }
-        // SAFETY: both arrays are as long as the vectors.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    fn wide(bytes: &[u8], start: usize, width: usize, first: usize, out: &mut [u16]) -> u16 {
+        let lanes = &WIDE[width][first];
+        // SAFETY: both arrays are 64 bytes long and aligned.
         let (index, shift) = unsafe {
-            (_mm512_loadu_si512(lane_bytes.as_ptr().cast()), _mm512_loadu_si512(lane_shifts.as_ptr().cast()))
+            (_mm512_load_si512(lanes.bytes.as_ptr().cast()), _mm512_load_si512(lanes.shifts.as_ptr().cast()))
         };
         let mask = _mm512_set1_epi32((1i32 << width) - 1);
-        let step = 2 * usize::from(width);
-        let mut at = start >> 3;
-        let mut done = 0;
-        while done + 16 <= out.len() && at + 64 <= bytes.len() {
-            debug_assert!(bytes.get(at..at + 64).is_some() && out.get(done..done + 16).is_some());
-            // SAFETY: the loop's condition leaves 64 bytes to read and 16 slots to write.
-            unsafe {
-                let raw = _mm512_loadu_si512(bytes.as_ptr().add(at).cast());
-                let lanes = _mm512_srlv_epi32(_mm512_permutexvar_epi8(index, raw), shift);
-                let low = _mm512_cvtepi32_epi16(_mm512_and_si512(lanes, mask));
-                _mm256_storeu_si256(out.as_mut_ptr().add(done).cast(), low);
-            }
-            at += step;
-            done += 16;
+        let mut max = _mm512_setzero_si512();
+        let mut at = start / 8;
+        for out in out.chunks_mut(16) {
+            let there = if out.len() >= 16 { u16::MAX } else { (1 << out.len()) - 1 };
+            let spread = _mm512_permutexvar_epi8(index, load(bytes, at));
+            let values = _mm512_and_si512(_mm512_srlv_epi32(spread, shift), mask);
+            max = _mm512_mask_max_epu32(max, there, max, values);
+            let values = _mm512_cvtepi32_epi16(values);
+            // SAFETY: lanes past the end of `out` are masked off.
+            unsafe { _mm256_mask_storeu_epi16(out.as_mut_ptr().cast(), there, values) };
+            at += 2 * width;
         }
-        (done, start + done * usize::from(width))
+        _mm512_reduce_max_epu32(max) as u16
+    }
+
+    /// The largest of eight lanes: `vphminposuw` of the complement.
+    #[inline]
+    #[target_feature(enable = "sse4.1")]
+    fn largest(lanes: __m128i) -> u16 {
+        !(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(lanes, _mm_set1_epi16(-1)))) as u16)
     }
 }
 
@@ -191,7 +242,7 @@ mod tests {
         ) {
             let want = naive(&bytes, start, width, n);
             let mut wide = vec![0; n];
-            unpack_u32(&bytes, start, width, &mut wide);
+            prop_assert_eq!(unpack_u32(&bytes, start, width, &mut wide), want.iter().copied().max().unwrap_or(0));
             prop_assert_eq!(&wide, &want);
             for (i, v) in want.iter().enumerate() {
                 prop_assert_eq!(value_at(&bytes, start + i * usize::from(width), width), *v);
@@ -199,10 +250,11 @@ mod tests {
             if width <= 16 {
                 let want: Vec<u16> = want.iter().map(|v| *v as u16).collect();
                 let mut got = vec![0; n];
-                portable_u16(&bytes, start, width, &mut got);
+                let max = want.iter().copied().max().unwrap_or(0);
+                prop_assert_eq!(portable_u16(&bytes, start, width, &mut got), max);
                 prop_assert_eq!(&got, &want);
                 got.fill(7);
-                unpack_u16(&bytes, start, width, &mut got);
+                prop_assert_eq!(unpack_u16(&bytes, start, width, &mut got), max);
                 prop_assert_eq!(&got, &want);
             }
         }

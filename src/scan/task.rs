@@ -166,9 +166,9 @@ impl KeyRun {
         if at < self.end {
             return Ok(true);
         }
-        cursor.skip(at - self.passed)?;
+        let segment = cursor.segment_after(at - self.passed)?;
         self.passed = at;
-        match cursor.segment()? {
+        match segment {
             Segment::Run { value, len } => {
                 self.slot = value;
                 self.end = at.saturating_add(len);
