@@ -13,8 +13,6 @@ use crate::{Error, Result};
 pub struct Cost {
     /// Pages opened.
     pub pages_read: u64,
-    /// Data pages passed over unopened.
-    pub pages_skipped: u64,
     /// Bytes of the pages opened, as stored.
     pub bytes_read: u64,
     /// The same after decompression.
@@ -25,7 +23,6 @@ impl Cost {
     /// Adds another cost.
     pub fn merge(&mut self, other: Cost) {
         self.pages_read += other.pages_read;
-        self.pages_skipped += other.pages_skipped;
         self.bytes_read += other.bytes_read;
         self.bytes_decompressed += other.bytes_decompressed;
     }
@@ -58,6 +55,11 @@ impl<'a> Chunk<'a> {
     pub fn new(object: &'a dyn Object, leaf: &'a Leaf, meta: &ChunkMeta, rows: u64) -> Result<Self> {
         let pages = ChunkPages::walk(object, meta, leaf, rows).map_err(|e| e.in_column(&leaf.name()))?;
         Ok(Chunk { object, leaf, codec: Codec::from_id(meta.codec), pages })
+    }
+
+    /// Pages that it has, its dictionary included.
+    pub fn pages(&self) -> u64 {
+        self.pages.data.len() as u64 + u64::from(self.pages.dictionary.is_some())
     }
 
     /// Its data pages.

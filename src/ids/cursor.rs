@@ -282,10 +282,6 @@ impl<'a> Cursor<'a> {
                 return Ok(());
             }
             n -= whole;
-            // A page entered by this task from its first row on counts once.
-            if self.pending == 0 || whole > 0 {
-                self.cost.pages_skipped += 1;
-            }
             self.pending = 0;
             self.next_page += 1;
         }

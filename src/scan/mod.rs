@@ -1,6 +1,7 @@
 //! One pass over the inputs: from bytes to a partial aggregate.
 //!
 //! - [`plan`]: from a file's footer to the columns of its row groups.
+//! - [`skip`]: rows that bounds in the file rule out.
 //! - [`tables`]: what the slots of these columns mean.
 //! - [`task`]: a range of rows, summed.
 //!
@@ -9,6 +10,7 @@
 //! grid of its own; the grids are merged once, at the end.
 
 pub mod plan;
+pub mod skip;
 pub mod tables;
 pub mod task;
 
@@ -70,7 +72,8 @@ pub struct Profile {
     pub bytes_decompressed: u64,
     /// Data and dictionary pages opened.
     pub pages_read: u64,
-    /// Data pages of needed columns that were passed over.
+    /// Pages of needed columns that nobody opened; those of row groups that
+    /// their statistics rule out are not counted.
     pub pages_skipped: u64,
     /// Row groups by the kernel path taken.
     pub row_groups: Vec<RowGroupProfile>,
@@ -181,6 +184,8 @@ struct Scan<'s> {
     /// The order of that failure, to leave later pieces alone.
     failed_at: AtomicU64,
     row_groups: Mutex<Vec<(u64, RowGroupProfile)>>,
+    /// Pages that the needed columns have.
+    pages: AtomicU64,
     start: Instant,
     opened: Instant,
 }
@@ -202,6 +207,7 @@ impl<'s> Scan<'s> {
             failed: Mutex::default(),
             failed_at: AtomicU64::new(u64::MAX),
             row_groups: Mutex::default(),
+            pages: AtomicU64::new(0),
             start,
             opened: Instant::now(),
         }
@@ -243,12 +249,20 @@ impl<'s> Scan<'s> {
             return;
         }
         let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
+        let bytes = piece.plan.needed_bytes(meta);
+        if skip::row_group(self.job, piece.plan, meta) {
+            self.drop_rows(piece.rows);
+            self.progress.advance(bytes);
+            return self.took(piece, Taken::default());
+        }
         let columns = match piece.plan.columns(meta) {
             Ok(columns) => columns,
             Err(error) => return self.fail(piece, 0, error),
         };
-        let ranges = ranges(&columns.value, piece.rows);
-        let bytes = piece.plan.needed_bytes(meta);
+        self.pages.fetch_add(columns.pages(), Ordering::Relaxed);
+        let ruled_out = skip::pages(self.job, piece.plan, meta, &columns);
+        self.drop_rows(ruled_out.iter().map(|range| range.end - range.start).sum());
+        let ranges = ranges(&columns.value, piece.rows, &ruled_out);
         let share = bytes / (ranges.len() as u64).max(1);
         let scan_range = |range: &std::ops::Range<u64>| -> Taken {
             if piece.order > self.failed_at.load(Ordering::Relaxed) {
@@ -277,6 +291,20 @@ impl<'s> Scan<'s> {
         } else {
             ranges.iter().map(scan_range).fold(Taken::default(), add)
         };
+        self.took(piece, taken);
+    }
+
+    /// Counts rows that bounds have ruled out.
+    fn drop_rows(&self, rows: u64) {
+        if rows > 0 {
+            let mut worker = lock(&self.workers).pop().unwrap_or_default();
+            worker.dense.account.other_system += rows;
+            lock(&self.workers).push(worker);
+        }
+    }
+
+    /// Notes what did the work.
+    fn took(&self, piece: Piece<'_>, taken: Taken) {
         let profile = RowGroupProfile {
             file: piece.plan.input.object.name().clone(),
             row_group: piece.row_group,
@@ -321,9 +349,10 @@ impl<'s> Scan<'s> {
             profile.bytes_read += worker.cost.bytes_read;
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
-            profile.pages_skipped += worker.cost.pages_skipped;
             partial = partial.merge(worker.dense.into_partial()?)?;
         }
+        // A page across the border of two tasks is opened by both.
+        profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
         // The account is held against the footers, not against what tasks met.
         partial.account.rows = self.plans.iter().map(|p| p.meta.rows).sum();
         partial.account.check()?;
@@ -340,20 +369,31 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Cuts a row group into ranges of about [`TASK_ROWS`] that begin where a page
-/// of values begins: values are most of the work, and no page of theirs should
-/// be decompressed twice.
-fn ranges(value: &Column<'_>, rows: u64) -> Vec<std::ops::Range<u64>> {
-    let mut cuts = vec![0];
-    let mut last = 0;
-    for page in value.chunk().map(|c| c.data()).unwrap_or_default() {
-        if page.first_row >= last + TASK_ROWS && rows - page.first_row >= TASK_ROWS / 2 {
-            last = page.first_row;
-            cuts.push(last);
+/// Cuts the rows of a row group that are not `ruled_out` into ranges of about
+/// [`TASK_ROWS`] that begin where a page of values begins: values are most of
+/// the work, and no page of theirs should be decompressed twice.
+fn ranges(
+    value: &Column<'_>,
+    rows: u64,
+    ruled_out: &[std::ops::Range<u64>],
+) -> Vec<std::ops::Range<u64>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    let ends = ruled_out.iter().map(|r| (r.start, r.end)).chain([(rows, rows)]);
+    for (end, next) in ends {
+        for page in value.chunk().map(|c| c.data()).unwrap_or_default() {
+            let cut = page.first_row;
+            if cut < end && cut >= start + TASK_ROWS && end - cut >= TASK_ROWS / 2 {
+                ranges.push(start..cut);
+                start = cut;
+            }
         }
+        if start < end {
+            ranges.push(start..end);
+        }
+        start = next;
     }
-    cuts.push(rows);
-    cuts.windows(2).filter_map(|w| Some(*w.first()?..*w.last()?)).filter(|r| !r.is_empty()).collect()
+    ranges
 }
 
 fn describe(taken: Taken) -> String {
@@ -364,8 +404,8 @@ fn describe(taken: Taken) -> String {
         .zip(taken)
         .filter(|(_, rows)| *rows > 0)
         .map(|(name, rows)| {
-            if rows == all { (*name).to_owned() } else { format!("{name} {} %", (rows * 100).div_ceil(all)) }
+            if rows == all { (*name).to_owned() } else { format!("{name} {:.1} %", rows as f64 * 100.0 / all as f64) }
         })
         .collect();
-    if paths.is_empty() { "none".into() } else { paths.join(", ") }
+    if paths.is_empty() { "skipped".into() } else { paths.join(", ") }
 }

@@ -11,7 +11,7 @@ use crate::{Error, Grain, Job, Result, Semantics};
 
 /// Where a column of the job is found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Found {
+pub enum Found {
     /// A leaf column, by its number.
     Leaf(usize),
     /// A hive partition value of the file's path.
@@ -54,6 +54,17 @@ pub struct Columns<'a> {
     pub value: Column<'a>,
     /// Date, where legacy semantics need it.
     pub date: Option<Column<'a>>,
+}
+
+impl Columns<'_> {
+    /// Pages of all columns.
+    pub fn pages(&self) -> u64 {
+        [&self.system, &self.country, &self.time, &self.channel, &self.value]
+            .into_iter()
+            .chain(&self.date)
+            .filter_map(|column| column.chunk().map(|chunk| chunk.pages()))
+            .sum()
+    }
 }
 
 impl<'a> FilePlan<'a> {
@@ -118,6 +129,11 @@ impl<'a> FilePlan<'a> {
             date_coding,
             meta,
         })
+    }
+
+    /// Where the operating system is found.
+    pub fn system(&self) -> &Found {
+        &self.system
     }
 
     /// Walks the pages of a row group's columns.
