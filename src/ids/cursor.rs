@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use super::column::{Chunk, Column, Cost, each_number, each_value, is_numeric};
 use super::entries::Entries;
 use super::runs::{Runs, Segment};
+use super::values::ValueType;
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta};
 use crate::{Error, Result};
 
@@ -391,6 +392,30 @@ impl<'a> Cursor<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The next rows as small integers; false, and nothing is read, where one
+    /// is null or no small integer. The shape must be [`Shape::Bits`], and all
+    /// rows must be at hand.
+    pub fn read_ints(&mut self, kind: ValueType, out: &mut [i64]) -> Result<bool> {
+        self.ensure()?;
+        let (Column::Chunk(chunk), Values::Bits { bits, at }, None) =
+            (self.column, &mut self.values, &self.levels)
+        else {
+            return Ok(false);
+        };
+        let (Some(from), Some(left)) = (
+            bits.get(*at..*at + out.len()),
+            u32::try_from(out.len()).ok().and_then(|n| self.left.checked_sub(n)),
+        ) else {
+            return Err(Error::internal("numbers were read past their page"));
+        };
+        let all_small = kind.small_integers(chunk.leaf.physical, from, out);
+        if all_small {
+            *at += out.len();
+            self.left = left;
+        }
+        Ok(all_small)
     }
 
     /// The next rows as raw bits, `None` for null; the shape must be

@@ -98,6 +98,32 @@ impl ValueType {
         }
     }
 
+    /// Raw bits as integers; false where one is not [`Number::Small`].
+    pub fn small_integers(self, physical: Physical, bits: &[u64], out: &mut [i64]) -> bool {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // compared after the round trip
+        fn reals(bits: &[u64], out: &mut [i64], real: impl Fn(u64) -> f64) -> bool {
+            bits.iter().zip(out).fold(true, |small, (bits, out)| {
+                let value = real(*bits);
+                *out = value as i64;
+                small & (*out as f64 == value) & (out.unsigned_abs() <= SMALL.unsigned_abs())
+            })
+        }
+        match self {
+            #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern
+            ValueType::Float32 => reals(bits, out, |bits| f64::from(f32::from_bits(bits as u32))),
+            ValueType::Float64 => reals(bits, out, f64::from_bits),
+            ValueType::Null | ValueType::Float16 => false,
+            ValueType::Int { .. } | ValueType::Decimal { .. } => {
+                bits.iter().zip(out).fold(true, |small, (bits, out)| {
+                    let number = Number::int(self.integer(physical, *bits));
+                    let Number::Small(value) = number else { return false };
+                    *out = value;
+                    small
+                })
+            }
+        }
+    }
+
     /// The integer that the bits of an INT32 or INT64 stand for.
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // bits are taken as they are
@@ -242,6 +268,22 @@ mod tests {
         assert_eq!(Number::real(f64::NAN), Number::Nan);
         assert_eq!(Number::int(1 << 40), Number::Small(1 << 40));
         assert_eq!(Number::int(-(1 << 40) - 1), Number::Big(-(1 << 40) - 1));
+    }
+
+    #[test]
+    fn small_integers_are_found_or_declined() {
+        let mut out = [0; 3];
+        let bits = |values: [f32; 3]| values.map(|v| u64::from(v.to_bits()));
+        assert!(ValueType::Float32.small_integers(Physical::Float, &bits([0.0, -3.0, 1e6]), &mut out));
+        assert_eq!(out, [0, -3, 1_000_000]);
+        for odd in [0.5, f32::NAN, f32::INFINITY, 1e30] {
+            assert!(!ValueType::Float32.small_integers(Physical::Float, &bits([odd, 1.0, 1.0]), &mut out));
+        }
+        let int = ValueType::Int { bits: 32, signed: true };
+        assert!(int.small_integers(Physical::Int32, &[0xffff_ffff, 1, 2], &mut out));
+        assert_eq!(out, [-1, 1, 2]);
+        let long = ValueType::Int { bits: 64, signed: true };
+        assert!(!long.small_integers(Physical::Int64, &[1, 1 << 41, 2], &mut out));
     }
 
     #[test]

@@ -211,6 +211,25 @@ pub fn add<const N: usize>(survivors: &Survivors<N>, n: usize, places: Places<'_
     }
 }
 
+/// Adds the kept rows of a block whose values are integers as they are.
+#[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block
+pub fn add_ints(keep: &[u64], rows: Rows<'_>, ints: &[i64], places: Places<'_>, cells: &mut [i64]) {
+    for (word, keep) in keep.iter().enumerate() {
+        let mut keep = *keep;
+        while keep != 0 {
+            let row = word * 64 + keep.trailing_zeros() as usize;
+            keep &= keep - 1;
+            let value = ints[row];
+            if value != 0 {
+                let cell = places.bases[usize::from(rows.countries[row])]
+                    + places.offsets[usize::from(rows.times[row])]
+                    + u32::from(places.channels[usize::from(rows.channels[row])]);
+                cells[cell as usize] += value;
+            }
+        }
+    }
+}
+
 /// Whether `slot` is among the kept rows.
 pub fn contains(keep: &[u64], slots: &[u16], slot: u16) -> bool {
     keep.iter().zip(slots.chunks(64)).any(|(keep, slots)| {

@@ -59,6 +59,17 @@ pub fn portable_stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) 
     [all - organic, organic]
 }
 
+/// The same over integers as they are.
+pub fn stretch_ints(ints: &[i64], channels: &[u16], classes: &[u8]) -> [i64; 2] {
+    let (mut all, mut organic) = (0, 0);
+    for (value, channel) in ints.iter().zip(channels) {
+        let class = classes.get(usize::from(*channel)).copied().unwrap_or_default();
+        all += value;
+        organic += if class == 1 { *value } else { 0 };
+    }
+    [all - organic, organic]
+}
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512 {
@@ -125,6 +136,8 @@ mod tests {
             }
             prop_assert_eq!(portable_stretch(&values, &channels, meaning), want);
             prop_assert_eq!(stretch(&values, &channels, meaning), want);
+            let plain: Vec<i64> = values.iter().map(|v| ints[usize::from(*v)]).collect();
+            prop_assert_eq!(stretch_ints(&plain, &channels, meaning.classes), want);
         }
     }
 }

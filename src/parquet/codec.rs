@@ -180,10 +180,14 @@ fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
 
 fn zstd(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     use zstd::zstd_safe::{DCtx, get_error_name, is_error_kind, zstd_sys::ZSTD_ErrorCode};
-    let mut context = DCtx::create();
+    thread_local! {
+        // Pages are small, and a context is 150 KiB: making one costs more than most pages.
+        static CONTEXT: std::cell::RefCell<DCtx<'static>> = std::cell::RefCell::new(DCtx::create());
+    }
     let mut limit = believed(src.len(), len);
     loop {
-        match context.decompress(room(buffer, limit), src) {
+        let outcome = CONTEXT.with_borrow_mut(|context| context.decompress(room(buffer, limit), src));
+        match outcome {
             Ok(written) => return Ok(written),
             // So many bytes have come: more can be believed.
             Err(code) if limit < len && is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {

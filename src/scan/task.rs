@@ -22,7 +22,7 @@ use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::ids::keys::{Channel, Country};
 use crate::ids::runs::Segment;
-use crate::ids::values::Number;
+use crate::ids::values::{Number, SMALL};
 use crate::kernel::{Path, bitmap, runs};
 use crate::{Error, Job, Result, Semantics};
 
@@ -128,6 +128,7 @@ struct Task<'t, 'a> {
 pub struct Blocks {
     narrow: [[u16; BLOCK]; 5],
     survivors: bitmap::Survivors<{ BLOCK + 31 }>,
+    ints: [i64; BLOCK],
     wide: [[u32; BLOCK]; 5],
     bits: [Option<u64>; BLOCK],
 }
@@ -143,6 +144,7 @@ impl Default for Blocks {
                 channels: column,
                 values: column,
             },
+            ints: [0; BLOCK],
             wide: [[0; BLOCK]; 5],
             bits: [None; BLOCK],
         }
@@ -234,7 +236,7 @@ impl Task<'_, '_> {
             && self.country.shape()? == Shape::Narrow
             && self.time.shape()? == Shape::Narrow
             && self.channel.shape()? == Shape::Narrow
-            && self.value.shape()? == Shape::Narrow;
+            && self.value.shape()? != Shape::Wide;
         self.sync()?;
         Ok(narrow
             && !self.tables.values.special
@@ -301,8 +303,10 @@ impl Task<'_, '_> {
     /// Walks the runs of the three keys over at most `rows` rows; returns how
     /// many rows it has come before a key stopped repeating.
     fn stretches(&mut self, rows: u32) -> Result<u32> {
-        let Task { system, country, time, channel, value, tables, dense, blocks, job: _, .. } = self;
-        let [_, _, _, channels, values] = &mut blocks.narrow;
+        let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
+        let raw = value.shape()? == Shape::Bits;
+        let kind = plan.value_type;
+        let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let meaning = tables.meaning();
         let (mut systems, mut countries, mut times) =
             (KeyRun::default(), KeyRun::default(), KeyRun::default());
@@ -311,7 +315,7 @@ impl Task<'_, '_> {
         let mut marks = (channel.mark(), value.mark());
         let mut account = crate::grid::Account::default();
         // Room for as many rows as the step could have.
-        dense.reserve(u64::from(rows), tables.values.max);
+        dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.values.max });
         let mut at = 0;
         while at < rows {
             if !systems.reach(system, at)? {
@@ -345,9 +349,16 @@ impl Task<'_, '_> {
                 channel.skip(at - window.end)?;
                 value.skip(at - window.end)?;
                 marks = (channel.mark(), value.mark());
-                window = at..at + ahead;
-                channel.read_narrow(channels.get_mut(..ahead as usize).unwrap_or_default())?;
-                value.read_narrow(values.get_mut(..ahead as usize).unwrap_or_default())?;
+                window = at..at;
+                let n = ahead as usize;
+                if !raw {
+                    value.read_narrow(values.get_mut(..n).unwrap_or_default())?;
+                } else if !value.read_ints(kind, ints.get_mut(..n).unwrap_or_default())? {
+                    // Not for this path: the step ends before these rows.
+                    break;
+                }
+                window.end += ahead;
+                channel.read_narrow(channels.get_mut(..n).unwrap_or_default())?;
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =
@@ -356,10 +367,16 @@ impl Task<'_, '_> {
                 return Err(Error::internal("a slot without a meaning"));
             };
             let stretch = (at - window.start) as usize..(end - window.start) as usize;
-            let (Some(v), Some(c)) = (values.get(stretch.clone()), channels.get(stretch)) else {
+            let (Some(values), Some(ints), Some(channels)) =
+                (values.get(stretch.clone()), ints.get(stretch.clone()), channels.get(stretch))
+            else {
                 return Err(Error::internal("a stretch past its window"));
             };
-            let sums = runs::stretch(v, c, meaning);
+            let sums = if raw {
+                runs::stretch_ints(ints, channels, meaning.classes)
+            } else {
+                runs::stretch(values, channels, meaning)
+            };
             dense.add_stretch(*group, *point, sums);
             account.counted += u64::from(end - at);
             at = end;
@@ -396,8 +413,15 @@ impl Task<'_, '_> {
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
-        let Blocks { narrow: [systems, countries, times, channels, values], survivors, .. } =
+        let raw = self.value.shape()? == Shape::Bits;
+        let kind = self.plan.value_type;
+        let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
+        let ints = ints.get_mut(..n).unwrap_or_default();
+        // Before any other column is read: all of them decline together.
+        if raw && !self.value.read_ints(kind, ints)? {
+            return Ok(None);
+        }
         let systems = systems.get_mut(..n).unwrap_or_default();
         let countries = countries.get_mut(..n).unwrap_or_default();
         self.system.read_narrow(systems)?;
@@ -411,7 +435,7 @@ impl Task<'_, '_> {
         account.country_total += u64::from(kept.country_total);
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
-            self.skip_all(rows, [false, false, true, true, true])?;
+            self.skip_all(rows, [false, false, true, true, !raw])?;
             return Ok(Some((Path::Bitmap, rows)));
         }
         let times = times.get_mut(..n).unwrap_or_default();
@@ -419,8 +443,14 @@ impl Task<'_, '_> {
         let values = values.get_mut(..n).unwrap_or_default();
         self.time.read_narrow(times)?;
         self.channel.read_narrow(channels)?;
-        self.value.read_narrow(values)?;
         tables.see(&keep, countries, times, self.dense);
+        if raw {
+            let block = bitmap::Rows { countries, times, channels, values: &[] };
+            self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());
+            bitmap::add_ints(&keep, block, ints, tables.places(), &mut self.dense.cells);
+            return Ok(Some((Path::Bitmap, rows)));
+        }
+        self.value.read_narrow(values)?;
         let block = bitmap::Rows { countries, times, channels, values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);
