@@ -6,11 +6,13 @@
 //! - [`runs`]: a position in a hybrid RLE stream.
 //! - [`entries`]: the distinct values of a chunk, each with a slot.
 //! - [`keys`]: what a slot means: channel, country, point in time.
+//! - [`labels`]: week labels as the original job counts with them.
 //! - [`values`]: what a slot means: an exact number.
 
 pub mod column;
 pub mod cursor;
 pub mod entries;
 pub mod keys;
+pub mod labels;
 pub mod runs;
 pub mod values;

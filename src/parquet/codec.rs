@@ -165,6 +165,13 @@ fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
         let (frame, rest) = src.split_first_chunk::<4>()?;
         src = rest;
         let mut left = usize::try_from(u32::from_be_bytes(*frame)).ok()?;
+        // parquet-rs puts a block into a frame of nothing all the same.
+        if left == 0
+            && let Some((len, block)) = src.split_first_chunk::<4>()
+            && usize::try_from(u32::from_be_bytes(*len)) == Ok(block.len())
+        {
+            break;
+        }
         while left > 0 {
             let (block, rest) = src.split_first_chunk::<4>()?;
             let (block, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*block)).ok()?)?;
@@ -328,6 +335,13 @@ mod tests {
             assert!(decompress(codec, &src, i32::MAX as usize, &mut buffer).is_err());
             assert!(buffer.len() < 2_000_000, "{codec:?} {}", buffer.len());
         }
+    }
+
+    #[test]
+    fn an_empty_frame_may_hold_a_block() {
+        let frame = [0, 0, 0, 0, 0, 0, 0, 1, 0];
+        assert_eq!(decompress(Codec::Lz4, &frame, 0, &mut vec![]).unwrap(), b"");
+        assert!(decompress(Codec::Lz4, &frame, 1, &mut vec![]).is_err());
     }
 
     #[test]

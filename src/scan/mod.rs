@@ -372,11 +372,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Cuts the rows of a row group that are not `ruled_out` into ranges of about
 /// [`TASK_ROWS`] that begin where a page of values begins: values are most of
 /// the work, and no page of theirs should be decompressed twice.
-fn ranges(
-    value: &Column<'_>,
-    rows: u64,
-    ruled_out: &[std::ops::Range<u64>],
-) -> Vec<std::ops::Range<u64>> {
+fn ranges(value: &Column<'_>, rows: u64, ruled_out: &[std::ops::Range<u64>]) -> Vec<std::ops::Range<u64>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     let ends = ruled_out.iter().map(|r| (r.start, r.end)).chain([(rows, rows)]);
@@ -404,7 +400,11 @@ fn describe(taken: Taken) -> String {
         .zip(taken)
         .filter(|(_, rows)| *rows > 0)
         .map(|(name, rows)| {
-            if rows == all { (*name).to_owned() } else { format!("{name} {:.1} %", rows as f64 * 100.0 / all as f64) }
+            if rows == all {
+                (*name).to_owned()
+            } else {
+                format!("{name} {:.1} %", rows as f64 * 100.0 / all as f64)
+            }
         })
         .collect();
     if paths.is_empty() { "skipped".into() } else { paths.join(", ") }

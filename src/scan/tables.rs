@@ -4,6 +4,7 @@ use crate::calendar;
 use crate::grid::{Dense, TimePoint};
 use crate::ids::cursor::Cursor;
 use crate::ids::keys::{Channel, Country, TimeCoding};
+use crate::ids::labels;
 use crate::ids::values::{Number, ValueTable, ValueType};
 use crate::kernel::bitmap::{self, Slots};
 use crate::kernel::runs;
@@ -245,7 +246,8 @@ impl Tables {
             let point = cursor.entries.get(slot).and_then(|raw| match (coding, job.semantics) {
                 (TimeCoding::Label, Semantics::Iso) => calendar::parse_label(raw).map(TimePoint::Step),
                 (TimeCoding::Label, Semantics::Legacy) => {
-                    std::str::from_utf8(raw).ok().map(|label| TimePoint::Label(label.into()))
+                    let label = std::str::from_utf8(raw).ok().filter(|label| labels::period(label).is_some());
+                    label.map(|label| TimePoint::Label(label.into()))
                 }
                 _ => coding.day(raw).map(TimePoint::Step),
             });

@@ -575,6 +575,9 @@ impl Task<'_, '_> {
             crate::Grain::Day => &self.job.columns.start_date,
         };
         let expected = match self.job.grain {
+            crate::Grain::Week if self.job.semantics == Semantics::Legacy => {
+                "digits, with which the original job could count, such as 2021_05"
+            }
             crate::Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
             crate::Grain::Day => "a date of the years 1 to 9999",
         };

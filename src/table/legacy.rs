@@ -6,14 +6,16 @@
 //! failed on good input, the natural answer stands instead.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData, Table};
-use super::share::cell;
+use super::share::{ROWS_MAX, cell};
 use crate::grid::dense::CHANNELS;
 use crate::grid::{Partial, TimePoint};
+use crate::ids::labels;
 use crate::ids::values::ValueType;
-use crate::window::Sum;
+use crate::window::{Prefix, Sum};
 use crate::{Error, Job, Result, calendar};
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -24,7 +26,18 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
         return Err(Error::argument("details with legacy semantics")
             .expected("--semantics iso: the original job published the share alone"));
     }
-    let filler = filler_labels(partial.dates);
+    let filler = filler_labels(partial.dates)?;
+    let most = (filler.len() + partial.times.len()).saturating_mul(partial.groups.len());
+    if most > ROWS_MAX {
+        return Err(Error::too_large(format!(
+            "{} countries over {} Sundays",
+            partial.groups.len(),
+            filler.len()
+        ))
+        .expected(format!("at most {ROWS_MAX} rows"))
+        .advice("Look for a date far away from the others")
+        .in_column(&job.columns.start_date));
+    }
     let mut rows = Vec::new();
     for (group, country) in partial.groups.iter().enumerate() {
         rows.extend(country_rows(job, partial, group, country, &filler)?);
@@ -35,21 +48,28 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
 
 /// The labels of the Sundays between two moments, as pandas' `date_range` with
 /// frequency `W` and `strftime('%Y_%W')` make them.
-fn filler_labels(dates: Option<(i64, i64)>) -> BTreeSet<Arc<str>> {
-    let Some((first, last)) = dates else { return BTreeSet::new() };
-    let start = first.div_euclid(DAY_MICROS);
+fn filler_labels(dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
+    let Some((first, last)) = dates else { return Ok(BTreeSet::new()) };
     let time_of_day = first.rem_euclid(DAY_MICROS);
-    (start..)
-        .take_while(|day| day * DAY_MICROS + time_of_day <= last)
-        .filter_map(|day| i32::try_from(day).ok())
-        .filter(|day| calendar::weekday(*day) == 6)
+    let days =
+        i32::try_from(first.div_euclid(DAY_MICROS)).ok().zip(i32::try_from(last.div_euclid(DAY_MICROS)).ok());
+    let years = |days: (i32, i32)| (calendar::date_of(days.0).year, calendar::date_of(days.1).year);
+    let Some((start, end)) = days.filter(|days| years(*days).0 >= 1 && years(*days).1 <= 9999) else {
+        return Err(
+            Error::data("a date before the year 1 or after 9999").expected("dates that a calendar has")
+        );
+    };
+    let sunday = start + 6 - calendar::weekday(start);
+    Ok((sunday..=end)
+        .step_by(7)
+        .take_while(|day| i64::from(*day) * DAY_MICROS + time_of_day <= last)
         .map(|day| {
             let year = calendar::date_of(day).year;
             let day_of_year = day - calendar::day_of(calendar::Date { year, month: 1, day: 1 });
             // `%W`: weeks begin on Monday; days before the first are in week 0.
             format!("{year:04}_{:02}", (day_of_year + 7 - calendar::weekday(day)) / 7).into()
         })
-        .collect()
+        .collect())
 }
 
 struct Row {
@@ -60,11 +80,76 @@ struct Row {
     shares: Vec<Option<f64>>,
 }
 
-/// One row before the window: a label's period and its two sums.
+/// One row before the window: a label's period and what its cells sum to.
 struct Step {
     label: Arc<str>,
     period: Option<i64>,
-    sums: [Amount; CHANNELS],
+    amounts: [Amount; CHANNELS],
+}
+
+/// A sum of values that may be infinite.
+#[derive(Default, Clone)]
+struct Amount {
+    finite: Sum,
+    /// Cells that are positive and negative infinity.
+    infinite: [u32; 2],
+}
+
+impl Amount {
+    /// What is in a cell; one that is NaN became 0 in the job's `fillna(0)`.
+    fn of(partial: &Partial, group: usize, time: usize, channel: usize) -> Self {
+        let at = (group * partial.times.len() + time) * CHANNELS + channel;
+        let extra = partial.extras.get(&at);
+        let (positive, negative) =
+            extra.map_or((false, false), |e| (e.positive_infinity, e.negative_infinity));
+        if extra.is_some_and(|e| e.nan) || positive && negative {
+            return Amount::default();
+        }
+        Amount {
+            finite: cell(partial, group, time, channel),
+            infinite: [u32::from(positive), u32::from(negative)],
+        }
+    }
+
+    /// As `double`.
+    fn to_f64(&self) -> f64 {
+        match self.infinite.map(|n| n > 0) {
+            [false, false] => self.finite.to_f64(),
+            [true, false] => f64::INFINITY,
+            [false, true] => f64::NEG_INFINITY,
+            [true, true] => f64::NAN,
+        }
+    }
+}
+
+/// Running sums over steps in order of their periods.
+struct Running {
+    finite: Prefix,
+    infinite: Vec<[u32; 2]>,
+}
+
+impl Running {
+    fn new(steps: &[Step], channel: usize) -> Result<Self> {
+        let amounts = || steps.iter().filter_map(|step| step.amounts.get(channel));
+        let mut infinite = vec![[0; 2]];
+        let mut running = [0; 2];
+        for amount in amounts() {
+            running = [running[0] + amount.infinite[0], running[1] + amount.infinite[1]];
+            infinite.push(running);
+        }
+        Ok(Running { finite: Prefix::new(amounts().map(|amount| amount.finite.clone()))?, infinite })
+    }
+
+    /// The sum of steps `frame`, which is not empty.
+    fn sum(&self, frame: Range<usize>) -> Result<Amount> {
+        let length = u32::try_from(frame.len()).map_err(|_| Error::too_large("a window of 2^32 rows"))?;
+        let count = |at: usize| self.infinite.get(at).copied().unwrap_or_default();
+        let (to, from) = (count(frame.end), count(frame.start));
+        Ok(Amount {
+            finite: self.finite.window(frame.end - 1, length)?,
+            infinite: [to[0] - from[0], to[1] - from[1]],
+        })
+    }
 }
 
 fn country_rows(
@@ -81,38 +166,25 @@ fn country_rows(
             labels.insert(label.clone(), Some(time));
         }
     }
-    let mut steps = Vec::with_capacity(labels.len());
-    for (label, time) in labels {
-        let period = python_int(&label.replace('_', ""))
-            .ok_or_else(|| {
-                Error::data(format!("year_week is '{}'", label.escape_debug()))
-                    .expected("digits, with which the original job could count")
-                    .in_column(&job.columns.year_week)
-            })?
-            .ok();
-        let amount = |channel| match time {
-            Some(time) => Amount::of(partial, group, time, channel),
-            None => Amount::zero(partial.value_type),
-        };
-        steps.push(Step { label, period, sums: [amount(0), amount(1)] });
-    }
+    let step = |(label, time): (Arc<str>, Option<usize>)| {
+        let amount =
+            |channel| time.map_or_else(Amount::default, |time| Amount::of(partial, group, time, channel));
+        // A label that is no number at all has failed the scan.
+        Step { period: labels::period(&label).and_then(|p| p.ok()), label, amounts: [amount(0), amount(1)] }
+    };
+    let mut steps: Vec<Step> = labels.into_iter().map(step).collect();
+    // Periods that are null come first, and are one another's frame.
+    steps.sort_by_key(|step| step.period);
+    let (paid, organic) = (Running::new(&steps, 0)?, Running::new(&steps, 1)?);
     let mut rows = Vec::with_capacity(steps.len());
     for step in &steps {
         let mut shares = Vec::with_capacity(job.windows.len());
         for length in &job.windows {
-            let in_frame = |other: &&Step| match (step.period, other.period) {
-                (Some(end), Some(at)) => at <= end && at > end.saturating_sub(i64::from(*length)),
-                (None, None) => true,
-                _ => false,
-            };
-            let mut sums = [Amount::zero(partial.value_type), Amount::zero(partial.value_type)];
-            for other in steps.iter().filter(in_frame) {
-                for (sum, amount) in sums.iter_mut().zip(&other.sums) {
-                    sum.add(amount)?;
-                }
-            }
-            let [paid, organic] = &sums;
-            shares.push(organic.over_total(paid, partial.value_type)?);
+            let first = step.period.map(|end| end.saturating_sub(i64::from(*length) - 1));
+            let start = steps.partition_point(|other| other.period < first);
+            let end = steps.partition_point(|other| other.period <= step.period);
+            let share = share(&organic.sum(start..end)?, &paid.sum(start..end)?, partial.value_type)?;
+            shares.push(share);
         }
         let mut parts = step.label.split('_').map(spark_int);
         rows.push(Row {
@@ -126,82 +198,27 @@ fn country_rows(
     Ok(rows)
 }
 
-/// A sum as Spark types it.
-enum Amount {
-    /// `bigint`, which wraps around.
-    Long(i64),
-    /// `double`.
-    Double { sum: Sum, special: f64 },
-    /// `decimal`, in units of its last digit.
-    Decimal(i128),
-}
-
-impl Amount {
-    fn zero(kind: Option<ValueType>) -> Self {
-        match kind {
-            Some(ValueType::Float16 | ValueType::Float32 | ValueType::Float64) => {
-                Amount::Double { sum: Sum::default(), special: 0.0 }
-            }
-            // Spark reads 64 unsigned bits as decimal(20, 0).
-            Some(ValueType::Decimal { .. } | ValueType::Int { bits: 64, signed: false }) => {
-                Amount::Decimal(0)
-            }
-            _ => Amount::Long(0),
+/// Organic over organic and paid as Spark divides them: null where both sum to
+/// zero.
+fn share(organic: &Amount, paid: &Amount, kind: Option<ValueType>) -> Result<Option<f64>> {
+    Ok(match kind {
+        Some(ValueType::Float16 | ValueType::Float32 | ValueType::Float64) => {
+            let (a, b) = (organic.to_f64(), paid.to_f64());
+            (a + b != 0.0).then(|| a / (a + b))
         }
-    }
-
-    /// The sum in a cell; one that is NaN became 0 in the job's `fillna(0)`.
-    fn of(partial: &Partial, group: usize, time: usize, channel: usize) -> Self {
-        let sum = cell(partial, group, time, channel);
-        match Amount::zero(partial.value_type) {
-            #[allow(clippy::cast_possible_truncation)] // wraps around, as Spark's sums do
-            Amount::Long(_) => Amount::Long(sum.int as i64),
-            Amount::Decimal(_) => Amount::Decimal(sum.int),
-            zero @ Amount::Double { .. } => {
-                let at = (group * partial.times.len() + time) * CHANNELS + channel;
-                match partial.extras.get(&at) {
-                    Some(e) if e.nan || e.positive_infinity && e.negative_infinity => zero,
-                    Some(e) if e.positive_infinity => Amount::Double { sum, special: f64::INFINITY },
-                    Some(e) if e.negative_infinity => Amount::Double { sum, special: f64::NEG_INFINITY },
-                    _ => Amount::Double { sum, special: 0.0 },
-                }
-            }
+        // Spark reads 64 unsigned bits as decimal(20, 0).
+        Some(ValueType::Decimal { .. } | ValueType::Int { bits: 64, signed: false }) => {
+            let (a, total) = (organic.finite.int, organic.finite.plus(&paid.finite)?.int);
+            (total != 0).then(|| decimal_quotient(a, total, quotient_scale(kind)))
         }
-    }
-
-    fn add(&mut self, other: &Amount) -> Result<()> {
-        match (self, other) {
-            (Amount::Long(a), Amount::Long(b)) => *a = a.wrapping_add(*b),
-            (Amount::Decimal(a), Amount::Decimal(b)) => {
-                *a = a.checked_add(*b).ok_or_else(|| Error::too_large("a sum past 38 digits"))?;
-            }
-            (Amount::Double { sum, special }, Amount::Double { sum: other, special: s }) => {
-                *sum = sum.plus(other)?;
-                *special += s;
-            }
-            _ => return Err(Error::internal("sums of two types")),
+        _ => {
+            // `bigint`, which wraps around.
+            #[allow(clippy::cast_possible_truncation)]
+            let (a, b) = (organic.finite.int as i64, paid.finite.int as i64);
+            let total = a.wrapping_add(b);
+            (total != 0).then(|| a as f64 / total as f64)
         }
-        Ok(())
-    }
-
-    /// This sum's share of both, as Spark divides: null where both sum to zero.
-    fn over_total(&self, other: &Amount, kind: Option<ValueType>) -> Result<Option<f64>> {
-        Ok(match (self, other) {
-            (Amount::Long(a), Amount::Long(b)) => {
-                let total = a.wrapping_add(*b);
-                (total != 0).then(|| *a as f64 / total as f64)
-            }
-            (Amount::Decimal(a), Amount::Decimal(b)) => {
-                let total = a.checked_add(*b).ok_or_else(|| Error::too_large("a sum past 38 digits"))?;
-                (total != 0).then(|| decimal_quotient(*a, total, quotient_scale(kind)))
-            }
-            (Amount::Double { sum: a, special: s }, Amount::Double { sum: b, special: t }) => {
-                let (a, b) = (a.to_f64() + s, b.to_f64() + t);
-                (a + b != 0.0).then(|| a / (a + b))
-            }
-            _ => return Err(Error::internal("sums of two types")),
-        })
-    }
+    })
 }
 
 /// Digits after the point of organic / (organic + paid), by Spark's rules for
@@ -265,42 +282,6 @@ fn decimal_quotient(a: i128, b: i128, digits: u32) -> f64 {
     if negative { -value } else { value }
 }
 
-/// `int(text)` of Python: `None` where it raises, `Some(Err)` where the number
-/// does not fit the job's column.
-fn python_int(text: &str) -> Option<std::result::Result<i64, ()>> {
-    let text = text.trim();
-    let (negative, digits) = match text.strip_prefix(['+', '-']) {
-        Some(rest) => (text.starts_with('-'), rest),
-        None => (false, text),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let mut value = Some(0i64);
-    for c in digits.chars() {
-        let digit = i64::from(decimal_digit(c)?);
-        value = value.and_then(|v| v.checked_mul(10)?.checked_add(if negative { -digit } else { digit }));
-    }
-    Some(value.ok_or(()))
-}
-
-/// Zeros of the decimal digits of Unicode 14 (category Nd, as Python 3.11 knows
-/// them); nine digits follow each.
-const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50,
-    0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40,
-    0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066,
-    0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950,
-    0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
-    0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
-];
-
-fn decimal_digit(c: char) -> Option<u32> {
-    let code = u32::from(c);
-    let before = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?;
-    ZEROS.get(before).map(|zero| code - zero).filter(|digit| *digit < 10)
-}
-
 /// `CAST(text AS INT)` of Spark without ANSI: null where it is no number.
 fn spark_int(text: &str) -> Option<i32> {
     let text = text.trim_matches(|c: char| c <= ' ' || c == '\u{7f}');
@@ -336,6 +317,7 @@ fn table(job: &Job, rows: Vec<Row>) -> Table {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -351,13 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_python_and_spark_read_them() {
-        assert_eq!(python_int("202105"), Some(Ok(202_105)));
-        assert_eq!(python_int(" +2021 "), Some(Ok(2021)));
-        assert_eq!(python_int("-5"), Some(Ok(-5)));
-        assert_eq!(python_int("\u{662}\u{660}"), Some(Ok(20)));
-        assert_eq!(python_int("9999999999999999999999"), Some(Err(())));
-        assert_eq!((python_int(""), python_int("2021-19"), python_int("1e1")), (None, None, None));
+    fn numbers_as_spark_reads_them() {
         assert_eq!((spark_int("19 "), spark_int("+2021"), spark_int("1.9")), (Some(19), Some(2021), Some(1)));
         assert_eq!((spark_int(""), spark_int("9999999999"), spark_int("\u{662}")), (None, None, None));
     }
@@ -365,9 +341,15 @@ mod tests {
     #[test]
     fn sundays_between_two_days() {
         let day = |year, month, day| i64::from(calendar::day_of(calendar::Date { year, month, day }));
-        let labels = filler_labels(Some((day(2020, 12, 26) * DAY_MICROS, day(2021, 1, 10) * DAY_MICROS)));
+        let labels =
+            filler_labels(Some((day(2020, 12, 26) * DAY_MICROS, day(2021, 1, 10) * DAY_MICROS))).unwrap();
         let labels: Vec<&str> = labels.iter().map(|l| &**l).collect();
         assert_eq!(labels, ["2020_51", "2021_00", "2021_01"]);
-        assert!(filler_labels(Some((day(2021, 5, 3) * DAY_MICROS, day(2021, 5, 8) * DAY_MICROS))).is_empty());
+        assert!(
+            filler_labels(Some((day(2021, 5, 3) * DAY_MICROS, day(2021, 5, 8) * DAY_MICROS)))
+                .unwrap()
+                .is_empty()
+        );
+        assert!(filler_labels(Some((0, i64::MAX))).is_err());
     }
 }
