@@ -1,0 +1,300 @@
+//! Damaged files: an error or the right answer. Never a panic, a hang, or an
+//! allocation out of proportion to the file. A wrong answer is allowed only
+//! where no checksum could tell.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation)]
+
+mod allocations;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rollshare::kernel::Path;
+use rollshare::parquet::footer;
+use rollshare::parquet::page::ChunkPages;
+use rollshare::scan::{self, Silent};
+use rollshare::storage::{Input, MemoryObject};
+use rollshare::{Error, Job, Result, Semantics, table};
+
+/// Of all inputs together.
+const MUTATIONS: u64 = 20_000;
+/// What a scan may take whatever the file, and what for each of its bytes: the
+/// look-up tables of a scan, and pages that are believed up to the ratio of their codec.
+const BYTES_FIXED: usize = 24 << 20;
+const BYTES_EACH: usize = 256;
+/// The undamaged files take less than a millisecond; the machine may be busy.
+const TIME_LIMIT: Duration = Duration::from_secs(3);
+
+/// A scan that has not ended by then never will: it cannot be stopped from
+/// outside, so the whole test program ends.
+const HANG: Duration = Duration::from_secs(20);
+
+/// What is being scanned, and since when.
+static RUNNING: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+
+fn watch() {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let running = RUNNING.lock().unwrap();
+            if let Some((_, what)) = running.as_ref().filter(|(since, _)| since.elapsed() > HANG) {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "hangs: {what}");
+                std::process::abort();
+            }
+        }
+    });
+}
+
+/// Both tests measure allocations of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Sample {
+    name: &'static str,
+    bytes: &'static [u8],
+    checksums: bool,
+}
+
+macro_rules! samples {
+    ($($name:literal $checksums:literal),*) => {
+        [$(Sample {
+            name: $name,
+            bytes: include_bytes!(concat!($name, ".parquet")),
+            checksums: $checksums,
+        }),*]
+    };
+}
+
+static SAMPLES: [Sample; 8] = samples![
+    "snappy_crc" true, "snappy" false, "none" false, "zstd_v2" false, "zstd_v2_crc" true, "delta" false,
+    "delta_crc" true, "plain" false
+];
+
+const PATHS: [Option<Path>; 4] = [None, Some(Path::Runs), Some(Path::Bitmap), Some(Path::Scalar)];
+
+fn job(semantics: Semantics) -> Job {
+    Job { semantics, ..Job::default() }
+}
+
+/// The answer as text, and what the scan held at most.
+fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<Path>) -> (Result<String>, usize) {
+    let job = job(semantics);
+    let inputs =
+        [Input { object: Arc::new(MemoryObject::new("damaged.parquet", bytes)), partitions: vec![] }];
+    let options = scan::Options { threads: Some(1), path };
+    let before = allocations::start();
+    let scanned = scan::scan(&job, &inputs, &options, &Silent);
+    let peak = allocations::peak().saturating_sub(before);
+    // The table is as long as the labels in the file are far apart: not measured.
+    let table = scanned.and_then(|(partial, _)| {
+        partial.account.check()?;
+        table::finish(&job, &partial)
+    });
+    let text = table.map(|t| {
+        let mut out = vec![];
+        rollshare::publish::csv::write(&t, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    });
+    (text, peak)
+}
+
+/// Small, fast and the same everywhere (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// Numbers that break careless arithmetic, as fixed and as variable-length integers.
+const HOSTILE: [&[u8]; 8] = [
+    &[0xff, 0xff, 0xff, 0x7f],
+    &[0x00, 0x00, 0x00, 0x80],
+    &[0xff, 0xff, 0xff, 0xff],
+    &[0xff, 0xff, 0xff, 0xff, 0x0f],
+    &[0xfe, 0xff, 0xff, 0xff, 0x0f],
+    &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01],
+    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+    &[0x00, 0x00, 0x00, 0x00],
+];
+
+/// One damaged copy, and what was done to it.
+fn damage(good: &[u8], random: &mut Random) -> (Vec<u8>, &'static str) {
+    let mut bytes = good.to_vec();
+    let footer = 8 + u32::from_le_bytes(good[good.len() - 8..good.len() - 4].try_into().unwrap()) as usize;
+    let in_footer = good.len() - 1 - random.below(footer);
+    let anywhere = random.below(good.len());
+    let overwrite = |bytes: &mut [u8], at: usize, what: &[u8]| {
+        let room = (bytes.len() - at).min(what.len());
+        bytes[at..at + room].copy_from_slice(&what[..room]);
+    };
+    let what = match random.below(12) {
+        0 => {
+            bytes.truncate(anywhere);
+            "cut short"
+        }
+        1 => {
+            let end = (anywhere + 1 + random.below(40)).min(good.len());
+            bytes.drain(anywhere..end);
+            "a piece cut out"
+        }
+        2 => {
+            let from = random.below(good.len());
+            let piece = good[from..(from + 1 + random.below(60)).min(good.len())].to_vec();
+            bytes.splice(anywhere..anywhere, piece);
+            "a piece put in"
+        }
+        3 | 4 => {
+            bytes[anywhere] ^= 1 << random.below(8);
+            "a bit flipped"
+        }
+        5 => {
+            bytes[in_footer] ^= 1 << random.below(8);
+            "a bit of the footer flipped"
+        }
+        6 => {
+            bytes[anywhere] = random.next() as u8;
+            "a byte replaced"
+        }
+        7 => {
+            bytes[in_footer] = random.next() as u8;
+            "a byte of the footer replaced"
+        }
+        8 => {
+            overwrite(&mut bytes, anywhere, HOSTILE[random.below(HOSTILE.len())]);
+            "a hostile number"
+        }
+        9 => {
+            overwrite(&mut bytes, in_footer, HOSTILE[random.below(HOSTILE.len())]);
+            "a hostile number in the footer"
+        }
+        10 => {
+            let length = bytes.len() - 8;
+            let claim = [0, 1, u32::MAX, i32::MAX as u32, good.len() as u32, random.next() as u32];
+            overwrite(&mut bytes, length, &claim[random.below(claim.len())].to_le_bytes());
+            "another length of the footer"
+        }
+        _ => {
+            for _ in 0..2 + random.below(8) {
+                let at = random.below(good.len());
+                bytes[at] = random.next() as u8;
+            }
+            "several bytes replaced"
+        }
+    };
+    (bytes, what)
+}
+
+/// Runs one damaged file; what is wrong with what it gave, and its answer.
+fn check(
+    bytes: &[u8],
+    what: &str,
+    semantics: Semantics,
+    path: Option<Path>,
+) -> (Vec<String>, Option<Result<String>>) {
+    let start = Instant::now();
+    *RUNNING.lock().unwrap() = Some((start, format!("{what}, {semantics:?}, {path:?}")));
+    let caught = catch_unwind(AssertUnwindSafe(|| answer(bytes.to_vec(), semantics, path)));
+    let took = start.elapsed();
+    *RUNNING.lock().unwrap() = None;
+    let Ok((result, peak)) = caught else { return (vec!["a panic".to_owned()], None) };
+    let mut wrong = vec![];
+    if let Err(e @ Error::Internal(_)) = &result {
+        wrong.push(format!("an internal error: {e}"));
+    }
+    if took > TIME_LIMIT {
+        wrong.push(format!("{took:?}"));
+    }
+    if peak > BYTES_FIXED + BYTES_EACH * bytes.len() {
+        wrong.push(format!("{peak} bytes allocated for a file of {}", bytes.len()));
+    }
+    (wrong, Some(result))
+}
+
+#[test]
+fn damaged_files_give_an_error_or_an_answer() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    watch();
+    let mut failures = vec![];
+    let (mut errors, mut right, mut other) = (0, 0, 0);
+    for sample in &SAMPLES {
+        let mut random = Random(sample.bytes.len() as u64);
+        let rights = [Semantics::Iso, Semantics::Legacy]
+            .map(|s| PATHS.map(|path| answer(sample.bytes.to_vec(), s, path).0.expect(sample.name)));
+        assert!(rights.iter().all(|r| r.iter().all(|text| text == &r[0] && text.lines().count() > 30)));
+        for n in 0..MUTATIONS / SAMPLES.len() as u64 {
+            let (bytes, what) = damage(sample.bytes, &mut random);
+            let legacy = n % 4 == 3;
+            let semantics = if legacy { Semantics::Legacy } else { Semantics::Iso };
+            let what = format!("{} {n} ({what})", sample.name);
+            let (wrong, result) = check(&bytes, &what, semantics, PATHS[random.below(PATHS.len())]);
+            failures.extend(wrong.into_iter().map(|w| format!("{what}: {w}")));
+            match result {
+                Some(Ok(text)) if text == rights[usize::from(legacy)][0] => right += 1,
+                Some(Ok(_)) => other += 1,
+                _ => errors += 1,
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures[..failures.len().min(40)].join("\n")
+    );
+    assert_eq!(errors + right + other, MUTATIONS);
+    // Damage that is mostly without effect would prove nothing.
+    assert!(errors > MUTATIONS / 2, "{errors} errors, {right} right, {other} other answers");
+}
+
+/// Every byte of every page of the needed columns, flipped alone.
+#[test]
+fn a_flipped_byte_in_a_checksummed_page_is_an_error() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    watch();
+    let needed = ["name", "value", "year_week", "country", "os_name"];
+    for sample in SAMPLES.iter().filter(|s| s.checksums) {
+        let right = answer(sample.bytes.to_vec(), Semantics::Iso, None).0.unwrap();
+        let object = MemoryObject::new(sample.name, sample.bytes.to_vec());
+        let meta = footer::read(&object).unwrap();
+        let mut random = Random(7);
+        let (mut flipped, mut unread) = (0, 0);
+        for group in &meta.row_groups {
+            for (leaf, chunk) in meta.leaves.iter().zip(&group.chunks) {
+                if !needed.contains(&leaf.name().as_str()) {
+                    continue;
+                }
+                let pages = ChunkPages::walk(&object, chunk, leaf, group.rows).unwrap();
+                for page in pages.dictionary.iter().chain(&pages.data) {
+                    assert!(page.crc.is_some(), "{}: a page without checksum", sample.name);
+                    for at in page.body.clone() {
+                        let mut bytes = sample.bytes.to_vec();
+                        bytes[at as usize] ^= 1 + (random.next() % 255) as u8;
+                        let what = format!("{} byte {at}", sample.name);
+                        let path = PATHS[random.below(PATHS.len())];
+                        let (wrong, result) = check(&bytes, &what, Semantics::Iso, path);
+                        assert!(wrong.is_empty(), "{what}: {wrong:?}");
+                        flipped += 1;
+                        if let Some(Ok(text)) = result {
+                            // A page that is passed over cannot make the answer wrong.
+                            assert_eq!(text, right, "{}: byte {at} of '{}'", sample.name, leaf.name());
+                            unread += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(flipped > 800, "{}: {flipped} bytes", sample.name);
+        assert!(unread * 20 < flipped, "{}: {unread} of {flipped} flipped bytes went unseen", sample.name);
+    }
+}
