@@ -82,11 +82,24 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// A cursor at row `row` of the column's row group. `raw` keeps numbers
-    /// without dictionary as they are; `buffer` is scratch space to reuse.
-    pub fn new(column: &'a Column<'a>, row: u64, raw: bool, mut buffer: Vec<u8>) -> Result<Self> {
-        let mut entries = Entries::new();
+    /// without dictionary as they are; `buffer` is scratch space to reuse, and
+    /// `entries` what an earlier cursor on the same column has met.
+    pub fn new(
+        column: &'a Column<'a>,
+        row: u64,
+        raw: bool,
+        mut buffer: Vec<u8>,
+        entries: Option<Entries>,
+    ) -> Result<Self> {
         let mut cost = Cost::default();
-        column.entries(&mut entries, &mut buffer, &mut cost)?;
+        let entries = match entries {
+            Some(entries) => entries,
+            None => {
+                let mut entries = Entries::new();
+                column.entries(&mut entries, &mut buffer, &mut cost)?;
+                entries
+            }
+        };
         let mut cursor = Cursor {
             column,
             entries,
@@ -112,9 +125,9 @@ impl<'a> Cursor<'a> {
         Ok(cursor)
     }
 
-    /// The scratch space, for the next cursor.
-    pub fn into_buffer(self) -> Vec<u8> {
-        self.buffer
+    /// The scratch space and the entries, for the next cursor.
+    pub fn into_parts(self) -> (Vec<u8>, Entries) {
+        (self.buffer, self.entries)
     }
 
     fn place(&self, error: Error) -> Error {

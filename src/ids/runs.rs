@@ -4,7 +4,7 @@
 //! could not be kept beside that buffer. This one holds offsets only and is
 //! handed the bytes with each call.
 
-use crate::kernel::unpack;
+use crate::kernel::unpack::{self, Between};
 use crate::{Error, Result};
 
 /// What lies next in the stream.
@@ -218,14 +218,30 @@ impl Runs {
         if self.width > 16 {
             return self.read_too_wide(bytes, out);
         }
-        #[allow(clippy::cast_possible_truncation)] // below the limit
-        let narrow = |v| v as u16;
-        self.read(
-            bytes,
-            out,
-            |bytes, bit, width, out| unpack::unpack_u16(bytes, bit, width, out).into(),
-            narrow,
-        )
+        let mut out = out;
+        while !out.is_empty() {
+            if self.left == 0 {
+                // Whole runs, as long as they are plain ones.
+                let mut at = Between { next: self.next, unread: self.unread };
+                let (done, max) = unpack::hybrid_u16(bytes, self.width, &mut at, out);
+                if done > 0 {
+                    if u32::from(max) >= self.limit {
+                        return Err(self.out_of_range(max.into()));
+                    }
+                    (self.next, self.unread) = (at.next, at.unread);
+                    out = out.get_mut(done..).unwrap_or_default();
+                    continue;
+                }
+            }
+            out = self.read_run(
+                bytes,
+                out,
+                |bytes, bit, width, out| unpack::unpack_u16(bytes, bit, width, out).into(),
+                #[allow(clippy::cast_possible_truncation)] // below the limit
+                |v| v as u16,
+            )?;
+        }
+        Ok(())
     }
 
     /// The same where a writer has used more bits than its dictionary needs.
@@ -246,39 +262,41 @@ impl Runs {
 
     /// Reads `out.len()` values.
     pub fn read_u32(&mut self, bytes: &[u8], out: &mut [u32]) -> Result<()> {
-        self.read(bytes, out, unpack::unpack_u32, |v| v)
-    }
-
-    #[inline]
-    fn read<T: Copy>(
-        &mut self,
-        bytes: &[u8],
-        mut out: &mut [T],
-        unpack: impl Fn(&[u8], usize, u8, &mut [T]) -> u32,
-        narrow: impl Fn(u32) -> T,
-    ) -> Result<()> {
+        let mut out = out;
         while !out.is_empty() {
-            if self.left == 0 {
-                if self.unread == 0 {
-                    return Err(self.short("the page", bytes.len()));
-                }
-                self.load(bytes)?;
-            }
-            let take = (self.left as usize).min(out.len());
-            let (head, tail) = out.split_at_mut(take);
-            if self.packed {
-                let max = unpack(bytes, self.bit, self.width, head);
-                if max >= self.limit {
-                    return Err(self.out_of_range(max));
-                }
-            } else {
-                head.fill(narrow(self.value));
-            }
-            #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
-            self.advance(take as u32);
-            out = tail;
+            out = self.read_run(bytes, out, unpack::unpack_u32, |v| v)?;
         }
         Ok(())
+    }
+
+    /// Reads values of the run at hand, and returns the room that is left.
+    #[inline]
+    fn read_run<'o, T: Copy>(
+        &mut self,
+        bytes: &[u8],
+        out: &'o mut [T],
+        unpack: impl Fn(&[u8], usize, u8, &mut [T]) -> u32,
+        narrow: impl Fn(u32) -> T,
+    ) -> Result<&'o mut [T]> {
+        if self.left == 0 {
+            if self.unread == 0 {
+                return Err(self.short("the page", bytes.len()));
+            }
+            self.load(bytes)?;
+        }
+        let take = (self.left as usize).min(out.len());
+        let (head, tail) = out.split_at_mut(take);
+        if self.packed {
+            let max = unpack(bytes, self.bit, self.width, head);
+            if max >= self.limit {
+                return Err(self.out_of_range(max));
+            }
+        } else {
+            head.fill(narrow(self.value));
+        }
+        #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
+        self.advance(take as u32);
+        Ok(tail)
     }
 }
 
@@ -338,12 +356,14 @@ mod tests {
     proptest! {
         #[test]
         fn reads_back_in_any_steps(
-            runs in proptest::collection::vec((0u32..1 << 12, 1usize..40), 0..40),
-            steps in proptest::collection::vec((0u8..4, 1u32..70), 1..60),
+            width in 1u8..=16,
+            runs in proptest::collection::vec((any::<u16>(), 1usize..40), 0..200),
+            steps in proptest::collection::vec((0u8..4, 1u32..400), 1..60),
         ) {
-            let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n(*v, *n)).collect();
-            let bytes = encode(&values, 12);
-            let mut reader = Runs::new(0, 12, 1 << 12, values.len() as u32).unwrap();
+            let values: Vec<u32> =
+                runs.iter().flat_map(|(v, n)| std::iter::repeat_n(u32::from(*v) & ((1 << width) - 1), *n)).collect();
+            let bytes = encode(&values, width);
+            let mut reader = Runs::new(0, width, 1 << width, values.len() as u32).unwrap();
             let mut at = 0usize;
             for (kind, n) in steps.iter().cycle().take(500) {
                 let n = (*n).min(reader.remaining());
@@ -376,13 +396,18 @@ mod tests {
 
         #[test]
         fn any_bytes_give_values_in_range_or_an_error(
-            bytes in proptest::collection::vec(any::<u8>(), 0..60), width in 0u8..=32, limit in 0u32..300, count in 0u32..5000,
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), width in 0u8..=32, limit in 0u32..300, count in 0u32..5000,
         ) {
             let mut reader = Runs::new(0, width, limit, count).unwrap();
             let mut out = vec![0u32; count as usize];
-            if reader.read_u32(&bytes, &mut out).is_ok() {
+            let ok = reader.read_u32(&bytes, &mut out).is_ok();
+            if ok {
                 prop_assert!(out.iter().all(|v| *v < limit));
             }
+            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut narrow = vec![0u16; count as usize];
+            prop_assert_eq!(reader.read_u16(&bytes, &mut narrow).is_ok(), ok);
+            prop_assert!(!ok || narrow.iter().zip(&out).all(|(a, b)| u32::from(*a) == *b));
         }
     }
 

@@ -84,6 +84,34 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(eight)
 }
 
+/// Where a hybrid stream stands between two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Between {
+    /// Byte of the next run's header.
+    pub next: usize,
+    /// Values in the runs to come.
+    pub unread: u32,
+}
+
+/// Decodes whole runs of a hybrid stream of `width`-bit values for as long as
+/// they are plain: headers of one byte, away from the ends of `bytes`, of the
+/// stream and of `out`. Returns how many values were decoded and the largest of
+/// them; declines (0 values) where the general reader has to do it.
+///
+/// Counts come in runs of some ten values: what one run costs is most of what
+/// decoding them costs, so this keeps everything in registers and writes whole
+/// vectors, of which the next run overwrites the tail.
+#[inline]
+pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) -> (usize, u16) {
+    #[cfg(target_arch = "x86_64")]
+    if (1..=16).contains(&width) && out.len() >= 64 && super::cpu::avx512() {
+        // SAFETY: the instruction sets that the function names were found.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::hybrid_u16(bytes, width, at, out) };
+    }
+    (0, 0)
+}
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::indexing_slicing)]
 mod avx512 {
@@ -162,6 +190,97 @@ mod avx512 {
         }
     }
 
+    /// See [`super::hybrid_u16`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F, BW, VL and VBMI.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    pub unsafe fn hybrid_u16(
+        bytes: &[u8],
+        width: u8,
+        at: &mut super::Between,
+        out: &mut [u16],
+    ) -> (usize, u16) {
+        let width = usize::from(width);
+        let size = width.div_ceil(8);
+        let (narrow, wide) = (&NARROW[width.min(9)][0], &WIDE[width][0]);
+        // SAFETY: all arrays are 64 bytes long and aligned.
+        let (narrow_index, narrow_shift, wide_index, wide_shift) = unsafe {
+            (
+                _mm512_load_si512(narrow.bytes.as_ptr().cast()),
+                _mm512_load_si512(narrow.shifts.as_ptr().cast()),
+                _mm512_load_si512(wide.bytes.as_ptr().cast()),
+                _mm512_load_si512(wide.shifts.as_ptr().cast()),
+            )
+        };
+        let mask = ((1u32 << width) - 1) as i32;
+        let (narrow_mask, wide_mask) = (_mm512_set1_epi16(mask as i16), _mm512_set1_epi32(mask));
+        let mut max = _mm512_setzero_si512();
+        let mut done = 0;
+        // The longest run here is 63 groups: 504 values, 1,008 bytes; every load
+        // of 64 bytes has to end before the bytes do.
+        while at.next + 2 + 64 <= bytes.len() {
+            let header = usize::from(bytes[at.next]);
+            let (count, start) = (header >> 1, at.next + 1);
+            let packed = header & 1 == 1;
+            let values = if packed { count * 8 } else { count };
+            let stored = if packed { count * width } else { size };
+            if header & 0x80 != 0
+                || count == 0
+                || values > at.unread as usize
+                || start + stored + 64 > bytes.len()
+                // Whole vectors are written: up to 31 values past the run.
+                || done + values + 31 > out.len()
+            {
+                break;
+            }
+            if !packed {
+                let low = u16::from(bytes[start]);
+                let value = if size == 2 { low | u16::from(bytes[start + 1]) << 8 } else { low };
+                let lanes = _mm512_set1_epi16(value as i16);
+                max = _mm512_max_epu16(max, lanes);
+                for offset in (0..values).step_by(32) {
+                    debug_assert!(done + offset + 32 <= out.len());
+                    // SAFETY: `values + 31` more fit `out`, and `offset` is below `values`.
+                    unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(done + offset).cast(), lanes) };
+                }
+            } else if width <= 9 {
+                for offset in (0..values).step_by(32) {
+                    debug_assert!(start + offset * width / 8 + 64 <= bytes.len());
+                    let left = values - offset;
+                    let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
+                    // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
+                    unsafe {
+                        let raw = _mm512_loadu_si512(bytes.as_ptr().add(start + offset * width / 8).cast());
+                        let spread = _mm512_permutexvar_epi8(narrow_index, raw);
+                        let lanes = _mm512_and_si512(_mm512_srlv_epi16(spread, narrow_shift), narrow_mask);
+                        max = _mm512_mask_max_epu16(max, there, max, lanes);
+                        _mm512_storeu_si512(out.as_mut_ptr().add(done + offset).cast(), lanes);
+                    }
+                }
+            } else {
+                for offset in (0..values).step_by(16) {
+                    debug_assert!(start + offset * width / 8 + 64 <= bytes.len());
+                    let left = values - offset;
+                    let there = if left >= 16 { u32::from(u16::MAX) } else { (1 << left) - 1 };
+                    // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
+                    unsafe {
+                        let raw = _mm512_loadu_si512(bytes.as_ptr().add(start + offset * width / 8).cast());
+                        let spread = _mm512_permutexvar_epi8(wide_index, raw);
+                        let lanes = _mm512_and_si512(_mm512_srlv_epi32(spread, wide_shift), wide_mask);
+                        let lanes = _mm512_cvtepi32_epi16(lanes);
+                        max = _mm512_mask_max_epu16(max, there, max, _mm512_castsi256_si512(lanes));
+                        _mm256_storeu_si256(out.as_mut_ptr().add(done + offset).cast(), lanes);
+                    }
+                }
+            }
+            done += values;
+            at.unread -= values as u32;
+            at.next = start + stored;
+        }
+        (done, largest_of(max))
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
     fn narrow(bytes: &[u8], start: usize, width: usize, first: usize, out: &mut [u16]) -> u16 {
@@ -182,8 +301,7 @@ mod avx512 {
             unsafe { _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), there, values) };
             at += 4 * width;
         }
-        let half = _mm256_max_epu16(_mm512_castsi512_si256(max), _mm512_extracti64x4_epi64::<1>(max));
-        largest(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half)))
+        largest_of(max)
     }
 
     #[inline]
@@ -210,10 +328,12 @@ mod avx512 {
         _mm512_reduce_max_epu32(max) as u16
     }
 
-    /// The largest of eight lanes: `vphminposuw` of the complement.
+    /// The largest of 32 lanes; of the last eight, `vphminposuw` of the complement.
     #[inline]
-    #[target_feature(enable = "sse4.1")]
-    fn largest(lanes: __m128i) -> u16 {
+    #[target_feature(enable = "avx512f")]
+    fn largest_of(max: __m512i) -> u16 {
+        let half = _mm256_max_epu16(_mm512_castsi512_si256(max), _mm512_extracti64x4_epi64::<1>(max));
+        let lanes = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
         !(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(lanes, _mm_set1_epi16(-1)))) as u16)
     }
 }

@@ -273,6 +273,7 @@ impl<'s> Scan<'s> {
                 self.job,
                 piece.plan,
                 &columns,
+                piece.order,
                 range.clone(),
                 self.path,
                 &mut worker,

@@ -20,6 +20,7 @@ use super::tables::{BAD_TIME, Tables};
 use crate::grid::Dense;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::entries::Entries;
 use crate::ids::keys::{Channel, Country};
 use crate::ids::runs::Segment;
 use crate::ids::values::{Number, SMALL};
@@ -44,25 +45,37 @@ pub struct Worker {
     tables: Tables,
     buffers: Vec<Vec<u8>>,
     blocks: Box<Blocks>,
+    /// The row group that the tables are for, and its columns' entries: the
+    /// next range of the same row group needs not read its dictionaries again.
+    known: Option<(u64, Vec<Entries>)>,
 }
 
 /// How many rows each path has taken, by [`Path`].
 pub type Taken = [u64; 3];
 
-/// Sums rows `rows` of a row group.
+/// Sums rows `rows` of a row group, which `id` tells from the others of the scan.
+#[allow(clippy::too_many_arguments)]
 pub fn run(
     job: &Job,
     plan: &FilePlan<'_>,
     columns: &Columns<'_>,
+    id: u64,
     rows: std::ops::Range<u64>,
     path: Option<Path>,
     worker: &mut Worker,
     progress: &dyn Progress,
 ) -> Result<Taken> {
-    worker.tables.clear();
-    let mut buffer = || worker.buffers.pop().unwrap_or_default();
-    let mut open = |column, raw| Cursor::new(column, rows.start, raw, buffer());
-    let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
+    let known = match worker.known.take() {
+        Some((known, entries)) if known == id => entries,
+        _ => {
+            worker.tables.clear();
+            Vec::new()
+        }
+    };
+    let mut known = known.into_iter();
+    let buffers = &mut worker.buffers;
+    let mut open =
+        |column, raw| Cursor::new(column, rows.start, raw, buffers.pop().unwrap_or_default(), known.next());
     let mut task = Task {
         job,
         plan,
@@ -71,8 +84,7 @@ pub fn run(
         time: open(&columns.time, false)?,
         channel: open(&columns.channel, false)?,
         value: open(&columns.value, true)?,
-        date,
-        date_done: 0,
+        date: columns.date.as_ref().map(|column| open(column, false)).transpose()?,
         tables: std::mem::take(&mut worker.tables),
         dense: &mut worker.dense,
         at: rows.start,
@@ -86,11 +98,16 @@ pub fn run(
     let Task { system, country, time, channel, value, date, tables, taken, blocks, .. } = task;
     worker.tables = tables;
     worker.blocks = blocks;
+    let mut entries = Vec::with_capacity(6);
     for cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
-        worker.buffers.push(cursor.into_buffer());
+        let (buffer, met) = cursor.into_parts();
+        worker.buffers.push(buffer);
+        entries.push(met);
     }
-    outcome.map(|()| taken)
+    outcome?;
+    worker.known = Some((id, entries));
+    Ok(taken)
 }
 
 /// Long runs of countries pay for walking runs; without them, bitmaps win.
@@ -112,8 +129,6 @@ struct Task<'t, 'a> {
     channel: Cursor<'a>,
     value: Cursor<'a>,
     date: Option<Cursor<'a>>,
-    /// Date slots below this were taken in.
-    date_done: u32,
     tables: Tables,
     dense: &'t mut Dense,
     /// The next row.
@@ -563,7 +578,6 @@ impl Task<'_, '_> {
                 }
             }
         }
-        self.date_done = date.entries.slots();
         Ok(())
     }
 
