@@ -50,7 +50,7 @@ $(PEERS): benches/peers/requirements.txt
 	@touch $@
 
 bench-peers: $(PEERS) ## Every engine on the same files; ARGS='--rows 1000000 --previous COMMIT'
-	$(CARGO) build --release --example time_jobs
+	$(CARGO) build --release --example rollshare_time
 	.venv/peers/bin/python benches/peers/run.py $(ARGS)
 
 picture: build ## docs/share.svg, drawn from a sample
