@@ -1,0 +1,69 @@
+# The habits. On a machine with Rust and Python 3.9 or later each target sets up
+# what it needs; Python environments live under .venv/.
+
+PYTHON ?= python3
+CARGO ?= cargo
+SAMPLE_ROWS ?= 1000000
+SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
+ROLLSHARE := target/release/rollshare
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-rust lint bench bench-peers picture fuzz miri clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## The program, at target/release/rollshare
+	$(CARGO) build --release
+
+run: build $(SAMPLE) ## Build, make a sample export, run the job on it, show the table
+	$(ROLLSHARE) run --source $(SAMPLE) --explain
+
+# Made anew for each size only: the sample is the same for ever.
+$(SAMPLE): | build
+	@mkdir -p $(@D)
+	$(ROLLSHARE) sample --rows $(SAMPLE_ROWS) --out $@
+
+# Python brings test-python, where the package is there.
+-include python/python.mk
+
+test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run every test
+
+test-rust:
+	$(CARGO) test
+
+lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
+	else echo 'NOT RUN: cargo-deny is not installed (cargo install cargo-deny)'; fi
+
+bench: ## Criterion; ROLLSHARE_BENCH_ROWS=20000000 for the full size
+	$(CARGO) bench
+
+# The other engines, in an environment of their own.
+PEERS := .venv/peers/.ready
+$(PEERS): benches/peers/requirements.txt
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-peers: $(PEERS) ## Every engine on the same files; ARGS='--rows 1000000 --previous COMMIT'
+	$(CARGO) build --release --example rollshare_time
+	.venv/peers/bin/python benches/peers/run.py $(ARGS)
+
+picture: build ## docs/share.svg, drawn from a sample
+	@mkdir -p target/sample
+	$(ROLLSHARE) sample --rows 9330 --out target/sample/picture.parquet
+	$(ROLLSHARE) run --source target/sample/picture.parquet --details --target - --quiet \
+	  | $(PYTHON) docs/picture.py > docs/share.svg
+
+fuzz: ## Any bytes through the scan, for a minute (cargo-fuzz, nightly)
+	$(CARGO) +nightly fuzz run scan -- -max_total_time=60
+
+miri: ## The unsafe kernels' unit tests under Miri (nightly), portable paths
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 $(CARGO) +nightly miri test --lib kernel::
+
+clean: ## Everything that was built or set up
+	rm -rf target .venv

@@ -1,0 +1,49 @@
+//! Whole jobs: files opened, scanned, windows, table. Every path by its name, and
+//! what the pages decide by themselves, on one thread and two.
+//!
+//! Data: the generated sample (seed 1), in export and in random order, 2 million
+//! rows unless `ROLLSHARE_BENCH_ROWS` says otherwise. Each run's table is held
+//! against the one that the row-by-row path gives.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rollshare::Job;
+use rollshare::kernel::Path;
+use rollshare::sample::Layout;
+use rollshare::scan::{self, Options, Silent};
+use rollshare::storage::Input;
+use rollshare::table::{self, Table};
+
+mod samples;
+
+fn run(inputs: &[Input], threads: usize, path: Option<Path>) -> Table {
+    let job = Job::default();
+    let options = Options { threads: Some(threads), path };
+    let (partial, _) = scan::scan(&job, inputs, &options, &Silent).unwrap();
+    assert_eq!(partial.account.rows, samples::rows());
+    table::finish(&job, &partial).unwrap()
+}
+
+fn jobs(c: &mut Criterion) {
+    for layout in [Layout::Export, Layout::Shuffled] {
+        let inputs = samples::inputs(layout);
+        let want = run(&inputs, 1, Some(Path::Scalar));
+        let mut group = c.benchmark_group(format!("job/{layout}"));
+        group.throughput(Throughput::Elements(samples::rows())).sample_size(20);
+        let ways = [
+            ("runs", Some(Path::Runs), 1),
+            ("bitmap", Some(Path::Bitmap), 1),
+            ("scalar", Some(Path::Scalar), 1),
+            ("chosen", None, 1),
+            ("chosen", None, 2),
+        ];
+        for (name, path, threads) in ways {
+            group.bench_function(BenchmarkId::new(name, threads), |b| {
+                b.iter(|| assert!(run(&inputs, threads, path) == want));
+            });
+        }
+    }
+}
+
+criterion_group!(benches, jobs);
+criterion_main!(benches);
