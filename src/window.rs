@@ -25,7 +25,8 @@ impl Sum {
     /// The nearest double.
     pub fn to_f64(&self) -> f64 {
         match &self.wide {
-            None => self.int as f64,
+            // 64 bits convert in one instruction; the result is the same.
+            None => i64::try_from(self.int).map_or(self.int as f64, |int| int as f64),
             Some(wide) => {
                 let mut sum = (**wide).clone();
                 sum.add_int(self.int);
@@ -46,19 +47,6 @@ impl Sum {
         };
         Ok(Sum { int: self.int.checked_add(other.int).ok_or_else(overflow)?, wide })
     }
-
-    fn minus(&self, other: &Sum) -> Result<Sum> {
-        let wide = match (&self.wide, &other.wide) {
-            (None, None) => None,
-            (a, b) => {
-                let mut sum = Box::<Wide>::default();
-                a.iter().for_each(|w| sum.merge(w));
-                b.iter().for_each(|w| sum.subtract(w));
-                Some(sum)
-            }
-        };
-        Ok(Sum { int: self.int.checked_sub(other.int).ok_or_else(overflow)?, wide })
-    }
 }
 
 #[cold]
@@ -70,29 +58,45 @@ fn overflow() -> Error {
 
 /// Running sums of a series, from which any window is a difference.
 pub struct Prefix {
-    sums: Vec<Sum>,
+    ints: Vec<i128>,
+    /// As long as `ints` where any step has more than an integer; else empty.
+    wides: Vec<Wide>,
 }
 
 impl Prefix {
     /// The running sums of `cells`, one a step of the axis.
     pub fn new(cells: impl IntoIterator<Item = Sum>) -> Result<Self> {
-        let mut sums = vec![Sum::default()];
-        let mut running = Sum::default();
+        let cells = cells.into_iter();
+        let mut prefix = Prefix { ints: Vec::with_capacity(cells.size_hint().0 + 1), wides: Vec::new() };
+        let (mut int, mut wide) = (0i128, Wide::default());
+        prefix.ints.push(0);
         for cell in cells {
-            running = running.plus(&cell)?;
-            sums.push(running.clone());
+            int = int.checked_add(cell.int).ok_or_else(overflow)?;
+            if let Some(cell) = &cell.wide {
+                prefix.wides.resize(prefix.ints.len(), wide.clone());
+                wide.merge(cell);
+            }
+            prefix.ints.push(int);
+            if !prefix.wides.is_empty() {
+                prefix.wides.push(wide.clone());
+            }
         }
-        Ok(Prefix { sums })
+        Ok(prefix)
     }
 
     /// The sum of the `length` steps that end with step `end`, as far as the
     /// axis goes back.
     pub fn window(&self, end: usize, length: u32) -> Result<Sum> {
-        let start = (end + 1).saturating_sub(length as usize);
-        match (self.sums.get(end + 1), self.sums.get(start)) {
-            (Some(to), Some(from)) => to.minus(from),
-            _ => Err(Error::internal("a window past the end of the axis")),
-        }
+        let (to, from) = (end + 1, (end + 1).saturating_sub(length as usize));
+        let (Some(last), Some(first)) = (self.ints.get(to), self.ints.get(from)) else {
+            return Err(Error::internal("a window past the end of the axis"));
+        };
+        let wide = self.wides.get(to).zip(self.wides.get(from)).map(|(last, first)| {
+            let mut sum = Box::new(last.clone());
+            sum.subtract(first);
+            sum
+        });
+        Ok(Sum { int: last.checked_sub(*first).ok_or_else(overflow)?, wide })
     }
 }
 

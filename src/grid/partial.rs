@@ -84,6 +84,11 @@ impl Partial {
             }
             (a, b) => a.or(b),
         };
+        if self.groups.is_empty() && self.times.is_empty() && self.dates.is_none() {
+            let mut merged = Partial { value_type, ..other };
+            merged.account.merge(&self.account);
+            return Ok(merged);
+        }
         let groups = union(&self.groups, &other.groups);
         let times = union(&self.times, &other.times);
         let points = groups.len().saturating_mul(times.len());

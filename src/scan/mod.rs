@@ -90,8 +90,11 @@ pub struct RowGroupProfile {
     pub row_group: usize,
     /// Its rows.
     pub rows: u64,
-    /// What did the work.
+    /// What did the work, the path with most rows first; `skipped` where
+    /// statistics ruled all rows out.
     pub path: String,
+    /// Rows by path: runs, bitmap, scalar.
+    pub rows_by_path: Taken,
 }
 
 /// Rows that a task has at the most, give or take a page.
@@ -311,6 +314,7 @@ impl<'s> Scan<'s> {
             row_group: piece.row_group,
             rows: piece.rows,
             path: describe(taken),
+            rows_by_path: taken,
         };
         lock(&self.row_groups).push((piece.order, profile));
     }
@@ -393,20 +397,13 @@ fn ranges(value: &Column<'_>, rows: u64, ruled_out: &[std::ops::Range<u64>]) -> 
     ranges
 }
 
+/// The names of the paths taken, the one with most rows first.
 fn describe(taken: Taken) -> String {
-    let names = ["runs", "bitmap", "scalar"];
-    let all: u64 = taken.iter().sum();
-    let paths: Vec<String> = names
-        .iter()
-        .zip(taken)
-        .filter(|(_, rows)| *rows > 0)
-        .map(|(name, rows)| {
-            if rows == all {
-                (*name).to_owned()
-            } else {
-                format!("{name} {:.1} %", rows as f64 * 100.0 / all as f64)
-            }
-        })
-        .collect();
-    if paths.is_empty() { "skipped".into() } else { paths.join(", ") }
+    let mut paths: Vec<(u64, &str)> =
+        taken.into_iter().zip(["runs", "bitmap", "scalar"]).filter(|(rows, _)| *rows > 0).collect();
+    paths.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
+    if paths.is_empty() {
+        return "skipped".into();
+    }
+    paths.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" + ")
 }

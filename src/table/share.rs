@@ -188,7 +188,8 @@ fn axis(partial: &Partial) -> Result<Vec<i32>> {
 
 fn keys(job: &Job, partial: &Partial, groups: &[usize], steps: &[i32]) -> Vec<Column> {
     let per_row = |of: &dyn Fn(i32) -> i32| {
-        groups.iter().flat_map(|_| steps.iter().map(|step| Some(of(*step)))).collect::<Vec<_>>()
+        let series: Vec<Option<i32>> = steps.iter().map(|step| Some(of(*step))).collect();
+        series.repeat(groups.len())
     };
     let column = |name: &str, data| Column { name: name.into(), data };
     let mut columns = match job.grain {
