@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use super::column::{Chunk, Column, Cost, each_number, each_value, is_numeric};
 use super::entries::Entries;
-use super::runs::{Runs, Segment};
 use super::values::ValueType;
+use crate::parquet::encoding::{Runs, Segment};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta};
 use crate::{Error, Result};
 

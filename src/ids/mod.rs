@@ -3,7 +3,6 @@
 //! - [`column`]: a column chunk, ready to be scanned by any number of tasks.
 //! - [`cursor`]: a position in a column: rows as slots, runs and pages that
 //!   nobody asks for passed over.
-//! - [`runs`]: a position in a hybrid RLE stream.
 //! - [`entries`]: the distinct values of a chunk, each with a slot.
 //! - [`keys`]: what a slot means: channel, country, point in time.
 //! - [`labels`]: week labels as the original job counts with them.
@@ -14,5 +13,6 @@ pub mod cursor;
 pub mod entries;
 pub mod keys;
 pub mod labels;
-pub mod runs;
 pub mod values;
+
+pub use crate::parquet::encoding::hybrid_rle as runs;

@@ -18,7 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
-use super::encoding::{Booleans, ByteArrays, HybridRle, Numbers, Run};
+use super::encoding::{Booleans, ByteArrays, Numbers, Runs};
 use super::*;
 use crate::Result;
 use crate::storage::{MemoryObject, Object};
@@ -122,19 +122,10 @@ fn write(options: &Options) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn bit(bytes: &[u8], width: usize, at: usize) -> u32 {
-    (0..width).map(|b| u32::from(bytes[(at * width + b) / 8] >> ((at * width + b) % 8) & 1) << b).sum()
-}
-
-fn unpacked(mut runs: HybridRle) -> Result<Vec<u32>> {
-    let width = usize::from(runs.bit_width());
-    let mut out = vec![];
-    while let Some(run) = runs.next_run()? {
-        match run {
-            Run::Rle { value, len } => out.extend(std::iter::repeat_n(value, len as usize)),
-            Run::Packed { bytes, len } => out.extend((0..len as usize).map(|at| bit(bytes, width, at))),
-        }
-    }
+/// `count` values of a hybrid stream that starts at byte `start`.
+fn unpacked(bytes: &[u8], start: usize, width: u8, count: u32) -> Result<Vec<u32>> {
+    let mut out = vec![0; count as usize];
+    Runs::new(start, width, u32::MAX, count)?.read_u32(bytes, &mut out)?;
     Ok(out)
 }
 
@@ -185,7 +176,7 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
                 let bytes = object.read(page.body.clone())?;
                 let open = page::open(&bytes, page, codec, leaf, &mut buffer)?.view(&bytes, &buffer);
                 let levels = match open.definition {
-                    Some(bytes) => unpacked(HybridRle::new(bytes, 1, open.rows)?)?,
+                    Some(bytes) => unpacked(bytes, 0, 1, open.rows)?,
                     None => vec![1; open.rows as usize],
                 };
                 let present = levels.iter().sum();
@@ -193,7 +184,7 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
                     met.push(open.encoding);
                 }
                 let mut found = if open.encoding == Encoding::Dictionary {
-                    let ids = unpacked(HybridRle::indices(open.values, present)?)?;
+                    let ids = unpacked(open.values, 1, open.values.first().copied().unwrap_or(0), present)?;
                     let missing = || crate::Error::format("an index past the dictionary");
                     ids.iter()
                         .map(|&id| dictionary.get(id as usize).cloned().ok_or_else(missing))

@@ -22,9 +22,9 @@ use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::ids::entries::Entries;
 use crate::ids::keys::{Channel, Country};
-use crate::ids::runs::Segment;
 use crate::ids::values::{Number, SMALL};
 use crate::kernel::{Path, bitmap, runs};
+use crate::parquet::encoding::Segment;
 use crate::{Error, Job, Result, Semantics};
 
 /// Rows that a block takes at the most.

@@ -1,17 +1,24 @@
 //! BOOLEAN: bit-packed (PLAIN) or hybrid RLE.
 
-use super::hybrid_rle::{HybridRle, Run};
+use super::hybrid_rle::Runs;
+use crate::kernel::unpack;
 use crate::parquet::{Encoding, Physical};
 use crate::{Error, Result};
 
 /// The booleans of one page.
 #[derive(Debug, Clone)]
 pub struct Booleans<'a> {
-    runs: HybridRle<'a>,
-    run: Run<'a>,
-    /// Values of `run` that have been seen.
-    seen: u32,
+    bytes: &'a [u8],
+    source: Source,
     remaining: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// Packed from the least significant bit up; the next bit.
+    Plain { bit: usize },
+    /// Hybrid RLE.
+    Rle(Runs),
 }
 
 impl<'a> Booleans<'a> {
@@ -21,13 +28,12 @@ impl<'a> Booleans<'a> {
     /// `Unsupported` for other encodings, `Format` when the bytes cannot be
     /// that many values.
     pub fn open(encoding: Encoding, bytes: &'a [u8], count: u32) -> Result<Self> {
-        // Packed from the least significant bit up: the same as one packed run.
-        let (runs, run) = match encoding {
+        let (bytes, source) = match encoding {
             Encoding::Plain => {
                 if bytes.len() < count.div_ceil(8) as usize {
                     return Err(super::short(bytes.len(), count));
                 }
-                (HybridRle::new(&[], 1, 0)?, Run::Packed { bytes, len: count })
+                (bytes, Source::Plain { bit: 0 })
             }
             Encoding::Rle => {
                 // The length in front is there in V2 pages too: Encodings.md, "RLE".
@@ -39,11 +45,11 @@ impl<'a> Booleans<'a> {
                     None if count == 0 => &[],
                     None => return Err(super::short(bytes.len(), count)),
                 };
-                (HybridRle::new(bytes, 1, count)?, Run::Packed { bytes: &[], len: 0 })
+                (bytes, Source::Rle(Runs::new(0, 1, 2, count)?))
             }
             _ => return Err(super::unsupported(encoding, Physical::Boolean)),
         };
-        Ok(Booleans { runs, run, seen: 0, remaining: count })
+        Ok(Booleans { bytes, source, remaining: count })
     }
 
     /// Values that are still to come.
@@ -56,20 +62,21 @@ impl<'a> Booleans<'a> {
     /// # Errors
     /// `Format` when the stream is damaged. The caller never asks for more
     /// than there are.
-    pub fn fill(&mut self, mut out: &mut [bool]) -> Result<()> {
+    pub fn fill(&mut self, out: &mut [bool]) -> Result<()> {
         self.remaining = super::take(self.remaining, out.len())?;
-        while !out.is_empty() {
-            let (from, len) = self.advance(out.len())?;
-            let (now, later) = out.split_at_mut(len);
-            match self.run {
-                Run::Rle { value, .. } => now.fill(value == 1),
-                Run::Packed { bytes, .. } => {
-                    for (value, at) in now.iter_mut().zip(from as usize..) {
-                        *value = bytes.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
-                    }
+        let mut block = [0u16; 256];
+        for out in out.chunks_mut(block.len()) {
+            let values = block.get_mut(..out.len()).unwrap_or_default();
+            match &mut self.source {
+                Source::Plain { bit } => {
+                    unpack::unpack_u16(self.bytes, *bit, 1, values);
+                    *bit += values.len();
                 }
+                Source::Rle(runs) => runs.read_u16(self.bytes, values)?,
             }
-            out = later;
+            for (to, from) in out.iter_mut().zip(values) {
+                *to = *from == 1;
+            }
         }
         Ok(())
     }
@@ -78,29 +85,16 @@ impl<'a> Booleans<'a> {
     ///
     /// # Errors
     /// As [`Booleans::fill`].
-    pub fn skip(&mut self, mut n: usize) -> Result<()> {
+    pub fn skip(&mut self, n: usize) -> Result<()> {
         self.remaining = super::take(self.remaining, n)?;
-        while n > 0 {
-            n -= self.advance(n)?.1;
+        match &mut self.source {
+            Source::Plain { bit } => *bit += n,
+            Source::Rle(runs) => {
+                let n = u32::try_from(n).map_err(|_| Error::internal("a step of 2^32 values"))?;
+                runs.skip(self.bytes, n)?;
+            }
         }
         Ok(())
-    }
-
-    /// Takes up to `wanted` values of one run: where in it they begin, and how
-    /// many they are.
-    fn advance(&mut self, wanted: usize) -> Result<(u32, usize)> {
-        loop {
-            let (Run::Rle { len, .. } | Run::Packed { len, .. }) = self.run;
-            let left = len - self.seen;
-            if left > 0 {
-                let taken = u32::try_from(wanted).map_or(left, |wanted| wanted.min(left));
-                self.seen += taken;
-                return Ok((self.seen - taken, taken as usize));
-            }
-            self.run =
-                self.runs.next_run()?.ok_or_else(|| Error::internal("the runs end before the page"))?;
-            self.seen = 0;
-        }
     }
 }
 

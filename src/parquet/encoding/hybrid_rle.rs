@@ -1,266 +1,429 @@
 //! The hybrid of run-length encoding and bit packing (Encodings.md, "Run
-//! Length Encoding / Bit-Packing Hybrid"): dictionary indices and definition
-//! levels.
+//! Length Encoding / Bit-Packing Hybrid"): dictionary ids, levels, booleans.
 //!
-//! Runs come out as they lie in the page; unpacking is left to the caller. The
-//! runs add up to `count` exactly, or there is an error: a stream that ends
-//! early never turns into zeros.
+//! A reader is a position in the stream, apart from its bytes.
+//! The bytes of a page live in a reused buffer, so a reader that borrowed them
+//! could not be kept beside that buffer. This one holds offsets only and is
+//! handed the bytes with each call.
+//!
+//! The runs add up to the page's count, or there is an error: a stream that
+//! ends early never turns into zeros. Bits past the count in the last packed
+//! run are cut off, since writers pad it (DuckDB to 32 values).
 
+use crate::kernel::unpack::{self, Between};
 use crate::{Error, Result};
 
-/// One run. `len` is never 0.
+/// What lies next in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Run<'a> {
-    /// The same value `len` times.
-    Rle {
-        /// The value; it fits the bit width.
+pub enum Segment {
+    /// `len` times the same value.
+    Run {
+        /// The value.
         value: u32,
         /// How often.
         len: u32,
     },
-    /// `len` values, packed from the least significant bit up.
+    /// `len` values that may differ.
     Packed {
-        /// At least `len` times the bit width, rounded up to bytes; bits past
-        /// the last value mean nothing.
-        bytes: &'a [u8],
         /// How many.
         len: u32,
     },
 }
 
-/// The runs of one stream.
-#[derive(Debug, Clone)]
-pub struct HybridRle<'a> {
-    bytes: &'a [u8],
-    remaining: u32,
-    bit_width: u8,
+impl Segment {
+    /// Values in it.
+    pub fn len(self) -> u32 {
+        match self {
+            Segment::Run { len, .. } | Segment::Packed { len } => len,
+        }
+    }
+
+    /// The first `most` values of it.
+    #[inline]
+    pub fn at_most(self, most: u32) -> Self {
+        match self {
+            Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
+            Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
 }
 
-impl<'a> HybridRle<'a> {
-    /// `count` values of `bit_width` bits.
-    ///
-    /// # Errors
-    /// A bit width past 32.
-    #[inline]
-    pub fn new(bytes: &'a [u8], bit_width: u8, count: u32) -> Result<Self> {
-        if bit_width > 32 {
-            return Err(Error::format(format!("a bit width of {bit_width}")).expected("0 to 32"));
-        }
-        Ok(HybridRle { bytes, remaining: count, bit_width })
-    }
-
-    /// The `count` dictionary indices of a data page, whose first byte is the
-    /// bit width (Encodings.md, "Dictionary Encoding").
-    #[inline]
-    pub fn indices(bytes: &'a [u8], count: u32) -> Result<Self> {
-        match bytes.split_first() {
-            Some((&bit_width, rest)) => Self::new(rest, bit_width, count),
-            // A page of nulls only may have no body at all.
-            None if count == 0 => Self::new(bytes, 0, 0),
-            None => Err(ends_early(count)),
-        }
-    }
-
+/// Where a reader of a hybrid stream stands.
+#[derive(Debug, Clone, Default)]
+pub struct Runs {
+    /// Byte of the next run's header.
+    next: usize,
     /// Bits per value.
-    #[inline]
-    pub fn bit_width(&self) -> u8 {
-        self.bit_width
+    width: u8,
+    /// Values that must be smaller than this.
+    limit: u32,
+    /// Values in runs that were not read yet.
+    unread: u32,
+    /// Whether the run at hand is bit-packed.
+    packed: bool,
+    /// The value of a repeated run.
+    value: u32,
+    /// Values left of the run at hand.
+    left: u32,
+    /// The bit of the next value of a bit-packed run.
+    bit: usize,
+}
+
+impl Runs {
+    /// A stream of `count` values of `width` bits, each below `limit`, whose
+    /// first run header is at byte `start`.
+    pub fn new(start: usize, width: u8, limit: u32, count: u32) -> Result<Self> {
+        if width > 32 {
+            return Err(Error::format(format!("bit width {width} of dictionary ids")).expected("at most 32"));
+        }
+        Ok(Runs { next: start, width, limit, unread: count, ..Runs::default() })
     }
 
-    /// Values that are still to come.
-    #[inline]
+    /// Values left.
     pub fn remaining(&self) -> u32 {
-        self.remaining
+        self.left + self.unread
     }
 
-    /// The next run, `None` when all `count` values have come.
+    /// What lies next; empty at the end.
     #[inline]
-    pub fn next_run(&mut self) -> Result<Option<Run<'a>>> {
-        while self.remaining > 0 {
-            let header = self.header()?;
-            let len = header >> 1;
-            if header & 1 == 1 {
-                // `len` groups of 8 values.
-                if len == 0 {
+    pub fn segment(&mut self, bytes: &[u8]) -> Result<Segment> {
+        if self.left == 0 && self.unread > 0 {
+            self.load(bytes)?;
+        }
+        Ok(if self.packed {
+            Segment::Packed { len: self.left }
+        } else {
+            Segment::Run { value: self.value, len: self.left }
+        })
+    }
+
+    /// Passes over `n` values, then looks at the next: declines (`None`, nothing
+    /// passed) unless they end with the run at hand or within it, and the next
+    /// run is a short repeated one. A fast path of [`Self::skip`] and
+    /// [`Self::segment`].
+    #[inline]
+    pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<Segment> {
+        if n < self.left {
+            self.advance(n);
+        } else {
+            if n > self.left {
+                return None;
+            }
+            // A header of one byte, even: a repeated value.
+            let header = *bytes.get(self.next)?;
+            let len = u32::from(header >> 1);
+            let size = usize::from(self.width.div_ceil(8));
+            if header & 0x81 != 0 || len == 0 || len > self.unread || size > 2 {
+                return None;
+            }
+            let low = u32::from(*bytes.get(self.next + 1)?);
+            let value = if size == 2 { low | u32::from(*bytes.get(self.next + 2)?) << 8 } else { low };
+            if value >= self.limit || size == 0 {
+                return None;
+            }
+            self.packed = false;
+            self.value = value;
+            self.left = len;
+            self.unread -= len;
+            self.next += 1 + size;
+        }
+        Some(if self.packed {
+            Segment::Packed { len: self.left }
+        } else {
+            Segment::Run { value: self.value, len: self.left }
+        })
+    }
+
+    /// Reads the next run's header (parquet-format, Encodings.md, "RLE").
+    fn load(&mut self, bytes: &[u8]) -> Result<()> {
+        let (header, at) = varint(bytes, self.next).ok_or_else(|| self.short("a run header", bytes.len()))?;
+        let count = header >> 1;
+        if count == 0 {
+            return Err(Error::format("a run of no values").expected("runs of at least one value"));
+        }
+        if header & 1 == 1 {
+            // `count` groups of eight values; the last may overhang the page's count.
+            let values = count.saturating_mul(8).min(u64::from(self.unread));
+            let bits = values * u64::from(self.width);
+            let available = (bytes.len().saturating_sub(at) as u64).saturating_mul(8);
+            if bits > available {
+                return Err(self.short("a bit-packed run", bytes.len()));
+            }
+            self.packed = true;
+            #[allow(clippy::cast_possible_truncation)] // at most `unread`, a u32
+            let values = values as u32;
+            self.left = values;
+            self.bit = at * 8;
+            let whole = count.saturating_mul(u64::from(self.width));
+            self.next = usize::try_from(whole).map_or(usize::MAX, |n| at.saturating_add(n));
+        } else {
+            // The value takes as many whole bytes as its bits need.
+            let size = usize::from(self.width.div_ceil(8));
+            let raw = bytes.get(at..at + size).ok_or_else(|| self.short("a repeated value", bytes.len()))?;
+            let value = raw.iter().rev().fold(0u32, |v, b| v << 8 | u32::from(*b));
+            self.packed = false;
+            self.value = value;
+            if value >= self.limit {
+                return Err(self.out_of_range(value));
+            }
+            #[allow(clippy::cast_possible_truncation)] // at most `unread`, a u32
+            let len = count.min(u64::from(self.unread)) as u32;
+            if count > u64::from(self.unread) {
+                return Err(Error::format(format!("a run of {count} values"))
+                    .expected(format!("at most the {} that the page has left", self.unread)));
+            }
+            self.left = len;
+            self.next = at + size;
+        }
+        self.unread -= self.left;
+        Ok(())
+    }
+
+    #[cold]
+    fn short(&self, what: &str, len: usize) -> Error {
+        Error::format(format!("the ids end within {what}, at byte {len}"))
+            .expected(format!("{} more values", self.remaining()))
+    }
+
+    #[cold]
+    fn out_of_range(&self, value: u32) -> Error {
+        Error::format(format!("dictionary id {value}"))
+            .expected(format!("an id below {}, the size of the dictionary", self.limit))
+    }
+
+    /// Passes over `n` values without looking at them.
+    pub fn skip(&mut self, bytes: &[u8], mut n: u32) -> Result<()> {
+        while n > 0 {
+            let take = self.segment(bytes)?.len().min(n);
+            if take == 0 {
+                return Err(self.short("the page", bytes.len()));
+            }
+            self.advance(take);
+            n -= take;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn advance(&mut self, n: u32) {
+        self.left -= n;
+        if self.packed {
+            self.bit += n as usize * usize::from(self.width);
+        }
+    }
+
+    /// Reads `out.len()` values, which fit 16 bits because the limit does.
+    #[inline]
+    pub fn read_u16(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
+        debug_assert!(self.limit <= 1 << 16);
+        if self.width > 16 {
+            return self.read_too_wide(bytes, out);
+        }
+        let mut out = out;
+        while !out.is_empty() {
+            if self.left == 0 {
+                // Whole runs, as long as they are plain ones.
+                let mut at = Between { next: self.next, unread: self.unread };
+                let (done, max) = unpack::hybrid_u16(bytes, self.width, &mut at, out);
+                if done > 0 {
+                    if u32::from(max) >= self.limit {
+                        return Err(self.out_of_range(max.into()));
+                    }
+                    (self.next, self.unread) = (at.next, at.unread);
+                    out = out.get_mut(done..).unwrap_or_default();
                     continue;
                 }
-                return self.packed(len).map(Some);
             }
-            let value = self.value()?;
-            // Empty runs still take bytes, so this ends with the stream.
-            if len == 0 {
-                continue;
-            }
-            if len > self.remaining {
-                return Err(overhangs(len, self.remaining));
-            }
-            self.remaining -= len;
-            return Ok(Some(Run::Rle { value, len }));
+            out = self.read_run(
+                bytes,
+                out,
+                |bytes, bit, width, out| unpack::unpack_u16(bytes, bit, width, out).into(),
+                #[allow(clippy::cast_possible_truncation)] // below the limit
+                |v| v as u16,
+            )?;
         }
-        Ok(None)
+        Ok(())
     }
 
+    /// The same where a writer has used more bits than its dictionary needs.
+    #[cold]
+    fn read_too_wide(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
+        for out in out.chunks_mut(256) {
+            let mut wide = [0; 256];
+            let wide = wide.get_mut(..out.len()).unwrap_or_default();
+            self.read_u32(bytes, wide)?;
+            for (to, from) in out.iter_mut().zip(wide) {
+                #[allow(clippy::cast_possible_truncation)] // below the limit
+                let value = *from as u16;
+                *to = value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads `out.len()` values.
+    pub fn read_u32(&mut self, bytes: &[u8], out: &mut [u32]) -> Result<()> {
+        let mut out = out;
+        while !out.is_empty() {
+            out = self.read_run(bytes, out, unpack::unpack_u32, |v| v)?;
+        }
+        Ok(())
+    }
+
+    /// Reads values of the run at hand, and returns the room that is left.
     #[inline]
-    fn packed(&mut self, groups: u32) -> Result<Run<'a>> {
-        let packed = u64::from(groups) * 8;
-        let full = u64::from(groups) * u64::from(self.bit_width);
-        let (len, needed) = if packed <= u64::from(self.remaining) {
-            (groups * 8, full)
+    fn read_run<'o, T: Copy>(
+        &mut self,
+        bytes: &[u8],
+        out: &'o mut [T],
+        unpack: impl Fn(&[u8], usize, u8, &mut [T]) -> u32,
+        narrow: impl Fn(u32) -> T,
+    ) -> Result<&'o mut [T]> {
+        if self.left == 0 {
+            if self.unread == 0 {
+                return Err(self.short("the page", bytes.len()));
+            }
+            self.load(bytes)?;
+        }
+        let take = (self.left as usize).min(out.len());
+        let (head, tail) = out.split_at_mut(take);
+        if self.packed {
+            let max = unpack(bytes, self.bit, self.width, head);
+            if max >= self.limit {
+                return Err(self.out_of_range(max));
+            }
         } else {
-            // The last run is filled up: to a group by most writers, to four by
-            // DuckDB. Some leave out the bytes that nobody needs.
-            let bits = u64::from(self.remaining) * u64::from(self.bit_width);
-            (self.remaining, bits.div_ceil(8))
-        };
-        let available = self.bytes.len();
-        let full = usize::try_from(full).unwrap_or(usize::MAX).min(available);
-        let (bytes, rest) = self.bytes.split_at_checked(full).unwrap_or((self.bytes, &[]));
-        if (bytes.len() as u64) < needed {
-            return Err(ends_early(self.remaining));
+            head.fill(narrow(self.value));
         }
-        self.bytes = rest;
-        self.remaining -= len;
-        Ok(Run::Packed { bytes, len })
-    }
-
-    /// A varint of up to 32 bits.
-    #[inline]
-    fn header(&mut self) -> Result<u32> {
-        let mut value = 0u32;
-        let mut shift = 0;
-        while let Some((&byte, rest)) = self.bytes.split_first() {
-            self.bytes = rest;
-            if shift == 28 && byte > 0x0f {
-                return Err(Error::format("a run header longer than 32 bits"));
-            }
-            value |= u32::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-            shift += 7;
-        }
-        Err(ends_early(self.remaining))
-    }
-
-    /// The repeated value of a run, in whole bytes.
-    #[inline]
-    fn value(&mut self) -> Result<u32> {
-        let len = usize::from(self.bit_width.div_ceil(8));
-        let Some((bytes, rest)) = self.bytes.split_at_checked(len) else {
-            return Err(ends_early(self.remaining));
-        };
-        self.bytes = rest;
-        let value = bytes.iter().rev().fold(0u32, |value, &byte| value << 8 | u32::from(byte));
-        if u64::from(value) >> self.bit_width != 0 {
-            return Err(Error::format(format!("a run of {value}"))
-                .expected(format!("a value of {} bits", self.bit_width)));
-        }
-        Ok(value)
+        #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
+        self.advance(take as u32);
+        Ok(tail)
     }
 }
 
-#[cold]
-fn ends_early(missing: u32) -> Error {
-    Error::format(format!("the runs end {missing} values early"))
-        .advice("The page is damaged; export the file again")
-}
-
-#[cold]
-fn overhangs(len: u32, remaining: u32) -> Error {
-    Error::format(format!("a run of {len} values where the page has {remaining} left"))
-        .advice("The page is damaged; export the file again")
+/// A ULEB128 number of at most 32 bits, and the byte after it.
+fn varint(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (i, byte) in bytes.get(start..)?.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return (value <= u64::from(u32::MAX)).then_some((value, start + i + 1));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
     use super::*;
     use proptest::prelude::*;
 
-    fn decode(mut runs: HybridRle) -> Result<Vec<u32>> {
-        let width = usize::from(runs.bit_width());
+    /// A plain encoder: runs of eight or more repeat, the rest is packed.
+    fn encode(values: &[u32], width: u8) -> Vec<u8> {
         let mut out = vec![];
-        while let Some(run) = runs.next_run()? {
-            match run {
-                Run::Rle { value, len } => out.extend(std::iter::repeat_n(value, len as usize)),
-                Run::Packed { bytes, len } => out.extend((0..len as usize).map(|i| {
-                    (0..width)
-                        .map(|b| i * width + b)
-                        .enumerate()
-                        .map(|(b, at)| u32::from(bytes[at / 8] >> (at % 8) & 1) << b)
-                        .sum::<u32>()
-                })),
+        let header = |out: &mut Vec<u8>, mut n: u32| loop {
+            let more = n > 0x7f;
+            out.push((n & 0x7f) as u8 | if more { 0x80 } else { 0 });
+            n >>= 7;
+            if !more {
+                break;
+            }
+        };
+        let mut at = 0;
+        while at < values.len() {
+            let run = values[at..].iter().take_while(|v| **v == values[at]).count();
+            if run >= 8 || width == 0 {
+                header(&mut out, (run as u32) << 1);
+                out.extend(&values[at].to_le_bytes()[..usize::from(width.div_ceil(8))]);
+                at += run;
+            } else {
+                header(&mut out, 1 << 1 | 1);
+                let bits: Vec<u32> = (0..8)
+                    .flat_map(|i| {
+                        let value = values.get(at + i).copied().unwrap_or(0);
+                        (0..width).map(move |bit| value >> bit & 1)
+                    })
+                    .collect();
+                out.extend(
+                    bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |b, bit| b << 1 | *bit as u8)),
+                );
+                at += 8;
             }
         }
-        Ok(out)
-    }
-
-    #[test]
-    fn the_example_of_the_specification() {
-        // 0 to 7 in 3 bits.
-        let bytes = [0b11, 0b1000_1000, 0b1100_0110, 0b1111_1010];
-        assert_eq!(decode(HybridRle::new(&bytes, 3, 8).unwrap()).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
-        // The last group is cut.
-        assert_eq!(decode(HybridRle::new(&bytes, 3, 5).unwrap()).unwrap(), [0, 1, 2, 3, 4]);
-        // Bytes that only the cut part needs may be missing, others not.
-        assert_eq!(decode(HybridRle::new(&bytes[..3], 3, 5).unwrap()).unwrap(), [0, 1, 2, 3, 4]);
-        assert!(decode(HybridRle::new(&bytes[..3], 3, 6).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&bytes[..3], 3, 8).unwrap()).is_err());
-    }
-
-    #[test]
-    fn a_last_run_may_be_filled_up_by_several_groups() {
-        // 32 values of 1 bit where 10 are wanted.
-        let bytes = [4 << 1 | 1, 0xff, 0x01, 0, 0];
-        let expected = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0];
-        assert_eq!(decode(HybridRle::new(&bytes, 1, 10).unwrap()).unwrap(), expected);
-    }
-
-    #[test]
-    fn runs_add_up_or_fail() {
-        let five = [5 << 1, 7];
-        assert_eq!(decode(HybridRle::new(&five, 3, 5).unwrap()).unwrap(), [7; 5]);
-        assert!(decode(HybridRle::new(&five, 3, 6).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&five, 3, 4).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&five, 2, 5).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&five[..1], 3, 5).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&[], 3, 1).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&[0xff, 0xff, 0xff, 0xff, 0x1f], 1, 9).unwrap()).is_err());
-        assert!(HybridRle::new(&[], 33, 0).is_err());
-    }
-
-    #[test]
-    fn width_zero_has_runs() {
-        let mut runs = HybridRle::new(&[6], 0, 3).unwrap();
-        assert_eq!(runs.next_run().unwrap(), Some(Run::Rle { value: 0, len: 3 }));
-        assert_eq!(runs.next_run().unwrap(), None);
-        let mut runs = HybridRle::new(&[3], 0, 3).unwrap();
-        assert_eq!(runs.next_run().unwrap(), Some(Run::Packed { bytes: &[], len: 3 }));
-    }
-
-    #[test]
-    fn empty_runs_end_with_the_stream() {
-        assert!(decode(HybridRle::new(&[0; 1000], 0, 1).unwrap()).is_err());
-        assert!(decode(HybridRle::new(&[1; 1000], 0, 1).unwrap()).is_err());
-        assert_eq!(decode(HybridRle::new(&[0, 9, 1, 2, 9], 4, 1).unwrap()).unwrap(), [9]);
-    }
-
-    #[test]
-    fn indices_begin_with_their_width() {
-        assert_eq!(decode(HybridRle::indices(&[32, 2, 1, 0, 0, 128], 1).unwrap()).unwrap(), [0x8000_0001]);
-        assert_eq!(decode(HybridRle::indices(&[], 0).unwrap()).unwrap(), [0u32; 0]);
-        assert!(HybridRle::indices(&[], 1).is_err());
+        out
     }
 
     proptest! {
         #[test]
-        fn any_bytes_add_up_or_fail(
-            bytes in prop::collection::vec(any::<u8>(), 0..100), width in 0u8..=32, count in 0u32..2000,
+        fn reads_back_in_any_steps(
+            width in 1u8..=16,
+            runs in proptest::collection::vec((any::<u16>(), 1usize..40), 0..200),
+            steps in proptest::collection::vec((0u8..4, 1u32..400), 1..60),
         ) {
-            if let Ok(values) = decode(HybridRle::new(&bytes, width, count).unwrap()) {
-                prop_assert_eq!(values.len(), count as usize);
-                prop_assert!(values.iter().all(|&v| u64::from(v) >> width == 0));
+            let values: Vec<u32> =
+                runs.iter().flat_map(|(v, n)| std::iter::repeat_n(u32::from(*v) & ((1 << width) - 1), *n)).collect();
+            let bytes = encode(&values, width);
+            let mut reader = Runs::new(0, width, 1 << width, values.len() as u32).unwrap();
+            let mut at = 0usize;
+            for (kind, n) in steps.iter().cycle().take(500) {
+                let n = (*n).min(reader.remaining());
+                match kind {
+                    0 => reader.skip(&bytes, n).unwrap(),
+                    3 => {
+                        let mut slow = reader.clone();
+                        slow.skip(&bytes, n).unwrap();
+                        let want = slow.segment(&bytes).unwrap();
+                        match reader.segment_after(&bytes, n) {
+                            Some(segment) => prop_assert_eq!(segment, want),
+                            None => reader.skip(&bytes, n).unwrap(),
+                        }
+                    }
+                    1 => {
+                        let mut out = vec![0u16; n as usize];
+                        reader.read_u16(&bytes, &mut out).unwrap();
+                        prop_assert!(out.iter().map(|v| u32::from(*v)).eq(values[at..at + n as usize].iter().copied()));
+                    }
+                    _ => {
+                        let mut out = vec![0u32; n as usize];
+                        reader.read_u32(&bytes, &mut out).unwrap();
+                        prop_assert_eq!(&out[..], &values[at..at + n as usize]);
+                    }
+                }
+                at += n as usize;
             }
+            prop_assert_eq!(reader.remaining() as usize, values.len() - at);
         }
+
+        #[test]
+        fn any_bytes_give_values_in_range_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), width in 0u8..=32, limit in 0u32..300, count in 0u32..5000,
+        ) {
+            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut out = vec![0u32; count as usize];
+            let ok = reader.read_u32(&bytes, &mut out).is_ok();
+            if ok {
+                prop_assert!(out.iter().all(|v| *v < limit));
+            }
+            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut narrow = vec![0u16; count as usize];
+            prop_assert_eq!(reader.read_u16(&bytes, &mut narrow).is_ok(), ok);
+            prop_assert!(!ok || narrow.iter().zip(&out).all(|(a, b)| u32::from(*a) == *b));
+        }
+    }
+
+    #[test]
+    fn an_early_end_is_an_error() {
+        let bytes = encode(&[5; 20], 3);
+        let mut out = [0u16; 21];
+        let mut reader = Runs::new(0, 3, 8, 21).unwrap();
+        assert!(reader.read_u16(&bytes, &mut out).is_err());
+        let mut reader = Runs::new(0, 3, 5, 20).unwrap();
+        assert!(reader.read_u16(&bytes, &mut out[..20]).is_err(), "id 5 in a dictionary of 5");
     }
 }

@@ -1,6 +1,6 @@
 //! Encodings (Encodings.md), all streaming: no decoder allocates by a count.
 //!
-//! - [`hybrid_rle`]: dictionary indices and definition levels, as runs.
+//! - [`hybrid_rle`]: dictionary ids and definition levels, as runs.
 //! - [`numbers`]: INT32, INT64, FLOAT, DOUBLE.
 //! - [`byte_arrays`]: BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, INT96.
 //! - [`booleans`]: BOOLEAN, packed or as runs.
@@ -14,7 +14,7 @@ pub mod numbers;
 
 pub use booleans::Booleans;
 pub use byte_arrays::ByteArrays;
-pub use hybrid_rle::{HybridRle, Run};
+pub use hybrid_rle::{Runs, Segment};
 pub use numbers::Numbers;
 
 use super::{Encoding, Physical};
