@@ -329,7 +329,9 @@ impl<'a> Cursor<'a> {
     /// The next rows as 16-bit slots; the shape must be [`Shape::Narrow`].
     #[inline]
     pub fn read_narrow(&mut self, out: &mut [u16]) -> Result<()> {
-        self.read(out, |v| v as u16, |runs, bytes, out| runs.read_u16(bytes, out))
+        #[allow(clippy::cast_possible_truncation)] // the shape says that slots fit
+        let narrow = |slot| slot as u16;
+        self.read(out, narrow, |runs, bytes, out| runs.read_u16(bytes, out))
     }
 
     /// The next rows as slots; the shape must not be [`Shape::Bits`].

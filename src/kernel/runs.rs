@@ -39,8 +39,7 @@ pub fn stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 
         && !meaning.narrow.is_empty()
         && cpu::avx512()
     {
-        // SAFETY: the instruction sets that the function names were found; slots
-        // were checked against their dictionaries when they were read.
+        // SAFETY: the instruction sets that the function names were found.
         #[allow(unsafe_code)]
         return unsafe { avx512::stretch(values, channels, organic, meaning.narrow) };
     }
@@ -81,12 +80,10 @@ mod avx512 {
     ///
     /// # Safety
     /// - The CPU has AVX-512 F, BW and VL.
-    /// - All of `values` are slots of `ints`; its magnitudes are below
-    ///   [`super::NARROW`], the rows at most [`super::STRETCH`].
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     pub unsafe fn stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
-        debug_assert!(values.iter().all(|v| usize::from(*v) < ints.len()));
         debug_assert!(values.len() <= super::STRETCH);
+        let slots_end = _mm512_set1_epi32(i32::try_from(ints.len()).unwrap_or(i32::MAX));
         let rows = values.len().min(channels.len());
         let organic_slot = _mm256_set1_epi16(organic as i16);
         let mut all = _mm512_setzero_si512();
@@ -94,23 +91,26 @@ mod avx512 {
         for at in (0..rows).step_by(16) {
             let left = rows - at;
             let there: __mmask16 = if left >= 16 { u16::MAX } else { (1 << left) - 1 };
-            // SAFETY: lanes past the stretch are masked off and not touched; the
-            // lanes gathered are slots of `ints`.
-            let (channels, sixteen) = unsafe {
-                let channels = _mm256_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast());
-                let slots = _mm256_maskz_loadu_epi16(there, values.as_ptr().add(at).cast());
-                let slots = _mm512_cvtepu16_epi32(slots);
-                let zero = _mm512_setzero_si512();
-                (channels, _mm512_mask_i32gather_epi32::<4>(zero, there, slots, ints.as_ptr()))
+            // SAFETY: lanes past the stretch are masked off and not touched.
+            let (channels, slots) = unsafe {
+                (
+                    _mm256_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast()),
+                    _mm256_maskz_loadu_epi16(there, values.as_ptr().add(at).cast()),
+                )
             };
+            let slots = _mm512_cvtepu16_epi32(slots);
+            let known = _mm512_mask_cmplt_epi32_mask(there, slots, slots_end);
+            let zero = _mm512_setzero_si512();
+            // SAFETY: the lanes gathered are those below the length of `ints`.
+            let sixteen = unsafe { _mm512_mask_i32gather_epi32::<4>(zero, known, slots, ints.as_ptr()) };
             all = _mm512_add_epi32(all, sixteen);
             // One channel in some twenty-five is organic: its few rows are added one by one.
             let mut organic = _mm256_mask_cmpeq_epi16_mask(there, channels, organic_slot);
             while organic != 0 {
                 let row = at + organic.trailing_zeros() as usize;
                 organic &= organic - 1;
-                // SAFETY: rows of the mask are rows of the stretch, their slots those of `ints`.
-                own += i64::from(unsafe { *ints.get_unchecked(usize::from(*values.get_unchecked(row))) });
+                let slot = values.get(row).map_or(usize::MAX, |slot| usize::from(*slot));
+                own += i64::from(ints.get(slot).copied().unwrap_or_default());
             }
         }
         let all = i64::from(_mm512_reduce_add_epi32(all));

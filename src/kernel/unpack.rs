@@ -113,7 +113,8 @@ pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) ->
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::indexing_slicing)]
+#[allow(unsafe_code, clippy::indexing_slicing)]
+#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bits stay bits
 mod avx512 {
     //! AVX-512 F, BW, VBMI.
 
@@ -219,7 +220,7 @@ mod avx512 {
         let mut done = 0;
         // The longest run here is 63 groups: 504 values, 1,008 bytes; every load
         // of 64 bytes has to end before the bytes do.
-        while at.next + 2 + 64 <= bytes.len() {
+        while at.next.saturating_add(2 + 64) <= bytes.len() {
             let header = usize::from(bytes[at.next]);
             let (count, start) = (header >> 1, at.next + 1);
             let packed = header & 1 == 1;

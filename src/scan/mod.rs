@@ -3,12 +3,16 @@
 //! - [`plan`]: from a file's footer to the columns of its row groups.
 //! - [`skip`]: rows that bounds in the file rule out.
 //! - [`tables`]: what the slots of these columns mean.
-//! - [`task`]: a range of rows, summed.
+//! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`],
+//!   [`by_bitmap`] and, always right, [`by_row`].
 //!
 //! Files are opened in parallel; row groups go to the threads largest first,
 //! and one of many rows is cut into ranges of pages. Each thread sums into a
 //! grid of its own; the grids are merged once, at the end.
 
+mod by_bitmap;
+mod by_row;
+mod by_runs;
 pub mod plan;
 pub mod skip;
 pub mod tables;

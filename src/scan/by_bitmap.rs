@@ -1,0 +1,62 @@
+//! The path of keys that differ row by row: filter a block to a bitmap, sum the
+//! survivors.
+
+use super::task::{BLOCK, Blocks, Task};
+use crate::Result;
+use crate::ids::cursor::Shape;
+use crate::ids::values::SMALL;
+use crate::kernel::{Path, bitmap};
+
+impl Task<'_, '_> {
+    /// One block by bitmap, of at most `most` rows.
+    pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(Path, u32)>> {
+        if !self.is_plain()? {
+            return Ok(None);
+        }
+        let rows = self.page_rows(most)?;
+        let n = rows as usize;
+        let raw = self.value.shape()? == Shape::Bits;
+        let kind = self.plan.value_type;
+        let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
+            &mut *self.blocks;
+        let ints = ints.get_mut(..n).unwrap_or_default();
+        // Before any other column is read: all of them decline together.
+        if raw && !self.value.read_ints(kind, ints)? {
+            return Ok(None);
+        }
+        let systems = systems.get_mut(..n).unwrap_or_default();
+        let countries = countries.get_mut(..n).unwrap_or_default();
+        self.system.read_narrow(systems)?;
+        self.country.read_narrow(countries)?;
+        let tables = &mut self.tables;
+        let mut keep = [0u64; BLOCK / 64];
+        let kept = bitmap::select(&tables.predicate(), systems, countries, &mut keep);
+        let account = &mut self.dense.account;
+        account.other_system += u64::from(rows - kept.system);
+        account.null_country += u64::from(kept.null_country);
+        account.country_total += u64::from(kept.country_total);
+        account.counted += u64::from(kept.rows);
+        if kept.rows == 0 {
+            self.skip_all(rows, [false, false, true, true, !raw])?;
+            return Ok(Some((Path::Bitmap, rows)));
+        }
+        let times = times.get_mut(..n).unwrap_or_default();
+        let channels = channels.get_mut(..n).unwrap_or_default();
+        let values = values.get_mut(..n).unwrap_or_default();
+        self.time.read_narrow(times)?;
+        self.channel.read_narrow(channels)?;
+        tables.see(&keep, countries, times, self.dense);
+        if raw {
+            let block = bitmap::Rows { countries, times, channels, values: &[] };
+            self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());
+            bitmap::add_ints(&keep, block, ints, tables.places(), &mut self.dense.cells);
+            return Ok(Some((Path::Bitmap, rows)));
+        }
+        self.value.read_narrow(values)?;
+        let block = bitmap::Rows { countries, times, channels, values };
+        let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
+        self.dense.reserve(u64::from(kept.rows), tables.values.max);
+        bitmap::add(survivors, live, tables.places(), &mut self.dense.cells);
+        Ok(Some((Path::Bitmap, rows)))
+    }
+}

@@ -1,0 +1,153 @@
+//! The general path: one row at a time, whatever there can be. The others
+//! decline to it.
+
+use super::tables::BAD_TIME;
+use super::task::{BLOCK, Blocks, Task};
+use crate::ids::cursor::Shape;
+use crate::ids::keys::{Channel, Country};
+use crate::ids::values::{Number, ValueType};
+use crate::parquet::Physical;
+use crate::{Error, Grain, Result, Semantics};
+
+impl Task<'_, '_> {
+    /// One block row by row: everything that there can be.
+    pub(super) fn step_scalar(&mut self) -> Result<u32> {
+        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+        let rows = self.rows_left(BLOCK as u32);
+        let rows = self.value.rows_at_hand(rows)?;
+        let n = rows as usize;
+        let Blocks { wide, bits, .. } = &mut *self.blocks;
+        let [systems, countries, times, channels, values] = wide;
+        let systems = systems.get_mut(..n).unwrap_or_default();
+        let countries = countries.get_mut(..n).unwrap_or_default();
+        let times = times.get_mut(..n).unwrap_or_default();
+        let channels = channels.get_mut(..n).unwrap_or_default();
+        let values = values.get_mut(..n).unwrap_or_default();
+        let bits = bits.get_mut(..n).unwrap_or_default();
+        self.system.read_wide(systems)?;
+        self.country.read_wide(countries)?;
+        self.time.read_wide(times)?;
+        self.channel.read_wide(channels)?;
+        let raw = self.value.shape()? == Shape::Bits;
+        if raw {
+            self.value.read_bits(bits)?;
+        } else {
+            self.value.read_wide(values)?;
+        }
+        self.see_dates(rows)?;
+        self.sync()?;
+        let (kind, physical) = (self.plan.value_type, self.plan.value_physical);
+        let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
+        let legacy = self.job.semantics == Semantics::Legacy;
+        let (tables, dense) = (&self.tables, &mut *self.dense);
+        let class = |table: &[u8], slot: u32| table.get(slot as usize).copied().unwrap_or_default();
+        let keys = systems.iter().zip(countries).zip(times).zip(channels).zip(values).zip(bits);
+        for (row, (((((system, country), time), channel), value), bits)) in keys.take(n).enumerate() {
+            let country_class = class(&tables.country, *country);
+            let group = tables.group.get(*country as usize).copied().unwrap_or_default();
+            if legacy && country_class == Country::Keep as u8 {
+                dense.see_raw(group);
+            }
+            if class(&tables.system, *system) == 0 {
+                dense.account.other_system += 1;
+                continue;
+            }
+            if country_class == Country::Null as u8 {
+                dense.account.null_country += 1;
+                continue;
+            }
+            if country_class == Country::Total as u8 {
+                dense.account.country_total += 1;
+                continue;
+            }
+            let point = tables.time.get(*time as usize).copied().unwrap_or(BAD_TIME);
+            if point == BAD_TIME {
+                return Err(self.bad_time(*time, row as u64));
+            }
+            if legacy {
+                dense.see_point(group, point);
+            } else {
+                dense.see(group, point);
+            }
+            let channel = class(&tables.channel, *channel);
+            if channel == Channel::Unknown as u8 {
+                dense.account.null_name += 1;
+                continue;
+            }
+            let number = if raw {
+                bits.map_or(Number::Null, |bits| number_of(kind, physical, bits))
+            } else {
+                tables.values.numbers.get(*value as usize).copied().unwrap_or(Number::Null)
+            };
+            let cell = dense.base(group) + point as usize * 2 + usize::from(channel);
+            match number {
+                Number::Null => dense.account.null_value += 1,
+                Number::Nan => dense.account.nan_value += 1,
+                Number::Infinite(_) => dense.account.infinite_value += 1,
+                _ => dense.account.counted += 1,
+            }
+            // Under iso semantics what is no number is missing, row by row.
+            if legacy || !matches!(number, Number::Nan | Number::Infinite(_)) {
+                dense.add(cell, number).map_err(|e| e.in_column(&self.job.columns.value))?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Takes in the dates of the block's rows, where anybody asks for them.
+    fn see_dates(&mut self, rows: u32) -> Result<()> {
+        let Some(date) = &mut self.date else { return Ok(()) };
+        let mut left = rows as usize;
+        let mut block = [0u32; 256];
+        let mut last = None;
+        while left > 0 {
+            let out = block.get_mut(..left.min(256)).unwrap_or_default();
+            date.read_wide(out)?;
+            left -= out.len();
+            for slot in out {
+                if last == Some(*slot) {
+                    continue;
+                }
+                last = Some(*slot);
+                let moment = date.entries.get(*slot).and_then(|raw| self.plan.date_coding.micros(raw));
+                if let Some(micros) = moment {
+                    self.dense.see_date(micros);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn bad_time(&self, slot: u32, row: u64) -> Error {
+        let coding = self.plan.time_coding;
+        let column = match self.job.grain {
+            Grain::Week => &self.job.columns.year_week,
+            Grain::Day => &self.job.columns.start_date,
+        };
+        let expected = match self.job.grain {
+            Grain::Week if self.job.semantics == Semantics::Legacy => {
+                "digits, with which the original job could count, such as 2021_05"
+            }
+            Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
+            Grain::Day => "a date of the years 1 to 9999",
+        };
+        Error::data(format!("{column} is {}", coding.show(self.time.entries.get(slot))))
+            .expected(expected)
+            .advice("Correct the export; rows with another system or the country total may hold anything")
+            .in_column(column)
+            .at_row(self.at + row)
+    }
+}
+
+/// A raw number as an exact one.
+#[inline]
+fn number_of(kind: ValueType, physical: Physical, bits: u64) -> Number {
+    #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern
+    match kind {
+        ValueType::Float32 => Number::real(f64::from(f32::from_bits(bits as u32))),
+        ValueType::Float64 => Number::real(f64::from_bits(bits)),
+        ValueType::Null => Number::Null,
+        _ => Number::int(kind.integer(physical, bits)),
+    }
+}

@@ -1,0 +1,185 @@
+//! The path of long runs: walk the runs of the three keys together.
+
+use super::task::{BLOCK, Blocks, Task};
+use crate::grid::Account;
+use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::keys::Country;
+use crate::ids::values::SMALL;
+use crate::kernel::{Path, runs};
+use crate::parquet::encoding::Segment;
+use crate::{Error, Result};
+
+/// Rows of a block by bitmap in the middle of runs.
+const SHORT_BLOCK: u32 = 256;
+/// Rows from which a run that is ruled out is passed over at once in all columns.
+const LONG_RUN: u32 = 4096;
+
+/// The run of a key column at hand, in rows of the step.
+#[derive(Clone, Copy, Default)]
+struct KeyRun {
+    /// Rows that the cursor has passed.
+    passed: u32,
+    /// The first row that the run does not cover.
+    end: u32,
+    slot: u32,
+}
+
+impl KeyRun {
+    /// Brings the run to row `at`; false where rows differ one by one there.
+    #[inline]
+    fn reach(&mut self, cursor: &mut Cursor<'_>, at: u32) -> Result<bool> {
+        if at < self.end {
+            return Ok(true);
+        }
+        let segment = cursor.segment_after(at - self.passed)?;
+        self.passed = at;
+        match segment {
+            Segment::Run { value, len } => {
+                self.slot = value;
+                self.end = at.saturating_add(len);
+                Ok(true)
+            }
+            Segment::Packed { .. } => Ok(false),
+        }
+    }
+}
+
+impl Task<'_, '_> {
+    /// One step by runs: as many stretches over which all keys repeat as the
+    /// pages at hand have. Where a key does not repeat, a short block by bitmap.
+    pub(super) fn step_runs(&mut self) -> Result<Option<(Path, u32)>> {
+        // Runs that a key rules out cost nothing in the other columns: pages
+        // that hold no other rows are never opened.
+        let most = self.rows_left(u32::MAX);
+        let Segment::Run { value: system, len } = self.system.segment()? else {
+            return self.step_bitmap_of(SHORT_BLOCK);
+        };
+        let len = len.min(most);
+        if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
+            self.dense.account.other_system += u64::from(len);
+            self.skip_all(len, [true; 5])?;
+            return Ok(Some((Path::Runs, len)));
+        }
+        let Segment::Run { value: country, len: country_len } = self.country.segment()? else {
+            return self.step_bitmap_of(SHORT_BLOCK);
+        };
+        let len = len.min(country_len);
+        let class = self.tables.country.get(country as usize).copied();
+        if self.tables.system.get(system as usize) == Some(&1)
+            && class != Some(Country::Keep as u8)
+            && len >= LONG_RUN
+        {
+            let account = &mut self.dense.account;
+            let reason = if class == Some(Country::Null as u8) {
+                &mut account.null_country
+            } else {
+                &mut account.country_total
+            };
+            *reason += u64::from(len);
+            self.skip_all(len, [true; 5])?;
+            return Ok(Some((Path::Runs, len)));
+        }
+        if !self.is_plain()? {
+            return Ok(None);
+        }
+        let rows = self.page_rows(most)?;
+        let done = self.stretches(rows)?;
+        if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((Path::Runs, done))) }
+    }
+
+    /// Walks the runs of the three keys over at most `rows` rows; returns how
+    /// many rows it has come before a key stopped repeating.
+    fn stretches(&mut self, rows: u32) -> Result<u32> {
+        let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
+        let raw = value.shape()? == Shape::Bits;
+        let kind = plan.value_type;
+        let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
+        let meaning = tables.meaning();
+        let (mut systems, mut countries, mut times) =
+            (KeyRun::default(), KeyRun::default(), KeyRun::default());
+        // Rows of channels and values that are decoded, `window.start..window.end`.
+        let mut window = 0..0u32;
+        let mut marks = (channel.mark(), value.mark());
+        let mut account = Account::default();
+        // Room for as many rows as the step could have.
+        dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.values.max });
+        let mut at = 0;
+        while at < rows {
+            if !systems.reach(system, at)? {
+                break;
+            }
+            let mut end = systems.end.min(rows);
+            if tables.system.get(systems.slot as usize) != Some(&1) {
+                account.other_system += u64::from(end - at);
+                at = end;
+                continue;
+            }
+            if !countries.reach(country, at)? {
+                break;
+            }
+            end = end.min(countries.end);
+            let class = tables.country.get(countries.slot as usize).copied().unwrap_or_default();
+            if class != Country::Keep as u8 {
+                let total = class == Country::Total as u8;
+                let reason = if total { &mut account.country_total } else { &mut account.null_country };
+                *reason += u64::from(end - at);
+                at = end;
+                continue;
+            }
+            if !times.reach(time, at)? {
+                break;
+            }
+            end = end.min(times.end);
+            if !window.contains(&at) {
+                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                let ahead = (rows - at).min(BLOCK as u32);
+                channel.skip(at - window.end)?;
+                value.skip(at - window.end)?;
+                marks = (channel.mark(), value.mark());
+                window = at..at;
+                let n = ahead as usize;
+                if !raw {
+                    value.read_narrow(values.get_mut(..n).unwrap_or_default())?;
+                } else if !value.read_ints(kind, ints.get_mut(..n).unwrap_or_default())? {
+                    // Not for this path: the step ends before these rows.
+                    break;
+                }
+                window.end += ahead;
+                channel.read_narrow(channels.get_mut(..n).unwrap_or_default())?;
+            }
+            end = end.min(window.end);
+            let (Some(group), Some(point)) =
+                (tables.group.get(countries.slot as usize), tables.time.get(times.slot as usize))
+            else {
+                return Err(Error::internal("a slot without a meaning"));
+            };
+            let stretch = (at - window.start) as usize..(end - window.start) as usize;
+            let (Some(values), Some(ints), Some(channels)) =
+                (values.get(stretch.clone()), ints.get(stretch.clone()), channels.get(stretch))
+            else {
+                return Err(Error::internal("a stretch past its window"));
+            };
+            let sums = if raw {
+                runs::stretch_ints(ints, channels, meaning.classes)
+            } else {
+                runs::stretch(values, channels, meaning)
+            };
+            dense.add_stretch(*group, *point, sums);
+            account.counted += u64::from(end - at);
+            at = end;
+        }
+        dense.account.merge(&account);
+        system.skip(at - systems.passed)?;
+        country.skip(at - countries.passed)?;
+        time.skip(at - times.passed)?;
+        if at < window.end {
+            // A key stopped repeating within the window: back to its start.
+            channel.reset(marks.0);
+            value.reset(marks.1);
+            window.end = window.start;
+        }
+        channel.skip(at - window.end)?;
+        value.skip(at - window.end)?;
+        Ok(at)
+    }
+}
