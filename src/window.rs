@@ -26,7 +26,7 @@ impl Sum {
     pub fn to_f64(&self) -> f64 {
         match &self.wide {
             // 64 bits convert in one instruction; the result is the same.
-            None => i64::try_from(self.int).map_or(self.int as f64, |int| int as f64),
+            None => i64::try_from(self.int).map_or_else(|_| self.int as f64, |int| int as f64),
             Some(wide) => {
                 let mut sum = (**wide).clone();
                 sum.add_int(self.int);

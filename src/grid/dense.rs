@@ -235,7 +235,9 @@ impl Dense {
                 let point = group * self.stride + time;
                 for channel in 0..CHANNELS {
                     let cell = point * CHANNELS + channel;
-                    if let Some(extra) = self.extras.remove(&cell) {
+                    if !self.extras.is_empty()
+                        && let Some(extra) = self.extras.remove(&cell)
+                    {
                         partial.extras.insert(partial.cells.len(), extra);
                     }
                     partial.cells.push(self.spilled[cell]);

@@ -10,6 +10,10 @@
 //!    stretch: one sum is a vector, the other takes single rows.
 //! 3. Values whose magnitude leaves room (`max * rows < 2^31`) are gathered 16
 //!    at a time as 32-bit integers.
+//!
+//! Tried and left out: adding the few values of a stretch that are not zero one
+//! by one, without a gather. 85 % of counts are zero, yet the branches that
+//! follow from that made a stretch 1.6 times as slow.
 
 use super::cpu;
 
