@@ -236,3 +236,20 @@ fn layouts_have_names() {
     }
     assert!("sorted".parse::<Layout>().is_err());
 }
+
+#[test]
+fn no_dictionary_has_an_entry_twice() {
+    // Arrow keeps entries once and the ids as they are: the ids would then be wrong.
+    let cube = Cube::new(20_000, 1);
+    for which in Which::ALL {
+        if which == Which::HasSubtrackers {
+            continue;
+        }
+        let mut writer = ColumnWriter::new(which, 1_000);
+        let rows: Vec<Row> = (0..20_000).map(|at| cube.row(at)).collect();
+        writer.push(&cube, &rows).unwrap();
+        let entries = writer.entries().iter().map(|code| which.bytes(&cube, *code));
+        let distinct: BTreeSet<Vec<u8>> = entries.collect();
+        assert_eq!(distinct.len(), writer.entries().len(), "{which:?}");
+    }
+}
