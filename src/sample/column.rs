@@ -39,7 +39,7 @@ impl Which {
 
     /// A small number that stands for the row's value.
     #[allow(clippy::indexing_slicing)] // rows come from the same cube
-    fn code(self, cube: &Cube, row: &Row) -> u32 {
+    pub(super) fn code(self, cube: &Cube, row: &Row) -> u32 {
         match self {
             Which::Name => u32::from(row.channel),
             // Two channels, one token: it stands in the dictionary once.

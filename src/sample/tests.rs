@@ -239,17 +239,11 @@ fn layouts_have_names() {
 
 #[test]
 fn no_dictionary_has_an_entry_twice() {
-    // Arrow keeps entries once and the ids as they are: the ids would then be wrong.
+    // Arrow keeps such an entry once and the ids as they are, which are then wrong.
     let cube = Cube::new(20_000, 1);
     for which in Which::ALL {
-        if which == Which::HasSubtrackers {
-            continue;
-        }
-        let mut writer = ColumnWriter::new(which, 1_000);
-        let rows: Vec<Row> = (0..20_000).map(|at| cube.row(at)).collect();
-        writer.push(&cube, &rows).unwrap();
-        let entries = writer.entries().iter().map(|code| which.bytes(&cube, *code));
-        let distinct: BTreeSet<Vec<u8>> = entries.collect();
-        assert_eq!(distinct.len(), writer.entries().len(), "{which:?}");
+        let codes: BTreeSet<u32> = rows(&cube).iter().map(|row| which.code(&cube, row)).collect();
+        let entries: BTreeSet<Vec<u8>> = codes.iter().map(|code| which.bytes(&cube, *code)).collect();
+        assert_eq!(entries.len(), codes.len(), "{which:?}");
     }
 }
