@@ -35,7 +35,7 @@ test-rust:
 lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --no-deps
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
 	else echo 'NOT RUN: cargo-deny is not installed (cargo install cargo-deny)'; fi
 

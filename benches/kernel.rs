@@ -59,7 +59,7 @@ impl IdPage {
 fn id_pages(column: &Column<'_>) -> Vec<IdPage> {
     let chunk = column.chunk().unwrap();
     let (mut buffer, mut cost) = (vec![], Cost::default());
-    let entries = Cursor::new(column, 0, false, vec![]).unwrap().entries.dictionary_len();
+    let entries = Cursor::new(column, 0, false, vec![], None).unwrap().entries.dictionary_len();
     let page = |page: &rollshare::parquet::PageMeta| {
         let body = chunk.body(page).unwrap();
         let open = chunk.open(&body, page, &mut buffer, &mut cost).unwrap().view(&body, &buffer);
@@ -131,7 +131,7 @@ fn predicate(c: &mut Criterion) {
     let rows = usize::try_from(plan.meta.row_groups[0].rows).unwrap();
     let columns = plan.columns(&plan.meta.row_groups[0]).unwrap();
     let read = |column, total: &[u8]| {
-        let mut cursor = Cursor::new(column, 0, false, vec![]).unwrap();
+        let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
         let mut slots = vec![0; rows];
         cursor.read_narrow(&mut slots).unwrap();
         let entries = cursor.entries;

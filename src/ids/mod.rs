@@ -1,6 +1,6 @@
 //! A column as dictionary ids and runs; what each distinct value means.
 //!
-//! - [`column`]: a column chunk, ready to be scanned by any number of tasks.
+//! - [`mod@column`]: a column chunk, ready to be scanned by any number of tasks.
 //! - [`cursor`]: a position in a column: rows as slots, runs and pages that
 //!   nobody asks for passed over.
 //! - [`entries`]: the distinct values of a chunk, each with a slot.

@@ -4,7 +4,7 @@
 //! - [`csv`], [`json`], [`parquet`]: the formats.
 //! - [`temporary`]: what is written beside the target, and cleaned up after a
 //!   run that was killed.
-//! - [`file`], [`folder`]: the replacement of the target, in one act.
+//! - [`mod@file`], [`folder`]: the replacement of the target, in one act.
 
 pub mod csv;
 pub mod file;

@@ -4,6 +4,7 @@
 
 use super::cube::{Cube, Row, SYSTEMS};
 use super::file::Page;
+use super::names::token_owner;
 use crate::Result;
 
 /// The columns of an export.
@@ -38,9 +39,11 @@ impl Which {
 
     /// A small number that stands for the row's value.
     #[allow(clippy::indexing_slicing)] // rows come from the same cube
-    fn code(self, cube: &Cube, row: &Row) -> u32 {
+    pub(super) fn code(self, cube: &Cube, row: &Row) -> u32 {
         match self {
-            Which::Name | Which::Token => u32::from(row.channel),
+            Which::Name => u32::from(row.channel),
+            // Two channels, one token: it stands in the dictionary once.
+            Which::Token => u32::from(token_owner(row.channel)),
             Which::Value => row.value,
             Which::StartDate | Which::EndDate => u32::from(row.day),
             Which::YearWeek => u32::from(row.day) / 7,

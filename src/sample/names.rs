@@ -73,8 +73,13 @@ const CHANNELS: [(&str, &str); 26] = [
     ("Unattributed", "a"),
 ];
 /// The channel whose token is that of [`SHARED_TOKEN_OF`]: one token, two names.
-const SHARED_TOKEN: u64 = 5;
-const SHARED_TOKEN_OF: u64 = 2;
+const SHARED_TOKEN: u16 = 5;
+const SHARED_TOKEN_OF: u16 = 2;
+
+/// The first channel with the token of this one.
+pub(super) fn token_owner(channel: u16) -> u16 {
+    if channel == SHARED_TOKEN { SHARED_TOKEN_OF } else { channel }
+}
 
 /// The first `count` channels; past the named ones come numbered partners.
 pub(super) fn channels(count: u64) -> Vec<Channel> {
@@ -94,7 +99,7 @@ pub(super) fn channels(count: u64) -> Vec<Channel> {
         .zip(0..count)
         .map(|((name, systems), n)| Channel {
             name,
-            token: token(if n == SHARED_TOKEN { SHARED_TOKEN_OF } else { n }),
+            token: token(if n == u64::from(SHARED_TOKEN) { SHARED_TOKEN_OF.into() } else { n }),
             android: systems.contains('a'),
             ios: systems.contains('i'),
             subtrackers: !matches!(n, 0 | 10 | 19),

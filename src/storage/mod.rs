@@ -1,7 +1,7 @@
 //! Where bytes come from.
 //!
 //! - [`object`]: one object (a file) with ranged reads; local files are mapped.
-//! - [`discover`]: from the user's paths to the list of objects, with hive
+//! - [`mod@discover`]: from the user's paths to the list of objects, with hive
 //!   partition values. [`source`] reads what the user wrote, [`walk`] lists
 //!   folders, [`hive`] reads partitions off paths.
 //!

@@ -2,7 +2,7 @@
 //!
 //! - [`cell`]: one value of a table.
 //! - [`render`]: the table for a person at a terminal.
-//! - [`column`]: the column types that a table is made of.
+//! - [`mod@column`]: the column types that a table is made of.
 //! - [`share`]: the share per window, its bounds and its change.
 //! - [`legacy`]: what the original job would have published.
 

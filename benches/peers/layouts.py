@@ -1,0 +1,84 @@
+"""The files that every engine reads: one table in seven layouts, and a small one.
+
+`rollshare sample` writes four; pyarrow re-encodes the rest from the export.
+Made once per size under `target/peers/`, seed 1.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SAMPLED = ["export", "shuffled", "spark", "daily"]
+LAYOUTS = [*SAMPLED, "plain", "zstd_v2", "sorted"]
+TITLES = {
+    "export": "export order",
+    "shuffled": "shuffled",
+    "spark": "one row group (Spark)",
+    "daily": "daily files, hive folders",
+    "plain": "PLAIN strings",
+    "zstd_v2": "zstd, page v2",
+    "sorted": "sorted by os and country",
+}
+KEYS = ["name", "year_week", "country", "os_name", "token"]
+GROUP = 1_000_000
+SMALL_ROWS = 9_330
+
+
+def make(program, folder, rows, layouts):
+    """Paths by layout; what is there already is not made again."""
+    folder = Path(folder) / str(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for layout in layouts:
+        path = folder / (layout if layout == "daily" else f"{layout}.parquet")
+        paths[layout] = path
+        if path.exists():
+            continue
+        if layout in SAMPLED:
+            sample(program, path, rows, layout)
+        else:
+            export = make(program, folder.parent, rows, ["export"])["export"]
+            rewrite(export, path, layout)
+    return paths
+
+
+def sample(program, path, rows, layout="export"):
+    command = [program, "sample", "--rows", rows, "--layout", layout, "--seed", 1, "--out", path, "--quiet"]
+    subprocess.run([str(word) for word in command], check=True)
+
+
+def rewrite(export, path, layout):
+    source = pq.ParquetFile(export, read_dictionary=KEYS)
+    options = {
+        "plain": dict(use_dictionary=False, compression="snappy"),
+        "zstd_v2": dict(compression="zstd", data_page_version="2.0"),
+        "sorted": dict(compression="snappy"),
+    }[layout]
+    partial = path.with_suffix(".partial")
+    if layout == "sorted":
+        table = source.read().unify_dictionaries().combine_chunks()
+        batches = [in_order(table)]
+    else:
+        batches = (source.read_row_group(group) for group in range(source.num_row_groups))
+    with pq.ParquetWriter(partial, source.schema_arrow, store_schema=False,
+                          use_deprecated_int96_timestamps=True, **options) as out:
+        for batch in batches:
+            out.write_table(batch, row_group_size=GROUP)
+    partial.rename(path)
+
+
+def in_order(table):
+    """Sorted by os and country; within those, as it was."""
+    import numpy as np
+
+    def rank(name):
+        column = table[name].chunk(0)
+        words = np.array(column.dictionary.to_pylist(), dtype=object)
+        place = np.empty(len(words), np.int32)
+        place[np.argsort(words)] = np.arange(len(words), dtype=np.int32)
+        return place[column.indices.to_numpy()]
+
+    key = rank("os_name").astype(np.int64) * (1 << 20) + rank("country")
+    return table.take(pa.array(np.argsort(key, kind="stable")))

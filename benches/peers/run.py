@@ -1,0 +1,218 @@
+"""Every engine on the same files, in one run, each in a process of its own.
+
+    make bench-peers                                  # 20 million rows, all layouts
+    make bench-peers ARGS='--rows 1000000 --layouts export shuffled --engines duckdb polars'
+    make bench-peers ARGS='--previous HEAD~20'        # an earlier commit of ours beside them
+
+Answers are compared cell by cell; a difference ends the run. Writes
+`benches/results/DATE-MACHINE.{json,md}` and `docs/speed.svg`.
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import math
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import layouts
+import report
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / "target/peers"
+PROGRAM = ROOT / "target/release/rollshare"
+TIMER = ROOT / "target/release/examples/rollshare_time"
+ENGINES = ["duckdb", "polars", "datafusion", "chdb", "pandas", "pyspark"]
+# What one engine may take for the repeats of one query; a slow one is asked less often.
+SECONDS = 8
+
+
+def main():
+    arguments = parse()
+    files = layouts.make(PROGRAM, WORK, arguments.rows, arguments.layouts)
+    timers = {"rollshare": TIMER}
+    if arguments.previous:
+        timers["previous"] = previous(arguments.previous)
+    results = {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "commit": git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain", "src") else ""),
+        "previous": arguments.previous and git("rev-parse", "--short=12", arguments.previous),
+        "rows": arguments.rows,
+        "threads": arguments.threads,
+        "not_run": {},
+        "layouts": {},
+    }
+    for layout, path in files.items():
+        print(f"{layout}:", file=sys.stderr)
+        results["layouts"][layout] = measure(arguments, timers, layout, path, results["not_run"])
+    if not arguments.no_small:
+        results["small"] = small(arguments)
+    save(arguments, results)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--layouts", nargs="+", choices=layouts.LAYOUTS, default=layouts.LAYOUTS)
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--previous", metavar="COMMIT", help="build and time an earlier commit of ours too")
+    parser.add_argument("--no-small", action="store_true", help="leave out the whole process on a small export")
+    parser.add_argument("--out", type=Path, help="another stem than benches/results/DATE-MACHINE; no picture then")
+    return parser.parse_args()
+
+
+def measure(arguments, timers, layout, path, not_run):
+    measured = {}
+    reference = None
+    answers = WORK / "answers"
+    answers.mkdir(exist_ok=True)
+    for name, timer in timers.items():
+        answer = answers / f"{layout}-{name}.csv"
+        for threads in sorted({1, arguments.threads}, reverse=True):
+            command = [timer, path, threads, max(arguments.repeats, 7), answer]
+            outcome = ask(command)
+            measured[name if threads == arguments.threads else f"{name}, 1 thread"] = outcome
+        reference = reference or read(answer)
+        agree(reference, answer, name)
+        show(name, measured[name]["job"])
+    for engine in arguments.engines:
+        if engine == "pyspark" and not shutil.which("java"):
+            not_run[engine] = "no java on the path: install a JRE 17 or later"
+            continue
+        answer = answers / f"{layout}-{engine}.csv"
+        answer.unlink(missing_ok=True)
+        script = Path(__file__).with_name("engines.py")
+        command = [sys.executable, script, engine, layout, path, arguments.threads, arguments.repeats, SECONDS, answer]
+        outcome = ask(command, allowed_to_fail=True)
+        if "error" in outcome:
+            not_run[f"{engine}, {layout}"] = outcome["error"]
+            print(f"  {engine:<12} NOT RUN: {outcome['error']}", file=sys.stderr)
+            continue
+        agree(reference, answer, engine)
+        measured[engine] = outcome
+        show(engine, min(outcome["variants"].values(), key=report.median_wall))
+    return measured
+
+
+def ask(command, allowed_to_fail=False):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode == 0:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    if allowed_to_fail:
+        return {"error": (done.stderr.strip() or "failed").splitlines()[-1][:200]}
+    sys.exit(f"{command[0]} failed:\n{done.stderr}")
+
+
+def show(name, times):
+    print(f"  {name:<12} {report.median_wall(times) * 1e3:8.1f} ms", file=sys.stderr)
+
+
+def read(path):
+    with open(path, newline="") as lines:
+        rows = csv.DictReader(lines)
+        return {(int(r["year"]), int(r["week"]), r["country"]): r["share_organic_p4w"] for r in rows}
+
+
+def agree(reference, path, name):
+    found = read(path)
+    if found.keys() != reference.keys():
+        sys.exit(f"{name}: {len(found)} rows, others have {len(reference)}; or other keys")
+    for key, share in reference.items():
+        other = found[key]
+        same = share == other if "" in (share, other) else math.isclose(float(share), float(other), rel_tol=1e-12)
+        if not same:
+            sys.exit(f"{name}: {key} is {other or 'null'}, others have {share or 'null'}")
+
+
+def previous(commit):
+    """Our timer as it was at `commit`, built in a worktree of its own."""
+    tree = WORK / "previous"
+    if not tree.exists():
+        git("worktree", "add", "--detach", tree, commit)
+    git("-C", tree, "checkout", "--quiet", "--detach", commit)
+    build = ["cargo", "build", "--release", "--quiet", "--example", "rollshare_time"]
+    if subprocess.run(build, cwd=tree).returncode != 0:
+        sys.exit(f"{commit} has no benches/peers/rollshare_time.rs that builds")
+    return tree / "target/release/examples/rollshare_time"
+
+
+def small(arguments):
+    """From exec to exit on a small export: wall and CPU, best and median of many."""
+    path = WORK / "small.parquet"
+    layouts.sample(PROGRAM, path, layouts.SMALL_ROWS)
+    sql = (
+        "SELECT country, year_week, sum(value) FILTER (WHERE name = 'Organic'), sum(value) FROM read_parquet('{}')"
+        " WHERE os_name = 'all' AND country <> 'ALL' GROUP BY ALL"
+    ).format(path)
+    commands = {"rollshare": [PROGRAM, "run", "--source", path, "--target", WORK / "small.csv", "--quiet"]}
+    cli = shutil.which("duckdb", path=str(Path(sys.executable).parent))
+    if cli:
+        commands["duckdb (its program)"] = [cli, "-csv", "-c", sql]
+    python = [sys.executable, "-c"]
+    commands["duckdb (Python)"] = [*python, f'import duckdb; duckdb.sql("{sql}").fetchall()']
+    commands["polars"] = [
+        *python,
+        "import polars as pl; pl.scan_parquet('{}').filter(pl.col('os_name') == 'all', pl.col('country') != 'ALL')"
+        ".group_by('country', 'year_week').agg(o=pl.col('value').filter(pl.col('name') == 'Organic').sum(),"
+        " t=pl.col('value').sum()).collect()".format(path),
+    ]
+    outcome = {}
+    for name, command in commands.items():
+        times = []
+        for _ in range(21):
+            used, before = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            subprocess.run([str(w) for w in command], check=True, stdout=subprocess.DEVNULL)
+            wall, now = time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append([wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime])
+        outcome[name] = times[1:]
+        show(name, times)
+    return outcome
+
+
+def git(*words):
+    done = subprocess.run(["git", *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def machine():
+    def first(path, key):
+        lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
+
+    flags = first("/proc/cpuinfo", "flags").split()
+    return {
+        "cpu": first("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "vectors": [f for f in ("avx2", "bmi2", "avx512f", "avx512_vbmi2") if f in flags],
+        "memory": first("/proc/meminfo", "MemTotal"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def save(arguments, results):
+    name = "".join(c if c.isalnum() else "-" for c in results["machine"]["cpu"].lower()).strip("-")
+    while "--" in name:
+        name = name.replace("--", "-")
+    stem = arguments.out or ROOT / f"benches/results/{results['date']}-{name}-{os.cpu_count()}c"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(stem.name + ".json").write_text(json.dumps(results, indent=1) + "\n")
+    text = report.markdown(results)
+    stem.with_name(stem.name + ".md").write_text(text)
+    if not arguments.out:
+        (ROOT / "docs/speed.svg").write_text(report.picture(results))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
