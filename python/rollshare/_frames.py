@@ -39,7 +39,11 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
 
 
 def _wanted(job: _rollshare.Job) -> set[str]:
-    return {name.lower() for name in job.columns.values()}
+    """Lower-case names of the columns that the job reads."""
+    columns = job.columns
+    if job.semantics == "iso":
+        del columns["year_week" if job.grain == "day" else "start_date"]
+    return {name.lower() for name in columns.values()}
 
 
 def _polars(frame: Any, job: _rollshare.Job) -> Any:
@@ -59,15 +63,40 @@ def _polars(frame: Any, job: _rollshare.Job) -> Any:
 
 def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
     wanted = _wanted(job)
+    value = job.columns["value"].lower()
+    names = frame.columns
+    by_name = names.is_unique
     columns = []
-    for at, name in enumerate(frame.columns):
+    for at, name in enumerate(names):
         if not isinstance(name, str):
             continue
         if name.lower() in wanted:
-            columns.append((name, _column(frame.iloc[:, at])))
+            series = frame[name] if by_name else frame.iloc[:, at]
+            columns.append((name, _column(_decoded(series) if name.lower() == value else series)))
         else:
             columns.append((name, ("unknown", "unread")))
     return columns
+
+
+def _decoded(series: Any) -> Any:
+    """Values that are Python objects, such as decimals, as Arrow values, which are exact."""
+    if series.dtype != object:
+        return series
+    try:
+        import pandas as pd
+        import pyarrow as pa
+
+        array = pa.Array.from_pandas(series)
+        return pd.Series(pd.arrays.ArrowExtensionArray(array))
+    except ImportError as error:
+        raise FrameError(
+            f"column '{series.name}': the values are Python objects; expected numbers. "
+            "Install pyarrow, or convert the column to a numeric type"
+        ) from error
+    except pa.ArrowException as error:
+        raise FrameError(
+            f"column '{series.name}': the values are Python objects: {error}; expected numbers"
+        ) from error
 
 
 def _column(series: Any) -> tuple[Any, ...]:
@@ -80,8 +109,9 @@ def _column(series: Any) -> tuple[Any, ...]:
     name = type(dtype).__name__
     if name == "CategoricalDtype":
         categories = series.cat.categories
-        if categories.dtype == object or str(categories.dtype) in ("str", "string"):
-            return ("codes", np.ascontiguousarray(series.cat.codes.to_numpy()), categories.tolist())
+        names = categories.tolist()
+        if all(isinstance(name, str) for name in names):
+            return ("codes", np.ascontiguousarray(series.cat.codes.to_numpy()), names)
         # Categories that are no strings, such as dates: decoded.
         return _column(series.astype(categories.dtype))
     if name == "DatetimeTZDtype":

@@ -287,7 +287,11 @@ impl Text {
     /// The string in `row`, whether the row is null or not.
     #[inline]
     pub fn get(&self, row: usize) -> Result<&[u8]> {
-        fn between<T: Copy + TryInto<usize>>(offsets: &[T], bytes: &'_ [u8], row: usize) -> Option<(usize, usize)> {
+        fn between<T: Copy + TryInto<usize>>(
+            offsets: &[T],
+            bytes: &'_ [u8],
+            row: usize,
+        ) -> Option<(usize, usize)> {
             let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);
             let (start, end) = (start.try_into().ok()?, end.try_into().ok()?);
             (start <= end && end <= bytes.len()).then_some((start, end))
@@ -327,9 +331,10 @@ impl Array {
             Data::Text(Text::Short(o, b)) => Data::Text(Text::Short(o.slice(start, len + 1), b.clone())),
             Data::Text(Text::Long(o, b)) => Data::Text(Text::Long(o.slice(start, len + 1), b.clone())),
             Data::Text(Text::Views(v, b)) => Data::Text(Text::Views(v.slice(start, len), b.clone())),
-            Data::Coded(codes, dictionary) => {
-                Data::Coded(sliced!(Codes, codes, start, len; I8 I16 I32 I64 U8 U16 U32 U64), dictionary.clone())
-            }
+            Data::Coded(codes, dictionary) => Data::Coded(
+                sliced!(Codes, codes, start, len; I8 I16 I32 I64 U8 U16 U32 U64),
+                dictionary.clone(),
+            ),
             Data::Numbers(numbers) => Data::Numbers(
                 sliced!(Numbers, numbers, start, len; I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F16 F32 F64),
             ),

@@ -14,9 +14,9 @@
 
 use std::ops::Range;
 
+use super::Plan;
 use super::array::{Array, Data, Stored, corrupt, with_numbers};
 use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit, mark};
-use super::Plan;
 use crate::grid::{Account, Dense, Partial};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
@@ -70,7 +70,13 @@ const PATIENCE: usize = 16;
 
 impl Worker {
     /// Sums rows `rows` of a batch. Rows in errors are those of the batch.
-    pub fn run(&mut self, plan: &Plan, batch: &Columns, rows: Range<usize>, progress: &dyn Progress) -> Result<()> {
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        batch: &Columns,
+        rows: Range<usize>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         for (at, block) in rows.clone().step_by(BLOCK).zip(0usize..) {
             if block.is_multiple_of(PATIENCE) && progress.interrupted() {
                 return Err(Error::Interrupted);
@@ -158,7 +164,13 @@ impl Worker {
 }
 
 /// Adds the values of the marked rows.
-fn add<T: Stored>(values: &[T], live: &Mask, scratch: &Scratch, dense: &mut Dense, legacy: bool) -> Result<()> {
+fn add<T: Stored>(
+    values: &[T],
+    live: &Mask,
+    scratch: &Scratch,
+    dense: &mut Dense,
+    legacy: bool,
+) -> Result<()> {
     dense.reserve(u64::from(count(live)), SMALL.unsigned_abs());
     let stride = dense.base(1);
     each_bit(live, |row| {
@@ -170,11 +182,14 @@ fn add<T: Stored>(values: &[T], live: &Mask, scratch: &Scratch, dense: &mut Dens
         let cell = *group as usize * stride + *time as usize * 2 + usize::from(*class);
         match value.number() {
             Some(Number::Small(small)) => {
-                *dense.cells.get_mut(cell).ok_or_else(|| Error::internal("a cell outside of the grid"))? += small;
+                *dense.cells.get_mut(cell).ok_or_else(|| Error::internal("a cell outside of the grid"))? +=
+                    small;
                 Ok(())
             }
             Some(number) => add_special(number, cell, dense, legacy),
-            None => Err(Error::too_large("a decimal of 32 bytes").expected("at most 128 bits").at_row(row as u64)),
+            None => {
+                Err(Error::too_large("a decimal of 32 bytes").expected("at most 128 bits").at_row(row as u64))
+            }
         }
     })
 }
@@ -199,7 +214,8 @@ fn see_dates(date: &Array, rows: Range<usize>, coding: TimeCoding, dense: &mut D
     for row in rows.filter(|row| date.is_valid(*row)) {
         let raw = match &date.data {
             Data::Coded(codes, dictionary) => {
-                let place = super::array::with_codes!(codes, c => c.get(row).map(|c| super::array::Code::place(*c)));
+                let place =
+                    super::array::with_codes!(codes, c => c.get(row).map(|c| super::array::Code::place(*c)));
                 let place = place.filter(|p| *p < dictionary.len).ok_or_else(corrupt)?;
                 if !dictionary.is_valid(place) {
                     continue;

@@ -154,7 +154,7 @@ impl Stream {
     }
 
     /// The next record batch; `None` after the last.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let array = match &mut self.raw {
             None => self.single.take(),
             Some(raw) => {
@@ -184,10 +184,13 @@ impl CStream {
             }
         });
         let error = std::io::Error::from_raw_os_error(code);
-        Error::io("the frame's stream failed", match said {
-            Some(said) => std::io::Error::other(said),
-            None => error,
-        })
+        Error::io(
+            "the frame's stream failed",
+            match said {
+                Some(said) => std::io::Error::other(said),
+                None => error,
+            },
+        )
     }
 }
 
@@ -281,8 +284,14 @@ impl RecordBatch {
         if len < self.rows.saturating_add(self.offset) {
             return Err(broken("a column shorter than its batch"));
         }
-        self.array(child, field.layout(), field.values().map(Field::layout_of), self.rows, offset + self.offset)
-            .map_err(|e| e.in_column(field.name()))
+        self.array(
+            child,
+            field.layout(),
+            field.values().map(Field::layout_of),
+            self.rows,
+            offset + self.offset,
+        )
+        .map_err(|e| e.in_column(field.name()))
     }
 
     fn array(
@@ -301,9 +310,15 @@ impl RecordBatch {
             let dictionary = self.array(dictionary, values, None, n, start)?;
             let codes = match layout {
                 Layout::Numbers { signed: true, width: 1, .. } => Codes::I8(self.slice(raw, 1, offset, len)?),
-                Layout::Numbers { signed: true, width: 2, .. } => Codes::I16(self.slice(raw, 1, offset, len)?),
-                Layout::Numbers { signed: true, width: 4, .. } => Codes::I32(self.slice(raw, 1, offset, len)?),
-                Layout::Numbers { signed: true, width: 8, .. } => Codes::I64(self.slice(raw, 1, offset, len)?),
+                Layout::Numbers { signed: true, width: 2, .. } => {
+                    Codes::I16(self.slice(raw, 1, offset, len)?)
+                }
+                Layout::Numbers { signed: true, width: 4, .. } => {
+                    Codes::I32(self.slice(raw, 1, offset, len)?)
+                }
+                Layout::Numbers { signed: true, width: 8, .. } => {
+                    Codes::I64(self.slice(raw, 1, offset, len)?)
+                }
                 Layout::Numbers { width: 1, .. } => Codes::U8(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 2, .. } => Codes::U16(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 4, .. } => Codes::U32(self.slice(raw, 1, offset, len)?),
@@ -344,7 +359,8 @@ impl RecordBatch {
             Layout::Views => {
                 let n = usize::try_from(raw.n_buffers).unwrap_or_default();
                 let views: Slice<[u8; 16]> = self.slice(raw, 1, offset, len)?;
-                let extra = n.checked_sub(3).ok_or_else(|| broken("views without their buffer of lengths"))?;
+                let extra =
+                    n.checked_sub(3).ok_or_else(|| broken("views without their buffer of lengths"))?;
                 let lengths: Slice<i64> = self.slice(raw, n - 1, 0, extra)?;
                 let buffers = lengths.iter().zip(2..).map(|(len, at)| self.bytes(raw, at, *len));
                 Data::Text(Text::Views(views, buffers.collect::<Result<_>>()?))
@@ -379,7 +395,11 @@ impl RecordBatch {
         }
         let start = buffer(raw, at)?.ok_or_else(|| broken("a buffer that is missing"))?;
         let size = size_of::<T>();
-        if offset.checked_add(len).and_then(|n| n.checked_mul(size)).is_none_or(|n| isize::try_from(n).is_err()) {
+        if offset
+            .checked_add(len)
+            .and_then(|n| n.checked_mul(size))
+            .is_none_or(|n| isize::try_from(n).is_err())
+        {
             return Err(broken("a length past all memory"));
         }
         // SAFETY: the buffer has `offset + len` elements by contract, and the array lives

@@ -88,7 +88,9 @@ impl Field {
             "u" | "z" => Layout::Text { wide: false },
             "U" | "Z" => Layout::Text { wide: true },
             "vu" | "vz" => Layout::Views,
-            _ if ["tss:", "tsm:", "tsu:", "tsn:"].iter().any(|t| format.starts_with(t)) => number(8, true, false),
+            _ if ["tss:", "tsm:", "tsu:", "tsn:"].iter().any(|t| format.starts_with(t)) => {
+                number(8, true, false)
+            }
             _ => match decimal(format) {
                 Some((_, _, width)) => number(width, true, false),
                 None => Layout::Unknown,
@@ -204,7 +206,7 @@ pub fn find(fields: &[Field], column: &str) -> Result<usize> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 

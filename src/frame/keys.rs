@@ -80,7 +80,7 @@ impl Known {
 }
 
 /// Calls `each` with the bytes of a dictionary's entries, `None` for null.
-fn entries<'a>(dictionary: &'a Array) -> impl Iterator<Item = Option<&'a [u8]>> {
+fn entries(dictionary: &Array) -> impl Iterator<Item = Option<&[u8]>> {
     (0..dictionary.len).map(|at| match &dictionary.data {
         Data::Text(text) if dictionary.is_valid(at) => text.get(at).ok(),
         _ => None,
@@ -98,7 +98,14 @@ pub struct Systems {
 
 impl Systems {
     /// Marks the rows of the total.
-    pub fn mark(&mut self, array: &Array, start: usize, rows: usize, total: &str, mask: &mut Mask) -> Result<()> {
+    pub fn mark(
+        &mut self,
+        array: &Array,
+        start: usize,
+        rows: usize,
+        total: &str,
+        mask: &mut Mask,
+    ) -> Result<()> {
         *mask = [0; BLOCK / 64];
         match &array.data {
             Data::Coded(codes, dictionary) => {
@@ -443,7 +450,8 @@ impl Times {
         }
         let mut valid = *keep;
         and_valid(array, start, &mut valid);
-        if let Some((word, at)) = keep.iter().zip(&valid).zip(0..).find(|((k, v), _)| k != v).map(|((k, v), at)| (k & !v, at))
+        if let Some((word, at)) =
+            keep.iter().zip(&valid).zip(0..).find(|((k, v), _)| k != v).map(|((k, v), at)| (k & !v, at))
         {
             let row = at * 64 + word.trailing_zeros() as usize;
             return Err(bad_time(job, coding, None, start + row));
@@ -489,19 +497,25 @@ impl Times {
             Data::Numbers(Numbers::I32(values)) => each_bit(keep, |row| {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
-                put(row, self.cache.key(u64::from(value.cast_unsigned()), 4, || {
-                    id_of(Some(&raw), coding, legacy, dense)?
-                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                })?);
+                put(
+                    row,
+                    self.cache.key(u64::from(value.cast_unsigned()), 4, || {
+                        id_of(Some(&raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                    })?,
+                );
                 Ok(())
             }),
             Data::Numbers(Numbers::I64(values)) => each_bit(keep, |row| {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
-                put(row, self.cache.key(value.cast_unsigned(), 8, || {
-                    id_of(Some(&raw), coding, legacy, dense)?
-                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                })?);
+                put(
+                    row,
+                    self.cache.key(value.cast_unsigned(), 8, || {
+                        id_of(Some(&raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                    })?,
+                );
                 Ok(())
             }),
             _ => Err(Error::internal("times of a type that the plan has refused")),
@@ -536,9 +550,7 @@ fn id_of(raw: Option<&[u8]>, coding: TimeCoding, legacy: bool, dense: &mut Dense
 #[cold]
 fn bad_time(job: &Job, coding: TimeCoding, raw: Option<&[u8]>, row: usize) -> Error {
     let (column, expected) = match job.grain {
-        crate::Grain::Week => {
-            (&job.columns.year_week, "yyyy_ww, an ISO week that exists, such as 2021_05")
-        }
+        crate::Grain::Week => (&job.columns.year_week, "yyyy_ww, an ISO week that exists, such as 2021_05"),
         crate::Grain::Day => (&job.columns.start_date, "a date of the years 1 to 9999"),
     };
     Error::data(format!("{column} is {}", coding.show(raw)))
@@ -587,7 +599,14 @@ impl Channels {
     }
 
     /// Fills in 1 for organic rows, 0 for others, of the rows that are marked.
-    pub fn fill(&self, array: &Array, start: usize, job: &Job, live: &Mask, out: &mut [u8; BLOCK]) -> Result<()> {
+    pub fn fill(
+        &self,
+        array: &Array,
+        start: usize,
+        job: &Job,
+        live: &Mask,
+        out: &mut [u8; BLOCK],
+    ) -> Result<()> {
         match &array.data {
             Data::Coded(codes, _) => with_codes!(codes, c => {
                 let codes = c.get(start..).unwrap_or_default();

@@ -148,7 +148,7 @@ pub trait Source: Send {
 
 impl Source for Stream {
     fn next(&mut self, plan: &Plan) -> Result<Option<Columns>> {
-        let Some(batch) = Stream::next(self)? else { return Ok(None) };
+        let Some(batch) = self.next_batch()? else { return Ok(None) };
         plan.gather(batch.rows(), &mut |at| batch.column(at)).map(Some)
     }
 }

@@ -43,9 +43,13 @@ struct Sent<T>(#[allow(dead_code)] T);
 // SAFETY: the C data interface lets structures move between threads.
 unsafe impl<T> Send for Sent<T> {}
 
-/// One array as a stream.
-pub fn export_stream(py: Python<'_>, array: Box<dyn Array>, field: Field) -> PyResult<Bound<'_, PyCapsule>> {
-    let stream: ArrowArrayStream = export_iterator(Box::new(std::iter::once(Ok(array))), field);
+/// Arrays as a stream.
+pub fn export_stream(
+    py: Python<'_>,
+    arrays: Vec<Box<dyn Array>>,
+    field: Field,
+) -> PyResult<Bound<'_, PyCapsule>> {
+    let stream: ArrowArrayStream = export_iterator(Box::new(arrays.into_iter().map(Ok)), field);
     // The structure lies at the start of the capsule's memory, whose drop releases it unless
     // the consumer has moved it away.
     PyCapsule::new_with_value(py, Sent(stream), STREAM)

@@ -85,7 +85,7 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
             let field = field.ok_or_else(|| PyValueError::new_err("a column without a type"))?;
             let mut chunks = Vec::new();
             let mut rows = 0;
-            while let Some(batch) = stream.next().map_err(|e| raise(py, e))? {
+            while let Some(batch) = stream.next_batch().map_err(|e| raise(py, e))? {
                 let array = batch.column(0).map_err(|e| raise(py, e))?;
                 let len = array.len;
                 chunks.push((rows, array));
@@ -224,8 +224,7 @@ impl Objects {
             }
         };
         self.dictionary = Some(dictionary.clone());
-        let validity =
-            codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL)));
+        let validity = codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL)));
         // All rows of the null slot are null by the mask: the entry need not be.
         Ok(Array { len, validity, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
     }
@@ -280,7 +279,8 @@ impl Objects {
             "NAType" | "NaTType" => Ok(NULL),
             "float" if object.extract::<f64>().is_ok_and(f64::is_nan) => Ok(NULL),
             "date" | "datetime" | "Timestamp" => {
-                let text = object.call_method0("isoformat").and_then(|t| t.extract::<String>()).map_err(failed)?;
+                let text =
+                    object.call_method0("isoformat").and_then(|t| t.extract::<String>()).map_err(failed)?;
                 self.entries.intern(text.get(..10).unwrap_or(&text).as_bytes())
             }
             _ => Err(Error::data(format!("a value of Python type {kind}"))

@@ -14,10 +14,7 @@ use crate::{Error, Result};
 pub struct PyJob(pub Job);
 
 /// One or several of something.
-fn several<'py, T: for<'a> FromPyObject<'a, 'py>>(
-    what: &str,
-    given: &Bound<'py, PyAny>,
-) -> PyResult<Vec<T>>
+fn several<'py, T: for<'a> FromPyObject<'a, 'py>>(what: &str, given: &Bound<'py, PyAny>) -> PyResult<Vec<T>>
 where
     for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
 {
@@ -79,12 +76,8 @@ impl PyJob {
         os_total: &str,
         columns: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let mut job = Job {
-            details,
-            country_total: country_total.into(),
-            os_total: os_total.into(),
-            ..Job::default()
-        };
+        let mut job =
+            Job { details, country_total: country_total.into(), os_total: os_total.into(), ..Job::default() };
         if let Some(windows) = windows {
             job.windows = several("windows", windows)?;
         }

@@ -17,7 +17,6 @@ mod work;
 
 use pyo3::prelude::*;
 
-
 /// The native half of `rollshare`; import that instead.
 #[pymodule(gil_used = false)]
 mod _rollshare {

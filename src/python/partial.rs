@@ -85,9 +85,8 @@ impl PyPartial {
         static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let table = work::small(py, || table::finish(&self.job, &self.sums))?;
         let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.territory.clone());
-        let class = SHARES.get_or_try_init(py, || {
-            py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind)
-        })?;
+        let class = SHARES
+            .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
         class.bind(py).call1((shares,))
     }
 

@@ -1,5 +1,6 @@
 //! `Shares`: the finished table.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow2::array::{Array, PrimitiveArray, StructArray, Utf8Array};
@@ -15,7 +16,7 @@ use crate::grid::Partial;
 use crate::publish::{Format, Target, publish};
 use crate::storage::Territory;
 use crate::table::cell::iso_date;
-use crate::table::{Cell, ColumnData, Table};
+use crate::table::{Cell, Column, ColumnData, Table};
 use crate::{Error, Job, Result};
 
 /// The finished table and how it came about.
@@ -37,20 +38,38 @@ impl PyShares {
             ColumnData::Int32(_) => DataType::Int32,
             ColumnData::Date32(_) => DataType::Date32,
             ColumnData::Float64(_) => DataType::Float64,
-            ColumnData::Utf8 { .. } => DataType::LargeUtf8,
+            ColumnData::Utf8 { .. } => DataType::Utf8,
         };
         self.table.columns.iter().map(|c| Field::new(&c.name, of(&c.data), true)).collect()
     }
 
-    /// The table as one record batch.
-    fn batch(&self) -> Box<dyn Array> {
-        let columns = self.table.columns.iter().map(|column| match &column.data {
-            ColumnData::Int32(values) => PrimitiveArray::from(values).boxed(),
-            ColumnData::Date32(values) => PrimitiveArray::from(values).to(DataType::Date32).boxed(),
-            ColumnData::Float64(values) => PrimitiveArray::from(values).boxed(),
-            ColumnData::Utf8 { indices, dictionary } => {
-                let name = |at: &u32| dictionary.get(*at as usize).map_or("", |name| name);
-                Utf8Array::<i64>::from_iter_values(indices.iter().map(name)).boxed()
+    /// Rows of a record batch: so many that no column's strings reach 2 GiB.
+    fn batch_rows(&self) -> usize {
+        let longest = |column: &Column| match &column.data {
+            ColumnData::Utf8 { dictionary, .. } => dictionary.iter().map(|name| name.len()).max(),
+            _ => None,
+        };
+        let longest = self.table.columns.iter().filter_map(longest).max().unwrap_or_default();
+        ((1 << 30) / (longest + 1)).clamp(1, 1 << 20)
+    }
+
+    /// Rows `rows` of the table as a record batch.
+    fn batch(&self, rows: Range<usize>) -> Box<dyn Array> {
+        fn part<T>(values: &[T], rows: Range<usize>) -> &[T] {
+            values.get(rows).unwrap_or_default()
+        }
+        let columns = self.table.columns.iter().map(|column| {
+            let rows = rows.clone();
+            match &column.data {
+                ColumnData::Int32(values) => PrimitiveArray::from(part(values, rows)).boxed(),
+                ColumnData::Date32(values) => {
+                    PrimitiveArray::from(part(values, rows)).to(DataType::Date32).boxed()
+                }
+                ColumnData::Float64(values) => PrimitiveArray::from(part(values, rows)).boxed(),
+                ColumnData::Utf8 { indices, dictionary } => {
+                    let name = |at: &u32| dictionary.get(*at as usize).map_or("", |name| name);
+                    Utf8Array::<i32>::from_iter_values(part(indices, rows).iter().map(name)).boxed()
+                }
             }
         });
         StructArray::new(DataType::Struct(self.fields()), columns.collect(), None).boxed()
@@ -75,6 +94,9 @@ impl PyShares {
         publish(&target, &self.table).map(|published| published.rows)
     }
 }
+
+/// Type string, values, nulls, dictionary; see [`PyShares::memory`].
+type Memory<'py> = (&'static str, Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>, Option<Vec<String>>);
 
 fn value<'py>(py: Python<'py>, cell: Cell<'_>, dates: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match cell {
@@ -143,14 +165,14 @@ impl PyShares {
 
     /// A column as memory for numpy: a type string, the values, which rows are null (a byte a
     /// row, or nothing), and for strings the dictionary that the values point into.
-    fn memory<'py>(
-        &self,
-        py: Python<'py>,
-        column: &str,
-    ) -> PyResult<(&'static str, Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>, Option<Vec<String>>)> {
+    fn memory<'py>(&self, py: Python<'py>, column: &str) -> PyResult<Memory<'py>> {
         let found = self.table.column(column);
         let data = &found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(column.to_owned()))?.data;
-        fn bytes<T: Copy, const N: usize>(values: &[Option<T>], null: T, raw: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+        fn bytes<T: Copy, const N: usize>(
+            values: &[Option<T>],
+            null: T,
+            raw: impl Fn(T) -> [u8; N],
+        ) -> Vec<u8> {
             values.iter().flat_map(|v| raw(v.unwrap_or(null))).collect()
         }
         fn nulls<T>(values: &[Option<T>]) -> Option<Vec<u8>> {
@@ -177,7 +199,7 @@ impl PyShares {
         work::small(py, || self.write(path, format))
     }
 
-    /// The table as an Arrow stream of one record batch.
+    /// The table as an Arrow stream.
     #[pyo3(signature = (requested_schema = None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -186,8 +208,13 @@ impl PyShares {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // The interface lets a producer pass over a schema that it cannot serve.
         let _ = requested_schema;
-        let batch = py.detach(|| self.batch());
-        capsule::export_stream(py, batch, Field::new("", DataType::Struct(self.fields()), false))
+        let batch_rows = self.batch_rows();
+        let batches: Vec<Box<dyn Array>> = py.detach(|| {
+            let rows = self.table.rows();
+            let ranges = (0..rows).step_by(batch_rows).map(|at| at..rows.min(at + batch_rows));
+            ranges.map(|rows| self.batch(rows)).collect()
+        });
+        capsule::export_stream(py, batches, Field::new("", DataType::Struct(self.fields()), false))
     }
 
     /// The table's Arrow schema.

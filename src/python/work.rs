@@ -65,10 +65,11 @@ pub fn large<T: Send>(
         std::thread::scope(|scope| {
             let (done, wait) = channel();
             let stop = &stop;
-            let started = std::thread::Builder::new().name("rollshare".into()).spawn_scoped(scope, move || {
-                // The receiver waits until this thread is gone.
-                let _ = done.send(guarded(|| work(threads, stop)));
-            });
+            let started =
+                std::thread::Builder::new().name("rollshare".into()).spawn_scoped(scope, move || {
+                    // The receiver waits until this thread is gone.
+                    let _ = done.send(guarded(|| work(threads, stop)));
+                });
             if let Err(e) = started {
                 return Err(Error::io("cannot start a thread", std::io::Error::other(e)));
             }
