@@ -22,7 +22,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 import rollshare
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
@@ -63,7 +62,10 @@ def of_duckdb(frame: Any) -> dict[tuple[str, str], tuple[float, float]]:
 
 def of_rollshare(shares: rollshare.Shares) -> dict[tuple[str, str], tuple[float, float]]:
     return {
-        (r["country"], f"{r['year']}_{r['week']:02}"): (r["organic_p1w"], r["organic_p1w"] + r["nonorganic_p1w"])
+        (r["country"], f"{r['year']}_{r['week']:02}"): (
+            r["organic_p1w"],
+            r["organic_p1w"] + r["nonorganic_p1w"],
+        )
         for r in shares.to_dicts()
     }
 
@@ -119,7 +121,10 @@ def main() -> None:
             "rollshare": round(ours, 1), "polars": round(polars, 1), "duckdb": round(duck, 1),
             "times as fast as the best rival": round(best / ours, 2),
         }  # fmt: skip
-        print(f"{name:20} rollshare {ours:8.1f}  polars {polars:8.1f}  duckdb {duck:8.1f}  x{best / ours:.2f}", flush=True)
+        print(
+            f"{name:20} rollshare {ours:8.1f}  polars {polars:8.1f}  duckdb {duck:8.1f}  x{best / ours:.2f}",
+            flush=True,
+        )
         del frame, as_polars
     calls = {"pyarrow": small, "polars": pl.from_arrow(small), "pandas": small.to_pandas()}
     for name, frame in calls.items():
@@ -128,7 +133,9 @@ def main() -> None:
     starts = []
     code = "import time; t = time.perf_counter(); import rollshare; print((time.perf_counter() - t) * 1e3)"
     for _ in range(15):
-        starts.append(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout))
+        starts.append(
+            float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+        )
     results["import, milliseconds"] = round(statistics.median(starts), 2)
     print(json.dumps(results, indent=1))
 

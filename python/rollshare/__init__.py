@@ -75,7 +75,9 @@ def _job(job: Job | None, options: dict[str, Any]) -> Job:
     if job is None:
         return Job(**given)
     if given:
-        raise ArgumentError(f"both job= and {', '.join(f'{name}=' for name in given)}; expected one of the two")
+        raise ArgumentError(
+            f"both job= and {', '.join(f'{name}=' for name in given)}; expected one of the two"
+        )
     return job
 
 
@@ -83,7 +85,7 @@ def _sources(source: Source | Iterable[Source]) -> list[str]:
     from os import fspath
 
     if isinstance(source, str) or hasattr(source, "__fspath__"):
-        return [fspath(source)]  # type: ignore[arg-type]
+        return [fspath(source)]
     return [fspath(one) for one in source]  # type: ignore[union-attr]
 
 
@@ -150,6 +152,7 @@ def read_parquet(
     ['year', 'week', 'country', 'share_organic_p4w', 'share_organic_p13w']
     >>> shares.account["rows"]
     9000
+
     """
     options = {
         "semantics": semantics,
@@ -209,6 +212,7 @@ def rolling_share(
     ... })
     >>> rollshare.rolling_share(frame).to_dicts()
     [{'year': 2021, 'week': 5, 'country': 'FR', 'share_organic_p4w': 0.25}]
+
     """
     options = {
         "semantics": semantics,
@@ -245,6 +249,7 @@ def partial(frame: Any, *, job: Job | None = None, threads: int | None = None, *
     >>> parts = [rollshare.partial(frame[:4000]), rollshare.partial(frame[4000:])]
     >>> rollshare.merge(parts).finish() == rollshare.rolling_share(frame)
     True
+
     """
     from ._frames import sums
 
@@ -269,6 +274,7 @@ def merge(parts: Iterable[Partial]) -> Partial:
         No part, or parts of different jobs.
     DataError
         Parts whose values are of different types.
+
     """
     return _merge(list(parts))
 
@@ -295,8 +301,8 @@ def sample(
         Another seed gives another company's numbers.
     threads
         As of :func:`read_parquet`.
+
     """
     from os import fspath
 
     _sample(fspath(path), rows, layout, seed, threads)
-

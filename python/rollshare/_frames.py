@@ -119,7 +119,11 @@ def _column(series: Any) -> tuple[Any, ...]:
     arrow = getattr(series.array, "_pa_array", None)
     if arrow is None:
         arrow = getattr(series.array, "_data", None)
-    if type(arrow).__module__.partition(".")[0] == "pyarrow" and hasattr(arrow, "__arrow_c_stream__"):
+    if (
+        arrow is not None
+        and type(arrow).__module__.startswith("pyarrow")
+        and hasattr(arrow, "__arrow_c_stream__")
+    ):
         return ("arrow", arrow.__arrow_c_stream__())
     if name == "StringDtype":
         return ("objects", np.ascontiguousarray(series.to_numpy(dtype=object)))

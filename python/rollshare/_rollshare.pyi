@@ -32,6 +32,7 @@ class Job:
     --------
     >>> rollshare.Job(windows=[13, 4], details=True)
     Job(windows=[4, 13], details=True)
+
     """
 
     def __new__(
@@ -137,7 +138,5 @@ def partial_columns(
 ) -> Partial:
     """Sum a frame that is given column by column."""
 
-def sample(
-    path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None
-) -> None:
+def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""

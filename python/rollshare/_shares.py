@@ -26,7 +26,8 @@ class Shares:
     --------
     >>> shares = rollshare.read_parquet(sample)
     >>> len(shares), shares.columns
-    (192, ['year', 'week', 'country', 'share_organic_p4w'])
+    (168, ['year', 'week', 'country', 'share_organic_p4w'])
+
     """
 
     __slots__ = ("_native",)
@@ -164,6 +165,7 @@ class Shares:
         -------
         matplotlib.figure.Figure
             Weeks without users are gaps; with ``details=True`` the Wilson 95 % bounds are a band.
+
         """
         from ._plot import draw
 

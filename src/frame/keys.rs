@@ -71,11 +71,12 @@ struct Known(Option<Arc<Array>>);
 impl Known {
     /// Whether `dictionary` says something else than the one before.
     fn is_other(&mut self, dictionary: &Arc<Array>) -> bool {
-        let same = self.0.as_ref().is_some_and(|known| known.says_the_same(dictionary));
-        if !same {
-            self.0 = Some(dictionary.clone());
+        if self.0.as_ref().is_some_and(|known| Arc::ptr_eq(known, dictionary)) {
+            return false;
         }
-        !same
+        // From now on it is known by its address: entries are compared once a batch.
+        let before = self.0.replace(dictionary.clone());
+        !before.is_some_and(|before| before.says_the_same(dictionary))
     }
 }
 

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 import rollshare
 
 COLUMNS = ("name", "value", "year_week", "country", "os_name", "start_date")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import cases
-
 import rollshare
+from conftest import cases
 
 FOLDER = cases()
 CASES = json.loads((FOLDER / "manifest.json").read_text())
@@ -54,7 +52,11 @@ def test_as_a_frame(case: dict[str, object], through: str) -> None:
         table = pq.ParquetFile(source).read()
     except (OSError, pa.ArrowException) as error:
         pytest.skip(f"pyarrow cannot read it: {error}")
-    frame = {"pyarrow": lambda: table, "polars": lambda: pl.from_arrow(table), "pandas": lambda: table.to_pandas()}
+    frame = {
+        "pyarrow": lambda: table,
+        "polars": lambda: pl.from_arrow(table),
+        "pandas": lambda: table.to_pandas(),
+    }
     try:
         made = frame[through]()
     except Exception as error:  # noqa: BLE001

@@ -9,7 +9,6 @@ import runpy
 from pathlib import Path
 
 import pytest
-
 import rollshare
 from rollshare import _shares
 

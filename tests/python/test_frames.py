@@ -13,11 +13,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import rollshare
 from frames import KINDS, STRINGS, VALUES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import rollshare
 
 LABELS = ["2020_52", "2020_53", "2021_01", "2021_02", "2021_07"]
 ROW = st.fixed_dictionaries({
@@ -30,7 +29,9 @@ ROW = st.fixed_dictionaries({
     "os_name": st.sampled_from(["all", "all", "ios", "alle", "", None]),
     "start_date": st.dates(date(2020, 12, 1), date(2021, 3, 1)),
 })  # fmt: skip
-SCHEMA = pa.schema([(n, pa.string()) for n in STRINGS] + [("value", pa.float64()), ("start_date", pa.date32())])
+SCHEMA = pa.schema(
+    [(n, pa.string()) for n in STRINGS] + [("value", pa.float64()), ("start_date", pa.date32())]
+)
 MANY = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -47,7 +48,10 @@ def test_a_frame_gives_what_its_file_gives(
     kind: str, rows: list[dict[str, object]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    options = {"windows": [1, 4], **data.draw(st.sampled_from([{}, {"details": True}, {"semantics": "legacy"}]))}
+    options = {
+        "windows": [1, 4],
+        **data.draw(st.sampled_from([{}, {"details": True}, {"semantics": "legacy"}])),
+    }
     expected = of_file(table, tmp_path_factory.mktemp("f"), **options)
     found = rollshare.rolling_share(KINDS[kind](table), **options)
     assert found.to_dicts() == expected.to_dicts()
@@ -98,9 +102,7 @@ def test_every_type_of_value(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_decimal_past_128_bits_is_named() -> None:
-    values = pa.array(
-        [Decimal(2**130)], pa.decimal256(60, 0)
-    )
+    values = pa.array([Decimal(2**130)], pa.decimal256(60, 0))
     table = pa.table({"name": ["a"], "value": values, "year_week": ["2021_05"], "country": ["FR"],
                       "os_name": ["all"]})  # fmt: skip
     with pytest.raises(rollshare.TooLargeError, match="128 bits"):
@@ -113,7 +115,8 @@ DATES = {
     "date64": pa.array(DAYS, pa.date64()),
     **{
         f"timestamp {unit} {zone}": pa.array(
-            [datetime(d.year, d.month, d.day, 23, tzinfo=timezone.utc) for d in DAYS], pa.timestamp(unit, tz=zone)
+            [datetime(d.year, d.month, d.day, 23, tzinfo=timezone.utc) for d in DAYS],
+            pa.timestamp(unit, tz=zone),
         )
         for unit in ("s", "ms", "us", "ns")
         for zone in (None, "UTC")
@@ -139,7 +142,9 @@ def test_days_in_every_coding(kind: str, through: str) -> None:
 
 
 def test_null_types_and_null_entries_of_dictionaries() -> None:
-    names = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None], pa.int8()), pa.array(["Organic", None, "a"]))
+    names = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, 2, None], pa.int8()), pa.array(["Organic", None, "a"])
+    )
     table = pa.table({"name": names, "value": [1, 2, 3, 4], "year_week": ["2021_05"] * 4,
                       "country": ["FR"] * 4, "os_name": ["all"] * 4})  # fmt: skip
     shares = rollshare.rolling_share(table)
@@ -155,7 +160,10 @@ def test_numpy_types_of_pandas() -> None:
                              "country": ["FR"] * 3, "os_name": ["all"] * 3})  # fmt: skip
 
     for dtype in ("i1", "u2", "i4", "u8", "f2", "f4", "f8", ">f8", ">i4"):
-        assert rollshare.rolling_share(frame(np.array([1, 1, 2], dtype))).to_dicts()[0]["share_organic_p4w"] == 0.25
+        assert (
+            rollshare.rolling_share(frame(np.array([1, 1, 2], dtype))).to_dicts()[0]["share_organic_p4w"]
+            == 0.25
+        )
     masked = rollshare.rolling_share(frame(pd.array([1, None, 3], "Int64")))
     assert masked.account["null_value"] == 1
     assert masked.to_dicts()[0]["share_organic_p4w"] == 0.25

@@ -19,7 +19,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 import rollshare
 
 
@@ -33,7 +32,9 @@ def test_a_job_is_a_value() -> None:
         assert pickle.loads(pickle.dumps(a, protocol)) == a
     assert copy.deepcopy(a) == a
     assert a != rollshare.Job() and rollshare.Job(windows=4) == rollshare.Job()
-    full = rollshare.Job(grain="day", windows=28, details=True, organic=["b", "a"], country_total="W", os_total="x")
+    full = rollshare.Job(
+        grain="day", windows=28, details=True, organic=["b", "a"], country_total="W", os_total="x"
+    )
     assert pickle.loads(pickle.dumps(full)) == full
     assert (full.organic, full.grain, full.country_total, full.os_total) == (("a", "b"), "day", "W", "x")
 
@@ -100,7 +101,12 @@ def test_damaged_parts_are_refused(sample: str) -> None:
     for bad in (b"", b"nonsense", data[:-1], head + b"\n[]", data.replace(b"partial 1", b"partial 9")):
         with pytest.raises(rollshare.FormatError):
             rollshare.Partial.from_bytes(bad)
-    for field, value in (("cells", []), ("kept", []), ("groups", ["b", "a", "c"]), ("extras", {"99999999": {}})):
+    for field, value in (
+        ("cells", []),
+        ("kept", []),
+        ("groups", ["b", "a", "c"]),
+        ("extras", {"99999999": {}}),
+    ):
         with pytest.raises(rollshare.RollshareError):
             rollshare.Partial.from_bytes(head + b"\n" + json.dumps([job, {**sums, field: value}]).encode())
 
@@ -116,7 +122,9 @@ def test_the_table_goes_everywhere(sample: str, tmp_path: Path) -> None:
     assert file.to_pylist() == shares.to_dicts()
     pandas = shares.to_pandas()
     assert [str(t) for t in pandas.dtypes[:2]] == ["int32", "int32"]
-    assert [None if v != v else v for v in pandas["share_organic_p4w"]] == file["share_organic_p4w"].to_pylist()
+    assert [None if v != v else v for v in pandas["share_organic_p4w"]] == file[
+        "share_organic_p4w"
+    ].to_pylist()
     days = rollshare.read_parquet(sample, grain="day", windows=28)
     assert days.to_arrow()["date"].to_pylist() == [d.date() for d in days.to_pandas()["date"]]
     assert pickle.loads(pickle.dumps(shares)) == shares
@@ -224,7 +232,9 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("kind", ["frame", "files"])
 def test_ctrl_c_stops_it(kind: str, large: str) -> None:
-    run = subprocess.run([sys.executable, "-c", SLOW, large, kind], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-c", SLOW, large, kind], capture_output=True, text=True, timeout=120
+    )
     assert float(run.stdout) < 0.1, (run.stdout, run.stderr)
 
 
@@ -240,7 +250,9 @@ def test_the_environment_sets_threads(sample: str) -> None:
 
 
 def test_the_import_brings_nothing_along() -> None:
-    code = "import sys; before = set(sys.modules); import rollshare; print(*sorted(set(sys.modules) - before))"
+    code = (
+        "import sys; before = set(sys.modules); import rollshare; print(*sorted(set(sys.modules) - before))"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     brought = {name.split(".")[0] for name in run.stdout.split()}
     assert brought <= {"rollshare", "__future__"}
