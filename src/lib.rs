@@ -10,6 +10,7 @@
 //! | [`ids`] | a column as dictionary ids and runs; what each dictionary entry means |
 //! | [`kernel`] | the hot loops: unpacking, run intersection, bitmaps (the only unsafe code) |
 //! | [`grid`] | exact sums per country and week, the account of rows, merging |
+//! | [`frame`] | data frames in memory, straight into the grid |
 //! | [`window`] | rolling windows by prefix sums |
 //! | [`table`] | the share table and the statistics beside the share |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
@@ -23,12 +24,15 @@ pub mod calendar;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod error;
+pub mod frame;
 pub mod grid;
 pub mod ids;
 pub mod job;
 pub mod kernel;
 pub mod parquet;
 pub mod publish;
+#[cfg(feature = "python")]
+mod python;
 pub mod sample;
 pub mod scan;
 pub mod storage;

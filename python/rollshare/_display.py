@@ -1,0 +1,121 @@
+"""The table for people: text for a prompt, HTML with a small picture for a notebook."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._shares import Shares
+
+#: Rows shown at the top and at the bottom.
+HEAD = 5
+#: Countries in the small picture.
+LINES = 6
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7")
+
+
+def _rows(shares: Shares) -> list[dict[str, Any] | None]:
+    """First and last rows, ``None`` between them where some were left out."""
+    n = len(shares)
+    native = shares._native
+    if n <= 2 * HEAD:
+        return [*native.dicts()]
+    return [*native.dicts(0, HEAD), None, *native.dicts(n - HEAD, n)]
+
+
+def _cell(value: Any, share: bool) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if share else f"{value:g}"
+    return str(value)
+
+
+def _share(name: str) -> bool:
+    return name.startswith("share_")
+
+
+def _title(shares: Shares) -> str:
+    account = shares.account
+    return f"Shares: {len(shares)} rows, from {account['rows']} rows ({account['kept']} kept)"
+
+
+def text(shares: Shares) -> str:
+    """The table, its middle left out."""
+    columns = shares.columns
+    lines = [columns]
+    for row in _rows(shares):
+        lines.append(["..."] * len(columns) if row is None else [_cell(row[c], _share(c)) for c in columns])
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    left = columns.index("country") if "country" in columns else -1
+
+    def pad(line: list[str]) -> str:
+        cells = (
+            cell.ljust(width) if at == left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths))
+        )
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([_title(shares), *map(pad, lines)])
+
+
+def html(shares: Shares) -> str:
+    """The table, its middle left out, and a line a country."""
+    from html import escape
+
+    columns = shares.columns
+    head = "".join(f"<th>{escape(c)}</th>" for c in columns)
+    body = []
+    for row in _rows(shares):
+        cells = ("&hellip;" if row is None else escape(_cell(row[c], _share(c))) for c in columns)
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    return (
+        f"<div><p>{escape(_title(shares))}</p>{svg(shares)}"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
+    """The first share column over time, the countries with the most points; gaps are gaps."""
+    from html import escape
+
+    column = next((c for c in shares.columns if _share(c)), None)
+    if column is None or len(shares) == 0:
+        return ""
+    series: dict[str, list[tuple[tuple[int, int], float | None]]] = {}
+    for row in shares._native.dicts(0, 200_000):
+        point = (row["date"].toordinal(), 0) if "date" in row else (row["year"] or 0, row["week"] or 0)
+        series.setdefault(row["country"] or "", []).append((point, row[column]))
+    points = sorted({point for values in series.values() for point, _ in values})
+    place = {point: at for at, point in enumerate(points)}
+    step = (width - 20) / max(len(points) - 1, 1)
+
+    def filled(country: str) -> int:
+        return sum(value is not None for _, value in series[country])
+
+    shown = sorted(sorted(series), key=filled, reverse=True)[:LINES]
+    parts = []
+    for country, colour in zip(shown, COLOURS):
+        pen, path = "M", []
+        for point, value in series[country]:
+            if value is None or not 0.0 <= value <= 1.0:
+                pen = "M"
+                continue
+            path.append(f"{pen}{10 + place[point] * step:.1f},{height - 10 - value * (height - 20):.1f}")
+            # A point by itself is still a dot: a line of no length with round ends.
+            path.append("h0") if pen == "M" else None
+            pen = "L"
+        parts.append(
+            f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="1.5" '
+            f'stroke-linecap="round"><title>{escape(country)}</title></path>'
+        )
+    legend = " ".join(
+        f'<tspan fill="{colour}">{escape(country)}</tspan>' for country, colour in zip(shown, COLOURS)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + 18}" '
+        f'role="img" aria-label="{escape(column)}">'
+        f'<rect x="10" y="10" width="{width - 20}" height="{height - 20}" fill="none" stroke="#ccc"/>'
+        f'{"".join(parts)}<text x="10" y="{height + 12}" font-size="11">{escape(column)}: {legend}</text></svg>'
+    )

@@ -1,0 +1,162 @@
+"""From whatever holds a data frame to what the native half reads."""
+
+from __future__ import annotations
+
+from . import _rollshare
+from ._errors import FrameError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: Arrow formats of numpy's types.
+FORMATS = {
+    "i1": "c", "i2": "s", "i4": "i", "i8": "l",
+    "u1": "C", "u2": "S", "u4": "I", "u8": "L",
+    "f2": "e", "f4": "f", "f8": "g",
+}  # fmt: skip
+UNITS = {"s": "tss:", "ms": "tsm:", "us": "tsu:", "ns": "tsn:"}
+
+
+def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Partial:
+    """Sum a frame of any kind."""
+    kind = type(frame)
+    package = kind.__module__.partition(".")[0]
+    if package == "pandas" and kind.__name__ == "DataFrame":
+        return _rollshare.partial_columns(_pandas(frame, job), job, threads)
+    if package == "polars":
+        frame = _polars(frame, job)
+    elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
+        frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
+    if hasattr(frame, "__arrow_c_stream__"):
+        return _rollshare.partial_frame(frame.__arrow_c_stream__(), job, threads)
+    if hasattr(frame, "__arrow_c_array__"):
+        return _rollshare.partial_frame(frame.__arrow_c_array__(), job, threads)
+    raise FrameError(
+        f"an object of type {kind.__module__}.{kind.__qualname__}; expected a data frame: pandas, polars, "
+        "pyarrow, DuckDB, or anything with __arrow_c_stream__"
+    )
+
+
+def _wanted(job: _rollshare.Job) -> set[str]:
+    """Lower-case names of the columns that the job reads."""
+    columns = job.columns
+    if job.semantics == "iso":
+        del columns["year_week" if job.grain == "day" else "start_date"]
+    return {name.lower() for name in columns.values()}
+
+
+def _polars(frame: Any, job: _rollshare.Job) -> Any:
+    """The columns that are needed, of a lazy frame computed."""
+    lazy = hasattr(frame, "collect")
+    names = frame.collect_schema().names() if lazy else frame.columns
+    wanted = [name for name in names if name.lower() in _wanted(job)]
+    # A frame without any of them is passed on for the error, which names its columns.
+    if wanted:
+        frame = frame.select(wanted)
+    if lazy:
+        frame = frame.collect()
+    if hasattr(frame, "__arrow_c_stream__"):
+        return frame
+    return frame.to_arrow()
+
+
+def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
+    wanted = _wanted(job)
+    value = job.columns["value"].lower()
+    names = frame.columns
+    by_name = names.is_unique
+    columns = []
+    for at, name in enumerate(names):
+        if not isinstance(name, str):
+            continue
+        if name.lower() in wanted:
+            series = frame[name] if by_name else frame.iloc[:, at]
+            columns.append((name, _column(_decoded(series) if name.lower() == value else series)))
+        else:
+            columns.append((name, ("unknown", "unread")))
+    return columns
+
+
+def _decoded(series: Any) -> Any:
+    """Values that are Python objects, such as decimals, as Arrow values, which are exact."""
+    if series.dtype != object:
+        return series
+    try:
+        import pandas as pd
+        import pyarrow as pa
+
+        array = pa.Array.from_pandas(series)
+        return pd.Series(pd.arrays.ArrowExtensionArray(array))
+    except ImportError as error:
+        raise FrameError(
+            f"column '{series.name}': the values are Python objects; expected numbers. "
+            "Install pyarrow, or convert the column to a numeric type"
+        ) from error
+    except pa.ArrowException as error:
+        raise FrameError(
+            f"column '{series.name}': the values are Python objects: {error}; expected numbers"
+        ) from error
+
+
+def _column(series: Any) -> tuple[Any, ...]:
+    """A pandas column as `columns.rs` takes it, without a Python object a row."""
+    import numpy as np
+
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        return _numpy(series.to_numpy())
+    name = type(dtype).__name__
+    if name == "CategoricalDtype":
+        categories = series.cat.categories
+        names = categories.tolist()
+        if all(isinstance(name, str) for name in names):
+            return ("codes", np.ascontiguousarray(series.cat.codes.to_numpy()), names)
+        # Categories that are no strings, such as dates: decoded.
+        return _column(series.astype(categories.dtype))
+    if name == "DatetimeTZDtype":
+        return _numpy(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    arrow = getattr(series.array, "_pa_array", None)
+    if arrow is None:
+        arrow = getattr(series.array, "_data", None)
+    if (
+        arrow is not None
+        and type(arrow).__module__.startswith("pyarrow")
+        and hasattr(arrow, "__arrow_c_stream__")
+    ):
+        return ("arrow", arrow.__arrow_c_stream__())
+    if name == "StringDtype":
+        return ("objects", np.ascontiguousarray(series.to_numpy(dtype=object)))
+    plain = getattr(dtype, "numpy_dtype", None)
+    if plain is not None and plain.kind in "iuf":
+        mask = series.isna().to_numpy()
+        values = series.to_numpy(dtype=plain, na_value=plain.type(0))
+        return _numpy(values, mask if mask.any() else None)
+    return ("unknown", str(dtype))
+
+
+def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:
+    import numpy as np
+
+    kind = values.dtype.kind
+    if kind == "O":
+        return ("objects", np.ascontiguousarray(values))
+    if kind == "M":
+        unit = np.datetime_data(values.dtype)[0]
+        if unit not in UNITS:
+            values, unit = values.astype("datetime64[s]"), "s"
+        missing = np.isnat(values)
+        values = np.ascontiguousarray(values).view("i8")
+        return ("numbers", values, UNITS[unit], missing.view("u1") if missing.any() else None)
+    if kind == "f" and mask is None:
+        # pandas has no other null for floats.
+        missing = np.isnan(values)
+        mask = missing if missing.any() else None
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    if mask is not None:
+        mask = np.ascontiguousarray(mask).view("u1")
+    arrow = FORMATS.get(values.dtype.str[1:])
+    if arrow is None:
+        return ("unknown", str(values.dtype))
+    return ("numbers", np.ascontiguousarray(values), arrow, mask)

@@ -1,0 +1,142 @@
+"""The native half of ``rollshare``; import that instead."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, final
+
+from ._shares import Shares as _Shares
+
+__all__ = [
+    "DEBUG",
+    "Job",
+    "Partial",
+    "Shares",
+    "__version__",
+    "merge",
+    "partial_columns",
+    "partial_frame",
+    "read_parquet",
+    "sample",
+]
+
+__version__: str
+#: Whether this is a debug build.
+DEBUG: bool
+
+@final
+class Job:
+    """What is asked: the options of ``rollshare run`` as one value.
+
+    Equal options make equal jobs; a job is hashable and picklable.
+
+    Examples
+    --------
+    >>> rollshare.Job(windows=[13, 4], details=True)
+    Job(windows=[4, 13], details=True)
+
+    """
+
+    def __new__(
+        cls,
+        *,
+        semantics: Literal["iso", "legacy"] = "iso",
+        windows: int | Sequence[int] | None = None,
+        details: bool = False,
+        grain: Literal["week", "day"] = "week",
+        organic: str | Sequence[str] | None = None,
+        country_total: str = "ALL",
+        os_total: str = "all",
+        columns: Mapping[str, str] | None = None,
+    ) -> Job: ...
+    @property
+    def semantics(self) -> Literal["iso", "legacy"]:
+        """Whose answer."""
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Window lengths, ascending."""
+    @property
+    def details(self) -> bool:
+        """Whether counts, bounds and change stand beside each share."""
+    @property
+    def grain(self) -> Literal["week", "day"]:
+        """Step of the time axis."""
+    @property
+    def organic(self) -> tuple[str, ...]:
+        """Channels that count as organic."""
+    @property
+    def country_total(self) -> str:
+        """The country that is the total over countries."""
+    @property
+    def os_total(self) -> str:
+        """The system that is the total over systems."""
+    @property
+    def columns(self) -> dict[str, str]:
+        """The input column of each role."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
+class Partial:
+    """What some rows sum to: exact, mergeable in any order, picklable."""
+
+    @property
+    def job(self) -> Job:
+        """The job whose rows these are."""
+    @property
+    def account(self) -> dict[str, int]:
+        """Rows by what became of them."""
+    def finish(self) -> _Shares:
+        """Compute the share table of these rows."""
+    def to_bytes(self) -> bytes:
+        """Write the sums as bytes, for :meth:`from_bytes`."""
+    @staticmethod
+    def from_bytes(data: bytes) -> Partial:
+        """Read what :meth:`to_bytes` of the same version has written."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
+
+@final
+class Shares:
+    """The share table; users see ``rollshare.Shares``."""
+
+    @property
+    def job(self) -> Job:
+        """The job that was asked."""
+    @property
+    def account(self) -> dict[str, int]:
+        """Rows of the input by what became of them."""
+    @property
+    def columns(self) -> list[str]:
+        """Column names."""
+    def __len__(self, /) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def same(self, other: Shares) -> bool:
+        """Whether job, table and account are those of ``other``."""
+    def dicts(self, start: int = 0, stop: int | None = None) -> list[dict[str, Any]]:
+        """Rows ``start`` to ``stop`` as dicts."""
+    def memory(self, column: str) -> tuple[str, bytes, bytes | None, list[str] | None]:
+        """A column as memory for numpy: type, values, mask of nulls, dictionary."""
+    def write(self, path: str, format: str) -> int:
+        """Publish to ``path`` in ``format``; returns the number of rows."""
+    def to_bytes(self) -> bytes:
+        """Write the sums of the table, as :meth:`Partial.to_bytes`."""
+
+def merge(parts: Sequence[Partial]) -> Partial:
+    """Add up partial aggregates of one job."""
+
+def read_parquet(sources: Sequence[str], job: Job, threads: int | None = None) -> Partial:
+    """Sum parquet files."""
+
+def partial_frame(capsules: object, job: Job, threads: int | None = None) -> Partial:
+    """Sum an Arrow stream, or a pair of schema and array."""
+
+def partial_columns(
+    columns: Sequence[tuple[str, tuple[Any, ...]]], job: Job, threads: int | None = None
+) -> Partial:
+    """Sum a frame that is given column by column."""
+
+def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
+    """Write a deterministic sample export of exactly ``rows`` rows."""

@@ -1,0 +1,192 @@
+"""The share table, as Python sees it."""
+
+from __future__ import annotations
+
+from . import _rollshare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Any
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+
+class Shares:
+    """The share table and the account of the rows that it comes from.
+
+    Any consumer of Arrow takes it as it is: ``pa.table(shares)``, ``pl.from_arrow(shares)``,
+    ``duckdb.sql("from shares")``.
+
+    Examples
+    --------
+    >>> shares = rollshare.read_parquet(sample)
+    >>> len(shares), shares.columns
+    (168, ['year', 'week', 'country', 'share_organic_p4w'])
+
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _rollshare.Shares) -> None:
+        self._native = native
+
+    @property
+    def job(self) -> _rollshare.Job:
+        """The job that was asked."""
+        return self._native.job
+
+    @property
+    def account(self) -> dict[str, int]:
+        """Rows of the input, each under one reason: rows = kept + dropped."""
+        return self._native.account
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return self._native.columns
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self._native)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Shares):
+            return NotImplemented
+        return self._native.same(other._native)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self._native.to_bytes(),))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the table as an Arrow stream of one record batch."""
+        return self._native.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        """Export the table's Arrow schema."""
+        return self._native.__arrow_c_schema__()
+
+    def to_arrow(self) -> pa.Table:
+        """Convert to a ``pyarrow.Table``, without a copy of the numbers."""
+        import pyarrow as pa
+
+        if hasattr(pa.RecordBatchReader, "from_stream"):
+            return pa.RecordBatchReader.from_stream(self).read_all()
+        # Before pyarrow 15 nothing takes a capsule.
+        return pa.table({name: pa.array(self._numpy(name), from_pandas=True) for name in self.columns})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Convert to a ``polars.DataFrame``; needs polars alone."""
+        import polars as pl
+
+        try:
+            return pl.DataFrame(self)
+        except TypeError:
+            # Before polars 1.3 nothing takes a capsule.
+            return pl.DataFrame({name: self._list(name) for name in self.columns}, schema=self._polars(pl))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Convert to a ``pandas.DataFrame``; needs pandas alone.
+
+        Null shares are NaN; years and weeks are int32, dates datetime64, countries strings.
+        """
+        import pandas as pd
+
+        return pd.DataFrame({name: self._numpy(name) for name in self.columns})
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Convert to a list with a dict a row; null is ``None``."""
+        return self._native.dicts()
+
+    def _polars(self, pl: Any) -> dict[str, Any]:
+        types = {"year": pl.Int32, "week": pl.Int32, "date": pl.Date, "country": pl.String}
+        return {name: types.get(name, pl.Float64) for name in self.columns}
+
+    def _list(self, column: str) -> list[Any]:
+        return [row[column] for row in self._native.dicts()]
+
+    def _numpy(self, column: str) -> Any:
+        import numpy as np
+
+        kind, data, nulls, names = self._native.memory(column)
+        if kind == "<M4[D]":
+            # numpy counts days in 64 bits; pandas before version 2 knows nothing but nanoseconds.
+            days = np.frombuffer(data, "<i4").astype("datetime64[D]")
+            return days.astype("datetime64[s]")
+        values = np.frombuffer(data, kind)
+        if names is not None:
+            return np.array(names, dtype=object)[values]
+        if nulls is not None and kind == "<i4":
+            values = values.astype("float64")
+            values[np.frombuffer(nulls, bool)] = np.nan
+        return values
+
+    def write_parquet(self, path: str | os.PathLike[str]) -> int:
+        """Publish as a snappy parquet file, or below a folder with a slash at its end.
+
+        Written beside the target, synced and renamed: a failure leaves the old target whole. A
+        target that is or lies in a source is refused. Returns the number of rows.
+        """
+        return self._native.write(_path(path), "parquet")
+
+    def write_csv(self, path: str | os.PathLike[str]) -> int:
+        """Publish as CSV; else as :meth:`write_parquet`."""
+        return self._native.write(_path(path), "csv")
+
+    def write_json(self, path: str | os.PathLike[str]) -> int:
+        """Publish as JSON, an object a line; else as :meth:`write_parquet`."""
+        return self._native.write(_path(path), "json")
+
+    def plot(
+        self,
+        *,
+        window: int | None = None,
+        countries: Sequence[str] | None = None,
+        figure: Figure | None = None,
+    ) -> Figure:
+        """Draw the share over time, a panel a country; needs matplotlib (``rollshare[plot]``).
+
+        Parameters
+        ----------
+        window
+            Length of the window to draw; default the shortest.
+        countries
+            Countries to draw, in this order; default all, at most 24.
+        figure
+            Figure to draw into.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Weeks without users are gaps; with ``details=True`` the Wilson 95 % bounds are a band.
+
+        """
+        from ._plot import draw
+
+        return draw(self, window, countries, figure)
+
+    def __repr__(self) -> str:
+        from ._display import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from ._display import html
+
+        return html(self)
+
+
+def _path(path: str | os.PathLike[str]) -> str:
+    from os import fspath
+
+    return fspath(path)
+
+
+def _restore(data: bytes) -> Shares:
+    return _rollshare.Partial.from_bytes(data).finish()

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Runs the Python tests on several interpreters with the oldest and the newest libraries there.
+# Usage: scripts/python_matrix.sh WHEEL PYTHON...    e.g. dist/rollshare-*.whl python3.9 python3.13
+# PINS_OLD names the oldest libraries, e.g. 'pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2'.
+set -eu
+wheel=$(realpath "${1:?usage: python_matrix.sh WHEEL PYTHON...}")
+shift
+cd "$(dirname "$0")/.."
+old=${PINS_OLD:-pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2 duckdb==1.0.0}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for python in "$@"; do
+    for set in newest oldest; do
+        venv="$folder/$set"
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+        if [ "$set" = oldest ]; then pins=$old; else pins="pandas numpy polars pyarrow duckdb"; fi
+        # Some libraries have no build for some interpreters: that is told, and is no pass.
+        # shellcheck disable=SC2086
+        if ! "$venv/bin/pip" install -q "$wheel" pytest hypothesis matplotlib $pins; then
+            echo "$python $set: does not install: $pins"
+            continue
+        fi
+        versions=$("$venv/bin/python" -c "import sys, pandas, polars, pyarrow, duckdb
+print(sys.version.split()[0], pandas.__version__, polars.__version__, pyarrow.__version__, duckdb.__version__)")
+        if (cd tests/python && "$venv/bin/python" -m pytest -p no:cacheprovider -q .); then
+            echo "$set: passed: $versions"
+        else
+            echo "$set: FAILED: $versions"
+        fi
+    done
+done

@@ -1,0 +1,442 @@
+//! A column of a record batch: typed slices over the producer's memory.
+
+use std::sync::Arc;
+
+use super::ffi::{Plain, Slice};
+use crate::ids::values::Number;
+use crate::{Error, Result};
+
+/// A column.
+#[derive(Clone)]
+pub struct Array {
+    /// Rows.
+    pub len: usize,
+    /// Which rows are not null; `None` where none is.
+    pub validity: Option<Bits>,
+    /// The values.
+    pub data: Data,
+}
+
+/// What a column is made of.
+#[derive(Clone)]
+pub enum Data {
+    /// Every row is null.
+    Null,
+    /// A type that the job has no use for.
+    Unknown,
+    /// Numbers, dates and times.
+    Numbers(Numbers),
+    /// Strings.
+    Text(Text),
+    /// Ids into a dictionary.
+    Coded(Codes, Arc<Array>),
+}
+
+/// Numbers of any width.
+#[derive(Clone)]
+#[allow(missing_docs)]
+pub enum Numbers {
+    I8(Slice<i8>),
+    I16(Slice<i16>),
+    I32(Slice<i32>),
+    I64(Slice<i64>),
+    /// Little-endian.
+    I128(Slice<[u8; 16]>),
+    /// Little-endian.
+    I256(Slice<[u8; 32]>),
+    U8(Slice<u8>),
+    U16(Slice<u16>),
+    U32(Slice<u32>),
+    U64(Slice<u64>),
+    /// Binary16, as bits.
+    F16(Slice<u16>),
+    F32(Slice<f32>),
+    F64(Slice<f64>),
+}
+
+/// Ids of any width.
+#[derive(Clone)]
+#[allow(missing_docs)]
+pub enum Codes {
+    I8(Slice<i8>),
+    I16(Slice<i16>),
+    I32(Slice<i32>),
+    I64(Slice<i64>),
+    U8(Slice<u8>),
+    U16(Slice<u16>),
+    U32(Slice<u32>),
+    U64(Slice<u64>),
+}
+
+/// Strings.
+#[derive(Clone)]
+pub enum Text {
+    /// 32-bit offsets and bytes.
+    Short(Slice<i32>, Slice<u8>),
+    /// 64-bit offsets and bytes.
+    Long(Slice<i64>, Slice<u8>),
+    /// Views: length, then either up to twelve bytes or four, a buffer and an offset.
+    Views(Slice<[u8; 16]>, Vec<Slice<u8>>),
+}
+
+/// Evaluates an expression over the slice of whatever type `codes` has.
+macro_rules! with_codes {
+    ($codes:expr, $slice:ident => $body:expr) => {
+        match $codes {
+            $crate::frame::array::Codes::I8($slice) => $body,
+            $crate::frame::array::Codes::I16($slice) => $body,
+            $crate::frame::array::Codes::I32($slice) => $body,
+            $crate::frame::array::Codes::I64($slice) => $body,
+            $crate::frame::array::Codes::U8($slice) => $body,
+            $crate::frame::array::Codes::U16($slice) => $body,
+            $crate::frame::array::Codes::U32($slice) => $body,
+            $crate::frame::array::Codes::U64($slice) => $body,
+        }
+    };
+}
+/// Evaluates an expression over rows `$rows` of whatever type `numbers` has.
+macro_rules! with_numbers {
+    ($numbers:expr, $rows:expr, $values:ident => $body:expr) => {
+        $crate::frame::array::with_numbers!(@ $numbers, $rows, $values => $body;
+            I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F32 F64)
+    };
+    (@ $numbers:expr, $rows:expr, $values:ident => $body:expr; $($variant:ident)*) => {
+        match $numbers {
+            $($crate::frame::array::Numbers::$variant(slice) => {
+                let $values = slice.get($rows).unwrap_or_default();
+                $body
+            })*
+            $crate::frame::array::Numbers::F16(slice) => {
+                let halves = slice.get($rows).unwrap_or_default();
+                let halves: Vec<_> = halves.iter().map(|b| $crate::frame::array::Half(*b)).collect();
+                let $values = halves.as_slice();
+                $body
+            }
+        }
+    };
+}
+pub(super) use {with_codes, with_numbers};
+
+/// A code as a place in the dictionary.
+pub trait Code: Plain + PartialEq {
+    /// Past every dictionary where the code is negative.
+    fn place(self) -> usize;
+    /// The code of a place, if the type reaches that far.
+    fn of(place: usize) -> Option<Self>;
+}
+
+/// A stored number.
+pub trait Stored: Copy {
+    /// Whether it is zero, of either sign.
+    fn is_zero(self) -> bool;
+    /// What it means; `None` where it does not fit 128 bits.
+    fn number(self) -> Option<Number>;
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {$(
+        impl Code for $type {
+            #[inline]
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // negative: past the end
+            fn place(self) -> usize {
+                self as usize
+            }
+            fn of(place: usize) -> Option<Self> {
+                place.try_into().ok()
+            }
+        }
+        impl Stored for $type {
+            #[inline]
+            fn is_zero(self) -> bool {
+                self == 0
+            }
+            #[inline]
+            fn number(self) -> Option<Number> {
+                Some(Number::int(self.into()))
+            }
+        }
+    )*};
+}
+integers!(i8 i16 i32 i64 u8 u16 u32 u64);
+
+macro_rules! reals {
+    ($($type:ty)*) => {$(
+        impl Stored for $type {
+            #[inline]
+            fn is_zero(self) -> bool {
+                self == <$type>::from(0i8)
+            }
+            #[inline]
+            fn number(self) -> Option<Number> {
+                Some(Number::real(self.into()))
+            }
+        }
+    )*};
+}
+reals!(f32 f64);
+
+/// Binary16.
+#[derive(Clone, Copy)]
+pub struct Half(pub u16);
+
+impl Stored for Half {
+    fn is_zero(self) -> bool {
+        self.0 & 0x7fff == 0
+    }
+    fn number(self) -> Option<Number> {
+        Some(Number::real(half::f16::from_bits(self.0).to_f64()))
+    }
+}
+
+impl Stored for [u8; 16] {
+    #[inline]
+    fn is_zero(self) -> bool {
+        self == [0; 16]
+    }
+    #[inline]
+    fn number(self) -> Option<Number> {
+        Some(Number::int(i128::from_le_bytes(self)))
+    }
+}
+
+impl Stored for [u8; 32] {
+    fn is_zero(self) -> bool {
+        self == [0; 32]
+    }
+    fn number(self) -> Option<Number> {
+        let (low, high) = self.split_first_chunk::<16>()?;
+        let low = i128::from_le_bytes(*low);
+        let high = i128::from_le_bytes(*high.first_chunk()?);
+        // The upper half may only repeat the sign.
+        (high == low >> 127).then(|| Number::int(low))
+    }
+}
+
+/// One bit a row.
+#[derive(Clone)]
+pub struct Bits {
+    bytes: Slice<u8>,
+    offset: usize,
+}
+
+impl Bits {
+    /// Bits from bit `offset` (0 to 7) of the first byte on.
+    pub fn new(bytes: Slice<u8>, offset: usize) -> Self {
+        Bits { bytes, offset }
+    }
+
+    /// The bits from `start` on.
+    pub fn slice(&self, start: usize) -> Self {
+        let at = self.offset + start;
+        let bytes = self.bytes.slice(at / 8, self.bytes.len().saturating_sub(at / 8));
+        Bits { bytes, offset: at % 8 }
+    }
+
+    /// The bit of `row`; false past the end.
+    #[inline]
+    pub fn get(&self, row: usize) -> bool {
+        let at = self.offset + row;
+        self.bytes.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+    }
+
+    /// The bits of rows `row..row + 64`, zeros past the end.
+    pub fn word(&self, row: usize) -> u64 {
+        let at = self.offset + row;
+        let bytes = self.bytes.get(at / 8..).unwrap_or_default();
+        let mut word = [0; 16];
+        let n = bytes.len().min(9);
+        if let (Some(to), Some(from)) = (word.get_mut(..n), bytes.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        #[allow(clippy::cast_possible_truncation)] // the low 64 bits are asked for
+        let word = (u128::from_le_bytes(word) >> (at % 8)) as u64;
+        word
+    }
+}
+
+/// Part of a slice of whatever type.
+macro_rules! sliced {
+    ($kind:ident, $of:expr, $start:expr, $len:expr; $($variant:ident)*) => {
+        match $of {
+            $($kind::$variant(slice) => $kind::$variant(slice.slice($start, $len)),)*
+        }
+    };
+}
+
+#[cold]
+pub(super) fn corrupt() -> Error {
+    Error::format("a string or an id that lies outside of its column's memory")
+        .advice("Please report this to the library that made the frame")
+}
+
+impl Text {
+    /// Rows, as far as they are known.
+    pub fn len(&self) -> usize {
+        match self {
+            Text::Short(offsets, _) => offsets.len().saturating_sub(1),
+            Text::Long(offsets, _) => offsets.len().saturating_sub(1),
+            Text::Views(views, _) => views.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The string in `row`, whether the row is null or not.
+    #[inline]
+    pub fn get(&self, row: usize) -> Result<&[u8]> {
+        fn between<T: Copy + TryInto<usize>>(
+            offsets: &[T],
+            bytes: &'_ [u8],
+            row: usize,
+        ) -> Option<(usize, usize)> {
+            let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);
+            let (start, end) = (start.try_into().ok()?, end.try_into().ok()?);
+            (start <= end && end <= bytes.len()).then_some((start, end))
+        }
+        let found = match self {
+            Text::Short(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
+            Text::Long(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
+            Text::Views(views, buffers) => views.get(row).and_then(|view| viewed(view, buffers)),
+        };
+        found.ok_or_else(corrupt)
+    }
+}
+
+#[inline]
+fn viewed<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> {
+    let word = |at: usize| view.get(at..)?.first_chunk().map(|b| i32::from_le_bytes(*b));
+    let len = usize::try_from(word(0)?).ok()?;
+    if len <= 12 {
+        return view.get(4..4 + len);
+    }
+    let (buffer, start) = (usize::try_from(word(8)?).ok()?, usize::try_from(word(12)?).ok()?);
+    buffers.get(buffer)?.get(start..start.checked_add(len)?)
+}
+
+impl Array {
+    /// Whether `row` is not null; of a dictionary's ids, not of what they stand for.
+    #[inline]
+    pub fn is_valid(&self, row: usize) -> bool {
+        !matches!(self.data, Data::Null) && self.validity.as_ref().is_none_or(|v| v.get(row))
+    }
+
+    /// Rows `start..start + len`, which are there.
+    pub fn slice(&self, start: usize, len: usize) -> Array {
+        let data = match &self.data {
+            Data::Null => Data::Null,
+            Data::Unknown => Data::Unknown,
+            Data::Text(Text::Short(o, b)) => Data::Text(Text::Short(o.slice(start, len + 1), b.clone())),
+            Data::Text(Text::Long(o, b)) => Data::Text(Text::Long(o.slice(start, len + 1), b.clone())),
+            Data::Text(Text::Views(v, b)) => Data::Text(Text::Views(v.slice(start, len), b.clone())),
+            Data::Coded(codes, dictionary) => Data::Coded(
+                sliced!(Codes, codes, start, len; I8 I16 I32 I64 U8 U16 U32 U64),
+                dictionary.clone(),
+            ),
+            Data::Numbers(numbers) => Data::Numbers(
+                sliced!(Numbers, numbers, start, len; I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F16 F32 F64),
+            ),
+        };
+        Array { len, validity: self.validity.as_ref().map(|v| v.slice(start)), data }
+    }
+
+    /// Whether both are the same memory.
+    fn is_same(&self, other: &Array) -> bool {
+        let at = |array: &Array| match &array.data {
+            Data::Text(Text::Short(o, b)) => Some((o.address(), b.address())),
+            Data::Text(Text::Long(o, b)) => Some((o.address(), b.address())),
+            Data::Text(Text::Views(v, _)) => Some((v.address(), 0)),
+            Data::Numbers(numbers) => match numbers {
+                Numbers::I32(s) => Some((s.address(), 0)),
+                Numbers::I64(s) => Some((s.address(), 0)),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.len == other.len && at(self).is_some() && at(self) == at(other)
+    }
+
+    /// Whether both are dictionaries of the same values.
+    pub fn says_the_same(&self, other: &Array) -> bool {
+        if self.len != other.len {
+            return false;
+        }
+        if self.is_same(other) {
+            return true;
+        }
+        let value = |array: &Array, row: usize| -> Option<Option<Vec<u8>>> {
+            if !array.is_valid(row) {
+                return Some(None);
+            }
+            array.raw(row).ok().map(Some)
+        };
+        (0..self.len).all(|row| match (&self.data, &other.data) {
+            (Data::Text(a), Data::Text(b)) if self.is_valid(row) && other.is_valid(row) => {
+                a.get(row).is_ok_and(|a| b.get(row).is_ok_and(|b| a == b))
+            }
+            _ => value(self, row).is_some_and(|a| Some(a) == value(other, row)),
+        })
+    }
+
+    /// The value in `row` as parquet would store it: strings as they are, 32 and 64-bit
+    /// numbers little-endian.
+    pub fn raw(&self, row: usize) -> Result<Vec<u8>> {
+        match &self.data {
+            Data::Text(text) => text.get(row).map(<[u8]>::to_vec),
+            Data::Numbers(Numbers::I32(values)) => {
+                values.get(row).map(|v| v.to_le_bytes().to_vec()).ok_or_else(corrupt)
+            }
+            Data::Numbers(Numbers::I64(values)) => {
+                values.get(row).map(|v| v.to_le_bytes().to_vec()).ok_or_else(corrupt)
+            }
+            _ => Err(Error::internal("a value that is neither text nor a date")),
+        }
+    }
+
+    /// Numbers of a dictionary as plain numbers; any other column as it is.
+    pub fn flattened(self) -> Result<Array> {
+        let Data::Coded(codes, dictionary) = &self.data else { return Ok(self) };
+        if matches!(dictionary.data, Data::Null) {
+            return Ok(Array { len: self.len, validity: None, data: Data::Null });
+        }
+        let Data::Numbers(numbers) = &dictionary.data else { return Ok(self) };
+        let mut valid = vec![0u8; self.len.div_ceil(8)];
+        let mut places = Vec::with_capacity(self.len);
+        for row in 0..self.len {
+            let place = with_codes!(codes, c => c.get(row).map(|c| c.place())).ok_or_else(corrupt)?;
+            let there = self.is_valid(row);
+            if there && place >= dictionary.len {
+                return Err(corrupt());
+            }
+            places.push(if there { place } else { 0 });
+            if let Some(byte) = valid.get_mut(row / 8)
+                && there
+                && dictionary.is_valid(place)
+            {
+                *byte |= 1 << (row % 8);
+            }
+        }
+        fn pick<T: Plain>(values: &Slice<T>, places: &[usize], zero: T) -> Slice<T> {
+            places.iter().map(|p| values.get(*p).copied().unwrap_or(zero)).collect::<Vec<_>>().into()
+        }
+        let numbers = match numbers {
+            Numbers::I8(v) => Numbers::I8(pick(v, &places, 0)),
+            Numbers::I16(v) => Numbers::I16(pick(v, &places, 0)),
+            Numbers::I32(v) => Numbers::I32(pick(v, &places, 0)),
+            Numbers::I64(v) => Numbers::I64(pick(v, &places, 0)),
+            Numbers::I128(v) => Numbers::I128(pick(v, &places, [0; 16])),
+            Numbers::I256(v) => Numbers::I256(pick(v, &places, [0; 32])),
+            Numbers::U8(v) => Numbers::U8(pick(v, &places, 0)),
+            Numbers::U16(v) => Numbers::U16(pick(v, &places, 0)),
+            Numbers::U32(v) => Numbers::U32(pick(v, &places, 0)),
+            Numbers::U64(v) => Numbers::U64(pick(v, &places, 0)),
+            Numbers::F16(v) => Numbers::F16(pick(v, &places, 0)),
+            Numbers::F32(v) => Numbers::F32(pick(v, &places, 0.0)),
+            Numbers::F64(v) => Numbers::F64(pick(v, &places, 0.0)),
+        };
+        let validity = Some(Bits::new(valid.into(), 0));
+        Ok(Array { len: self.len, validity, data: Data::Numbers(numbers) })
+    }
+}

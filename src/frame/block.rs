@@ -1,0 +1,236 @@
+//! The loop over a stretch of rows: mark, narrow, add.
+//!
+//! ```text
+//! keep  = system is the total and country is a country      (bits, 64 rows a word)
+//! points in time of kept rows are checked and put on the axis
+//! live  = keep and channel and value are there and value is not zero
+//! for each live row:  cell(country, week, channel) += value
+//! ```
+//!
+//! 1. Most counts are zero and two rows of three belong to another system: what
+//!    comes after the marks runs over the few rows that are left.
+//! 2. Once all countries and weeks of a dictionary were met, rows that add
+//!    nothing are not looked at again.
+
+use std::ops::Range;
+
+use super::Plan;
+use super::array::{Array, Data, Stored, corrupt, with_numbers};
+use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit, mark};
+use crate::grid::{Account, Dense, Partial};
+use crate::ids::keys::TimeCoding;
+use crate::ids::values::{Number, SMALL};
+use crate::scan::Progress;
+use crate::{Error, Result, Semantics};
+
+/// The job's columns of a record batch.
+pub struct Columns {
+    /// Rows.
+    pub rows: usize,
+    /// Operating system.
+    pub system: Array,
+    /// Country.
+    pub country: Array,
+    /// Week label or date.
+    pub time: Array,
+    /// Channel.
+    pub channel: Array,
+    /// Count of new users.
+    pub value: Array,
+    /// Date, where legacy semantics need it.
+    pub date: Option<Array>,
+}
+
+/// One thread's sums, and what it knows of dictionaries.
+#[derive(Default)]
+pub struct Worker {
+    dense: Dense,
+    systems: Systems,
+    countries: Countries,
+    times: Times,
+    channels: Channels,
+    scratch: Box<Scratch>,
+}
+
+/// What is known of the rows of a block, where it was asked.
+struct Scratch {
+    groups: [u32; BLOCK],
+    times: [u32; BLOCK],
+    classes: [u8; BLOCK],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch { groups: [0; BLOCK], times: [0; BLOCK], classes: [0; BLOCK] }
+    }
+}
+
+/// Blocks between two looks at whether to go on.
+const PATIENCE: usize = 16;
+
+impl Worker {
+    /// Sums rows `rows` of a batch. Rows in errors are those of the batch.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        batch: &Columns,
+        rows: Range<usize>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        for (at, block) in rows.clone().step_by(BLOCK).zip(0usize..) {
+            if block.is_multiple_of(PATIENCE) && progress.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            self.block(plan, batch, at..rows.end.min(at + BLOCK))?;
+        }
+        Ok(())
+    }
+
+    /// The sums as a partial aggregate.
+    pub fn into_partial(self) -> Result<Partial> {
+        self.dense.into_partial()
+    }
+
+    fn block(&mut self, plan: &Plan, batch: &Columns, rows: Range<usize>) -> Result<()> {
+        let Worker { dense, systems, countries, times, channels, scratch } = self;
+        let job = &plan.job;
+        let legacy = job.semantics == Semantics::Legacy;
+        let (start, n) = (rows.start, rows.len());
+        let mut keep: Mask = [0; BLOCK / 64];
+        systems
+            .mark(&batch.system, start, n, &job.os_total, &mut keep)
+            .map_err(|e| e.in_column(&job.columns.os_name))?;
+        if let Some(date) = &batch.date {
+            see_dates(date, rows.clone(), plan.date_coding, dense)
+                .map_err(|e| e.in_column(&job.columns.start_date))?;
+        }
+        let passed = count(&keep);
+        dense.account.other_system += n as u64 - u64::from(passed);
+        if passed == 0 && !legacy {
+            return Ok(());
+        }
+        let counts = countries
+            .narrow(&batch.country, start, n, job, dense, &mut keep, &mut scratch.groups)
+            .map_err(|e| e.in_column(&job.columns.country))?;
+        dense.account.null_country += u64::from(counts.null);
+        dense.account.country_total += u64::from(counts.total);
+        let kept = count(&keep);
+        if kept == 0 {
+            return Ok(());
+        }
+        let time_column = match plan.time_coding {
+            TimeCoding::Label => &job.columns.year_week,
+            _ => &job.columns.start_date,
+        };
+        times
+            .resolve(&batch.time, start, job, plan.time_coding, dense, &keep, &mut scratch.times)
+            .map_err(|e| e.in_column(time_column))?;
+        if legacy {
+            countries.fill(&batch.country, start, &keep, &mut scratch.groups)?;
+            times.fill(&batch.time, start, &keep, &mut scratch.times)?;
+            each_bit(&keep, |row| {
+                if let (Some(group), Some(time)) = (scratch.groups.get(row), scratch.times.get(row)) {
+                    dense.see_point(*group, *time);
+                }
+                Ok(())
+            })?;
+        }
+        let unknown = channels
+            .drop_unknown(&batch.channel, start, job, &mut keep)
+            .map_err(|e| e.in_column(&job.columns.name))?;
+        dense.account.null_name += u64::from(unknown);
+        let named = kept - unknown;
+        and_valid(&batch.value, start, &mut keep);
+        let valued = count(&keep);
+        dense.account.null_value += u64::from(named - valued);
+        dense.account.counted += u64::from(valued);
+        if valued == 0 {
+            return Ok(());
+        }
+        let Data::Numbers(numbers) = &batch.value.data else {
+            return Err(Error::internal("values of a type that the plan has refused"));
+        };
+        with_numbers!(numbers, rows.clone(), values => {
+            let mut some: Mask = [0; BLOCK / 64];
+            mark(values, &mut some, |v| !v.is_zero());
+            keep.iter_mut().zip(some).for_each(|(keep, some)| *keep &= some);
+            countries.fill(&batch.country, start, &keep, &mut scratch.groups)?;
+            times.fill(&batch.time, start, &keep, &mut scratch.times)?;
+            channels.fill(&batch.channel, start, job, &keep, &mut scratch.classes)?;
+            add(values, &keep, scratch, dense, legacy).map_err(|e| e.offset_row(start as u64))
+        })
+        .map_err(|e: Error| e.in_column(&job.columns.value))
+    }
+}
+
+/// Adds the values of the marked rows.
+fn add<T: Stored>(
+    values: &[T],
+    live: &Mask,
+    scratch: &Scratch,
+    dense: &mut Dense,
+    legacy: bool,
+) -> Result<()> {
+    dense.reserve(u64::from(count(live)), SMALL.unsigned_abs());
+    let stride = dense.base(1);
+    each_bit(live, |row| {
+        let (Some(value), Some(group), Some(time), Some(class)) =
+            (values.get(row), scratch.groups.get(row), scratch.times.get(row), scratch.classes.get(row))
+        else {
+            return Err(corrupt());
+        };
+        let cell = *group as usize * stride + *time as usize * 2 + usize::from(*class);
+        match value.number() {
+            Some(Number::Small(small)) => {
+                *dense.cells.get_mut(cell).ok_or_else(|| Error::internal("a cell outside of the grid"))? +=
+                    small;
+                Ok(())
+            }
+            Some(number) => add_special(number, cell, dense, legacy),
+            None => {
+                Err(Error::too_large("a decimal of 32 bytes").expected("at most 128 bits").at_row(row as u64))
+            }
+        }
+    })
+}
+
+#[cold]
+fn add_special(number: Number, cell: usize, dense: &mut Dense, legacy: bool) -> Result<()> {
+    let Account { counted, nan_value, infinite_value, .. } = &mut dense.account;
+    let reason = match number {
+        Number::Nan => nan_value,
+        Number::Infinite(_) => infinite_value,
+        _ => return dense.add(cell, number),
+    };
+    *counted -= 1;
+    *reason += 1;
+    // Under iso semantics what is no number is missing, row by row.
+    if legacy { dense.add(cell, number) } else { Ok(()) }
+}
+
+/// Notes the dates of all rows.
+fn see_dates(date: &Array, rows: Range<usize>, coding: TimeCoding, dense: &mut Dense) -> Result<()> {
+    let mut last = None;
+    for row in rows.filter(|row| date.is_valid(*row)) {
+        let raw = match &date.data {
+            Data::Coded(codes, dictionary) => {
+                let place =
+                    super::array::with_codes!(codes, c => c.get(row).map(|c| super::array::Code::place(*c)));
+                let place = place.filter(|p| *p < dictionary.len).ok_or_else(corrupt)?;
+                if !dictionary.is_valid(place) {
+                    continue;
+                }
+                dictionary.raw(place)?
+            }
+            _ => date.raw(row)?,
+        };
+        if last.as_ref() == Some(&raw) {
+            continue;
+        }
+        if let Some(micros) = coding.micros(&raw) {
+            dense.see_date(micros);
+        }
+        last = Some(raw);
+    }
+    Ok(())
+}

@@ -1,0 +1,504 @@
+//! Arrow memory as the C data interface hands it over, and numpy's by address.
+//!
+//! The only file of the frames that is unsafe. What it trusts is what the
+//! interface promises: pointers are valid for the lengths that the array's
+//! type, length and offset imply, and nobody writes there until the release.
+//! What can be checked is: counts of buffers and children, signs of lengths,
+//! null pointers, alignment (a misaligned buffer is copied).
+//!
+//! Structures: "The Arrow C data interface" and "The Arrow C stream interface".
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use super::array::{Array, Bits, Codes, Data, Numbers, Text};
+use super::field::{Field, Layout};
+use crate::{Error, Result};
+
+/// `struct ArrowSchema`.
+#[repr(C)]
+pub struct CSchema {
+    format: *const c_char,
+    name: *const c_char,
+    metadata: *const c_char,
+    flags: i64,
+    n_children: i64,
+    children: *mut *mut CSchema,
+    dictionary: *mut CSchema,
+    release: Option<unsafe extern "C" fn(*mut CSchema)>,
+    private_data: *mut c_void,
+}
+
+/// `struct ArrowArray`.
+#[repr(C)]
+pub struct CArray {
+    length: i64,
+    null_count: i64,
+    offset: i64,
+    n_buffers: i64,
+    n_children: i64,
+    buffers: *mut *const c_void,
+    children: *mut *mut CArray,
+    dictionary: *mut CArray,
+    release: Option<unsafe extern "C" fn(*mut CArray)>,
+    private_data: *mut c_void,
+}
+
+/// `struct ArrowArrayStream`.
+#[repr(C)]
+pub struct CStream {
+    get_schema: Option<unsafe extern "C" fn(*mut CStream, *mut CSchema) -> c_int>,
+    get_next: Option<unsafe extern "C" fn(*mut CStream, *mut CArray) -> c_int>,
+    get_last_error: Option<unsafe extern "C" fn(*mut CStream) -> *const c_char>,
+    release: Option<unsafe extern "C" fn(*mut CStream)>,
+    private_data: *mut c_void,
+}
+
+macro_rules! owned {
+    ($($name:ident)*) => {$(
+        impl Drop for $name {
+            fn drop(&mut self) {
+                if let Some(release) = self.release {
+                    // SAFETY: the producer's own callback, called once: it marks
+                    // the structure as released.
+                    unsafe { release(self) }
+                }
+            }
+        }
+
+        // SAFETY: the interface lets a structure be used and released on any
+        // thread, as long as no two do so at once.
+        unsafe impl Send for $name {}
+    )*};
+}
+owned!(CSchema CArray CStream);
+
+// SAFETY: after the import an array is only read, until the last owner drops it.
+unsafe impl Sync for CArray {}
+
+/// Moves a structure out of the memory that holds it.
+///
+/// # Safety
+/// - `from` points to a valid structure of this type, released or not, that
+///   nobody else uses at the moment.
+/// - All-zero bytes are a released structure, which holds for the three types here.
+unsafe fn take<T>(from: NonNull<T>) -> T {
+    // SAFETY: valid by contract; zeros behind it mark it as moved away.
+    unsafe {
+        let value = ptr::read(from.as_ptr());
+        ptr::write_bytes(from.as_ptr(), 0, 1);
+        value
+    }
+}
+
+fn broken(what: &str) -> Error {
+    Error::format(format!("the frame breaks the Arrow C data interface: {what}"))
+        .advice("Please report this to the library that made the frame")
+}
+
+/// Record batches, one after the other.
+pub struct Stream {
+    raw: Option<CStream>,
+    single: Option<CArray>,
+    is_column: bool,
+    fields: Arc<[Field]>,
+}
+
+impl Stream {
+    /// Takes the stream that lies at `stream`.
+    ///
+    /// # Safety
+    /// - `stream` points to a `struct ArrowArrayStream` as the C stream interface
+    ///   describes it, which nobody else uses at the moment.
+    pub unsafe fn import(stream: NonNull<c_void>) -> Result<Self> {
+        // SAFETY: as the caller promises.
+        let mut raw: CStream = unsafe { take(stream.cast()) };
+        if raw.release.is_none() {
+            return Err(Error::argument("the frame's stream was used up before")
+                .advice("Pass the frame itself, or a new stream of it"));
+        }
+        let get_schema = raw.get_schema.ok_or_else(|| broken("a stream without get_schema"))?;
+        // SAFETY: all-zero bytes are a released schema.
+        let mut schema: CSchema = unsafe { std::mem::zeroed() };
+        // SAFETY: a live stream and room for a schema.
+        let code = unsafe { get_schema(&mut raw, &mut schema) };
+        if code != 0 {
+            return Err(raw.failed(code));
+        }
+        let (fields, is_column) = (fields(&schema)?, text(schema.format)? != "+s");
+        Ok(Stream { raw: Some(raw), single: None, is_column, fields })
+    }
+
+    /// Takes one record batch as a stream.
+    ///
+    /// # Safety
+    /// - The pointers are to a `struct ArrowSchema` and a `struct ArrowArray` that
+    ///   belong together, which nobody else uses at the moment.
+    pub unsafe fn import_batch(schema: NonNull<c_void>, array: NonNull<c_void>) -> Result<Self> {
+        // SAFETY: as the caller promises.
+        let (schema, array): (CSchema, CArray) = unsafe { (take(schema.cast()), take(array.cast())) };
+        if schema.release.is_none() || array.release.is_none() {
+            return Err(Error::argument("the frame's record batch was used up before"));
+        }
+        let (fields, is_column) = (fields(&schema)?, text(schema.format)? != "+s");
+        Ok(Stream { raw: None, single: Some(array), is_column, fields })
+    }
+
+    /// The columns.
+    pub fn fields(&self) -> &Arc<[Field]> {
+        &self.fields
+    }
+
+    /// The next record batch; `None` after the last.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let array = match &mut self.raw {
+            None => self.single.take(),
+            Some(raw) => {
+                let get_next = raw.get_next.ok_or_else(|| broken("a stream without get_next"))?;
+                // SAFETY: all-zero bytes are a released array.
+                let mut array: CArray = unsafe { std::mem::zeroed() };
+                // SAFETY: a live stream and room for an array.
+                let code = unsafe { get_next(raw, &mut array) };
+                if code != 0 {
+                    return Err(raw.failed(code));
+                }
+                array.release.is_some().then_some(array)
+            }
+        };
+        array.map(|array| RecordBatch::new(array, self.fields.clone(), self.is_column)).transpose()
+    }
+}
+
+impl CStream {
+    fn failed(&mut self, code: c_int) -> Error {
+        let said = self.get_last_error.and_then(|get| {
+            // SAFETY: asked right after a failed call, as the interface has it; the
+            // text is copied before the stream is used again.
+            unsafe {
+                let text = get(self);
+                (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+            }
+        });
+        let error = std::io::Error::from_raw_os_error(code);
+        Error::io(
+            "the frame's stream failed",
+            match said {
+                Some(said) => std::io::Error::other(said),
+                None => error,
+            },
+        )
+    }
+}
+
+/// Columns of a schema that is a struct; any other schema is one column.
+fn fields(schema: &CSchema) -> Result<Arc<[Field]>> {
+    if text(schema.format)? != "+s" {
+        return Ok(Arc::new([field(schema)?]));
+    }
+    let n = usize::try_from(schema.n_children).map_err(|_| broken("a negative number of columns"))?;
+    (0..n)
+        .map(|at| {
+            // SAFETY: `children` has `n_children` pointers to live schemas.
+            let child = unsafe { child(schema.children, at).and_then(|c| c.as_ref()) };
+            field(child.ok_or_else(|| broken("a column without a schema"))?)
+        })
+        .collect()
+}
+
+fn field(schema: &CSchema) -> Result<Field> {
+    // SAFETY: null, or a live schema.
+    let dictionary = unsafe { schema.dictionary.as_ref() };
+    let values = dictionary.map(|d| text(d.format)).transpose()?;
+    Ok(Field::new(if schema.name.is_null() { "" } else { text(schema.name)? }, text(schema.format)?, values))
+}
+
+fn text<'a>(from: *const c_char) -> Result<&'a str> {
+    if from.is_null() {
+        return Err(broken("a type without a format"));
+    }
+    // SAFETY: a string that ends with zero, valid as long as its schema, which
+    // outlives every use here: all of them copy it.
+    unsafe { CStr::from_ptr(from) }.to_str().map_err(|_| broken("a name that is no UTF-8"))
+}
+
+/// Pointer `at` of a list of pointers.
+///
+/// # Safety
+/// - `list` is null or has more than `at` pointers.
+unsafe fn child<T>(list: *mut *mut T, at: usize) -> Option<*mut T> {
+    if list.is_null() {
+        return None;
+    }
+    // SAFETY: within the list, by contract.
+    Some(unsafe { *list.add(at) })
+}
+
+/// A record batch, or a chunk of one column; its columns keep it alive.
+pub struct RecordBatch {
+    root: Arc<CArray>,
+    /// The root is a column rather than a struct of columns.
+    is_column: bool,
+    fields: Arc<[Field]>,
+    rows: usize,
+    offset: usize,
+}
+
+impl RecordBatch {
+    fn new(root: CArray, fields: Arc<[Field]>, is_column: bool) -> Result<Self> {
+        let (rows, offset) = extent(&root)?;
+        if is_column {
+            return Ok(RecordBatch { root: Arc::new(root), is_column, fields, rows, offset });
+        }
+        if usize::try_from(root.n_children).ok() != Some(fields.len()) {
+            return Err(broken("a batch with more or fewer columns than its schema"));
+        }
+        let batch = RecordBatch { root: Arc::new(root), is_column, fields, rows, offset };
+        if let Some(validity) = batch.validity(&batch.root, rows, offset)?
+            && (0..rows).any(|row| !validity.get(row))
+        {
+            return Err(Error::unsupported("a record batch whose rows as a whole are null"));
+        }
+        Ok(batch)
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Column `at`.
+    pub fn column(&self, at: usize) -> Result<Array> {
+        let field = self.fields.get(at).ok_or_else(|| Error::internal("no such column"))?;
+        if self.is_column {
+            let values = field.values().map(Field::layout_of);
+            return self.array(&self.root, field.layout(), values, self.rows, self.offset);
+        }
+        // SAFETY: `children` has `n_children` pointers to live arrays, and `at` is below that.
+        let child = unsafe { child(self.root.children, at).and_then(|c| c.as_ref()) };
+        let child = child.ok_or_else(|| broken("a column without an array"))?;
+        let (len, offset) = extent(child)?;
+        if len < self.rows.saturating_add(self.offset) {
+            return Err(broken("a column shorter than its batch"));
+        }
+        self.array(
+            child,
+            field.layout(),
+            field.values().map(Field::layout_of),
+            self.rows,
+            offset + self.offset,
+        )
+        .map_err(|e| e.in_column(field.name()))
+    }
+
+    fn array(
+        &self,
+        raw: &CArray,
+        layout: Layout,
+        values: Option<Layout>,
+        len: usize,
+        offset: usize,
+    ) -> Result<Array> {
+        if let Some(values) = values {
+            // SAFETY: null, or a live array.
+            let dictionary = unsafe { raw.dictionary.as_ref() };
+            let dictionary = dictionary.ok_or_else(|| broken("a dictionary column without dictionary"))?;
+            let (n, start) = extent(dictionary)?;
+            let dictionary = self.array(dictionary, values, None, n, start)?;
+            let codes = match layout {
+                Layout::Numbers { signed: true, width: 1, .. } => Codes::I8(self.slice(raw, 1, offset, len)?),
+                Layout::Numbers { signed: true, width: 2, .. } => {
+                    Codes::I16(self.slice(raw, 1, offset, len)?)
+                }
+                Layout::Numbers { signed: true, width: 4, .. } => {
+                    Codes::I32(self.slice(raw, 1, offset, len)?)
+                }
+                Layout::Numbers { signed: true, width: 8, .. } => {
+                    Codes::I64(self.slice(raw, 1, offset, len)?)
+                }
+                Layout::Numbers { width: 1, .. } => Codes::U8(self.slice(raw, 1, offset, len)?),
+                Layout::Numbers { width: 2, .. } => Codes::U16(self.slice(raw, 1, offset, len)?),
+                Layout::Numbers { width: 4, .. } => Codes::U32(self.slice(raw, 1, offset, len)?),
+                Layout::Numbers { width: 8, .. } => Codes::U64(self.slice(raw, 1, offset, len)?),
+                _ => return Err(broken("a dictionary whose ids are no integers")),
+            };
+            let validity = self.validity(raw, len, offset)?;
+            return Ok(Array { len, validity, data: Data::Coded(codes, Arc::new(dictionary)) });
+        }
+        let data = match layout {
+            Layout::Null => return Ok(Array { len, validity: None, data: Data::Null }),
+            Layout::Unknown => return Ok(Array { len, validity: None, data: Data::Unknown }),
+            Layout::Numbers { width, signed, float } => Data::Numbers(match (float, signed, width) {
+                (true, _, 2) => Numbers::F16(self.slice(raw, 1, offset, len)?),
+                (true, _, 4) => Numbers::F32(self.slice(raw, 1, offset, len)?),
+                (true, ..) => Numbers::F64(self.slice(raw, 1, offset, len)?),
+                (_, true, 1) => Numbers::I8(self.slice(raw, 1, offset, len)?),
+                (_, true, 2) => Numbers::I16(self.slice(raw, 1, offset, len)?),
+                (_, true, 4) => Numbers::I32(self.slice(raw, 1, offset, len)?),
+                (_, true, 8) => Numbers::I64(self.slice(raw, 1, offset, len)?),
+                (_, true, 16) => Numbers::I128(self.slice(raw, 1, offset, len)?),
+                (_, true, _) => Numbers::I256(self.slice(raw, 1, offset, len)?),
+                (_, false, 1) => Numbers::U8(self.slice(raw, 1, offset, len)?),
+                (_, false, 2) => Numbers::U16(self.slice(raw, 1, offset, len)?),
+                (_, false, 4) => Numbers::U32(self.slice(raw, 1, offset, len)?),
+                (_, false, _) => Numbers::U64(self.slice(raw, 1, offset, len)?),
+            }),
+            Layout::Text { wide: false } => {
+                let offsets: Slice<i32> = self.offsets(raw, offset, len)?;
+                let end = offsets.last().copied().unwrap_or_default();
+                Data::Text(Text::Short(offsets, self.bytes(raw, 2, i64::from(end))?))
+            }
+            Layout::Text { wide: true } => {
+                let offsets: Slice<i64> = self.offsets(raw, offset, len)?;
+                let end = offsets.last().copied().unwrap_or_default();
+                Data::Text(Text::Long(offsets, self.bytes(raw, 2, end)?))
+            }
+            Layout::Views => {
+                let n = usize::try_from(raw.n_buffers).unwrap_or_default();
+                let views: Slice<[u8; 16]> = self.slice(raw, 1, offset, len)?;
+                let extra =
+                    n.checked_sub(3).ok_or_else(|| broken("views without their buffer of lengths"))?;
+                let lengths: Slice<i64> = self.slice(raw, n - 1, 0, extra)?;
+                let buffers = lengths.iter().zip(2..).map(|(len, at)| self.bytes(raw, at, *len));
+                Data::Text(Text::Views(views, buffers.collect::<Result<_>>()?))
+            }
+        };
+        Ok(Array { len, validity: self.validity(raw, len, offset)?, data })
+    }
+
+    /// Validity bits, where any row may be null.
+    fn validity(&self, raw: &CArray, len: usize, offset: usize) -> Result<Option<Bits>> {
+        if raw.null_count == 0 || raw.n_buffers < 1 || len == 0 || buffer(raw, 0)?.is_none() {
+            return Ok(None);
+        }
+        let first = offset / 8;
+        let bytes = self.slice(raw, 0, first, (offset % 8 + len).div_ceil(8))?;
+        Ok(Some(Bits::new(bytes, offset % 8)))
+    }
+
+    fn offsets<T: Plain>(&self, raw: &CArray, offset: usize, len: usize) -> Result<Slice<T>> {
+        // An empty array may go without its one offset.
+        self.slice(raw, 1, offset, if len == 0 { 0 } else { len + 1 })
+    }
+
+    fn bytes(&self, raw: &CArray, at: usize, len: i64) -> Result<Slice<u8>> {
+        self.slice(raw, at, 0, usize::try_from(len).map_err(|_| broken("a negative length"))?)
+    }
+
+    /// Elements `offset..offset + len` of buffer `at`.
+    fn slice<T: Plain>(&self, raw: &CArray, at: usize, offset: usize, len: usize) -> Result<Slice<T>> {
+        if len == 0 {
+            return Ok(Slice::empty());
+        }
+        let start = buffer(raw, at)?.ok_or_else(|| broken("a buffer that is missing"))?;
+        let size = size_of::<T>();
+        if offset
+            .checked_add(len)
+            .and_then(|n| n.checked_mul(size))
+            .is_none_or(|n| isize::try_from(n).is_err())
+        {
+            return Err(broken("a length past all memory"));
+        }
+        // SAFETY: the buffer has `offset + len` elements by contract, and the array lives
+        // as long as the slice, which owns it.
+        Ok(unsafe { Slice::new(start.as_ptr().wrapping_add(offset * size), len, self.root.clone()) })
+    }
+}
+
+/// Length and offset.
+fn extent(raw: &CArray) -> Result<(usize, usize)> {
+    match (usize::try_from(raw.length), usize::try_from(raw.offset)) {
+        (Ok(len), Ok(offset)) if len.checked_add(offset).is_some() => Ok((len, offset)),
+        _ => Err(broken("a negative length or offset")),
+    }
+}
+
+/// Where buffer `at` starts.
+fn buffer(raw: &CArray, at: usize) -> Result<Option<NonNull<u8>>> {
+    if raw.buffers.is_null() || usize::try_from(raw.n_buffers).unwrap_or_default() <= at {
+        return Err(broken("too few buffers"));
+    }
+    // SAFETY: `buffers` has `n_buffers` pointers.
+    Ok(NonNull::new(unsafe { *raw.buffers.add(at) }.cast_mut().cast()))
+}
+
+/// Types for which any bytes are a value.
+///
+/// # Safety
+/// - No padding, no invalid bit pattern.
+pub unsafe trait Plain: Copy + Send + Sync + 'static {}
+
+macro_rules! plain {
+    ($($type:ty)*) => {$(
+        // SAFETY: any bytes are a value.
+        unsafe impl Plain for $type {}
+    )*};
+}
+plain!(u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 [u8; 16] [u8; 32]);
+
+/// A stretch of somebody's memory, kept alive.
+#[derive(Clone)]
+pub struct Slice<T> {
+    start: NonNull<T>,
+    len: usize,
+    _owner: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+// SAFETY: memory that is only read, and an owner that is both.
+unsafe impl<T: Plain> Send for Slice<T> {}
+// SAFETY: as above.
+unsafe impl<T: Plain> Sync for Slice<T> {}
+
+impl<T: Plain> Slice<T> {
+    /// No elements.
+    pub fn empty() -> Self {
+        Slice { start: NonNull::dangling(), len: 0, _owner: None }
+    }
+
+    /// `len` elements from `start` on; copied where they are not aligned.
+    ///
+    /// # Safety
+    /// - There are `len` elements, which nobody writes to while `owner` lives.
+    pub unsafe fn new(start: *const u8, len: usize, owner: Arc<dyn Any + Send + Sync>) -> Self {
+        let Some(aligned) = NonNull::new(start.cast_mut().cast::<T>()).filter(|p| p.is_aligned()) else {
+            // SAFETY: as the caller promises; bytes need no alignment.
+            let read = |at: usize| unsafe { ptr::read_unaligned(start.add(at * size_of::<T>()).cast::<T>()) };
+            return Slice::from(if start.is_null() { Vec::new() } else { (0..len).map(read).collect() });
+        };
+        Slice { start: aligned, len, _owner: Some(owner) }
+    }
+
+    /// Elements `start..start + len`, as far as they are there.
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        let start = start.min(self.len);
+        let len = len.min(self.len - start);
+        // SAFETY: within the slice, or one past its end.
+        Slice { start: unsafe { self.start.add(start) }, len, _owner: self._owner.clone() }
+    }
+
+    /// Where it starts, to tell slices apart.
+    pub fn address(&self) -> usize {
+        self.start.as_ptr() as usize
+    }
+}
+
+impl<T: Plain> From<Vec<T>> for Slice<T> {
+    fn from(values: Vec<T>) -> Self {
+        let values = Arc::new(values);
+        let start = NonNull::from(values.as_slice()).cast();
+        Slice { start, len: values.len(), _owner: Some(values) }
+    }
+}
+
+impl<T: Plain> Deref for Slice<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: aligned, `len` elements, only read while the owner lives.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}

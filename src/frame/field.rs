@@ -1,0 +1,237 @@
+//! Columns by their Arrow format strings, and what these mean to the job.
+
+use crate::ids::keys::TimeCoding;
+use crate::ids::values::ValueType;
+use crate::{Error, Result};
+
+/// A column's name and type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    name: String,
+    format: String,
+    /// Format of the dictionary's values.
+    values: Option<String>,
+}
+
+/// How a type lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Nothing at all: every row is null.
+    Null,
+    /// Elements of `width` bytes.
+    Numbers {
+        /// Bytes.
+        width: u8,
+        /// Whether an integer is signed.
+        signed: bool,
+        /// IEEE 754.
+        float: bool,
+    },
+    /// Offsets and bytes.
+    Text {
+        /// Offsets of 64 bits.
+        wide: bool,
+    },
+    /// Views and buffers.
+    Views,
+    /// Anything that the job has no use for.
+    Unknown,
+}
+
+impl Field {
+    /// A column of type `format`; `values` is the type of its dictionary, if it has one.
+    pub fn new(name: &str, format: &str, values: Option<&str>) -> Self {
+        Field { name: name.into(), format: format.into(), values: values.map(Into::into) }
+    }
+
+    /// The same column by another name.
+    pub fn renamed(&self, name: &str) -> Self {
+        Field { name: name.into(), ..self.clone() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The format of its dictionary's values.
+    pub fn values(&self) -> Option<&str> {
+        self.values.as_deref()
+    }
+
+    /// The format of what a row means.
+    fn meant(&self) -> &str {
+        self.values().unwrap_or(&self.format)
+    }
+
+    /// How the column lies in memory (of a dictionary: its ids).
+    pub fn layout(&self) -> Layout {
+        Self::layout_of(&self.format)
+    }
+
+    /// How a type lies in memory.
+    pub fn layout_of(format: &str) -> Layout {
+        let number = |width, signed, float| Layout::Numbers { width, signed, float };
+        match format {
+            "n" => Layout::Null,
+            "c" => number(1, true, false),
+            "C" => number(1, false, false),
+            "s" => number(2, true, false),
+            "S" => number(2, false, false),
+            "i" | "tdD" => number(4, true, false),
+            "I" => number(4, false, false),
+            "l" | "tdm" => number(8, true, false),
+            "L" => number(8, false, false),
+            "e" => number(2, true, true),
+            "f" => number(4, true, true),
+            "g" => number(8, true, true),
+            "u" | "z" => Layout::Text { wide: false },
+            "U" | "Z" => Layout::Text { wide: true },
+            "vu" | "vz" => Layout::Views,
+            _ if ["tss:", "tsm:", "tsu:", "tsn:"].iter().any(|t| format.starts_with(t)) => {
+                number(8, true, false)
+            }
+            _ => match decimal(format) {
+                Some((_, _, width)) => number(width, true, false),
+                None => Layout::Unknown,
+            },
+        }
+    }
+
+    /// Fails unless the values are strings.
+    pub fn check_string(&self) -> Result<()> {
+        if matches!(Self::layout_of(self.meant()), Layout::Text { .. } | Layout::Views | Layout::Null) {
+            return Ok(());
+        }
+        Err(Error::data(format!("the values are {}", self.show()))
+            .expected("strings")
+            .advice("Name another column with --column ROLE=NAME")
+            .in_column(&self.name))
+    }
+
+    /// The number type of the column, or an error where it is none.
+    pub fn value_type(&self) -> Result<ValueType> {
+        let int = |bits, signed| Ok(ValueType::Int { bits, signed });
+        match self.meant() {
+            "n" => Ok(ValueType::Null),
+            "c" => int(8, true),
+            "C" => int(8, false),
+            "s" => int(16, true),
+            "S" => int(16, false),
+            "i" => int(32, true),
+            "I" => int(32, false),
+            "l" => int(64, true),
+            "L" => int(64, false),
+            "e" => Ok(ValueType::Float16),
+            "f" => Ok(ValueType::Float32),
+            "g" => Ok(ValueType::Float64),
+            other => match decimal(other) {
+                Some((precision, scale, _)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
+                _ => Err(Error::data(format!("the values are {}", self.show()))
+                    .expected("a number: integer, float, double or decimal")
+                    .advice("Name the column that holds the counts with --column value=NAME")
+                    .in_column(&self.name)),
+            },
+        }
+    }
+
+    /// How the column stores dates, or an error where it does not.
+    pub fn date_coding(&self) -> Result<TimeCoding> {
+        let day = 86_400;
+        let format = self.meant();
+        match (format, format.get(..4)) {
+            ("tdD", _) => Ok(TimeCoding::Day32),
+            ("tdm", _) | (_, Some("tsm:")) => Ok(TimeCoding::Ticks(day * 1_000)),
+            (_, Some("tss:")) => Ok(TimeCoding::Ticks(day)),
+            (_, Some("tsu:")) => Ok(TimeCoding::Ticks(day * 1_000_000)),
+            (_, Some("tsn:")) => Ok(TimeCoding::Ticks(day * 1_000_000_000)),
+            ("u" | "U" | "vu" | "z" | "Z" | "vz" | "n", _) => Ok(TimeCoding::Text),
+            _ => Err(Error::data(format!("the dates are {}", self.show()))
+                .expected("dates, timestamps or yyyy-mm-dd strings")
+                .in_column(&self.name)),
+        }
+    }
+
+    /// The type as a person should read it.
+    fn show(&self) -> String {
+        match self.meant() {
+            "b" => "booleans".into(),
+            "u" | "U" | "vu" => "strings".into(),
+            "z" | "Z" | "vz" => "bytes".into(),
+            "tdD" | "tdm" => "dates".into(),
+            other => format!("of Arrow type '{other}'"),
+        }
+    }
+}
+
+/// Precision, scale and width in bytes of `d:precision,scale[,bits]`.
+fn decimal(format: &str) -> Option<(u8, i8, u8)> {
+    let mut parts = format.strip_prefix("d:")?.split(',');
+    let (precision, scale) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let width = match parts.next() {
+        None | Some("128") => 16,
+        Some("32") => 4,
+        Some("64") => 8,
+        Some("256") => 32,
+        Some(_) => return None,
+    };
+    Some((precision, scale, width))
+}
+
+/// The column called `column`: exactly, or else without regard to case.
+pub fn find(fields: &[Field], column: &str) -> Result<usize> {
+    let exact = || fields.iter().enumerate().filter(|(_, f)| f.name == column);
+    let folded = column.to_lowercase();
+    let alike = || fields.iter().enumerate().filter(|(_, f)| f.name.to_lowercase() == folded);
+    let mut exactly = exact();
+    match (exactly.next(), exactly.next()) {
+        (Some((at, _)), None) => return Ok(at),
+        (Some(_), Some(_)) => {
+            return Err(Error::data(format!("two columns are called '{column}'")).expected("one"));
+        }
+        _ => {}
+    }
+    let mut alike = alike();
+    match (alike.next(), alike.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", a.name, b.name))
+            .expected(format!("one column that is called '{column}' but for case"))),
+        (None, _) => {
+            let names: Vec<&str> = fields.iter().map(Field::name).collect();
+            Err(Error::data(format!("no column '{column}'"))
+                .expected(format!("it among {}", names.join(", ")))
+                .advice("Name it with --column ROLE=NAME if it is called otherwise"))
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats() {
+        let width = |format: &str| match Field::layout_of(format) {
+            Layout::Numbers { width, .. } => width,
+            other => panic!("{format}: {other:?}"),
+        };
+        assert_eq!(["c", "S", "f", "tsn:UTC", "d:9,2,32", "d:38,2"].map(width), [1, 2, 4, 8, 4, 16]);
+        assert_eq!(width("d:40,2,256"), 32);
+        assert_eq!(Field::layout_of("+r"), Layout::Unknown);
+        let decimal = Field::new("v", "d:10,-2", None).value_type();
+        assert!(decimal.unwrap_err().to_string().contains("d:10,-2"));
+        let coded = Field::new("c", "I", Some("vu"));
+        assert!(coded.check_string().is_ok() && coded.value_type().is_err());
+        assert_eq!(Field::new("d", "tsu:", None).date_coding().unwrap(), TimeCoding::Ticks(86_400_000_000));
+    }
+
+    #[test]
+    fn columns_are_found_as_in_files() {
+        let fields = ["Value", "value", "Name"].map(|n| Field::new(n, "u", None));
+        assert_eq!(find(&fields, "value").unwrap(), 1);
+        assert_eq!(find(&fields, "name").unwrap(), 2);
+        assert!(find(&fields, "VALUE").is_err());
+        assert!(find(&fields, "country").unwrap_err().to_string().contains("Value, value, Name"));
+    }
+}

@@ -1,0 +1,338 @@
+//! Frames that come column by column: pandas.
+//!
+//! A column is a tuple `(kind, data, ...)`:
+//!
+//! | kind | data | more |
+//! |---|---|---|
+//! | `"arrow"` | what `__arrow_c_stream__` of the column returns | |
+//! | `"numbers"` | contiguous numpy array | Arrow format; mask of nulls or `None` |
+//! | `"codes"` | contiguous numpy array of category codes, -1 for null | list of categories |
+//! | `"objects"` | contiguous numpy array of objects | |
+//! | `"unknown"` | the type's name | |
+//!
+//! Columns are cut where any of them has a chunk's end. Objects are looked up by
+//! address: most strings of a column are the same few objects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use super::capsule::{import, memory, object};
+use super::errors::raise;
+use crate::frame::array::{Array, Bits, Codes, Data, Numbers, Text};
+use crate::frame::block::Columns;
+use crate::frame::ffi::Slice;
+use crate::frame::field::{Field, Layout};
+use crate::frame::{GROUP_ROWS, Plan, Source};
+use crate::ids::entries::Entries;
+use crate::{Error, Result};
+
+/// Columns side by side.
+pub struct Zipped {
+    fields: Vec<Field>,
+    columns: Vec<Column>,
+    rows: usize,
+    at: usize,
+}
+
+enum Column {
+    /// Chunks, and the first row of each.
+    Chunks(Vec<(usize, Array)>),
+    Objects(Box<Objects>),
+    /// Not a type that can be read; only an error if somebody asks.
+    Unknown,
+}
+
+impl Zipped {
+    /// Takes the columns of a frame.
+    pub fn new(columns: &[(String, Bound<'_, PyAny>)]) -> PyResult<Self> {
+        let mut zipped = Zipped { fields: Vec::new(), columns: Vec::new(), rows: 0, at: 0 };
+        let mut rows = None;
+        for (name, given) in columns {
+            let (field, column, len) = column(name, given.cast()?)?;
+            zipped.fields.push(field);
+            zipped.columns.push(column);
+            if let Some(len) = len
+                && *rows.get_or_insert(len) != len
+            {
+                return Err(PyValueError::new_err(format!("column '{name}' has {len} rows, others differ")));
+            }
+        }
+        zipped.rows = rows.unwrap_or_default();
+        Ok(zipped)
+    }
+
+    /// The columns.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+}
+
+fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Option<usize>)> {
+    let py = given.py();
+    let (kind, data): (String, Bound<'_, PyAny>) = (given.get_item(0)?.extract()?, given.get_item(1)?);
+    let whole = |array: Array| {
+        let len = array.len;
+        (Column::Chunks(vec![(0, array)]), Some(len))
+    };
+    match kind.as_str() {
+        "arrow" => {
+            let mut stream = import(&data)?;
+            let field = stream.fields().first().map(|f| f.renamed(name));
+            let field = field.ok_or_else(|| PyValueError::new_err("a column without a type"))?;
+            let mut chunks = Vec::new();
+            let mut rows = 0;
+            while let Some(batch) = stream.next_batch().map_err(|e| raise(py, e))? {
+                let array = batch.column(0).map_err(|e| raise(py, e))?;
+                let len = array.len;
+                chunks.push((rows, array));
+                rows += len;
+            }
+            Ok((field, Column::Chunks(chunks), Some(rows)))
+        }
+        "numbers" => {
+            let format: String = given.get_item(2)?.extract()?;
+            let mask = given.get_item(3)?;
+            let len = data.len()?;
+            let validity = if mask.is_none() { None } else { Some(memory::<u8>(&mask, len)?) };
+            let array = Array {
+                len,
+                validity: validity.map(|mask| bits(mask.iter().map(|null| *null == 0))),
+                data: Data::Numbers(numbers(&data, &format, len)?),
+            };
+            let (column, len) = whole(array);
+            Ok((Field::new(name, &format, None), column, len))
+        }
+        "codes" => {
+            let categories: Vec<Option<String>> = given.get_item(2)?.extract()?;
+            let len = data.len()?;
+            let codes = match data.getattr("itemsize")?.extract()? {
+                1 => Codes::I8(memory(&data, len)?),
+                2 => Codes::I16(memory(&data, len)?),
+                4 => Codes::I32(memory(&data, len)?),
+                _ => Codes::I64(memory(&data, len)?),
+            };
+            fn signs<T: Copy + PartialOrd + Default>(codes: &[T]) -> Option<Bits> {
+                let null = |c: &T| *c < T::default();
+                // Nearly always there is none, which is found out 64 a time.
+                codes.iter().fold(false, |any, c| any | null(c)).then(|| bits(codes.iter().map(|c| !null(c))))
+            }
+            let validity = match &codes {
+                Codes::I8(c) => signs(c),
+                Codes::I16(c) => signs(c),
+                Codes::I32(c) => signs(c),
+                Codes::I64(c) => signs(c),
+                _ => None,
+            };
+            let dictionary = strings(categories.iter().map(Option::as_deref)).map_err(|e| raise(py, e))?;
+            let (column, len) =
+                whole(Array { len, validity, data: Data::Coded(codes, Arc::new(dictionary)) });
+            Ok((Field::new(name, "l", Some("U")), column, len))
+        }
+        "objects" => {
+            let len = data.len()?;
+            let objects = Objects {
+                name: name.into(),
+                addresses: memory(&data, len)?,
+                known: HashMap::new(),
+                recent: vec![(0, 0); RECENT],
+                entries: Entries::new(),
+                dictionary: None,
+            };
+            Ok((Field::new(name, "l", Some("U")), Column::Objects(Box::new(objects)), Some(len)))
+        }
+        _ => Ok((Field::new(name, &data.extract::<String>()?, None), Column::Unknown, None)),
+    }
+}
+
+fn numbers(data: &Bound<'_, PyAny>, format: &str, len: usize) -> PyResult<Numbers> {
+    let Layout::Numbers { width, signed, float } = Field::layout_of(format) else {
+        return Err(PyValueError::new_err(format!("numbers of Arrow type '{format}'")));
+    };
+    Ok(match (float, signed, width) {
+        (true, _, 2) => Numbers::F16(memory(data, len)?),
+        (true, _, 4) => Numbers::F32(memory(data, len)?),
+        (true, ..) => Numbers::F64(memory(data, len)?),
+        (_, true, 1) => Numbers::I8(memory(data, len)?),
+        (_, true, 2) => Numbers::I16(memory(data, len)?),
+        (_, true, 4) => Numbers::I32(memory(data, len)?),
+        (_, true, _) => Numbers::I64(memory(data, len)?),
+        (_, false, 1) => Numbers::U8(memory(data, len)?),
+        (_, false, 2) => Numbers::U16(memory(data, len)?),
+        (_, false, 4) => Numbers::U32(memory(data, len)?),
+        (_, false, _) => Numbers::U64(memory(data, len)?),
+    })
+}
+
+fn bits(valid: impl Iterator<Item = bool>) -> Bits {
+    let mut bytes = Vec::new();
+    for (valid, at) in valid.zip(0usize..) {
+        if at % 8 == 0 {
+            bytes.push(0u8);
+        }
+        if let Some(last) = bytes.last_mut() {
+            *last |= u8::from(valid) << (at % 8);
+        }
+    }
+    Bits::new(bytes.into(), 0)
+}
+
+/// A dictionary of strings.
+fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<Array> {
+    let (mut offsets, mut bytes, mut valid) = (vec![0i64], Vec::new(), Vec::new());
+    for value in values {
+        bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+        offsets.push(i64::try_from(bytes.len()).map_err(|_| Error::too_large("categories past all memory"))?);
+        valid.push(value.is_some());
+    }
+    let validity = valid.contains(&false).then(|| bits(valid.iter().copied()));
+    Ok(Array { len: valid.len(), validity, data: Data::Text(Text::Long(offsets.into(), bytes.into())) })
+}
+
+/// Lines of the cache in front of the map.
+const RECENT: usize = 1024;
+/// The id of what is null.
+const NULL: u32 = 0;
+
+/// A column of Python objects.
+struct Objects {
+    name: String,
+    addresses: Slice<u64>,
+    /// Ids by address.
+    known: HashMap<u64, u32>,
+    recent: Vec<(u64, u32)>,
+    /// Strings by id; the null slot is the first.
+    entries: Entries,
+    dictionary: Option<Arc<Array>>,
+}
+
+impl Objects {
+    fn chunk(&mut self, start: usize, len: usize) -> Result<Array> {
+        if self.entries.slots() == 0 {
+            self.entries.seal()?;
+        }
+        let before = self.entries.slots();
+        let codes = Python::attach(|py| self.codes(py, start, len))?;
+        let dictionary = match &self.dictionary {
+            Some(dictionary) if before == self.entries.slots() => dictionary.clone(),
+            _ => {
+                let text = |slot| self.entries.get(slot).and_then(|raw| std::str::from_utf8(raw).ok());
+                Arc::new(strings((0..self.entries.slots()).map(text))?)
+            }
+        };
+        self.dictionary = Some(dictionary.clone());
+        let validity = codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL)));
+        // All rows of the null slot are null by the mask: the entry need not be.
+        Ok(Array { len, validity, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
+    }
+
+    fn codes(&mut self, py: Python<'_>, start: usize, len: usize) -> Result<Vec<u32>> {
+        let addresses = self.addresses.clone();
+        let mut codes = Vec::with_capacity(len);
+        for (address, row) in addresses.get(start..start + len).unwrap_or_default().iter().zip(start..) {
+            // Objects lie 16 bytes apart.
+            #[allow(clippy::cast_possible_truncation)]
+            let line = (address >> 4) as usize % RECENT;
+            match self.recent.get(line) {
+                Some((known, id)) if known == address && *address != 0 => codes.push(*id),
+                _ => {
+                    let id = match self.known.get(address) {
+                        Some(id) => *id,
+                        None => {
+                            let id = self.id(py, *address, row)?;
+                            self.known.insert(*address, id);
+                            id
+                        }
+                    };
+                    if let Some(line) = self.recent.get_mut(line) {
+                        *line = (*address, id);
+                    }
+                    codes.push(id);
+                }
+            }
+        }
+        Ok(codes)
+    }
+
+    #[cold]
+    fn id(&mut self, py: Python<'_>, address: u64, row: usize) -> Result<u32> {
+        let Some(object) = object(py, address) else { return Ok(NULL) };
+        let failed = |e: PyErr| {
+            Error::data(format!("a value that cannot be read: {e}"))
+                .expected("a string")
+                .in_column(&self.name)
+                .at_row(row as u64)
+        };
+        if object.is_none() {
+            return Ok(NULL);
+        }
+        if let Ok(text) = object.cast::<PyString>() {
+            let text = text.to_cow().map_err(failed)?;
+            return self.entries.intern(text.as_bytes());
+        }
+        let kind = object.get_type().name().map_err(failed)?.to_string();
+        match kind.as_str() {
+            // pandas.NA, pandas.NaT, and the float that pandas takes for null.
+            "NAType" | "NaTType" => Ok(NULL),
+            "float" if object.extract::<f64>().is_ok_and(f64::is_nan) => Ok(NULL),
+            "date" | "datetime" | "Timestamp" => {
+                let text =
+                    object.call_method0("isoformat").and_then(|t| t.extract::<String>()).map_err(failed)?;
+                self.entries.intern(text.get(..10).unwrap_or(&text).as_bytes())
+            }
+            _ => Err(Error::data(format!("a value of Python type {kind}"))
+                .expected("a string")
+                .in_column(&self.name)
+                .at_row(row as u64)),
+        }
+    }
+}
+
+impl Column {
+    /// Rows that one chunk has from `at` on.
+    fn at_hand(&self, at: usize, rows: usize) -> usize {
+        match self {
+            Column::Chunks(chunks) => {
+                let next = chunks.partition_point(|(first, _)| *first <= at);
+                chunks.get(next).map_or(rows, |(first, _)| *first) - at
+            }
+            _ => rows - at,
+        }
+    }
+
+    fn part(&mut self, at: usize, len: usize) -> Result<Array> {
+        match self {
+            Column::Chunks(chunks) => {
+                let (first, array) = chunks
+                    .iter()
+                    .rev()
+                    .find(|(first, array)| *first <= at && array.len > 0)
+                    .ok_or_else(|| Error::internal("a row outside of all chunks"))?;
+                Ok(array.slice(at - first, len))
+            }
+            Column::Objects(objects) => objects.chunk(at, len),
+            Column::Unknown => Err(Error::internal("a column of a type that the plan has refused")),
+        }
+    }
+}
+
+impl Source for Zipped {
+    fn next(&mut self, plan: &Plan) -> Result<Option<Columns>> {
+        let (at, rows) = (self.at, self.rows);
+        if at >= rows {
+            return Ok(None);
+        }
+        let needed = plan.places();
+        let at_hand = needed.iter().filter_map(|c| self.columns.get(*c)).map(|c| c.at_hand(at, rows));
+        let len = at_hand.min().unwrap_or_default().min(GROUP_ROWS);
+        self.at += len;
+        let mut part = |column: usize| {
+            let column = self.columns.get_mut(column).ok_or_else(|| Error::internal("no such column"))?;
+            column.part(at, len)
+        };
+        plan.gather(len, &mut part).map(Some)
+    }
+}

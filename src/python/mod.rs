@@ -1,0 +1,57 @@
+//! The native half of the Python package, `rollshare._rollshare`: a thin layer.
+//! What users see is in `python/rollshare`.
+//!
+//! - [`job`], [`partial`], [`shares`]: the classes.
+//! - [`columns`]: frames of numpy arrays, category codes and objects.
+//! - [`capsule`]: Arrow capsules in and out.
+//! - [`work`]: without the GIL, on so many threads, until Ctrl-C.
+//! - [`errors`]: errors as exceptions.
+
+mod capsule;
+mod columns;
+mod errors;
+mod job;
+mod partial;
+mod shares;
+mod work;
+
+use pyo3::prelude::*;
+
+/// The native half of `rollshare`; import that instead.
+#[pymodule(gil_used = false)]
+mod _rollshare {
+    use super::*;
+
+    #[pymodule_export]
+    use super::job::PyJob;
+    #[pymodule_export]
+    use super::partial::{PyPartial, merge, partial_columns, partial_frame, read_parquet};
+    #[pymodule_export]
+    use super::shares::PyShares;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("DEBUG", cfg!(debug_assertions))
+    }
+
+    /// Write a deterministic sample export of exactly `rows` rows.
+    #[pyfunction]
+    #[pyo3(signature = (path, rows, layout = "export", seed = 1, threads = None))]
+    fn sample(
+        py: Python<'_>,
+        path: std::path::PathBuf,
+        rows: u64,
+        layout: &str,
+        seed: u64,
+        threads: Option<usize>,
+    ) -> PyResult<()> {
+        let layout = layout.parse().map_err(|e| errors::raise(py, e))?;
+        let options = crate::sample::Options { rows, layout, seed };
+        work::large(py, threads, |threads, progress| {
+            crate::scan::pool(threads.unwrap_or(0))?
+                .install(|| crate::sample::write(&options, &path, progress))
+                .map(drop)
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! `Partial`: what some rows sum to.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::columns::Zipped;
+use super::errors::raise;
+use super::job::PyJob;
+use super::shares::PyShares;
+use super::{capsule, work};
+use crate::frame::{Plan, Source, Sum};
+use crate::grid::{Account, Partial};
+use crate::scan::{self, Options, scan};
+use crate::storage::{Territory, discover};
+use crate::{Error, Job, Result, table};
+
+/// What some rows sum to: mergeable in any order, picklable.
+#[pyclass(name = "Partial", module = "rollshare", frozen)]
+pub struct PyPartial {
+    pub(super) job: Job,
+    pub(super) sums: Arc<Partial>,
+    pub(super) territory: Arc<Territory>,
+}
+
+/// What a serialised partial aggregate begins with; the number counts versions.
+const MAGIC: &[u8] = b"rollshare partial 1\n";
+
+impl PyPartial {
+    fn new(job: Job, sums: Partial) -> Self {
+        PyPartial { job, sums: Arc::new(sums), territory: Arc::default() }
+    }
+
+    pub(super) fn bytes(job: &Job, sums: &Partial) -> Result<Vec<u8>> {
+        let mut bytes = MAGIC.to_vec();
+        serde_json::to_writer(&mut bytes, &(job, sums))
+            .map_err(|e| Error::internal(format!("cannot serialise: {e}")))?;
+        Ok(bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let body = bytes.strip_prefix(MAGIC).ok_or_else(|| {
+            let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).into_owned();
+            Error::format(format!("a partial aggregate that begins with '{}'", begin.escape_debug()))
+                .expected("'rollshare partial 1'")
+                .advice("It was made by another version, or is none")
+        })?;
+        let (job, sums): (Job, Partial) = serde_json::from_slice(body)
+            .map_err(|e| Error::format(format!("a damaged partial aggregate: {e}")))?;
+        sums.check()?;
+        Ok(PyPartial::new(job.validated()?, sums))
+    }
+}
+
+/// The account as a dict, in the order of its reasons.
+pub fn account<'py>(py: Python<'py>, account: &Account) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("rows", account.rows)?;
+    dict.set_item("kept", account.kept())?;
+    dict.set_item("dropped", account.dropped())?;
+    for (name, _, count, _) in account.reasons() {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
+}
+
+#[pymethods]
+impl PyPartial {
+    /// The job whose rows these are.
+    #[getter]
+    fn job(&self) -> PyJob {
+        PyJob(self.job.clone())
+    }
+
+    /// Rows by what became of them.
+    #[getter]
+    fn account<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        account(py, &self.sums.account)
+    }
+
+    /// The share table of these rows, as a `rollshare.Shares`.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let table = work::small(py, || table::finish(&self.job, &self.sums))?;
+        let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.territory.clone());
+        let class = SHARES
+            .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
+        class.bind(py).call1((shares,))
+    }
+
+    /// The sums as bytes, for [`from_bytes`] of the same version.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = work::small(py, || Self::bytes(&self.job, &self.sums))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The sums that `to_bytes` has written.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        Self::parse(data).map_err(|e| raise(py, e))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let py = slf.py();
+        Ok((slf.get_type().getattr("from_bytes")?, (slf.get().to_bytes(py)?,)))
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.job == other.job && self.sums == other.sums
+    }
+
+    fn __repr__(&self) -> String {
+        let sums = &self.sums;
+        format!(
+            "<Partial of {} rows: {} countries, {} points in time>",
+            sums.account.rows,
+            sums.kept.iter().filter(|k| **k).count(),
+            sums.times.len()
+        )
+    }
+}
+
+/// Add up partial aggregates of one job.
+#[pyfunction]
+pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPartial> {
+    let parts: Vec<(Job, Arc<Partial>)> = parts.iter().map(|p| (p.job.clone(), p.sums.clone())).collect();
+    work::small(py, || {
+        let mut parts = parts.into_iter();
+        let (job, first) = parts
+            .next()
+            .ok_or_else(|| Error::argument("no partial aggregate").expected("at least one to merge"))?;
+        let mut sums = Arc::unwrap_or_clone(first);
+        for (other, part) in parts {
+            if other != job {
+                return Err(Error::argument("partial aggregates of different jobs")
+                    .expected("one job")
+                    .advice("Make all of them with the same options"));
+            }
+            sums = sums.merge(Arc::unwrap_or_clone(part))?;
+        }
+        Ok(PyPartial::new(job, sums))
+    })
+}
+
+/// Sum parquet files.
+#[pyfunction]
+#[pyo3(signature = (sources, job, threads = None))]
+pub fn read_parquet(
+    py: Python<'_>,
+    sources: Vec<String>,
+    job: &PyJob,
+    threads: Option<usize>,
+) -> PyResult<PyPartial> {
+    let job = job.0.clone();
+    let (sums, territory) = work::large(py, threads, |threads, progress| {
+        // Listing goes to the pool that is at hand; the process-wide one would not outlive a fork.
+        let discovery = match sources.as_slice() {
+            [one] if std::path::Path::new(one).is_file() => discover(&sources, job.semantics)?,
+            _ => scan::pool(threads.unwrap_or(0))?.install(|| discover(&sources, job.semantics))?,
+        };
+        let options = Options { threads, ..Options::default() };
+        let (sums, _) = match threads {
+            Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress))?,
+            _ => scan(&job, &discovery.inputs, &options, progress)?,
+        };
+        Ok((sums, discovery.territory))
+    })?;
+    Ok(PyPartial { territory: Arc::new(territory), ..PyPartial::new(job, sums) })
+}
+
+fn sum<S: Source>(
+    py: Python<'_>,
+    open: impl FnOnce() -> Result<(Plan, S)> + Send,
+    threads: Option<usize>,
+) -> PyResult<PyPartial> {
+    let asked = work::threads(threads).map_err(|e| raise(py, e))?;
+    let (sum, job, small) = work::small(py, || {
+        let (plan, source) = open()?;
+        let job = plan.job().clone();
+        let mut sum = Sum::new(plan, source);
+        let small = sum.is_small()?;
+        Ok((sum, job, small))
+    })?;
+    let sums = if small {
+        work::small(py, || sum.run(Some(1), work::UNINTERRUPTED))?
+    } else {
+        work::large(py, asked, |threads, progress| sum.run(threads, progress))?
+    };
+    Ok(PyPartial::new(job, sums))
+}
+
+/// Sum a frame that exports itself: an Arrow stream, or a pair of schema and array.
+#[pyfunction]
+#[pyo3(signature = (capsules, job, threads = None))]
+pub fn partial_frame(
+    py: Python<'_>,
+    capsules: &Bound<'_, PyAny>,
+    job: &PyJob,
+    threads: Option<usize>,
+) -> PyResult<PyPartial> {
+    let stream = capsule::import(capsules)?;
+    let plan = Plan::new(&job.0, stream.fields());
+    sum(py, || Ok((plan?, stream)), threads)
+}
+
+/// Sum a frame that is given column by column; see `columns.rs` for what a column is.
+#[pyfunction]
+#[pyo3(signature = (columns, job, threads = None))]
+pub fn partial_columns(
+    py: Python<'_>,
+    columns: Vec<(String, Bound<'_, PyAny>)>,
+    job: &PyJob,
+    threads: Option<usize>,
+) -> PyResult<PyPartial> {
+    let zipped = Zipped::new(&columns)?;
+    let plan = Plan::new(&job.0, zipped.fields());
+    sum(py, || Ok((plan?, zipped)), threads)
+}

@@ -1,0 +1,110 @@
+//! Work without the GIL.
+//!
+//! What is small is done on the calling thread. Anything else goes to a thread
+//! of its own, while the calling one asks Python for signals: a handler, such as
+//! that of Ctrl-C, runs there and may raise. Thread pools live as long as a
+//! call: a process may fork between calls.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use super::errors::raise;
+use crate::scan::{Progress, Silent};
+use crate::{Error, Result};
+
+/// Between two questions for signals: a fifth of what a person notices.
+const POLL: Duration = Duration::from_millis(20);
+/// The most threads that make sense.
+const THREADS_MAX: usize = 1024;
+
+struct Flag(AtomicBool);
+
+impl Progress for Flag {
+    fn interrupted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// `threads`, or what `ROLLSHARE_THREADS` says.
+pub fn threads(asked: Option<usize>) -> Result<Option<usize>> {
+    let bad = |what: String| {
+        Err(Error::argument(what).expected(format!("a number of threads from 1 to {THREADS_MAX}")))
+    };
+    match asked {
+        Some(n) if (1..=THREADS_MAX).contains(&n) => Ok(Some(n)),
+        Some(n) => bad(format!("threads={n}")),
+        None => match std::env::var("ROLLSHARE_THREADS") {
+            Err(_) => Ok(None),
+            Ok(text) => match text.parse() {
+                Ok(n) if (1..=THREADS_MAX).contains(&n) => Ok(Some(n)),
+                _ => bad(format!("ROLLSHARE_THREADS is '{text}'")),
+            },
+        },
+    }
+}
+
+/// Does `work` on the calling thread.
+pub fn small<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    py.detach(|| guarded(work)).map_err(|e| raise(py, e))
+}
+
+/// Does `work` on another thread, stopped when a signal handler raises.
+pub fn large<T: Send>(
+    py: Python<'_>,
+    asked: Option<usize>,
+    work: impl FnOnce(Option<usize>, &dyn Progress) -> Result<T> + Send,
+) -> PyResult<T> {
+    let threads = threads(asked).map_err(|e| raise(py, e))?;
+    let stop = Flag(AtomicBool::new(false));
+    let mut raised = None;
+    let outcome = py.detach(|| {
+        std::thread::scope(|scope| {
+            let (done, wait) = channel();
+            let stop = &stop;
+            let started =
+                std::thread::Builder::new().name("rollshare".into()).spawn_scoped(scope, move || {
+                    // The receiver waits until this thread is gone.
+                    let _ = done.send(guarded(|| work(threads, stop)));
+                });
+            if let Err(e) = started {
+                return Err(Error::io("cannot start a thread", std::io::Error::other(e)));
+            }
+            loop {
+                match wait.recv_timeout(POLL) {
+                    Ok(outcome) => return outcome,
+                    Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("a thread was lost")),
+                    Err(RecvTimeoutError::Timeout) if raised.is_none() => {
+                        if let Err(error) = Python::attach(|py| py.check_signals()) {
+                            raised = Some(error);
+                            stop.0.store(true, Ordering::Relaxed);
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+            }
+        })
+    });
+    match raised {
+        Some(error) => Err(error),
+        None => outcome.map_err(|e| raise(py, e)),
+    }
+}
+
+/// Nobody waits for so little.
+pub const UNINTERRUPTED: &dyn Progress = &Silent;
+
+/// Turns a panic, which is a bug of ours, into an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or_default();
+        Err(Error::internal(said.replace('\n', " ")).advice("This is a bug: please report it with the data"))
+    })
+}

@@ -1,0 +1,264 @@
+"""The package as others lean on it: values, pickles, threads, forks, signals, pictures."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import rollshare
+
+
+def test_a_job_is_a_value() -> None:
+    a = rollshare.Job(windows=[13, 4, 4], organic="Organic", columns={"value": "installs"})
+    b = rollshare.Job(windows=(4, 13), columns={"value": "installs"})
+    assert a == b and hash(a) == hash(b) and len({a, b}) == 1
+    assert repr(a) == "Job(windows=[4, 13], columns={'value': 'installs'})"
+    assert eval(repr(a), {"Job": rollshare.Job}) == a
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(a, protocol)) == a
+    assert copy.deepcopy(a) == a
+    assert a != rollshare.Job() and rollshare.Job(windows=4) == rollshare.Job()
+    full = rollshare.Job(
+        grain="day", windows=28, details=True, organic=["b", "a"], country_total="W", os_total="x"
+    )
+    assert pickle.loads(pickle.dumps(full)) == full
+    assert (full.organic, full.grain, full.country_total, full.os_total) == (("a", "b"), "day", "W", "x")
+
+
+@pytest.mark.parametrize(
+    "options", [{"windows": []}, {"windows": 0}, {"semantics": "x"}, {"grain": "month"}, {"columns": {"x": "y"}},
+                {"organic": []}, {"semantics": "legacy", "grain": "day"}]
+)  # fmt: skip
+def test_nonsense_is_a_value_error(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError) as caught:
+        rollshare.Job(**options)
+    assert isinstance(caught.value, rollshare.ArgumentError)
+
+
+@pytest.mark.parametrize("options", [{"windows": "4"}, {"windows": [4.5]}, {"organic": 5}, {"nope": 1}])
+def test_a_wrong_type_is_a_type_error(options: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        rollshare.Job(**options)
+
+
+def test_a_job_or_its_options() -> None:
+    with pytest.raises(rollshare.ArgumentError, match="windows="):
+        rollshare.read_parquet("x", job=rollshare.Job(), windows=3)
+
+
+def test_errors_are_what_python_expects(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        rollshare.read_parquet(tmp_path / "none.parquet")
+    assert isinstance(missing.value, rollshare.NotFoundError)
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 no parquet PAR1")
+    with pytest.raises(ValueError) as caught:
+        rollshare.read_parquet(broken)
+    assert isinstance(caught.value, rollshare.FormatError)
+    assert "broken.parquet" in caught.value.file
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again), again.file) == (type(caught.value), str(caught.value), caught.value.file)
+    with pytest.raises(rollshare.ArgumentError, match="threads"):
+        rollshare.read_parquet(broken, threads=0)
+
+
+def test_parts_merge_in_any_order(sample: str) -> None:
+    table = pq.read_table(sample)
+    whole = rollshare.rolling_share(table, details=True)
+    parts = [rollshare.partial(table.slice(at, 700), details=True) for at in range(0, len(table), 700)]
+    parts = [pickle.loads(pickle.dumps(part)) for part in parts]
+    assert rollshare.merge(parts[::-1]).finish() == whole
+    pairs = [rollshare.merge(parts[at : at + 2]) for at in range(0, len(parts), 2)]
+    assert rollshare.merge(pairs[3:] + pairs[:3]).finish() == whole
+    # Nothing that was merged is used up.
+    assert rollshare.merge(parts).finish() == whole
+    with pytest.raises(rollshare.ArgumentError, match="different jobs"):
+        rollshare.merge([parts[0], rollshare.partial(table)])
+    with pytest.raises(rollshare.ArgumentError):
+        rollshare.merge([])
+
+
+def test_damaged_parts_are_refused(sample: str) -> None:
+    part = rollshare.partial_parquet(sample)
+    data = part.to_bytes()
+    assert rollshare.Partial.from_bytes(data) == part
+    head, body = data.split(b"\n", 1)
+    job, sums = json.loads(body)
+    for bad in (b"", b"nonsense", data[:-1], head + b"\n[]", data.replace(b"partial 1", b"partial 9")):
+        with pytest.raises(rollshare.FormatError):
+            rollshare.Partial.from_bytes(bad)
+    for field, value in (
+        ("cells", []),
+        ("kept", []),
+        ("groups", ["b", "a", "c"]),
+        ("extras", {"99999999": {}}),
+    ):
+        with pytest.raises(rollshare.RollshareError):
+            rollshare.Partial.from_bytes(head + b"\n" + json.dumps([job, {**sums, field: value}]).encode())
+
+
+def test_the_table_goes_everywhere(sample: str, tmp_path: Path) -> None:
+    shares = rollshare.read_parquet(sample, details=True)
+    shares.write_parquet(tmp_path / "x.parquet")
+    file = pq.read_table(tmp_path / "x.parquet")
+    assert pa.table(shares).equals(file)
+    assert shares.to_arrow().equals(file)
+    assert shares.to_polars().equals(pl.read_parquet(tmp_path / "x.parquet"))
+    assert pl.DataFrame(shares).equals(shares.to_polars())
+    assert file.to_pylist() == shares.to_dicts()
+    pandas = shares.to_pandas()
+    assert [str(t) for t in pandas.dtypes[:2]] == ["int32", "int32"]
+    assert [None if v != v else v for v in pandas["share_organic_p4w"]] == file[
+        "share_organic_p4w"
+    ].to_pylist()
+    days = rollshare.read_parquet(sample, grain="day", windows=28)
+    assert days.to_arrow()["date"].to_pylist() == [d.date() for d in days.to_pandas()["date"]]
+    assert pickle.loads(pickle.dumps(shares)) == shares
+    assert shares != rollshare.read_parquet(sample)
+    with pytest.raises(rollshare.ArgumentError):
+        shares.write_csv(tmp_path / "x.parquet")
+    assert shares.write_csv(tmp_path / "x.csv") == shares.write_json(tmp_path / "x.json") == len(shares)
+    with pytest.raises(rollshare.ArgumentError, match="source"):
+        shares.write_parquet(sample)
+
+
+def test_what_people_see(sample: str) -> None:
+    shares = rollshare.read_parquet(sample)
+    assert "share_organic_p4w" in repr(shares) and "..." in repr(shares)
+    html = shares._repr_html_()
+    assert "<table>" in html and "<svg" in html
+    awkward = pa.table({"name": ["Organic"], "value": [1], "year_week": ["2021_05"], "country": ["<b>&"],
+                        "os_name": ["all"]})  # fmt: skip
+    assert "<b>" not in rollshare.rolling_share(awkward)._repr_html_()
+    empty = rollshare.rolling_share(awkward.slice(0, 0))
+    assert len(empty) == 0 and "<table>" in empty._repr_html_() and "0 rows" in repr(empty)
+
+
+def test_the_picture(sample: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pip install rollshare[plot]")
+    shares = rollshare.read_parquet(sample, details=True, windows=[4, 13])
+    figure = shares.plot(window=13)
+    figure.savefig(tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
+    countries = sorted({row["country"] for row in shares.to_dicts()})
+    assert [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()] == countries
+    line = figure.axes[0].lines[0].get_ydata()
+    expected = [r["share_organic_p13w"] for r in shares.to_dicts() if r["country"] == countries[0]]
+    assert [None if v != v else v for v in line] == expected
+    with pytest.raises(rollshare.ArgumentError):
+        shares.plot(window=5)
+    rollshare.read_parquet(sample, semantics="legacy").plot()
+
+
+def test_several_calls_at_once(large: str) -> None:
+    table = pq.read_table(large)
+    expected = rollshare.read_parquet(large)
+    with ThreadPoolExecutor(4) as pool:
+        of_files = [pool.submit(rollshare.read_parquet, large) for _ in range(4)]
+        of_frames = [pool.submit(rollshare.rolling_share, table) for _ in range(4)]
+        assert all(future.result() == expected for future in of_files + of_frames)
+
+
+def test_the_gil_is_released(large: str) -> None:
+    frame = pl.read_parquet(large)
+    ticks, done = [], threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.perf_counter()
+    for _ in range(5):
+        rollshare.rolling_share(frame, threads=1)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    during = [t for t in ticks if start <= t <= end]
+    gaps = [b - a for a, b in zip([start, *during], [*during, end])]
+    # A held GIL would leave one gap a call.
+    assert max(gaps) < (end - start) / 5
+
+
+def _in_child(source: str) -> rollshare.Shares:
+    return rollshare.read_parquet(source)
+
+
+def test_forks_and_executors(large: str) -> None:
+    expected = rollshare.read_parquet(large, threads=2)
+    for method in ("fork", "spawn"):
+        with ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:
+            assert all(found == expected for found in pool.map(_in_child, [large, large], timeout=60))
+
+
+SLOW = """
+import os, signal, sys, threading, time
+import rollshare, pyarrow as pa, pyarrow.parquet as pq
+path, kind = sys.argv[1:]
+table = pq.read_table(path)
+many = pa.concat_tables([table] * 400) if kind == "frame" else None
+def stop():
+    global sent
+    sent = time.perf_counter()
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(0.3, stop).start()
+try:
+    if kind == "frame":
+        rollshare.rolling_share(many, threads=1)
+    else:
+        for _ in range(10_000):
+            rollshare.read_parquet(path, threads=1)
+    print("not stopped")
+except KeyboardInterrupt:
+    print(time.perf_counter() - sent)
+"""
+
+
+@pytest.mark.parametrize("kind", ["frame", "files"])
+def test_ctrl_c_stops_it(kind: str, large: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SLOW, large, kind], capture_output=True, text=True, timeout=120
+    )
+    assert float(run.stdout) < 0.1, (run.stdout, run.stderr)
+
+
+def test_the_environment_sets_threads(sample: str) -> None:
+    code = "import rollshare, sys; rollshare.read_parquet(sys.argv[1])"
+    for value, fine in (("2", True), ("0", False), ("many", False)):
+        run = subprocess.run(
+            [sys.executable, "-c", code, sample],
+            env={**os.environ, "ROLLSHARE_THREADS": value}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (run.returncode == 0) is fine, run.stderr
+        assert fine or "ROLLSHARE_THREADS" in run.stderr
+
+
+def test_the_import_brings_nothing_along() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import rollshare; print(*sorted(set(sys.modules) - before))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    brought = {name.split(".")[0] for name in run.stdout.split()}
+    assert brought <= {"rollshare", "__future__"}
+
+
+def test_signals_are_left_as_they_were(sample: str) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    rollshare.read_parquet(sample)
+    assert signal.getsignal(signal.SIGINT) is before
