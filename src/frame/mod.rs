@@ -3,7 +3,7 @@
 //!
 //! - [`ffi`]: the C data interface (the only unsafe code here).
 //! - [`field`]: columns by their Arrow types, and what these mean to the job.
-//! - [`array`]: a column as typed slices.
+//! - [`mod@array`]: a column as typed slices.
 //! - [`keys`]: what the rows of the key columns mean, asked once a dictionary
 //!   entry or once a distinct string.
 //! - [`block`]: the loop over a stretch of rows.

@@ -3,8 +3,8 @@
 //! - [`cube`]: what is in it; every row is a pure function of seed and index.
 //! - [`names`]: countries and channels.
 //! - [`shuffle`]: the same rows in random order, without holding them.
-//! - [`column`]: rows to dictionary-encoded pages.
-//! - [`file`]: pages to a parquet file; the only place that knows parquet2.
+//! - [`mod@column`]: rows to dictionary-encoded pages.
+//! - [`mod@file`]: pages to a parquet file; the only place that knows parquet2.
 //!
 //! Traits: all columns optional without nulls; `value` integral and zero-heavy;
 //! `os_name = all` is `ios + android` on every key; `country = ALL` is the sum of

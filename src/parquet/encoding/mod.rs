@@ -4,7 +4,7 @@
 //! - [`numbers`]: INT32, INT64, FLOAT, DOUBLE.
 //! - [`byte_arrays`]: BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, INT96.
 //! - [`booleans`]: BOOLEAN, packed or as runs.
-//! - [`delta`]: the packed differences that numbers and lengths share.
+//! - [`mod@delta`]: the packed differences that numbers and lengths share.
 
 pub mod booleans;
 pub mod byte_arrays;
