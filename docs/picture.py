@@ -42,8 +42,13 @@ def stretches(points):
 
 def draw(weeks, countries):
     step = (WIDTH - LEFT - RIGHT) / max(1, len(weeks) - 1)
-    x = lambda at: LEFT + at * step
-    y = lambda share: TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
+
+    def x(at):
+        return LEFT + at * step
+
+    def y(share):
+        return TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
+
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="system-ui, sans-serif" font-size="12" role="img">'

@@ -34,8 +34,10 @@ def duckdb(path, layout, threads):
 
     connection = duckdb.connect(config={"threads": threads})
     table = f"read_parquet('{pattern(path, layout)}')"
-    filtered = SQL.replace("sum(CASE WHEN name = 'Organic' THEN CAST(value AS DOUBLE) ELSE 0 END)",
-                           "sum(value) FILTER (WHERE name = 'Organic')").replace("sum(CAST(value AS DOUBLE))", "sum(value)")
+    filtered = SQL.replace(
+        "sum(CASE WHEN name = 'Organic' THEN CAST(value AS DOUBLE) ELSE 0 END)",
+        "sum(value) FILTER (WHERE name = 'Organic')",
+    ).replace("sum(CAST(value AS DOUBLE))", "sum(value)")
 
     def ask(sql):
         return lambda: connection.execute(sql.format(table=table)).fetchnumpy()
@@ -71,7 +73,11 @@ def polars(path, layout, threads):
         "streaming, when": lambda: masked.collect(engine="streaming"),
         "in memory, when": lambda: masked.collect(engine="in-memory"),
     }
-    return pl.__version__, variants, lambda frame: frame.select("country", "year_week", "organic", "total").iter_rows()
+    return (
+        pl.__version__,
+        variants,
+        lambda frame: frame.select("country", "year_week", "organic", "total").iter_rows(),
+    )
 
 
 def datafusion(path, layout, threads):
@@ -118,7 +124,10 @@ def chdb(path, layout, threads):
         import pyarrow as pa
 
         table = pa.ipc.open_file(pa.py_buffer(result.bytes())).read_all()
-        text = lambda value: value.decode() if isinstance(value, bytes) else value
+
+        def text(value):
+            return value.decode() if isinstance(value, bytes) else value
+
         for country, week, organic, total in zip(*(column.to_pylist() for column in table.columns)):
             yield text(country), text(week), organic, total
 
@@ -143,8 +152,12 @@ def pandas(path, layout, threads):
         return sums(pd.read_parquet(path, columns=COLUMNS, filters=filters))
 
     def categories():
-        table = pq.read_table(path, columns=COLUMNS, filters=filters,
-                              read_dictionary=["name", "year_week", "country", "os_name"])
+        table = pq.read_table(
+            path,
+            columns=COLUMNS,
+            filters=filters,
+            read_dictionary=["name", "year_week", "country", "os_name"],
+        )
         return sums(table.to_pandas())
 
     return pd.__version__, {"categories": categories, "strings": strings}, lambda f: f.itertuples(index=False)

@@ -52,9 +52,9 @@ def sample(program, path, rows, layout="export"):
 def rewrite(export, path, layout):
     source = pq.ParquetFile(export, read_dictionary=KEYS)
     options = {
-        "plain": dict(use_dictionary=False, compression="snappy"),
-        "zstd_v2": dict(compression="zstd", data_page_version="2.0"),
-        "sorted": dict(compression="snappy"),
+        "plain": {"use_dictionary": False, "compression": "snappy"},
+        "zstd_v2": {"compression": "zstd", "data_page_version": "2.0"},
+        "sorted": {"compression": "snappy"},
     }[layout]
     partial = path.with_suffix(".partial")
     if layout == "sorted":
@@ -62,8 +62,9 @@ def rewrite(export, path, layout):
         batches = [in_order(table)]
     else:
         batches = (source.read_row_group(group) for group in range(source.num_row_groups))
-    with pq.ParquetWriter(partial, source.schema_arrow, store_schema=False,
-                          use_deprecated_int96_timestamps=True, **options) as out:
+    with pq.ParquetWriter(
+        partial, source.schema_arrow, store_schema=False, use_deprecated_int96_timestamps=True, **options
+    ) as out:
         for batch in batches:
             out.write_table(batch, row_group_size=GROUP)
     partial.rename(path)

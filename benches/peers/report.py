@@ -33,29 +33,37 @@ def markdown(results):
     lines = [
         f"# {results['date']}, {machine['cpu']}, {machine['cores']} cores",
         "",
-        f"{results['rows']:,} rows (`rollshare sample --seed 1`), {results['threads']} threads, page cache warm, "
-        f"medians in milliseconds; commit {results['commit']}"
+        f"{results['rows']:,} rows (`rollshare sample --seed 1`), {results['threads']} threads, page cache "
+        f"warm, medians in milliseconds; commit {results['commit']}"
         + (f", previous {results['previous']}" if results.get("previous") else "")
         + f". {machine['system']}, {machine['memory']}, {', '.join(machine['vectors']) or 'no vectors'}; "
         f"load average before the run {machine['load_before']:.1f}. Made by `make bench-peers`.",
         "",
-        "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their fastest form of "
-        "scan, filter and sums per country and week, without zero-filling and windows. All answers agree. "
-        "Floor: every page of the five columns decompressed, nothing else; opened: with finding and opening "
-        "the files and reading page headers.",
+        "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their "
+        "fastest form of scan, filter and sums per country and week, without zero-filling and windows. All "
+        "answers agree. Floor: every page of the five columns decompressed, nothing else; opened: with "
+        "finding and opening the files and reading page headers.",
         "",
     ]
     others = engines(results)
     has_previous = any("previous" in measured for measured in results["layouts"].values())
     head = ["layout", "rollshare", *(["previous"] if has_previous else []), "floor", "opened", *others]
-    head += ["ahead of the better of DuckDB and Polars", "of the floor", "CPU of the floor's", "1 thread", "of its floor"]
+    head += [
+        "ahead of the better of DuckDB and Polars",
+        "of the floor",
+        "CPU of the floor's",
+        "1 thread",
+        "of its floor",
+    ]
     rows = []
     for layout, measured in results["layouts"].items():
         own = measured["rollshare"]
         wall, floor = median_wall(own["job"]), median_wall(own["floor"])
         row = [layouts.TITLES[layout], f"**{wall * 1e3:.1f}**"]
         if has_previous:
-            row.append(f"{median_wall(measured['previous']['job']) * 1e3:.1f}" if "previous" in measured else "")
+            row.append(
+                f"{median_wall(measured['previous']['job']) * 1e3:.1f}" if "previous" in measured else ""
+            )
         row += [f"{floor * 1e3:.1f}", f"{median_wall(own['floor_opened']) * 1e3:.1f}"]
         walls = {name: median_wall(best(measured[name])[1]) for name in others if name in measured}
         row += [f"{walls[name] * 1e3:,.0f}" if name in walls else "not run" for name in others]
@@ -76,19 +84,38 @@ def markdown(results):
         for name, outcome in measured.items():
             if "variants" in outcome:
                 form, _ = best(outcome)
-                all_forms = ", ".join(f"{v} {median_wall(t) * 1e3:,.0f}" for v, t in outcome["variants"].items())
-                memory.append([layouts.TITLES[layout], f"{name} {outcome['version']}", form, all_forms,
-                               f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS"])
+                all_forms = ", ".join(
+                    f"{v} {median_wall(t) * 1e3:,.0f}" for v, t in outcome["variants"].items()
+                )
+                memory.append(
+                    [
+                        layouts.TITLES[layout],
+                        f"{name} {outcome['version']}",
+                        form,
+                        all_forms,
+                        f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS",
+                    ]
+                )
             elif name in OURS:
-                memory.append([layouts.TITLES[layout], name, ", ".join(outcome["paths"]), "",
-                               f"{outcome['peak_anonymous_bytes'] / 2**20:,.1f} MiB anonymous"])
+                memory.append(
+                    [
+                        layouts.TITLES[layout],
+                        name,
+                        ", ".join(outcome["paths"]),
+                        "",
+                        f"{outcome['peak_anonymous_bytes'] / 2**20:,.1f} MiB anonymous",
+                    ]
+                )
     lines += table(["layout", "engine", "fastest form", "all forms (ms)", "peak memory"], memory)
     if "small" in results:
         lines += ["", f"## An export of {layouts.SMALL_ROWS:,} rows, from exec to exit", ""]
-        lines += table(["program", "wall", "CPU"], [
-            [name, f"{median_wall(times) * 1e3:.1f} ms", f"{median_cpu(times) * 1e3:.1f} ms"]
-            for name, times in results["small"].items()
-        ])
+        lines += table(
+            ["program", "wall", "CPU"],
+            [
+                [name, f"{median_wall(times) * 1e3:.1f} ms", f"{median_cpu(times) * 1e3:.1f} ms"]
+                for name, times in results["small"].items()
+            ],
+        )
     if results["not_run"]:
         lines += ["", "## Not run", ""]
         lines += [f"- {name}: {why}" for name, why in results["not_run"].items()]
@@ -111,13 +138,20 @@ def picture(results):
         "<title>Milliseconds for the job, per engine</title>",
         f'<rect width="{width}" height="{height}" rx="6" fill="#ffffff"/>',
         f'<text x="20" y="26" font-size="14" fill="#222">{results["rows"] / 1e6:g} million rows, '
-        f'{results["threads"]} threads, warm: milliseconds (less is better), {results["date"]}</text>',
+        f"{results['threads']} threads, warm: milliseconds (less is better), {results['date']}</text>",
     ]
     y = 44
     for layout in shown:
         measured = results["layouts"][layout]
-        bars = {"floor": median_wall(measured["rollshare"]["floor"]), "rollshare": median_wall(measured["rollshare"]["job"])}
-        bars |= {name: median_wall(best(measured[name])[1]) for name in names if name in measured and name not in bars}
+        bars = {
+            "floor": median_wall(measured["rollshare"]["floor"]),
+            "rollshare": median_wall(measured["rollshare"]["job"]),
+        }
+        bars |= {
+            name: median_wall(best(measured[name])[1])
+            for name in names
+            if name in measured and name not in bars
+        }
         scale = (width - left - 90) / max(bars.values())
         out.append(f'<text x="20" y="{y + 18}" fill="#222" font-weight="600">{layouts.TITLES[layout]}</text>')
         y += 28
@@ -125,7 +159,10 @@ def picture(results):
             colour = COLOURS.get(name, "#c9b8a8")
             length = max(1.5, wall * scale)
             out.append(f'<text x="{left - 10}" y="{y + 14}" text-anchor="end" fill="#444">{name}</text>')
-            out.append(f'<rect x="{left}" y="{y + 3}" width="{length:.1f}" height="{row - 8}" rx="2" fill="{colour}"/>')
+            out.append(
+                f'<rect x="{left}" y="{y + 3}" width="{length:.1f}" height="{row - 8}" rx="2" '
+                f'fill="{colour}"/>'
+            )
             out.append(f'<text x="{left + length + 6:.1f}" y="{y + 14}" fill="#444">{wall * 1e3:.0f}</text>')
             y += row
         y += 6
@@ -133,4 +170,5 @@ def picture(results):
 
 
 if __name__ == "__main__":
-    print(markdown(json.load(open(sys.argv[1]))))
+    with open(sys.argv[1]) as result:
+        print(markdown(json.load(result)))

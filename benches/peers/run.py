@@ -43,7 +43,8 @@ def main():
     results = {
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
-        "commit": git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain", "src") else ""),
+        "commit": git("rev-parse", "--short=12", "HEAD")
+        + ("-dirty" if git("status", "--porcelain", "src") else ""),
         "previous": arguments.previous and git("rev-parse", "--short=12", arguments.previous),
         "rows": arguments.rows,
         "threads": arguments.threads,
@@ -59,15 +60,21 @@ def main():
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--layouts", nargs="+", choices=layouts.LAYOUTS, default=layouts.LAYOUTS)
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--previous", metavar="COMMIT", help="build and time an earlier commit of ours too")
-    parser.add_argument("--no-small", action="store_true", help="leave out the whole process on a small export")
-    parser.add_argument("--out", type=Path, help="another stem than benches/results/DATE-MACHINE; no picture then")
+    parser.add_argument(
+        "--no-small", action="store_true", help="leave out the whole process on a small export"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="another stem than benches/results/DATE-MACHINE; no picture then"
+    )
     return parser.parse_args()
 
 
@@ -92,7 +99,17 @@ def measure(arguments, timers, layout, path, not_run):
         answer = answers / f"{layout}-{engine}.csv"
         answer.unlink(missing_ok=True)
         script = Path(__file__).with_name("engines.py")
-        command = [sys.executable, script, engine, layout, path, arguments.threads, arguments.repeats, SECONDS, answer]
+        command = [
+            sys.executable,
+            script,
+            engine,
+            layout,
+            path,
+            arguments.threads,
+            arguments.repeats,
+            SECONDS,
+            answer,
+        ]
         outcome = ask(command, allowed_to_fail=True)
         if "error" in outcome:
             not_run[f"{engine}, {layout}"] = outcome["error"]
@@ -129,7 +146,11 @@ def agree(reference, path, name):
         sys.exit(f"{name}: {len(found)} rows, others have {len(reference)}; or other keys")
     for key, share in reference.items():
         other = found[key]
-        same = share == other if "" in (share, other) else math.isclose(float(share), float(other), rel_tol=1e-12)
+        same = (
+            share == other
+            if "" in (share, other)
+            else math.isclose(float(share), float(other), rel_tol=1e-12)
+        )
         if not same:
             sys.exit(f"{name}: {key} is {other or 'null'}, others have {share or 'null'}")
 
@@ -151,9 +172,9 @@ def small(arguments):
     path = WORK / "small.parquet"
     layouts.sample(PROGRAM, path, layouts.SMALL_ROWS)
     sql = (
-        "SELECT country, year_week, sum(value) FILTER (WHERE name = 'Organic'), sum(value) FROM read_parquet('{}')"
-        " WHERE os_name = 'all' AND country <> 'ALL' GROUP BY ALL"
-    ).format(path)
+        f"SELECT country, year_week, sum(value) FILTER (WHERE name = 'Organic'), sum(value)"
+        f" FROM read_parquet('{path}') WHERE os_name = 'all' AND country <> 'ALL' GROUP BY ALL"
+    )
     commands = {"rollshare": [PROGRAM, "run", "--source", path, "--target", WORK / "small.csv", "--quiet"]}
     cli = shutil.which("duckdb", path=str(Path(sys.executable).parent))
     if cli:
@@ -162,9 +183,10 @@ def small(arguments):
     commands["duckdb (Python)"] = [*python, f'import duckdb; duckdb.sql("{sql}").fetchall()']
     commands["polars"] = [
         *python,
-        "import polars as pl; pl.scan_parquet('{}').filter(pl.col('os_name') == 'all', pl.col('country') != 'ALL')"
+        f"import polars as pl; pl.scan_parquet('{path}')"
+        ".filter(pl.col('os_name') == 'all', pl.col('country') != 'ALL')"
         ".group_by('country', 'year_week').agg(o=pl.col('value').filter(pl.col('name') == 'Organic').sum(),"
-        " t=pl.col('value').sum()).collect()".format(path),
+        " t=pl.col('value').sum()).collect()",
     ]
     outcome = {}
     for name, command in commands.items():
