@@ -125,7 +125,6 @@ def main() -> None:
             f"{name:20} rollshare {ours:8.1f}  polars {polars:8.1f}  duckdb {duck:8.1f}  x{best / ours:.2f}",
             flush=True,
         )
-        del frame, as_polars
     calls = {"pyarrow": small, "polars": pl.from_arrow(small), "pandas": small.to_pandas()}
     for name, frame in calls.items():
         took, _ = timed(lambda: rollshare.rolling_share(frame), 500)  # noqa: B023

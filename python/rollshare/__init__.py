@@ -82,11 +82,11 @@ def _job(job: Job | None, options: dict[str, Any]) -> Job:
 
 
 def _sources(source: Source | Iterable[Source]) -> list[str]:
-    from os import fspath
+    from os import PathLike, fspath
 
-    if isinstance(source, str) or hasattr(source, "__fspath__"):
+    if isinstance(source, (str, PathLike)):
         return [fspath(source)]
-    return [fspath(one) for one in source]  # type: ignore[union-attr]
+    return [fspath(one) for one in source]
 
 
 def read_parquet(
