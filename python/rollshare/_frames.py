@@ -29,9 +29,9 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
-        return _rollshare.partial_frame(frame.__arrow_c_stream__(), job, threads)
+        return _rollshare.partial_frame(frame.__arrow_c_stream__(None), job, threads)
     if hasattr(frame, "__arrow_c_array__"):
-        return _rollshare.partial_frame(frame.__arrow_c_array__(), job, threads)
+        return _rollshare.partial_frame(frame.__arrow_c_array__(None), job, threads)
     raise FrameError(
         f"an object of type {kind.__module__}.{kind.__qualname__}; expected a data frame: pandas, polars, "
         "pyarrow, DuckDB, or anything with __arrow_c_stream__"
@@ -119,12 +119,13 @@ def _column(series: Any) -> tuple[Any, ...]:
     arrow = getattr(series.array, "_pa_array", None)
     if arrow is None:
         arrow = getattr(series.array, "_data", None)
-    if (
-        arrow is not None
-        and type(arrow).__module__.startswith("pyarrow")
-        and hasattr(arrow, "__arrow_c_stream__")
-    ):
-        return ("arrow", arrow.__arrow_c_stream__())
+    if arrow is not None and type(arrow).__module__.startswith("pyarrow"):
+        if not hasattr(arrow, "__arrow_c_stream__"):
+            # Before pyarrow 16 tables export themselves, columns do not.
+            import pyarrow as pa
+
+            arrow = pa.table({"column": arrow})
+        return ("arrow", arrow.__arrow_c_stream__(None))
     if name == "StringDtype":
         return ("objects", np.ascontiguousarray(series.to_numpy(dtype=object)))
     plain = getattr(dtype, "numpy_dtype", None)

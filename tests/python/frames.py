@@ -74,9 +74,9 @@ def _enum(table: pa.Table) -> pl.DataFrame:
 
 
 def _duckdb(table: pa.Table) -> Any:
-    connection = duckdb.connect()
-    connection.register("frame", table)
-    return connection.sql("from frame")
+    # The connection of the module stays open as long as a relation may need it.
+    duckdb.register("frame", table)
+    return duckdb.sql("from frame")
 
 
 KINDS: dict[str, Callable[[pa.Table], Any]] = {
