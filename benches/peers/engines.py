@@ -209,6 +209,18 @@ def cpu():
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def peak_rss():
+    """Largest resident set of this process in bytes.
+
+    Linux hands a parent's `ru_maxrss` on to its children; `VmHWM` is the process's own.
+    """
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def main():
     engine, layout, path, threads, repeats, seconds, answer = sys.argv[1:]
     version, variants, rows = ENGINES[engine](path, layout, int(threads))
@@ -228,7 +240,7 @@ def main():
         writer.writerow(["year", "week", "country", "share_organic_p4w"])
         for year, week, country, share in shares(rows(result)):
             writer.writerow([year, week, country, "" if share is None else repr(share)])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_rss()
     print(json.dumps({"version": version, "variants": times, "peak_rss_bytes": peak}))
 
 
