@@ -13,6 +13,7 @@
 //! | [`frame`] | data frames in memory, straight into the grid |
 //! | [`window`] | rolling windows by prefix sums |
 //! | [`table`] | the share table and the statistics beside the share |
+//! | [`checks`] | what rows and table have to be like before they are published |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
 //! | [`cli`] | the program |
 //!
@@ -21,6 +22,7 @@
 #![deny(unsafe_code)]
 
 pub mod calendar;
+pub mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod error;

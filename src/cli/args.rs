@@ -18,6 +18,7 @@ Examples:
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
+  rollshare check --source exports/
   rollshare sample --rows 1000000 --out sample.parquet
 
 Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
@@ -39,6 +40,15 @@ Targets:
 With --json one object goes to stdout (to stderr with --target -), for an error too.
 Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  rollshare check --source exports/
+  rollshare check --source exports/ --init > checks.toml
+  rollshare check --source exports/ --checks checks.toml --json > results.json
+
+Exit codes: 0 nothing blocks, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+5 a check could not run, 6 input or output failed.";
+
 /// The rolling share of organic users per country and ISO week, straight from parquet.
 #[derive(Debug, Parser)]
 #[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
@@ -53,6 +63,8 @@ pub struct Cli {
 pub enum Command {
     /// Read parquet exports and publish the share table
     Run(Box<Run>),
+    /// Check exports and the table that they would give, and publish nothing
+    Check(Box<Check>),
     /// Write a deterministic sample export
     Sample(Sample),
     /// Print a completion script, e.g. `rollshare completions bash`
@@ -62,16 +74,12 @@ pub enum Command {
     },
 }
 
-/// `rollshare run`.
+/// What is asked of which files.
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
-pub struct Run {
+pub struct Question {
     /// File, folder (nested, hive-partitioned) or glob; may be given several times
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub source: Vec<String>,
-    /// Where to publish; see Targets below
-    #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
-    pub target: Option<String>,
     /// Whose answer: the right one, or what the original PySpark job published
     #[arg(long, value_enum, default_value_t = SemanticsArg::Iso)]
     pub semantics: SemanticsArg,
@@ -99,6 +107,18 @@ pub struct Run {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+/// `rollshare run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// Sources and meaning
+    #[command(flatten)]
+    pub question: Question,
+    /// Where to publish; see Targets below
+    #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
+    pub target: Option<String>,
     /// Say what the scan read, skipped and chose
     #[arg(long)]
     pub explain: bool,
@@ -106,6 +126,27 @@ pub struct Run {
     #[arg(long)]
     pub json: bool,
     /// No summary and no progress bar
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `rollshare check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct Check {
+    /// Sources and meaning
+    #[command(flatten)]
+    pub question: Question,
+    /// Bounds and severities [default: those of docs/quality.md]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub checks: Option<std::path::PathBuf>,
+    /// Print a file of checks to start from, with the lists as they are in the data
+    #[arg(long)]
+    pub init: bool,
+    /// The results as one JSON object
+    #[arg(long, conflicts_with = "init")]
+    pub json: bool,
+    /// Only what does not pass, and no progress bar
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -172,7 +213,7 @@ impl From<LayoutArg> for sample::Layout {
     }
 }
 
-impl Run {
+impl Question {
     /// The question that the arguments ask.
     pub fn job(&self) -> Result<Job> {
         let mut columns = Columns::default();
@@ -217,7 +258,7 @@ mod tests {
         else {
             panic!("not run");
         };
-        run.job().unwrap()
+        run.question.job().unwrap()
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The program.
 //!
 //! - [`args`]: the command line.
-//! - [`run`]: `rollshare run`.
+//! - [`run`]: `rollshare run`. [`check`]: `rollshare check`.
 //! - [`progress`]: the bar on stderr.
 //! - [`summary`]: what a run did, and errors, for people and machines.
 //! - [`version`]: facts about this build.
 
 pub mod args;
+pub mod check;
 pub mod progress;
 pub mod run;
 pub mod summary;
@@ -36,12 +37,16 @@ pub fn main() -> ExitCode {
     let (result, json) = match &cli.command {
         Command::Run(args) => {
             let stdout_taken = args.target.as_deref() == Some("-");
-            (run::run(args), args.json.then_some(stdout_taken))
+            (run::run(args).map(|()| 0), args.json.then_some(stdout_taken))
         }
-        Command::Sample(args) => (write_sample(args), None),
-        Command::Completions { shell } => (completions(*shell), None),
+        Command::Check(args) => (check::check(args), args.json.then_some(false)),
+        Command::Sample(args) => (write_sample(args).map(|()| 0), None),
+        Command::Completions { shell } => (completions(*shell).map(|()| 0), None),
     };
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    let error = match result {
+        Ok(code) => return ExitCode::from(code),
+        Err(error) => error,
+    };
     match json {
         Some(stdout_taken) => {
             let _ = show(&error_json(&error), stdout_taken);

@@ -20,19 +20,19 @@ use crate::{Error, Job, Result};
 /// Reads, sums, publishes, tells.
 pub fn run(args: &Run) -> Result<()> {
     let started = Instant::now();
-    let job = args.job()?;
+    let job = args.question.job()?;
     let target = args.target.as_deref().map(Target::parse).transpose()?;
-    if let Some(threads) = args.threads {
+    if let Some(threads) = args.question.threads {
         // Listing and opening use the global pool; it can be set once, which is here.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
     }
-    let discovery = discover(&args.source, job.semantics)?;
+    let discovery = discover(&args.question.source, job.semantics)?;
     if let Some(target) = &target {
         target.refuse_overlap(&discovery.territory)?;
     }
     let discovered = started.elapsed();
 
-    let options = Options { threads: args.threads.map(Into::into), ..Options::default() };
+    let options = Options { threads: args.question.threads.map(Into::into), ..Options::default() };
     let bar = Bar::new(!args.json && !args.quiet);
     let (partial, mut profile, table, finished) =
         guarded(|| compute(&job, &discovery.inputs, &options, &bar))?;
@@ -60,7 +60,7 @@ pub fn run(args: &Run) -> Result<()> {
         published: published.as_ref(),
         notes: &discovery.notes,
         elapsed: started.elapsed(),
-        threads: args.threads.map_or_else(rayon::current_num_threads, Into::into),
+        threads: args.question.threads.map_or_else(rayon::current_num_threads, Into::into),
     };
     if args.json {
         return show(&summary.json(), target == Some(Target::Stdout));
@@ -83,7 +83,7 @@ fn compute(job: &Job, inputs: &[Input], options: &Options, bar: &Bar) -> Result<
 }
 
 /// Turns a panic, which is a bug of ours, into an error that says where it is.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     static PANIC: Mutex<Option<String>> = Mutex::new(None);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|panic| {
@@ -100,7 +100,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-fn look() -> Look {
+pub(super) fn look() -> Look {
     let terminal = io::stdout().is_terminal();
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // Through a pipe, as wide as COLUMNS says or the table wants to be.

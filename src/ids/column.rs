@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::entries::Entries;
-use crate::parquet::encoding::{ByteArrays, Numbers};
+use crate::parquet::encoding::{Booleans, ByteArrays, Numbers};
 use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, page};
 use crate::storage::Object;
 use crate::{Error, Result};
@@ -137,6 +137,7 @@ pub fn each_value(
         });
     }
     match leaf.physical {
+        Physical::Boolean => each_boolean(page, count, each),
         Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
             ByteArrays::open(page.encoding, page.values, leaf.physical, leaf.type_length, count)?
                 .visit(count as usize, each)
@@ -144,6 +145,23 @@ pub fn each_value(
         other => Err(Error::unsupported(format!("values of physical type {other:?}"))
             .expected("strings, numbers or dates")),
     }
+}
+
+/// Calls `each` with a byte, 0 or 1, for each of the `count` booleans of a page.
+fn each_boolean(page: &OpenPage<'_>, count: u32, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut booleans = Booleans::open(page.encoding, page.values, count)?;
+    let mut block = [false; 256];
+    let mut left = count as usize;
+    while left > 0 {
+        let take = left.min(block.len());
+        let out = block.get_mut(..take).unwrap_or_default();
+        booleans.fill(out)?;
+        for value in out {
+            each(&[u8::from(*value)])?;
+        }
+        left -= take;
+    }
+    Ok(())
 }
 
 /// Calls `each` with the raw bits of the `count` numbers of a page.

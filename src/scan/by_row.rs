@@ -142,7 +142,7 @@ impl Task<'_, '_> {
 
 /// A raw number as an exact one.
 #[inline]
-fn number_of(kind: ValueType, physical: Physical, bits: u64) -> Number {
+pub(crate) fn number_of(kind: ValueType, physical: Physical, bits: u64) -> Number {
     #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern
     match kind {
         ValueType::Float32 => Number::real(f64::from(f32::from_bits(bits as u32))),

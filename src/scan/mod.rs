@@ -11,7 +11,7 @@
 //! grid of its own; the grids are merged once, at the end.
 
 mod by_bitmap;
-mod by_row;
+pub(crate) mod by_row;
 mod by_runs;
 pub mod plan;
 pub mod skip;

@@ -177,14 +177,14 @@ impl<'a> FilePlan<'a> {
     }
 }
 
-fn leaf_of<'m>(meta: &'m FileMeta, found: &Found) -> Option<&'m Leaf> {
+pub(crate) fn leaf_of<'m>(meta: &'m FileMeta, found: &Found) -> Option<&'m Leaf> {
     match found {
         Found::Leaf(at) => meta.leaves.get(*at),
         Found::Partition(_) => None,
     }
 }
 
-fn check_string(leaf: &Leaf) -> Result<()> {
+pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
     let string = leaf.physical == Physical::ByteArray
         && matches!(leaf.logical, Logical::None | Logical::String | Logical::Enum | Logical::Json);
     if string {
@@ -197,7 +197,7 @@ fn check_string(leaf: &Leaf) -> Result<()> {
 
 /// Finds a column by its name: exactly, or else without regard to case, as
 /// Spark does. A partition value in the path wins over a column in the file.
-fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
+pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
     let same = |name: &str| name.to_lowercase() == column.to_lowercase();
     let partition = input
         .partitions

@@ -1,0 +1,284 @@
+//! The configuration: a TOML file, or defaults.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::catalog::CheckId;
+use super::model::{Bounds, Limit, Severity};
+use crate::{Error, Result, calendar};
+
+/// What one check may be told. What is left out stays at its default.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setting {
+    severity: Option<Severity>,
+    warn: Option<Limit>,
+    block: Option<Limit>,
+}
+
+/// What is allowed; an empty list leaves the default.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allow {
+    /// Channels that are known; empty: whatever was published before.
+    pub channels: Vec<String>,
+    /// Countries beside ISO 3166-1 and the total.
+    pub countries: Vec<String>,
+    /// Operating systems; empty: android and ios. The total is always allowed.
+    pub systems: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    as_of: Option<String>,
+    partial_last_week: Option<PartialWeek>,
+    allow: Allow,
+    checks: BTreeMap<String, Setting>,
+}
+
+/// What becomes of a last week that is not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartialWeek {
+    /// It is published and marked as partial in the results.
+    #[default]
+    Mark,
+    /// The check fails.
+    Fail,
+}
+
+/// The checks as they are to run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    settings: BTreeMap<CheckId, Setting>,
+    /// What is allowed.
+    pub allow: Allow,
+    /// The day that counts as today, in days since 1970-01-01; `None` for the clock's.
+    pub as_of: Option<i32>,
+    /// What becomes of a last week that is not complete.
+    pub partial_last_week: PartialWeek,
+    origin: Option<String>,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `Argument` where it is no TOML, or says something that there is not.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.to_string_lossy();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::io("cannot read the checks", e).in_file(&name.clone().into()))?;
+        Self::parse(&text, &name).map_err(|e| e.in_file(&name.into()))
+    }
+
+    /// Reads the text of a file called `origin`.
+    pub fn parse(text: &str, origin: &str) -> Result<Self> {
+        let file: File = toml::from_str(text).map_err(|e| {
+            Error::argument(format!("the checks cannot be read: {}", e.to_string().trim_end()))
+                .advice("`rollshare check --init` prints a file to start from")
+        })?;
+        let mut settings = BTreeMap::new();
+        for (name, setting) in file.checks {
+            let id: CheckId = name.parse()?;
+            for (which, limit) in [("warn", setting.warn), ("block", setting.block)] {
+                check_limit(id, which, limit)?;
+            }
+            settings.insert(id, setting);
+        }
+        let as_of = file.as_of.as_deref().map(day).transpose()?;
+        Ok(Config {
+            settings,
+            allow: file.allow,
+            as_of,
+            partial_last_week: file.partial_last_week.unwrap_or_default(),
+            origin: Some(origin.to_owned()),
+        })
+    }
+
+    /// How much a check matters here.
+    pub fn severity(&self, id: CheckId) -> Severity {
+        self.settings.get(&id).and_then(|s| s.severity).unwrap_or(id.default_severity())
+    }
+
+    /// The bounds of a check here.
+    pub fn bounds(&self, id: CheckId) -> Bounds {
+        let setting = self.settings.get(&id);
+        let severity = self.severity(id);
+        let (warn, block) = default_limits(id);
+        let warn = setting.and_then(|s| s.warn).or(warn);
+        let block = setting.and_then(|s| s.block).or(block);
+        let told = setting.is_some_and(|s| s.warn.is_some() || s.block.is_some() || s.severity.is_some());
+        Bounds {
+            warn,
+            block: block.filter(|_| severity == Severity::Block),
+            origin: match (&self.origin, told) {
+                (Some(origin), true) => origin.clone(),
+                _ => "default".into(),
+            },
+        }
+    }
+
+    /// Today, in days since 1970-01-01.
+    pub fn today(&self) -> i32 {
+        self.as_of.unwrap_or_else(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.ok().and_then(|d| i32::try_from(d.as_secs() / 86_400).ok()).unwrap_or_default()
+        })
+    }
+}
+
+/// Bounds that hold unless somebody says otherwise: nothing at all is in order,
+/// but for what is measured rather than counted.
+fn default_limits(id: CheckId) -> (Option<Limit>, Option<Limit>) {
+    let none = Some(Limit::count(0.0));
+    match id {
+        // A week that has ended, and two days for it to arrive.
+        CheckId::Freshness => (Some(Limit::count(9.0)), Some(Limit::count(30.0))),
+        _ => (none, none),
+    }
+}
+
+fn check_limit(id: CheckId, which: &str, limit: Option<Limit>) -> Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let fine = limit.count.is_none_or(|c| c.is_finite() && c >= 0.0)
+        && limit.fraction.is_none_or(|f| (0.0..=1.0).contains(&f))
+        && (limit.count.is_some() || limit.fraction.is_some());
+    if fine {
+        return Ok(());
+    }
+    Err(Error::argument(format!("the bound '{which}' of {id}"))
+        .expected("count = a number not below 0, or fraction = a number from 0 to 1"))
+}
+
+fn day(text: &str) -> Result<i32> {
+    crate::ids::keys::TimeCoding::Text
+        .day(text.as_bytes())
+        .ok_or_else(|| Error::argument(format!("as_of = '{text}'")).expected("a date, yyyy-mm-dd"))
+}
+
+/// What was seen in the data, for a file to start from.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    /// Channels.
+    pub channels: Vec<String>,
+    /// Countries that ISO 3166-1 does not know, without the total.
+    pub countries: Vec<String>,
+    /// Operating systems, without the total.
+    pub systems: Vec<String>,
+    /// First and last day.
+    pub days: Option<(i32, i32)>,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// A commented file with every check at its default and the lists as learned.
+pub fn template(learned: &Learned) -> String {
+    let list = |values: &[String]| {
+        let quoted: Vec<String> = values.iter().map(|v| toml::Value::from(v.as_str()).to_string()).collect();
+        if quoted.is_empty() { "[]".to_owned() } else { format!("[\n  {},\n]", quoted.join(",\n  ")) }
+    };
+    let date = |day: i32| {
+        let date = calendar::date_of(day);
+        format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+    };
+    let mut text = String::from("# Checks of rollshare. What is left out stays at its default.\n");
+    if let Some((first, last)) = learned.days {
+        let _ = writeln!(text, "# Learned from {} rows, {} to {}.", learned.rows, date(first), date(last));
+    }
+    let _ = write!(
+        text,
+        "
+# The day that counts as today; without it the clock's.
+# as_of = \"{}\"
+
+# A last week that is not complete: \"mark\" it as partial, or \"fail\".
+partial_last_week = \"mark\"
+
+[allow]
+# Channels that are known: any other is new, one that is missing has vanished.
+channels = {}
+# Countries beside those of ISO 3166-1 and the total.
+countries = {}
+# Operating systems beside the total.
+systems = {}
+
+# severity: \"block\" keeps the table from being published, \"warn\" tells, \"off\" does
+# not run. Past `warn` a check warns, past `block` it fails; each is a count, a
+# fraction of what was looked at, or both.
+",
+        date(learned.days.map_or(0, |d| d.1)),
+        list(&learned.channels),
+        list(&learned.countries),
+        list(&learned.systems),
+    );
+    for id in CheckId::ALL {
+        let severity = if id.default_severity() == Severity::Block { "block" } else { "warn" };
+        let (warn, block) = default_limits(*id);
+        let _ =
+            write!(text, "\n# {} (in {})\n[checks.{id}]\nseverity = \"{severity}\"\n", id.title(), id.unit());
+        for (name, limit) in [("warn", warn), ("block", block)] {
+            if let Some(count) = limit.and_then(|l| l.count) {
+                let _ = writeln!(text, "{name} = {{ count = {count} }}");
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_stays_at_its_default() {
+        let config = Config::parse(
+            "as_of = '2021-12-14'\n[checks.duplicate_rows]\nseverity = 'warn'\n[checks.freshness]\nwarn = { count = 3 }",
+            "mine.toml",
+        )
+        .unwrap();
+        assert_eq!(config.as_of, Some(18_975));
+        assert_eq!(config.severity(CheckId::DuplicateRows), Severity::Warn);
+        assert_eq!(config.bounds(CheckId::DuplicateRows).block, None);
+        assert_eq!(config.bounds(CheckId::DuplicateRows).origin, "mine.toml");
+        assert_eq!(config.bounds(CheckId::Freshness).warn, Some(Limit::count(3.0)));
+        assert_eq!(config.severity(CheckId::KeyNulls), Severity::Block);
+        assert_eq!(config.bounds(CheckId::KeyNulls).origin, "default");
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused() {
+        for bad in [
+            "colour = 1",
+            "[checks.spelling]\nseverity = 'warn'",
+            "[checks.key_nulls]\nseverity = 'loud'",
+            "[checks.key_nulls]\nwarn = { count = -1 }",
+            "[checks.key_nulls]\nblock = { fraction = 1.5 }",
+            "[checks.key_nulls]\nblock = {}",
+            "[checks.key_nulls]\nlimit = 3",
+            "as_of = '2021-02-30'",
+            "[allow]\nplanets = []",
+            "not toml",
+        ] {
+            assert!(matches!(Config::parse(bad, "x"), Err(Error::Argument(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_template_is_the_default() {
+        let learned =
+            Learned { channels: vec!["a \"b\"".into()], days: Some((18_000, 18_100)), ..Learned::default() };
+        let config = Config::parse(&template(&learned), "x").unwrap();
+        let default = Config::default();
+        assert_eq!(config.allow.channels, ["a \"b\""]);
+        assert_eq!(config.as_of, None);
+        for id in CheckId::ALL {
+            assert_eq!(config.severity(*id), default.severity(*id), "{id}");
+            let (a, b) = (config.bounds(*id), default.bounds(*id));
+            assert_eq!((a.warn, a.block), (b.warn, b.block), "{id}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Where the columns of a file are, and whether their types fit.
+
+use std::borrow::Cow;
+
+use crate::checks::model::Offender;
+use crate::ids::column::{Chunk, Column};
+use crate::ids::keys::TimeCoding;
+use crate::ids::values::ValueType;
+use crate::parquet::{FileMeta, Leaf, Physical, footer};
+use crate::scan::plan::{Found, check_string, find, leaf_of};
+use crate::storage::Input;
+use crate::{Error, Job, Result};
+
+/// What a column is to the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// First day that the row covers.
+    Date,
+    /// ISO week label.
+    Label,
+    /// Country.
+    Country,
+    /// Operating system.
+    System,
+    /// Channel.
+    Channel,
+    /// Count of new users.
+    Value,
+    /// Identifier of the channel; may be missing.
+    Token,
+    /// Whether the channel has parts; may be missing.
+    Subtrackers,
+}
+
+impl Role {
+    /// In the order of the declaration.
+    pub const ALL: [Role; 8] = [
+        Role::Date,
+        Role::Label,
+        Role::Country,
+        Role::System,
+        Role::Channel,
+        Role::Value,
+        Role::Token,
+        Role::Subtrackers,
+    ];
+
+    /// Whether files may do without it.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Role::Token | Role::Subtrackers)
+    }
+
+    /// Its name in the files.
+    pub fn column(self, job: &Job) -> &str {
+        let columns = &job.columns;
+        match self {
+            Role::Date => &columns.start_date,
+            Role::Label => &columns.year_week,
+            Role::Country => &columns.country,
+            Role::System => &columns.os_name,
+            Role::Channel => &columns.name,
+            Role::Value => &columns.value,
+            Role::Token => "token",
+            Role::Subtrackers => "has_subtrackers",
+        }
+    }
+}
+
+/// A file, opened.
+pub struct RawFile<'a> {
+    /// The file.
+    pub input: &'a Input,
+    /// Its footer.
+    pub meta: FileMeta,
+    found: [Option<Found>; Role::ALL.len()],
+    /// What is wrong with its columns.
+    problems: Vec<(Role, String)>,
+    /// The number type of its values.
+    pub value_type: ValueType,
+    /// The physical type of its values.
+    pub value_physical: Physical,
+    /// How it stores dates.
+    pub date_coding: TimeCoding,
+}
+
+impl<'a> RawFile<'a> {
+    /// Reads the footer and finds the columns.
+    pub fn open(job: &Job, input: &'a Input) -> Result<Self> {
+        let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
+        let mut file = RawFile {
+            input,
+            found: Default::default(),
+            problems: Vec::new(),
+            value_type: ValueType::Null,
+            value_physical: Physical::Double,
+            date_coding: TimeCoding::Text,
+            meta,
+        };
+        for (role, slot) in Role::ALL.into_iter().zip(0..) {
+            let found = find(&file.meta, input, role.column(job)).and_then(|found| {
+                file.take(role, &found)?;
+                Ok(found)
+            });
+            match found {
+                Ok(found) => {
+                    if let Some(place) = file.found.get_mut::<usize>(slot) {
+                        *place = Some(found);
+                    }
+                }
+                // What nobody needs may be missing, or be something else.
+                Err(_) if role.is_optional() => {}
+                Err(Error::Data(report) | Error::Unsupported(report) | Error::Format(report)) => {
+                    file.problems.push((role, report.to_string()));
+                }
+                Err(other) => return Err(other.in_file(input.object.name())),
+            }
+        }
+        Ok(file)
+    }
+
+    /// Looks at the type of a column.
+    fn take(&mut self, role: Role, found: &Found) -> Result<()> {
+        let leaf = leaf_of(&self.meta, found);
+        match (role, leaf) {
+            (Role::Value, None) => Err(Error::data("the value is a hive partition of the path")
+                .expected("a numeric column in the file")),
+            (Role::Value, Some(leaf)) => {
+                self.value_physical = leaf.physical;
+                self.value_type = ValueType::of(leaf)?;
+                if self.value_type == ValueType::Null {
+                    return Err(Error::data("the values have the null type").expected("a number"));
+                }
+                Ok(())
+            }
+            (Role::Date, Some(leaf)) => {
+                self.date_coding = TimeCoding::of_date(leaf)?;
+                Ok(())
+            }
+            (Role::Subtrackers, Some(leaf)) => match leaf.physical {
+                Physical::Boolean | Physical::ByteArray => Ok(()),
+                other => Err(Error::data(format!("the values are {other:?}")).expected("true or false")),
+            },
+            (_, Some(leaf)) => check_string(leaf),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// A column of a row group; `None` where the file does without it.
+    pub fn column(&self, role: Role, row_group: usize) -> Result<Option<Column<'_>>> {
+        let Some(meta) = self.meta.row_groups.get(row_group) else { return Ok(None) };
+        match self.found.get(role as usize).and_then(Option::as_ref) {
+            None => Ok(None),
+            Some(Found::Partition(value)) => Ok(Some(Column::Constant {
+                value: value.as_ref().map(|v| Cow::Borrowed(v.as_bytes())),
+                rows: meta.rows,
+            })),
+            Some(Found::Leaf(at)) => {
+                let (Some(leaf), Some(chunk)) = (self.leaf(*at), meta.chunks.get(*at)) else {
+                    return Err(Error::internal("no such column chunk"));
+                };
+                Chunk::new(self.input.object.as_ref(), leaf, chunk, meta.rows).map(Column::Chunk).map(Some)
+            }
+        }
+    }
+
+    fn leaf(&self, at: usize) -> Option<&Leaf> {
+        self.meta.leaves.get(at)
+    }
+}
+
+/// What keeps the rows from being checked, file by file.
+pub fn problems(job: &Job, files: &[RawFile<'_>]) -> Vec<Offender> {
+    let mut problems = Vec::new();
+    let first = files.first();
+    for file in files {
+        let mut add = |role: Role, text: String| {
+            problems.push(Offender {
+                file: Some(file.input.object.name().clone()),
+                row: None,
+                value: format!("{}: {text}", role.column(job)),
+            });
+        };
+        for (role, text) in &file.problems {
+            add(*role, text.clone());
+        }
+        if let Some(first) = first
+            && first.problems.is_empty()
+            && file.problems.is_empty()
+            && first.value_type != file.value_type
+        {
+            add(Role::Value, format!("{}, but {} in the first file", file.value_type, first.value_type));
+        }
+    }
+    problems
+}

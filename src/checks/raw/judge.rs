@@ -1,0 +1,388 @@
+//! From counts to findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::counts::{ByKey, ByPair, Counts, Flaw, Key, day_of, has, unit};
+use super::cube::{Cube, Totals};
+use super::file::{RawFile, Role};
+use super::{Findings, Piece, locate};
+use crate::checks::catalog::Stage;
+use crate::checks::config::Config;
+use crate::checks::model::{Finding, OFFENDERS, Offender, Reason, Severity};
+use crate::checks::{CheckId, countries};
+use crate::table::cell::iso_date;
+use crate::{Job, Result, calendar};
+
+/// What can be said where columns are missing: that, and nothing else.
+pub fn without_columns(problems: &[Offender], files: usize) -> Findings {
+    let finding = Finding::count(
+        problems.len() as u64,
+        (files * Role::ALL.len()) as u64,
+        problems.iter().take(OFFENDERS).cloned().collect(),
+    );
+    let raw = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw);
+    raw.map(|id| match id {
+        CheckId::Columns => (id, Ok(finding.clone())),
+        id => (id, Err(Reason::Failed("columns are missing or of another type".into()))),
+    })
+    .collect()
+}
+
+/// What every check has found.
+///
+/// # Errors
+/// Where the rows cannot be read a second time, to name offenders.
+pub fn findings(
+    job: &Job,
+    config: &Config,
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    counts: &Counts,
+    cube: Result<&Cube, &Reason>,
+) -> Result<Findings> {
+    let judge = Judge { job, config, files, pieces, counts, cube };
+    let mut findings = Findings::new();
+    for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
+        let finding = if config.severity(id) == Severity::Off {
+            Err(Reason::NotApplicable("switched off".into()))
+        } else {
+            judge.find(id)?
+        };
+        findings.push((id, finding));
+    }
+    Ok(findings)
+}
+
+struct Judge<'a> {
+    job: &'a Job,
+    config: &'a Config,
+    files: &'a [RawFile<'a>],
+    pieces: &'a [Piece],
+    counts: &'a Counts,
+    cube: Result<&'a Cube, &'a Reason>,
+}
+
+/// What a label is.
+enum Label {
+    Null,
+    Malformed,
+    NoWeek,
+    Week(i32),
+}
+
+fn label(raw: Option<&[u8]>) -> Label {
+    match raw {
+        None => Label::Null,
+        Some([a, b, c, d, b'_', e, f]) if [a, b, c, d, e, f].iter().all(|b| b.is_ascii_digit()) => {
+            raw.and_then(calendar::parse_label).map_or(Label::NoWeek, Label::Week)
+        }
+        Some(_) => Label::Malformed,
+    }
+}
+
+impl Judge<'_> {
+    fn find(&self, id: CheckId) -> Result<Result<Finding, Reason>> {
+        let rows = self.counts.rows;
+        Ok(Ok(match id {
+            CheckId::Columns => Finding::count(0, (self.files.len() * Role::ALL.len()) as u64, vec![]),
+            CheckId::LabelForm => self.labels(|raw| matches!(label(raw), Label::Malformed))?,
+            CheckId::LabelWeek => self.labels(|raw| matches!(label(raw), Label::NoWeek))?,
+            CheckId::LabelDate => self.label_dates()?,
+            CheckId::KeyNulls => self.key_nulls()?,
+            CheckId::ValueNulls => self.values(Flaw::Null)?,
+            CheckId::ValueFinite => self.values(Flaw::NotFinite)?,
+            CheckId::ValueNegative => self.values(Flaw::Negative)?,
+            CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
+            CheckId::CountryKnown => self.known(Role::Country, &self.counts.countries, |code| {
+                code == self.job.country_total.as_bytes()
+                    || countries::is_assigned(code)
+                    || self.config.allow.countries.iter().any(|c| c.as_bytes() == code)
+            })?,
+            CheckId::SystemKnown => {
+                let allowed = &self.config.allow.systems;
+                self.known(Role::System, &self.counts.systems, |name| {
+                    name == self.job.os_total.as_bytes()
+                        || allowed.iter().any(|s| s.as_bytes() == name)
+                        || allowed.is_empty() && matches!(name, b"android" | b"ios")
+                })?
+            }
+            CheckId::ChannelNew | CheckId::ChannelVanished => return Ok(self.channels(id)),
+            CheckId::OrganicPresent => {
+                let organic: u64 = self
+                    .job
+                    .organic
+                    .iter()
+                    .filter_map(|o| self.counts.channels.get(&Some(o.as_bytes().into())))
+                    .sum();
+                let names = self.job.organic.join(", ");
+                Finding::count(u64::from(organic == 0), 1, vec![Offender::key(format!("no row of {names}"))])
+                    .note(format!("{organic} organic rows of {rows}"))
+            }
+            CheckId::DuplicateRows => return Ok(self.cube().map(|cube| tally(&cube.duplicates))),
+            CheckId::TokenName => return Ok(self.tokens()),
+            CheckId::NameSubtrackers => return Ok(self.subtrackers()),
+            CheckId::SystemTotal => {
+                return Ok(self.totals("systems", |cube| cube.systems.as_ref()));
+            }
+            CheckId::CountryTotal => {
+                return Ok(self.totals("countries", |cube| cube.country_totals.as_ref()));
+            }
+            CheckId::DayGaps => self.day_gaps(),
+            CheckId::CountryDayGaps => return Ok(self.cube().map(|cube| self.country_day_gaps(cube))),
+            CheckId::Freshness => return Ok(self.freshness()),
+            _ => return Ok(Err(Reason::Failed("not a check on rows".into()))),
+        }))
+    }
+
+    fn cube(&self) -> Result<&Cube, Reason> {
+        self.cube.map_err(Clone::clone)
+    }
+
+    fn labels(&self, bad: impl Fn(Option<&[u8]>) -> bool) -> Result<Finding> {
+        let count =
+            self.counts.weeks.iter().filter(|((key, _), _)| bad(key.as_deref())).map(|(_, rows)| rows).sum();
+        let offenders = if count == 0 {
+            vec![]
+        } else {
+            locate::rows(self.files, self.pieces, Role::Label, |_, raw| bad(raw).then(|| locate::name(raw)))?
+        };
+        Ok(Finding::count(count, self.counts.rows, offenders))
+    }
+
+    /// Rows whose label is a week, but not that of their date. A date that is none
+    /// counts too; a null one does not, it is counted among the keys.
+    fn label_dates(&self) -> Result<Finding> {
+        let wrong = |week: &Key, date: &Key| match (label(week.as_deref()), date) {
+            (Label::Week(week), Some(_)) => day_of(date).map(calendar::week_of) != Some(week),
+            (Label::Null, Some(_)) => day_of(date).is_none(),
+            _ => false,
+        };
+        let weeks = &self.counts.weeks;
+        let count = weeks.iter().filter(|((week, date), _)| wrong(week, date)).map(|(_, rows)| rows).sum();
+        let offenders = if count == 0 {
+            vec![]
+        } else {
+            locate::weeks(self.files, self.pieces, |file, week, date| {
+                let day = date.and_then(|raw| file.date_coding.day(raw));
+                let date: Key = date.map(|raw| match day {
+                    Some(day) => day.to_le_bytes().into(),
+                    None => raw.into(),
+                });
+                // What is no day must not be taken for one.
+                let key = if day.is_none() && date.is_some() { Some([].into()) } else { date.clone() };
+                wrong(&week.map(Into::into), &key).then(|| {
+                    let date = match day {
+                        Some(day) => {
+                            format!("{}, which is in {}", iso_date(day), week_label(calendar::week_of(day)))
+                        }
+                        None => format!("{}, which is no date", locate::name(date.as_deref())),
+                    };
+                    format!("{} on {date}", locate::name(week))
+                })
+            })?
+        };
+        Ok(Finding::count(count, self.counts.rows, offenders))
+    }
+
+    fn key_nulls(&self) -> Result<Finding> {
+        let single = |counts: &ByKey| counts.get(&None).copied().unwrap_or_default();
+        let side = |null: &dyn Fn(&(Key, Key)) -> bool| -> u64 {
+            self.counts.weeks.iter().filter(|(pair, _)| null(pair)).map(|(_, rows)| rows).sum()
+        };
+        let by_role = [
+            (Role::Date, side(&|(_, date)| date.is_none())),
+            (Role::Label, side(&|(week, _)| week.is_none())),
+            (Role::Country, single(&self.counts.countries)),
+            (Role::System, single(&self.counts.systems)),
+            (Role::Channel, single(&self.counts.channels)),
+        ];
+        let mut offenders = Vec::new();
+        for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
+            let column = role.column(self.job);
+            offenders.extend(locate::rows(self.files, self.pieces, *role, |_, raw| {
+                raw.is_none().then(|| format!("{column} is null"))
+            })?);
+        }
+        let order = |o: &Offender| {
+            let file = self.files.iter().position(|f| Some(f.input.object.name()) == o.file.as_ref());
+            (file, o.row)
+        };
+        offenders.sort_by_key(order);
+        offenders.truncate(OFFENDERS);
+        let told: Vec<String> = by_role
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(role, count)| format!("{} {count}", role.column(self.job)))
+            .collect();
+        let count = by_role.iter().map(|(_, count)| count).sum();
+        Ok(Finding::count(count, self.counts.rows * by_role.len() as u64, offenders).note(told.join(", ")))
+    }
+
+    fn values(&self, flaw: Flaw) -> Result<Finding> {
+        let count = self.counts.values.of(flaw);
+        let offenders = if count == 0 {
+            vec![]
+        } else {
+            locate::numbers(self.files, self.pieces, |file, number| has(flaw, number, unit(file)))?
+        };
+        Ok(Finding::count(count, self.counts.rows, offenders))
+    }
+
+    fn known(&self, role: Role, counts: &ByKey, known: impl Fn(&[u8]) -> bool) -> Result<Finding> {
+        let unknown: Vec<(&[u8], u64)> = counts
+            .iter()
+            .filter_map(|(key, rows)| key.as_deref().map(|name| (name, *rows)))
+            .filter(|(name, _)| !known(name))
+            .collect();
+        let count = unknown.iter().map(|(_, rows)| rows).sum();
+        if count == 0 {
+            return Ok(Finding::count(0, self.counts.rows, vec![]));
+        }
+        let offenders = locate::rows(self.files, self.pieces, role, |_, raw| {
+            raw.filter(|name| !known(name)).map(|_| locate::name(raw))
+        })?;
+        let names: Vec<String> = unknown
+            .iter()
+            .take(OFFENDERS)
+            .map(|(name, rows)| format!("{} {rows}", locate::name(Some(name))))
+            .collect();
+        Ok(Finding::count(count, self.counts.rows, offenders).note(names.join(", ")))
+    }
+
+    fn channels(&self, id: CheckId) -> Result<Finding, Reason> {
+        let known: BTreeSet<&[u8]> = self.config.allow.channels.iter().map(|c| c.as_bytes()).collect();
+        if known.is_empty() {
+            return Err(Reason::NotApplicable("no channels are listed as known".into()));
+        }
+        let seen: BTreeSet<&[u8]> = self.counts.channels.keys().filter_map(|c| c.as_deref()).collect();
+        let (odd, n) = match id {
+            CheckId::ChannelNew => (seen.difference(&known).collect::<Vec<_>>(), seen.len()),
+            _ => (known.difference(&seen).collect(), known.len()),
+        };
+        let offenders = odd.iter().take(OFFENDERS).map(|c| Offender::key(locate::name(Some(c)))).collect();
+        Ok(Finding::count(odd.len() as u64, n as u64, offenders))
+    }
+
+    fn tokens(&self) -> Result<Finding, Reason> {
+        let pairs = &self.counts.tokens;
+        if pairs.is_empty() {
+            return Err(Reason::NotApplicable("there is no column token".into()));
+        }
+        let (by_name, by_token) = both_ways(pairs);
+        let mut offenders = Vec::new();
+        let mut count = 0;
+        for (what, of, map) in [("token", "names", &by_token), ("name", "tokens", &by_name)] {
+            for (key, others) in map.iter().filter(|(_, others)| others.len() > 1) {
+                count += 1;
+                let others: Vec<String> =
+                    others.iter().take(OFFENDERS).map(|o| locate::name(Some(o))).collect();
+                offenders.push(Offender::key(format!(
+                    "{what} {} has the {of} {}",
+                    locate::name(Some(key)),
+                    others.join(", ")
+                )));
+            }
+        }
+        offenders.truncate(OFFENDERS);
+        Ok(Finding::count(count, (by_name.len() + by_token.len()) as u64, offenders))
+    }
+
+    fn subtrackers(&self) -> Result<Finding, Reason> {
+        if self.counts.subtrackers.is_empty() {
+            return Err(Reason::NotApplicable("there is no column has_subtrackers".into()));
+        }
+        let (by_name, _) = both_ways(&self.counts.subtrackers);
+        let odd: Vec<&[u8]> =
+            by_name.iter().filter(|(_, flags)| flags.len() > 1).map(|(name, _)| *name).collect();
+        let offenders = odd
+            .iter()
+            .take(OFFENDERS)
+            .map(|n| Offender::key(format!("{} has both", locate::name(Some(n)))))
+            .collect();
+        Ok(Finding::count(odd.len() as u64, by_name.len() as u64, offenders))
+    }
+
+    fn totals(&self, of: &str, totals: impl Fn(&Cube) -> Option<&Totals>) -> Result<Finding, Reason> {
+        let cube = self.cube()?;
+        let Some(totals) = totals(cube) else {
+            return Err(Reason::NotApplicable(format!("there is no total over {of}, or nothing but it")));
+        };
+        let smaller = totals.tally.count - totals.larger;
+        let finding = tally(&totals.tally);
+        Ok(if totals.tally.count == 0 {
+            finding
+        } else {
+            finding.note(format!("{} totals are larger than their parts, {smaller} smaller", totals.larger))
+        })
+    }
+
+    fn day_gaps(&self) -> Finding {
+        let days = self.counts.days();
+        let gaps: Vec<(i32, i32)> = days
+            .windows(2)
+            .filter_map(|w| match w {
+                [a, b] if b - a > 1 => Some((a + 1, b - 1)),
+                _ => None,
+            })
+            .collect();
+        let missing: i64 = gaps.iter().map(|(a, b)| i64::from(b - a) + 1).sum();
+        let span = days.first().zip(days.last()).map_or(0, |(a, b)| i64::from(b - a) + 1);
+        let show = |(a, b): &(i32, i32)| {
+            let text = if a == b { iso_date(*a) } else { format!("{} to {}", iso_date(*a), iso_date(*b)) };
+            Offender::key(text)
+        };
+        let offenders = gaps.iter().take(OFFENDERS).map(show).collect();
+        Finding::count(missing.unsigned_abs(), span.unsigned_abs(), offenders)
+    }
+
+    fn country_day_gaps(&self, cube: &Cube) -> Finding {
+        let mut offenders = Vec::new();
+        let (mut count, mut n) = (0, 0);
+        for (day, rows) in cube.days.iter().zip(cube.rows.chunks(cube.countries.len().max(1))) {
+            for (country, rows) in
+                cube.countries.iter().zip(rows).filter(|(c, _)| **c != self.job.country_total)
+            {
+                n += 1;
+                if *rows == 0 {
+                    count += 1;
+                    if offenders.len() < OFFENDERS {
+                        offenders.push(Offender::key(format!("{} {country}", iso_date(*day))));
+                    }
+                }
+            }
+        }
+        Finding::count(count, n, offenders)
+    }
+
+    fn freshness(&self) -> Result<Finding, Reason> {
+        let Some(last) = self.counts.days().last().copied() else {
+            return Err(Reason::NotApplicable("no row has a date".into()));
+        };
+        let today = self.config.today();
+        let age = (i64::from(today) - i64::from(last)).max(0).unsigned_abs();
+        let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
+        Ok(Finding::count(age, 1, vec![Offender::key(iso_date(last))]).note(text))
+    }
+}
+
+fn tally(tally: &super::cube::Tally) -> Finding {
+    Finding::count(tally.count, tally.n, tally.offenders.clone())
+}
+
+type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;
+
+/// What each first value goes with, and each second one; nulls are left out.
+fn both_ways(pairs: &ByPair) -> (Sides<'_>, Sides<'_>) {
+    let (mut firsts, mut seconds) = (Sides::new(), Sides::new());
+    for (first, second) in pairs.keys().filter_map(|(a, b)| a.as_deref().zip(b.as_deref())) {
+        firsts.entry(first).or_default().insert(second);
+        seconds.entry(second).or_default().insert(first);
+    }
+    (firsts, seconds)
+}
+
+/// `yyyy_ww` of a week.
+pub fn week_label(week: i32) -> String {
+    let (year, number) = calendar::iso_of(week);
+    format!("{year:04}_{number:02}")
+}

@@ -1,0 +1,161 @@
+//! File and row of the first offenders; runs only where something was found.
+
+use super::counts::{each_pair, number, with_cursor};
+use super::file::{RawFile, Role};
+use super::{Piece, at_row, place};
+use crate::Result;
+use crate::checks::model::{OFFENDERS, Offender};
+use crate::ids::cursor::Shape;
+use crate::ids::values::Number;
+use crate::scan::by_row::number_of;
+
+/// Rows that are decoded at once.
+const BLOCK: u32 = 2048;
+
+/// The first rows whose value in `role` is one that `bad` describes.
+pub fn rows(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    role: Role,
+    bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
+) -> Result<Vec<Offender>> {
+    search(files, pieces, |file, piece, found| {
+        with_cursor(file, piece, role, false, |cursor| {
+            let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
+            let mut at = piece.rows.start;
+            while at < piece.rows.end && found.len() < OFFENDERS {
+                let most = u32::try_from(piece.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+                let take = cursor.rows_at_hand(most)?;
+                let out = block.get_mut(..take as usize).unwrap_or_default();
+                cursor.read_wide(out)?;
+                for slot in told.len()..cursor.entries.slots() as usize {
+                    let value = u32::try_from(slot).ok().and_then(|slot| cursor.entries.get(slot));
+                    told.push(bad(file, value));
+                }
+                for (slot, row) in out.iter().zip(at..) {
+                    if let Some(Some(value)) = told.get(*slot as usize) {
+                        found.push(at_row(files, piece, row, value.clone()));
+                    }
+                }
+                at += u64::from(take);
+            }
+            Ok(())
+        })
+        .map(|_| ())
+    })
+}
+
+/// The first rows whose number is `bad`.
+pub fn numbers(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    bad: impl Fn(&RawFile<'_>, Number) -> bool,
+) -> Result<Vec<Offender>> {
+    search(files, pieces, |file, piece, found| {
+        with_cursor(file, piece, Role::Value, true, |cursor| {
+            let mut slots = vec![0u32; BLOCK as usize];
+            let mut bits = vec![None; BLOCK as usize];
+            let mut at = piece.rows.start;
+            while at < piece.rows.end && found.len() < OFFENDERS {
+                let most = u32::try_from(piece.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+                let shape = cursor.shape()?;
+                let take = cursor.rows_at_hand(most)?;
+                let (slots, bits) = (
+                    slots.get_mut(..take as usize).unwrap_or_default(),
+                    bits.get_mut(..take as usize).unwrap_or_default(),
+                );
+                if shape == Shape::Bits {
+                    cursor.read_bits(bits)?;
+                } else {
+                    cursor.read_wide(slots)?;
+                }
+                for ((slot, bits), row) in slots.iter().zip(bits).zip(at..) {
+                    let number = match shape {
+                        Shape::Bits => {
+                            bits.map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b))
+                        }
+                        _ => number(file, cursor, *slot)?,
+                    };
+                    if bad(file, number) {
+                        found.push(at_row(files, piece, row, show(number, super::counts::unit(file))));
+                    }
+                }
+                at += u64::from(take);
+            }
+            Ok(())
+        })
+        .map(|_| ())
+    })
+}
+
+/// The first rows whose label and date do not fit.
+pub fn weeks(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
+) -> Result<Vec<Offender>> {
+    search(files, pieces, |file, piece, found| {
+        let rows = piece.rows.end - piece.rows.start;
+        with_cursor(file, piece, Role::Label, false, |labels| {
+            with_cursor(file, piece, Role::Date, false, |dates| {
+                let mut at = piece.rows.start;
+                let mut last = None;
+                each_pair(labels, dates, rows, |labels, dates, a, b, rows| {
+                    if rows > 0 {
+                        if last.as_ref().is_none_or(|(pair, _)| *pair != (a, b)) {
+                            let value = bad(file, labels.entries.get(a), dates.entries.get(b));
+                            last = Some(((a, b), value));
+                        }
+                        if let Some((_, Some(value))) = &last {
+                            let room = OFFENDERS.saturating_sub(found.len());
+                            for row in (at..at + u64::from(rows)).take(room) {
+                                found.push(at_row(files, piece, row, value.clone()));
+                            }
+                        }
+                        at += u64::from(rows);
+                    }
+                    Ok(found.len() < OFFENDERS)
+                })
+            })
+        })
+        .map(|_| ())
+    })
+}
+
+fn search(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    look: impl Fn(&RawFile<'_>, &Piece, &mut Vec<Offender>) -> Result<()>,
+) -> Result<Vec<Offender>> {
+    let mut found = Vec::new();
+    for piece in pieces {
+        if let Some(file) = files.get(piece.file) {
+            look(file, piece, &mut found).map_err(|e| place(e, files, piece))?;
+        }
+        if found.len() >= OFFENDERS {
+            break;
+        }
+    }
+    found.truncate(OFFENDERS);
+    Ok(found)
+}
+
+/// A number as a person writes it; `unit` is 10^scale of a decimal.
+#[allow(clippy::cast_precision_loss)] // shown to a person
+fn show(number: Number, unit: i128) -> String {
+    match number {
+        Number::Small(v) if unit != 1 => format!("{}", v as f64 / unit as f64),
+        Number::Small(v) => v.to_string(),
+        Number::Big(v) if unit != 1 => format!("{}", v as f64 / unit as f64),
+        Number::Big(v) => v.to_string(),
+        Number::Real(v) => v.to_string(),
+        Number::Nan => "NaN".into(),
+        Number::Infinite(negative) => if negative { "-inf" } else { "inf" }.into(),
+        Number::Null => "null".into(),
+    }
+}
+
+/// A stored name as a person sees it.
+pub fn name(raw: Option<&[u8]>) -> String {
+    raw.map_or("null".into(), |raw| format!("'{}'", String::from_utf8_lossy(raw).escape_debug()))
+}

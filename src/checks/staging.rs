@@ -1,0 +1,356 @@
+//! The checks on the table, before it is published.
+//!
+//! Sums are taken a second time and by another way than the job took them: from
+//! the rows by day ([`super::raw::cube`]) and by sliding windows, where the job
+//! has prefix sums.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::CheckId;
+use super::config::{Config, PartialWeek};
+use super::model::{Finding, OFFENDERS, Offender, Reason};
+use super::raw::Raw;
+use super::raw::cube::Cube;
+use super::raw::judge::week_label;
+use super::results::Results;
+use crate::grid::dense::CHANNELS;
+use crate::grid::{Partial, TimePoint};
+use crate::table::cell::iso_date;
+use crate::table::{Cell, Table};
+use crate::{Grain, Job, Semantics, calendar};
+
+/// Sums of fractional values agree when they are as close as this part of them.
+const CLOSE: f64 = 1e-9;
+
+/// Runs the checks on the table; `raw` is what the checks on the rows have seen.
+pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
+    let staging = Staging { job, config, partial, table, rows: keys(job, table), cube: raw.cube.as_ref() };
+    let legacy = || Err(Reason::NotApplicable("legacy semantics keep the rows of the original".into()));
+    let iso = job.semantics == Semantics::Iso;
+    let when_iso = |check: &dyn Fn() -> Result<Finding, Reason>| if iso { check() } else { legacy() };
+    let findings = vec![
+        (CheckId::TableKeys, when_iso(&|| Ok(staging.keys()))),
+        (CheckId::TableComplete, when_iso(&|| Ok(staging.complete()))),
+        (CheckId::ShareRange, staging.share_range()),
+        (CheckId::Reconciliation, when_iso(&|| staging.reconciliation())),
+        (CheckId::AccountAddsUp, Ok(staging.account())),
+        (CheckId::LastWeek, when_iso(&|| staging.last_week())),
+    ];
+    Results::judge(config, findings)
+}
+
+struct Staging<'a> {
+    job: &'a Job,
+    config: &'a Config,
+    partial: &'a Partial,
+    table: &'a Table,
+    /// Country and step of each row; `None` where they make no point.
+    rows: Vec<Option<(&'a str, i32)>>,
+    cube: Option<&'a Cube>,
+}
+
+fn keys<'a>(job: &Job, table: &'a Table) -> Vec<Option<(&'a str, i32)>> {
+    let cell = |name: &str, row| table.column(name).map_or(Cell::Null, |c| c.data.cell(row));
+    (0..table.rows())
+        .map(|row| {
+            let Cell::Text(country) = cell("country", row) else { return None };
+            let step = match job.grain {
+                Grain::Week => match (cell("year", row), cell("week", row)) {
+                    (Cell::Int(year), Cell::Int(week)) => calendar::week_from_iso(year, week)?,
+                    _ => return None,
+                },
+                Grain::Day => match cell("date", row) {
+                    Cell::Date(day) => day,
+                    _ => return None,
+                },
+            };
+            Some((country, step))
+        })
+        .collect()
+}
+
+impl Staging<'_> {
+    fn point(&self, country: &str, step: i32) -> String {
+        match self.job.grain {
+            Grain::Week => format!("{country} {}", week_label(step)),
+            Grain::Day => format!("{country} {}", iso_date(step)),
+        }
+    }
+
+    fn keys(&self) -> Finding {
+        let mut seen = BTreeSet::new();
+        let mut offenders = Vec::new();
+        let mut count = 0;
+        for (row, key) in self.rows.iter().enumerate() {
+            let text = match key {
+                None => format!("row {row} has no country or no week"),
+                Some(key) if !seen.insert(*key) => self.point(key.0, key.1),
+                Some(_) => continue,
+            };
+            count += 1;
+            if offenders.len() < OFFENDERS {
+                offenders.push(Offender::key(text));
+            }
+        }
+        Finding::count(count, self.rows.len() as u64, offenders)
+    }
+
+    /// First and last step with a row that was kept.
+    fn span(&self) -> Option<(i32, i32)> {
+        let step = |t: &TimePoint| match t {
+            TimePoint::Step(step) => Some(*step),
+            TimePoint::Label(_) => None,
+        };
+        let steps = || self.partial.times.iter().filter_map(step);
+        steps().min().zip(steps().max())
+    }
+
+    fn countries(&self) -> impl Iterator<Item = (usize, &str)> {
+        let kept = self.partial.groups.iter().zip(&self.partial.kept).enumerate();
+        kept.filter(|(_, (_, kept))| **kept).map(|(at, (name, _))| (at, &**name))
+    }
+
+    /// Missing points, and points that nobody asked for.
+    fn complete(&self) -> Finding {
+        let there: BTreeSet<(&str, i32)> = self.rows.iter().flatten().copied().collect();
+        let mut offenders = Vec::new();
+        let (mut n, mut met, mut missing) = (0u64, 0u64, 0u64);
+        if let Some((first, last)) = self.span() {
+            for (_, country) in self.countries() {
+                for step in first..=last {
+                    n += 1;
+                    if there.contains(&(country, step)) {
+                        met += 1;
+                        continue;
+                    }
+                    missing += 1;
+                    if offenders.len() < OFFENDERS {
+                        offenders.push(Offender::key(format!("{} is missing", self.point(country, step))));
+                    }
+                }
+            }
+        }
+        let stray = there.len() as u64 - met;
+        if stray > 0 && offenders.len() < OFFENDERS {
+            offenders
+                .push(Offender::key(format!("{stray} rows outside of the weeks or countries of the data")));
+        }
+        Finding::count(missing + stray, n, offenders)
+    }
+
+    /// Paid and organic users of a country by step, from the job's sums.
+    fn series(&self, group: usize, first: i32, steps: usize) -> Vec<[f64; CHANNELS]> {
+        let mut series = vec![[0.0; CHANNELS]; steps];
+        for (at, time) in self.partial.times.iter().enumerate() {
+            let TimePoint::Step(step) = time else { continue };
+            let place = usize::try_from(step - first).ok().and_then(|place| series.get_mut(place));
+            for (channel, sum) in place.into_iter().flatten().enumerate() {
+                *sum = self.sum(group, at, channel);
+            }
+        }
+        series
+    }
+
+    #[allow(clippy::cast_precision_loss)] // compared with sums of doubles, by closeness
+    fn sum(&self, group: usize, time: usize, channel: usize) -> f64 {
+        let at = (group * self.partial.times.len() + time) * CHANNELS + channel;
+        let int = self.partial.cells.get(at).copied().unwrap_or_default();
+        let sum = crate::window::Sum { int, wide: self.partial.extras.get(&at).and_then(|e| e.wide.clone()) };
+        sum.to_f64()
+    }
+
+    /// Calls `each` with every share of the table and the users of its window.
+    fn each_share(&self, mut each: impl FnMut(&str, i32, Cell<'_>, [f64; CHANNELS])) {
+        let Some((first, last)) = self.span() else { return };
+        let steps = usize::try_from(last - first).unwrap_or_default() + 1;
+        let mut rows: BTreeMap<(&str, i32), usize> = BTreeMap::new();
+        for (row, key) in self.rows.iter().enumerate() {
+            if let Some(key) = key {
+                rows.insert(*key, row);
+            }
+        }
+        for (group, country) in self.countries() {
+            let series = self.series(group, first, steps);
+            for window in &self.job.windows {
+                let name = format!("share_organic_p{window}{}", self.job.grain.letter());
+                let Some(column) = self.table.column(&name) else { continue };
+                for (end, step) in (0..steps).zip(first..) {
+                    let start = (end + 1).saturating_sub(*window as usize);
+                    let mut users = [0.0; CHANNELS];
+                    for step in series.get(start..=end).unwrap_or_default() {
+                        users.iter_mut().zip(step).for_each(|(to, from)| *to += from);
+                    }
+                    if let Some(row) = rows.get(&(country, step)) {
+                        each(country, step, column.data.cell(*row), users);
+                    }
+                }
+            }
+        }
+    }
+
+    fn share_range(&self) -> Result<Finding, Reason> {
+        let mut offenders = Vec::new();
+        let (mut count, mut n) = (0u64, 0u64);
+        let mut object = |text: String| {
+            count += 1;
+            if offenders.len() < OFFENDERS {
+                offenders.push(Offender::key(text));
+            }
+        };
+        if self.job.semantics == Semantics::Legacy {
+            let shares = self.table.columns.iter().filter(|c| c.name.starts_with("share_organic_p"));
+            for column in shares {
+                for row in 0..self.table.rows() {
+                    n += 1;
+                    match column.data.cell(row) {
+                        Cell::Null => {}
+                        Cell::Float(share) if (0.0..=1.0).contains(&share) => {}
+                        other => object(format!("row {row}: {other:?}")),
+                    }
+                }
+            }
+        } else {
+            self.each_share(|country, step, cell, [paid, organic]| {
+                n += 1;
+                let users = paid + organic;
+                let fine = match cell {
+                    Cell::Null => users == 0.0,
+                    Cell::Float(share) => users != 0.0 && (0.0..=1.0).contains(&share),
+                    _ => false,
+                };
+                if !fine {
+                    let point = self.point(country, step);
+                    object(match cell {
+                        Cell::Null => format!("{point} is null with {users} users"),
+                        Cell::Float(share) => format!("{point} is {share} of {users} users"),
+                        other => format!("{point} is {other:?}"),
+                    });
+                }
+            });
+        }
+        Ok(Finding::count(count, n, offenders))
+    }
+
+    /// Sums of the rows against sums of the job, and shares against both.
+    fn reconciliation(&self) -> Result<Finding, Reason> {
+        let cube = self.cube.ok_or_else(|| Reason::Failed("the sums of the rows are not known".into()))?;
+        let mut offenders = Vec::new();
+        let (mut count, mut n) = (0u64, 0u64);
+        let mut hold = |right: bool, text: &dyn Fn() -> String| {
+            n += 1;
+            if !right {
+                count += 1;
+                if offenders.len() < OFFENDERS {
+                    offenders.push(Offender::key(text()));
+                }
+            }
+        };
+        let exact = self.partial.extras.is_empty() && !cube.rounded;
+        let by_country = raw_sums(cube);
+        let names: BTreeSet<&str> = self
+            .countries()
+            .map(|(_, name)| name)
+            .chain(by_country.iter().filter(|(_, sums)| **sums != [0; 2]).map(|(name, _)| *name))
+            .filter(|name| *name != self.job.country_total)
+            .collect();
+        let groups: BTreeMap<&str, usize> = self.countries().map(|(at, name)| (name, at)).collect();
+        for name in names {
+            let raw = by_country.get(name).copied().unwrap_or_default();
+            for (channel, word) in ["non-organic", "organic"].into_iter().enumerate() {
+                let raw = raw.get(channel).copied().unwrap_or_default();
+                let times = 0..self.partial.times.len();
+                let group = groups.get(name).copied();
+                let (agree, job) = match group {
+                    None => (raw == 0, 0.0),
+                    Some(group) if exact => {
+                        let cell = |time| {
+                            let at = (group * self.partial.times.len() + time) * CHANNELS + channel;
+                            self.partial.cells.get(at).copied().unwrap_or_default()
+                        };
+                        let sum: i128 = times.map(cell).sum();
+                        (sum == raw, to_f64(sum))
+                    }
+                    Some(group) => {
+                        let sum: f64 = times.map(|time| self.sum(group, time, channel)).sum();
+                        let raw = to_f64(raw) / to_f64(cube.steps);
+                        // Steps of 2^-20 a row are the other way's own error.
+                        (close(sum, raw, CLOSE) || (sum - raw).abs() < 1e-3, sum)
+                    }
+                };
+                hold(agree, &|| format!("{name} {word}: {job} in the table's sums, {raw} in the rows"));
+            }
+        }
+        self.each_share(|country, step, cell, [paid, organic]| {
+            if let Cell::Float(share) = cell {
+                let again = organic / (paid + organic);
+                hold(close(share, again, CLOSE), &|| {
+                    format!("{}: {share} in the table, {again} taken again", self.point(country, step))
+                });
+            }
+        });
+        let how = if exact { "sums compared exactly" } else { "fractional sums compared by closeness" };
+        Ok(Finding::count(count, n, offenders).note(how))
+    }
+
+    fn account(&self) -> Finding {
+        let account = &self.partial.account;
+        let told = account.kept() + account.dropped();
+        let text = format!(
+            "{} rows in the footers, {} kept, {} dropped",
+            account.rows,
+            account.kept(),
+            account.dropped()
+        );
+        Finding::count(told.abs_diff(account.rows), account.rows, vec![Offender::key(text.clone())])
+            .note(text)
+    }
+
+    fn last_week(&self) -> Result<Finding, Reason> {
+        let days = self.cube.map(|cube| cube.days.as_slice()).unwrap_or_default();
+        let (Some(last_day), Some((_, last))) = (days.last(), self.span()) else {
+            return Err(Reason::NotApplicable("there is no last week".into()));
+        };
+        let week = match self.job.grain {
+            Grain::Week => last,
+            Grain::Day => calendar::week_of(last),
+        };
+        let monday = calendar::monday(week);
+        if *last_day >= monday + 6 {
+            return Ok(Finding::count(0, 1, vec![]).note(format!("{} is complete", week_label(week))));
+        }
+        let there = days.iter().filter(|day| **day >= monday).count();
+        let text = format!("{} has {there} of 7 days, the last is {}", week_label(week), iso_date(*last_day));
+        Ok(match self.config.partial_last_week {
+            PartialWeek::Mark => Finding::count(0, 1, vec![]).note(format!("{text}: marked as partial")),
+            PartialWeek::Fail => Finding::count(1, 1, vec![Offender::key(text)]),
+        })
+    }
+}
+
+/// The last week of the table, if its data does not reach its Sunday.
+pub fn partial_week(days: &[i32]) -> Option<i32> {
+    let last = *days.last()?;
+    let week = calendar::week_of(last);
+    (last < calendar::monday(week) + 6).then_some(week)
+}
+
+fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {
+    let width = cube.countries.len().max(1);
+    let mut sums: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
+    for row in cube.users.chunks(width).chain([cube.undated.as_slice()]) {
+        for (country, users) in cube.countries.iter().zip(row) {
+            let to = sums.entry(country).or_default();
+            to.iter_mut().zip(users).for_each(|(to, from)| *to += from);
+        }
+    }
+    sums
+}
+
+#[allow(clippy::cast_precision_loss)] // shown, or compared by closeness
+fn to_f64(value: i128) -> f64 {
+    value as f64
+}
+
+fn close(a: f64, b: f64, part: f64) -> bool {
+    (a - b).abs() <= part * a.abs().max(b.abs())
+}

@@ -1,0 +1,168 @@
+//! `rollshare check`: the checks alone.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::args::Check;
+use super::progress::Bar;
+use super::run::guarded;
+use super::summary::{count, milliseconds};
+use super::{print, show};
+use crate::checks::config::{Learned, template};
+use crate::checks::countries;
+use crate::checks::raw::Raw;
+use crate::checks::results::check_rows;
+use crate::checks::staging::check_table;
+use crate::checks::{Config, Outcome, Results, Severity, Stage, Status, Verdict};
+use crate::scan::{Options, scan};
+use crate::storage::discover;
+use crate::table::finish;
+use crate::{Job, Result};
+
+/// Checks rows and table; returns the exit code.
+pub fn check(args: &Check) -> Result<u8> {
+    let started = Instant::now();
+    let question = &args.question;
+    let job = question.job()?;
+    let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    if let Some(threads) = question.threads {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
+    let discovery = discover(&question.source, job.semantics)?;
+    let bar = Bar::new(!args.json && !args.quiet);
+    let (mut results, raw) = guarded(|| check_rows(&job, &config, &discovery.inputs, &bar))?;
+    if args.init {
+        print(&template(&learned(&job, &raw)))?;
+        return Ok(0);
+    }
+    // Of rows that block there is no table to be checked.
+    if !results.blocks(Stage::Raw) {
+        let options = Options { threads: question.threads.map(Into::into), ..Options::default() };
+        let (partial, table) = guarded(|| {
+            let (partial, _) = scan(&job, &discovery.inputs, &options, &bar)?;
+            let table = finish(&job, &partial)?;
+            Ok((partial, table))
+        })?;
+        results.append(check_table(&job, &config, &partial, &table, &raw));
+    }
+    drop(bar);
+    let verdict = results.verdict();
+    if args.json {
+        show(&results_json(&results, &raw, started.elapsed().as_secs_f64()), false)?;
+    } else {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        print(&text(&results, colour, args.quiet))?;
+        if !args.quiet {
+            let line = format!("time     {}\n", milliseconds(started.elapsed()));
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+    Ok(verdict.exit_code())
+}
+
+/// For machines.
+pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
+    let phases: Vec<Value> = (raw.phases.iter())
+        .map(|(name, time)| json!({ "name": name, "seconds": time.as_secs_f64() }))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "verdict": results.verdict(),
+        "exit_code": results.verdict().exit_code(),
+        "rows": raw.counts.as_ref().map(|counts| counts.rows),
+        "checks": results.outcomes,
+        "phases": phases,
+        "seconds": seconds,
+    })
+}
+
+/// For people: a line a check, offenders below those that do not pass.
+pub fn text(results: &Results, colour: bool, only_odd: bool) -> String {
+    let mut text = String::new();
+    for outcome in &results.outcomes {
+        let passed =
+            outcome.status == Status::Pass || outcome.status == Status::NotRun && !outcome.could_not_run;
+        if only_odd && passed {
+            continue;
+        }
+        let (word, code) = match outcome.status {
+            Status::Pass => ("pass", "32"),
+            Status::Warn => ("warn", "33"),
+            Status::Fail => ("FAIL", "31;1"),
+            Status::NotRun => ("not run", if outcome.could_not_run { "31" } else { "2" }),
+        };
+        let padded = format!("{word:<8}");
+        let padded = if colour { format!("\x1b[{code}m{padded}\x1b[0m") } else { padded };
+        let _ = writeln!(text, "{padded} {:<18} {}", outcome.check.name(), what(outcome));
+        if !passed {
+            for offender in &outcome.offenders {
+                let _ = writeln!(text, "           {offender}");
+            }
+        }
+    }
+    let of = |status| results.with(status).count() as u64;
+    let counts = format!(
+        "{} passed, {} warned, {} failed, {} not run",
+        of(Status::Pass),
+        of(Status::Warn),
+        of(Status::Fail),
+        of(Status::NotRun)
+    );
+    let verdict = match results.verdict() {
+        Verdict::Pass => "pass",
+        Verdict::Warn => "pass, with warnings",
+        Verdict::Incomplete => "incomplete: a check that blocks could not run",
+        Verdict::Fail => "blocked",
+    };
+    let _ = writeln!(text, "{verdict}: {counts}");
+    text
+}
+
+fn what(outcome: &Outcome) -> String {
+    let mut text = match (outcome.status, outcome.observed) {
+        (Status::Pass, _) => outcome.title.clone(),
+        (_, Some(observed)) => {
+            let unit = outcome.unit.as_str();
+            format!(
+                "{observed} {unit} of {}; asked: {}",
+                count(outcome.n, "").trim_end_matches("s").trim(),
+                outcome.title
+            )
+        }
+        (_, None) => return outcome.note.clone(),
+    };
+    if !outcome.note.is_empty() {
+        let _ = write!(text, " ({})", outcome.note);
+    }
+    if outcome.status == Status::Warn && outcome.severity == Severity::Block {
+        text.push_str(" [below the bound that blocks]");
+    }
+    text
+}
+
+fn learned(job: &Job, raw: &Raw) -> Learned {
+    let Some(counts) = &raw.counts else { return Learned::default() };
+    let names = |keys: &crate::checks::raw::counts::ByKey, keep: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
+        let names: BTreeSet<String> = keys
+            .keys()
+            .flatten()
+            .filter(|name| keep(name))
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
+        names.into_iter().collect()
+    };
+    let days = counts.days();
+    Learned {
+        channels: names(&counts.channels, &|_| true),
+        countries: names(&counts.countries, &|code| {
+            code != job.country_total.as_bytes() && !countries::is_assigned(code)
+        }),
+        systems: names(&counts.systems, &|system| system != job.os_total.as_bytes()),
+        days: days.first().copied().zip(days.last().copied()),
+        rows: counts.rows,
+    }
+}
