@@ -10,9 +10,11 @@ use std::process::{Command, Output, Stdio};
 use rollshare::checks::results::check_rows;
 use rollshare::checks::staging::check_table;
 use rollshare::checks::{CheckId, Config, Stage, Status};
+use rollshare::grid::Partial;
 use rollshare::scan::{Options, Silent, scan};
 use rollshare::storage::discover;
-use rollshare::{Job, Semantics, sample, table};
+use rollshare::table::ColumnData;
+use rollshare::{Job, Semantics, calendar, sample, table};
 use serde_json::Value;
 
 const VARIABLE: &str = "ROLLSHARE_REAL_EXPORT";
@@ -87,6 +89,96 @@ fn a_file_that_init_wrote_knows_the_data() {
     fs::write(&file, fewer).unwrap();
     let results = json(&check(&source, &["--json", "--checks", file.to_str().unwrap()]));
     assert_eq!(status(&results, "channel_new"), "warn");
+}
+
+type Tamper = fn(&mut table::Table, &mut Partial, &mut Config);
+
+#[test]
+fn a_table_that_was_tampered_with_is_not_published() {
+    fn keep(table: &mut table::Table, rows: usize) {
+        for column in &mut table.columns {
+            match &mut column.data {
+                ColumnData::Int32(v) | ColumnData::Date32(v) => v.truncate(rows),
+                ColumnData::Float64(v) => v.truncate(rows),
+                ColumnData::Utf8 { indices, .. } => indices.truncate(rows),
+            }
+        }
+    }
+    fn shares(table: &mut table::Table) -> &mut Vec<Option<f64>> {
+        match &mut table.columns.iter_mut().find(|c| c.name == "share_organic_p4w").unwrap().data {
+            ColumnData::Float64(shares) => shares,
+            other => panic!("{other:?}"),
+        }
+    }
+    fn users(table: &mut table::Table) -> usize {
+        shares(table).iter().position(|s| s.is_some_and(|s| s > 0.0)).unwrap()
+    }
+    let cases: [(&str, Tamper, &[CheckId]); 8] = [
+        ("nothing", |_, _, _| {}, &[]),
+        (
+            "a key twice",
+            |t, _, _| match &mut t.columns[1].data {
+                ColumnData::Int32(weeks) => weeks[1] = weeks[0],
+                other => panic!("{other:?}"),
+            },
+            &[CheckId::TableKeys, CheckId::TableComplete],
+        ),
+        ("a row gone", |t, _, _| keep(t, t.rows() - 1), &[CheckId::TableComplete]),
+        (
+            "a share past one",
+            |t, _, _| {
+                let at = users(t);
+                shares(t)[at] = Some(1.5);
+            },
+            &[CheckId::ShareRange, CheckId::Reconciliation],
+        ),
+        (
+            "a share lost",
+            |t, _, _| {
+                let at = users(t);
+                shares(t)[at] = None;
+            },
+            &[CheckId::ShareRange],
+        ),
+        (
+            "users moved between the channels",
+            |_, p, _| {
+                let at = p.cells.iter().position(|c| *c > 100).unwrap();
+                p.cells[at] -= 1;
+                p.cells[at ^ 1] += 1;
+            },
+            &[CheckId::Reconciliation],
+        ),
+        ("a row not accounted for", |_, p, _| p.account.rows += 1, &[CheckId::AccountAddsUp]),
+        (
+            "a partial week that must not be",
+            |_, _, c| *c = Config::parse("partial_last_week = 'fail'", "x").unwrap(),
+            &[CheckId::LastWeek],
+        ),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let job = Job::default();
+    let (discovery, raw) = (1..100)
+        .find_map(|seed| {
+            let source = sample_at(dir.path(), 9_000, seed);
+            let discovery = discover(&[source], Semantics::Iso).unwrap();
+            let (_, raw) = check_rows(&job, &Config::default(), &discovery.inputs, &Silent).unwrap();
+            let last = *raw.cube.as_ref().unwrap().days.last().unwrap();
+            // The last week has to lack its Sunday, and to have a day before the last: that one is cut
+            // short, and may have no country but the total.
+            (1..6).contains(&calendar::weekday(last)).then_some((discovery, raw))
+        })
+        .unwrap();
+    let (partial, _) = scan(&job, &discovery.inputs, &Options::default(), &Silent).unwrap();
+    let table = table::finish(&job, &partial).unwrap();
+    for (what, tamper, expected) in cases {
+        let (mut table, mut partial, mut config) = (table.clone(), partial.clone(), Config::default());
+        tamper(&mut table, &mut partial, &mut config);
+        let results = check_table(&job, &config, &partial, &table, &raw);
+        let failed: Vec<CheckId> = results.with(Status::Fail).map(|o| o.check).collect();
+        assert_eq!(failed, expected, "{what}: {}", results.why());
+        assert_eq!(results.verdict().exit_code(), if expected.is_empty() { 0 } else { 4 }, "{what}");
+    }
 }
 
 #[test]

@@ -327,13 +327,6 @@ impl Staging<'_> {
     }
 }
 
-/// The last week of the table, if its data does not reach its Sunday.
-pub fn partial_week(days: &[i32]) -> Option<i32> {
-    let last = *days.last()?;
-    let week = calendar::week_of(last);
-    (last < calendar::monday(week) + 6).then_some(week)
-}
-
 fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {
     let width = cube.countries.len().max(1);
     let mut sums: BTreeMap<&str, [i128; 2]> = BTreeMap::new();

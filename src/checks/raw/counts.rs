@@ -26,7 +26,8 @@ const DISTINCT_MAX: usize = 1 << 20;
 /// Pairs of slots that are counted in a dense table.
 const DENSE_PAIRS: usize = 1 << 20;
 /// Rows that are decoded at once.
-const BLOCK: usize = 2048;
+const BLOCK: usize = BLOCK_ROWS as usize;
+const BLOCK_ROWS: u32 = 2048;
 
 /// Rows by what their value is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -239,7 +240,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
                 left -= u64::from(len);
             }
             Segment::Packed { len } => {
-                let take = len.min(most).min(BLOCK as u32);
+                let take = len.min(most).min(BLOCK_ROWS);
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_wide(out)?;
                 for slot in out {
@@ -264,7 +265,7 @@ fn values(file: &RawFile<'_>, piece: &Piece, rows: u64) -> Result<ValueCounts> {
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.shape()? == Shape::Bits {
-                let take = cursor.rows_at_hand(most.min(BLOCK as u32))?;
+                let take = cursor.rows_at_hand(most.min(BLOCK_ROWS))?;
                 let out = bits.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_bits(out)?;
                 for bits in out {
@@ -405,7 +406,7 @@ pub(super) fn each_pair(
             right.skip(len)?;
         } else {
             // Runs of both interleave: a block takes as many as there are on its pages.
-            len = left.rows_at_hand(most.min(BLOCK as u32))?;
+            len = left.rows_at_hand(most.min(BLOCK_ROWS))?;
             len = right.rows_at_hand(len)?;
             let a = a.get_mut(..len as usize).unwrap_or_default();
             let b = b.get_mut(..len as usize).unwrap_or_default();

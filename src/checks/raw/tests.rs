@@ -82,7 +82,8 @@ fn file(rows: &[Row], group: usize, dictionary: bool, page: usize) -> Input {
         let mut column = out.next_column().unwrap().unwrap();
         column.typed::<Int32Type>().write_batch(&days, Some(&levels(&|r| r.day.is_some())), None).unwrap();
         column.close().unwrap();
-        let texts: [&dyn Fn(&Row) -> Option<String>; 5] = [
+        type Text<'t> = &'t dyn Fn(&Row) -> Option<String>;
+        let texts: [Text<'_>; 5] = [
             &|r| r.week.clone(),
             &|r| r.country.map(Into::into),
             &|r| r.system.map(Into::into),
@@ -90,8 +91,7 @@ fn file(rows: &[Row], group: usize, dictionary: bool, page: usize) -> Input {
             &|r| Some(r.token.into()),
         ];
         for text in texts {
-            let values: Vec<ByteArray> =
-                rows.iter().filter_map(|r| text(r)).map(|t| t.as_str().into()).collect();
+            let values: Vec<ByteArray> = rows.iter().filter_map(text).map(|t| t.as_str().into()).collect();
             let mut column = out.next_column().unwrap().unwrap();
             let levels = levels(&|r| text(r).is_some());
             column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
