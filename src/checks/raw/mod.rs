@@ -13,7 +13,7 @@
 //! judge    counts to findings
 //! ```
 //!
-//! - [`file`]: a file's columns.
+//! - [`mod@file`]: a file's columns.
 //! - [`counts`]: what one task, and all together, have counted.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first offenders.
