@@ -37,7 +37,7 @@ def markdown(results):
         f"warm, medians in milliseconds; commit {results['commit']}"
         + (f", previous {results['previous']}" if results.get("previous") else "")
         + f". {machine['system']}, {machine['memory']}, {', '.join(machine['vectors']) or 'no vectors'}; "
-        f"load average before the run {machine['load_before']:.1f}. Made by `make bench-peers`.",
+        f"load average before the run {machine['load_before']:.1f}, after {machine['load_after']:.1f}. Made by `make bench-peers`.",
         "",
         "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their "
         "fastest form of scan, filter and sums per country and week, without zero-filling and windows. All "

@@ -56,6 +56,7 @@ def main():
         results["layouts"][layout] = measure(arguments, timers, layout, path, results["not_run"])
     if not arguments.no_small:
         results["small"] = small(arguments)
+    results["machine"]["load_after"] = os.getloadavg()[0]
     save(arguments, results)
 
 
