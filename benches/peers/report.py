@@ -37,8 +37,10 @@ def markdown(results):
         f"warm, medians in milliseconds; commit {results['commit']}"
         + (f", previous {results['previous']}" if results.get("previous") else "")
         + f". {machine['system']}, {machine['memory']}, {', '.join(machine['vectors']) or 'no vectors'}; "
-        f"load average before the run {machine['load_before']:.1f}, after {machine['load_after']:.1f}. Made by `make bench-peers`.",
+        f"load average before the run {machine['load_before']:.1f}, "
+        f"after {machine['load_after']:.1f}. Made by `make bench-peers`.",
         "",
+        *busy(machine),
         "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their "
         "fastest form of scan, filter and sums per country and week, without zero-filling and windows. All "
         "answers agree. Floor: every page of the five columns decompressed, nothing else; opened: with "
@@ -93,7 +95,8 @@ def markdown(results):
                         f"{name} {outcome['version']}",
                         form,
                         all_forms,
-                        f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS",
+                        # The JVM is another process.
+                        f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS" if name != "pyspark" else "",
                     ]
                 )
             elif name in OURS:
@@ -120,6 +123,13 @@ def markdown(results):
         lines += ["", "## Not run", ""]
         lines += [f"- {name}: {why}" for name, why in results["not_run"].items()]
     return "\n".join(lines) + "\n"
+
+
+def busy(machine):
+    """What a reader has to know where others used the machine."""
+    if machine["load_before"] < 1:
+        return []
+    return ["**Other work ran on the machine:** times are too long, and ratios hold roughly only.", ""]
 
 
 def table(head, rows):
@@ -171,4 +181,4 @@ def picture(results):
 
 if __name__ == "__main__":
     with open(sys.argv[1]) as result:
-        print(markdown(json.load(result)))
+        print(markdown(json.load(result)), end="")
