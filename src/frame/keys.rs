@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::array::{Array, Code, Codes, Data, Numbers, corrupt, with_codes};
 use crate::grid::{Dense, TimePoint};
 use crate::ids::entries::Entries;
-use crate::ids::keys::{Country, TimeCoding};
+use crate::ids::keys::{Country, TimeCoding, country_name};
 use crate::{Error, Job, Result, Semantics, calendar};
 
 /// Rows of a block.
@@ -390,12 +390,7 @@ fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut Dense, legacy: bool) -
         None => Ok(NOTHING),
         Some(name) if name == job.country_total.as_bytes() => Ok(TOTAL),
         Some(name) => {
-            let name = std::str::from_utf8(name).map_err(|_| {
-                Error::data(format!("the country name {name:02x?}"))
-                    .expected("UTF-8")
-                    .in_column(&job.columns.country)
-            })?;
-            let group = dense.group(name)?;
+            let group = dense.group(country_name(name, job)?)?;
             // Under legacy semantics rows that are not kept come here, too.
             if !legacy {
                 dense.see_group(group);

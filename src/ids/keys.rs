@@ -3,7 +3,7 @@
 
 use crate::calendar;
 use crate::parquet::schema::{Leaf, Logical, Physical, Unit};
-use crate::{Error, Result};
+use crate::{Error, Job, Result};
 
 /// The class of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,16 @@ pub enum Country {
     Total = 1,
     /// Null.
     Null = 2,
+}
+
+/// The name of a country, from its bytes.
+///
+/// # Errors
+/// `Data` when they are no UTF-8.
+pub fn country_name<'a>(name: &'a [u8], job: &Job) -> Result<&'a str> {
+    std::str::from_utf8(name).map_err(|_| {
+        Error::data(format!("the country name {name:02x?}")).expected("UTF-8").in_column(&job.columns.country)
+    })
 }
 
 /// How the time column stores its points.

@@ -3,13 +3,13 @@
 use crate::calendar;
 use crate::grid::{Dense, TimePoint};
 use crate::ids::cursor::Cursor;
-use crate::ids::keys::{Channel, Country, TimeCoding};
+use crate::ids::keys::{Channel, Country, TimeCoding, country_name};
 use crate::ids::labels;
 use crate::ids::values::{Number, ValueTable, ValueType};
 use crate::kernel::bitmap::{self, Slots};
 use crate::kernel::runs;
 use crate::parquet::Physical;
-use crate::{Error, Job, Result, Semantics};
+use crate::{Job, Result, Semantics};
 
 /// A time slot that is null or no point in time.
 pub const BAD_TIME: u32 = u32::MAX;
@@ -219,14 +219,7 @@ impl Tables {
             let (class, group) = match cursor.entries.get(slot) {
                 None => (Country::Null, 0),
                 Some(name) if name == job.country_total.as_bytes() => (Country::Total, 0),
-                Some(name) => {
-                    let name = std::str::from_utf8(name).map_err(|_| {
-                        Error::data(format!("the country name {name:02x?}"))
-                            .expected("UTF-8")
-                            .in_column(&job.columns.country)
-                    })?;
-                    (Country::Keep, dense.group(name)?)
-                }
+                Some(name) => (Country::Keep, dense.group(country_name(name, job)?)?),
             };
             self.country.push(class as u8);
             self.group.push(group);
