@@ -4,14 +4,17 @@
 //! - [`mod@discover`]: from the user's paths to the list of objects, with hive
 //!   partition values. [`source`] reads what the user wrote, [`walk`] lists
 //!   folders, [`hive`] reads partitions off paths.
+//! - [`mod@folder`]: small files that are kept beside a target.
 //!
 //! Storage knows nothing of parquet.
 
 pub mod discover;
+pub mod folder;
 pub mod hive;
 pub mod object;
 pub mod source;
 pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
+pub use folder::{Entry, Folder, folder};
 pub use object::{LocalFile, MemoryObject, Object};
