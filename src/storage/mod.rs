@@ -17,4 +17,4 @@ pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
 pub use folder::{Entry, Folder, folder};
-pub use object::{LocalFile, MemoryObject, Object};
+pub use object::{LocalFile, MemoryObject, Object, Stamp};

@@ -1,12 +1,29 @@
 //! One object with ranged reads.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
 
 use crate::{Error, Result};
+
+/// What tells one version of an object from the next without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stamp {
+    /// Length.
+    pub bytes: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub modified: Option<i64>,
+    /// What changes with every change, whatever its writer does to the time above:
+    /// an ETag, or the inode and its own time of change. `None` where the store has
+    /// no such thing.
+    pub version: Option<String>,
+    /// When it was last changed in any way by the clock of a file system, in
+    /// nanoseconds since 1970. Two changes within one tick look alike.
+    pub ticked: Option<i64>,
+}
 
 /// Something with a length whose bytes can be read by range, from any thread.
 pub trait Object: Send + Sync {
@@ -26,38 +43,81 @@ pub trait Object: Send + Sync {
     /// # Errors
     /// `Format` when the range reaches past the end, `Io` when reading fails.
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>>;
+
+    /// What tells this version of the object from the next; `None` where nothing does.
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
 }
 
-/// A local file, mapped into memory.
+/// A local file, mapped into memory when it is first read.
 pub struct LocalFile {
     name: Arc<str>,
-    map: Option<memmap2::Mmap>,
+    path: PathBuf,
+    stamp: Stamp,
+    map: OnceLock<memmap2::Mmap>,
 }
 
 impl LocalFile {
-    /// Opens and maps `path`.
-    #[allow(unsafe_code)]
+    /// Looks at the file at `path`.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be looked at.
     pub fn open(path: &Path) -> Result<Self> {
         let name: Arc<str> = path.to_string_lossy().into();
-        let fail = |e| Error::io("cannot open", e).in_file(&name);
-        let file = File::open(path).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
-        // An empty file cannot be mapped.
-        let map = if len == 0 {
-            None
-        } else {
-            // SAFETY: the map is read-only and private to this value. The one
-            // hazard that remains is another process truncating the file during
-            // the run; exports are written once and replaced by rename, and
-            // README.md says that they have to be.
-            Some(unsafe { memmap2::Mmap::map(&file) }.map_err(fail)?)
-        };
-        Ok(LocalFile { name, map })
+        let meta = path.metadata().map_err(|e| Error::io("cannot open", e).in_file(&name))?;
+        Ok(LocalFile { name, path: path.to_owned(), stamp: stamp(&meta), map: OnceLock::new() })
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.map.as_deref().unwrap_or_default()
+    #[allow(unsafe_code)]
+    fn bytes(&self) -> Result<&[u8]> {
+        // An empty file cannot be mapped.
+        if self.stamp.bytes == 0 {
+            return Ok(&[]);
+        }
+        if let Some(map) = self.map.get() {
+            return Ok(map);
+        }
+        let fail = |e| Error::io("cannot open", e).in_file(&self.name);
+        let file = File::open(&self.path).map_err(fail)?;
+        let now = stamp(&file.metadata().map_err(fail)?);
+        if (now.bytes, now.modified) != (self.stamp.bytes, self.stamp.modified) {
+            return Err(Error::data("the file was changed after the run had listed it")
+                .expected("files that stay as they are while they are read")
+                .advice("Run again, and replace exports by rename before the run or after it")
+                .in_file(&self.name));
+        }
+        // SAFETY: the map is read-only and private to this value. The one hazard
+        // that remains is another process truncating the file during the run;
+        // exports are written once and replaced by rename, and README.md says
+        // that they have to be.
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(fail)?;
+        Ok(self.map.get_or_init(|| map))
     }
+}
+
+fn stamp(meta: &Metadata) -> Stamp {
+    let modified = meta.modified().ok().and_then(|at| {
+        let nanos = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
+        match at.duration_since(UNIX_EPOCH) {
+            Ok(after) => nanos(after),
+            Err(before) => nanos(before.duration()).map(|n| -n),
+        }
+    });
+    let (version, ticked) = version(meta);
+    Stamp { bytes: meta.len(), modified, version, ticked }
+}
+
+#[cfg(unix)]
+fn version(meta: &Metadata) -> (Option<String>, Option<i64>) {
+    use std::os::unix::fs::MetadataExt;
+    let ticked = meta.ctime().checked_mul(1_000_000_000).and_then(|s| s.checked_add(meta.ctime_nsec()));
+    (Some(format!("{}-{}.{:09}", meta.ino(), meta.ctime(), meta.ctime_nsec())), ticked)
+}
+
+#[cfg(not(unix))]
+fn version(_: &Metadata) -> (Option<String>, Option<i64>) {
+    (None, None)
 }
 
 impl Object for LocalFile {
@@ -66,11 +126,15 @@ impl Object for LocalFile {
     }
 
     fn len(&self) -> u64 {
-        self.bytes().len() as u64
+        self.stamp.bytes
     }
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-        slice(&self.name, self.bytes(), range).map(Cow::Borrowed)
+        slice(&self.name, self.bytes()?, range).map(Cow::Borrowed)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(self.stamp.clone())
     }
 }
 
@@ -110,4 +174,43 @@ fn slice<'a>(name: &Arc<str>, bytes: &'a [u8], range: Range<u64>) -> Result<&'a 
             .advice("The file is cut short or its footer is damaged; export it again")
             .in_file(name)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_after_it_was_listed_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        fs::write(&path, "before").unwrap();
+        let listed = LocalFile::open(&path).unwrap();
+        fs::write(&path, "after").unwrap();
+        let error = listed.read(0..1).unwrap_err();
+        assert!(matches!(error, Error::Data(_)), "{error}");
+        assert!(error.to_string().contains("x.parquet"), "{error}");
+        assert_eq!(LocalFile::open(&path).unwrap().read(0..5).unwrap(), &b"after"[..]);
+    }
+
+    #[test]
+    fn a_stamp_tells_replaced_files_apart_even_with_their_time_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        fs::write(&path, "one").unwrap();
+        let stamp = |path| LocalFile::open(path).unwrap().stamp().unwrap();
+        let first = stamp(&path);
+        assert_eq!(first, stamp(&path));
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        let other = dir.path().join("y");
+        fs::write(&other, "two").unwrap();
+        File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let second = stamp(&path);
+        assert_eq!((first.bytes, first.modified), (second.bytes, second.modified));
+        assert_ne!(first, second);
+    }
 }
