@@ -4,7 +4,7 @@
 //! store than a file system gives: names below a root, bytes in one piece.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
