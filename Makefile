@@ -26,6 +26,8 @@ $(SAMPLE): | build
 
 # Python brings test-python, where the package is there.
 -include python/python.mk
+# deploy, submit, destroy, and the tests of the cloud part.
+-include terraform/terraform.mk
 
 test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run every test
 

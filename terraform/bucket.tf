@@ -1,0 +1,142 @@
+# One bucket for everything: private, versioned, encrypted, TLS only.
+
+resource "aws_s3_bucket" "data" {
+  #checkov:skip=CKV_AWS_18:access logs would need a second bucket; CloudTrail data events give them where they are wanted
+  #checkov:skip=CKV_AWS_144:exports can be made again and the table computed again, so that a second region is no gain
+  #checkov:skip=CKV_AWS_145:encrypted with S3's own key; a customer key adds a charge a request and protects from nobody new here
+  #checkov:skip=CKV2_AWS_62:nothing listens: the scheduler looks for the export
+  bucket        = var.bucket_name
+  force_destroy = var.force_destroy
+}
+
+resource "aws_s3_bucket_public_access_block" "data" {
+  bucket                  = aws_s3_bucket.data.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "data" {
+  bucket = aws_s3_bucket.data.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_versioning" "data" {
+  bucket = aws_s3_bucket.data.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "data" {
+  bucket = aws_s3_bucket.data.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "data" {
+  bucket = aws_s3_bucket.data.id
+  policy = local.bucket_policy
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "data" {
+  bucket     = aws_s3_bucket.data.id
+  depends_on = [aws_s3_bucket_versioning.data]
+
+  rule {
+    id     = "unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
+    }
+  }
+
+  rule {
+    id     = "old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.log_retention_days
+    }
+  }
+
+  dynamic "rule" {
+    for_each = toset(["logs", "staging"])
+
+    content {
+      id     = rule.value
+      status = "Enabled"
+
+      filter {
+        prefix = "${rule.value}/"
+      }
+
+      expiration {
+        days = var.log_retention_days
+      }
+    }
+  }
+}
+
+# What the nodes need, under the keys of docs/aws.md. `source_hash` sends a file again when its bytes change.
+
+resource "aws_s3_object" "job" {
+  bucket      = aws_s3_bucket.data.id
+  key         = local.keys.job
+  source      = "${path.module}/../jobs/transform.py"
+  source_hash = filesha256("${path.module}/../jobs/transform.py")
+  depends_on  = [aws_s3_bucket_versioning.data]
+}
+
+resource "aws_s3_object" "bootstrap" {
+  bucket      = aws_s3_bucket.data.id
+  key         = local.keys.bootstrap
+  source      = "${path.module}/../scripts/bootstrap.sh"
+  source_hash = filesha256("${path.module}/../scripts/bootstrap.sh")
+  depends_on  = [aws_s3_bucket_versioning.data]
+}
+
+resource "aws_s3_object" "wheel" {
+  bucket      = aws_s3_bucket.data.id
+  key         = local.keys.wheel
+  source      = local.wheel_path
+  source_hash = local.wheel_sha256
+  depends_on  = [aws_s3_bucket_versioning.data]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.wheels) == 1
+      error_message = <<-MESSAGE
+        ${var.wheel_dir} has to hold one wheel for ${var.architecture}, rollshare-*-cp39-abi3-manylinux_*_${local.wheel_machine}.whl; found: ${length(local.wheels) == 0 ? "none" : join(", ", local.wheels)}.
+        `make wheel` builds it for x86_64, scripts/wheel_aarch64.sh for arm64. Remove what is too old.
+      MESSAGE
+    }
+    precondition {
+      condition     = length(local.wheels) != 1 || local.wheel_glibc <= 34
+      error_message = "${local.wheel_file} wants glibc 2.${local.wheel_glibc}; Amazon Linux 2023 has 2.34. `make wheel` builds one for 2.28."
+    }
+  }
+}
+
+resource "aws_s3_object" "input" {
+  count       = var.input_file == "" ? 0 : 1
+  bucket      = aws_s3_bucket.data.id
+  key         = "${local.keys.input}${basename(var.input_file)}"
+  source      = var.input_file
+  source_hash = filesha256(var.input_file)
+  depends_on  = [aws_s3_bucket_versioning.data]
+}

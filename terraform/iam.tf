@@ -1,0 +1,217 @@
+# Two roles: EMR's own, by AWS's managed policy, and the nodes', which may read and write in this bucket and no more.
+
+locals {
+  bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket_name}"
+
+  read_prefixes  = [for key in ["input/", "jobs/", "bootstrap/", "wheels/"] : "${local.bucket_arn}/${key}*"]
+  write_prefixes = [for key in ["output/", "staging/"] : "${local.bucket_arn}/${key}*"]
+
+  # Nobody speaks to the bucket without TLS, whatever else allows it.
+  bucket_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [local.bucket_arn, "${local.bucket_arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+
+  # Through the VPC's way to S3: this bucket, reading (Amazon Linux's and EMR's repositories lie in buckets of
+  # changing names; the nodes' role says what they may read), and EMR's archive of application histories.
+  endpoint_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "ThisBucket"
+        Effect    = "Allow"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [local.bucket_arn, "${local.bucket_arn}/*"]
+      },
+      {
+        Sid       = "Repositories"
+        Effect    = "Allow"
+        Principal = "*"
+        Action    = ["s3:GetObject", "s3:ListBucket"]
+        Resource  = "*"
+      },
+      {
+        Sid       = "ApplicationHistory"
+        Effect    = "Allow"
+        Principal = "*"
+        Action    = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource  = "arn:${data.aws_partition.current.partition}:s3:::prod.${data.aws_region.current.name}.appinfo.src/*"
+      },
+    ]
+  })
+
+  nodes_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([
+      {
+        Sid      = "List"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
+        Resource = local.bucket_arn
+      },
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = local.read_prefixes
+      },
+      {
+        Sid      = "Publish"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        Resource = local.write_prefixes
+      },
+      {
+        Sid      = "Log"
+        Effect   = "Allow"
+        Action   = "s3:PutObject"
+        Resource = "${local.bucket_arn}/${local.keys.logs}*"
+      },
+      ], var.session_manager ? [{
+        # These actions know no resources.
+        Sid    = "SessionManager"
+        Effect = "Allow"
+        Action = [
+          "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+          "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+        ]
+        Resource = "*"
+    }] : [])
+  })
+
+  # What a scheduler needs that starts clusters of these roles, sends steps and looks for exports and reports.
+  scheduler_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "StartClusters"
+        Effect   = "Allow"
+        Action   = ["elasticmapreduce:RunJobFlow", "elasticmapreduce:AddTags"]
+        Resource = "*"
+        Condition = {
+          StringEquals = { "aws:RequestTag/project" = var.name }
+        }
+      },
+      {
+        Sid    = "RunClusters"
+        Effect = "Allow"
+        Action = [
+          "elasticmapreduce:AddJobFlowSteps", "elasticmapreduce:DescribeCluster", "elasticmapreduce:DescribeStep",
+          "elasticmapreduce:ListSteps", "elasticmapreduce:TerminateJobFlows",
+        ]
+        Resource = "*"
+        Condition = {
+          StringEquals = { "elasticmapreduce:ResourceTag/project" = var.name }
+        }
+      },
+      {
+        Sid      = "PassRoles"
+        Effect   = "Allow"
+        Action   = "iam:PassRole"
+        Resource = [for role in ["service", "nodes"] : "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${var.name}-${role}"]
+        Condition = {
+          StringLike = { "iam:PassedToService" = ["elasticmapreduce.${local.service_domain}", "ec2.${local.service_domain}*"] }
+        }
+      },
+      {
+        Sid      = "List"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
+        Resource = local.bucket_arn
+      },
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "${local.bucket_arn}/*"
+      },
+      {
+        # One-machine mode publishes from the scheduler itself.
+        Sid      = "Publish"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        Resource = local.write_prefixes
+      },
+    ]
+  })
+
+  service_domain = data.aws_partition.current.dns_suffix
+}
+
+resource "aws_iam_role" "service" {
+  name        = "${var.name}-service"
+  description = "EMR's own: starts and ends the nodes"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "elasticmapreduce.${local.service_domain}" }
+      Action    = "sts:AssumeRole"
+      # Only for clusters of this account and region: no confused deputy.
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+        ArnLike      = { "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:elasticmapreduce:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:*" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "service" {
+  role       = aws_iam_role.service.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
+}
+
+# The managed policy passes EMR's default role alone; ours has to be allowed by name.
+resource "aws_iam_role_policy" "service_pass_nodes" {
+  name = "pass-nodes-role"
+  role = aws_iam_role.service.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "PassNodesRole"
+      Effect    = "Allow"
+      Action    = "iam:PassRole"
+      Resource  = aws_iam_role.nodes.arn
+      Condition = { StringLike = { "iam:PassedToService" = "ec2.${local.service_domain}*" } }
+    }]
+  })
+}
+
+resource "aws_iam_role" "nodes" {
+  name        = "${var.name}-nodes"
+  description = "The nodes: this bucket and no more"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ec2.${local.service_domain}" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "nodes" {
+  name   = "bucket"
+  role   = aws_iam_role.nodes.id
+  policy = local.nodes_policy
+}
+
+resource "aws_iam_instance_profile" "nodes" {
+  name = "${var.name}-nodes"
+  role = aws_iam_role.nodes.name
+}
+
+# Attached to nobody: for the user or role under which the scheduler runs.
+resource "aws_iam_policy" "scheduler" {
+  name        = "${var.name}-scheduler"
+  description = "Start clusters with these roles, send steps, read exports and reports, publish"
+  policy      = local.scheduler_policy
+}

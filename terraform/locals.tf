@@ -1,0 +1,58 @@
+locals {
+  # EMR's managed service policy acts on resources with this tag alone.
+  emr_tag = { "for-use-with-amazon-emr-managed-policies" = "true" }
+
+  # Everything in the bucket. docs/aws.md, dags/ and the outputs use these very keys.
+  keys = {
+    input     = "input/"
+    job       = "jobs/transform.py"
+    bootstrap = "bootstrap/bootstrap.sh"
+    wheel     = "wheels/${local.wheel_file}"
+    output    = "output/share/"
+    logs      = "logs/"
+    staging   = "staging/"
+  }
+  bucket_uri = "s3://${var.bucket_name}"
+
+  # One switch picks instance types and wheel.
+  machine       = { x86_64 = { wheel = "x86_64", instance = "m5.xlarge" }, arm64 = { wheel = "aarch64", instance = "m6g.xlarge" } }[var.architecture]
+  wheel_machine = local.machine.wheel
+  wheel_folder  = startswith(var.wheel_dir, "/") ? var.wheel_dir : "${path.module}/${var.wheel_dir}"
+  wheels        = sort(fileset(local.wheel_folder, "rollshare-*-cp39-abi3-manylinux*_${local.wheel_machine}.whl"))
+  wheel_file    = length(local.wheels) == 1 ? local.wheels[0] : "none"
+  wheel_path    = "${local.wheel_folder}/${local.wheel_file}"
+  wheel_sha256  = length(local.wheels) == 1 ? filesha256(local.wheel_path) : "none"
+  # manylinux2014 and older tags name no glibc above 2.17.
+  wheel_glibc = try(min([for version in regexall("manylinux_2_([0-9]+)_", local.wheel_file) : tonumber(version[0])]...), 17)
+
+  primary_instance_type = coalesce(var.primary_instance_type, local.machine.instance)
+  core_instance_type    = coalesce(var.core_instance_type, local.machine.instance)
+  # Graviton families carry a g after the generation: m6g, c7gn, r8gd, im4gn; x86 ones do not (g5 is a family of GPUs).
+  instances_fit = alltrue([
+    for type in [local.primary_instance_type, local.core_instance_type] :
+    can(regex("^[a-z]+[0-9]+g", type)) == (var.architecture == "arm64")
+  ])
+
+  # emr-7 has Python 3.9 as python3; emr-spark-8 runs Spark 4, which wants 3.10 or later.
+  spark_python = coalesce(var.spark_python, startswith(var.emr_release, "emr-7.") ? "/usr/bin/python3" : "/usr/bin/python3.11")
+
+  # Driver and executors use the Python that the wheel is installed for.
+  configurations = [
+    {
+      Classification = "spark-env"
+      Properties     = {}
+      Configurations = [{ Classification = "export", Properties = { PYSPARK_PYTHON = local.spark_python } }]
+    },
+    {
+      Classification = "spark-defaults"
+      Properties = {
+        "spark.executorEnv.PYSPARK_PYTHON"           = local.spark_python
+        "spark.yarn.appMasterEnv.PYSPARK_PYTHON"     = local.spark_python
+        "spark.executorEnv.AWS_DEFAULT_REGION"       = data.aws_region.current.name
+        "spark.yarn.appMasterEnv.AWS_DEFAULT_REGION" = data.aws_region.current.name
+      }
+    },
+  ]
+
+  bootstrap_arguments = ["${local.bucket_uri}/${local.keys.wheel}", local.wheel_sha256, local.spark_python]
+}

@@ -1,0 +1,38 @@
+# Targets of the cloud part; the main Makefile includes this file.
+PYTHON ?= python3
+# Settings and credentials, `export NAME=value` lines after .env.example; without the file, the environment's own.
+ENV_FILE ?= .env
+WITH_ENV = if [ -f "$(ENV_FILE)" ]; then . "$(abspath $(ENV_FILE))"; fi;
+CLOUD_VENV := .venv/cloud
+CHECKOV_VENV := .venv/checkov
+
+.PHONY: deploy submit destroy test-terraform cloud-wheel
+
+deploy: ## Set up bucket, network, roles and cluster on AWS (docs/aws.md)
+	@$(WITH_ENV) scripts/terraform.sh init -input=false && scripts/terraform.sh apply $(ARGS)
+
+submit: ## Send the job to the cluster and wait for its end
+	@$(WITH_ENV) scripts/submit.sh
+
+destroy: ## Take down what costs by the hour; DELETE_DATA=yes also bucket and data
+	@$(WITH_ENV) DELETE_DATA="$(DELETE_DATA)" scripts/destroy.sh $(ARGS)
+
+$(CLOUD_VENV)/.ready: tests/terraform/requirements.txt
+	$(PYTHON) -m venv $(CLOUD_VENV)
+	$(CLOUD_VENV)/bin/pip install -q -r $<
+	@touch $@
+
+# Apart from the others, since it pins what they use.
+$(CHECKOV_VENV)/.ready:
+	$(PYTHON) -m venv $(CHECKOV_VENV)
+	$(CHECKOV_VENV)/bin/pip install -q checkov==3.3.30
+	@touch $@
+
+# This checkout for this machine, as the tests' nodes install it. `make wheel` builds the one for any machine.
+cloud-wheel: $(CLOUD_VENV)/.ready
+	@rm -rf target/cloud-wheel
+	PATH="$(abspath $(CLOUD_VENV))/bin:$$PATH" maturin build -q --release --out target/cloud-wheel
+
+test-terraform: $(CLOUD_VENV)/.ready $(CHECKOV_VENV)/.ready cloud-wheel ## The cloud part: terraform, bootstrap, a whole cycle against an emulator
+	CHECKOV=$(CHECKOV_VENV)/bin/checkov PATH="$(abspath $(CLOUD_VENV))/bin:$$PATH" \
+		$(CLOUD_VENV)/bin/python -m pytest -c tests/terraform/pytest.ini tests/terraform

@@ -1,0 +1,95 @@
+"""What the tests of the cloud part need, and how to get what is not there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TERRAFORM = REPOSITORY / "scripts/terraform.sh"
+REGION = "eu-central-1"
+
+
+def not_run(missing: str, remedy: str) -> None:
+    """Skip, and say what is missing and how to get it."""
+    pytest.skip(f"NOT RUN: {missing}; {remedy}")
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Path:
+    """The wrapper, initialised: terraform and its provider are there."""
+    if shutil.which("terraform") is None:
+        not_run("terraform is not installed", "https://developer.hashicorp.com/terraform/install")
+    done = subprocess.run([TERRAFORM, "init", "-input=false", "-no-color"], capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stderr)
+        not_run(
+            "terraform finds no hashicorp/aws provider",
+            "let it reach its registry, or name a mirror in ROLLSHARE_TF_MIRROR"
+            " (`terraform providers mirror DIR` makes one)",
+        )
+    return TERRAFORM
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The wheel of this checkout for this machine, in a folder of its own."""
+    folder = Path(os.environ.get("ROLLSHARE_WHEEL_DIR", REPOSITORY / "target/cloud-wheel"))
+    wheels = sorted(folder.glob(f"rollshare-*-cp39-abi3-*_{platform.machine()}.whl"))
+    if len(wheels) != 1:
+        not_run(f"{len(wheels)} wheels in {folder}", "`make test-terraform` builds one")
+    return wheels[0]
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Java, which Spark needs."""
+    if shutil.which("java") is None:
+        not_run("java is not installed", "Debian: apt install openjdk-17-jre-headless")
+
+
+def new_python(folder: Path, packages: Path | None = None) -> Path:
+    """Make a virtual environment; with `packages`, those of another folder are importable in it."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin/python"
+    if packages is not None:
+        paths = subprocess.check_output(
+            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+        )
+        Path(paths.strip(), "spark.pth").write_text(f"{packages}\n")
+    return python
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[dict[str, str]]:
+    """AWS on loopback, as the environment in which programs find it and nothing else of the user's."""
+    server = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("emulator.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        endpoint = server.stdout.readline().strip()
+        assert endpoint.startswith("http://127.0.0.1:"), "the emulator did not start"
+        yield {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": os.environ["HOME"],
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": "something",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+    finally:
+        server.stdin.close()
+        server.wait(timeout=30)

@@ -1,0 +1,162 @@
+"""scripts/bootstrap.sh on a node that has Python, pip and nothing else.
+
+`aws` is a stand-in that copies from a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, new_python
+
+# Knows `aws s3 cp --only-show-errors s3://BUCKET/KEY FILE`, as the script calls it.
+AWS = """#!/bin/bash
+[ "$1 $2 $3" = "s3 cp --only-show-errors" ] || { echo "unexpected: aws $*" >&2; exit 252; }
+exec /bin/cp "BUCKETS/${4#s3://}" "$5"
+"""
+
+
+class Node:
+    """A machine with a bucket next to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = new_python(folder / "venv")
+        self.bucket = folder / "buckets/team/wheels"
+        self.bucket.mkdir(parents=True)
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "aws").write_text(AWS.replace("BUCKETS", str(folder / "buckets")))
+        (programs / "aws").chmod(0o755)
+        self.path = f"{programs}:/usr/bin:/bin"
+
+    def put(self, wheel: Path) -> tuple[str, str]:
+        """Put a wheel into the bucket; its URI and sha256."""
+        shutil.copy(wheel, self.bucket)
+        return f"s3://team/wheels/{wheel.name}", hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+    def bootstrap(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        # No index answers on port 9: an installation that went to the network would fail.
+        environment = {"PATH": self.path, "HOME": str(self.folder), "PIP_INDEX_URL": "http://127.0.0.1:9/"}
+        return subprocess.run(
+            ["bash", REPOSITORY / "scripts/bootstrap.sh", *map(str, arguments)],
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
+
+    def has_rollshare(self) -> bool:
+        return (
+            subprocess.run([self.python, "-I", "-c", "import rollshare"], capture_output=True).returncode == 0
+        )
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def broken_wheel(folder: Path, module: str, tag: str = "py3-none-any") -> Path:
+    """Make a wheel named rollshare whose module is the given text."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"rollshare-9.9.9-{tag}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rollshare/__init__.py", module)
+        archive.writestr(
+            "rollshare-9.9.9.dist-info/METADATA", "Metadata-Version: 2.1\nName: rollshare\nVersion: 9.9.9\n"
+        )
+        archive.writestr(
+            "rollshare-9.9.9.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        )
+        archive.writestr("rollshare-9.9.9.dist-info/RECORD", "")
+    return path
+
+
+def test_installs_and_proves_it(node: Node, wheel: Path) -> None:
+    done = node.bootstrap(*node.put(wheel), node.python)
+    assert done.returncode == 0, done.stderr
+    assert "rollshare" in done.stdout
+    assert "works on Python" in done.stdout
+    assert node.has_rollshare()
+
+
+def test_again_is_harmless(node: Node, wheel: Path) -> None:
+    arguments = (*node.put(wheel), node.python)
+    assert [node.bootstrap(*arguments).returncode for _ in range(2)] == [0, 0]
+    assert node.has_rollshare()
+
+
+def test_mends_a_damaged_installation(node: Node, wheel: Path) -> None:
+    arguments = (*node.put(wheel), node.python)
+    node.bootstrap(*arguments)
+    site = next(node.folder.glob("venv/lib/python3*/site-packages/rollshare"))
+    next(site.glob("_rollshare*.so")).write_bytes(b"damaged")
+    assert not node.has_rollshare()
+    assert node.bootstrap(*arguments).returncode == 0
+    assert node.has_rollshare()
+
+
+def test_wrong_bytes(node: Node, wheel: Path) -> None:
+    uri, sha256 = node.put(wheel)
+    with open(node.bucket / wheel.name, "ab") as file:
+        file.write(b"x")
+    done = node.bootstrap(uri, sha256, node.python)
+    assert done.returncode == 65
+    assert f"expected {sha256}" in done.stderr
+    assert not node.has_rollshare()
+
+
+def test_no_wheel(node: Node) -> None:
+    done = node.bootstrap("s3://team/wheels/rollshare-1.whl", "0" * 64, node.python)
+    assert done.returncode == 66
+    assert "could not be fetched" in done.stderr
+
+
+def test_no_such_python(node: Node, wheel: Path) -> None:
+    done = node.bootstrap(*node.put(wheel), "/usr/bin/python2.4")
+    assert done.returncode == 69
+    assert "spark_python" in done.stderr
+
+
+def test_python_without_pip(node: Node, wheel: Path) -> None:
+    subprocess.run([node.python, "-m", "pip", "uninstall", "-qy", "pip"], check=True)
+    done = node.bootstrap(*node.put(wheel), node.python)
+    assert done.returncode == 69
+    assert "pip" in done.stderr
+
+
+def test_wheel_for_another_machine(node: Node) -> None:
+    wheel = broken_wheel(node.folder / "made", "", tag="cp39-abi3-manylinux_2_28_s390x")
+    done = node.bootstrap(*node.put(wheel), node.python)
+    assert done.returncode == 70
+    assert os.uname().machine in done.stderr
+
+
+@pytest.mark.parametrize("module", ["raise ImportError('no such symbol')", "__version__ = '9.9.9'"])
+def test_installed_but_not_working(node: Node, module: str) -> None:
+    wheel = broken_wheel(node.folder / "made", module)
+    done = node.bootstrap(*node.put(wheel), node.python)
+    assert done.returncode == 70
+    assert "does not work" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("s3://team/w.whl", "0" * 64),
+        ("team/w.whl", "0" * 64, "/usr/bin/python3"),
+        ("s3://team/w.whl", "0", "/usr/bin/python3"),
+    ],
+)
+def test_wrong_arguments(node: Node, arguments: tuple[str, ...]) -> None:
+    done = node.bootstrap(*arguments)
+    assert done.returncode == 64
+    assert "expected" in done.stderr or "has to be" in done.stderr

@@ -1,0 +1,258 @@
+"""The whole cycle of docs/aws.md against AWS on loopback: deploy, plan, submit, read the table, destroy.
+
+Everything is the real thing but AWS itself (emulator.py) and YARN (Spark runs in local mode): terraform
+and its provider, the make targets, the AWS CLI, bootstrap.sh, the wheel, Spark, jobs/transform.py. The
+tests are steps of one story, in this order.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow.parquet
+import pyspark
+import pytest
+from conftest import REGION, REPOSITORY, new_python, not_run
+
+BUCKET = "shares-of-a-team"
+
+# The provider's checks that ask services which no emulator has; everything else is as it is on AWS.
+OVERRIDE = """
+provider "aws" {
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+
+  default_tags {
+    tags = merge({ project = var.name }, var.tags)
+  }
+}
+"""
+
+
+class Account:
+    """A copy of this repository's cloud part, deployed to the emulator."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], wheel: Path) -> None:
+        self.wheel = wheel
+        self.folder = folder / "repository"
+        ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests")
+        for name in ["terraform", "scripts", "jobs"]:
+            shutil.copytree(REPOSITORY / name, self.folder / name, ignore=ignore)
+        (self.folder / "Makefile").write_text("include terraform/terraform.mk\n")
+        (self.folder / "terraform/emulator_override.tf").write_text(OVERRIDE)
+        self.python = new_python(folder / "node", packages=Path(pyspark.__file__).parents[1])
+        reference = new_python(folder / "reference")
+        subprocess.run([reference, "-m", "pip", "install", "-q", "--no-index", wheel], check=True)
+        self.export = folder / "export.parquet"
+        self.expected = expected(reference, self.export)
+        self.environment = environment | {
+            "ROLLSHARE_POLL_SECONDS": "2",
+            "TF_VAR_bucket_name": BUCKET,
+            "TF_VAR_wheel_dir": str(wheel.parent),
+            "TF_VAR_input_file": str(self.export),
+            # The nodes' Python is this machine's.
+            "TF_VAR_spark_python": str(self.python),
+        }
+        for name in ["ROLLSHARE_TF_MIRROR", "TF_CLI_CONFIG_FILE", "JAVA_HOME"]:
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600
+        )
+
+    def output(self, name: str) -> str:
+        return self.run("scripts/terraform.sh", "output", "-raw", name).stdout
+
+    def client(self, service: str) -> object:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="somebody",
+            aws_secret_access_key="something",
+        )
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        """Objects below a prefix, by the rest of their key."""
+        s3 = self.client("s3")
+        found = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return {
+            o["Key"].removeprefix(prefix): s3.get_object(Bucket=BUCKET, Key=o["Key"])["Body"].read()
+            for o in found
+        }
+
+
+def expected(python: Path, export: Path) -> list[tuple]:
+    """Make an export at `export`; its answer, computed on this machine by the wheel alone."""
+    script = """
+import json, sys
+import rollshare
+rollshare.sample(sys.argv[1], rows=200_000)
+print(json.dumps([list(row.values()) for row in rollshare.read_parquet(sys.argv[1]).to_dicts()]))
+"""
+    printed = subprocess.check_output([python, "-c", script, export], text=True)
+    return [tuple(row) for row in json.loads(printed)]
+
+
+def published(objects: dict[str, bytes]) -> list[tuple]:
+    """Rows of a published folder."""
+    parts = [content for key, content in sorted(objects.items()) if key.startswith("part-")]
+    assert len(parts) == 1, sorted(objects)
+    table = pyarrow.parquet.read_table(io.BytesIO(parts[0])).to_pydict()
+    return list(zip(*table.values()))
+
+
+@pytest.fixture(scope="module")
+def account(
+    terraform: Path,
+    java: None,
+    wheel: Path,
+    emulator: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Account]:
+    if not (REPOSITORY / "jobs/transform.py").exists():
+        not_run("jobs/transform.py is not there", "it comes with the Spark part")
+    return Account(tmp_path_factory.mktemp("account"), emulator, wheel)
+
+
+def test_deploy(account: Account) -> None:
+    done = account.run("make", "deploy", "ARGS=-auto-approve -no-color")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert account.output("cluster_id").startswith("j-")
+
+
+def test_second_plan_is_empty(account: Account) -> None:
+    done = account.run("scripts/terraform.sh", "plan", "-detailed-exitcode", "-no-color")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def test_objects_have_the_right_bytes(account: Account) -> None:
+    files = {
+        "jobs/transform.py": REPOSITORY / "jobs/transform.py",
+        "bootstrap/bootstrap.sh": REPOSITORY / "scripts/bootstrap.sh",
+        f"wheels/{account.wheel.name}": account.wheel,
+        "input/export.parquet": account.export,
+    }
+    found = {key: content for key, content in account.objects("").items() if not key.startswith("logs/")}
+    assert {key: hashlib.sha256(content).hexdigest() for key, content in found.items()} == {
+        key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()
+    }
+
+
+def test_bucket_policy_is_there(account: Account) -> None:
+    policy = json.loads(account.client("s3").get_bucket_policy(Bucket=BUCKET)["Policy"])
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["TlsOnly"]
+
+
+def test_bootstrap_has_installed_the_wheel(account: Account) -> None:
+    done = subprocess.run(
+        [account.python, "-I", "-c", "import rollshare; print(rollshare.__version__)"], capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_submit_publishes_the_right_table(account: Account) -> None:
+    done = account.run("make", "submit")
+    assert done.returncode == 0, done.stdout + done.stderr + logs(account)
+    objects = account.objects("output/share/")
+    assert "_SUCCESS" in objects
+    assert published(objects) == account.expected
+
+
+def test_a_bad_export_leaves_the_table(account: Account) -> None:
+    before = account.objects("output/share/")
+    s3 = account.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="input/second.parquet", Body=account.export.read_bytes()[:-1000])
+    try:
+        done = account.run("make", "submit")
+    finally:
+        s3.delete_object(Bucket=BUCKET, Key="input/second.parquet")
+    assert done.returncode != 0
+    assert "The table was left as it was" in done.stderr
+    assert "second.parquet" in logs(account), "the log has to name the bad file"
+    assert account.objects("output/share/") == before
+
+
+def test_the_real_export(account: Account) -> None:
+    folder = os.environ.get("ROLLSHARE_REAL_EXPORT")
+    if folder is None:
+        not_run("the real export", "set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers")
+    export = next(Path(folder).glob("*.parquet"))
+    s3 = account.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="input/real/export.parquet", Body=export.read_bytes())
+    command = (
+        account.output("add_steps_command")
+        .replace("/input/,", "/input/real/,")
+        .replace("/output/share/", "/output/real/")
+    )
+    added = subprocess.run(["sh", "-c", command], env=account.environment, capture_output=True, text=True)
+    assert added.returncode == 0, added.stderr
+    step = added.stdout.strip()
+    command = [
+        "aws",
+        "emr",
+        "wait",
+        "step-complete",
+        "--cluster-id",
+        account.output("cluster_id"),
+        "--step-id",
+        step,
+    ]
+    assert account.run(*command).returncode == 0, logs(account)
+    with open(Path(folder, "expected_iso.csv"), newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        answer = [(int(y), int(w), c, float(s) if s else None) for y, w, c, s in reader]
+    assert published(account.objects("output/real/")) == answer
+
+
+def test_destroy_keeps_the_data(account: Account) -> None:
+    before = account.objects("output/")
+    done = account.run("make", "destroy", "ARGS=-auto-approve -no-color")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert account.objects("output/") == before
+    states = [cluster["Status"]["State"] for cluster in account.client("emr").list_clusters()["Clusters"]]
+    assert states == ["TERMINATED"]
+    assert all(vpc["IsDefault"] for vpc in account.client("ec2").describe_vpcs()["Vpcs"])
+
+
+def test_destroy_with_data_leaves_nothing(account: Account) -> None:
+    done = account.run("make", "destroy", "DELETE_DATA=yes", "ARGS=-auto-approve -no-color")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert account.run("scripts/terraform.sh", "state", "list").stdout == ""
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    iam, emr, ec2 = account.client("iam"), account.client("emr"), account.client("ec2")
+    assert iam.list_roles()["Roles"] == []
+    assert iam.list_instance_profiles()["InstanceProfiles"] == []
+    assert iam.list_policies(Scope="Local")["Policies"] == []
+    assert {group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]} <= {"default"}
+    assert not ec2.describe_key_pairs()["KeyPairs"]
+    assert all(
+        i["State"]["Name"] == "terminated"
+        for r in ec2.describe_instances()["Reservations"]
+        for i in r["Instances"]
+    )
+    assert (
+        emr.list_clusters(ClusterStates=["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"])["Clusters"] == []
+    )
+
+
+def logs(account: Account) -> str:
+    """What bootstrap actions and steps have printed."""
+    return "\n".join(
+        f"{key}:\n{gzip.decompress(content).decode()[-4000:]}"
+        for key, content in account.objects("logs/").items()
+    )
