@@ -14,6 +14,7 @@
 //! | [`window`] | rolling windows by prefix sums |
 //! | [`table`] | the share table and the statistics beside the share |
 //! | [`checks`] | what rows and table have to be like before they are published |
+//! | [`state`] | what unchanged files sum to, kept from run to run |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
 //! | [`cli`] | the program |
 //!
@@ -37,6 +38,7 @@ pub mod publish;
 mod python;
 pub mod sample;
 pub mod scan;
+pub mod state;
 pub mod storage;
 pub mod table;
 pub mod window;

@@ -1,6 +1,6 @@
 //! A partial aggregate: what some rows sum to, ready to be merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dense::{CHANNELS, overflow};
@@ -76,50 +76,54 @@ impl Partial {
     /// `Data` when the value types differ, `TooLarge` when a sum or the grid
     /// grows past what can be held.
     pub fn merge(self, other: Partial) -> Result<Partial> {
-        let value_type = match (self.value_type, other.value_type) {
-            (Some(a), Some(b)) if a != b => {
-                return Err(
-                    Error::data(format!("values of type {b}")).expected(format!("{a}, as in the other part"))
-                );
-            }
-            (a, b) => a.or(b),
-        };
-        if self.groups.is_empty() && self.times.is_empty() && self.dates.is_none() {
-            let mut merged = Partial { value_type, ..other };
-            merged.account.merge(&self.account);
-            return Ok(merged);
+        Partial::merge_all(vec![self, other])
+    }
+
+    /// Adds up many parts, each in the time that its own sums take.
+    ///
+    /// # Errors
+    /// As of [`Partial::merge`].
+    pub fn merge_all(parts: Vec<Partial>) -> Result<Partial> {
+        let mut whole = Partial::default();
+        for part in &parts {
+            whole.value_type = match (whole.value_type, part.value_type) {
+                (Some(a), Some(b)) if a != b => {
+                    return Err(Error::data(format!("values of type {b}"))
+                        .expected(format!("{a}, as in the other part")));
+                }
+                (a, b) => a.or(b),
+            };
+            whole.account.merge(&part.account);
+            whole.dates = match (whole.dates, part.dates) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (a, b) => a.or(b),
+            };
         }
-        let groups = union(&self.groups, &other.groups);
-        let times = union(&self.times, &other.times);
-        let points = groups.len().saturating_mul(times.len());
+        let with_sums = |part: &Partial| !part.groups.is_empty() || !part.times.is_empty();
+        let mut summed: Vec<Partial> = parts.into_iter().filter(with_sums).collect();
+        if summed.len() < 2 {
+            let Partial { value_type, account, dates, .. } = whole;
+            return Ok(Partial { value_type, account, dates, ..summed.pop().unwrap_or_default() });
+        }
+        whole.groups = union(summed.iter().map(|part| part.groups.as_slice()));
+        whole.times = union(summed.iter().map(|part| part.times.as_slice()));
+        let points = whole.groups.len().saturating_mul(whole.times.len());
         if points > CELLS_MAX {
             return Err(Error::too_large(format!(
                 "{} countries over {} points in time",
-                groups.len(),
-                times.len()
+                whole.groups.len(),
+                whole.times.len()
             ))
             .expected(format!("at most {CELLS_MAX} pairs of the two"))
             .advice("Check the country and week columns, or read fewer files at once"));
         }
-        let mut account = self.account;
-        account.merge(&other.account);
-        let mut merged = Partial {
-            account,
-            value_type,
-            kept: vec![false; groups.len()],
-            cells: vec![0; points * CHANNELS],
-            present: vec![false; points],
-            dates: match (self.dates, other.dates) {
-                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-                (a, b) => a.or(b),
-            },
-            groups,
-            times,
-            extras: BTreeMap::new(),
-        };
-        merged.fold(&self)?;
-        merged.fold(&other)?;
-        Ok(merged)
+        whole.kept = vec![false; whole.groups.len()];
+        whole.cells = vec![0; points * CHANNELS];
+        whole.present = vec![false; points];
+        for part in &summed {
+            whole.fold(part)?;
+        }
+        Ok(whole)
     }
 
     /// Whether lengths and orders are those that the methods here rely on; for a
@@ -172,12 +176,10 @@ impl Partial {
     }
 }
 
-/// The sorted union of two sorted lists.
-fn union<T: Ord + Clone>(a: &[T], b: &[T]) -> Vec<T> {
-    let mut all: Vec<T> = a.iter().chain(b).cloned().collect();
-    all.sort();
-    all.dedup();
-    all
+/// The sorted union of sorted lists.
+fn union<'a, T: Ord + Clone + 'a>(lists: impl Iterator<Item = &'a [T]>) -> Vec<T> {
+    let all: BTreeSet<&T> = lists.flatten().collect();
+    all.into_iter().cloned().collect()
 }
 
 /// Where each of `part` stands in `whole`; both sorted, `whole` holds all of them.

@@ -85,6 +85,19 @@ pub struct Profile {
     pub phases: Vec<(&'static str, Duration)>,
 }
 
+impl Profile {
+    /// Adds what another scan has cost, but for its phases.
+    fn merge(&mut self, mut other: Profile) {
+        self.files += other.files;
+        self.file_bytes += other.file_bytes;
+        self.bytes_read += other.bytes_read;
+        self.bytes_decompressed += other.bytes_decompressed;
+        self.pages_read += other.pages_read;
+        self.pages_skipped += other.pages_skipped;
+        self.row_groups.append(&mut other.row_groups);
+    }
+}
+
 /// The path that a row group took.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct RowGroupProfile {
@@ -135,6 +148,86 @@ pub fn scan(
     })
 }
 
+/// A file that was summed by an earlier scan, for [`scan_each`].
+pub struct Known<'k> {
+    /// Its place among all files.
+    pub at: usize,
+    /// Its name.
+    pub name: &'k std::sync::Arc<str>,
+    /// What it sums to.
+    pub value_type: Option<ValueType>,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// As [`scan`], with the sums of each file by itself. `inputs` come with their place
+/// among all files; `known` are the others, so that value types are held against one
+/// another as [`scan`] of all would.
+///
+/// # Errors
+/// As of [`scan`].
+pub fn scan_each(
+    job: &Job,
+    inputs: &[(usize, &Input)],
+    known: &[Known<'_>],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(Vec<Partial>, Profile)> {
+    let job = job.clone().validated()?;
+    let start = Instant::now();
+    let run = || -> Result<(Vec<Partial>, Profile)> {
+        let plans: Vec<Result<FilePlan<'_>>> =
+            inputs.par_iter().map(|(_, input)| FilePlan::open(&job, input)).collect();
+        let plans: Vec<FilePlan<'_>> = plans.into_iter().collect::<Result<_>>()?;
+        let mut typed: Vec<(usize, Typed<'_>)> =
+            plans.iter().zip(inputs).map(|(plan, (at, _))| (*at, Typed::of(plan))).collect();
+        typed.extend(known.iter().filter_map(|known| {
+            let value_type = known.value_type?;
+            Some((known.at, Typed { name: known.name, value_type, rows: known.rows }))
+        }));
+        typed.sort_by_key(|(at, _)| *at);
+        same_types(typed.iter().map(|(_, typed)| typed))?;
+        progress.total(plans.iter().map(needed_bytes).sum());
+        let opened = start.elapsed();
+        let progress = Within(progress);
+        let one = |plan: &FilePlan<'_>, parallel| {
+            Scan::new(&job, std::slice::from_ref(plan), options, &progress, Instant::now()).finish(parallel)
+        };
+        // Small files side by side, then each large one on all threads.
+        let large = |plan: &FilePlan<'_>| plan.meta.rows > SEQUENTIAL_ROWS;
+        let small: Vec<Option<Result<(Partial, Profile)>>> =
+            plans.par_iter().map(|plan| (!large(plan)).then(|| one(plan, false))).collect();
+        let mut profile = Profile::default();
+        let mut parts = Vec::with_capacity(plans.len());
+        for (plan, done) in plans.iter().zip(small) {
+            let (part, cost) = done.unwrap_or_else(|| one(plan, true))?;
+            parts.push(part);
+            profile.merge(cost);
+        }
+        profile.phases = vec![("open", opened), ("scan", start.elapsed() - opened)];
+        Ok((parts, profile))
+    };
+    match inputs {
+        [] => Ok((Vec::new(), Profile::default())),
+        // As `scan` does, one file of a few rows goes without a pool.
+        [_] if options.threads == Some(1) => run(),
+        _ => pool(options.threads.unwrap_or(0))?.install(run),
+    }
+}
+
+/// Passes everything on but the total, which was told for all files together.
+struct Within<'p>(&'p dyn Progress);
+
+impl Progress for Within<'_> {
+    fn advance(&self, bytes: u64) {
+        self.0.advance(bytes);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+}
+
 pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -152,22 +245,42 @@ fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<FilePlan<'a>>> {
         inputs.par_iter().map(open).collect()
     };
     let plans: Vec<FilePlan<'_>> = plans.into_iter().collect::<Result<_>>()?;
-    if let Some((first, rest)) = plans.split_first() {
-        for other in rest {
-            same_type(first, other)?;
-        }
-    }
+    let typed: Vec<Typed<'_>> = plans.iter().map(Typed::of).collect();
+    same_types(typed.iter())?;
     Ok(plans)
 }
 
-fn same_type(first: &FilePlan<'_>, other: &FilePlan<'_>) -> Result<()> {
-    if first.value_type == other.value_type || other.meta.rows == 0 && other.value_type == ValueType::Null {
-        return Ok(());
+/// A file and the type of its values.
+struct Typed<'t> {
+    name: &'t std::sync::Arc<str>,
+    value_type: ValueType,
+    rows: u64,
+}
+
+impl<'t> Typed<'t> {
+    fn of(plan: &FilePlan<'t>) -> Self {
+        Typed { name: plan.input.object.name(), value_type: plan.value_type, rows: plan.meta.rows }
     }
-    Err(Error::data(format!("values of type {}", other.value_type))
-        .expected(format!("{}, as in {}", first.value_type, first.input.object.name()))
-        .advice("Export all files with one type, or read them in separate runs")
-        .in_file(other.input.object.name()))
+}
+
+/// Fails unless all files have values of the first one's type.
+fn same_types<'t>(mut files: impl Iterator<Item = &'t Typed<'t>>) -> Result<()> {
+    let Some(first) = files.next() else { return Ok(()) };
+    let fits = |other: &&Typed<'_>| {
+        first.value_type == other.value_type || other.rows == 0 && other.value_type == ValueType::Null
+    };
+    match files.find(|other| !fits(other)) {
+        None => Ok(()),
+        Some(other) => Err(Error::data(format!("values of type {}", other.value_type))
+            .expected(format!("{}, as in {}", first.value_type, first.name))
+            .advice("Export all files with one type, or read them in separate runs")
+            .in_file(other.name)),
+    }
+}
+
+/// Stored bytes of the column chunks that the job needs.
+fn needed_bytes(plan: &FilePlan<'_>) -> u64 {
+    plan.meta.row_groups.iter().map(|row_group| plan.needed_bytes(row_group)).sum()
 }
 
 /// A row group to scan.
@@ -236,8 +349,7 @@ impl<'s> Scan<'s> {
             .zip(0..)
             .map(|((plan, row_group, rows), order)| Piece { order, plan, row_group, rows })
             .collect();
-        let bytes = |p: &FilePlan<'_>| p.meta.row_groups.iter().map(|rg| p.needed_bytes(rg)).sum::<u64>();
-        self.progress.total(self.plans.iter().map(bytes).sum());
+        self.progress.total(self.plans.iter().map(needed_bytes).sum());
         if parallel {
             // Largest first: no thread is left with a long piece at the end.
             pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.rows), piece.order));
@@ -352,14 +464,15 @@ impl<'s> Scan<'s> {
             row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
             ..Profile::default()
         };
-        let mut partial =
-            Partial { value_type: self.plans.first().map(|p| p.value_type), ..Partial::default() };
+        let mut parts =
+            vec![Partial { value_type: self.plans.first().map(|p| p.value_type), ..Partial::default() }];
         for worker in self.workers.into_inner().map_err(|_| lost())? {
             profile.bytes_read += worker.cost.bytes_read;
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
-            partial = partial.merge(worker.dense.into_partial()?)?;
+            parts.push(worker.dense.into_partial()?);
         }
+        let mut partial = Partial::merge_all(parts)?;
         // A page across the border of two tasks is opened by both.
         profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
         // The account is held against the footers, not against what tasks met.

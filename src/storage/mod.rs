@@ -16,5 +16,5 @@ pub mod source;
 pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
-pub use folder::{Entry, Folder, folder};
+pub use folder::{Entry, Folder, LocalFolder, folder};
 pub use object::{LocalFile, MemoryObject, Object, Stamp};

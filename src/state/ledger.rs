@@ -1,0 +1,191 @@
+//! The file of a state.
+//!
+//! ```text
+//! magic | head: length, digest, bytes | total: length, digest, bytes | parts
+//! ```
+//!
+//! The head says of which question this is, and lists the files with their stamps and where the sums of each lie among the
+//! parts, each with a digest of its own. Usually nobody looks at the parts: they are
+//! for the day on which a file has changed or gone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::{digest, footer, settled};
+use crate::grid::Partial;
+use crate::ids::values::ValueType;
+use crate::storage::{Input, Stamp};
+use crate::{Error, Result};
+
+/// The number counts versions of the format and of what sums mean.
+const MAGIC: &[u8] = b"rollshare state 1\n";
+
+/// What the state knows of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    name: Arc<str>,
+    pub(super) stamp: Stamp,
+    /// Whether a change to the file after it was read is sure to show in its stamp.
+    pub(super) settled: bool,
+    /// Digest of the file's end.
+    pub(super) footer: Option<u64>,
+    pub(super) partitions: Vec<(String, Option<String>)>,
+    pub(super) value_type: Option<ValueType>,
+    pub(super) rows: u64,
+    /// Where its sums lie among the parts.
+    at: u64,
+    len: u64,
+    digest: u64,
+    /// Its sums, until they are written.
+    #[serde(skip)]
+    sums: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// A file that was read in a run which began at `listed`; `None` where nothing
+    /// tells its versions apart.
+    pub(super) fn new(input: &Input, part: &Partial, listed: i64) -> Result<Option<Entry>> {
+        let Some(stamp) = input.object.stamp() else { return Ok(None) };
+        let sums = encode(part)?;
+        Ok(Some(Entry {
+            name: input.object.name().clone(),
+            settled: settled(&stamp, listed),
+            // Only where it will be asked for: it takes a read.
+            footer: if stamp.version.is_none() { footer(input.object.as_ref()) } else { None },
+            stamp,
+            partitions: input.partitions.clone(),
+            value_type: part.value_type,
+            rows: part.account.rows,
+            at: 0,
+            len: 0,
+            digest: digest(&sums),
+            sums: Some(sums),
+        }))
+    }
+}
+
+/// The file of a state, parsed.
+#[derive(Default)]
+pub(super) struct Ledger {
+    entries: Vec<Entry>,
+    by_name: HashMap<Arc<str>, usize>,
+    bytes: Vec<u8>,
+    total: std::ops::Range<usize>,
+    /// Where the parts begin.
+    parts: usize,
+}
+
+impl Ledger {
+    /// Reads the bytes of a state; the error says what is wrong with them.
+    pub(super) fn parse(bytes: Vec<u8>, question: &str) -> std::result::Result<Self, &'static str> {
+        if !bytes.starts_with(MAGIC) {
+            return Err("not a state of this version");
+        }
+        let head = block(&bytes, MAGIC.len()).ok_or("the state is cut short")?;
+        let body = checked(&bytes, &head).ok_or("the state is damaged")?;
+        let (of, entries): (String, Vec<Entry>) =
+            postcard::from_bytes(body).map_err(|_| "the state is damaged")?;
+        if of != question {
+            return Err("the state of another question");
+        }
+        let total = block(&bytes, head.end).ok_or("the state is cut short")?;
+        let by_name = entries.iter().zip(0..).map(|(entry, at)| (entry.name.clone(), at)).collect();
+        Ok(Ledger { entries, by_name, parts: total.end, total: head.end..total.end, bytes })
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What is known of the file called `name`.
+    pub(super) fn entry(&self, name: &Arc<str>) -> Option<&Entry> {
+        self.by_name.get(name).and_then(|at| self.entries.get(*at))
+    }
+
+    /// The sums of all entries together; `None` where they are damaged, or not of all.
+    pub(super) fn total(&self) -> Option<Partial> {
+        decode(checked(&self.bytes, &self.total)?)
+    }
+
+    /// The sums of one entry; `None` where they are damaged.
+    pub(super) fn part(&self, entry: &Entry) -> Option<Partial> {
+        let sums = self.stored(entry)?;
+        let part = (digest(sums) == entry.digest).then(|| decode(sums)).flatten()?;
+        (part.account.rows == entry.rows && part.value_type == entry.value_type).then_some(part)
+    }
+
+    fn stored(&self, entry: &Entry) -> Option<&[u8]> {
+        let start = self.parts.checked_add(usize::try_from(entry.at).ok()?)?;
+        let end = start.checked_add(usize::try_from(entry.len).ok()?)?;
+        self.bytes.get(start..end)
+    }
+
+    /// The bytes of the state that comes after, of the files of `known` in their order:
+    /// those that are known are carried over, the others are `fresh`.
+    pub(super) fn next(
+        &self,
+        question: &str,
+        known: &[Option<&Entry>],
+        fresh: Vec<Option<Entry>>,
+        total: &Partial,
+    ) -> Result<Vec<u8>> {
+        let mut fresh = fresh.into_iter();
+        let mut entries = Vec::with_capacity(known.len());
+        let mut parts = Vec::new();
+        for entry in known {
+            let entry = match entry {
+                Some(entry) => {
+                    let mut entry = (*entry).clone();
+                    // A damaged part is carried over as nothing, which no digest fits.
+                    entry.sums = Some(self.stored(&entry).unwrap_or_default().to_owned());
+                    Some(entry)
+                }
+                None => fresh.next().flatten(),
+            };
+            if let Some(mut entry) = entry {
+                let sums = entry.sums.take().unwrap_or_default();
+                (entry.at, entry.len) = (parts.len() as u64, sums.len() as u64);
+                parts.extend_from_slice(&sums);
+                entries.push(entry);
+            }
+        }
+        let head = postcard::to_allocvec(&(question, &entries)).map_err(unserialised)?;
+        let total = if entries.len() == known.len() { encode(total)? } else { Vec::new() };
+        let mut bytes = MAGIC.to_vec();
+        for block in [&head, &total] {
+            bytes.extend_from_slice(&(block.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(&digest(block).to_le_bytes());
+            bytes.extend_from_slice(block);
+        }
+        bytes.append(&mut parts);
+        Ok(bytes)
+    }
+}
+
+/// A block at `at` with its length and digest.
+fn block(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+    let (len, _) = bytes.get(at..)?.split_first_chunk::<8>()?;
+    let end = at.checked_add(16)?.checked_add(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
+    (end <= bytes.len()).then_some(at..end)
+}
+
+/// The content of a block, if its digest fits.
+fn checked<'b>(bytes: &'b [u8], block: &std::ops::Range<usize>) -> Option<&'b [u8]> {
+    let (said, content) = bytes.get(block.clone())?.get(8..)?.split_first_chunk::<8>()?;
+    (digest(content) == u64::from_le_bytes(*said)).then_some(content)
+}
+
+fn encode(part: &Partial) -> Result<Vec<u8>> {
+    postcard::to_allocvec(part).map_err(unserialised)
+}
+
+fn decode(bytes: &[u8]) -> Option<Partial> {
+    let part: Partial = postcard::from_bytes(bytes).ok()?;
+    part.check().is_ok().then_some(part)
+}
+
+fn unserialised(error: postcard::Error) -> Error {
+    Error::internal(format!("cannot serialise the state: {error}"))
+}

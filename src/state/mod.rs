@@ -1,0 +1,182 @@
+//! A day at a time: what unchanged files sum to is kept from run to run.
+//!
+//! ```text
+//! for each file of the run, in order:
+//!     its stamp is the one that the state has -> its sums are known
+//!     else                                   -> it is scanned, by itself
+//! all known, nothing gone  -> start from the total that the state has
+//! else                     -> add up the parts of the files that are known
+//! add what was scanned; write the state anew, whole
+//! ```
+//!
+//! Sums merge exactly in any order, so the answer's bytes are those of a run without
+//! state. What is kept is a cache: it can be deleted at any time, and whatever about it
+//! is damaged, foreign or of another version is left aside and made again.
+//!
+//! - [`ledger`]: the file of a state: its parts, their checks, reading and writing.
+//! - [`mod@key`]: what tells one question from another, and one version of a file from
+//!   the next.
+
+mod key;
+mod ledger;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ledger::{Entry, Ledger};
+
+use crate::grid::Partial;
+use crate::scan::{self, Known, Options, Profile, Progress};
+use crate::storage::{Folder, Input};
+use crate::{Job, Result};
+
+/// What the state has saved, and what was wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Reuse {
+    /// Files whose sums were known.
+    pub files: usize,
+    /// Rows of these files.
+    pub rows: u64,
+    /// Files that are new since the last run with this state.
+    pub new: usize,
+    /// Files that have changed since then.
+    pub changed: usize,
+    /// Files that had changed a moment before they were read: they are read again, since
+    /// another change in that moment would not show.
+    pub unsettled: usize,
+    /// Files that are gone since then.
+    pub vanished: usize,
+    /// What a person should know of the state.
+    pub notes: Vec<String>,
+}
+
+/// Sums `inputs` as [`scan::scan`] does, reading only those that `state` does not
+/// know; then `state` knows them all. `sources` are the inputs as the user named them:
+/// each question to each list of sources has a file of its own in the state.
+///
+/// # Errors
+/// As of [`scan::scan`]. A state that cannot be read or written is a note, not an error.
+pub fn scan(
+    job: &Job,
+    sources: &[String],
+    inputs: &[Input],
+    options: &Options,
+    progress: &dyn Progress,
+    state: &dyn Folder,
+) -> Result<(Partial, Profile, Reuse)> {
+    let job = job.clone().validated()?;
+    let started = Instant::now();
+    let listed = now();
+    let mut reuse = Reuse::default();
+    let question = key::question(&job, sources)?;
+    let name = key::file_name(&question);
+    let ledger = match state.read(&name) {
+        Ok(Some(bytes)) => Ledger::parse(bytes, &question).unwrap_or_else(|why| {
+            reuse.notes.push(format!("{}: {why}; all files are read", state.place(&name)));
+            Ledger::default()
+        }),
+        Ok(None) => Ledger::default(),
+        Err(error) => {
+            reuse.notes.push(format!("the state cannot be read, all files are read: {error}"));
+            Ledger::default()
+        }
+    };
+
+    let mut known: Vec<Option<&Entry>> = Vec::with_capacity(inputs.len());
+    let mut met = 0;
+    for input in inputs {
+        let entry = ledger.entry(input.object.name());
+        met += usize::from(entry.is_some());
+        let same = entry.filter(|entry| key::unchanged(entry, input));
+        reuse.changed += usize::from(entry.is_some() && same.is_none());
+        reuse.unsettled += usize::from(same.is_some_and(|entry| !entry.settled));
+        known.push(same.filter(|entry| entry.settled));
+    }
+    reuse.new = inputs.len() - met;
+    reuse.vanished = ledger.entries().len() - met;
+    let sums = known_sums(&ledger, &mut known, &mut reuse);
+    let loaded = started.elapsed();
+
+    let unknown = |(at, input)| known.get(at).is_some_and(Option::is_none).then_some((at, input));
+    let read: Vec<(usize, &Input)> = inputs.iter().enumerate().filter_map(unknown).collect();
+    let others: Vec<Known<'_>> = (inputs.iter().enumerate().zip(&known))
+        .filter_map(|((at, input), entry)| {
+            let entry = (*entry)?;
+            let name = input.object.name();
+            Some(Known { at, name, value_type: entry.value_type, rows: entry.rows })
+        })
+        .collect();
+    let (parts, mut profile) = scan::scan_each(&job, &read, &others, options, progress)?;
+
+    let merging = Instant::now();
+    reuse.files = others.len();
+    reuse.rows = others.iter().map(|known| known.rows).sum();
+    // The type is that of the first file, read or known, as without state.
+    let first = Partial {
+        value_type: known.first().and_then(|first| match first {
+            Some(entry) => entry.value_type,
+            None => parts.first().and_then(|part| part.value_type),
+        }),
+        ..Partial::default()
+    };
+    let mut fresh = Vec::with_capacity(parts.len());
+    for ((_, input), part) in read.iter().zip(&parts) {
+        fresh.push(Entry::new(input, part, listed)?);
+    }
+    let untyped = |part: Partial| Partial { value_type: None, ..part };
+    let total =
+        Partial::merge_all([first, sums].into_iter().chain(parts.into_iter().map(untyped)).collect())?;
+    total.account.check()?;
+    if !read.is_empty() || reuse.vanished > 0 {
+        let written =
+            ledger.next(&question, &known, fresh, &total).and_then(|bytes| state.write(&name, &bytes));
+        if let Err(error) = written {
+            reuse.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
+        }
+    }
+    profile.phases.insert(0, ("state", loaded));
+    profile.phases.push(("merge", merging.elapsed()));
+    Ok((total, profile, reuse))
+}
+
+/// The sums of the files that are known. Where that takes their parts, a file whose part
+/// is damaged is known no longer.
+fn known_sums(ledger: &Ledger, known: &mut [Option<&Entry>], reuse: &mut Reuse) -> Partial {
+    let untyped = |part: Partial| Partial { value_type: None, ..part };
+    if known.iter().flatten().count() == ledger.entries().len() {
+        match ledger.total() {
+            Some(total) => return untyped(total),
+            None if ledger.entries().is_empty() => return Partial::default(),
+            None => {}
+        }
+    }
+    let mut parts = Vec::with_capacity(known.len());
+    let mut damaged = 0usize;
+    for slot in known.iter_mut() {
+        let Some(entry) = *slot else { continue };
+        match ledger.part(entry) {
+            Some(part) => parts.push(untyped(part)),
+            None => {
+                damaged += 1;
+                *slot = None;
+            }
+        }
+    }
+    let sums = Partial::merge_all(parts).unwrap_or_else(|_| {
+        // What the state has cannot be added up: none of it is used.
+        damaged += known.iter().flatten().count();
+        known.fill(None);
+        Partial::default()
+    });
+    if damaged > 0 {
+        reuse.notes.push(format!("{damaged} damaged entries in the state; their files are read again"));
+    }
+    sums
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,257 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::borrow::Cow;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::sample::{self, Layout};
+use crate::scan::Silent;
+use crate::storage::{LocalFolder, Object, Stamp, discover};
+use crate::{Error, Semantics};
+
+/// Waits until a change to the files that are there would show.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(60));
+}
+
+fn export(path: &Path, rows: u64, seed: u64) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let options = sample::Options { rows, layout: Layout::Export, seed };
+    sample::write(&options, path, &Silent).unwrap();
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+    job: Job,
+}
+
+impl Place {
+    fn new() -> Self {
+        Place { dir: tempfile::tempdir().unwrap(), job: Job::default() }
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("exports").join(name)
+    }
+
+    fn state(&self) -> LocalFolder {
+        LocalFolder::new(self.dir.path().join("state"))
+    }
+
+    fn sources(&self) -> Vec<String> {
+        vec![self.file("").to_str().unwrap().to_owned()]
+    }
+
+    /// With state; held against a run without.
+    fn run(&self) -> (Profile, Reuse) {
+        let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
+        let options = Options { threads: Some(2), ..Options::default() };
+        let (with, profile, reuse) =
+            scan(&self.job, &self.sources(), &inputs, &options, &Silent, &self.state()).unwrap();
+        let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
+        let (without, _) = scan::scan(&self.job, &inputs, &options, &Silent).unwrap();
+        assert_eq!(with, without);
+        (profile, reuse)
+    }
+
+    fn state_file(&self) -> std::path::PathBuf {
+        let mut files = fs::read_dir(self.dir.path().join("state")).unwrap();
+        files.next().unwrap().unwrap().path()
+    }
+}
+
+fn counts(reuse: &Reuse) -> [usize; 5] {
+    [reuse.files, reuse.new, reuse.changed, reuse.unsettled, reuse.vanished]
+}
+
+#[test]
+fn only_what_is_new_or_changed_is_read() {
+    for semantics in [Semantics::Iso, Semantics::Legacy] {
+        let mut place = Place::new();
+        place.job.semantics = semantics;
+        for (n, name) in ["a.parquet", "b.parquet", "c.parquet"].into_iter().enumerate() {
+            export(&place.file(name), 3000, n as u64 + 1);
+        }
+        settle();
+        assert_eq!(counts(&place.run().1), [0, 3, 0, 0, 0]);
+        let (profile, reuse) = place.run();
+        assert_eq!((counts(&reuse), reuse.rows), ([3, 0, 0, 0, 0], 9000));
+        assert_eq!((profile.files, profile.bytes_read), (0, 0));
+
+        export(&place.file("d.parquet"), 200_000, 9);
+        settle();
+        let (profile, reuse) = place.run();
+        assert_eq!((counts(&reuse), profile.files), ([3, 1, 0, 0, 0], 1));
+        assert_eq!(reuse.notes, Vec::<String>::new());
+
+        // Changed in place, gone, and new under an old name.
+        export(&place.file("b.parquet"), 3000, 77);
+        fs::remove_file(place.file("c.parquet")).unwrap();
+        settle();
+        assert_eq!(counts(&place.run().1), [2, 0, 1, 0, 1]);
+        fs::rename(place.file("a.parquet"), place.file("c.parquet")).unwrap();
+        settle();
+        assert_eq!(counts(&place.run().1), [2, 1, 0, 0, 1]);
+        assert_eq!(counts(&place.run().1), [3, 0, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn a_file_replaced_within_its_time_and_length_is_noticed() {
+    let place = Place::new();
+    export(&place.file("a.parquet"), 3000, 1);
+    settle();
+    place.run();
+    let time = fs::metadata(place.file("a.parquet")).unwrap().modified().unwrap();
+    let mut bytes = fs::read(place.file("a.parquet")).unwrap();
+    // The dictionary of the countries lies in the file as it is: another country, no other change.
+    let at = bytes.windows(2).position(|w| w == b"FR").unwrap();
+    bytes[at..at + 2].copy_from_slice(b"ES");
+    fs::write(place.file("a.parquet"), &bytes).unwrap();
+    fs::File::options().write(true).open(place.file("a.parquet")).unwrap().set_modified(time).unwrap();
+    settle();
+    assert_eq!(counts(&place.run().1), [0, 0, 1, 0, 0]);
+}
+
+#[test]
+fn a_file_that_was_just_written_is_read_again() {
+    let place = Place::new();
+    export(&place.file("a.parquet"), 100, 1);
+    // Written after the run had begun, as far as the clock can tell.
+    let inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
+    let part = scan::scan(&place.job, &inputs, &Options::default(), &Silent).unwrap().0;
+    let stamp = inputs[0].object.stamp().unwrap();
+    let listed = |after| stamp.ticked.unwrap() + after;
+    assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().settled);
+    assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().settled);
+    assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().settled);
+    let coarse = Stamp { ticked: Some(5_000_000_000), ..stamp };
+    assert!(!key::settled(&coarse, 6_000_000_000));
+    assert!(key::settled(&coarse, 7_200_000_000));
+}
+
+#[test]
+fn the_settings_that_change_sums_have_a_state_each() {
+    let mut place = Place::new();
+    export(&place.file("a.parquet"), 3000, 1);
+    settle();
+    place.run();
+    place.job.windows = vec![4, 13];
+    place.job.details = true;
+    assert_eq!(counts(&place.run().1), [1, 0, 0, 0, 0]);
+    place.job.organic = vec!["Email".into()];
+    assert_eq!(counts(&place.run().1), [0, 1, 0, 0, 0]);
+    place.job.organic = Job::default().organic;
+    assert_eq!(counts(&place.run().1), [1, 0, 0, 0, 0]);
+    // The state of one question under the name of another.
+    let of = |job: &Job| {
+        place.dir.path().join("state").join(key::file_name(&key::question(job, &place.sources()).unwrap()))
+    };
+    let other = Job { os_total: "ios".into(), ..place.job.clone() };
+    fs::copy(of(&place.job), of(&other)).unwrap();
+    place.job = other;
+    let (_, reuse) = place.run();
+    assert_eq!(counts(&reuse), [0, 1, 0, 0, 0]);
+    assert!(reuse.notes[0].contains("another question"), "{:?}", reuse.notes);
+}
+
+#[test]
+fn a_damaged_state_is_never_trusted() {
+    let place = Place::new();
+    export(&place.file("a.parquet"), 600, 1);
+    export(&place.file("b.parquet"), 600, 2);
+    settle();
+    place.run();
+    let sound = fs::read(place.state_file()).unwrap();
+    let path = place.state_file();
+    let step = (sound.len() / 150).max(1);
+    for at in (0..sound.len()).step_by(step) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&path, &bytes).unwrap();
+        place.run();
+        // A part may be damaged without anybody looking at it; with a file gone, they look.
+        fs::write(&path, &bytes).unwrap();
+        let gone = place.dir.path().join("gone.parquet");
+        fs::rename(place.file("b.parquet"), &gone).unwrap();
+        place.run();
+        fs::rename(&gone, place.file("b.parquet")).unwrap();
+    }
+    for len in (0..sound.len()).step_by(step) {
+        fs::write(&path, &sound[..len]).unwrap();
+        place.run();
+    }
+    fs::write(&path, b"PAR1").unwrap();
+    let (_, reuse) = place.run();
+    assert_eq!(reuse.files, 0);
+    assert!(reuse.notes[0].contains("not a state of this version"), "{:?}", reuse.notes);
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_a_note() {
+    let place = Place::new();
+    export(&place.file("a.parquet"), 600, 1);
+    fs::write(place.dir.path().join("state"), "a file, no folder").unwrap();
+    let (_, reuse) = place.run();
+    assert!(reuse.notes.iter().any(|note| note.contains("cannot be written")), "{:?}", reuse.notes);
+}
+
+#[test]
+fn types_that_differ_are_the_same_error_with_state() {
+    let place = Place::new();
+    let case = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name).join("input.parquet")
+    };
+    fs::create_dir_all(place.file("")).unwrap();
+    fs::copy(case("value_int32"), place.file("a.parquet")).unwrap();
+    settle();
+    place.run();
+    fs::copy(case("value_float64"), place.file("b.parquet")).unwrap();
+    let inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
+    let options = Options::default();
+    let with = scan(&place.job, &place.sources(), &inputs, &options, &Silent, &place.state()).unwrap_err();
+    let without = scan::scan(&place.job, &inputs, &options, &Silent).unwrap_err();
+    assert!(matches!(with, Error::Data(_)));
+    assert_eq!(with.to_string(), without.to_string());
+}
+
+/// An object whose store knows a time of change only.
+struct Coarse(Arc<dyn Object>);
+
+impl Object for Coarse {
+    fn name(&self) -> &Arc<str> {
+        self.0.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        self.0.read(range)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(Stamp { bytes: self.len(), modified: Some(1), version: None, ticked: None })
+    }
+}
+
+#[test]
+fn without_a_version_the_footer_tells() {
+    let place = Place::new();
+    let run = |seed| {
+        export(&place.file("a.parquet"), 600, seed);
+        let mut inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
+        for input in &mut inputs {
+            input.object = Arc::new(Coarse(input.object.clone()));
+        }
+        scan(&place.job, &place.sources(), &inputs, &Options::default(), &Silent, &place.state()).unwrap().2
+    };
+    assert_eq!(counts(&run(1)), [0, 1, 0, 0, 0]);
+    assert_eq!(counts(&run(1)), [1, 0, 0, 0, 0]);
+    assert_eq!(counts(&run(2)), [0, 0, 1, 0, 0]);
+}
