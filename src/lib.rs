@@ -15,6 +15,7 @@
 //! | [`table`] | the share table and the statistics beside the share |
 //! | [`checks`] | what rows and table have to be like before they are published |
 //! | [`state`] | what unchanged files sum to, kept from run to run |
+//! | [`pipeline`] | checked, computed, checked, published or not at all; the report of a run |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
 //! | [`cli`] | the program |
 //!
@@ -33,6 +34,7 @@ pub mod ids;
 pub mod job;
 pub mod kernel;
 pub mod parquet;
+pub mod pipeline;
 pub mod publish;
 #[cfg(feature = "python")]
 mod python;

@@ -3,8 +3,10 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::checks::Config;
 use crate::job::{Columns, Grain, Job, Semantics};
-use crate::{Result, sample};
+use crate::pipeline::{Checks, RunOptions};
+use crate::{Result, calendar, sample};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -21,7 +23,8 @@ Examples:
   rollshare check --source exports/
   rollshare sample --rows 1000000 --out sample.parquet
 
-Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
+Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
+5 a check could not run, 6 input or output failed.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -31,6 +34,8 @@ Examples:
   rollshare run --source exports/ --column value=installs --column country=market
   rollshare run --source exports/ --grain day --window 28 --target daily/
   rollshare run --source exports/ --target share.csv --json > summary.json
+  rollshare run --source exports/ --target share/ --checks checks.toml
+  rollshare run --source exports/ --target share/ --allow-restatement 2026_10..2026_12
 
 Targets:
   X.parquet  snappy parquet      DIR/  folder with one part and _SUCCESS, as Spark leaves it
@@ -38,7 +43,8 @@ Targets:
   X.json     an object a line          (none) a readable table on the terminal
 
 With --json one object goes to stdout (to stderr with --target -), for an error too.
-Exit codes: 0 published, 2 wrong usage, 3 bad input, 6 input or output failed.";
+Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
+5 a check could not run, 6 input or output failed.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -119,6 +125,18 @@ pub struct Run {
     /// Where to publish; see Targets below
     #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
+    /// Bounds and severities of the checks [default: those of docs/quality.md]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub checks: Option<std::path::PathBuf>,
+    /// Publish without checking anything; the history stays as it is
+    #[arg(long, conflicts_with_all = ["checks", "warn_only", "allow_restatement"])]
+    pub no_checks: bool,
+    /// Check, tell, and publish whatever the checks say
+    #[arg(long)]
+    pub warn_only: bool,
+    /// Weeks that were published and may change, e.g. 2026_10..2026_12; may be given several times
+    #[arg(long, value_name = "WEEK..WEEK", value_parser = weeks)]
+    pub allow_restatement: Vec<(i32, i32)>,
     /// Say what the scan read, skipped and chose
     #[arg(long)]
     pub explain: bool,
@@ -238,6 +256,39 @@ impl Question {
         };
         job.validated()
     }
+}
+
+impl Run {
+    /// What the pipeline is asked for.
+    pub fn options(&self) -> Result<RunOptions> {
+        let config = self.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        Ok(RunOptions {
+            job: self.question.job()?,
+            sources: self.question.source.clone(),
+            target: self.target.clone(),
+            threads: self.question.threads.map(Into::into),
+            checks: match (self.no_checks, self.warn_only) {
+                (true, _) => Checks::Off,
+                (_, true) => Checks::WarnOnly,
+                _ => Checks::Block,
+            },
+            config,
+            allow_restatement: self.allow_restatement.clone(),
+        })
+    }
+}
+
+/// Weeks as `WEEK..WEEK` or `WEEK`, both ends included.
+fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let week = |label: &str| {
+        calendar::parse_label(label.as_bytes()).ok_or_else(|| format!("'{label}' is no ISO week yyyy_ww"))
+    };
+    let (first, last) = (week(first)?, week(last)?);
+    if first > last {
+        return Err("the first week comes after the last".into());
+    }
+    Ok((first, last))
 }
 
 fn role(text: &str) -> std::result::Result<(String, String), String> {

@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     let (result, json) = match &cli.command {
         Command::Run(args) => {
             let stdout_taken = args.target.as_deref() == Some("-");
-            (run::run(args).map(|()| 0), args.json.then_some(stdout_taken))
+            (run::run(args), args.json.then_some(stdout_taken))
         }
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
         Command::Sample(args) => (write_sample(args).map(|()| 0), None),

@@ -3,83 +3,47 @@
 use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::args::Run;
 use super::progress::Bar;
-use super::summary::Summary;
+use super::summary::{Summary, blocked};
 use super::{print, show};
-use crate::grid::Partial;
-use crate::publish::{Target, publish};
-use crate::scan::{Options, Profile, scan};
-use crate::storage::{Input, discover};
+use crate::pipeline::{self, State};
 use crate::table::render::{Look, render};
-use crate::table::{Table, finish};
-use crate::{Error, Job, Result};
+use crate::{Error, Result};
 
-/// Reads, sums, publishes, tells.
-pub fn run(args: &Run) -> Result<()> {
+/// Checks, sums, checks, publishes, tells; returns the exit code.
+pub fn run(args: &Run) -> Result<u8> {
     let started = Instant::now();
-    let job = args.question.job()?;
-    let target = args.target.as_deref().map(Target::parse).transpose()?;
-    if let Some(threads) = args.question.threads {
+    let options = args.options()?;
+    if let Some(threads) = options.threads {
         // Listing and opening use the global pool; it can be set once, which is here.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let discovery = discover(&args.question.source, job.semantics)?;
-    if let Some(target) = &target {
-        target.refuse_overlap(&discovery.territory)?;
-    }
-    let discovered = started.elapsed();
-
-    let options = Options { threads: args.question.threads.map(Into::into), ..Options::default() };
     let bar = Bar::new(!args.json && !args.quiet);
-    let (partial, mut profile, table, finished) =
-        guarded(|| compute(&job, &discovery.inputs, &options, &bar))?;
+    let run = guarded(|| pipeline::run(&options, &bar))?;
     drop(bar);
-
-    let publishing = Instant::now();
-    let published = match &target {
-        Some(target) => Some(publish(target, &table)?),
-        None => {
-            if !args.json {
-                print(&render(&table, look()))?;
-            }
-            None
-        }
-    };
-    profile.phases.insert(0, ("discover", discovered));
-    profile.phases.push(("finish", finished));
-    profile.phases.push(("publish", publishing.elapsed()));
-
+    let report = &run.report;
+    if let (State::Computed, Some(table), false) = (report.state, &run.table, args.json) {
+        print(&render(table, look()))?;
+    }
     let summary = Summary {
-        job: &job,
-        account: &partial.account,
-        profile: &profile,
-        table: &table,
-        published: published.as_ref(),
-        notes: &discovery.notes,
+        report,
+        profile: &run.profile,
+        table: run.table.as_ref(),
         elapsed: started.elapsed(),
-        threads: args.question.threads.map_or_else(rayon::current_num_threads, Into::into),
+        threads: options.threads.unwrap_or_else(rayon::current_num_threads),
     };
     if args.json {
-        return show(&summary.json(), target == Some(Target::Stdout));
-    }
-    if !args.quiet {
+        show(&summary.json(), args.target.as_deref() == Some("-"))?;
+    } else if !args.quiet {
         // A closed stderr is no reason to fail: the table is published.
         let _ = io::stderr().write_all(summary.text(args.explain).as_bytes());
+    } else if report.state == State::Blocked {
+        let _ = io::stderr().write_all(blocked(report).as_bytes());
     }
-    Ok(())
-}
-
-type Computed = (Partial, Profile, Table, Duration);
-
-fn compute(job: &Job, inputs: &[Input], options: &Options, bar: &Bar) -> Result<Computed> {
-    let (partial, profile) = scan(job, inputs, options, bar)?;
-    partial.account.check()?;
-    let finishing = Instant::now();
-    let table = finish(job, &partial)?;
-    Ok((partial, profile, table, finishing.elapsed()))
+    Ok(report.exit_code())
 }
 
 /// Turns a panic, which is a bug of ours, into an error that says where it is.

@@ -7,30 +7,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::version::cpu_features;
-use crate::grid::Account;
-use crate::publish::Published;
+use crate::Error;
+use crate::checks::Status;
+use crate::pipeline::{RunReport, State};
 use crate::scan::Profile;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, Table};
-use crate::{Error, Job};
 
 /// Combinations of kernel paths that `--explain` spells out.
 const PATHS: usize = 3;
 
 /// Everything there is to tell of a run.
 pub struct Summary<'a> {
-    /// What was asked.
-    pub job: &'a Job,
-    /// Where each row went.
-    pub account: &'a Account,
+    /// What the pipeline has to tell.
+    pub report: &'a RunReport,
     /// What the scan cost; its phases are those of the whole run.
     pub profile: &'a Profile,
-    /// The result.
-    pub table: &'a Table,
-    /// Where it went; `None` for the terminal.
-    pub published: Option<&'a Published>,
-    /// What was passed over, and what else a person should know of.
-    pub notes: &'a [String],
+    /// The result, if there is one.
+    pub table: Option<&'a Table>,
     /// Wall time.
     pub elapsed: Duration,
     /// Threads.
@@ -98,15 +92,16 @@ impl Summary<'_> {
         let mut line = |label: &str, words: String| {
             let _ = writeln!(text, "{label:<9}{words}");
         };
-        let facts = Facts::of(self.table);
-        line(
-            "read",
-            format!("{}, {}", count(self.profile.files as u64, "file"), count(self.account.rows, "row")),
-        );
-        for (label, kept, total) in
-            [("kept", true, self.account.kept()), ("dropped", false, self.account.dropped())]
-        {
-            let reasons: Vec<String> = (self.account.reasons().into_iter())
+        let report = self.report;
+        let account = report.account.unwrap_or_default();
+        let files = count(report.files as u64, "file");
+        let rows = report.account.map(|account| format!(", {}", count(account.rows, "row")));
+        line("read", files + &rows.unwrap_or_default());
+        for (label, kept, total) in [("kept", true, account.kept()), ("dropped", false, account.dropped())] {
+            if report.account.is_none() {
+                continue;
+            }
+            let reasons: Vec<String> = (account.reasons().into_iter())
                 // That a row is in a sum goes without saying.
                 .filter(|(name, is_kept, rows, _)| *is_kept == kept && *rows > 0 && *name != "counted")
                 .map(|(_, _, rows, meaning)| {
@@ -118,29 +113,65 @@ impl Summary<'_> {
                 if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
             line(label, format!("{}{reasons}", count(total, "row")));
         }
-        let step = if self.table.column("date").is_some() { "day" } else { "week" };
-        let countries = match facts.countries {
-            1 => "1 country".to_owned(),
-            n => format!("{} countries", number(n as u64)),
-        };
-        let span = match (&facts.first, &facts.last) {
-            (Some(first), Some(last)) => format!(", {first} to {last}"),
-            _ => String::new(),
-        };
-        let rows = count(facts.rows as u64, "row");
-        line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
-        for note in self.notes {
+        if let Some(table) = self.table {
+            let facts = Facts::of(table);
+            let step = if table.column("date").is_some() { "day" } else { "week" };
+            let countries = match facts.countries {
+                1 => "1 country".to_owned(),
+                n => format!("{} countries", number(n as u64)),
+            };
+            let span = match (&facts.first, &facts.last) {
+                (Some(first), Some(last)) => format!(", {first} to {last}"),
+                _ => String::new(),
+            };
+            let rows = count(facts.rows as u64, "row");
+            line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
+        }
+        for note in &report.notes {
             line("note", note.clone());
         }
         if explain {
             self.explain(&mut line);
         }
-        if let Some(published) = self.published {
+        if let Some(published) = &report.published {
             let target = if published.target == "-" { "stdout" } else { &published.target };
             line("wrote", format!("{target}, {}", bytes(published.bytes)));
         }
+        self.verdict(&mut line);
         line("time", milliseconds(self.elapsed));
         text
+    }
+
+    fn verdict(&self, line: &mut impl FnMut(&str, String)) {
+        let report = self.report;
+        if report.verdict.is_none() {
+            return;
+        }
+        let of = |status| report.outcomes.iter().filter(move |o| o.status == status);
+        let tally: Vec<String> = [
+            (Status::Pass, "passed"),
+            (Status::Warn, "warned"),
+            (Status::Fail, "failed"),
+            (Status::NotRun, "did not run"),
+        ]
+        .into_iter()
+        .map(|(status, word)| (of(status).count(), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+        line("checks", tally.join(", "));
+        let warned: Vec<&str> = of(Status::Warn).map(|o| o.check.name()).collect();
+        if !warned.is_empty() {
+            line("warned", warned.join(", "));
+        }
+        if report.state == State::Blocked {
+            line("blocked", report.why.clone());
+            if let Some(place) = &report.places.quarantined {
+                line("kept in", place.clone());
+            }
+        } else if !report.why.is_empty() {
+            line("overrode", report.why.clone());
+        }
     }
 
     fn explain(&self, line: &mut impl FnMut(&str, String)) {
@@ -178,11 +209,13 @@ impl Summary<'_> {
 
     /// For machines.
     pub fn json(&self) -> Value {
-        let mut account = json!(self.account);
+        let report = self.report;
+        let mut account = json!(report.account);
         let mut profile = json!(self.profile);
         if let Some(account) = account.as_object_mut() {
-            account.insert("kept".into(), json!(self.account.kept()));
-            account.insert("dropped".into(), json!(self.account.dropped()));
+            let counts = report.account.unwrap_or_default();
+            account.insert("kept".into(), json!(counts.kept()));
+            account.insert("dropped".into(), json!(counts.dropped()));
         }
         if let Some(profile) = profile.as_object_mut() {
             let phases: Vec<Value> = (self.profile.phases.iter())
@@ -194,15 +227,28 @@ impl Summary<'_> {
         }
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "job": self.job,
+            "run": report.run,
+            "state": report.state,
+            "verdict": report.verdict,
+            "exit_code": report.exit_code(),
+            "why": report.why,
+            "checks": report.outcomes,
+            "restated": report.restated,
+            "places": report.places,
+            "job": report.job,
             "account": account,
-            "table": Facts::of(self.table),
-            "target": self.published,
-            "notes": self.notes,
+            "table": self.table.map(Facts::of),
+            "target": report.published,
+            "notes": report.notes,
             "profile": profile,
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
+}
+
+/// Why nothing was published, in one line.
+pub fn blocked(report: &RunReport) -> String {
+    format!("blocked: {}\n", report.why)
 }
 
 /// An error for machines.
@@ -285,6 +331,7 @@ pub fn milliseconds(time: Duration) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::grid::Account;
 
     #[test]
     fn units() {
@@ -318,13 +365,16 @@ mod tests {
     #[test]
     fn the_summary_names_every_reason_that_counts() {
         let account = Account { rows: 10, other_system: 4, nan_value: 1, counted: 5, ..Account::default() };
+        let report = RunReport {
+            files: 1,
+            account: Some(account),
+            notes: vec!["a note".into()],
+            ..RunReport::default()
+        };
         let summary = Summary {
-            job: &Job::default(),
-            account: &account,
+            report: &report,
             profile: &Profile { files: 1, ..Profile::default() },
-            table: &crate::publish::tests::table(),
-            published: None,
-            notes: &["a note".into()],
+            table: Some(&crate::publish::tests::table()),
             elapsed: Duration::from_micros(1_500),
             threads: 2,
         };

@@ -24,7 +24,7 @@ use crate::table::Table;
 use crate::{Error, Result};
 
 /// What was published.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Published {
     /// The target, as the user named it.
     pub target: String,

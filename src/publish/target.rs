@@ -10,7 +10,7 @@ use crate::storage::source::local_path;
 use crate::{Error, Result};
 
 /// How the table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Snappy parquet.

@@ -1,0 +1,36 @@
+//! What a run is asked for.
+
+use crate::Job;
+use crate::checks::Config;
+
+/// What the checks may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checks {
+    /// They run, and what blocks keeps the table from being published.
+    #[default]
+    Block,
+    /// They run and tell; the table is published whatever they say.
+    WarnOnly,
+    /// They do not run, and the history stays as it is.
+    Off,
+}
+
+/// What a run is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The question.
+    pub job: Job,
+    /// Files, folders, globs.
+    pub sources: Vec<String>,
+    /// Where to publish: as [`crate::publish::Target::parse`] reads it; `None` keeps nothing.
+    pub target: Option<String>,
+    /// Threads; `None` for one a core.
+    pub threads: Option<usize>,
+    /// What the checks may do.
+    pub checks: Checks,
+    /// Bounds and severities.
+    pub config: Config,
+    /// Weeks, first and last (see [`crate::calendar`]), that may be restated.
+    pub allow_restatement: Vec<(i32, i32)>,
+}
