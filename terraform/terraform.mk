@@ -36,3 +36,15 @@ cloud-wheel: $(CLOUD_VENV)/.ready
 test-terraform: $(CLOUD_VENV)/.ready $(CHECKOV_VENV)/.ready cloud-wheel ## The cloud part: terraform, bootstrap, a whole cycle against an emulator
 	CHECKOV=$(CHECKOV_VENV)/bin/checkov PATH="$(abspath $(CLOUD_VENV))/bin:$$PATH" \
 		$(CLOUD_VENV)/bin/python -m pytest -c tests/terraform/pytest.ini tests/terraform
+
+# Airflow brings what it pins: apart from the others too.
+AIRFLOW_VENV := .venv/airflow
+.PHONY: test-airflow
+$(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt tests/airflow/constraints.txt
+	$(PYTHON) -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/pip install -q -r tests/airflow/requirements.txt -c tests/airflow/constraints.txt
+	@touch $@
+
+test-airflow: $(AIRFLOW_VENV)/.ready cloud-wheel build ## The Airflow DAG, end to end against an emulator
+	CLOUD_PYTHON="$(abspath $(CLOUD_VENV))/bin/python" \
+		$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow

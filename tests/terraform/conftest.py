@@ -55,18 +55,6 @@ def java() -> None:
         not_run("java is not installed", "Debian: apt install openjdk-17-jre-headless")
 
 
-def new_python(folder: Path, packages: Path | None = None) -> Path:
-    """Make a virtual environment; with `packages`, those of another folder are importable in it."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin/python"
-    if packages is not None:
-        paths = subprocess.check_output(
-            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-        )
-        Path(paths.strip(), "spark.pth").write_text(f"{packages}\n")
-    return python
-
-
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[dict[str, str]]:
     """AWS on loopback, as the environment in which programs find it and nothing else of the user's."""

@@ -10,10 +10,12 @@ import os
 import shutil
 import subprocess
 import zipfile
+from functools import cached_property
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, new_python
+from conftest import REPOSITORY
+from nodes import new_python
 
 # Knows `aws s3 cp --only-show-errors s3://BUCKET/KEY FILE`, as the script calls it.
 AWS = """#!/bin/bash
@@ -27,7 +29,6 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.python = new_python(folder / "venv")
         self.bucket = folder / "buckets/team/wheels"
         self.bucket.mkdir(parents=True)
         programs = folder / "bin"
@@ -35,6 +36,11 @@ class Node:
         (programs / "aws").write_text(AWS.replace("BUCKETS", str(folder / "buckets")))
         (programs / "aws").chmod(0o755)
         self.path = f"{programs}:/usr/bin:/bin"
+
+    @cached_property
+    def python(self) -> Path:
+        """A Python with pip and nothing else."""
+        return new_python(self.folder / "venv")
 
     def put(self, wheel: Path) -> tuple[str, str]:
         """Put a wheel into the bucket; its URI and sha256."""

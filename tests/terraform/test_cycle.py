@@ -22,7 +22,8 @@ import boto3
 import pyarrow.parquet
 import pyspark
 import pytest
-from conftest import REGION, REPOSITORY, new_python, not_run
+from conftest import REGION, REPOSITORY, not_run
+from nodes import new_python
 
 BUCKET = "shares-of-a-team"
 

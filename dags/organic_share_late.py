@@ -1,0 +1,17 @@
+"""What is done when a run of organic_share is late: a line in the log of the triggerer.
+
+The triggerer imports this module by its name: dags/ has to be on its PYTHONPATH.
+ORGANIC_SHARE_LATE_CALLBACK names another coroutine function, or a notifier of a provider.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+
+async def tell(context: dict[str, Any] | None = None, **_: Any) -> None:
+    """Log that a run is past its deadline."""
+    run = (context or {}).get("dag_run")
+    identity = run.get("dag_run_id", run) if isinstance(run, dict) else run
+    logging.getLogger("organic_share").error("organic_share is late: run %s has not published yet", identity)

@@ -1,0 +1,185 @@
+"""Days end to end: `airflow dags test` against AWS on loopback, with the real program."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from conftest import BUCKET, REGION, Airflow, not_run
+
+
+class Days:
+    """A bucket with exports, the program, and an Airflow that is set up for it."""
+
+    def __init__(self, airflow: Airflow, s3: object, program: Path, folder: Path) -> None:
+        self.emr = boto3.client(
+            "emr",
+            endpoint_url=s3.meta.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+        )
+        self.airflow, self.s3, self.program, self.folder = airflow, s3, program, folder
+        self.variable = {"bucket": BUCKET, "where": "here", "program": str(program)}
+
+    def export(self, day: str, *, rows: int = 20_000, seed: int = 1) -> bytes:
+        """Bytes of a generated export."""
+        path = self.folder / f"{day}-{seed}.parquet"
+        command = [self.program, "sample", "--rows", str(rows), "--seed", str(seed), "--out", path]
+        subprocess.run(command, check=True)
+        return path.read_bytes()
+
+    def put(self, key: str, content: bytes) -> None:
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def table(self, prefix: str) -> dict[str, bytes]:
+        """The published objects below a prefix; not what is kept beside them."""
+        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return {
+            o["Key"].removeprefix(prefix): self.s3.get_object(Bucket=BUCKET, Key=o["Key"])["Body"].read()
+            for o in found
+            if "_rollshare/" not in o["Key"]
+        }
+
+    def clusters(self) -> list[str]:
+        """States of all clusters."""
+        return [cluster["Status"]["State"] for cluster in self.emr.list_clusters()["Clusters"]]
+
+    def logs(self) -> str:
+        """What bootstrap actions and steps have printed."""
+        return "\n".join(
+            f"{key}:\n{gzip.decompress(content).decode()[-3000:]}"
+            for key, content in self.table("logs/").items()
+        )
+
+    def expected(self, *exports: bytes) -> bytes:
+        """The bytes of the table of some exports, computed on this machine."""
+        folder = self.folder / f"expected-{time.monotonic_ns()}"
+        folder.mkdir()
+        for number, export in enumerate(exports):
+            (folder / f"{number}.parquet").write_bytes(export)
+        target = folder / "share.parquet"
+        subprocess.run(
+            [self.program, "run", "--source", folder, "--target", target, "--no-checks", "--quiet"],
+            check=True,
+        )
+        return target.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def days(airflow: Airflow, s3: object, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Days:
+    days = Days(airflow, s3, program, tmp_path_factory.mktemp("days"))
+    probe = subprocess.run(
+        [program, "run", "--source", f"s3://{BUCKET}/none.parquet"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"},
+    )
+    if "feature s3" in probe.stderr or "not in this build" in probe.stderr:
+        not_run("the program is built without S3", "`make build` builds it with it")
+    return days
+
+
+def part(table: dict[str, bytes]) -> bytes:
+    """The one part of a published folder."""
+    parts = [content for key, content in table.items() if key.startswith("part-")]
+    assert len(parts) == 1, sorted(table)
+    assert "_SUCCESS" in table
+    return parts[0]
+
+
+def test_a_day_that_passes(days: Days) -> None:
+    export = days.export("2026-11-23")
+    days.put("passes/2026-11-23.parquet", export)
+    done = days.airflow.day("2026-11-23", days.variable, **places("passes"))
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert part(days.table("output/passes/")) == days.expected(export)
+
+
+def test_a_day_that_is_blocked(days: Days) -> None:
+    good = days.export("2026-11-23")
+    days.put("blocked/2026-11-23.parquet", good)
+    first = days.airflow.day("2026-11-23", days.variable, **places("blocked"))
+    assert first.returncode == 0, first.stdout[-6000:]
+    before = days.table("output/blocked/")
+    # The same rows once more, under the name of the next day.
+    days.put("blocked/2026-11-24.parquet", good)
+    done = days.airflow.day("2026-11-24", days.variable, **places("blocked"))
+    assert done.returncode != 0
+    assert "a check has blocked; the table was left as it was" in done.stdout
+    assert "duplicate_rows" in done.stdout
+    assert f"s3://{BUCKET}/output/blocked/_rollshare/quarantine/" in done.stdout
+    assert "UP_FOR_RETRY" not in done.stdout, "a blocked run is not tried again"
+    assert days.table("output/blocked/") == before
+
+
+def test_a_day_whose_export_is_late(days: Days) -> None:
+    export = days.export("2026-11-23", seed=2)
+    arrived: list[float] = []
+
+    def arrive() -> None:
+        days.put("late/2026-11-23.parquet", export)
+        arrived.append(time.time())
+
+    timer = threading.Timer(25, arrive)
+    timer.start()
+    try:
+        done = days.airflow.day("2026-11-23", days.variable, **places("late"))
+    finally:
+        timer.cancel()
+    assert arrived, f"the run did not wait for the export:\n{done.stdout[-6000:]}"
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert done.stdout.count("looking for s3://") > 1
+    assert part(days.table("output/late/")) == days.expected(export)
+
+
+def test_a_day_whose_export_never_comes(days: Days) -> None:
+    days.airflow.environment["ORGANIC_SHARE_PATIENCE_SECONDS"] = "3"
+    try:
+        done = days.airflow.day("2026-11-23", days.variable, **places("never"))
+    finally:
+        days.airflow.environment["ORGANIC_SHARE_PATIENCE_SECONDS"] = "90"
+    assert done.returncode != 0
+    assert days.table("output/never/") == {}
+
+
+def test_a_day_on_a_cluster(days: Days, job_flow: dict) -> None:
+    export = days.export("2026-11-23")
+    days.put("cluster/2026-11-23.parquet", export)
+    variable = {"bucket": BUCKET, "job_flow": job_flow}
+    done = days.airflow.day("2026-11-23", variable, **places("cluster"))
+    assert done.returncode == 0, done.stdout[-6000:] + days.logs()
+    assert part(days.table("output/cluster/")) == days.expected(export)
+    assert days.clusters() == ["TERMINATED"]
+
+
+def test_a_blocked_day_on_a_cluster(days: Days, job_flow: dict) -> None:
+    before = days.table("output/cluster/")
+    assert before, "follows the test before"
+    days.put("cluster/2026-11-24.parquet", days.export("2026-11-23"))
+    done = days.airflow.day("2026-11-24", {"bucket": BUCKET, "job_flow": job_flow}, **places("cluster"))
+    assert done.returncode != 0
+    assert "a check has blocked; the table was left as it was. Report: s3://" in done.stdout, days.logs()
+    assert days.table("output/cluster/") == before
+    assert set(days.clusters()) == {"TERMINATED"}
+
+
+def test_settings_that_are_missing_are_named(airflow: Airflow) -> None:
+    done = airflow.day("2026-11-23", {})
+    assert done.returncode != 0
+    assert "there is no bucket: set the Variable organic_share" in done.stdout
+
+
+def places(name: str) -> dict[str, str]:
+    """Params of a test's own corner of the bucket."""
+    return {
+        "export": f"s3://{{bucket}}/{name}/{{day}}.parquet",
+        "source": f"s3://{{bucket}}/{name}/",
+        "target": f"s3://{{bucket}}/output/{name}/",
+    }
