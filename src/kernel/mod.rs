@@ -1,6 +1,7 @@
 //! The hot loops, and the only unsafe code.
 
 pub mod bitmap;
+pub mod compare;
 pub mod cpu;
 pub mod runs;
 pub mod unpack;

@@ -1,0 +1,279 @@
+//! Comparisons of a column's values with one value, as bitmaps.
+//!
+//! ```text
+//! narrow:    mask[row] &= (value[row] == wanted) == equal
+//! distinct:  every value of a marked row is named at least once
+//! ```
+//!
+//! 1. A word of 64 rows that has no bit left is passed over, and its memory with
+//!    it: of a frame in export order two thirds of a column are never loaded.
+//! 2. `distinct` takes the first marked row, names its value and takes all rows
+//!    of the same value out of the word. Keys repeat over some twenty rows, so a
+//!    word is one or two comparisons.
+
+use super::cpu;
+
+/// A type that is compared 64 rows a time.
+pub trait Lane: Copy + PartialEq + 'static {
+    /// Zero.
+    const ZERO: Self;
+
+    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`.
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F and BW.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64;
+}
+
+/// The same without vectors.
+#[inline]
+fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
+    values.iter().take(64).enumerate().fold(0, |bits, (row, v)| bits | u64::from(*v == wanted) << row)
+}
+
+/// Takes the rows out of `mask` that do not equal `wanted` (`equal`), or that do.
+#[inline]
+pub fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx512() {
+        // SAFETY: the instruction sets that the function names were found.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::narrow(values, wanted, equal, mask) };
+    }
+    portable_narrow(values, wanted, equal, mask);
+}
+
+/// The same without vectors.
+pub fn portable_narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
+    for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
+        if *word != 0 {
+            *word &= portable_equal(values, wanted) ^ u64::from(equal).wrapping_sub(1);
+        }
+    }
+}
+
+/// Calls `each` with a row of every value among the marked rows, in order of the rows; an error
+/// ends it. Rows are those of `values`.
+#[inline]
+pub fn distinct<T: Lane, E>(
+    values: &[T],
+    mask: &[u64],
+    each: impl FnMut(usize, T) -> Result<(), E>,
+) -> Result<(), E> {
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx512() {
+        // SAFETY: the instruction sets that the function names were found.
+        #[allow(unsafe_code)]
+        return unsafe { avx512::distinct(values, mask, each) };
+    }
+    portable_distinct(values, mask, each)
+}
+
+/// The same without vectors: a value is named where it differs from the one before.
+pub fn portable_distinct<T: Lane, E>(
+    values: &[T],
+    mask: &[u64],
+    mut each: impl FnMut(usize, T) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut last = None;
+    for ((word, values), at) in mask.iter().zip(values.chunks(64)).zip((0..).step_by(64)) {
+        let mut left = *word;
+        while left != 0 {
+            let row = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let value = values.get(row).copied();
+            if let (true, Some(value)) = (value != last, value) {
+                last = Some(value);
+                each(at + row, value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_wrap)]
+mod avx512 {
+    //! AVX-512 F and BW.
+
+    use std::arch::x86_64::*;
+
+    use super::Lane;
+
+    /// See [`super::narrow`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F and BW.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
+        let flip = u64::from(equal).wrapping_sub(1);
+        for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
+            if *word != 0 {
+                // SAFETY: the instruction sets are there.
+                *word &= unsafe { T::avx512_equal(values, wanted) } ^ flip;
+            }
+        }
+    }
+
+    /// See [`super::distinct`].
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F and BW.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn distinct<T: Lane, E>(
+        values: &[T],
+        mask: &[u64],
+        mut each: impl FnMut(usize, T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for ((word, values), at) in mask.iter().zip(values.chunks(64)).zip((0..).step_by(64)) {
+            let mut left = *word;
+            while left != 0 {
+                let row = left.trailing_zeros() as usize;
+                let Some(value) = values.get(row) else { break };
+                each(at + row, *value)?;
+                // SAFETY: the instruction sets are there. The row itself goes even where a value
+                // does not equal itself, as NaN does not.
+                left &= !(unsafe { T::avx512_equal(values, *value) } | 1 << row);
+            }
+        }
+        Ok(())
+    }
+
+    macro_rules! lanes {
+        ($($type:ty, $zero:expr, $cast:ty, $lanes:literal, $mask:ty, $load:ident, $set:ident, $equal:expr;)*) => {$(
+            impl Lane for $type {
+                const ZERO: Self = $zero;
+
+                #[inline]
+                #[target_feature(enable = "avx512f,avx512bw")]
+                unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
+                    let wanted = $set(wanted as $cast);
+                    let rows = values.len().min(64);
+                    let mut bits = 0;
+                    for at in (0..rows).step_by($lanes) {
+                        let left = rows - at;
+                        let there: $mask = if left >= $lanes { <$mask>::MAX } else { (1 << left) - 1 };
+                        // SAFETY: lanes past the slice's end are masked off and not touched.
+                        let found = unsafe { $load(there, values.as_ptr().add(at).cast()) };
+                        let equal: $mask = $equal(there, found, wanted);
+                        bits |= u64::from(equal) << at;
+                    }
+                    bits
+                }
+            }
+        )*};
+    }
+    lanes! {
+        i8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+        u8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+        i16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+        u16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+        i32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+        u32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+        i64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+        u64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+        f32, 0.0, f32, 16, u16, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_mask_cmp_ps_mask::<_CMP_EQ_OQ>;
+        f64, 0.0, f64, 8, u8, _mm512_maskz_loadu_pd, _mm512_set1_pd, _mm512_mask_cmp_pd_mask::<_CMP_EQ_OQ>;
+    }
+
+    impl Lane for [u8; 16] {
+        const ZERO: Self = [0; 16];
+
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
+            let rows = values.len().min(64);
+            // SAFETY: sixteen bytes.
+            let wanted = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(wanted.as_ptr().cast()) });
+            let mut bits = 0;
+            for at in (0..rows).step_by(4) {
+                let left = rows - at;
+                let there: u8 = if left >= 4 { u8::MAX } else { (1 << (2 * left)) - 1 };
+                // SAFETY: lanes past the slice's end are masked off and not touched.
+                let found = unsafe { _mm512_maskz_loadu_epi64(there, values.as_ptr().add(at).cast()) };
+                let halves = u64::from(_mm512_mask_cmpeq_epi64_mask(there, found, wanted));
+                // A row is two halves: 0, 2, 4, 6 become 0, 1, 2, 3.
+                let both = halves & halves >> 1;
+                bits |= (both & 1 | both >> 1 & 2 | both >> 2 & 4 | both >> 3 & 8) << at;
+            }
+            bits
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod lanes {
+    //! No vectors: what is left of a lane is its zero.
+
+    use super::Lane;
+
+    macro_rules! lanes {
+        ($($type:ty: $zero:expr;)*) => {$(
+            impl Lane for $type {
+                const ZERO: Self = $zero;
+            }
+        )*};
+    }
+    lanes! {
+        i8: 0; u8: 0; i16: 0; u16: 0; i32: 0; u32: 0; i64: 0; u64: 0; f32: 0.0; f64: 0.0; [u8; 16]: [0; 16];
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check<T: Lane>(values: &[T], wanted: T, mask: &[u64]) {
+        let marked = |mask: &[u64], row: usize| mask[row / 64] >> (row % 64) & 1 == 1;
+        for equal in [false, true] {
+            let (mut fast, mut plain) = (mask.to_vec(), mask.to_vec());
+            narrow(values, wanted, equal, &mut fast);
+            portable_narrow(values, wanted, equal, &mut plain);
+            for (row, value) in values.iter().enumerate() {
+                let want = marked(mask, row) && (*value == wanted) == equal;
+                assert_eq!((marked(&fast, row), marked(&plain, row)), (want, want), "row {row}");
+            }
+        }
+        for vectors in [false, true] {
+            let mut named = Vec::new();
+            let mut each = |row: usize, value: T| {
+                named.push((row, value));
+                Ok::<(), ()>(())
+            };
+            if vectors { distinct(values, mask, &mut each) } else { portable_distinct(values, mask, &mut each) }
+                .unwrap();
+            assert!(named.iter().zip(named.iter().skip(1)).all(|(a, b)| a.0 < b.0));
+            assert!(named.iter().all(|(row, _)| marked(mask, *row)));
+            for row in (0..values.len()).filter(|row| marked(mask, *row)) {
+                // Named at the latest by its own row: so a bad value is told of where it comes first.
+                assert!(named.iter().any(|(at, value)| *at <= row && (*value == values[row] || *at == row)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_width_compares_alike(
+            rows in proptest::collection::vec(0u8..4, 0..200),
+            mask in proptest::collection::vec(any::<u64>(), 4),
+            wanted in 0u8..4,
+        ) {
+            macro_rules! widths {
+                ($($type:ty)*) => {$(
+                    let values: Vec<$type> = rows.iter().map(|v| <$type>::try_from(*v).unwrap()).collect();
+                    check(&values, <$type>::try_from(wanted).unwrap(), &mask);
+                )*};
+            }
+            widths!(i8 u8 i16 u16 i32 u32 i64 u64 f32 f64);
+            // Both halves have to match.
+            let wide = |v: u8| if v < 2 { [v; 16] } else { (1 + (u128::from(v) << 64)).to_le_bytes() };
+            check(&rows.iter().map(|v| wide(*v)).collect::<Vec<_>>(), wide(wanted), &mask);
+            let odd: Vec<f64> = rows.iter().map(|v| [0.0, -0.0, f64::NAN, 1.0][usize::from(*v)]).collect();
+            check(&odd, 0.0, &mask);
+        }
+    }
+}
