@@ -24,8 +24,11 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and kind.__name__ == "DataFrame":
         return _rollshare.partial_columns(_pandas(frame, job), job, threads)
-    if package == "polars":
-        frame = _polars(frame, job)
+    if package == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
+        frame = _collected(frame, job)
+        if all(hasattr(series, "__arrow_c_stream__") for series in frame.get_columns()):
+            return _rollshare.partial_columns(_polars(frame, job), job, threads)
+        frame = frame.to_arrow()
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
@@ -46,19 +49,39 @@ def _wanted(job: _rollshare.Job) -> set[str]:
     return {name.lower() for name in columns.values()}
 
 
-def _polars(frame: Any, job: _rollshare.Job) -> Any:
-    """The columns that are needed, of a lazy frame computed."""
-    lazy = hasattr(frame, "collect")
-    names = frame.collect_schema().names() if lazy else frame.columns
+def _collected(frame: Any, job: _rollshare.Job) -> Any:
+    """A polars frame; of a lazy one the columns that are needed, computed."""
+    if not hasattr(frame, "collect"):
+        return frame
+    names = frame.collect_schema().names()
     wanted = [name for name in names if name.lower() in _wanted(job)]
     # A frame without any of them is passed on for the error, which names its columns.
-    if wanted:
-        frame = frame.select(wanted)
-    if lazy:
-        frame = frame.collect()
-    if hasattr(frame, "__arrow_c_stream__"):
-        return frame
-    return frame.to_arrow()
+    return (frame.select(wanted) if wanted else frame).collect()
+
+
+def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
+    """Column by column: as one stream, polars would first copy a frame of several chunks into one."""
+    wanted = _wanted(job)
+    return [
+        (series.name, _series(series) if series.name.lower() in wanted else ("unknown", "unread"))
+        for series in frame.get_columns()
+    ]
+
+
+def _series(series: Any) -> tuple[Any, ...]:
+    kind = type(series.dtype).__name__
+    values = getattr(series.dtype, "categories", None)
+    if kind == "Categorical":
+        # Ids of any other version are not places in a list that it gives out.
+        values = values.to_series() if hasattr(values, "to_series") else None
+    if kind in ("Categorical", "Enum") and values is not None:
+        # Exported as it is, polars checks and copies every id.
+        return (
+            "dictionary",
+            series.to_physical().__arrow_c_stream__(None),
+            values.__arrow_c_stream__(None),
+        )
+    return ("arrow", series.__arrow_c_stream__(None))
 
 
 def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
@@ -132,7 +155,7 @@ def _column(series: Any) -> tuple[Any, ...]:
     if plain is not None and plain.kind in "iuf":
         mask = series.isna().to_numpy()
         values = series.to_numpy(dtype=plain, na_value=plain.type(0))
-        return _numpy(values, mask if mask.any() else None)
+        return _numpy(values, mask)
     return ("unknown", str(dtype))
 
 
@@ -149,10 +172,6 @@ def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:
         missing = np.isnat(values)
         values = np.ascontiguousarray(values).view("i8")
         return ("numbers", values, UNITS[unit], missing.view("u1") if missing.any() else None)
-    if kind == "f" and mask is None:
-        # pandas has no other null for floats.
-        missing = np.isnan(values)
-        mask = missing if missing.any() else None
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     if mask is not None:
@@ -160,4 +179,7 @@ def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:
     arrow = FORMATS.get(values.dtype.str[1:])
     if arrow is None:
         return ("unknown", str(values.dtype))
+    if kind == "f" and mask is None:
+        # pandas has no other null for floats than NaN.
+        return ("floats", np.ascontiguousarray(values), arrow)
     return ("numbers", np.ascontiguousarray(values), arrow, mask)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::ffi::{Plain, Slice};
+use super::text::Text;
 use crate::ids::values::Number;
+use crate::kernel::compare::{self, Lane};
 use crate::{Error, Result};
 
 /// A column.
@@ -11,10 +13,22 @@ use crate::{Error, Result};
 pub struct Array {
     /// Rows.
     pub len: usize,
-    /// Which rows are not null; `None` where none is.
-    pub validity: Option<Bits>,
+    /// Which rows are null.
+    pub nulls: Nulls,
     /// The values.
     pub data: Data,
+}
+
+/// Which rows of a column are null.
+#[derive(Clone, Default)]
+pub enum Nulls {
+    /// None.
+    #[default]
+    None,
+    /// Those whose bit is not set.
+    Unset(Bits),
+    /// Those whose id is -1, of a dictionary; those that are NaN, of floats: as pandas has it.
+    Within,
 }
 
 /// What a column is made of.
@@ -68,17 +82,6 @@ pub enum Codes {
     U64(Slice<u64>),
 }
 
-/// Strings.
-#[derive(Clone)]
-pub enum Text {
-    /// 32-bit offsets and bytes.
-    Short(Slice<i32>, Slice<u8>),
-    /// 64-bit offsets and bytes.
-    Long(Slice<i64>, Slice<u8>),
-    /// Views: length, then either up to twelve bytes or four, a buffer and an offset.
-    Views(Slice<[u8; 16]>, Vec<Slice<u8>>),
-}
-
 /// Evaluates an expression over the slice of whatever type `codes` has.
 macro_rules! with_codes {
     ($codes:expr, $slice:ident => $body:expr) => {
@@ -118,7 +121,9 @@ macro_rules! with_numbers {
 pub(super) use {with_codes, with_numbers};
 
 /// A code as a place in the dictionary.
-pub trait Code: Plain + PartialEq {
+pub trait Code: Plain + Lane {
+    /// The code that stands for null where ids do ([`Nulls::Within`]).
+    const NULL: Option<Self>;
     /// Past every dictionary where the code is negative.
     fn place(self) -> usize;
     /// The code of a place, if the type reaches that far.
@@ -127,15 +132,16 @@ pub trait Code: Plain + PartialEq {
 
 /// A stored number.
 pub trait Stored: Copy {
-    /// Whether it is zero, of either sign.
-    fn is_zero(self) -> bool;
+    /// Takes the rows of `mask` out whose value is zero, of either sign.
+    fn drop_zeros(values: &[Self], mask: &mut [u64]);
     /// What it means; `None` where it does not fit 128 bits.
     fn number(self) -> Option<Number>;
 }
 
 macro_rules! integers {
-    ($($type:ty)*) => {$(
+    ($($type:ty: $null:expr;)*) => {$(
         impl Code for $type {
+            const NULL: Option<Self> = $null;
             #[inline]
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // negative: past the end
             fn place(self) -> usize {
@@ -146,9 +152,8 @@ macro_rules! integers {
             }
         }
         impl Stored for $type {
-            #[inline]
-            fn is_zero(self) -> bool {
-                self == 0
+            fn drop_zeros(values: &[Self], mask: &mut [u64]) {
+                compare::narrow(values, Self::ZERO, false, mask);
             }
             #[inline]
             fn number(self) -> Option<Number> {
@@ -157,14 +162,13 @@ macro_rules! integers {
         }
     )*};
 }
-integers!(i8 i16 i32 i64 u8 u16 u32 u64);
+integers!(i8: Some(-1); i16: Some(-1); i32: Some(-1); i64: Some(-1); u8: None; u16: None; u32: None; u64: None;);
 
 macro_rules! reals {
     ($($type:ty)*) => {$(
         impl Stored for $type {
-            #[inline]
-            fn is_zero(self) -> bool {
-                self == <$type>::from(0i8)
+            fn drop_zeros(values: &[Self], mask: &mut [u64]) {
+                compare::narrow(values, Self::ZERO, false, mask);
             }
             #[inline]
             fn number(self) -> Option<Number> {
@@ -175,13 +179,23 @@ macro_rules! reals {
 }
 reals!(f32 f64);
 
+/// Takes the rows of `mask` out for which `test` holds.
+pub(super) fn drop_where<T: Copy>(values: &[T], mask: &mut [u64], test: impl Fn(T) -> bool) {
+    for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
+        if *word != 0 {
+            let hits = values.iter().enumerate().fold(0, |bits, (row, v)| bits | u64::from(test(*v)) << row);
+            *word &= !hits;
+        }
+    }
+}
+
 /// Binary16.
 #[derive(Clone, Copy)]
 pub struct Half(pub u16);
 
 impl Stored for Half {
-    fn is_zero(self) -> bool {
-        self.0 & 0x7fff == 0
+    fn drop_zeros(values: &[Self], mask: &mut [u64]) {
+        drop_where(values, mask, |half| half.0 & 0x7fff == 0);
     }
     fn number(self) -> Option<Number> {
         Some(Number::real(half::f16::from_bits(self.0).to_f64()))
@@ -189,9 +203,8 @@ impl Stored for Half {
 }
 
 impl Stored for [u8; 16] {
-    #[inline]
-    fn is_zero(self) -> bool {
-        self == [0; 16]
+    fn drop_zeros(values: &[Self], mask: &mut [u64]) {
+        compare::narrow(values, Self::ZERO, false, mask);
     }
     #[inline]
     fn number(self) -> Option<Number> {
@@ -200,8 +213,8 @@ impl Stored for [u8; 16] {
 }
 
 impl Stored for [u8; 32] {
-    fn is_zero(self) -> bool {
-        self == [0; 32]
+    fn drop_zeros(values: &[Self], mask: &mut [u64]) {
+        drop_where(values, mask, |value| value == [0; 32]);
     }
     fn number(self) -> Option<Number> {
         let (low, high) = self.split_first_chunk::<16>()?;
@@ -269,58 +282,19 @@ pub(super) fn corrupt() -> Error {
         .advice("Please report this to the library that made the frame")
 }
 
-impl Text {
-    /// Rows, as far as they are known.
-    pub fn len(&self) -> usize {
-        match self {
-            Text::Short(offsets, _) => offsets.len().saturating_sub(1),
-            Text::Long(offsets, _) => offsets.len().saturating_sub(1),
-            Text::Views(views, _) => views.len(),
-        }
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The string in `row`, whether the row is null or not.
-    #[inline]
-    pub fn get(&self, row: usize) -> Result<&[u8]> {
-        fn between<T: Copy + TryInto<usize>>(
-            offsets: &[T],
-            bytes: &'_ [u8],
-            row: usize,
-        ) -> Option<(usize, usize)> {
-            let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);
-            let (start, end) = (start.try_into().ok()?, end.try_into().ok()?);
-            (start <= end && end <= bytes.len()).then_some((start, end))
-        }
-        let found = match self {
-            Text::Short(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
-            Text::Long(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
-            Text::Views(views, buffers) => views.get(row).and_then(|view| viewed(view, buffers)),
-        };
-        found.ok_or_else(corrupt)
-    }
-}
-
-#[inline]
-fn viewed<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> {
-    let word = |at: usize| view.get(at..)?.first_chunk().map(|b| i32::from_le_bytes(*b));
-    let len = usize::try_from(word(0)?).ok()?;
-    if len <= 12 {
-        return view.get(4..4 + len);
-    }
-    let (buffer, start) = (usize::try_from(word(8)?).ok()?, usize::try_from(word(12)?).ok()?);
-    buffers.get(buffer)?.get(start..start.checked_add(len)?)
-}
-
 impl Array {
-    /// Whether `row` is not null; of a dictionary's ids, not of what they stand for.
+    /// Whether `row` is not null; of a dictionary's ids, not of what they stand for. Floats
+    /// that are null by their value are told apart where they are added.
     #[inline]
     pub fn is_valid(&self, row: usize) -> bool {
-        !matches!(self.data, Data::Null) && self.validity.as_ref().is_none_or(|v| v.get(row))
+        match (&self.nulls, &self.data) {
+            (_, Data::Null) => false,
+            (Nulls::Unset(bits), _) => bits.get(row),
+            (Nulls::Within, Data::Coded(codes, _)) => {
+                with_codes!(codes, c => c.get(row).is_some_and(|c| Some(*c) != Code::NULL))
+            }
+            _ => true,
+        }
     }
 
     /// Rows `start..start + len`, which are there.
@@ -339,7 +313,11 @@ impl Array {
                 sliced!(Numbers, numbers, start, len; I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F16 F32 F64),
             ),
         };
-        Array { len, validity: self.validity.as_ref().map(|v| v.slice(start)), data }
+        let nulls = match &self.nulls {
+            Nulls::Unset(bits) => Nulls::Unset(bits.slice(start)),
+            other => other.clone(),
+        };
+        Array { len, nulls, data }
     }
 
     /// Whether both are the same memory.
@@ -399,7 +377,7 @@ impl Array {
     pub fn flattened(self) -> Result<Array> {
         let Data::Coded(codes, dictionary) = &self.data else { return Ok(self) };
         if matches!(dictionary.data, Data::Null) {
-            return Ok(Array { len: self.len, validity: None, data: Data::Null });
+            return Ok(Array { len: self.len, nulls: Nulls::None, data: Data::Null });
         }
         let Data::Numbers(numbers) = &dictionary.data else { return Ok(self) };
         let mut valid = vec![0u8; self.len.div_ceil(8)];
@@ -436,7 +414,7 @@ impl Array {
             Numbers::F32(v) => Numbers::F32(pick(v, &places, 0.0)),
             Numbers::F64(v) => Numbers::F64(pick(v, &places, 0.0)),
         };
-        let validity = Some(Bits::new(valid.into(), 0));
-        Ok(Array { len: self.len, validity, data: Data::Numbers(numbers) })
+        let nulls = Nulls::Unset(Bits::new(valid.into(), 0));
+        Ok(Array { len: self.len, nulls, data: Data::Numbers(numbers) })
     }
 }

@@ -15,8 +15,8 @@
 use std::ops::Range;
 
 use super::Plan;
-use super::array::{Array, Data, Stored, corrupt, with_numbers};
-use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit, mark};
+use super::array::{Array, Data, Nulls, Stored, corrupt, with_numbers};
+use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit};
 use crate::grid::{Account, Dense, Partial};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
@@ -57,11 +57,13 @@ struct Scratch {
     groups: [u32; BLOCK],
     times: [u32; BLOCK],
     classes: [u8; BLOCK],
+    /// Rows that add something, in order.
+    live: [u16; BLOCK],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Scratch { groups: [0; BLOCK], times: [0; BLOCK], classes: [0; BLOCK] }
+        Scratch { groups: [0; BLOCK], times: [0; BLOCK], classes: [0; BLOCK], live: [0; BLOCK] }
     }
 }
 
@@ -126,8 +128,9 @@ impl Worker {
             .resolve(&batch.time, start, job, plan.time_coding, dense, &keep, &mut scratch.times)
             .map_err(|e| e.in_column(time_column))?;
         if legacy {
-            countries.fill(&batch.country, start, &keep, &mut scratch.groups)?;
-            times.fill(&batch.time, start, &keep, &mut scratch.times)?;
+            let live = rows_of(&keep, &mut scratch.live);
+            countries.fill(&batch.country, start, live, &mut scratch.groups)?;
+            times.fill(&batch.time, start, live, &mut scratch.times)?;
             each_bit(&keep, |row| {
                 if let (Some(group), Some(time)) = (scratch.groups.get(row), scratch.times.get(row)) {
                     dense.see_point(*group, *time);
@@ -151,31 +154,60 @@ impl Worker {
             return Err(Error::internal("values of a type that the plan has refused"));
         };
         with_numbers!(numbers, rows.clone(), values => {
-            let mut some: Mask = [0; BLOCK / 64];
-            mark(values, &mut some, |v| !v.is_zero());
-            keep.iter_mut().zip(some).for_each(|(keep, some)| *keep &= some);
-            countries.fill(&batch.country, start, &keep, &mut scratch.groups)?;
-            times.fill(&batch.time, start, &keep, &mut scratch.times)?;
-            channels.fill(&batch.channel, start, job, &keep, &mut scratch.classes)?;
-            add(values, &keep, scratch, dense, legacy).map_err(|e| e.offset_row(start as u64))
+            Stored::drop_zeros(values, &mut keep);
+            let Scratch { groups, times: points, classes, live } = &mut **scratch;
+            let live = rows_of(&keep, live);
+            countries.fill(&batch.country, start, live, groups)?;
+            times.fill(&batch.time, start, live, points)?;
+            channels.fill(&batch.channel, start, job, live, classes)?;
+            let nan_is_null = matches!(batch.value.nulls, Nulls::Within);
+            add(values, live, [groups, points], classes, dense, Rules { legacy, nan_is_null })
+                .map_err(|e| e.offset_row(start as u64))
         })
         .map_err(|e: Error| e.in_column(&job.columns.value))
     }
 }
 
-/// Adds the values of the marked rows.
+/// The marked rows, one after the other.
+#[allow(clippy::cast_possible_truncation)] // rows of a block
+fn rows_of<'a>(mask: &Mask, rows: &'a mut [u16; BLOCK]) -> &'a [u16] {
+    let mut n = 0;
+    for (word, at) in mask.iter().zip((0..).step_by(64)) {
+        let mut word = *word;
+        while word != 0 {
+            if let Some(slot) = rows.get_mut(n) {
+                *slot = at as u16 + word.trailing_zeros() as u16;
+            }
+            n += 1;
+            word &= word - 1;
+        }
+    }
+    rows.get(..n).unwrap_or_default()
+}
+
+/// What becomes of values that are no finite numbers.
+#[derive(Clone, Copy)]
+struct Rules {
+    legacy: bool,
+    /// NaN is how the frame writes null.
+    nan_is_null: bool,
+}
+
+/// Adds the values of the rows given, whose group and point in time are `keys`.
 fn add<T: Stored>(
     values: &[T],
-    live: &Mask,
-    scratch: &Scratch,
+    live: &[u16],
+    keys: [&[u32; BLOCK]; 2],
+    classes: &[u8; BLOCK],
     dense: &mut Dense,
-    legacy: bool,
+    rules: Rules,
 ) -> Result<()> {
-    dense.reserve(u64::from(count(live)), SMALL.unsigned_abs());
+    dense.reserve(live.len() as u64, SMALL.unsigned_abs());
     let stride = dense.base(1);
-    each_bit(live, |row| {
+    let [groups, times] = keys;
+    for row in live.iter().map(|row| usize::from(*row)) {
         let (Some(value), Some(group), Some(time), Some(class)) =
-            (values.get(row), scratch.groups.get(row), scratch.times.get(row), scratch.classes.get(row))
+            (values.get(row), groups.get(row), times.get(row), classes.get(row))
         else {
             return Err(corrupt());
         };
@@ -184,20 +216,27 @@ fn add<T: Stored>(
             Some(Number::Small(small)) => {
                 *dense.cells.get_mut(cell).ok_or_else(|| Error::internal("a cell outside of the grid"))? +=
                     small;
-                Ok(())
             }
-            Some(number) => add_special(number, cell, dense, legacy),
+            Some(number) => add_special(number, cell, dense, rules)?,
             None => {
-                Err(Error::too_large("a decimal of 32 bytes").expected("at most 128 bits").at_row(row as u64))
+                return Err(Error::too_large("a decimal of 32 bytes")
+                    .expected("at most 128 bits")
+                    .at_row(row as u64));
             }
         }
-    })
+    }
+    Ok(())
 }
 
 #[cold]
-fn add_special(number: Number, cell: usize, dense: &mut Dense, legacy: bool) -> Result<()> {
-    let Account { counted, nan_value, infinite_value, .. } = &mut dense.account;
+fn add_special(number: Number, cell: usize, dense: &mut Dense, rules: Rules) -> Result<()> {
+    let Account { counted, nan_value, infinite_value, null_value, .. } = &mut dense.account;
     let reason = match number {
+        Number::Nan if rules.nan_is_null => {
+            *counted -= 1;
+            *null_value += 1;
+            return Ok(());
+        }
         Number::Nan => nan_value,
         Number::Infinite(_) => infinite_value,
         _ => return dense.add(cell, number),
@@ -205,7 +244,7 @@ fn add_special(number: Number, cell: usize, dense: &mut Dense, legacy: bool) -> 
     *counted -= 1;
     *reason += 1;
     // Under iso semantics what is no number is missing, row by row.
-    if legacy { dense.add(cell, number) } else { Ok(()) }
+    if rules.legacy { dense.add(cell, number) } else { Ok(()) }
 }
 
 /// Notes the dates of all rows.

@@ -15,8 +15,9 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use super::array::{Array, Bits, Codes, Data, Numbers, Text};
+use super::array::{Array, Bits, Codes, Data, Nulls, Numbers};
 use super::field::{Field, Layout};
+use super::text::Text;
 use crate::{Error, Result};
 
 /// `struct ArrowSchema`.
@@ -325,12 +326,12 @@ impl RecordBatch {
                 Layout::Numbers { width: 8, .. } => Codes::U64(self.slice(raw, 1, offset, len)?),
                 _ => return Err(broken("a dictionary whose ids are no integers")),
             };
-            let validity = self.validity(raw, len, offset)?;
-            return Ok(Array { len, validity, data: Data::Coded(codes, Arc::new(dictionary)) });
+            let nulls = self.nulls(raw, len, offset)?;
+            return Ok(Array { len, nulls, data: Data::Coded(codes, Arc::new(dictionary)) });
         }
         let data = match layout {
-            Layout::Null => return Ok(Array { len, validity: None, data: Data::Null }),
-            Layout::Unknown => return Ok(Array { len, validity: None, data: Data::Unknown }),
+            Layout::Null => return Ok(Array { len, nulls: Nulls::None, data: Data::Null }),
+            Layout::Unknown => return Ok(Array { len, nulls: Nulls::None, data: Data::Unknown }),
             Layout::Numbers { width, signed, float } => Data::Numbers(match (float, signed, width) {
                 (true, _, 2) => Numbers::F16(self.slice(raw, 1, offset, len)?),
                 (true, _, 4) => Numbers::F32(self.slice(raw, 1, offset, len)?),
@@ -366,7 +367,11 @@ impl RecordBatch {
                 Data::Text(Text::Views(views, buffers.collect::<Result<_>>()?))
             }
         };
-        Ok(Array { len, validity: self.validity(raw, len, offset)?, data })
+        Ok(Array { len, nulls: self.nulls(raw, len, offset)?, data })
+    }
+
+    fn nulls(&self, raw: &CArray, len: usize, offset: usize) -> Result<Nulls> {
+        Ok(self.validity(raw, len, offset)?.map_or(Nulls::None, Nulls::Unset))
     }
 
     /// Validity bits, where any row may be null.

@@ -54,6 +54,11 @@ impl Field {
         &self.name
     }
 
+    /// Its type (of a dictionary: that of its ids).
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+
     /// The format of its dictionary's values.
     pub fn values(&self) -> Option<&str> {
         self.values.as_deref()

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use super::array::{Array, Code, Codes, Data, Numbers, corrupt, with_codes};
+use super::array::{Array, Code, Codes, Data, Nulls, Numbers, corrupt, drop_where, with_codes};
 use crate::grid::{Dense, TimePoint};
 use crate::ids::entries::Entries;
 use crate::ids::keys::{Country, TimeCoding, country_name};
+use crate::kernel::compare;
 use crate::{Error, Job, Result, Semantics, calendar};
 
 /// Rows of a block.
@@ -43,24 +44,43 @@ pub fn count(mask: &Mask) -> u32 {
     mask.iter().map(|word| word.count_ones()).sum()
 }
 
-/// Marks the rows for which `test` holds.
+/// Calls `each` with stretches of marked rows, first row and length; none crosses a word.
 #[inline]
-pub fn mark<T: Copy>(values: &[T], mask: &mut Mask, test: impl Fn(T) -> bool) {
-    for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
-        *word = values.iter().enumerate().fold(0, |bits, (row, v)| bits | u64::from(test(*v)) << row);
+fn each_run(mask: &Mask, mut each: impl FnMut(usize, usize) -> Result<()>) -> Result<()> {
+    for (word, at) in mask.iter().zip((0..).step_by(64)) {
+        let mut word = *word;
+        while word != 0 {
+            let first = word.trailing_zeros();
+            let len = (!(word >> first)).trailing_zeros();
+            each(at + first as usize, len as usize)?;
+            // Adding carries through the stretch; one that ends the word overflows to nothing.
+            word &= word.wrapping_add(1 << first);
+        }
     }
+    Ok(())
 }
 
 /// Takes the null rows of `start..start + rows` out of `mask`.
 pub fn and_valid(array: &Array, start: usize, mask: &mut Mask) {
     if matches!(array.data, Data::Null) {
         *mask = [0; BLOCK / 64];
-    } else if let Some(validity) = &array.validity {
-        for (word, at) in mask.iter_mut().zip((start..).step_by(64)) {
-            if *word != 0 {
-                *word &= validity.word(at);
+        return;
+    }
+    match (&array.nulls, &array.data) {
+        (Nulls::Unset(validity), _) => {
+            for (word, at) in mask.iter_mut().zip((start..).step_by(64)) {
+                if *word != 0 {
+                    *word &= validity.word(at);
+                }
             }
         }
+        (Nulls::Within, Data::Coded(codes, _)) => with_codes!(codes, c => {
+            if let Some(null) = Code::NULL {
+                compare::narrow(c.get(start..).unwrap_or_default(), null, false, mask);
+            }
+        }),
+        // Floats: NaN is told apart where it is added.
+        _ => {}
     }
 }
 
@@ -107,7 +127,7 @@ impl Systems {
         total: &str,
         mask: &mut Mask,
     ) -> Result<()> {
-        *mask = [0; BLOCK / 64];
+        *mask = all(rows);
         match &array.data {
             Data::Coded(codes, dictionary) => {
                 if self.known.is_other(dictionary) {
@@ -116,37 +136,30 @@ impl Systems {
                     self.only = passing.next().filter(|_| passing.next().is_none());
                 }
                 match self.only {
-                    Some(only) => equal(codes, start, rows, only, mask),
+                    Some(only) => narrow(codes, start, only, true, mask),
                     None => with_codes!(codes, c => {
                         let codes = c.get(start..start + rows).ok_or_else(corrupt)?;
-                        mark(codes, mask, |c| self.pass.get(c.place()).copied().unwrap_or(false));
+                        let pass = |code: usize| self.pass.get(code).copied().unwrap_or(false);
+                        drop_where(codes, mask, |c| !pass(c.place()));
                     }),
                 }
             }
-            Data::Text(text) => {
-                for (word, at) in mask.iter_mut().zip((0..rows).step_by(64)) {
-                    for row in at..rows.min(at + 64) {
-                        let passes = text.get(start + row)? == total.as_bytes();
-                        *word |= u64::from(passes) << (row - at);
-                    }
-                }
-            }
-            _ => return Ok(()),
+            Data::Text(text) => text.narrow(start, total.as_bytes(), mask)?,
+            _ => *mask = [0; BLOCK / 64],
         }
         and_valid(array, start, mask);
         Ok(())
     }
 }
 
-/// Marks the rows that have the code of `place`.
-fn equal(codes: &Codes, start: usize, rows: usize, place: usize, mask: &mut Mask) {
-    fn equal_to<T: Code>(codes: &[T], place: usize, mask: &mut Mask) {
-        match T::of(place) {
-            Some(wanted) => mark(codes, mask, |c| c == wanted),
-            None => *mask = [0; BLOCK / 64],
-        }
-    }
-    with_codes!(codes, c => equal_to(c.get(start..start + rows).unwrap_or_default(), place, mask));
+/// Takes the rows of `mask` out that do not have the code of `place` (`equal`), or that do.
+fn narrow(codes: &Codes, start: usize, place: usize, equal: bool, mask: &mut Mask) {
+    with_codes!(codes, c => match Code::of(place) {
+        Some(wanted) => compare::narrow(c.get(start..).unwrap_or_default(), wanted, equal, mask),
+        // No code of this type reaches so far.
+        None if equal => *mask = [0; BLOCK / 64],
+        None => {}
+    });
 }
 
 /// Small cache from short strings or numbers to what they mean.
@@ -266,24 +279,42 @@ impl Countries {
         if let (Data::Coded(codes, _), Some(total), false) = (&array.data, self.total, legacy) {
             self.filled = false;
             and_valid(array, start, keep);
-            let null = before - count(keep);
-            let mut totals = [0; BLOCK / 64];
-            equal(codes, start, rows, total, &mut totals);
-            let mut n = 0;
-            for (keep, total) in keep.iter_mut().zip(totals) {
-                n += (*keep & total).count_ones();
-                *keep &= !total;
-            }
+            let valid = count(keep);
+            narrow(codes, start, total, false, keep);
             if self.unseen > 0 {
-                with_codes!(codes, c => each_bit(keep, |row| {
-                    let place = c.get(start + row).map_or(usize::MAX, |c| c.place());
-                    self.group(place, job, dense, false).map(drop)
-                }))?;
+                with_codes!(codes, c => {
+                    let codes = c.get(start..).unwrap_or_default();
+                    compare::distinct(codes, keep, |_, c| self.group(c.place(), job, dense, false).map(drop))
+                })?;
             }
-            return Ok(Counts { null, total: n });
+            return Ok(Counts { null: before - valid, total: valid - count(keep) });
         }
         self.filled = true;
         let mut counts = Counts::default();
+        if let (Data::Text(text), false) = (&array.data, legacy) {
+            and_valid(array, start, keep);
+            counts.null = before - count(keep);
+            let mut totals: Mask = [0; BLOCK / 64];
+            each_run(keep, |first, len| {
+                let uniform = len > 3 && text.is_uniform(start + first, len);
+                let step = if uniform { len } else { 1 };
+                for row in (first..first + len).step_by(step) {
+                    let name = text.get(start + row)?;
+                    let group = self.cache.text(name, |name| meaning_of(Some(name), job, dense, false))?;
+                    if group == TOTAL {
+                        if let Some(word) = totals.get_mut(row / 64) {
+                            *word |= (u64::MAX >> (64 - step)) << (row % 64);
+                        }
+                    } else if let Some(groups) = groups.get_mut(row..row + step) {
+                        groups.fill(group);
+                    }
+                }
+                Ok(())
+            })?;
+            counts.total = count(&totals);
+            keep.iter_mut().zip(totals).for_each(|(keep, totals)| *keep &= !totals);
+            return Ok(counts);
+        }
         let asked = if legacy { all(rows) } else { *keep };
         let mut drop_row = |row: usize| {
             let bit = 1u64 << (row % 64);
@@ -363,7 +394,7 @@ impl Countries {
     }
 
     /// Fills in the groups of the rows that are marked.
-    pub fn fill(&self, array: &Array, start: usize, live: &Mask, groups: &mut [u32; BLOCK]) -> Result<()> {
+    pub fn fill(&self, array: &Array, start: usize, live: &[u16], groups: &mut [u32; BLOCK]) -> Result<()> {
         if self.filled {
             return Ok(());
         }
@@ -371,18 +402,20 @@ impl Countries {
     }
 }
 
-fn fill(array: &Array, start: usize, live: &Mask, table: &[u32], out: &mut [u32; BLOCK]) -> Result<()> {
+fn fill(array: &Array, start: usize, live: &[u16], table: &[u32], out: &mut [u32; BLOCK]) -> Result<()> {
     let Data::Coded(codes, _) = &array.data else { return Ok(()) };
-    with_codes!(codes, c => {
+    let known = with_codes!(codes, c => {
         let codes = c.get(start..).unwrap_or_default();
-        each_bit(live, |row| {
-            let meaning = codes.get(row).and_then(|c| table.get(c.place())).ok_or_else(corrupt)?;
-            if let Some(slot) = out.get_mut(row) {
+        live.iter().fold(true, |known, row| {
+            let row = usize::from(*row);
+            let meaning = codes.get(row).and_then(|c| table.get(c.place()));
+            if let (Some(slot), Some(meaning)) = (out.get_mut(row), meaning) {
                 *slot = *meaning;
             }
-            Ok(())
+            known & meaning.is_some()
         })
-    })
+    });
+    if known { Ok(()) } else { Err(corrupt()) }
 }
 
 fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut Dense, legacy: bool) -> Result<u32> {
@@ -457,18 +490,18 @@ impl Times {
             return Ok(());
         }
         let legacy = job.semantics == Semantics::Legacy;
-        let mut put = |row: usize, id: u32| {
+        fn put(ids: &mut [u32; BLOCK], row: usize, id: u32) {
             if let Some(slot) = ids.get_mut(row) {
                 *slot = id;
             }
-        };
+        }
         match &array.data {
             Data::Coded(codes, dictionary) => {
+                self.filled = false;
                 let (table, unseen) = (&mut self.ids, &mut self.unseen);
                 with_codes!(codes, c => {
-                    let codes = c.get(start..).unwrap_or_default();
-                    each_bit(keep, |row| {
-                        let place = codes.get(row).map_or(usize::MAX, |c| c.place());
+                    compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, c| {
+                        let place = c.place();
                         let slot = table.get_mut(place).ok_or_else(corrupt)?;
                         if *slot == UNSEEN {
                             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
@@ -476,24 +509,29 @@ impl Times {
                                 .ok_or_else(|| bad_time(job, coding, raw.as_deref(), start + row))?;
                             *unseen -= 1;
                         }
-                        put(row, *slot);
                         Ok(())
                     })
                 })
             }
-            Data::Text(text) => each_bit(keep, |row| {
-                let bytes = text.get(start + row)?;
-                let id = self.cache.text(bytes, |raw| {
-                    id_of(Some(raw), coding, legacy, dense)?
-                        .ok_or_else(|| bad_time(job, coding, Some(raw), start + row))
-                })?;
-                put(row, id);
+            Data::Text(text) => each_run(keep, |first, len| {
+                let uniform = len > 3 && text.is_uniform(start + first, len);
+                let step = if uniform { len } else { 1 };
+                for row in (first..first + len).step_by(step) {
+                    let id = self.cache.text(text.get(start + row)?, |raw| {
+                        id_of(Some(raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(raw), start + row))
+                    })?;
+                    if let Some(ids) = ids.get_mut(row..row + step) {
+                        ids.fill(id);
+                    }
+                }
                 Ok(())
             }),
             Data::Numbers(Numbers::I32(values)) => each_bit(keep, |row| {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
                 put(
+                    ids,
                     row,
                     self.cache.key(u64::from(value.cast_unsigned()), 4, || {
                         id_of(Some(&raw), coding, legacy, dense)?
@@ -506,6 +544,7 @@ impl Times {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
                 put(
+                    ids,
                     row,
                     self.cache.key(value.cast_unsigned(), 8, || {
                         id_of(Some(&raw), coding, legacy, dense)?
@@ -519,7 +558,7 @@ impl Times {
     }
 
     /// Fills in the ids of the rows that are marked.
-    pub fn fill(&self, array: &Array, start: usize, live: &Mask, ids: &mut [u32; BLOCK]) -> Result<()> {
+    pub fn fill(&self, array: &Array, start: usize, live: &[u16], ids: &mut [u32; BLOCK]) -> Result<()> {
         if self.filled {
             return Ok(());
         }
@@ -594,35 +633,36 @@ impl Channels {
         Ok(before - count(keep))
     }
 
-    /// Fills in 1 for organic rows, 0 for others, of the rows that are marked.
+    /// Fills in 1 for organic rows, 0 for others, of the rows given.
     pub fn fill(
         &self,
         array: &Array,
         start: usize,
         job: &Job,
-        live: &Mask,
+        live: &[u16],
         out: &mut [u8; BLOCK],
     ) -> Result<()> {
+        let rows = live.iter().map(|row| usize::from(*row));
+        let mut put = |row: usize, organic: bool| {
+            if let Some(slot) = out.get_mut(row) {
+                *slot = u8::from(organic);
+            }
+        };
         match &array.data {
             Data::Coded(codes, _) => with_codes!(codes, c => {
                 let codes = c.get(start..).unwrap_or_default();
-                each_bit(live, |row| {
-                    let organic = codes.get(row).and_then(|c| self.organic.get(c.place())).ok_or_else(corrupt)?;
-                    if let Some(slot) = out.get_mut(row) {
-                        *slot = u8::from(*organic);
-                    }
-                    Ok(())
-                })
-            }),
-            Data::Text(text) => each_bit(live, |row| {
-                let organic = is_organic(text.get(start + row)?, job);
-                if let Some(slot) = out.get_mut(row) {
-                    *slot = u8::from(organic);
+                for row in rows {
+                    put(row, *codes.get(row).and_then(|c| self.organic.get(c.place())).ok_or_else(corrupt)?);
                 }
-                Ok(())
             }),
-            _ => Ok(()),
+            Data::Text(text) => {
+                for row in rows {
+                    put(row, is_organic(text.get(start + row)?, job));
+                }
+            }
+            _ => {}
         }
+        Ok(())
     }
 }
 

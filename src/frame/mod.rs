@@ -3,29 +3,30 @@
 //!
 //! - [`ffi`]: the C data interface (the only unsafe code here).
 //! - [`field`]: columns by their Arrow types, and what these mean to the job.
-//! - [`mod@array`]: a column as typed slices.
+//! - [`mod@array`], [`text`]: a column as typed slices.
 //! - [`keys`]: what the rows of the key columns mean, asked once a dictionary
 //!   entry or once a distinct string.
 //! - [`block`]: the loop over a stretch of rows.
 //!
-//! Batches are taken from the stream until they have [`GROUP_ROWS`] rows; these
-//! are cut into ranges, which threads sum into grids of their own. So memory is
-//! bounded by one group whatever the stream's length, and the sums, which are
-//! exact, do not depend on where batches end.
+//! A thread that has nothing to do takes the next range of a batch, or the next
+//! batch from the stream if there is none, and sums it into a grid of its own.
+//! So memory is bounded by one batch and a range a thread whatever the stream's
+//! length, and the sums, which are exact, do not depend on where batches end.
 
 pub mod array;
 pub mod block;
 pub mod ffi;
 pub mod field;
 pub mod keys;
+pub mod text;
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use array::Array;
 use block::{Columns, Worker};
 use field::{Field, find};
-use rayon::prelude::*;
 
 pub use ffi::Stream;
 
@@ -35,12 +36,12 @@ use crate::ids::values::ValueType;
 use crate::scan::Progress;
 use crate::{Error, Grain, Job, Result, Semantics};
 
-/// Rows that are held at once, give or take a batch.
-pub const GROUP_ROWS: usize = 1 << 20;
+/// Rows of a batch, where a source is free to choose.
+pub const BATCH_ROWS: usize = 1 << 20;
 /// Rows of a range.
 const RANGE_ROWS: usize = 1 << 16;
 /// Below this many rows, starting threads costs more than it saves.
-pub const SEQUENTIAL_ROWS: usize = 1 << 17;
+pub const SEQUENTIAL_ROWS: u64 = 1 << 17;
 
 /// Where the job's columns are in a frame, and how they are stored.
 #[derive(Debug, Clone)]
@@ -156,36 +157,72 @@ impl Source for Stream {
 /// A frame that is about to be summed.
 pub struct Sum<S> {
     plan: Plan,
+    queue: Queue<S>,
+}
+
+/// Ranges that nobody has taken, and where more come from.
+struct Queue<S> {
     source: S,
-    /// Batches that were taken, and the rows before each.
-    group: Vec<(u64, Columns)>,
-    held: usize,
+    ranges: VecDeque<Stretch>,
+    /// Rows of the batches that were taken from the source.
     rows: u64,
     done: bool,
-    workers: Mutex<Vec<Worker>>,
+    /// The error that comes first by its row, among those met; nothing is taken after one.
+    failed: Option<(u64, Error)>,
+}
+
+/// A range of a batch, and the rows before the batch.
+struct Stretch {
+    before: u64,
+    batch: Arc<Columns>,
+    rows: Range<usize>,
+}
+
+impl<S: Source> Queue<S> {
+    /// Takes the next batch, if there is any.
+    fn fetch(&mut self, plan: &Plan) -> Result<()> {
+        let Some(batch) = self.source.next(plan)? else {
+            self.done = true;
+            return Ok(());
+        };
+        let (before, batch) = (self.rows, Arc::new(batch));
+        self.rows += batch.rows as u64;
+        self.ranges.extend((0..batch.rows).step_by(RANGE_ROWS).map(|at| Stretch {
+            before,
+            batch: batch.clone(),
+            rows: at..batch.rows.min(at + RANGE_ROWS),
+        }));
+        Ok(())
+    }
+
+    fn pop(&mut self, plan: &Plan) -> Option<Stretch> {
+        while self.failed.is_none() {
+            if let Some(range) = self.ranges.pop_front() {
+                return Some(range);
+            }
+            if self.done {
+                return None;
+            }
+            if let Err(error) = self.fetch(plan) {
+                self.fail(self.rows, error);
+            }
+        }
+        None
+    }
+
+    /// Ranges are taken in order: what comes before one that failed was taken before.
+    fn fail(&mut self, row: u64, error: Error) {
+        if self.failed.as_ref().is_none_or(|(first, _)| row < *first) {
+            self.failed = Some((row, error));
+        }
+    }
 }
 
 impl<S: Source> Sum<S> {
     /// Nothing is taken yet.
     pub fn new(plan: Plan, source: S) -> Self {
-        Sum { plan, source, group: Vec::new(), held: 0, rows: 0, done: false, workers: Mutex::default() }
-    }
-
-    /// Takes batches until there are `rows` rows, or no more.
-    fn fill(&mut self, rows: usize) -> Result<()> {
-        while !self.done && self.held < rows {
-            match self.source.next(&self.plan)? {
-                None => self.done = true,
-                Some(batch) if batch.rows == 0 => {}
-                Some(batch) => {
-                    let n = batch.rows;
-                    self.group.push((self.rows, batch));
-                    self.held += n;
-                    self.rows += n as u64;
-                }
-            }
-        }
-        Ok(())
+        let queue = Queue { source, ranges: VecDeque::new(), rows: 0, done: false, failed: None };
+        Sum { plan, queue }
     }
 
     /// Whether the whole frame is so small that one thread does it at once.
@@ -193,8 +230,10 @@ impl<S: Source> Sum<S> {
     /// # Errors
     /// As [`Source::next`].
     pub fn is_small(&mut self) -> Result<bool> {
-        self.fill(SEQUENTIAL_ROWS)?;
-        Ok(self.done && self.held < SEQUENTIAL_ROWS)
+        while !self.queue.done && self.queue.rows < SEQUENTIAL_ROWS {
+            self.queue.fetch(&self.plan)?;
+        }
+        Ok(self.queue.done && self.queue.rows < SEQUENTIAL_ROWS)
     }
 
     /// Sums the frame. `threads` as in [`crate::scan::Options`].
@@ -202,64 +241,38 @@ impl<S: Source> Sum<S> {
     /// # Errors
     /// The first error in order of the rows, whatever the thread that met it.
     pub fn run(mut self, threads: Option<usize>, progress: &dyn Progress) -> Result<Partial> {
-        let pool = if self.is_small()? || threads == Some(1) {
-            None
+        let alone = self.is_small()? || threads == Some(1);
+        let (plan, queue) = (&self.plan, Mutex::new(self.queue));
+        let workers = if alone {
+            vec![work(plan, &queue, progress)]
         } else {
-            Some(crate::scan::pool(threads.unwrap_or(0))?)
+            crate::scan::pool(threads.unwrap_or(0))?.broadcast(|_| work(plan, &queue, progress))
         };
-        loop {
-            self.fill(GROUP_ROWS)?;
-            if self.group.is_empty() {
-                break;
-            }
-            let group = std::mem::take(&mut self.group);
-            self.held = 0;
-            let ranges: Vec<Stretch<'_>> =
-                group.iter().flat_map(|(before, batch)| cut(*before, batch)).collect();
-            let (plan, workers) = (&self.plan, &self.workers);
-            let each = |range: &Stretch<'_>| sum_range(plan, workers, range, progress);
-            let failed = match &pool {
-                None => ranges.iter().find_map(each),
-                Some(pool) => pool.install(|| {
-                    ranges.par_iter().with_max_len(1).filter_map(each).min_by_key(|(row, _)| *row)
-                }),
-            };
-            if let Some((_, error)) = failed {
-                return Err(error);
-            }
+        let queue = queue.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, error)) = queue.failed {
+            return Err(error);
         }
         let mut partial = Partial { value_type: Some(self.plan.value_type), ..Partial::default() };
-        let workers = self.workers.into_inner().map_err(|_| Error::internal("a worker has failed"))?;
         for worker in workers {
             partial = partial.merge(worker.into_partial()?)?;
         }
         // The account is held against the batches, not against what was summed.
-        partial.account.rows = self.rows;
+        partial.account.rows = queue.rows;
         partial.account.check()?;
         Ok(partial)
     }
 }
 
-/// A range of a batch, and the rows before the batch.
-type Stretch<'b> = (u64, &'b Columns, Range<usize>);
-
-/// Sums a range; the error and the first row of the range, if it fails.
-fn sum_range(
-    plan: &Plan,
-    workers: &Mutex<Vec<Worker>>,
-    (before, batch, rows): &Stretch<'_>,
-    progress: &dyn Progress,
-) -> Option<(u64, Error)> {
-    let mut worker = lock(workers).pop().unwrap_or_default();
-    let outcome = worker.run(plan, batch, rows.clone(), progress);
-    lock(workers).push(worker);
-    outcome.err().map(|error| (before + rows.start as u64, error.offset_row(*before)))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn cut(before: u64, batch: &Columns) -> impl Iterator<Item = Stretch<'_>> {
-    (0..batch.rows).step_by(RANGE_ROWS).map(move |at| (before, batch, at..batch.rows.min(at + RANGE_ROWS)))
+/// One thread's share: range after range, until there is none or one fails.
+fn work<S: Source>(plan: &Plan, queue: &Mutex<Queue<S>>, progress: &dyn Progress) -> Worker {
+    let lock = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut worker = Worker::default();
+    loop {
+        let next = lock().pop(plan);
+        let Some(Stretch { before, batch, rows }) = next else { return worker };
+        let first = before + rows.start as u64;
+        if let Err(error) = worker.run(plan, &batch, rows, progress) {
+            lock().fail(first, error.offset_row(before));
+        }
+    }
 }

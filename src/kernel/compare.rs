@@ -244,8 +244,12 @@ mod tests {
                 named.push((row, value));
                 Ok::<(), ()>(())
             };
-            if vectors { distinct(values, mask, &mut each) } else { portable_distinct(values, mask, &mut each) }
-                .unwrap();
+            if vectors {
+                distinct(values, mask, &mut each)
+            } else {
+                portable_distinct(values, mask, &mut each)
+            }
+            .unwrap();
             assert!(named.iter().zip(named.iter().skip(1)).all(|(a, b)| a.0 < b.0));
             assert!(named.iter().all(|(row, _)| marked(mask, *row)));
             for row in (0..values.len()).filter(|row| marked(mask, *row)) {

@@ -1,11 +1,13 @@
-//! Frames that come column by column: pandas.
+//! Frames that come column by column: pandas, polars.
 //!
 //! A column is a tuple `(kind, data, ...)`:
 //!
 //! | kind | data | more |
 //! |---|---|---|
 //! | `"arrow"` | what `__arrow_c_stream__` of the column returns | |
+//! | `"dictionary"` | what `__arrow_c_stream__` of the ids returns | the same of the values |
 //! | `"numbers"` | contiguous numpy array | Arrow format; mask of nulls or `None` |
+//! | `"floats"` | contiguous numpy array in which NaN is null | Arrow format |
 //! | `"codes"` | contiguous numpy array of category codes, -1 for null | list of categories |
 //! | `"objects"` | contiguous numpy array of objects | |
 //! | `"unknown"` | the type's name | |
@@ -22,11 +24,12 @@ use pyo3::types::{PyString, PyTuple};
 
 use super::capsule::{import, memory, object};
 use super::errors::raise;
-use crate::frame::array::{Array, Bits, Codes, Data, Numbers, Text};
+use crate::frame::array::{Array, Bits, Codes, Data, Nulls, Numbers};
 use crate::frame::block::Columns;
 use crate::frame::ffi::Slice;
 use crate::frame::field::{Field, Layout};
-use crate::frame::{GROUP_ROWS, Plan, Source};
+use crate::frame::text::Text;
+use crate::frame::{BATCH_ROWS, Plan, Source};
 use crate::ids::entries::Entries;
 use crate::{Error, Result};
 
@@ -80,18 +83,29 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
     };
     match kind.as_str() {
         "arrow" => {
-            let mut stream = import(&data)?;
-            let field = stream.fields().first().map(|f| f.renamed(name));
-            let field = field.ok_or_else(|| PyValueError::new_err("a column without a type"))?;
-            let mut chunks = Vec::new();
-            let mut rows = 0;
-            while let Some(batch) = stream.next_batch().map_err(|e| raise(py, e))? {
-                let array = batch.column(0).map_err(|e| raise(py, e))?;
-                let len = array.len;
-                chunks.push((rows, array));
-                rows += len;
-            }
-            Ok((field, Column::Chunks(chunks), Some(rows)))
+            let (field, arrays) = chunks(&data)?;
+            let (column, rows) = chained(arrays);
+            Ok((field.renamed(name), column, Some(rows)))
+        }
+        "dictionary" => {
+            let (ids, arrays) = chunks(&data)?;
+            let (values, dictionary) = chunks(&given.get_item(2)?)?;
+            let dictionary = Arc::new(joined(dictionary).map_err(|e| raise(py, e))?);
+            let coded = arrays.into_iter().map(|array| match array.data {
+                Data::Numbers(numbers) => {
+                    let codes = match numbers {
+                        Numbers::U8(ids) => Codes::U8(ids),
+                        Numbers::U16(ids) => Codes::U16(ids),
+                        Numbers::U32(ids) => Codes::U32(ids),
+                        Numbers::U64(ids) => Codes::U64(ids),
+                        _ => return Err(PyValueError::new_err("ids that are no unsigned integers")),
+                    };
+                    Ok(Array { data: Data::Coded(codes, dictionary.clone()), ..array })
+                }
+                _ => Err(PyValueError::new_err("ids that are no integers")),
+            });
+            let (column, rows) = chained(coded.collect::<PyResult<_>>()?);
+            Ok((Field::new(name, ids.format(), Some(values.format())), column, Some(rows)))
         }
         "numbers" => {
             let format: String = given.get_item(2)?.extract()?;
@@ -100,10 +114,18 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
             let validity = if mask.is_none() { None } else { Some(memory::<u8>(&mask, len)?) };
             let array = Array {
                 len,
-                validity: validity.map(|mask| bits(mask.iter().map(|null| *null == 0))),
+                nulls: validity
+                    .map_or(Nulls::None, |mask| Nulls::Unset(bits(mask.iter().map(|null| *null == 0)))),
                 data: Data::Numbers(numbers(&data, &format, len)?),
             };
             let (column, len) = whole(array);
+            Ok((Field::new(name, &format, None), column, len))
+        }
+        "floats" => {
+            let format: String = given.get_item(2)?.extract()?;
+            let len = data.len()?;
+            let data = Data::Numbers(numbers(&data, &format, len)?);
+            let (column, len) = whole(Array { len, nulls: Nulls::Within, data });
             Ok((Field::new(name, &format, None), column, len))
         }
         "codes" => {
@@ -115,21 +137,9 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
                 4 => Codes::I32(memory(&data, len)?),
                 _ => Codes::I64(memory(&data, len)?),
             };
-            fn signs<T: Copy + PartialOrd + Default>(codes: &[T]) -> Option<Bits> {
-                let null = |c: &T| *c < T::default();
-                // Nearly always there is none, which is found out 64 a time.
-                codes.iter().fold(false, |any, c| any | null(c)).then(|| bits(codes.iter().map(|c| !null(c))))
-            }
-            let validity = match &codes {
-                Codes::I8(c) => signs(c),
-                Codes::I16(c) => signs(c),
-                Codes::I32(c) => signs(c),
-                Codes::I64(c) => signs(c),
-                _ => None,
-            };
             let dictionary = strings(categories.iter().map(Option::as_deref)).map_err(|e| raise(py, e))?;
             let (column, len) =
-                whole(Array { len, validity, data: Data::Coded(codes, Arc::new(dictionary)) });
+                whole(Array { len, nulls: Nulls::Within, data: Data::Coded(codes, Arc::new(dictionary)) });
             Ok((Field::new(name, "l", Some("U")), column, len))
         }
         "objects" => {
@@ -188,8 +198,54 @@ fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<Array> {
         offsets.push(i64::try_from(bytes.len()).map_err(|_| Error::too_large("categories past all memory"))?);
         valid.push(value.is_some());
     }
-    let validity = valid.contains(&false).then(|| bits(valid.iter().copied()));
-    Ok(Array { len: valid.len(), validity, data: Data::Text(Text::Long(offsets.into(), bytes.into())) })
+    let nulls = unset(valid.contains(&false).then(|| bits(valid.iter().copied())));
+    Ok(Array { len: valid.len(), nulls, data: Data::Text(Text::Long(offsets.into(), bytes.into())) })
+}
+
+fn unset(bits: Option<Bits>) -> Nulls {
+    bits.map_or(Nulls::None, Nulls::Unset)
+}
+
+/// The chunks of a column that exports itself, and its type.
+fn chunks(capsule: &Bound<'_, PyAny>) -> PyResult<(Field, Vec<Array>)> {
+    let failed = |e| raise(capsule.py(), e);
+    let mut stream = import(capsule)?;
+    let field = stream.fields().first().cloned();
+    let field = field.ok_or_else(|| PyValueError::new_err("a column without a type"))?;
+    let mut chunks = Vec::new();
+    while let Some(batch) = stream.next_batch().map_err(failed)? {
+        chunks.push(batch.column(0).map_err(failed)?);
+    }
+    Ok((field, chunks))
+}
+
+/// Chunks as one column, and its rows.
+fn chained(arrays: Vec<Array>) -> (Column, usize) {
+    let mut rows = 0;
+    let mut chunks = Vec::with_capacity(arrays.len());
+    for array in arrays {
+        let len = array.len;
+        chunks.push((rows, array));
+        rows += len;
+    }
+    (Column::Chunks(chunks), rows)
+}
+
+/// Strings of any number of chunks as one dictionary.
+fn joined(mut arrays: Vec<Array>) -> Result<Array> {
+    if arrays.len() == 1
+        && let Some(only) = arrays.pop()
+    {
+        return Ok(only);
+    }
+    let mut values = Vec::new();
+    for array in &arrays {
+        for row in 0..array.len {
+            let raw = if array.is_valid(row) { Some(array.raw(row)?) } else { None };
+            values.push(raw.map(|raw| String::from_utf8_lossy(&raw).into_owned()));
+        }
+    }
+    strings(values.iter().map(Option::as_deref))
 }
 
 /// Lines of the cache in front of the map.
@@ -224,9 +280,9 @@ impl Objects {
             }
         };
         self.dictionary = Some(dictionary.clone());
-        let validity = codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL)));
+        let nulls = unset(codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL))));
         // All rows of the null slot are null by the mask: the entry need not be.
-        Ok(Array { len, validity, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
+        Ok(Array { len, nulls, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
     }
 
     fn codes(&mut self, py: Python<'_>, start: usize, len: usize) -> Result<Vec<u32>> {
@@ -327,7 +383,7 @@ impl Source for Zipped {
         }
         let needed = plan.places();
         let at_hand = needed.iter().filter_map(|c| self.columns.get(*c)).map(|c| c.at_hand(at, rows));
-        let len = at_hand.min().unwrap_or_default().min(GROUP_ROWS);
+        let len = at_hand.min().unwrap_or_default().min(BATCH_ROWS);
         self.at += len;
         let mut part = |column: usize| {
             let column = self.columns.get_mut(column).ok_or_else(|| Error::internal("no such column"))?;
