@@ -118,6 +118,14 @@ macro_rules! with_numbers {
         }
     };
 }
+/// Evaluates an expression over the slice that any of the variants holds.
+macro_rules! with_slice {
+    ($of:expr, $kind:ident, $slice:ident => $body:expr; $($variant:ident)*) => {
+        match $of {
+            $($kind::$variant($slice) => $body,)*
+        }
+    };
+}
 pub(super) use {with_codes, with_numbers};
 
 /// A code as a place in the dictionary.
@@ -294,6 +302,31 @@ impl Array {
                 with_codes!(codes, c => c.get(row).is_some_and(|c| Some(*c) != Code::NULL))
             }
             _ => true,
+        }
+    }
+
+    /// Asks for the memory of the marked rows; the first is `start`.
+    pub fn prefetch(&self, start: usize, mask: &[u64]) {
+        match &self.data {
+            Data::Numbers(numbers) => with_slice!(numbers, Numbers, v =>
+                compare::prefetch(v.get(start..).unwrap_or_default(), mask);
+                I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F16 F32 F64),
+            Data::Coded(codes, _) => {
+                with_codes!(codes, c => compare::prefetch(c.get(start..).unwrap_or_default(), mask));
+            }
+            Data::Text(text) => text.prefetch(start, mask),
+            Data::Null | Data::Unknown => {}
+        }
+    }
+
+    /// Asks for the memory of some rows, counted from `start`.
+    pub fn prefetch_rows(&self, start: usize, rows: &[u16]) {
+        match &self.data {
+            Data::Coded(codes, _) => {
+                with_codes!(codes, c => compare::prefetch_rows(c.get(start..).unwrap_or_default(), rows));
+            }
+            Data::Text(text) => text.prefetch_rows(start, rows),
+            _ => {}
         }
     }
 

@@ -111,6 +111,9 @@ impl Worker {
         if passed == 0 && !legacy {
             return Ok(());
         }
+        for column in [&batch.country, &batch.time, &batch.value] {
+            column.prefetch(start, &keep);
+        }
         let counts = countries
             .narrow(&batch.country, start, n, job, dense, &mut keep, &mut scratch.groups)
             .map_err(|e| e.in_column(&job.columns.country))?;
@@ -157,6 +160,7 @@ impl Worker {
             Stored::drop_zeros(values, &mut keep);
             let Scratch { groups, times: points, classes, live } = &mut **scratch;
             let live = rows_of(&keep, live);
+            batch.channel.prefetch_rows(start, live);
             countries.fill(&batch.country, start, live, groups)?;
             times.fill(&batch.time, start, live, points)?;
             channels.fill(&batch.channel, start, job, live, classes)?;

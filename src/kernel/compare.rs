@@ -7,7 +7,10 @@
 //!
 //! 1. A word of 64 rows that has no bit left is passed over, and its memory with
 //!    it: of a frame in export order two thirds of a column are never loaded.
-//! 2. `distinct` takes the first marked row, names its value and takes all rows
+//! 2. What is passed over is too short for the hardware to guess what comes next:
+//!    `prefetch` asks for the lines of a block's marked words, of all columns
+//!    that will be read, before the first of them is waited for.
+//! 3. `distinct` takes the first marked row, names its value and takes all rows
 //!    of the same value out of the word. Keys repeat over some twenty rows, so a
 //!    word is one or two comparisons.
 
@@ -31,6 +34,41 @@ pub trait Lane: Copy + PartialEq + 'static {
 #[inline]
 fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
     values.iter().take(64).enumerate().fold(0, |bits, (row, v)| bits | u64::from(*v == wanted) << row)
+}
+
+/// Asks for the memory of words that have a marked row.
+#[inline]
+pub fn prefetch<T>(values: &[T], mask: &[u64]) {
+    for (word, values) in mask.iter().zip(values.chunks(64)) {
+        if *word != 0 {
+            for line in values.chunks(64 / size_of::<T>().clamp(1, 64)) {
+                fetch(line);
+            }
+        }
+    }
+}
+
+/// Asks for the memory of some rows.
+#[inline]
+pub fn prefetch_rows<T>(values: &[T], rows: &[u16]) {
+    for row in rows {
+        fetch(values.get(usize::from(*row)..).unwrap_or_default());
+    }
+}
+
+#[inline]
+fn fetch<T>(line: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint; it reads nothing that the program could see, at any address.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 /// Takes the rows out of `mask` that do not equal `wanted` (`equal`), or that do.
@@ -150,8 +188,17 @@ mod avx512 {
                 #[target_feature(enable = "avx512f,avx512bw")]
                 unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
                     let wanted = $set(wanted as $cast);
-                    let rows = values.len().min(64);
                     let mut bits = 0;
+                    if let Some(values) = values.first_chunk::<64>() {
+                        for at in (0..64).step_by($lanes) {
+                            // SAFETY: whole vectors of the 64.
+                            let found = unsafe { $load(<$mask>::MAX, values.as_ptr().add(at).cast()) };
+                            let equal: $mask = $equal(<$mask>::MAX, found, wanted);
+                            bits |= u64::from(equal) << at;
+                        }
+                        return bits;
+                    }
+                    let rows = values.len();
                     for at in (0..rows).step_by($lanes) {
                         let left = rows - at;
                         let there: $mask = if left >= $lanes { <$mask>::MAX } else { (1 << left) - 1 };
@@ -184,10 +231,29 @@ mod avx512 {
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
         unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
-            let rows = values.len().min(64);
             // SAFETY: sixteen bytes.
             let wanted = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(wanted.as_ptr().cast()) });
+            let [wanted_low, wanted_high] = [
+                _mm512_permutexvar_epi64(_mm512_setzero_si512(), wanted),
+                _mm512_permutexvar_epi64(_mm512_set1_epi64(1), wanted),
+            ];
             let mut bits = 0;
+            if let Some(values) = values.first_chunk::<64>() {
+                let first = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+                let second = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+                for at in (0..64).step_by(8) {
+                    // SAFETY: two whole vectors of the 64.
+                    let (a, b) = unsafe {
+                        let from = values.as_ptr().add(at);
+                        (_mm512_loadu_epi64(from.cast()), _mm512_loadu_epi64(from.add(4).cast()))
+                    };
+                    let low = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, first, b), wanted_low);
+                    let high = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, second, b), wanted_high);
+                    bits |= u64::from(low & high) << at;
+                }
+                return bits;
+            }
+            let rows = values.len();
             for at in (0..rows).step_by(4) {
                 let left = rows - at;
                 let there: u8 = if left >= 4 { u8::MAX } else { (1 << (2 * left)) - 1 };

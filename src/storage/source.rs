@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::{Error, Result};
 
 /// The local path that `source` names, for a `file:` URI too.
+///
+/// Python and browsers write a URI with `%20` for a space, Hadoop and Spark write paths as they
+/// are, though names of partitions hold `%2F`: what exists as it is written, and what has a
+/// wildcard, is not decoded.
 pub fn local_path(source: &str) -> Result<PathBuf> {
     if source.is_empty() {
         return Err(Error::argument("an empty path").expected("a file, a folder or a glob"));
@@ -19,7 +23,8 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
             return Err(Error::argument(format!("'{source}'"))
                 .expected("file:///PATH with an absolute path on this machine"));
         }
-        return Ok(path.into());
+        let is_encoded = path.contains('%') && !path.contains(['*', '?', '[']) && !Path::new(path).exists();
+        return Ok(if is_encoded { decoded(path) } else { path.into() });
     }
     if let Some((scheme, _)) = source.split_once("://")
         && !scheme.is_empty()
@@ -29,6 +34,23 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
             .expected("a local path or a file:// URI"));
     }
     Ok(source.into())
+}
+
+/// `path` with `%XX` as the bytes that they stand for; any other `%` is itself.
+fn decoded(path: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let escaped = match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    // A path that is no text is none that was encoded.
+    String::from_utf8(bytes).map_or_else(|_| path.into(), PathBuf::from)
 }
 
 /// A parsed glob.
@@ -107,6 +129,8 @@ mod tests {
             ("file:///a/b", "/a/b"),
             ("file:/a/b", "/a/b"),
             ("file://localhost/a/b", "/a/b"),
+            ("file:///a%20b/%C3%A9%zz%2", "/a b/é%zz%2"),
+            ("file:///a%20b/*.parquet", "/a%20b/*.parquet"),
             ("a/b", "a/b"),
             ("./s3:/x", "./s3:/x"),
         ] {
@@ -115,6 +139,18 @@ mod tests {
         assert!(matches!(local_path("s3://bucket/key"), Err(Error::Unsupported(_))));
         assert!(matches!(local_path("file://host/x"), Err(Error::Argument(_))));
         assert!(matches!(local_path(""), Err(Error::Argument(_))));
+    }
+
+    #[test]
+    fn a_uri_of_what_exists_is_not_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = folder.path().join("week=1%2F2");
+        std::fs::create_dir(&written).unwrap();
+        let uri = format!("file://{}", written.display());
+        assert_eq!(local_path(&uri).unwrap(), written);
+        std::fs::rename(&written, folder.path().join("week=1 2")).unwrap();
+        let spaced = uri.replace("%2F", "%20");
+        assert_eq!(local_path(&spaced).unwrap(), folder.path().join("week=1 2"));
     }
 
     #[test]
