@@ -134,7 +134,7 @@ def _column(series: Any) -> tuple[Any, ...]:
         categories = series.cat.categories
         names = categories.tolist()
         if all(isinstance(name, str) for name in names):
-            return ("codes", np.ascontiguousarray(series.cat.codes.to_numpy()), names)
+            return ("codes", np.ascontiguousarray(series.array.codes), names)
         # Categories that are no strings, such as dates: decoded.
         return _column(series.astype(categories.dtype))
     if name == "DatetimeTZDtype":
