@@ -176,11 +176,11 @@ impl Worker {
 #[allow(clippy::cast_possible_truncation)] // rows of a block
 fn rows_of<'a>(mask: &Mask, rows: &'a mut [u16; BLOCK]) -> &'a [u16] {
     let mut n = 0;
-    for (word, at) in mask.iter().zip((0..).step_by(64)) {
+    for (word, at) in mask.iter().zip((0u16..).step_by(64)) {
         let mut word = *word;
         while word != 0 {
             if let Some(slot) = rows.get_mut(n) {
-                *slot = at as u16 + word.trailing_zeros() as u16;
+                *slot = at + word.trailing_zeros() as u16;
             }
             n += 1;
             word &= word - 1;
