@@ -1,0 +1,176 @@
+//! Strings as the producer holds them: offsets and bytes, or views.
+
+use super::array::corrupt;
+use super::ffi::Slice;
+use crate::Result;
+use crate::kernel::compare;
+
+/// Strings.
+#[derive(Clone)]
+pub enum Text {
+    /// 32-bit offsets and bytes.
+    Short(Slice<i32>, Slice<u8>),
+    /// 64-bit offsets and bytes.
+    Long(Slice<i64>, Slice<u8>),
+    /// Views: length, then either up to twelve bytes or four, a buffer and an offset.
+    Views(Slice<[u8; 16]>, Vec<Slice<u8>>),
+}
+
+impl Text {
+    /// Rows, as far as they are known.
+    pub fn len(&self) -> usize {
+        match self {
+            Text::Short(offsets, _) => offsets.len().saturating_sub(1),
+            Text::Long(offsets, _) => offsets.len().saturating_sub(1),
+            Text::Views(views, _) => views.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The string in `row`, whether the row is null or not.
+    #[inline]
+    pub fn get(&self, row: usize) -> Result<&[u8]> {
+        fn between<T: Copy + TryInto<usize>>(
+            offsets: &[T],
+            bytes: &'_ [u8],
+            row: usize,
+        ) -> Option<(usize, usize)> {
+            let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);
+            let (start, end) = (start.try_into().ok()?, end.try_into().ok()?);
+            (start <= end && end <= bytes.len()).then_some((start, end))
+        }
+        let found = match self {
+            Text::Short(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
+            Text::Long(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
+            Text::Views(views, buffers) => views.get(row).and_then(|view| viewed(view, buffers)),
+        };
+        found.ok_or_else(corrupt)
+    }
+
+    /// Asks for the memory of the marked rows; the first is `start`. The bytes follow each other.
+    pub fn prefetch(&self, start: usize, mask: &[u64]) {
+        match self {
+            Text::Short(offsets, _) => compare::prefetch(offsets.get(start..).unwrap_or_default(), mask),
+            Text::Long(offsets, _) => compare::prefetch(offsets.get(start..).unwrap_or_default(), mask),
+            Text::Views(views, _) => compare::prefetch(views.get(start..).unwrap_or_default(), mask),
+        }
+    }
+
+    /// Asks for the memory of some rows, counted from `start`.
+    pub fn prefetch_rows(&self, start: usize, rows: &[u16]) {
+        match self {
+            Text::Short(offsets, _) => compare::prefetch_rows(offsets.get(start..).unwrap_or_default(), rows),
+            Text::Long(offsets, _) => compare::prefetch_rows(offsets.get(start..).unwrap_or_default(), rows),
+            Text::Views(views, _) => compare::prefetch_rows(views.get(start..).unwrap_or_default(), rows),
+        }
+    }
+
+    /// Whether rows `start..start + len`, which are there, hold the same string; may say no
+    /// where they do.
+    ///
+    /// Equal strings that follow each other repeat with the period of their length: memory that
+    /// equals itself, moved by one string. Views of short strings, or of one string, are equal.
+    #[inline]
+    pub fn is_uniform(&self, start: usize, len: usize) -> bool {
+        fn repeats<T: Copy + Default + PartialEq + std::ops::Sub<Output = T> + TryInto<usize> + Ord>(
+            offsets: Option<&[T]>,
+            bytes: &[u8],
+        ) -> bool {
+            let Some(offsets @ [first, second, .., last]) = offsets else { return true };
+            // Ascending, so that no difference overflows.
+            if *first < T::default()
+                || !offsets.iter().zip(offsets.iter().skip(1)).fold(true, |up, (a, b)| up & (a <= b))
+            {
+                return false;
+            }
+            let step = *second - *first;
+            if !offsets.iter().zip(offsets.iter().skip(1)).fold(true, |even, (a, b)| even & (*b - *a == step))
+            {
+                return false;
+            }
+            let (Ok(from), Ok(to), Ok(step)) = ((*first).try_into(), (*last).try_into(), step.try_into())
+            else {
+                return false;
+            };
+            let Some(run) = bytes.get(from..to) else { return false };
+            run.get(step..) == run.get(..run.len() - step)
+        }
+        match self {
+            Text::Short(offsets, bytes) => repeats(offsets.get(start..=start + len), bytes),
+            Text::Long(offsets, bytes) => repeats(offsets.get(start..=start + len), bytes),
+            Text::Views(views, _) => {
+                let views = views.get(start..start + len).unwrap_or_default();
+                views.get(1..) == views.get(..len.saturating_sub(1))
+            }
+        }
+    }
+
+    /// Takes the rows of `mask` out whose string is not `wanted`; its first row is `start`.
+    pub fn narrow(&self, start: usize, wanted: &[u8], mask: &mut [u64]) -> Result<()> {
+        fn by_offset<T: Copy + TryInto<usize>>(offsets: &[T], bytes: &[u8], wanted: &[u8], mask: &mut [u64]) {
+            let word = |b: Option<&[u8; 4]>| b.map_or(0, |b| u32::from_le_bytes(*b));
+            let is_short = wanted.len() <= 4;
+            let cut =
+                u32::MAX.checked_shr(32 - 8 * u32::try_from(wanted.len().min(4)).unwrap_or(4)).unwrap_or(0);
+            let mut padded = [0; 4];
+            padded.iter_mut().zip(wanted).for_each(|(to, from)| *to = *from);
+            let first = u32::from_le_bytes(padded);
+            let is = |start: T, end: T| -> bool {
+                let (Ok(start), Ok(end)) = (start.try_into(), end.try_into()) else { return false };
+                if end.wrapping_sub(start) != wanted.len() {
+                    return false;
+                }
+                match bytes.get(start..start.wrapping_add(4)) {
+                    Some(four) if is_short => (word(four.first_chunk()) & cut) == first,
+                    _ => bytes.get(start..end) == Some(wanted),
+                }
+            };
+            for (word, at) in mask.iter_mut().zip((0..).step_by(64)) {
+                let Some(offsets) = offsets.get(at..offsets.len().min(at + 65)) else { break };
+                let pairs = offsets.iter().zip(offsets.iter().skip(1)).enumerate();
+                *word &= pairs.fold(0, |bits, (row, (a, b))| bits | u64::from(is(*a, *b)) << row);
+            }
+        }
+        match self {
+            Text::Short(offsets, bytes) => {
+                by_offset(offsets.get(start..).unwrap_or_default(), bytes, wanted, mask);
+            }
+            Text::Long(offsets, bytes) => {
+                by_offset(offsets.get(start..).unwrap_or_default(), bytes, wanted, mask);
+            }
+            Text::Views(views, _) if wanted.len() <= 12 => {
+                let mut view = [0; 16];
+                view.iter_mut().skip(4).zip(wanted).for_each(|(to, from)| *to = *from);
+                view.iter_mut()
+                    .zip(u32::try_from(wanted.len()).unwrap_or_default().to_le_bytes())
+                    .for_each(|(to, from)| *to = from);
+                compare::narrow(views.get(start..).unwrap_or_default(), view, true, mask);
+            }
+            Text::Views(views, _) => {
+                for (word, at) in mask.iter_mut().zip((0..).step_by(64)) {
+                    for row in at..views.len().saturating_sub(start).min(at + 64) {
+                        if *word >> (row - at) & 1 == 1 && self.get(start + row)? != wanted {
+                            *word &= !(1 << (row - at));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn viewed<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> {
+    let word = |at: usize| view.get(at..)?.first_chunk().map(|b| i32::from_le_bytes(*b));
+    let len = usize::try_from(word(0)?).ok()?;
+    if len <= 12 {
+        return view.get(4..4 + len);
+    }
+    let (buffer, start) = (usize::try_from(word(8)?).ok()?, usize::try_from(word(12)?).ok()?);
+    buffers.get(buffer)?.get(start..start.checked_add(len)?)
+}
