@@ -7,6 +7,7 @@
 //! - [`keys`]: what the rows of the key columns mean, asked once a dictionary
 //!   entry or once a distinct string.
 //! - [`block`]: the loop over a stretch of rows.
+//! - [`groups`]: rows that another engine has counted and summed.
 //!
 //! A thread that has nothing to do takes the next range of a batch, or the next
 //! batch from the stream if there is none, and sums it into a grid of its own.
@@ -17,6 +18,7 @@ pub mod array;
 pub mod block;
 pub mod ffi;
 pub mod field;
+pub mod groups;
 pub mod keys;
 pub mod text;
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::exact::Wide;
 use super::partial::{Extra, Partial, TimePoint};
 use super::{Account, CELLS_MAX};
 use crate::ids::values::Number;
@@ -210,6 +211,11 @@ impl Dense {
             Number::Null => {}
         }
         Ok(())
+    }
+
+    /// Adds a sum of doubles.
+    pub fn add_wide(&mut self, cell: usize, sum: &Wide) {
+        self.extras.entry(cell).or_default().wide.get_or_insert_default().merge(sum);
     }
 
     /// The sums as a partial aggregate of their own.

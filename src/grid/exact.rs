@@ -58,12 +58,7 @@ impl Default for Wide {
 impl Wide {
     /// Adds a finite double.
     pub fn add(&mut self, value: f64) {
-        debug_assert!(value.is_finite());
-        let bits = value.to_bits();
-        let exponent = ((bits >> 52) & 0x7ff) as u32;
-        let fraction = bits & ((1 << 52) - 1);
-        let (mantissa, shift) =
-            if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
+        let (mantissa, shift) = parts(value);
         self.add_shifted(u128::from(mantissa), shift, value.is_sign_negative());
     }
 
@@ -74,6 +69,22 @@ impl Wide {
         // In halves, so that the shifted magnitude fits 128 bits.
         self.add_shifted(magnitude & u128::from(u64::MAX), UNIT_EXPONENT as u32, negative);
         self.add_shifted(magnitude >> 64, UNIT_EXPONENT as u32 + 64, negative);
+    }
+
+    /// Adds `value * 2^-bits`.
+    pub fn add_fraction(&mut self, value: i128, bits: u32) {
+        let magnitude = value.unsigned_abs();
+        let shift = (UNIT_EXPONENT as u32).saturating_sub(bits);
+        self.add_shifted(magnitude & u128::from(u64::MAX), shift, value < 0);
+        self.add_shifted(magnitude >> 64, shift + 64, value < 0);
+    }
+
+    /// Adds a finite double `times` times.
+    pub fn add_times(&mut self, value: f64, times: u64) {
+        let (mantissa, shift) = parts(value);
+        let product = u128::from(mantissa) * u128::from(times);
+        self.add_shifted(product & u128::from(u64::MAX), shift, value < 0.0);
+        self.add_shifted(product >> 64, shift + 64, value < 0.0);
     }
 
     /// Adds `magnitude * 2^(shift - 1074)`; `magnitude` has at most 64 bits.
@@ -171,6 +182,16 @@ impl Wide {
     }
 }
 
+/// Mantissa and shift of a finite double: `mantissa * 2^(shift - 1074)` is its magnitude.
+#[allow(clippy::cast_possible_truncation)] // an exponent has 11 bits
+fn parts(value: f64) -> (u64, u32) {
+    debug_assert!(value.is_finite());
+    let bits = value.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as u32;
+    let fraction = bits & ((1 << 52) - 1);
+    if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) }
+}
+
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 mod tests {
@@ -212,6 +233,20 @@ mod tests {
             let (a, b) = (f64::from_bits(a), -f64::from_bits(a.wrapping_add(ulps)));
             prop_assume!(a.is_finite() && b.is_finite());
             prop_assert_eq!(wide(&[a, b]).to_f64(), a + b);
+        }
+
+        #[test]
+        fn fractions_and_multiples_are_what_they_say(a: i64, times in 0u64..1 << 40, v in -1e9f64..1e9) {
+            let mut sum = Wide::default();
+            sum.add_fraction(a.into(), 62);
+            prop_assert_eq!(sum.to_f64(), a as f64 / 2f64.powi(62));
+            let (mut many, mut few) = (Wide::default(), wide(&[]));
+            many.add_times(v, times % 50);
+            (0..times % 50).for_each(|_| few.add(v));
+            prop_assert_eq!(many.to_f64().to_bits(), few.to_f64().to_bits());
+            let mut exact = Wide::default();
+            exact.add_times(3.0, times);
+            prop_assert_eq!(exact.to_f64(), (3 * times) as f64);
         }
 
         #[test]

@@ -2,6 +2,7 @@
 //! What users see is in `python/rollshare`.
 //!
 //! - [`job`], [`partial`], [`shares`]: the classes.
+//! - [`splits`]: what Spark needs: splits of files, sums of groups.
 //! - [`columns`]: frames of numpy arrays, category codes and objects.
 //! - [`capsule`]: Arrow capsules in and out.
 //! - [`work`]: without the GIL, on so many threads, until Ctrl-C.
@@ -13,6 +14,7 @@ mod errors;
 mod job;
 mod partial;
 mod shares;
+mod splits;
 mod work;
 
 use pyo3::prelude::*;
@@ -28,6 +30,8 @@ mod _rollshare {
     use super::partial::{PyPartial, merge, partial_columns, partial_frame, read_parquet};
     #[pymodule_export]
     use super::shares::PyShares;
+    #[pymodule_export]
+    use super::splits::{partial_groups, plan_splits, scan_split};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

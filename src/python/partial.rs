@@ -29,7 +29,7 @@ pub struct PyPartial {
 const MAGIC: &[u8] = b"rollshare partial 1\n";
 
 impl PyPartial {
-    fn new(job: Job, sums: Partial) -> Self {
+    pub(super) fn new(job: Job, sums: Partial) -> Self {
         PyPartial { job, sums: Arc::new(sums), territory: Arc::default() }
     }
 

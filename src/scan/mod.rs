@@ -5,6 +5,7 @@
 //! - [`tables`]: what the slots of these columns mean.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`],
 //!   [`by_bitmap`] and, always right, [`by_row`].
+//! - [`split`]: the inputs cut into parts of about equal cost, for other processes.
 //!
 //! Files are opened in parallel; row groups go to the threads largest first,
 //! and one of many rows is cut into ranges of pages. Each thread sums into a
@@ -15,6 +16,7 @@ pub(crate) mod by_row;
 mod by_runs;
 pub mod plan;
 pub mod skip;
+pub mod split;
 pub mod tables;
 pub mod task;
 
@@ -291,6 +293,10 @@ struct Piece<'s> {
     plan: &'s FilePlan<'s>,
     row_group: usize,
     rows: u64,
+    /// The rows of the row group that are asked for: each task is the part's
+    /// in which it begins. All of them, but for a split.
+    from: u64,
+    to: u64,
 }
 
 struct Scan<'s> {
@@ -347,7 +353,7 @@ impl<'s> Scan<'s> {
             // Some writers give a row group without rows column chunks of nothing.
             .filter(|(_, _, rows)| *rows > 0)
             .zip(0..)
-            .map(|((plan, row_group, rows), order)| Piece { order, plan, row_group, rows })
+            .map(|((plan, row_group, rows), order)| Piece { order, plan, row_group, rows, from: 0, to: rows })
             .collect();
         self.progress.total(self.plans.iter().map(needed_bytes).sum());
         if parallel {
@@ -359,7 +365,8 @@ impl<'s> Scan<'s> {
                 self.row_group(piece, false);
             }
         }
-        self.collect()
+        let rows = self.plans.iter().map(|p| p.meta.rows).sum();
+        self.collect(Some(rows))
     }
 
     /// Scans a row group, in parallel ranges where it is large.
@@ -370,7 +377,7 @@ impl<'s> Scan<'s> {
         let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
         let bytes = piece.plan.needed_bytes(meta);
         if skip::row_group(self.job, piece.plan, meta) {
-            self.drop_rows(piece.rows);
+            self.drop_rows(piece.to - piece.from);
             self.progress.advance(bytes);
             return self.took(piece, Taken::default());
         }
@@ -380,8 +387,10 @@ impl<'s> Scan<'s> {
         };
         self.pages.fetch_add(columns.pages(), Ordering::Relaxed);
         let ruled_out = skip::pages(self.job, piece.plan, meta, &columns);
-        self.drop_rows(ruled_out.iter().map(|range| range.end - range.start).sum());
-        let ranges = ranges(&columns.value, piece.rows, &ruled_out);
+        let mut ranges = ranges(&columns.value, piece.rows, &ruled_out);
+        let ours = |range: &std::ops::Range<u64>| (piece.from..piece.to).contains(&range.start);
+        ranges.retain(ours);
+        self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum());
         let share = bytes / (ranges.len() as u64).max(1);
         let scan_range = |range: &std::ops::Range<u64>| -> Taken {
             if piece.order > self.failed_at.load(Ordering::Relaxed) {
@@ -449,7 +458,9 @@ impl<'s> Scan<'s> {
         }
     }
 
-    fn collect(self) -> Result<(Partial, Profile)> {
+    /// Merges the workers. `rows` is how many the account has to hold; of a split that is
+    /// known only once all of them are merged.
+    fn collect(self, rows: Option<u64>) -> Result<(Partial, Profile)> {
         let lost = || Error::internal("a worker has failed");
         if let Some((_, _, error)) = self.failed.into_inner().map_err(|_| lost())? {
             return Err(error);
@@ -476,7 +487,7 @@ impl<'s> Scan<'s> {
         // A page across the border of two tasks is opened by both.
         profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
         // The account is held against the footers, not against what tasks met.
-        partial.account.rows = self.plans.iter().map(|p| p.meta.rows).sum();
+        partial.account.rows = rows.unwrap_or(partial.account.kept() + partial.account.dropped());
         partial.account.check()?;
         profile.phases = vec![
             ("open", self.opened - self.start),

@@ -1,6 +1,7 @@
 //! From an input to the columns of its row groups.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::ids::column::{Chunk, Column};
 use crate::ids::keys::TimeCoding;
@@ -23,7 +24,7 @@ pub struct FilePlan<'a> {
     /// The file.
     pub input: &'a Input,
     /// Its footer.
-    pub meta: FileMeta,
+    pub meta: Arc<FileMeta>,
     system: Found,
     country: Found,
     time: Found,
@@ -71,11 +72,16 @@ impl<'a> FilePlan<'a> {
     /// Reads the footer and finds the columns.
     pub fn open(job: &Job, input: &'a Input) -> Result<Self> {
         let name = input.object.name();
-        Self::open_named(job, input).map_err(|e| e.in_file(name))
+        let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(name))?;
+        Self::with_footer(job, input, Arc::new(meta))
     }
 
-    fn open_named(job: &Job, input: &'a Input) -> Result<Self> {
-        let meta = footer::read(input.object.as_ref())?;
+    /// Finds the columns in a footer that was read before.
+    pub fn with_footer(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
+        Self::find_columns(job, input, meta).map_err(|e| e.in_file(input.object.name()))
+    }
+
+    fn find_columns(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
         let find = |column: &str| find(&meta, input, column);
         let strings = |column: &str| -> Result<Found> {
             let found = find(column)?;

@@ -1,0 +1,198 @@
+//! Groups that another engine has counted and summed, into the grid.
+//!
+//! Spark sums what it can sum exactly, in its own code, and hands over a row a
+//! group. What such a row means and what the answer is stays here. Columns:
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | `country`, `label` | strings | null in rows that were dropped |
+//! | `class` | int32 | [`Class`] |
+//! | `n` | int64 | rows |
+//! | `whole` | int64 or decimal | exact sum of the values' integer parts |
+//! | `high`, `low` | int64 | exact sum of their fractions: `(high * 2^32 + low) * 2^-62` |
+//! | `odd` | float64 | the value itself, of [`Class::OddPaid`] and [`Class::OddOrganic`] |
+
+use super::array::Array;
+use super::ffi::Stream;
+use super::field::find;
+use crate::grid::exact::Wide;
+use crate::grid::{Dense, Partial, TimePoint};
+use crate::ids::values::{Number, ValueType};
+use crate::{Error, Job, Result, Semantics, calendar};
+
+/// What the rows of a group have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Summed in `whole`, `high` and `low`; channel is not organic.
+    Paid = 0,
+    /// The same of organic channels.
+    Organic = 1,
+    /// Kept, but the channel is null.
+    NullName = 2,
+    /// Kept, but the value is null.
+    NullValue = 3,
+    /// All values are `odd`: NaN, infinite, or too large or too fine for the sums.
+    OddPaid = 4,
+    /// The same of organic channels.
+    OddOrganic = 5,
+    /// Dropped: not the total over systems.
+    OtherSystem = 6,
+    /// Dropped: country is null.
+    NullCountry = 7,
+    /// Dropped: country is the total over countries.
+    CountryTotal = 8,
+}
+
+impl Class {
+    fn of(code: i128) -> Result<Self> {
+        use Class::*;
+        let all =
+            [Paid, Organic, NullName, NullValue, OddPaid, OddOrganic, OtherSystem, NullCountry, CountryTotal];
+        let at = usize::try_from(code).ok().and_then(|at| all.get(at).copied());
+        at.ok_or_else(|| Error::internal(format!("a group of class {code}")))
+    }
+}
+
+/// The most rows of a group: as many values below 2^31 cannot overflow 64 bits.
+pub const ROWS_MAX: u64 = 1 << 31;
+/// Sums of fractions count units of 2^-62.
+const FRACTION_BITS: u32 = 62;
+
+/// A column of numbers.
+struct Numbers {
+    array: Option<Array>,
+}
+
+impl Numbers {
+    /// The integer in `row`; 0 where there is none.
+    fn int(&self, row: usize) -> Result<i128> {
+        let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else { return Ok(0) };
+        let raw = array.raw(row)?;
+        let negative = raw.last().is_some_and(|b| b & 0x80 != 0);
+        let mut bytes = [if negative { 0xff } else { 0 }; 16];
+        let target =
+            bytes.get_mut(..raw.len()).ok_or_else(|| Error::internal("a number of over 16 bytes"))?;
+        target.copy_from_slice(&raw);
+        Ok(i128::from_le_bytes(bytes))
+    }
+
+    /// The double in `row`; 0 where there is none.
+    fn double(&self, row: usize) -> Result<f64> {
+        let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else { return Ok(0.0) };
+        let raw = array.raw(row)?;
+        let bytes = raw.first_chunk().ok_or_else(|| Error::internal("a double of less than 8 bytes"))?;
+        Ok(f64::from_le_bytes(*bytes))
+    }
+}
+
+fn text(array: &Array, row: usize) -> Result<Option<String>> {
+    if !array.is_valid(row) {
+        return Ok(None);
+    }
+    let raw = array.raw(row)?;
+    String::from_utf8(raw).map(Some).map_err(|_| Error::data("a string that is not UTF-8"))
+}
+
+/// Sums groups. `value_type` is the type of the values that they were made of.
+///
+/// # Errors
+/// `Data` for a label that is no ISO week, `TooLarge` for a group of more than [`ROWS_MAX`] rows.
+pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Partial> {
+    let job = job.clone().validated()?;
+    if job.semantics == Semantics::Legacy {
+        return Err(Error::internal("legacy semantics need rows, not groups"));
+    }
+    let mut dense = Dense::default();
+    let mut bad: Option<(Option<String>, u64)> = None;
+    let fields = stream.fields().clone();
+    let place = |name: &str| find(&fields, name);
+    let places = [place("country")?, place("label")?, place("class")?, place("n")?, place("whole")?];
+    let fractions = [place("high").ok(), place("low").ok(), place("odd").ok()];
+    while let Some(batch) = stream.next_batch()? {
+        let column = |at: usize| batch.column(at).and_then(Array::flattened);
+        let [country, label, class, n, whole] = places;
+        let (country, label) = (column(country)?, column(label)?);
+        let [class, n, whole] = [Some(class), Some(n), Some(whole)]
+            .map(|at| at.map(column).transpose().map(|array| Numbers { array }));
+        let (class, n, whole) = (class?, n?, whole?);
+        let [high, low, odd] = fractions.map(|at| at.map(column).transpose().map(|array| Numbers { array }));
+        let (high, low, odd) = (high?, low?, odd?);
+        for row in 0..batch.rows() {
+            let class = Class::of(class.int(row)?)?;
+            let rows =
+                u64::try_from(n.int(row)?).map_err(|_| Error::internal("a group of less than no rows"))?;
+            if rows > ROWS_MAX {
+                return Err(Error::too_large(format!("a country and week of {rows} rows"))
+                    .expected(format!("at most {ROWS_MAX}"))
+                    .advice("Have the kernel sum the rows: rolling_share(..., sums=\"kernel\")"));
+            }
+            match class {
+                Class::OtherSystem => dense.account.other_system += rows,
+                Class::NullCountry => dense.account.null_country += rows,
+                Class::CountryTotal => dense.account.country_total += rows,
+                _ => {
+                    let label = text(&label, row)?;
+                    let Some(step) = label.as_deref().and_then(|l| calendar::parse_label(l.as_bytes()))
+                    else {
+                        // The first by name, whichever batch it came in.
+                        match &mut bad {
+                            Some((worst, n)) if *worst == label => *n += rows,
+                            Some((worst, _)) if *worst < label => {}
+                            _ => bad = Some((label, rows)),
+                        }
+                        continue;
+                    };
+                    let country =
+                        text(&country, row)?.ok_or_else(|| Error::internal("a group of no country"))?;
+                    let (group, time) = (dense.group(&country)?, dense.time(TimePoint::Step(step))?);
+                    dense.see(group, time);
+                    let organic = usize::from(matches!(class, Class::Organic | Class::OddOrganic));
+                    let cell = dense.base(group) + time as usize * 2 + organic;
+                    match class {
+                        Class::NullName => dense.account.null_name += rows,
+                        Class::NullValue => dense.account.null_value += rows,
+                        Class::OddPaid | Class::OddOrganic => {
+                            add_odd(&mut dense, cell, odd.double(row)?, rows)?
+                        }
+                        _ => {
+                            dense.account.counted += rows;
+                            dense.add(cell, Number::int(whole.int(row)?))?;
+                            let fraction = (high.int(row)? << 32) + low.int(row)?;
+                            if fraction != 0 {
+                                let mut wide = Wide::default();
+                                wide.add_fraction(fraction, FRACTION_BITS);
+                                dense.add_wide(cell, &wide);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    if let Some((label, rows)) = bad {
+        let label = label.map_or_else(|| "null".into(), |label| format!("'{}'", label.escape_debug()));
+        return Err(Error::data(format!("{} is {label} in {rows} rows", job.columns.year_week))
+            .expected("yyyy_ww, an ISO week that exists, such as 2021_05")
+            .advice("Correct the export; rows with another system or the country total may hold anything")
+            .in_column(&job.columns.year_week));
+    }
+    let mut partial = dense.into_partial()?;
+    partial.value_type = Some(value_type);
+    partial.account.rows = partial.account.kept() + partial.account.dropped();
+    Ok(partial)
+}
+
+/// Adds `rows` times one value.
+fn add_odd(dense: &mut Dense, cell: usize, value: f64, rows: u64) -> Result<()> {
+    match Number::real(value) {
+        Number::Nan => dense.account.nan_value += rows,
+        Number::Infinite(_) => dense.account.infinite_value += rows,
+        _ => {
+            dense.account.counted += rows;
+            let mut wide = Wide::default();
+            wide.add_times(value, rows);
+            dense.add_wide(cell, &wide);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! Splits: the inputs cut into parts of about equal cost, for other processes.
+//!
+//! Whoever plans reads the footers alone. A split names row groups, or ranges of
+//! rows of one. Whoever scans it walks the page headers, cuts the row group into
+//! tasks as any scan does, and takes the tasks that begin in the range: each task
+//! belongs to exactly one split, no page of values is opened by two, and the
+//! planner need not know where pages begin. Sums are exact, so that merging the
+//! splits in any order gives the bytes of one scan.
+//!
+//! A process keeps the footers that it has read: the splits of one file read it once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use super::plan::FilePlan;
+use super::{Options, Piece, Progress, Scan, TASK_ROWS, lock, open_all, skip};
+use crate::grid::Partial;
+use crate::ids::values::ValueType;
+use crate::parquet::{FileMeta, footer};
+use crate::storage::object::Stamp;
+use crate::storage::{Input, discover};
+use crate::{Error, Job, Result, Semantics};
+
+/// What opening a file costs, in compressed bytes of the columns that could be read meanwhile.
+const FILE_COST: u64 = 64 * 1024;
+/// Footers that a process keeps.
+const FOOTERS_MAX: usize = 1024;
+
+/// A file of a split.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct File {
+    name: String,
+    partitions: Vec<(String, Option<String>)>,
+    /// What the planner has seen.
+    stamp: Option<Stamp>,
+}
+
+/// Rows of a row group.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Part {
+    /// Its place in [`Split::files`].
+    file: usize,
+    row_group: usize,
+    from: u64,
+    to: u64,
+}
+
+/// A part of the work, to be scanned anywhere.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Split {
+    job: Job,
+    files: Vec<File>,
+    parts: Vec<Part>,
+}
+
+/// All of the work.
+#[derive(Debug, Default)]
+pub struct Splits {
+    /// The parts; none is empty, but for the only one of inputs without rows.
+    pub splits: Vec<Split>,
+    /// Rows of all files; those of the merged partial aggregates have to be as many.
+    pub rows: u64,
+    /// Compressed bytes of the needed columns.
+    pub bytes: u64,
+}
+
+/// Cuts `inputs` into at most `most` splits, none of much less than `least`
+/// compressed bytes of needed columns where one would do for them.
+///
+/// # Errors
+/// Those of opening: a damaged footer, a missing column, files of different types.
+pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Splits> {
+    let job = job.clone().validated()?;
+    let plans = open_all(&job, inputs)?;
+    let cost = |plan: &FilePlan<'_>, at: usize| {
+        let row_group = plan.meta.row_groups.get(at).filter(|rg| !skip::row_group(&job, plan, rg));
+        row_group.map_or(0, |rg| plan.needed_bytes(rg))
+    };
+    let groups = |plan: &FilePlan<'_>| 0..plan.meta.row_groups.len();
+    let bytes: u64 = plans.iter().flat_map(|plan| groups(plan).map(|at| cost(plan, at))).sum();
+    let total = bytes + FILE_COST * plans.len() as u64;
+    let aim = (total / (most as u64).max(1) + 1).max(least).max(1);
+
+    let mut splits = Splits { bytes, rows: plans.iter().map(|p| p.meta.rows).sum(), ..Splits::default() };
+    let mut open = Open { job: &job, split: empty(&job), cost: 0, aim };
+    for (input, plan) in inputs.iter().zip(&plans) {
+        let mut first = true;
+        for at in groups(plan) {
+            let rows = plan.meta.row_groups.get(at).map_or(0, |rg| rg.rows);
+            let whole = cost(plan, at);
+            // So many ranges that each is about one split, but none below a task.
+            let ranges = (whole / aim + 1).min(rows.div_ceil(TASK_ROWS));
+            for range in 0..ranges {
+                let border = |n: u64| u64::try_from(u128::from(rows) * u128::from(n) / u128::from(ranges));
+                let (from, to) = (border(range).unwrap_or(0), border(range + 1).unwrap_or(rows));
+                let opening = if std::mem::take(&mut first) { FILE_COST } else { 0 };
+                open.add(input, at, from, to, whole / ranges + opening, &mut splits.splits);
+            }
+        }
+    }
+    open.close(&mut splits.splits);
+    if splits.splits.is_empty() {
+        // Files without rows: one split that says of what type the values are.
+        let mut split = empty(&job);
+        split.files.extend(inputs.first().map(file));
+        splits.splits.push(split);
+    }
+    Ok(splits)
+}
+
+fn empty(job: &Job) -> Split {
+    Split { job: job.clone(), files: Vec::new(), parts: Vec::new() }
+}
+
+fn file(input: &Input) -> File {
+    File {
+        name: input.object.name().to_string(),
+        partitions: input.partitions.clone(),
+        stamp: input.object.stamp(),
+    }
+}
+
+/// The split that is being filled.
+struct Open<'j> {
+    job: &'j Job,
+    split: Split,
+    cost: u64,
+    aim: u64,
+}
+
+impl Open<'_> {
+    fn add(&mut self, input: &Input, row_group: usize, from: u64, to: u64, cost: u64, done: &mut Vec<Split>) {
+        // Where the aim is nearer without this part than with it.
+        if self.cost > 0 && (self.cost + cost).saturating_sub(self.aim) > self.aim.saturating_sub(self.cost) {
+            self.close(done);
+        }
+        if self.split.files.last().is_none_or(|f| f.name != **input.object.name()) {
+            self.split.files.push(file(input));
+        }
+        self.split.parts.push(Part { file: self.split.files.len() - 1, row_group, from, to });
+        self.cost += cost;
+    }
+
+    fn close(&mut self, done: &mut Vec<Split>) {
+        if !self.split.parts.is_empty() {
+            done.push(std::mem::replace(&mut self.split, empty(self.job)));
+        }
+        self.cost = 0;
+    }
+}
+
+impl Split {
+    /// As bytes, for another process of the same version.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::internal(format!("cannot serialise: {e}")))
+    }
+
+    /// What [`Self::to_bytes`] has written.
+    ///
+    /// # Errors
+    /// `Format` where the bytes are no split.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(|e| {
+            Error::format(format!("a damaged split: {e}")).advice("Plan and scan with the same version")
+        })
+    }
+
+    /// What is asked.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Scans the split on the calling thread. The account's rows are those of the split.
+    ///
+    /// # Errors
+    /// As [`super::scan`], and `Data` where a file is not the one that was planned.
+    pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
+        let start = Instant::now();
+        let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
+        let plans: Vec<FilePlan<'_>> = opened
+            .iter()
+            .map(|(input, meta)| FilePlan::with_footer(&self.job, input, meta.clone()))
+            .collect::<Result<_>>()?;
+        let options = Options { threads: Some(1), ..Options::default() };
+        let scan = Scan::new(&self.job, &plans, &options, progress, start);
+        for (part, order) in self.parts.iter().zip(0..) {
+            let group = plans.get(part.file).and_then(|plan| {
+                let rows = plan.meta.row_groups.get(part.row_group)?.rows;
+                (part.from <= part.to && part.to <= rows).then_some((plan, rows))
+            });
+            let Some((plan, rows)) = group else {
+                return Err(Error::format("a split that does not fit its files"));
+            };
+            let (row_group, from, to) = (part.row_group, part.from, part.to);
+            scan.row_group(Piece { order, plan, row_group, rows, from, to }, false);
+        }
+        let (mut partial, _) = scan.collect(None)?;
+        if partial.value_type == Some(ValueType::Null) && partial.account.rows == 0 {
+            partial.value_type = None;
+        }
+        Ok(partial)
+    }
+}
+
+/// Opens a file, or finds it open.
+fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
+    type Known = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
+    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
+    let known = KNOWN.get_or_init(Mutex::default);
+    let same = |input: &Input| {
+        let stamp = input.object.stamp();
+        let seen = |stamp: &Option<Stamp>| stamp.as_ref().map(|s| (s.bytes, s.modified));
+        seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
+    };
+    if let Some((input, meta)) = lock(known).get(&file.name)
+        && same(input)
+    {
+        return Ok((input.clone(), meta.clone()));
+    }
+    let found = discover(std::slice::from_ref(&file.name), Semantics::Iso)?;
+    let Some(mut input) = found.inputs.into_iter().next() else {
+        return Err(Error::not_found("no such file").in_file(&file.name.as_str().into()));
+    };
+    input.partitions.clone_from(&file.partitions);
+    if !same(&input) {
+        return Err(Error::data("the file is not the one that was planned: its length or its time differs")
+            .expected("files that stay as they are while they are read")
+            .advice("Run again, and replace exports by rename before the run or after it")
+            .in_file(input.object.name()));
+    }
+    let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
+    let opened = (Arc::new(input), Arc::new(meta));
+    let mut known = lock(known);
+    if known.len() >= FOOTERS_MAX {
+        known.clear();
+    }
+    known.insert(file.name.clone(), opened.clone());
+    Ok(opened)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{Silent, scan};
+    use super::*;
+    use crate::sample;
+
+    fn inputs(rows: u64, layout: sample::Layout) -> (tempfile::TempDir, Vec<Input>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sample.parquet");
+        sample::write(&sample::Options { rows, layout, seed: 1 }, &path, &Silent).unwrap();
+        let found = discover(&[path.to_string_lossy().into_owned()], Semantics::Iso).unwrap();
+        (folder, found.inputs)
+    }
+
+    /// Scans all splits and merges them, as Spark does.
+    fn scan_all(splits: &Splits) -> Partial {
+        let parts = splits.splits.iter().map(|split| split.scan(&Silent).unwrap());
+        let merged = parts.reduce(|sum, part| sum.merge(part).unwrap()).unwrap();
+        assert_eq!(merged.account.rows, splits.rows);
+        merged
+    }
+
+    #[test]
+    fn any_number_of_splits_sums_to_the_same() {
+        for layout in [sample::Layout::Export, sample::Layout::Daily, sample::Layout::Spark] {
+            let (_folder, inputs) = inputs(700_000, layout);
+            for semantics in [Semantics::Iso, Semantics::Legacy] {
+                let job = Job { semantics, ..Job::default() };
+                let (whole, _) = scan(&job, &inputs, &Options::default(), &Silent).unwrap();
+                for most in [1, 2, 3, 7, 1000] {
+                    let splits = plan(&job, &inputs, most, 1).unwrap();
+                    assert!(splits.splits.len() <= most + 1, "{} of {most}", splits.splits.len());
+                    assert_eq!(splits.rows, 700_000);
+                    assert_eq!(scan_all(&splits), whole, "{layout:?} {most}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_row_group_is_cut_into_parts_of_about_equal_rows() {
+        let (_folder, inputs) = inputs(2_000_000, sample::Layout::Spark);
+        let splits = plan(&Job::default(), &inputs, 4, 1).unwrap().splits;
+        assert_eq!(splits.len(), 4);
+        for split in &splits {
+            let rows: u64 = split.parts.iter().map(|part| part.to - part.from).sum();
+            assert!(rows.abs_diff(500_000) < 1000, "{rows}");
+            let scanned = split.scan(&Silent).unwrap().account.rows;
+            assert!(scanned.abs_diff(500_000) < 300_000, "{scanned}");
+        }
+        // A small file is one split, however many are allowed.
+        assert_eq!(plan(&Job::default(), &inputs, 4, 1 << 30).unwrap().splits.len(), 1);
+    }
+
+    #[test]
+    fn a_split_survives_its_bytes_and_meets_another_file_with_an_error() {
+        let (folder, inputs) = inputs(10_000, sample::Layout::Export);
+        let split = plan(&Job::default(), &inputs, 1, 1).unwrap().splits.remove(0);
+        let copy = Split::from_bytes(&split.to_bytes().unwrap()).unwrap();
+        assert_eq!(copy, split);
+        assert!(Split::from_bytes(b"{}").is_err());
+        let path = folder.path().join("sample.parquet");
+        sample::write(
+            &sample::Options { rows: 20_000, layout: sample::Layout::Export, seed: 2 },
+            &path,
+            &Silent,
+        )
+        .unwrap();
+        let error = copy.scan(&Silent).unwrap_err().to_string();
+        assert!(error.contains("sample.parquet") && error.contains("planned"), "{error}");
+    }
+}
