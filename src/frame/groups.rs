@@ -9,6 +9,7 @@
 //! | `class` | int32 | [`Class`] |
 //! | `n` | int64 | rows |
 //! | `whole` | int64 or decimal | exact sum of the values' integer parts |
+//! | `big` | decimal | exact sum of integers that are not in `whole`; may be left out, as the next three |
 //! | `high`, `low` | int64 | exact sum of their fractions: `(high * 2^32 + low) * 2^-62` |
 //! | `odd` | float64 | the value itself, of [`Class::OddPaid`] and [`Class::OddOrganic`] |
 
@@ -107,16 +108,16 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
     let fields = stream.fields().clone();
     let place = |name: &str| find(&fields, name);
     let places = [place("country")?, place("label")?, place("class")?, place("n")?, place("whole")?];
-    let fractions = [place("high").ok(), place("low").ok(), place("odd").ok()];
+    let others = [place("big").ok(), place("high").ok(), place("low").ok(), place("odd").ok()];
     while let Some(batch) = stream.next_batch()? {
         let column = |at: usize| batch.column(at).and_then(Array::flattened);
         let [country, label, class, n, whole] = places;
         let (country, label) = (column(country)?, column(label)?);
-        let [class, n, whole] = [Some(class), Some(n), Some(whole)]
-            .map(|at| at.map(column).transpose().map(|array| Numbers { array }));
-        let (class, n, whole) = (class?, n?, whole?);
-        let [high, low, odd] = fractions.map(|at| at.map(column).transpose().map(|array| Numbers { array }));
-        let (high, low, odd) = (high?, low?, odd?);
+        let numbers =
+            |at: Option<usize>| -> Result<Numbers> { Ok(Numbers { array: at.map(column).transpose()? }) };
+        let (class, n, whole) = (numbers(Some(class))?, numbers(Some(n))?, numbers(Some(whole))?);
+        let [big, high, low, odd] = others;
+        let (big, high, low, odd) = (numbers(big)?, numbers(high)?, numbers(low)?, numbers(odd)?);
         for row in 0..batch.rows() {
             let class = Class::of(class.int(row)?)?;
             let rows =
@@ -157,6 +158,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                         _ => {
                             dense.account.counted += rows;
                             dense.add(cell, Number::int(whole.int(row)?))?;
+                            dense.add(cell, Number::int(big.int(row)?))?;
                             let fraction = (high.int(row)? << 32) + low.int(row)?;
                             if fraction != 0 {
                                 let mut wide = Wide::default();

@@ -1,0 +1,203 @@
+"""The rolling share on Spark: the same kernel on every executor.
+
+>>> from rollshare.spark import read_parquet, rolling_share  # doctest: +SKIP
+>>> read_parquet(spark, "exports/").show()                   # doctest: +SKIP
+>>> rolling_share(df).show()                                 # doctest: +SKIP
+
+Both are lazy, as Spark is, and work on PySpark 3.5 and 4, classic and Spark Connect. ``rollshare`` and
+pyarrow have to be installed for the Python of the driver and of the executors. `docs/spark.md` says
+which to use when.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from .. import Job, Partial, _job, _sources
+from .._errors import ArgumentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from typing import Any, Literal, Union
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    Source = Union[str, os.PathLike[str]]
+
+__all__ = ["partial", "partial_parquet", "read_parquet", "register", "rolling_share"]
+
+log = logging.getLogger("rollshare.spark")
+
+
+def read_parquet(
+    spark: SparkSession,
+    source: Source | Iterable[Source],
+    *,
+    job: Job | None = None,
+    splits: int | None = None,
+    **options: Any,
+) -> DataFrame:
+    """Read parquet files with the kernel on the executors; the share table as a lazy frame.
+
+    The driver lists the files and reads their footers now; executors scan when the frame is used.
+    Nothing passes through the JVM but partial aggregates.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    source
+        File, folder (nested, hive-partitioned) or glob, or several of them, as executors see them.
+    job, **options
+        As of :func:`rollshare.read_parquet`.
+    splits
+        At most so many tasks; default what the cluster runs at once, or more so that none reads
+        over 128 MiB of the needed columns.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The table of :func:`rollshare.read_parquet`, in one partition, ordered as there.
+
+    Raises
+    ------
+    NotFoundError, DataError, FormatError, UnsupportedError
+        On the driver, where a footer tells. What only pages tell is raised in a task; the driver's
+        exception holds the message.
+
+    """
+    from . import _files, _merge
+
+    asked = _job(job, options)
+    parts = _files.plan(spark, _sources(source), asked, splits)
+    count, empty = len(parts.parts), _merge.nothing(asked).to_bytes()
+    return _merge.finish(_files.scan(spark, parts), asked, empty, count, parts.rows)
+
+
+def partial_parquet(
+    spark: SparkSession,
+    source: Source | Iterable[Source],
+    *,
+    job: Job | None = None,
+    splits: int | None = None,
+    **options: Any,
+) -> Partial:
+    """Sum parquet files on the executors, now; the sum with its account, on the driver.
+
+    As :func:`read_parquet`; ``.finish()`` gives the :class:`rollshare.Shares`.
+    """
+    from . import _files, _merge
+
+    asked = _job(job, options)
+    parts = _files.plan(spark, _sources(source), asked, splits)
+    count, empty = len(parts.parts), _merge.nothing(asked).to_bytes()
+    return _merge.collect(_files.scan(spark, parts), empty, count, parts.rows)
+
+
+def rolling_share(
+    df: DataFrame,
+    *,
+    job: Job | None = None,
+    files: Literal["auto", "never"] = "auto",
+    sums: Literal["spark", "kernel"] | None = None,
+    **options: Any,
+) -> DataFrame:
+    """Compute the share table of a Spark data frame, as a lazy frame.
+
+    Parameters
+    ----------
+    df
+        Any batch frame: after joins, unions, window operators, cached, repartitioned.
+    job, **options
+        As of :func:`rollshare.rolling_share`.
+    files
+        ``"auto"``: a frame that is nothing but a read of parquet files is read by
+        :func:`read_parquet` instead, which the log says. ``"never"``: through Spark.
+    sums
+        ``"spark"`` (default where it can be exact): Spark sums, the kernel finishes. ``"kernel"``:
+        rows go to the kernel on the executors by ``mapInArrow``. The answer is the same.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The same, to the last bit, as :func:`rollshare.rolling_share` gives for the same rows.
+
+    Raises
+    ------
+    DataError
+        Now, where a column is missing or of a wrong type; in a task, where a label is no ISO week.
+
+    """
+    from . import _frames, _merge
+
+    asked = _job(job, options)
+    columns = _frames.Columns(df, asked)
+    found = _as_files(df, columns, files)
+    if found is not None:
+        spark, parts = found
+        return _merge.finish(parts[0], asked, columns.empty, parts[1], parts[2])
+    return _frames.finish(columns, _sums(sums))
+
+
+def partial(
+    df: DataFrame,
+    *,
+    job: Job | None = None,
+    files: Literal["auto", "never"] = "auto",
+    sums: Literal["spark", "kernel"] | None = None,
+    **options: Any,
+) -> Partial:
+    """Sum a Spark data frame, now; the sum with its account, on the driver.
+
+    As :func:`rolling_share`. Rows that are dropped are counted too, so they are not filtered by the scan.
+    """
+    from . import _frames, _merge
+
+    asked = _job(job, options)
+    columns = _frames.Columns(df, asked)
+    found = _as_files(df, columns, files)
+    if found is not None:
+        spark, parts = found
+        return _merge.collect(parts[0], columns.empty, parts[1], parts[2])
+    return _frames.collect(columns, _sums(sums))
+
+
+def _sums(sums: str | None) -> str | None:
+    if sums not in (None, "spark", "kernel"):
+        raise ArgumentError(f"sums={sums!r}; expected 'spark' or 'kernel'")
+    return sums
+
+
+def _as_files(df: DataFrame, columns: Any, files: str) -> tuple[Any, Any] | None:
+    """Session, and frame of partial aggregates with its counts, where file mode serves ``df``."""
+    from . import _files
+    from ._plan import parquet_files
+
+    if files not in ("auto", "never"):
+        raise ArgumentError(f"files={files!r}; expected 'auto' or 'never'")
+    names = None if files == "never" else parquet_files(df, {n.lower() for n in columns.names.values()})
+    if names is None:
+        return None
+    spark = df.sparkSession
+    log.warning(
+        "a plain read of %d parquet files: read by the kernel (files='never' turns this off)", len(names)
+    )
+    parts = _files.plan(spark, names, columns.job, None)
+    return spark, (_files.scan(spark, parts), len(parts.parts), parts.rows)
+
+
+def register(spark: SparkSession) -> None:
+    """Make ``spark.read.format("rollshare")`` known to a session (PySpark 4).
+
+    Examples
+    --------
+    >>> from rollshare.spark import register                                    # doctest: +SKIP
+    >>> register(spark)                                                         # doctest: +SKIP
+    >>> spark.read.format("rollshare").option("windows", "4,13").load("exports/")  # doctest: +SKIP
+
+    """
+    from ._source import RollshareSource
+
+    spark.dataSource.register(RollshareSource)

@@ -1,0 +1,102 @@
+"""File mode: the driver plans splits, executors scan them with the kernel."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial as bound
+from os.path import abspath
+
+from .. import _rollshare
+from . import _merge
+from ._session import is_connect, parallelism
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    import pyarrow as pa
+
+    from .. import Job
+
+log = logging.getLogger("rollshare.spark")
+
+#: Compressed bytes of needed columns below which a task costs more than it saves.
+LEAST = 4 << 20
+#: Compressed bytes of needed columns past which a lost task loses too much.
+MOST = 128 << 20
+
+
+class Splits:
+    """The work, cut into parts: bytes that an executor scans, and the rows of all of them."""
+
+    def __init__(self, parts: list[bytes], rows: int) -> None:
+        self.parts = parts
+        self.rows = rows
+
+
+def located(source: str) -> str:
+    """A source as every process of the cluster finds it."""
+    scheme, colon, _ = source.partition(":")
+    if colon and len(scheme) > 1 and scheme.replace("+", "").replace("-", "").isalnum():
+        # Hadoop's names for S3.
+        return "s3" + source[len(scheme) :] if scheme in ("s3a", "s3n") else source
+    return abspath(source)
+
+
+def plan_here(sources: list[str], job: Job, most: int) -> tuple[list[bytes], int, list[str]]:
+    """Cuts the files into splits; at most ``most``, unless these were too large."""
+    parts, rows, size, notes = _rollshare.plan_splits(sources, job, most, LEAST)
+    if size > MOST * len(parts):
+        parts, rows, size, notes = _rollshare.plan_splits(sources, job, -(-size // MOST), LEAST)
+    return parts, rows, notes
+
+
+def plan_task(
+    sources: list[str], job: Job, most: int, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Plans on an executor, for a driver that does not see the files."""
+    import pyarrow as pa
+
+    for _ in batches:
+        pass
+    parts, rows, notes = plan_here(sources, job, most)
+    # Rows of kind: 0 a split, 1 a note.
+    cells = [(0, rows, part) for part in parts] + [(1, rows, note.encode()) for note in notes]
+    kinds, counts, data = zip(*cells)
+    yield pa.RecordBatch.from_arrays(
+        [pa.array(kinds, pa.int32()), pa.array(counts, pa.int64()), pa.array(data, pa.binary())],
+        ["kind", "rows", "data"],
+    )
+
+
+def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits:
+    """Cuts the files into splits, on the driver where it sees the files."""
+    most = splits or parallelism(spark)
+    if is_connect(spark):
+        one = spark.range(0, 1, 1, 1)
+        task = bound(plan_task, sources, job, most)
+        found = one.mapInArrow(task, "kind int, rows bigint, data binary").collect()
+        parts = [bytes(row["data"]) for row in found if row["kind"] == 0]
+        notes = [bytes(row["data"]).decode() for row in found if row["kind"] == 1]
+        rows = found[0]["rows"]
+    else:
+        parts, rows, notes = plan_here([located(source) for source in sources], job, most)
+    for note in notes:
+        log.warning("%s", note)
+    log.info("%d rows in %d splits", rows, len(parts))
+    return Splits(parts, rows)
+
+
+def scan_task(parts: list[bytes], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Scans the splits whose numbers come in."""
+    for one in batches:
+        for number in one.column(0):
+            yield from _merge.batch([_rollshare.scan_split(parts[number.as_py()])])
+
+
+def scan(spark: Any, splits: Splits) -> Any:
+    """A lazy frame with a partial aggregate a split, each a task of its own."""
+    count = len(splits.parts)
+    numbers = spark.range(0, count, 1, count)
+    return numbers.mapInArrow(bound(scan_task, splits.parts), _merge.PARTIAL)

@@ -1,0 +1,75 @@
+"""Whether a frame is nothing but a read of parquet files."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from ._session import is_connect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: Plan nodes that change neither rows nor the meaning of a column that they let through.
+TRANSPARENT = {"SubqueryAlias", "View"}
+
+
+def parquet_files(df: Any, columns: set[str]) -> list[str] | None:
+    """The files of a frame that only reads parquet and takes ``columns`` as they are; else ``None``.
+
+    ``columns`` are lower-case names.
+    """
+    reads = _connect(df) if is_connect(df) else _classic(df, columns)
+    if not reads:
+        return None
+    files = [_path(uri) for uri in df.inputFiles()]
+    return files if files and all(files) else None
+
+
+def _path(uri: str) -> str:
+    """What Spark lists as a URI, as the kernel names it; empty where it cannot read it."""
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        return uri
+    if scheme == "file":
+        return "/" + unquote(rest.lstrip("/"))
+    if scheme in ("s3", "s3a", "s3n"):
+        return "s3:" + rest
+    return ""
+
+
+def _classic(df: Any, columns: set[str]) -> bool:
+    node = df._jdf.queryExecution().analyzed()
+    while True:
+        kind = node.getClass().getSimpleName()
+        if kind == "Project":
+            # Only columns as they are: no alias, no cast.
+            fields = node.projectList()
+            kinds = (fields.apply(at).getClass().getSimpleName() for at in range(fields.size()))
+            if any(kind != "AttributeReference" for kind in kinds):
+                return False
+        elif kind not in TRANSPARENT:
+            break
+        node = node.children().apply(0)
+    if kind != "LogicalRelation" or node.isStreaming():
+        return False
+    relation = node.relation()
+    if relation.getClass().getSimpleName() != "HadoopFsRelation":
+        return False
+    if relation.fileFormat().getClass().getSimpleName() != "ParquetFileFormat":
+        return False
+    # Spark makes numbers and dates of partition values; the kernel would take them as strings.
+    partitions = {name.lower() for name in relation.partitionSchema().fieldNames()}
+    return not partitions & columns
+
+
+def _connect(df: Any) -> bool:
+    """The plan that the client has built: a read by ``spark.read.parquet`` without options."""
+    plan = getattr(df, "_plan", None)
+    if type(plan).__name__ != "DataSource":
+        return False
+    plain = not getattr(plan, "_options", None) and not getattr(plan, "_schema", None)
+    # Partitions cannot be told from columns of the files here, except by the paths.
+    return (
+        getattr(plan, "_format", None) == "parquet" and plain and not any("=" in f for f in df.inputFiles())
+    )

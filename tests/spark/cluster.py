@@ -1,0 +1,116 @@
+"""A real Spark cluster on this machine: a standalone master and two workers, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+JAVA_MAJOR = 17
+HOW = f"install Java {JAVA_MAJOR} (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+
+
+def missing() -> str | None:
+    """What this machine lacks, and how to get it."""
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        return "PySpark is not installed: make test-spark sets it up"
+    java = Path(os.environ["JAVA_HOME"], "bin/java") if os.environ.get("JAVA_HOME") else shutil.which("java")
+    if not java or not Path(java).exists():
+        return f"there is no Java: {HOW}"
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', said)
+    if not found or int(found[1]) < JAVA_MAJOR:
+        return f"Java {JAVA_MAJOR} or later is needed, found {said.splitlines()[:1]}: {HOW}"
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Cluster:
+    """Master and workers; ends every process that it has started."""
+
+    def __init__(self, workers: int = 2, cores: int = 1, memory: str = "1g") -> None:
+        import pyspark
+
+        self.home = Path(pyspark.__file__).parent
+        self.work = Path(tempfile.mkdtemp(prefix="rollshare-spark-"))
+        self.processes: list[subprocess.Popen] = []
+        port = free_port()
+        self.url = f"spark://127.0.0.1:{port}"
+        host = ["--host", "127.0.0.1"]
+        self._start("master", "deploy.master.Master", *host, "--port", str(port), "--webui-port", "0")
+        for number in range(workers):
+            size = ["--cores", str(cores), "--memory", memory, "--work-dir", str(self.work / f"w{number}")]
+            self._start(
+                f"worker{number}", "deploy.worker.Worker", *host, "--webui-port", "0", *size, self.url
+            )
+        self._until(lambda: self._log("master").count("Registering worker") >= workers)
+
+    def environment(self) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
+        env.update(
+            SPARK_HOME=str(self.home),
+            SPARK_LOCAL_IP="127.0.0.1",
+            SPARK_DAEMON_MEMORY="256m",
+            SPARK_NO_DAEMONIZE="1",
+            PYSPARK_PYTHON=sys.executable,
+            PYSPARK_DRIVER_PYTHON=sys.executable,
+        )
+        return env
+
+    def settings(self) -> dict[str, str]:
+        """What a driver needs to use the cluster."""
+        return {
+            "spark.master": self.url,
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.executor.memory": "768m",
+            "spark.driver.memory": "768m",
+            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.warehouse.dir": str(self.work / "warehouse"),
+            "spark.local.dir": str(self.work / "local"),
+        }
+
+    def _start(self, name: str, entry: str, *arguments: str) -> None:
+        log = (self.work / f"{name}.log").open("wb")
+        command = [str(self.home / "bin/spark-class"), f"org.apache.spark.{entry}", *arguments]
+        self.processes.append(
+            subprocess.Popen(command, stdout=log, stderr=log, env=self.environment(), start_new_session=True)
+        )
+
+    def _log(self, name: str) -> str:
+        return (self.work / f"{name}.log").read_text(errors="replace")
+
+    def _until(self, done, seconds: float = 120.0) -> None:
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > end or any(p.poll() is not None for p in self.processes):
+                logs = "\n".join(self._log(p.stem)[-2000:] for p in self.work.glob("*.log"))
+                self.stop()
+                raise RuntimeError(f"the cluster did not start:\n{logs}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        shutil.rmtree(self.work, ignore_errors=True)
