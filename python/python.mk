@@ -22,6 +22,6 @@ test-python: $(PYTHON_VENV)/.python-package
 	scripts/test_python.sh $(PYTHON_VENV)
 
 lint-python: $(PYTHON_VENV)/.python-package
-	$(PYTHON_VENV)/bin/ruff check python tests/python benches/python docs
-	$(PYTHON_VENV)/bin/ruff format --check python tests/python benches/python docs
+	$(PYTHON_VENV)/bin/ruff check python tests/python benches/python docs dags tests/terraform tests/airflow
+	$(PYTHON_VENV)/bin/ruff format --check python tests/python benches/python docs dags tests/terraform tests/airflow
 	$(PYTHON_VENV)/bin/mypy
