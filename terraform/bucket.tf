@@ -72,22 +72,37 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     noncurrent_version_expiration {
       noncurrent_days = var.log_retention_days
     }
+
+    # Deletions leave a marker each, which is of no use once the version behind it is gone.
+    expiration {
+      expired_object_delete_marker = true
+    }
   }
 
-  dynamic "rule" {
-    for_each = toset(["logs", "staging"])
+  rule {
+    id     = "logs"
+    status = "Enabled"
 
-    content {
-      id     = rule.value
-      status = "Enabled"
+    filter {
+      prefix = local.keys.logs
+    }
 
-      filter {
-        prefix = "${rule.value}/"
-      }
+    expiration {
+      days = var.log_retention_days
+    }
+  }
 
-      expiration {
-        days = var.log_retention_days
-      }
+  # What is not published yet lies beside the table under a name that begins with a dot; a run that was killed leaves it.
+  rule {
+    id     = "staging"
+    status = "Enabled"
+
+    filter {
+      prefix = "${local.keys.output}."
+    }
+
+    expiration {
+      days = 1
     }
   }
 }

@@ -4,7 +4,7 @@ locals {
   bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket_name}"
 
   read_prefixes  = [for key in ["input/", "jobs/", "bootstrap/", "wheels/"] : "${local.bucket_arn}/${key}*"]
-  write_prefixes = [for key in ["output/", "staging/"] : "${local.bucket_arn}/${key}*"]
+  write_prefixes = ["${local.bucket_arn}/output/*"]
 
   # Nobody speaks to the bucket without TLS, whatever else allows it.
   bucket_policy = jsonencode({

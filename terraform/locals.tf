@@ -10,7 +10,6 @@ locals {
     wheel     = "wheels/${local.wheel_file}"
     output    = "output/share/"
     logs      = "logs/"
-    staging   = "staging/"
   }
   bucket_uri = "s3://${var.bucket_name}"
 

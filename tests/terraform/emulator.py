@@ -11,6 +11,7 @@ workings it leans on:
   after the other, with the Python of the cluster's own `spark-env`; their output goes to the log URI.
 - The description of a security group's rule that refers to a group is kept.
 - The answer to `CompleteMultipartUpload` has the root element that S3 gives it.
+- Deletion markers go with the rest when a bucket is emptied after its versioning was suspended.
 - Bucket policies are kept and given back, but statements with a condition are not enforced: moto denies
   on every condition that it cannot evaluate. What such a policy says is tested in terraform/tests.
 
@@ -40,7 +41,7 @@ from moto.emr.models import Cluster, ElasticMapReduceBackend, Step  # noqa: E402
 from moto.emr.responses import ElasticMapReduceResponse  # noqa: E402
 from moto.iam.access_control import PermissionResult  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
-from moto.s3.models import FakeBucket  # noqa: E402
+from moto.s3.models import FakeBucket, FakeDeleteMarker  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 #: Seconds after which a bootstrap action or a step is killed.
@@ -216,7 +217,7 @@ def complete_ec2() -> None:
 
 
 def complete_s3() -> None:
-    """Enforce no statement of a bucket policy that has a condition."""
+    """Enforce no statement of a bucket policy that has a condition; let markers of deletions be deleted."""
     permission = FakeBucket.get_permission
 
     def unconditional(self: FakeBucket, action: str, resource: str) -> PermissionResult:
@@ -226,6 +227,7 @@ def complete_s3() -> None:
         return permission(self, action, resource)
 
     FakeBucket.get_permission = unconditional
+    FakeDeleteMarker.dispose = lambda self, garbage=False: None
 
 
 class RightRoot:
