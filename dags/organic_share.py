@@ -3,7 +3,7 @@
     settings -> export -> where -> publish_here
                              or -> cluster -> publish_on_cluster -> end_cluster
 
-`publish_here` runs the program on the machine of the Airflow worker; the other way is a transient EMR
+`publish_here` runs the wheel on the machine of the Airflow worker; the other way is a transient EMR
 cluster of the kind that terraform/ describes. Both check before and after. A run that a check has blocked
 fails its task, without another try, with the link of the report; the table stays that of the last good run.
 
@@ -22,6 +22,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,10 +50,24 @@ DEFAULTS = {
     "export": "s3://{bucket}/input/{day}.parquet",
     "source": "s3://{bucket}/input/",
     "target": "s3://{bucket}/output/share/",
-    # The program, for where = "here"; also a path, or a longer command.
-    "program": "rollshare",
-    "arguments": "",
+    # For where = "here": the Python that the wheel is installed for.
+    "python": sys.executable,
+    "checks": "",
 }
+
+# Runs in that Python; the last line that it prints is for the task.
+RUN = """
+import json, sys
+import rollshare
+
+source, target, checks = json.loads(sys.argv[1])
+try:
+    result, why = rollshare.run(source, target, checks=checks or None), None
+except rollshare.BlockedError as error:
+    result, why = error.results, str(error)
+print(result)
+print(json.dumps({"why": why, "places": result.places, "state": result.state}))
+"""
 
 REMEDY = "set the Variable organic_share to terraform's output airflow_variable"
 
@@ -97,8 +112,8 @@ def param(description: str, **schema: Any) -> Param:
         "export": param("The day's export, s3://; {bucket} and {day} are filled in"),
         "source": param("What the job reads"),
         "target": param("What it publishes"),
-        "program": param("With where = here: the program"),
-        "arguments": param("Further arguments of the job, such as --checks FILE"),
+        "python": param("With where = here: the Python that has the wheel"),
+        "checks": param("A file of bounds for the checks; docs/quality.md"),
     },
     render_template_as_native_obj=True,
     doc_md=__doc__,
@@ -134,19 +149,21 @@ def organic_share() -> None:
 
     @task
     def publish_here(chosen: dict[str, Any]) -> str:
-        command = [*shlex.split(chosen["program"]), "run", "--source", chosen["source"]]
-        command += ["--target", chosen["target"], "--json", *shlex.split(chosen["arguments"])]
-        print(shlex.join(command))
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | credentials())
+        question = json.dumps([chosen["source"], chosen["target"], chosen["checks"]])
+        print(f"{chosen['python']}: source, target and checks are {question}")
+        done = subprocess.run(
+            [chosen["python"], "-c", RUN, question],
+            capture_output=True,
+            text=True,
+            env=os.environ | credentials(),
+        )
         print(done.stdout, done.stderr, sep="\n")
-        summary = json.loads(done.stdout) if done.stdout.startswith("{") else {}
-        if done.returncode in (4, 5):
-            places = summary.get("places") or {}
-            place = places.get("report") or places.get("quarantined")
-            raise AirflowFailException(blocked(summary.get("why", ""), place))
         if done.returncode != 0:
-            words = (summary.get("error") or {}).get("message") or done.stderr.strip()
-            raise AirflowException(f"exit code {done.returncode}: {words}")
+            raise AirflowException(f"{done.stderr.strip().rpartition(chr(10))[2]}")
+        told = json.loads(done.stdout.strip().rpartition("\n")[2])
+        if told["why"] is not None:
+            report = told["places"].get("report") or told["places"].get("quarantined")
+            raise AirflowFailException(blocked(told["why"], report))
         return chosen["target"]
 
     @task
@@ -154,7 +171,8 @@ def organic_share() -> None:
         emr = EmrHook(AWS).conn
         began = datetime.now(timezone.utc)
         arguments = ["--source_parquet", chosen["source"], "--target_parquet", chosen["target"]]
-        arguments += shlex.split(chosen["arguments"])
+        if chosen["checks"]:
+            arguments += ["--checks", chosen["checks"]]
         job = f"s3://{chosen['bucket']}/jobs/transform.py"
         step = {
             "Name": f"rollshare {chosen['day']}",

@@ -45,6 +45,6 @@ $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt tests/airflow/constraints
 	$(AIRFLOW_VENV)/bin/pip install -q -r tests/airflow/requirements.txt -c tests/airflow/constraints.txt
 	@touch $@
 
-test-airflow: $(AIRFLOW_VENV)/.ready cloud-wheel build ## The Airflow DAG, end to end against an emulator
+test-airflow: $(AIRFLOW_VENV)/.ready cloud-wheel ## The Airflow DAG, end to end against an emulator
 	CLOUD_PYTHON="$(abspath $(CLOUD_VENV))/bin/python" \
 		$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow

@@ -31,12 +31,20 @@ def not_run(missing: str, remedy: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def program() -> Path:
-    """The program of this checkout, with S3."""
-    path = Path(os.environ.get("ROLLSHARE", REPOSITORY / "target/release/rollshare"))
-    if not path.exists():
-        not_run(f"{path} is not there", "`make build` builds it")
-    return path
+def wheel() -> Path:
+    """The wheel of this checkout for this machine."""
+    wheels = sorted((REPOSITORY / "target/cloud-wheel").glob("rollshare-*.whl"))
+    if len(wheels) != 1:
+        not_run("there is no wheel in target/cloud-wheel", "`make cloud-wheel` builds it")
+    return wheels[0]
+
+
+@pytest.fixture(scope="session")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the wheel and nothing else."""
+    python = new_python(tmp_path_factory.mktemp("here") / "venv")
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-index", wheel], check=True)
+    return python
 
 
 @pytest.fixture(scope="session")
@@ -129,17 +137,14 @@ def s3(emulator: str) -> object:
 
 
 @pytest.fixture(scope="session")
-def job_flow(s3: object, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def job_flow(s3: object, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What terraform's output `airflow_variable` says of a cluster, for nodes that are this machine."""
     if shutil.which("java") is None:
         not_run("java is not installed", "Debian: apt install openjdk-17-jre-headless")
-    wheels = sorted((REPOSITORY / "target/cloud-wheel").glob("rollshare-*.whl"))
-    if len(wheels) != 1:
-        not_run("there is no wheel in target/cloud-wheel", "`make cloud-wheel` builds it")
     files = {
         "jobs/transform.py": REPOSITORY / "jobs/transform.py",
         "bootstrap/bootstrap.sh": REPOSITORY / "scripts/bootstrap.sh",
-        f"wheels/{wheels[0].name}": wheels[0],
+        f"wheels/{wheel.name}": wheel,
     }
     for key, path in files.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
@@ -150,8 +155,8 @@ def job_flow(s3: object, tmp_path_factory: pytest.TempPathFactory) -> dict:
     bootstrap = {
         "Path": f"s3://{BUCKET}/bootstrap/bootstrap.sh",
         "Args": [
-            f"s3://{BUCKET}/wheels/{wheels[0].name}",
-            hashlib.sha256(wheels[0].read_bytes()).hexdigest(),
+            f"s3://{BUCKET}/wheels/{wheel.name}",
+            hashlib.sha256(wheel.read_bytes()).hexdigest(),
             python,
         ],
     }

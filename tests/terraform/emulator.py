@@ -6,7 +6,8 @@ prints its endpoint as one line and serves until standard input ends. Beyond mot
 workings it leans on:
 
 - EMR's `ListInstanceFleets` and `GetAutoTerminationPolicy`; what `RunJobFlow` was told is remembered;
-  a region is that of the request's signature; a terminated cluster has no running instances.
+  a region is that of the request's signature; a terminated cluster has no running instances; no security
+  groups are made beside those that are given.
 - A cluster has one node, this machine. Its bootstrap actions and its Spark steps **really run**, one
   after the other, with the Python of the cluster's own `spark-env`; their output goes to the log URI.
 - The description of a security group's rule that refers to a group is kept.
@@ -207,6 +208,12 @@ def complete_emr(endpoint: str) -> None:
     response.get_auto_termination_policy = policy
     ElasticMapReduceBackend.add_job_flow_steps = add
     Cluster.terminate = lambda self: end(self, "TERMINATED")
+    # EMR makes no security groups where it is given some.
+    ElasticMapReduceBackend._manage_security_groups = lambda self, **given: (
+        given["emr_managed_master_security_group"],
+        given["emr_managed_slave_security_group"],
+        given["service_access_security_group"],
+    )
 
 
 def complete_ec2() -> None:
