@@ -135,3 +135,29 @@ def test_keys_are_those_of_the_documentation() -> None:
     documentation = (REPOSITORY / "docs/aws.md").read_text()
     for key in re.findall(r'= +"([a-z/.]+)', keys):
         assert f"`{key}" in documentation, f"{key} is not in docs/aws.md"
+
+
+def test_a_mirror_that_is_none_is_named(tmp_path: Path) -> None:
+    if shutil.which("terraform") is None:
+        not_run("terraform is not installed", "https://developer.hashicorp.com/terraform/install")
+    done = subprocess.run(
+        [REPOSITORY / "scripts/terraform.sh", "version"],
+        env=os.environ | {"ROLLSHARE_TF_MIRROR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 66
+    assert str(tmp_path) in done.stderr
+
+
+def test_without_terraform_it_says_where_to_get_it(tmp_path: Path) -> None:
+    for program in ["bash", "dirname"]:
+        (tmp_path / program).symlink_to(shutil.which(program))
+    done = subprocess.run(
+        ["bash", REPOSITORY / "scripts/terraform.sh", "version"],
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 69
+    assert "developer.hashicorp.com/terraform/install" in done.stderr
