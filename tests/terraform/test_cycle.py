@@ -87,12 +87,13 @@ class Account:
         )
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """Objects below a prefix, by the rest of their key."""
+        """Objects below a prefix, by the rest of their key; not what is kept beside a table."""
         s3 = self.client("s3")
         found = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return {
             o["Key"].removeprefix(prefix): s3.get_object(Bucket=BUCKET, Key=o["Key"])["Body"].read()
             for o in found
+            if "/_rollshare/" not in o["Key"]
         }
 
 
