@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -227,10 +228,15 @@ def credentials() -> dict[str, str]:
 def newest_report(target: str, since: datetime) -> str | None:
     """The report of a run that was blocked after `since`: the page, or else any file of it."""
     place = urlsplit(target)
-    prefix = f"{place.path[1:].rstrip('/')}/_rollshare/quarantine/"
-    found = S3Hook(AWS).get_file_metadata(prefix, place.netloc)
+    folder, _, name = place.path[1:].rstrip("/").rpartition("/")
     # Clocks of S3 and of this machine need not agree to the second.
-    fresh = [entry for entry in found if entry["LastModified"] >= since - timedelta(minutes=1)]
+    fresh = [
+        entry
+        for prefix in [f"{folder}/{name}/_rollshare/", f"{folder}/_rollshare/{name}/"]
+        for entry in S3Hook(AWS).get_file_metadata(prefix, place.netloc)
+        if re.search("/(quarantine|reports)/", entry["Key"])
+        and entry["LastModified"] >= since - timedelta(minutes=1)
+    ]
     if not fresh:
         return None
     best = max(
