@@ -85,6 +85,18 @@ pub struct Profile {
     pub row_groups: Vec<RowGroupProfile>,
     /// Wall time by phase, in order.
     pub phases: Vec<(&'static str, Duration)>,
+    /// What each task cost, in no order: what a plan for more threads is judged by.
+    #[serde(skip)]
+    pub tasks: Vec<TaskCost>,
+}
+
+/// A range of pages that one thread has summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskCost {
+    /// Its rows.
+    pub rows: u64,
+    /// Wall time of its thread.
+    pub time: Duration,
 }
 
 impl Profile {
@@ -97,6 +109,7 @@ impl Profile {
         self.pages_read += other.pages_read;
         self.pages_skipped += other.pages_skipped;
         self.row_groups.append(&mut other.row_groups);
+        self.tasks.append(&mut other.tasks);
     }
 }
 
@@ -310,6 +323,7 @@ struct Scan<'s> {
     /// The order of that failure, to leave later pieces alone.
     failed_at: AtomicU64,
     row_groups: Mutex<Vec<(u64, RowGroupProfile)>>,
+    tasks: Mutex<Vec<TaskCost>>,
     /// Pages that the needed columns have.
     pages: AtomicU64,
     start: Instant,
@@ -333,6 +347,7 @@ impl<'s> Scan<'s> {
             failed: Mutex::default(),
             failed_at: AtomicU64::new(u64::MAX),
             row_groups: Mutex::default(),
+            tasks: Mutex::default(),
             pages: AtomicU64::new(0),
             start,
             opened: Instant::now(),
@@ -396,6 +411,7 @@ impl<'s> Scan<'s> {
             if piece.order > self.failed_at.load(Ordering::Relaxed) {
                 return Taken::default();
             }
+            let begun = Instant::now();
             let mut worker = lock(&self.workers).pop().unwrap_or_default();
             let outcome = task::run(
                 self.job,
@@ -408,6 +424,7 @@ impl<'s> Scan<'s> {
                 self.progress,
             );
             lock(&self.workers).push(worker);
+            lock(&self.tasks).push(TaskCost { rows: range.end - range.start, time: begun.elapsed() });
             self.progress.advance(share);
             outcome.unwrap_or_else(|error| {
                 self.fail(piece, range.start, error);
@@ -473,6 +490,7 @@ impl<'s> Scan<'s> {
             file_bytes: self.plans.iter().map(|p| p.input.object.len()).sum(),
             bytes_read: self.plans.iter().map(|p| p.meta.footer_bytes).sum(),
             row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
+            tasks: self.tasks.into_inner().map_err(|_| lost())?,
             ..Profile::default()
         };
         let mut parts =
