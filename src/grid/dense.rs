@@ -220,22 +220,28 @@ impl Dense {
 
     /// The sums as a partial aggregate of their own.
     pub fn into_partial(mut self) -> Result<Partial> {
-        self.spill();
+        self.drain()
+    }
+
+    /// Takes the sums out. Groups and times keep their ids, so that what was worked out
+    /// for them holds for the rows that come next.
+    pub fn drain(&mut self) -> Result<Partial> {
         let seen: BTreeMap<&TimePoint, usize> =
             (self.times.iter().zip(0..)).filter(|(_, id)| self.time_seen[*id]).collect();
         let groups: BTreeMap<&Arc<str>, usize> = (self.groups.iter().zip(0..))
             .filter(|(_, id)| self.group_seen[*id] || self.group_raw[*id])
             .collect();
         let mut partial = Partial {
-            account: self.account,
+            account: std::mem::take(&mut self.account),
             groups: groups.keys().map(|g| (*g).clone()).collect(),
             kept: groups.values().map(|id| self.group_seen[*id]).collect(),
             times: seen.keys().map(|t| (*t).clone()).collect(),
             cells: Vec::with_capacity(groups.len() * seen.len() * CHANNELS),
             present: Vec::with_capacity(groups.len() * seen.len()),
-            dates: self.dates,
+            dates: self.dates.take(),
             ..Partial::default()
         };
+        // Whatever was added to was seen: with these cells taken, all are zero.
         for group in groups.values() {
             for time in seen.values() {
                 let point = group * self.stride + time;
@@ -246,11 +252,17 @@ impl Dense {
                     {
                         partial.extras.insert(partial.cells.len(), extra);
                     }
-                    partial.cells.push(self.spilled[cell]);
+                    let spilled = self.spilled.get_mut(cell).map_or(0, std::mem::take);
+                    // 2^63 times the number of spills stays far below 2^127.
+                    partial.cells.push(spilled + i128::from(std::mem::take(&mut self.cells[cell])));
                 }
-                partial.present.push(self.present[point]);
+                partial.present.push(std::mem::take(&mut self.present[point]));
             }
         }
+        self.headroom = i64::MAX.unsigned_abs();
+        self.time_seen.fill(false);
+        self.group_seen.fill(false);
+        self.group_raw.fill(false);
         Ok(partial)
     }
 }

@@ -23,6 +23,18 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     Ok(bytes)
 }
 
+/// Replaces `path` by `bytes` in one act that a kill cannot halve, but a power cut can:
+/// for what is held against a digest when it is read, and can be made again.
+pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_parents(path)?;
+    sweep(path);
+    let temporary = Temporary::file(path)?;
+    temporary.handle().write_all(bytes).map_err(|e| failed("cannot write", path, e))?;
+    fs::rename(temporary.path(), path).map_err(|e| failed("cannot replace", path, e))?;
+    temporary.keep();
+    Ok(())
+}
+
 /// Writes a file through to the disk.
 pub(super) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
     let mut out = Counted { inner: BufWriter::with_capacity(1 << 16, &mut file), bytes: 0 };

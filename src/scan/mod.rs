@@ -147,19 +147,21 @@ pub fn scan(
 ) -> Result<(Partial, Profile)> {
     let job = job.clone().validated()?;
     let start = Instant::now();
+    let spare = Mutex::default();
     let threads = options.threads.unwrap_or(0);
     // One file of a few rows is done before a pool would have started.
     if threads == 1 || inputs.len() == 1 {
         let plans = open_all(&job, inputs)?;
         let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
         if threads == 1 || rows <= SEQUENTIAL_ROWS {
-            return Scan::new(&job, &plans, options, progress, start).finish(false);
+            return Scan::new(&job, &plans, options, progress, start, &spare).finish(false);
         }
-        return pool(threads)?.install(|| Scan::new(&job, &plans, options, progress, start).finish(true));
+        return pool(threads)?
+            .install(|| Scan::new(&job, &plans, options, progress, start, &spare).finish(true));
     }
     pool(threads)?.install(|| {
         let plans = open_all(&job, inputs)?;
-        Scan::new(&job, &plans, options, progress, start).finish(true)
+        Scan::new(&job, &plans, options, progress, start, &spare).finish(true)
     })
 }
 
@@ -205,8 +207,10 @@ pub fn scan_each(
         progress.total(plans.iter().map(needed_bytes).sum());
         let opened = start.elapsed();
         let progress = Within(progress);
+        let spare = Mutex::default();
         let one = |plan: &FilePlan<'_>, parallel| {
-            Scan::new(&job, std::slice::from_ref(plan), options, &progress, Instant::now()).finish(parallel)
+            let plans = std::slice::from_ref(plan);
+            Scan::new(&job, plans, options, &progress, Instant::now(), &spare).finish(parallel)
         };
         // Small files side by side, then each large one on all threads.
         let large = |plan: &FilePlan<'_>| plan.meta.rows > SEQUENTIAL_ROWS;
@@ -318,6 +322,8 @@ struct Scan<'s> {
     path: Option<Path>,
     progress: &'s dyn Progress,
     workers: Mutex<Vec<Worker>>,
+    /// Workers of scans that have ended, for their memory.
+    spare: &'s Mutex<Vec<Worker>>,
     /// The first failure so far, by order.
     failed: Mutex<Option<(u64, u64, Error)>>,
     /// The order of that failure, to leave later pieces alone.
@@ -337,6 +343,7 @@ impl<'s> Scan<'s> {
         options: &Options,
         progress: &'s dyn Progress,
         start: Instant,
+        spare: &'s Mutex<Vec<Worker>>,
     ) -> Self {
         Scan {
             job,
@@ -344,6 +351,7 @@ impl<'s> Scan<'s> {
             path: options.path,
             progress,
             workers: Mutex::default(),
+            spare,
             failed: Mutex::default(),
             failed_at: AtomicU64::new(u64::MAX),
             row_groups: Mutex::default(),
@@ -412,7 +420,7 @@ impl<'s> Scan<'s> {
                 return Taken::default();
             }
             let begun = Instant::now();
-            let mut worker = lock(&self.workers).pop().unwrap_or_default();
+            let mut worker = self.worker();
             let outcome = task::run(
                 self.job,
                 piece.plan,
@@ -440,10 +448,16 @@ impl<'s> Scan<'s> {
         self.took(piece, taken);
     }
 
+    /// A worker that is free.
+    fn worker(&self) -> Worker {
+        let own = lock(&self.workers).pop();
+        own.or_else(|| lock(self.spare).pop()).unwrap_or_default()
+    }
+
     /// Counts rows that bounds have ruled out.
     fn drop_rows(&self, rows: u64) {
         if rows > 0 {
-            let mut worker = lock(&self.workers).pop().unwrap_or_default();
+            let mut worker = self.worker();
             worker.dense.account.other_system += rows;
             lock(&self.workers).push(worker);
         }
@@ -495,11 +509,13 @@ impl<'s> Scan<'s> {
         };
         let mut parts =
             vec![Partial { value_type: self.plans.first().map(|p| p.value_type), ..Partial::default() }];
-        for worker in self.workers.into_inner().map_err(|_| lost())? {
+        for mut worker in self.workers.into_inner().map_err(|_| lost())? {
             profile.bytes_read += worker.cost.bytes_read;
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
-            parts.push(worker.dense.into_partial()?);
+            parts.push(worker.dense.drain()?);
+            worker.rest();
+            lock(self.spare).push(worker);
         }
         let mut partial = Partial::merge_all(parts)?;
         // A page across the border of two tasks is opened by both.

@@ -40,6 +40,14 @@ pub struct Worker {
     known: Option<(u64, Vec<Entries>)>,
 }
 
+impl Worker {
+    /// Makes it ready for another scan, whose row groups have the same numbers.
+    pub fn rest(&mut self) {
+        self.known = None;
+        self.cost = Cost::default();
+    }
+}
+
 /// How many rows each path has taken, by [`Path`].
 pub type Taken = [u64; 3];
 

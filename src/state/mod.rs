@@ -130,7 +130,7 @@ pub fn scan(
     total.account.check()?;
     if !read.is_empty() || reuse.vanished > 0 {
         let written =
-            ledger.next(&question, &known, fresh, &total).and_then(|bytes| state.write(&name, &bytes));
+            ledger.next(&question, &known, fresh, &total).and_then(|bytes| state.write_cache(&name, &bytes));
         if let Err(error) = written {
             reuse.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
         }

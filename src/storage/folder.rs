@@ -49,6 +49,14 @@ pub trait Folder: Send + Sync {
     /// `Io` when writing fails; what was there is then untouched.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
+    /// As [`Folder::write`], for what can be made again: a power cut may leave it damaged.
+    ///
+    /// # Errors
+    /// `Io` when writing fails.
+    fn write_cache(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write(name, bytes)
+    }
+
     /// Removes a file; it is no error where there is none.
     ///
     /// # Errors
@@ -108,6 +116,10 @@ impl Folder for LocalFolder {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         file::replace(&self.path(name)?, |out| out.write_all(bytes)).map(|_| ())
+    }
+
+    fn write_cache(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        file::replace_unsynced(&self.path(name)?, bytes)
     }
 
     fn remove(&self, name: &str) -> Result<()> {
