@@ -204,3 +204,48 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(!text(&output.stderr).contains("panicked"));
 }
+
+#[test]
+fn a_state_saves_reading_and_changes_no_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let sampled = run(&["sample", "--rows", "40000", "--layout", "daily", "--out", &at("exports"), "-q"]);
+    assert!(sampled.status.success());
+    // The last day comes later.
+    let last = fs::read_dir(at("exports")).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    fs::rename(&last, at("later")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    let with = |target: &str| {
+        let output = run(&[
+            "run",
+            "--source",
+            &at("exports"),
+            "--target",
+            &at(target),
+            "--state",
+            &at("state"),
+            "--no-checks",
+            "--json",
+        ]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["reuse"].clone()
+    };
+    let files = with("first.csv")["new"].as_u64().unwrap();
+    assert!(files > 30);
+    assert_eq!(with("again.csv")["files"], files);
+    fs::rename(at("later"), &last).unwrap();
+    let reuse = with("with.csv");
+    assert_eq!((reuse["files"].as_u64(), reuse["new"].as_u64()), (Some(files), Some(1)));
+    let output = run(&["run", "--source", &at("exports"), "--target", &at("without.csv"), "--no-checks"]);
+    assert!(output.status.success());
+    assert_eq!(fs::read(at("first.csv")).unwrap(), fs::read(at("again.csv")).unwrap());
+    assert_eq!(fs::read(at("with.csv")).unwrap(), fs::read(at("without.csv")).unwrap());
+    assert_ne!(fs::read(at("with.csv")).unwrap(), fs::read(at("first.csv")).unwrap());
+
+    let output = run(&["run", "--source", &at("exports"), "--state", &at("exports/state"), "--no-checks"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("lies in the source"), "{}", text(&output.stderr));
+    let output = run(&["run", "--source", &at("exports"), "--state", &at("exports/_state"), "--no-checks"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("not summed again; "), "{}", text(&output.stderr));
+}

@@ -33,6 +33,7 @@ Examples:
   rollshare run --source exports/ --organic Organic --organic 'Google Organic Search'
   rollshare run --source exports/ --column value=installs --column country=market
   rollshare run --source exports/ --grain day --window 28 --target daily/
+  rollshare run --source exports/ --target share/ --state state/    a day at a time
   rollshare run --source exports/ --target share.csv --json > summary.json
   rollshare run --source exports/ --target share/ --checks checks.toml
   rollshare run --source exports/ --target share/ --allow-restatement 2026_10..2026_12
@@ -137,6 +138,9 @@ pub struct Run {
     /// Weeks that were published and may change, e.g. 2026_10..2026_12; may be given several times
     #[arg(long, value_name = "WEEK..WEEK", value_parser = weeks)]
     pub allow_restatement: Vec<(i32, i32)>,
+    /// Folder that keeps what files sum to, so that unchanged ones are not summed again
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub state: Option<String>,
     /// Say what the scan read, skipped and chose
     #[arg(long)]
     pub explain: bool,
@@ -266,6 +270,7 @@ impl Run {
             job: self.question.job()?,
             sources: self.question.source.clone(),
             target: self.target.clone(),
+            state: self.state.clone(),
             threads: self.question.threads.map(Into::into),
             checks: match (self.no_checks, self.warn_only) {
                 (true, _) => Checks::Off,

@@ -127,6 +127,18 @@ impl Summary<'_> {
             let rows = count(facts.rows as u64, "row");
             line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
         }
+        if let Some(reuse) = &report.reuse {
+            let known = format!("{}, {}", count(reuse.files as u64, "file"), count(reuse.rows, "row"));
+            let parts = [
+                (reuse.new, "new"),
+                (reuse.changed, "changed"),
+                (reuse.unsettled, "read again, they had just been written"),
+                (reuse.vanished, "gone"),
+            ];
+            let parts = parts.iter().filter(|(n, _)| *n > 0);
+            let others: String = parts.map(|(n, what)| format!("; {} {what}", number(*n as u64))).collect();
+            line("state", format!("{known} not summed again{others}"));
+        }
         for note in &report.notes {
             line("note", note.clone());
         }
@@ -239,6 +251,7 @@ impl Summary<'_> {
             "account": account,
             "table": self.table.map(Facts::of),
             "target": report.published,
+            "reuse": report.reuse,
             "notes": report.notes,
             "profile": profile,
             "seconds": self.elapsed.as_secs_f64(),

@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub sources: Vec<String>,
     /// Where to publish: as [`crate::publish::Target::parse`] reads it; `None` keeps nothing.
     pub target: Option<String>,
+    /// The folder that knows what unchanged files sum to (see [`crate::state`]).
+    pub state: Option<String>,
     /// Threads; `None` for one a core.
     pub threads: Option<usize>,
     /// What the checks may do.

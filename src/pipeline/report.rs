@@ -9,6 +9,7 @@ use crate::calendar;
 use crate::checks::{Outcome, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
+use crate::state::Reuse;
 
 /// The version of the report's form; it grows when a reader would have to change.
 pub const FORMAT: u32 = 1;
@@ -118,6 +119,8 @@ pub struct RunReport {
     pub restated: Vec<Restated>,
     /// Where things lie.
     pub places: Places,
+    /// What the state has saved; `None` without one.
+    pub reuse: Option<Reuse>,
     /// What else a person should know.
     pub notes: Vec<String>,
     /// What took how long.

@@ -12,9 +12,9 @@ use crate::checks::{Results, Stage};
 use crate::grid::Partial;
 use crate::publish::{Target, publish};
 use crate::scan::{Options, Profile, Progress, scan};
-use crate::storage::{Input, discover};
+use crate::storage::{self, Input, discover};
 use crate::table::{Table, finish};
-use crate::{Job, Result};
+use crate::{Job, Result, state};
 
 /// A run that has ended: its report, and what is in memory anyway.
 pub struct Run {
@@ -42,6 +42,9 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     if let Some(target) = &target {
         target.refuse_overlap(&discovery.territory)?;
     }
+    if let Some(state) = &options.state {
+        state::refuse_overlap(state, &discovery.territory)?;
+    }
     let discovered = clock.elapsed();
     let mut run = Run {
         report: RunReport {
@@ -64,6 +67,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
             charts: Charts::default(),
             restated: vec![],
             places: Places::default(),
+            reuse: None,
             notes: discovery.notes.clone(),
             phases: vec![],
             job: job.clone(),
@@ -114,7 +118,20 @@ fn compute(
     }
     let checked = checking.elapsed();
     let scan_options = Options { threads: options.threads, ..Options::default() };
-    let summed = scan(job, inputs, &scan_options, progress).and_then(|(partial, profile)| {
+    let scanned = match &options.state {
+        None => scan(job, inputs, &scan_options, progress),
+        Some(folder) => {
+            let folder = storage::folder(folder)?;
+            state::scan(job, &options.sources, inputs, &scan_options, progress, folder.as_ref()).map(
+                |(partial, profile, mut reuse)| {
+                    run.report.notes.append(&mut reuse.notes);
+                    run.report.reuse = Some(reuse);
+                    (partial, profile)
+                },
+            )
+        }
+    };
+    let summed = scanned.and_then(|(partial, profile)| {
         partial.account.check()?;
         let finishing = Instant::now();
         let table = finish(job, &partial)?;

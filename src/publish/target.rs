@@ -145,7 +145,7 @@ fn format_of(path: &Path) -> Option<Format> {
 
 /// The absolute path, canonical as far as it exists: a link as a target means
 /// what it points to.
-fn resolve(path: &Path) -> Result<PathBuf> {
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     let fail = |e| Error::io("cannot look at the target", e).in_file(&path.to_string_lossy().into());
     let absolute = std::path::absolute(path).map_err(fail)?;
     let mut missing = Vec::new();

@@ -22,17 +22,21 @@ mod ledger;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::{Entry, Ledger};
 
 use crate::grid::Partial;
+use crate::publish::target::resolve;
 use crate::scan::{self, Known, Options, Profile, Progress};
-use crate::storage::{Folder, Input};
-use crate::{Job, Result};
+use crate::storage::source::local_path;
+use crate::storage::walk::is_hidden;
+use crate::storage::{Folder, Input, Territory};
+use crate::{Error, Job, Result};
 
 /// What the state has saved, and what was wrong with it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reuse {
     /// Files whose sums were known.
     pub files: usize,
@@ -138,6 +142,30 @@ pub fn scan(
     profile.phases.insert(0, ("state", loaded));
     profile.phases.push(("merge", merging.elapsed()));
     Ok((total, profile, reuse))
+}
+
+/// Refuses a folder for the state in which a run would take the state for data.
+///
+/// # Errors
+/// `Argument` where a file in `folder` is one of the sources.
+pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
+    // A bucket has territory of its own; its keys are told apart by the state's name.
+    if folder.contains("://") {
+        return Ok(());
+    }
+    let path = resolve(&local_path(folder)?)?;
+    let hidden = |source: &Path| {
+        let below = path.strip_prefix(source).unwrap_or(&path);
+        below.components().any(|segment| is_hidden(segment.as_os_str()))
+    };
+    match sources.covering(&path.join("sums.state")) {
+        Some(source) if !hidden(source) => {
+            Err(Error::argument(format!("the state '{folder}' lies in the source '{}'", source.display()))
+                .expected("a folder outside of every source, or one whose name begins with '_'")
+                .advice("The next run would take the state for an export"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The sums of the files that are known. Where that takes their parts, a file whose part
