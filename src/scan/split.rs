@@ -186,7 +186,8 @@ impl Split {
             .map(|(input, meta)| FilePlan::with_footer(&self.job, input, meta.clone()))
             .collect::<Result<_>>()?;
         let options = Options { threads: Some(1), ..Options::default() };
-        let scan = Scan::new(&self.job, &plans, &options, progress, start);
+        let spare = Mutex::default();
+        let scan = Scan::new(&self.job, &plans, &options, progress, start, &spare);
         for (part, order) in self.parts.iter().zip(0..) {
             let group = plans.get(part.file).and_then(|plan| {
                 let rows = plan.meta.row_groups.get(part.row_group)?.rows;
