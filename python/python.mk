@@ -3,7 +3,10 @@ PYTHON ?= python3
 PYTHON_VENV ?= .venv
 ZIG_COMPATIBILITY ?= manylinux_2_28
 
-.PHONY: wheel test-python lint-python
+# More for maturin, e.g. '--features s3'; what every wheel has is in pyproject.toml.
+WHEEL_ARGS ?=
+
+.PHONY: wheel wheel-aarch64 test-python lint-python
 
 $(PYTHON_VENV)/.python-package: pyproject.toml
 	$(PYTHON) -m venv $(PYTHON_VENV)
@@ -14,9 +17,13 @@ $(PYTHON_VENV)/.python-package: pyproject.toml
 # A wheel for CPython 3.9 and later and glibc 2.28 and later, and the source distribution, in dist/.
 wheel: $(PYTHON_VENV)/.python-package
 	. $(PYTHON_VENV)/bin/activate && \
-		maturin build --release --zig --compatibility $(ZIG_COMPATIBILITY) --out dist && \
+		maturin build --release --zig --compatibility $(ZIG_COMPATIBILITY) --out dist $(WHEEL_ARGS) && \
 		maturin sdist --out dist && \
 		auditwheel show dist/rollshare-*-cp39-abi3-$(ZIG_COMPATIBILITY)_*.whl
+
+# The same for aarch64; Rust's standard library for it has to be there (the script says how).
+wheel-aarch64: $(PYTHON_VENV)/.python-package
+	. $(PYTHON_VENV)/bin/activate && scripts/wheel_aarch64.sh $(WHEEL_ARGS)
 
 test-python: $(PYTHON_VENV)/.python-package
 	scripts/test_python.sh $(PYTHON_VENV)

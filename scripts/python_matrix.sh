@@ -1,15 +1,20 @@
 #!/bin/sh
-# Runs the Python tests on several interpreters with the oldest and the newest libraries there.
+# Runs all Python tests on several interpreters with the oldest and the newest libraries there.
 # Usage: scripts/python_matrix.sh WHEEL PYTHON...    e.g. dist/rollshare-*.whl python3.9 python3.13
-# PINS_OLD names the oldest libraries, e.g. 'pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2'.
+# PINS_OLD names other oldest libraries than those below.
 set -eu
 wheel=$(realpath "${1:?usage: python_matrix.sh WHEEL PYTHON...}")
 shift
 cd "$(dirname "$0")/.."
-old=${PINS_OLD:-pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2 duckdb==1.0.0}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for python in "$@"; do
+    # The oldest that are supported, and that have wheels for the interpreter.
+    case $("$python" -c 'import sys; print(sys.version_info[:2] >= (3, 13))') in
+        True) old='pandas==2.2.3 numpy<2.3 polars==1.3.0 pyarrow==18.0.0 duckdb==1.1.3' ;;
+        *) old='pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2 duckdb==1.0.0' ;;
+    esac
+    old=${PINS_OLD:-$old}
     for set in newest oldest; do
         venv="$folder/$set"
         rm -rf "$venv"

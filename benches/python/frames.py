@@ -1,7 +1,8 @@
 """Frames in memory: Rollshare against polars and DuckDB on the same frame, in one run.
 
-Every rival answers the same query, weekly sums of organic and other users per country, and the
-answers are compared. Usage: ``python benches/python/frames.py [ROWS]``; median of five.
+The rivals sum organic and all users per country and week; Rollshare does that and the share over
+four weeks, as ``rolling_share(frame)`` gives it. The sums are compared. The sample lies in export
+order. Usage: ``python benches/python/frames.py [ROWS]``; median of five after one call to warm up.
 """
 
 from __future__ import annotations
@@ -89,17 +90,15 @@ def main() -> None:
         column = coded[name].combine_chunks().dictionary_encode()
         coded = coded.set_column(coded.schema.get_field_index(name), name, column)
     categories = pl.from_arrow(table).with_columns(pl.col(*STRINGS).cast(pl.Categorical))
-    frames: dict[str, tuple[Any, Callable[[], Any], Callable[[], Any]]] = {}
-
-    def add(name: str, make: Callable[[], Any], for_polars: Callable[[Any], pl.DataFrame]) -> None:
-        frames[name] = (make, for_polars, None)
-
-    add("polars Categorical", lambda: categories, lambda f: f)
-    add("polars String", lambda: pl.from_arrow(table), lambda f: f)
-    add("pyarrow dictionary", lambda: coded, pl.from_arrow)
-    add("pyarrow string", lambda: table, pl.from_arrow)
-    add("pandas category", lambda: coded.to_pandas(), lambda f: pl.from_arrow(coded))
-    add("pandas str", lambda: table.to_pandas(), lambda f: pl.from_arrow(table))
+    # A frame, and the same for polars.
+    frames: dict[str, tuple[Callable[[], Any], Callable[[Any], pl.DataFrame]]] = {
+        "polars Categorical": (lambda: categories, lambda f: f),
+        "polars String": (lambda: pl.from_arrow(table), lambda f: f),
+        "pyarrow dictionary": (lambda: coded, pl.from_arrow),
+        "pyarrow string": (lambda: table, pl.from_arrow),
+        "pandas category": (lambda: coded.to_pandas(), lambda f: pl.from_arrow(coded)),
+        "pandas str": (lambda: table.to_pandas(), lambda f: pl.from_arrow(table)),
+    }
 
     results: dict[str, Any] = {
         "rows": ROWS,
@@ -108,9 +107,10 @@ def main() -> None:
         "milliseconds": {},
     }
     job = rollshare.Job(windows=1, details=True)
-    for name, (make, for_polars, _) in frames.items():
+    for name, (make, for_polars) in frames.items():
         frame = make()
-        ours, shares = timed(lambda: rollshare.rolling_share(frame, job=job))  # noqa: B023
+        ours, _ = timed(lambda: rollshare.rolling_share(frame))  # noqa: B023
+        shares = rollshare.rolling_share(frame, job=job)
         as_polars = for_polars(frame)
         polars, of_pl = timed(lambda: of_polars(as_polars))  # noqa: B023
         duck, of_db = timed(lambda: of_duckdb(frame))  # noqa: B023

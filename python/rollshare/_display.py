@@ -97,19 +97,21 @@ def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
     shown = sorted(sorted(series), key=filled, reverse=True)[:LINES]
     parts = []
     for country, colour in zip(shown, COLOURS):
-        pen, path = "M", []
+        # Stretches without a gap; one of a single point is a dot.
+        runs: list[list[str]] = [[]]
         for point, value in series[country]:
             if value is None or not 0.0 <= value <= 1.0:
-                pen = "M"
-                continue
-            path.append(f"{pen}{10 + place[point] * step:.1f},{height - 10 - value * (height - 20):.1f}")
-            # A point by itself is still a dot: a line of no length with round ends.
-            path.append("h0") if pen == "M" else None
-            pen = "L"
-        parts.append(
-            f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="1.5" '
-            f'stroke-linecap="round"><title>{escape(country)}</title></path>'
-        )
+                runs.append([])
+            else:
+                at = f"{10 + place[point] * step:.1f},{height - 10 - value * (height - 20):.1f}"
+                runs[-1].append(at)
+        lines = "".join("M" + "L".join(run) for run in runs if len(run) > 1)
+        title = f"<title>{escape(country)}</title>"
+        parts.append(f'<path d="{lines}" fill="none" stroke="{colour}" stroke-width="1.5">{title}</path>')
+        for run in runs:
+            if len(run) == 1:
+                x, y = run[0].split(",")
+                parts.append(f'<circle cx="{x}" cy="{y}" r="2" fill="{colour}">{title}</circle>')
     legend = " ".join(
         f'<tspan fill="{colour}">{escape(country)}</tspan>' for country, colour in zip(shown, COLOURS)
     )
@@ -117,5 +119,6 @@ def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + 18}" '
         f'role="img" aria-label="{escape(column)}">'
         f'<rect x="10" y="10" width="{width - 20}" height="{height - 20}" fill="none" stroke="#ccc"/>'
-        f'{"".join(parts)}<text x="10" y="{height + 12}" font-size="11">{escape(column)}: {legend}</text></svg>'
+        f'{"".join(parts)}<text x="10" y="{height + 12}" font-size="11">'
+        f"{escape(column)}: {legend}</text></svg>"
     )

@@ -70,9 +70,9 @@ def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
 
 def _series(series: Any) -> tuple[Any, ...]:
     kind = type(series.dtype).__name__
-    values = getattr(series.dtype, "categories", None)
+    values: Any = getattr(series.dtype, "categories", None)
     if kind == "Categorical":
-        # Ids of any other version are not places in a list that it gives out.
+        # Ids of older versions are not places in a list that they give out.
         values = values.to_series() if hasattr(values, "to_series") else None
     if kind in ("Categorical", "Enum") and values is not None:
         # Exported as it is, polars checks and copies every id.

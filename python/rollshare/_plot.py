@@ -54,7 +54,7 @@ def draw(
     across = min(3, max(1, len(shown)))
     down = -(-len(shown) // across) or 1
     figure = figure or NewFigure(figsize=(4.2 * across, 2.3 * down + 0.6), layout="constrained")
-    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
+    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
     for axis, country in zip(axes, shown):
         points = series[country]
         days = [_day(row) for row in points]
@@ -74,6 +74,10 @@ def draw(
         ]
         axis.plot(days, values, color="#4269d0", linewidth=1.6)
         axis.plot([days[at] for at in lone], [values[at] for at in lone], "o", color="#4269d0", markersize=3)
+        if name + "_low" in points[0]:
+            # Nor has it a band: its bounds are a bar.
+            ends = [[edge[at] for at in lone] for edge in (low, high)]
+            axis.vlines([days[at] for at in lone], *ends, color="#4269d0", alpha=0.35, linewidth=3)
         axis.set_title(country, loc="left", fontsize=10, fontweight="bold")
         axis.set_ylim(0, 1)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -82,9 +86,12 @@ def draw(
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-    for axis in list(axes)[len(shown) :]:
+    for axis in axes[len(shown) :]:
         axis.set_visible(False)
-    unit = "weeks" if job.grain == "week" else "days"
+    # The last panel of each column tells the time, though there may be none below it.
+    for axis in axes[max(len(shown) - across, 0) : len(shown)]:
+        axis.tick_params(labelbottom=True)
+    unit = job.grain + ("s" if window > 1 else "")
     bounds = ", 95 % bounds" if job.details else ""
     left_out = len(series) - len(shown)
     more = f" ({left_out} countries not shown)" if left_out and countries is None else ""

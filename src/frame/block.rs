@@ -114,6 +114,11 @@ impl Worker {
         for column in [&batch.country, &batch.time, &batch.value] {
             column.prefetch(start, &keep);
         }
+        for column in [&batch.country, &batch.time] {
+            if let Data::Text(text) = &column.data {
+                text.prefetch_bytes(start, &keep);
+            }
+        }
         let counts = countries
             .narrow(&batch.country, start, n, job, dense, &mut keep, &mut scratch.groups)
             .map_err(|e| e.in_column(&job.columns.country))?;

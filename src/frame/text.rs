@@ -60,6 +60,29 @@ impl Text {
         }
     }
 
+    /// Asks for the bytes of the words that have a marked row; the first is `start`.
+    pub fn prefetch_bytes(&self, start: usize, mask: &[u64]) {
+        fn by_offset<T: Copy + TryInto<usize>>(offsets: &[T], bytes: &[u8], start: usize, mask: &[u64]) {
+            for (word, at) in mask.iter().zip((start..).step_by(64)) {
+                let last = (at + 64).min(offsets.len().saturating_sub(1));
+                if *word != 0
+                    && let (Some(from), Some(to)) = (offsets.get(at), offsets.get(last))
+                    && let (Ok(from), Ok(to)) = ((*from).try_into(), (*to).try_into())
+                {
+                    // Long strings are few lines a row: whoever reads them does not wait for each.
+                    compare::prefetch_all(
+                        bytes.get(from..to.min(from.saturating_add(64 * 16))).unwrap_or_default(),
+                    );
+                }
+            }
+        }
+        match self {
+            Text::Short(offsets, bytes) => by_offset(offsets, bytes, start, mask),
+            Text::Long(offsets, bytes) => by_offset(offsets, bytes, start, mask),
+            Text::Views(..) => {}
+        }
+    }
+
     /// Asks for the memory of some rows, counted from `start`.
     pub fn prefetch_rows(&self, start: usize, rows: &[u16]) {
         match self {
@@ -80,7 +103,8 @@ impl Text {
             offsets: Option<&[T]>,
             bytes: &[u8],
         ) -> bool {
-            let Some(offsets @ [first, second, .., last]) = offsets else { return true };
+            let Some(offsets) = offsets else { return false };
+            let [first, second, .., last] = offsets else { return true };
             // Ascending, so that no difference overflows.
             if *first < T::default()
                 || !offsets.iter().zip(offsets.iter().skip(1)).fold(true, |up, (a, b)| up & (a <= b))
@@ -173,4 +197,67 @@ fn viewed<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> 
     }
     let (buffer, start) = (usize::try_from(word(8)?).ok()?, usize::try_from(word(12)?).ok()?);
     buffers.get(buffer)?.get(start..start.checked_add(len)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The strings in every layout; what lies before the first is no string's.
+    fn layouts(strings: &[&str]) -> [Text; 3] {
+        let mut bytes = b"??".to_vec();
+        let (mut offsets, mut views) = (vec![2], Vec::new());
+        for string in strings {
+            let mut view = [0; 16];
+            view[..4].copy_from_slice(&(string.len() as u32).to_le_bytes());
+            if string.len() <= 12 {
+                view[4..4 + string.len()].copy_from_slice(string.as_bytes());
+            } else {
+                view[4..8].copy_from_slice(&string.as_bytes()[..4]);
+                view[12..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+            }
+            views.push(view);
+            bytes.extend_from_slice(string.as_bytes());
+            offsets.push(bytes.len() as i32);
+        }
+        let long: Vec<i64> = offsets.iter().map(|o| i64::from(*o)).collect();
+        [
+            Text::Short(offsets.into(), bytes.clone().into()),
+            Text::Long(long.into(), bytes.clone().into()),
+            Text::Views(views.into(), vec![bytes.into()]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_layout_says_the_same(
+            runs in proptest::collection::vec((0usize..7, 1usize..40), 0..8),
+            start in 0usize..70,
+            wanted in 0usize..7,
+            mask in proptest::collection::vec(any::<u64>(), 5),
+        ) {
+            let known = ["", "a", "all", "alle", "2021_05", "Play Store Banner", "Play Store Banners"];
+            let strings: Vec<&str> = runs.iter().flat_map(|(s, n)| std::iter::repeat_n(known[*s], *n)).collect();
+            let start = start.min(strings.len());
+            for text in layouts(&strings) {
+                prop_assert_eq!(text.len(), strings.len());
+                let mut narrowed = mask.clone();
+                text.narrow(start, known[wanted].as_bytes(), &mut narrowed).unwrap();
+                for (row, string) in strings[start..].iter().enumerate().take(64 * mask.len()) {
+                    let bit = |mask: &[u64]| mask[row / 64] >> (row % 64) & 1 == 1;
+                    prop_assert_eq!(bit(&narrowed), bit(&mask) && *string == known[wanted], "row {}", row);
+                    prop_assert_eq!(text.get(start + row).unwrap(), string.as_bytes());
+                }
+                for len in 1..(strings.len() - start).min(64) {
+                    let part = &strings[start..start + len];
+                    let same = part.iter().all(|s| s == &part[0]);
+                    // Long strings that lie apart are not compared.
+                    let told = same && (part[0].len() <= 12 || len == 1 || !matches!(text, Text::Views(..)));
+                    prop_assert_eq!(text.is_uniform(start, len), told, "{:?}", part);
+                }
+            }
+        }
+    }
 }

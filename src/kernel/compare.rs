@@ -7,6 +7,7 @@
 //!
 //! 1. A word of 64 rows that has no bit left is passed over, and its memory with
 //!    it: of a frame in export order two thirds of a column are never loaded.
+//!    So is a line of a word, by loading another line that is at hand instead.
 //! 2. What is passed over is too short for the hardware to guess what comes next:
 //!    `prefetch` asks for the lines of a block's marked words, of all columns
 //!    that will be read, before the first of them is waited for.
@@ -21,13 +22,14 @@ pub trait Lane: Copy + PartialEq + 'static {
     /// Zero.
     const ZERO: Self;
 
-    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`.
+    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`; any bits
+    /// for rows that are not `marked`.
     ///
     /// # Safety
     /// - The CPU has AVX-512 F and BW.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
-    unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64;
+    unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64;
 }
 
 /// The same without vectors.
@@ -41,11 +43,22 @@ fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
 pub fn prefetch<T>(values: &[T], mask: &[u64]) {
     for (word, values) in mask.iter().zip(values.chunks(64)) {
         if *word != 0 {
-            for line in values.chunks(64 / size_of::<T>().clamp(1, 64)) {
-                fetch(line);
+            let rows = 64 / size_of::<T>().clamp(1, 64);
+            let mut asked = values;
+            for (line, at) in values.chunks(rows).zip((0..64).step_by(rows)) {
+                // Asking again for a line that was asked for is cheaper than a branch.
+                let wanted = *word >> at & (u64::MAX >> (64 - rows)) != 0;
+                asked = if wanted { line } else { asked };
+                fetch(asked);
             }
         }
     }
+}
+
+/// Asks for all memory of `bytes`.
+#[inline]
+pub fn prefetch_all(bytes: &[u8]) {
+    bytes.chunks(64).for_each(fetch);
 }
 
 /// Asks for the memory of some rows.
@@ -150,7 +163,7 @@ mod avx512 {
         for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
             if *word != 0 {
                 // SAFETY: the instruction sets are there.
-                *word &= unsafe { T::avx512_equal(values, wanted) } ^ flip;
+                *word &= unsafe { T::avx512_equal(values, wanted, *word) } ^ flip;
             }
         }
     }
@@ -173,10 +186,24 @@ mod avx512 {
                 each(at + row, *value)?;
                 // SAFETY: the instruction sets are there. The row itself goes even where a value
                 // does not equal itself, as NaN does not.
-                left &= !(unsafe { T::avx512_equal(values, *value) } | 1 << row);
+                left &= !(unsafe { T::avx512_equal(values, *value, left) } | 1 << row);
             }
         }
         Ok(())
+    }
+
+    /// What is loaded instead of rows that nobody asks for.
+    #[repr(align(64))]
+    struct Line([u8; 64]);
+    static NOTHING: Line = Line([0; 64]);
+
+    /// Where `lanes` rows from `at` on are; if none of them is marked, a line that is at hand.
+    #[inline(always)]
+    fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
+        debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
+        // A choice of addresses, not a branch: there is nothing to predict.
+        let wanted = marked >> at & (u64::MAX >> (64 - lanes)) != 0;
+        std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), NOTHING.0.as_ptr())
     }
 
     macro_rules! lanes {
@@ -186,13 +213,14 @@ mod avx512 {
 
                 #[inline]
                 #[target_feature(enable = "avx512f,avx512bw")]
-                unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
+                unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
                     let wanted = $set(wanted as $cast);
                     let mut bits = 0;
                     if let Some(values) = values.first_chunk::<64>() {
                         for at in (0..64).step_by($lanes) {
-                            // SAFETY: whole vectors of the 64.
-                            let found = unsafe { $load(<$mask>::MAX, values.as_ptr().add(at).cast()) };
+                            let from = line(values, at, marked, $lanes);
+                            // SAFETY: a whole vector of the 64, or the line that stands in for it.
+                            let found = unsafe { $load(<$mask>::MAX, from.cast()) };
                             let equal: $mask = $equal(<$mask>::MAX, found, wanted);
                             bits |= u64::from(equal) << at;
                         }
@@ -230,7 +258,7 @@ mod avx512 {
 
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn avx512_equal(values: &[Self], wanted: Self) -> u64 {
+        unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
             // SAFETY: sixteen bytes.
             let wanted = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(wanted.as_ptr().cast()) });
             let [wanted_low, wanted_high] = [
@@ -242,11 +270,9 @@ mod avx512 {
                 let first = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
                 let second = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
                 for at in (0..64).step_by(8) {
-                    // SAFETY: two whole vectors of the 64.
-                    let (a, b) = unsafe {
-                        let from = values.as_ptr().add(at);
-                        (_mm512_loadu_epi64(from.cast()), _mm512_loadu_epi64(from.add(4).cast()))
-                    };
+                    let (a, b) = (line(values, at, marked, 4), line(values, at + 4, marked, 4));
+                    // SAFETY: whole vectors of the 64, or the line that stands in for them.
+                    let (a, b) = unsafe { (_mm512_loadu_epi64(a.cast()), _mm512_loadu_epi64(b.cast())) };
                     let low = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, first, b), wanted_low);
                     let high = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, second, b), wanted_high);
                     bits |= u64::from(low & high) << at;

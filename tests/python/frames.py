@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -26,8 +27,9 @@ def _cast(table: pa.Table, type_: pa.DataType) -> pa.Table:
     return table
 
 
-def _encoded(table: pa.Table, index: pa.DataType, values: pa.DataType = pa.string()) -> pa.Table:
+def _encoded(table: pa.Table, index: pa.DataType, values: pa.DataType | None = None) -> pa.Table:
     """Dictionaries with ids of type ``index``; each chunk has its own."""
+    values = values or pa.string()
     for name in STRINGS:
         at = table.schema.get_field_index(name)
         chunks = []
@@ -89,7 +91,7 @@ KINDS: dict[str, Callable[[pa.Table], Any]] = {
     "pyarrow batch": lambda t: t.combine_chunks().to_batches()[0] if len(t) else t,
     "pyarrow reader": lambda t: t.to_reader(),
     **{
-        f"pyarrow dictionary {index}": (lambda index: lambda t: _encoded(t, index))(index)
+        f"pyarrow dictionary {index}": partial(_encoded, index=index)
         for index in (pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32(), pa.int64(),
                       pa.uint64())
     },

@@ -22,7 +22,8 @@ LABELS = ["2020_52", "2020_53", "2021_01", "2021_02", "2021_07"]
 ROW = st.fixed_dictionaries({
     "name": st.sampled_from(["Organic", "Paid", "", "A channel with a long name, é", None]),
     "value": st.one_of(
-        st.none(), st.just(0.0), st.integers(-5, 2000).map(float), st.sampled_from([0.1, 1e300, -1e300, 2.0**70])
+        st.none(), st.just(0.0), st.integers(-5, 2000).map(float),
+        st.sampled_from([0.1, 1e300, -1e300, 2.0**70]),
     ),
     "year_week": st.sampled_from(LABELS),
     "country": st.sampled_from(["FR", "GB", "ALL", "", "Länder mit langem Namen", None]),
@@ -154,6 +155,25 @@ def test_null_types_and_null_entries_of_dictionaries() -> None:
     assert rollshare.rolling_share(table).account["null_country"] == 4
 
 
+def test_polars_frames_of_many_chunks(sample: str) -> None:
+    frame = pl.read_parquet(sample)
+    expected = rollshare.read_parquet(sample)
+    for kind in (
+        pl.String,
+        pl.Categorical,
+        pl.Enum(sorted({v for n in STRINGS for v in frame[n].drop_nulls()})),
+    ):
+        cast = frame.with_columns(pl.col(*STRINGS).cast(kind))
+        parts = [cast[at : at + 1300] for at in range(0, len(cast), 1300)]
+        whole = pl.concat(parts, rechunk=False)
+        # Columns in chunks of their own: some columns in one, some in many.
+        mixed = whole.with_columns(cast["country"].rechunk(), cast["value"].rechunk())
+        for each in (whole, mixed, mixed.lazy()):
+            assert rollshare.rolling_share(each) == expected
+        assert rollshare.rolling_share(mixed[17:]) == rollshare.rolling_share(cast[17:].to_arrow())
+        assert whole.n_chunks() > 1
+
+
 def test_numpy_types_of_pandas() -> None:
     def frame(values: object) -> pd.DataFrame:
         return pd.DataFrame({"name": ["Organic", "a", "a"], "value": values, "year_week": ["2021_05"] * 3,
@@ -169,7 +189,13 @@ def test_numpy_types_of_pandas() -> None:
     assert masked.to_dicts()[0]["share_organic_p4w"] == 0.25
     strided = frame(np.arange(6.0)[::2])
     assert rollshare.rolling_share(strided).to_dicts()[0]["share_organic_p4w"] == 0.0
-    assert rollshare.rolling_share(frame([1.0, np.nan, 3.0])).account["null_value"] == 1
+    for semantics in ("iso", "legacy"):
+        dated = frame([1.0, np.nan, 3.0]).assign(start_date=date(2021, 2, 1))
+        assert rollshare.rolling_share(dated, semantics=semantics).account["null_value"] == 1
+    # A masked array tells NaN from null.
+    both = pd.arrays.FloatingArray(np.array([1.0, np.nan, 3.0]), np.array([False, False, False]))
+    account = rollshare.rolling_share(frame(both)).account
+    assert account["null_value"] + account["nan_value"] == 1
 
 
 def test_errors_name_column_and_row(large: str) -> None:

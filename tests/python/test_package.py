@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import inspect
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,8 +44,8 @@ def test_a_job_is_a_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"windows": []}, {"windows": 0}, {"semantics": "x"}, {"grain": "month"}, {"columns": {"x": "y"}},
-                {"organic": []}, {"semantics": "legacy", "grain": "day"}]
+    "options", [{"windows": []}, {"windows": 0}, {"semantics": "x"}, {"grain": "month"},
+                {"columns": {"x": "y"}}, {"organic": []}, {"semantics": "legacy", "grain": "day"}]
 )  # fmt: skip
 def test_nonsense_is_a_value_error(options: dict[str, object]) -> None:
     with pytest.raises(ValueError) as caught:
@@ -58,6 +62,86 @@ def test_a_wrong_type_is_a_type_error(options: dict[str, object]) -> None:
 def test_a_job_or_its_options() -> None:
     with pytest.raises(rollshare.ArgumentError, match="windows="):
         rollshare.read_parquet("x", job=rollshare.Job(), windows=3)
+
+
+def program() -> Path:
+    """The command line, as cargo has built it."""
+    root = Path(__file__).parents[2]
+    for build in ("release", "debug"):
+        if (root / "target" / build / "rollshare").exists():
+            return root / "target" / build / "rollshare"
+    pytest.skip("the program is not built: cargo build")
+
+
+#: Options of the program that are said by other means in Python.
+ELSEWHERE = {
+    "--source": "first argument", "--target": "Shares.write_*", "--format": "Shares.write_*",
+    "--quiet": "nothing is printed", "--json": "Shares.account", "--explain": "nothing is printed",
+    "--help": "help()", "--version": "__version__",
+}  # fmt: skip
+
+
+def test_options_are_those_of_the_program(sample: str, tmp_path: Path) -> None:
+    shown = subprocess.run([program(), "run", "--help"], capture_output=True, text=True, check=True).stdout
+    flags = dict(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)(.*(?:\n {10,}\S.*)*)", shown, re.MULTILINE))
+    of_job = {"--window": "windows", "--column": "columns"}
+    python = [
+        set(inspect.signature(call).parameters) - {"source", "frame", "job"}
+        for call in (rollshare.read_parquet, rollshare.rolling_share)
+    ]
+    assert python[0] == python[1]
+    for name in python[0]:
+        flag = {v: k for k, v in of_job.items()}.get(name, "--" + name.replace("_", "-"))
+        assert flag in flags, flag
+        default = re.search(r"\[default: (\w+)\]", flags[flag])
+        if default and name != "threads":
+            # What the program takes by default makes the default job.
+            value = int(default[1]) if name == "windows" else default[1]
+            assert rollshare.Job(**{name: value}) == rollshare.Job(), name
+    job = {of_job.get(flag, flag[2:].replace("-", "_")) for flag in flags}
+    assert {n for n in dir(rollshare.Job) if not n.startswith("_")} | {"threads"} <= job
+    # The same bytes, however it is asked.
+    asked = [program(), "run", "--source", sample, "--window", "2,5", "--details", "--organic", "Organic"]
+    subprocess.run([*asked, "--target", tmp_path / "a.parquet"], check=True, capture_output=True)
+    frame = pl.read_parquet(sample)
+    rollshare.rolling_share(frame, windows=[2, 5], details=True, organic=["Organic"]).write_parquet(
+        tmp_path / "b.parquet"
+    )
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_debug_build_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rollshare import _rollshare
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if not _rollshare.DEBUG:
+            importlib.reload(rollshare)
+        monkeypatch.setattr(_rollshare, "DEBUG", True)
+        with pytest.raises(RuntimeWarning, match="debug build"):
+            importlib.reload(rollshare)
+    monkeypatch.undo()
+    importlib.reload(rollshare)
+
+
+def test_frames_need_no_pyarrow(sample: str) -> None:
+    code = """
+import sys
+sys.modules["pyarrow"] = None
+import pandas, polars, rollshare
+frame = polars.read_parquet(sys.argv[1])
+columns = {n: frame[n].to_list() for n in ("name", "value", "year_week", "country", "os_name")}
+frames = [frame, frame.lazy(), pandas.DataFrame({n: pandas.Series(v, dtype=object if n != "value" else None)
+                                                 for n, v in columns.items()})]
+coded = [n for n in columns if n != "value"]
+frames += [frame.with_columns(polars.col(coded).cast(polars.Categorical))]
+frames += [frames[2].astype({n: "category" for n in coded})]
+expected = rollshare.read_parquet(sys.argv[1])
+assert all(rollshare.rolling_share(f) == expected for f in frames)
+assert len(expected.to_polars()) == len(expected.to_pandas()) == len(expected)
+"""
+    run = subprocess.run([sys.executable, "-c", code, sample], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 def test_errors_are_what_python_expects(tmp_path: Path) -> None:
@@ -141,6 +225,13 @@ def test_what_people_see(sample: str) -> None:
     assert "share_organic_p4w" in repr(shares) and "..." in repr(shares)
     html = shares._repr_html_()
     assert "<table>" in html and "<svg" in html
+    # A line breaks at a gap, and a week between two gaps is a dot.
+    labels = ["2021_01", "2021_02", "2021_04", "2021_06", "2021_07"]
+    gaps = pa.table({"name": ["Organic"] * 5, "value": [1] * 5, "year_week": labels, "country": ["FR"] * 5,
+                     "os_name": ["all"] * 5})  # fmt: skip
+    picture = rollshare.rolling_share(gaps, windows=1)._repr_html_()
+    (path,) = re.findall(r'<path d="([^"]*)"', picture)
+    assert (path.count("M"), path.count("L"), picture.count("<circle")) == (2, 2, 1)
     awkward = pa.table({"name": ["Organic"], "value": [1], "year_week": ["2021_05"], "country": ["<b>&"],
                         "os_name": ["all"]})  # fmt: skip
     assert "<b>" not in rollshare.rolling_share(awkward)._repr_html_()
@@ -156,6 +247,8 @@ def test_the_picture(sample: str, tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
     countries = sorted({row["country"] for row in shares.to_dicts()})
     assert [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()] == countries
+    # Panels that show no country show nothing.
+    assert sum(axis.get_visible() for axis in figure.axes) == len(countries)
     line = figure.axes[0].lines[0].get_ydata()
     expected = [r["share_organic_p13w"] for r in shares.to_dicts() if r["country"] == countries[0]]
     assert [None if v != v else v for v in line] == expected
