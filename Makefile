@@ -36,7 +36,7 @@ test-rust:
 	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
 
-lint: $(if $(wildcard python/python.mk),lint-python) ## Formatting, clippy, ruff, mypy, documentation; licences and advisories if cargo-deny is installed
+lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --no-deps

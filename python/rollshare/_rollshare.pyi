@@ -14,8 +14,11 @@ __all__ = [
     "merge",
     "partial_columns",
     "partial_frame",
+    "partial_groups",
+    "plan_splits",
     "read_parquet",
     "sample",
+    "scan_split",
 ]
 
 __version__: str
@@ -137,6 +140,17 @@ def partial_columns(
     columns: Sequence[tuple[str, tuple[Any, ...]]], job: Job, threads: int | None = None
 ) -> Partial:
     """Sum a frame that is given column by column."""
+
+def plan_splits(
+    sources: Sequence[str], job: Job, most: int, least: int, threads: int | None = None
+) -> tuple[list[bytes], int, int, list[str]]:
+    """Cut parquet files into splits: these, rows, bytes of the needed columns, notes."""
+
+def scan_split(split: bytes) -> Partial:
+    """Sum one split, on one thread."""
+
+def partial_groups(capsules: object, job: Job, format: str) -> Partial:
+    """Sum groups, an Arrow stream, of values of Arrow type ``format``."""
 
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""
