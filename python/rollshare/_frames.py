@@ -16,6 +16,8 @@ FORMATS = {
     "f2": "e", "f4": "f", "f8": "g",
 }  # fmt: skip
 UNITS = {"s": "tss:", "ms": "tsm:", "us": "tsu:", "ns": "tsn:"}
+#: Below, asking polars for all categories takes longer than its export of so many rows.
+FEW_ROWS = 4096
 
 
 def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Partial:
@@ -69,6 +71,8 @@ def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
 
 
 def _series(series: Any) -> tuple[Any, ...]:
+    if len(series) < FEW_ROWS:
+        return ("arrow", series.__arrow_c_stream__(None))
     kind = type(series.dtype).__name__
     values: Any = getattr(series.dtype, "categories", None)
     if kind == "Categorical":
