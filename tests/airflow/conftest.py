@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -96,25 +97,40 @@ class Airflow:
             "PYTHONPATH": str(DAGS),
         }
 
-    def __call__(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.program, *arguments],
+    def __call__(
+        self, *arguments: str, watch: Callable[[str], None] = lambda line: None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of Airflow; `watch` sees each line when it is printed."""
+        command = [self.program, *arguments]
+        process = subprocess.Popen(
+            command,
             env=self.environment | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=400,
         )
+        killer = threading.Timer(400, process.kill)
+        killer.start()
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            watch(line)
+        code = process.wait()
+        killer.cancel()
+        return subprocess.CompletedProcess(command, code, "".join(lines))
 
-    def day(self, day: str, variable: dict, **params: str) -> subprocess.CompletedProcess[str]:
+    def day(
+        self, day: str, variable: dict, watch: Callable[[str], None] = lambda line: None, **params: str
+    ) -> subprocess.CompletedProcess[str]:
         """`airflow dags test` for the run whose data interval begins on `day`."""
         # A run by hand gets the last interval that has ended before its logical date.
         moment = date.fromisoformat(day) + timedelta(days=1)
         return self(
-            "dags", "test", "organic_share", f"{moment}T07:00:00+00:00", "--conf", json.dumps(params),
+            *["dags", "test", "organic_share", f"{moment}T07:00:00+00:00", "--conf", json.dumps(params)],
+            watch=watch,
             AIRFLOW_VAR_ORGANIC_SHARE=json.dumps(variable),
             ORGANIC_SHARE_LATE_SECONDS="0",
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="session")
