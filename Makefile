@@ -26,6 +26,8 @@ $(SAMPLE): | build
 
 # Python brings test-python, where the package is there.
 -include python/python.mk
+# Spark brings test-spark and bench-spark.
+-include tests/spark/spark.mk
 # deploy, submit, destroy, and the tests of the cloud part.
 -include terraform/terraform.mk
 

@@ -8,8 +8,8 @@ Arguments, output columns and folder are those of the job that it replaces: `yea
 not at all. Rows and table are checked before, by the kernel on the driver; with --no-checks the executors
 scan the files. Without Spark (plain `python3`) everything happens in this process.
 
-Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed, 5 one
-could not run, 6 input or output failed, 70 a bug.
+Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
+5 one could not run, 6 input or output failed, 70 a bug.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="transform.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source_parquet", required=True, metavar="URI", help="file, folder or glob of exports")
+    parser.add_argument(
+        "--source_parquet", required=True, metavar="URI", help="file, folder or glob of exports"
+    )
     parser.add_argument("--target_parquet", required=True, metavar="URI", help="folder to publish to")
     parser.add_argument(
         "--semantics",
@@ -45,8 +47,12 @@ def arguments(given: list[str]) -> argparse.Namespace:
         help="whose answer: the right one (default), or what the original job published",
     )
     checks = parser.add_mutually_exclusive_group()
-    checks.add_argument("--checks", metavar="FILE", help="bounds and severities of the checks (docs/quality.md)")
-    checks.add_argument("--no-checks", action="store_true", help="publish unchecked; executors scan the files")
+    checks.add_argument(
+        "--checks", metavar="FILE", help="bounds and severities of the checks (docs/quality.md)"
+    )
+    checks.add_argument(
+        "--no-checks", action="store_true", help="publish unchecked; executors scan the files"
+    )
     parser.add_argument("--warn-only", action="store_true", help="publish whatever the checks say")
     asked = parser.parse_args(given)
     if asked.no_checks and asked.warn_only:

@@ -17,6 +17,7 @@
 //! | [`state`] | what unchanged files sum to, kept from run to run |
 //! | [`pipeline`] | checked, computed, checked, published or not at all; the report of a run |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
+//! | [`compare`] | what an old job published, explained row by row |
 //! | [`cli`] | the program |
 //!
 //! [`Job`] says what is asked, [`scan`] turns sources into a [`grid::Partial`],
@@ -27,6 +28,7 @@ pub mod calendar;
 pub mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod compare;
 pub mod error;
 pub mod frame;
 pub mod grid;

@@ -21,6 +21,7 @@ Examples:
   rollshare run --source exports/ --target - --details | less
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
   rollshare check --source exports/
+  rollshare compare --source exports/ --against old_output/
   rollshare sample --rows 1000000 --out sample.parquet
 
 Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
@@ -56,6 +57,14 @@ Examples:
 Exit codes: 0 nothing blocks, 2 wrong usage, 3 bad input, 4 a blocking check failed,
 5 a check could not run, 6 input or output failed.";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  rollshare compare --source exports/ --against old_output/
+  rollshare compare --source exports/ --against old_output/ --json > differences.json
+
+The old output has the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
+Exit codes: 0 compared, whatever differs, 2 wrong usage, 3 bad input, 6 input or output failed.";
+
 /// The rolling share of organic users per country and ISO week, straight from parquet.
 #[derive(Debug, Parser)]
 #[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
@@ -72,6 +81,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Check exports and the table that they would give, and publish nothing
     Check(Box<Check>),
+    /// Explain every row of an old job's output that differs from the right answer
+    Compare(Compare),
     /// Write a deterministic sample export
     Sample(Sample),
     /// Print a completion script, e.g. `rollshare completions bash`
@@ -171,6 +182,41 @@ pub struct Check {
     /// Only what does not pass, and no progress bar
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `rollshare compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct Compare {
+    /// What the old job has read: file, folder or glob; may be given several times
+    #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub source: Vec<String>,
+    /// What it has published: a folder as Spark leaves it, or a parquet file
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub against: String,
+    /// Length of its window in weeks
+    #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: u32,
+    /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
+    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
+    pub column: Vec<(String, String)>,
+    /// The differences as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar and no time
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl Compare {
+    /// The question that the old job answered.
+    pub fn job(&self) -> Result<Job> {
+        let mut job = Job { semantics: Semantics::Legacy, windows: vec![self.window], ..Job::default() };
+        for (role, name) in &self.column {
+            job.columns.set(role, name)?;
+        }
+        job.validated()
+    }
 }
 
 /// `rollshare sample`.

@@ -2,12 +2,14 @@
 //!
 //! - [`args`]: the command line.
 //! - [`run`]: `rollshare run`. [`check`]: `rollshare check`.
+//!   [`mod@compare`]: `rollshare compare`.
 //! - [`progress`]: the bar on stderr.
 //! - [`summary`]: what a run did, and errors, for people and machines.
 //! - [`version`]: facts about this build.
 
 pub mod args;
 pub mod check;
+pub mod compare;
 pub mod progress;
 pub mod run;
 pub mod summary;
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
             (run::run(args), args.json.then_some(stdout_taken))
         }
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
+        Command::Compare(args) => (compare::compare(args).map(|()| 0), args.json.then_some(false)),
         Command::Sample(args) => (write_sample(args).map(|()| 0), None),
         Command::Completions { shell } => (completions(*shell).map(|()| 0), None),
     };

@@ -42,7 +42,7 @@ def free_port() -> int:
 class Cluster:
     """Master and workers; ends every process that it has started."""
 
-    def __init__(self, workers: int = 2, cores: int = 1, memory: str = "1g") -> None:
+    def __init__(self, workers: int = 2, cores: int = 2, memory: str = "2g") -> None:
         import pyspark
 
         self.home = Path(pyspark.__file__).parent
@@ -66,6 +66,7 @@ class Cluster:
             SPARK_LOCAL_IP="127.0.0.1",
             SPARK_DAEMON_MEMORY="256m",
             SPARK_NO_DAEMONIZE="1",
+            PYTHONPATH=str(Path(__file__).parent),
             PYSPARK_PYTHON=sys.executable,
             PYSPARK_DRIVER_PYTHON=sys.executable,
         )
@@ -78,7 +79,11 @@ class Cluster:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            # Half of the cluster: two drivers can be served at once.
+            "spark.cores.max": "2",
+            "spark.executor.cores": "1",
             "spark.executor.memory": "768m",
+            "spark.speculation": "true",
             "spark.driver.memory": "768m",
             "spark.sql.shuffle.partitions": "4",
             "spark.sql.warehouse.dir": str(self.work / "warehouse"),

@@ -73,6 +73,7 @@ def plan_task(
 def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits:
     """Cuts the files into splits, on the driver where it sees the files."""
     most = splits or parallelism(spark)
+    sources = [located(source) for source in sources]
     if is_connect(spark):
         one = spark.range(0, 1, 1, 1)
         task = bound(plan_task, sources, job, most)
@@ -81,7 +82,7 @@ def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits
         notes = [bytes(row["data"]).decode() for row in found if row["kind"] == 1]
         rows = found[0]["rows"]
     else:
-        parts, rows, notes = plan_here([located(source) for source in sources], job, most)
+        parts, rows, notes = plan_here(sources, job, most)
     for note in notes:
         log.warning("%s", note)
     log.info("%d rows in %d splits", rows, len(parts))

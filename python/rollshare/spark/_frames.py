@@ -65,13 +65,13 @@ class Columns:
         return kernel_partial(frame, job=job, threads=1).to_bytes()
 
     @property
-    def format(self) -> str | None:
-        """The Arrow format of values that Spark can sum exactly."""
+    def format(self) -> str:
+        """The Arrow format of values that Spark can sum exactly; empty of others."""
         kind = self.value_type
         if kind.startswith("decimal("):
             precision, scale = kind[len("decimal(") : -1].split(",")
-            return f"d:{precision},{scale}" if int(precision) <= DECIMAL_DIGITS else None
-        return FORMATS.get(kind)
+            return f"d:{precision},{scale}" if int(precision) <= DECIMAL_DIGITS else ""
+        return FORMATS.get(kind, "")
 
 
 def needed(job: Job) -> set[str]:
@@ -116,8 +116,9 @@ def _sums(kind: str) -> tuple[str, str, list[tuple[str, str]]]:
     small = "abs(wide) < 2147483648D"
     whole = f"case when {small} then cast(wide as bigint) else 0L end"
     # The fraction is exact, and so is its multiple by a power of two.
-    units = f"case when {small} then cast((wide - cast(wide as bigint)) * 4611686018427387904D as bigint) else 0L end"
-    fits = f"{small} and cast({units} as double) = (wide - cast(wide as bigint)) * 4611686018427387904D"
+    scaled = "(wide - cast(wide as bigint)) * 4611686018427387904D"
+    units = f"case when {small} then cast({scaled} as bigint) else 0L end"
+    fits = f"{small} and cast({units} as double) = {scaled}"
     return (
         fits,
         "wide",
@@ -167,7 +168,7 @@ def groups(columns: Columns, account: bool) -> Any:
         by.append("odd")
     df = df.selectExpr("country", "label", "class", "1L as n", *cells)
     names = ["n", *(name for name, _ in sums)]
-    found = df.groupBy(*by).agg({name: "sum" for name in names})
+    found = df.groupBy(*by).agg(dict.fromkeys(names, "sum"))
     return found.selectExpr(*by, *(f"`sum({name})` as {name}" for name in names)).repartition(1)
 
 
@@ -223,7 +224,7 @@ def rows(columns: Columns, account: bool) -> Any:
 def by_spark(columns: Columns) -> bool:
     """Whether Spark can do the sums without giving up exactness."""
     job = columns.job
-    return job.semantics == "iso" and job.grain == "week" and columns.format is not None
+    return job.semantics == "iso" and job.grain == "week" and bool(columns.format)
 
 
 def finish(columns: Columns, sums: str | None) -> Any:

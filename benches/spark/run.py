@@ -1,0 +1,205 @@
+"""Native PySpark against both modes: one cluster, the same files, one run, answers compared.
+
+    make bench-spark ARGS='--rows 20000000'
+
+A standalone master and two workers of one core are started. Each job runs twice to be warm and then in turn
+with the others; medians. CPU is that of the executors with their Python workers, from /proc. What fixed cost
+Spark has is measured by jobs that do nothing. With --submit the whole of spark-submit is timed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "tests/spark"), str(Path(__file__).parent)]
+
+from cluster import Cluster  # noqa: E402
+from native_job import native  # noqa: E402
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def executor_cpu(application: str) -> float:
+    """CPU seconds so far of the application's executors and all their children."""
+    parents, ticks, roots = {}, {}, set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+            line = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        fields = stat[stat.rindex(")") + 2 :].split()
+        pid = int(entry.name)
+        parents[pid] = int(fields[1])
+        ticks[pid] = sum(int(f) for f in fields[11:13])
+        if "CoarseGrainedExecutorBackend" in line and application in line:
+            roots.add(pid)
+
+    def ours(pid: int) -> bool:
+        while pid > 1:
+            if pid in roots:
+                return True
+            pid = parents.get(pid, 0)
+        return False
+
+    return sum(n for pid, n in ticks.items() if ours(pid)) / TICK
+
+
+def identity(batches):
+    """What it costs to hand rows to Python and no more."""
+    for batch in batches:
+        yield batch.slice(0, 0)
+
+
+def jobs(spark, path):
+    """Name and job, each of which gives rows or nothing."""
+    from rollshare.spark import partial, read_parquet, rolling_share
+
+    def fresh():
+        return spark.read.parquet(path)
+
+    def repartitioned():
+        # More than a read, and nothing that costs: Spark's scan stays the floor.
+        return fresh().where("value >= 0")
+
+    kept = "os_name = 'all' and country <> 'ALL'"
+    return {
+        "native": lambda: native(fresh()).collect(),
+        "native on the filtered frame": lambda: native(repartitioned()).collect(),
+        "file mode": lambda: read_parquet(spark, path).collect(),
+        "DataFrame mode, Spark sums": lambda: rolling_share(repartitioned()).collect(),
+        "DataFrame mode, kernel sums": lambda: rolling_share(repartitioned(), sums="kernel").collect(),
+        "DataFrame mode with the account": lambda: partial(repartitioned()).finish().to_dicts(),
+        "rows to Python and no more": lambda: (
+            fresh()
+            .where(kept)
+            .select("name", "value", "year_week", "country")
+            .mapInArrow(identity, "name string, value float, year_week string, country string")
+            .collect()
+        ),
+        "an empty mapInArrow job": lambda: (
+            spark.range(0, 2, 1, 2).mapInArrow(identity, "id bigint").collect()
+        ),
+        "an empty job": lambda: spark.range(0, 2, 1, 2).collect(),
+    }
+
+
+def answer(rows):
+    """Rows in an order of their own, as plain tuples."""
+    rows = [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
+    return sorted(rows, key=lambda r: (r[2], r[0], r[1]))
+
+
+def simulate(row, fixed, rows, scale):
+    """Wall seconds by executors for `scale` times the rows, from what one task costs."""
+    work = row["cpu"] * scale
+    splits = max(64, math.ceil(scale))
+    result = {}
+    for n in (2, 4, 8, 16, 32, 64):
+        task = work / splits + fixed["task"]
+        result[n] = fixed["job"] + math.ceil(splits / n) * task + splits * fixed["merge"] / min(n, 32)
+    return result
+
+
+def submit(cluster, script, *arguments):
+    settings = [part for key, value in cluster.settings().items() for part in ("--conf", f"{key}={value}")]
+    command = [str(cluster.home / "bin/spark-submit"), *settings, str(script), *arguments]
+    start = time.perf_counter()
+    subprocess.run(command, env=cluster.environment(), check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--layout", default="export")
+    parser.add_argument("--sample", help="where the sample lies or is to lie")
+    parser.add_argument("--submit", action="store_true")
+    parser.add_argument("--out", help="file for the results, as JSON")
+    asked = parser.parse_args()
+    import pyspark
+    import rollshare
+
+    path = asked.sample or str(Path(tempfile.gettempdir()) / f"rollshare-{asked.layout}-{asked.rows}.parquet")
+    if not Path(path).exists():
+        rollshare.sample(path, asked.rows, layout=asked.layout)
+    cluster = Cluster(workers=2, cores=1, memory="2g")
+    results = {"pyspark": pyspark.__version__, "rows": asked.rows, "layout": asked.layout, "jobs": {}}
+    try:
+        os.environ.update(cluster.environment())
+        from pyspark.sql import SparkSession
+
+        builder = SparkSession.builder.appName("bench")
+        settings = {**cluster.settings(), "spark.executor.memory": "1536m", "spark.speculation": "false"}
+        for key, value in {**settings, "spark.ui.showConsoleProgress": "false"}.items():
+            builder = builder.config(key, value)
+        spark = builder.getOrCreate()
+        spark.sparkContext.setLogLevel("OFF")
+        application = spark.sparkContext.applicationId
+        want = answer(rollshare.read_parquet(path).to_dicts())
+        todo = jobs(spark, path)
+        times = {name: [] for name in todo}
+        for turn in range(asked.runs + 2):
+            for name, job in todo.items():
+                cpu, start = executor_cpu(application), time.perf_counter()
+                rows = job()
+                wall = time.perf_counter() - start
+                if turn >= 2:
+                    times[name].append((wall, executor_cpu(application) - cpu))
+                elif rows and len(rows[0]) == 4 and "mode" in name:
+                    assert answer(rows) == want, name
+                elif name.startswith("native"):
+                    got = {r[:3]: r[3] for r in answer(rows)}
+                    assert all(got[r[:3]] == r[3] for r in want if r[:3] in got), name
+        for name, measured in times.items():
+            walls, cpus = zip(*measured)
+            results["jobs"][name] = {"wall": statistics.median(walls), "cpu": statistics.median(cpus)}
+        spark.stop()
+        if asked.submit:
+            with tempfile.TemporaryDirectory() as folder:
+                mine = [REPOSITORY / "jobs/transform.py", "--source_parquet", path, "--no-checks"]
+                results["submit"] = {
+                    "native": submit(
+                        cluster, Path(__file__).parent / "native_job.py", path, f"{folder}/native"
+                    ),
+                    "transform.py": submit(cluster, *mine, "--target_parquet", f"{folder}/ours"),
+                }
+    finally:
+        cluster.stop()
+    empty = results["jobs"]["an empty mapInArrow job"]
+    fixed = {"job": empty["wall"], "task": empty["cpu"] / 2, "merge": 0.002}
+    scale = 20e9 / asked.rows
+    results["simulation"] = {
+        name: simulate(results["jobs"][name], fixed, asked.rows, scale)
+        for name in ("native", "file mode", "DataFrame mode, Spark sums")
+    }
+    print(
+        f"PySpark {results['pyspark']}, {asked.rows:,} rows, layout {asked.layout}, two executors of one core"
+    )
+    print("| job | wall, s | executor CPU, s |\n|---|---|---|")
+    for name, row in results["jobs"].items():
+        print(f"| {name} | {row['wall']:.3f} | {row['cpu']:.2f} |")
+    for name, seconds in results.get("submit", {}).items():
+        print(f"| spark-submit, {name} | {seconds:.1f} | |")
+    print("\nSimulated wall seconds for 20 billion rows, by executors of one core")
+    for name, by in results["simulation"].items():
+        print(f"{name}: " + ", ".join(f"{n}: {seconds:.1f}" for n, seconds in by.items()))
+    if asked.out:
+        Path(asked.out).write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+//! From sums by label to sums by week.
+
+use crate::calendar;
+use crate::grid::dense::CHANNELS;
+use crate::grid::partial::Extra;
+use crate::grid::{Partial, TimePoint};
+
+/// The sums that the right answer is made of, out of those by label: values that
+/// are no numbers are left out, and so are labels that are no ISO week, which are
+/// returned.
+pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
+    let mut wrong = Vec::new();
+    // Labels of weeks that exist are in the order of their weeks.
+    let mut places = Vec::new();
+    let mut times = Vec::new();
+    for (at, time) in labels.times.iter().enumerate() {
+        let TimePoint::Label(label) = time else { continue };
+        match calendar::parse_label(label.as_bytes()) {
+            Some(week) => {
+                places.push(at);
+                times.push(TimePoint::Step(week));
+            }
+            None => wrong.push(label.to_string()),
+        }
+    }
+    let mut weeks = Partial {
+        account: labels.account,
+        value_type: labels.value_type,
+        groups: labels.groups.clone(),
+        kept: Vec::with_capacity(labels.groups.len()),
+        present: vec![false; labels.groups.len() * times.len()],
+        times,
+        ..Partial::default()
+    };
+    for group in 0..labels.groups.len() {
+        let point = |time: usize| group * labels.times.len() + time;
+        // A country all of whose rows have wrong labels is not there.
+        let there = places.iter().any(|time| labels.present.get(point(*time)) == Some(&true));
+        weeks.kept.push(there);
+        for time in &places {
+            for channel in 0..CHANNELS {
+                let cell = point(*time) * CHANNELS + channel;
+                if let Some(wide) = labels.extras.get(&cell).and_then(|extra| extra.wide.clone()) {
+                    weeks.extras.insert(weeks.cells.len(), Extra { wide: Some(wide), ..Extra::default() });
+                }
+                weeks.cells.push(labels.cells.get(cell).copied().unwrap_or_default());
+            }
+        }
+    }
+    (weeks, wrong)
+}

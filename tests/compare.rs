@@ -1,0 +1,120 @@
+//! What an old job published, explained.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rollshare::compare::{Cause, Comparison, compare};
+use rollshare::publish::{Target, publish};
+use rollshare::scan::{self, Options, Silent};
+use rollshare::{Job, Semantics, storage, table};
+
+/// Publishes what the old job would have, as Spark leaves it.
+fn old_output(source: &Path, folder: &Path) -> String {
+    let job = Job { semantics: Semantics::Legacy, ..Job::default() };
+    let found = storage::discover(&[source.to_string_lossy().into_owned()], Semantics::Legacy).unwrap();
+    let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &Silent).unwrap();
+    let target = format!("{}/old/", folder.display());
+    publish(&Target::parse(&target).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
+    target
+}
+
+fn explained(source: &Path, against: &str) -> Comparison {
+    let sources = [source.to_string_lossy().into_owned()];
+    compare(&Job::default(), &sources, against, &Options::default(), &Silent).unwrap()
+}
+
+fn case(name: &str) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
+    ["input.parquet", "input"].map(|input| folder.join(input)).into_iter().find(|p| p.exists()).unwrap()
+}
+
+fn causes(name: &str) -> BTreeMap<Cause, usize> {
+    let folder = tempfile::tempdir().unwrap();
+    let source = case(name);
+    let found = explained(&source, &old_output(&source, folder.path()));
+    let mut causes = BTreeMap::new();
+    for row in found.differences {
+        assert!(row.sentence.starts_with("your dashboard"), "{}", row.sentence);
+        *causes.entry(row.cause).or_default() += 1;
+    }
+    causes
+}
+
+#[test]
+fn what_is_the_same_is_no_difference() {
+    let found = causes("base");
+    assert!(found.keys().all(|cause| *cause != Cause::OtherSource), "{found:?}");
+}
+
+#[test]
+fn causes_are_told_apart() {
+    for (name, cause) in [
+        ("year_boundary_53", Cause::NewYear),
+        ("gap_over_new_year", Cause::NewYear),
+        ("yw_week00", Cause::WrongInput),
+        ("yw_week54", Cause::WrongInput),
+        ("yw_one_digit", Cause::WrongInput),
+        ("nan_values", Cause::WrongInput),
+    ] {
+        let found = causes(name);
+        assert!(found.contains_key(&cause), "{name}: {found:?}");
+        assert!(!found.contains_key(&Cause::OtherSource), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn another_source_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let against = old_output(&case("base"), folder.path());
+    let found = explained(&case("duplicates"), &against);
+    assert!(found.differences.iter().any(|row| row.cause == Cause::OtherSource));
+}
+
+#[test]
+fn what_is_no_output_is_an_error_that_says_so() {
+    let source = case("base");
+    let sources = [source.to_string_lossy().into_owned()];
+    let error = compare(&Job::default(), &sources, &sources[0], &Options::default(), &Silent)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no column 'year'") && error.contains("--against"), "{error}");
+}
+
+#[test]
+#[ignore = "the real export is no part of this repository; set ROLLSHARE_REAL_EXPORT to a folder with its parquet \
+            file and legacy_vs_iso.csv, and run with --ignored"]
+fn the_real_export_differs_where_it_is_known_to() {
+    let folder =
+        std::path::PathBuf::from(std::env::var_os("ROLLSHARE_REAL_EXPORT").expect("ROLLSHARE_REAL_EXPORT"));
+    let source = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path());
+    let source = source.into_iter().find(|p| p.extension().is_some_and(|e| e == "parquet")).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let found = explained(&source, &old_output(&source, temporary.path()));
+    let mut known: Vec<(String, i32, i32, Option<f64>, Option<f64>, Cause)> = Vec::new();
+    let mut reader = csv::Reader::from_path(folder.join("legacy_vs_iso.csv")).unwrap();
+    for row in reader.records() {
+        let row = row.unwrap();
+        let cause = match row[5].split(':').next().unwrap() {
+            "bogus row" => Cause::BogusWeek,
+            "year boundary" => Cause::NewYear,
+            other => panic!("{other}"),
+        };
+        known.push((
+            row[2].into(),
+            row[0].parse().unwrap(),
+            row[1].parse().unwrap(),
+            row[3].parse().ok(),
+            row[4].parse().ok(),
+            cause,
+        ));
+    }
+    known.sort_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+    let got: Vec<_> = (found.differences.iter())
+        .map(|d| (d.country.to_string(), d.year.unwrap(), d.week.unwrap(), d.published, d.right, d.cause))
+        .collect();
+    assert_eq!(got, known);
+    let said: Vec<&str> = found.differences.iter().map(|d| d.sentence.as_str()).collect();
+    let sentence = "your dashboard showed GB 47.9 % in 2021_01; it was 45.5 %";
+    assert!(said.contains(&sentence), "{said:#?}");
+}

@@ -1,0 +1,39 @@
+# Targets of the Spark part; the main Makefile includes this file. Two environments: the oldest Python with
+# PySpark 3.5, and the newest at hand with PySpark 4. Java 17 or later is needed; the tests say so.
+SPARK35_PYTHON ?= $(shell pyenv prefix 3.9 >/dev/null 2>&1 && echo $$(pyenv prefix 3.9)/bin/python || command -v python3.9 || command -v python3.10 || command -v python3.11 || echo $(PYTHON))
+SPARK4_PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(pyenv prefix $$v 2>/dev/null) && echo $$p/bin/python && exit; command -v python$$v && exit; done; echo $(PYTHON))
+SPARK_WHEELS := target/wheels
+
+.PHONY: test-spark test-spark-all bench-spark spark-wheel
+
+.venv/spark35/.ready: tests/spark/requirements-3.5.txt
+	$(SPARK35_PYTHON) -m venv .venv/spark35
+	.venv/spark35/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/spark4/.ready: tests/spark/requirements-4.txt
+	$(SPARK4_PYTHON) -m venv .venv/spark4
+	.venv/spark4/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/spark-build/.ready:
+	$(PYTHON) -m venv .venv/spark-build
+	.venv/spark-build/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2'
+	@touch $@
+
+# One wheel for both Pythons.
+spark-wheel: .venv/spark-build/.ready .venv/spark35/.ready .venv/spark4/.ready
+	rm -f $(SPARK_WHEELS)/rollshare-*.whl
+	.venv/spark-build/bin/maturin build --release --quiet --out $(SPARK_WHEELS)
+	for venv in spark35 spark4; do \
+		.venv/$$venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall \
+			$(SPARK_WHEELS)/rollshare-*.whl || exit 1; done
+
+test-spark: spark-wheel ## Both modes on a real cluster, PySpark 3.5 and 4 (needs Java 17)
+	for venv in spark35 spark4; do .venv/$$venv/bin/python -m pytest -rs -W ignore tests/spark || exit 1; done
+
+test-spark-all: ## The same on every one of the small inputs
+	ROLLSHARE_SPARK_ALL=1 $(MAKE) test-spark
+
+bench-spark: spark-wheel ## Native PySpark against both modes; ARGS='--rows 1000000 --submit'
+	.venv/spark4/bin/python benches/spark/run.py $(ARGS)

@@ -1,0 +1,79 @@
+"""The small inputs with known answers, and the real export where it is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+import rollshare
+from conftest import REPOSITORY
+from rollshare.spark import partial_parquet, rolling_share
+
+FOLDER = REPOSITORY / "tests/cases"
+CASES = json.loads((FOLDER / "manifest.json").read_text())
+#: Every so many in CI; ROLLSHARE_SPARK_ALL=1 runs all.
+STEP = 1 if os.environ.get("ROLLSHARE_SPARK_ALL") else 8
+CHOSEN = CASES[::STEP]
+IDS = [case["id"] for case in CHOSEN]
+
+
+def expected(path: Path) -> list[tuple]:
+    with open(path, newline="") as file:
+        rows = []
+        for line in csv.DictReader(file):
+            share = line["share_organic_p4w"]
+            key = (int(line["year"]), int(line["week"]), line["country"].strip('"'))
+            rows.append((*key, pytest.approx(float(share), rel=1e-12) if share else None))
+        return rows
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=IDS)
+def test_file_mode(spark, case):
+    source = FOLDER / case["input"]
+    for semantics in ("iso", "legacy"):
+        try:
+            want = rollshare.read_parquet(source, semantics=semantics)
+        except rollshare.RollshareError as error:
+            with pytest.raises(Exception) as raised:
+                partial_parquet(spark, source, semantics=semantics)
+            assert str(error) in str(raised.value)
+        else:
+            assert partial_parquet(spark, source, semantics=semantics, splits=3).finish() == want
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=IDS)
+def test_dataframe_mode(spark, case):
+    source = FOLDER / case["input"]
+    if source.is_dir():
+        # How Spark lists folders and types partitions is its own business.
+        source = source if case["id"] in ("dir_multi_file", "w_spark35") else None
+    if source is None or case["iso_status"] == "error":
+        pytest.skip("file mode's business")
+    try:
+        df = spark.read.parquet(str(source))
+        df.toDF(*(f"c{at}" for at in range(len(df.columns)))).write.format("noop").mode("overwrite").save()
+    except Exception as error:
+        pytest.skip(f"Spark itself cannot read it: {str(error)[:100]}")
+    for sums in ("spark", "kernel"):
+        got = [tuple(row) for row in rolling_share(df, files="never", sums=sums).collect()]
+        assert got == expected(FOLDER / case["id"] / "expected_iso.csv"), sums
+
+
+def test_the_real_export(spark):
+    folder = os.environ.get("ROLLSHARE_REAL_EXPORT")
+    if not folder:
+        pytest.skip(
+            "NOT RUN: set ROLLSHARE_REAL_EXPORT to the folder that holds the real export and its answers"
+        )
+    (source,) = Path(folder).glob("*.parquet")
+    want = expected(Path(folder) / "expected_iso.csv")
+    df = spark.read.parquet(str(source))
+    for frame in (
+        rolling_share(df),
+        rolling_share(df, files="never"),
+        rolling_share(df, files="never", sums="kernel"),
+    ):
+        assert [tuple(row) for row in frame.collect()] == want

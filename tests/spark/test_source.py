@@ -1,0 +1,53 @@
+"""The data source of PySpark 4."""
+
+from __future__ import annotations
+
+import pyspark
+import pytest
+import rollshare
+
+pytestmark = pytest.mark.skipif(
+    int(pyspark.__version__.split(".")[0]) < 4, reason="Python data sources came with PySpark 4"
+)
+
+
+@pytest.fixture(scope="module")
+def source(spark):
+    from rollshare.spark import register
+
+    register(spark)
+    # Filters go to Python data sources only where this is on.
+    spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")
+    return spark.read.format("rollshare")
+
+
+def rows(df):
+    return [row.asDict() for row in df.collect()]
+
+
+def test_load_and_options(source, small):
+    want = rollshare.read_parquet(small, windows=[4, 13], details=True)
+    assert rows(source.option("windows", "4,13").option("details", "true").load(small)) == want.to_dicts()
+
+
+def test_sql_and_filters(spark, source, small):
+    want = rollshare.read_parquet(small).to_dicts()
+    source.option("windows", "4").option("details", "false").load(small).createOrReplaceTempView("shares")
+    country = want[0]["country"]
+    for condition, keep in (
+        (f"country = '{country}'", lambda r: r["country"] == country),
+        ("week between 5 and 7", lambda r: 5 <= r["week"] <= 7),
+        (
+            "week in (1, 2) and share_organic_p4w > 0.3",
+            lambda r: r["week"] in (1, 2) and (r["share_organic_p4w"] or 0) > 0.3,
+        ),
+        ("country > 'M' or week = 9", lambda r: r["country"] > "M" or r["week"] == 9),
+    ):
+        assert rows(spark.sql(f"select * from shares where {condition}")) == [r for r in want if keep(r)]
+    plan = spark.sql(f"select * from shares where country = '{country}'")._jdf.queryExecution().toString()
+    assert f"EqualTo(country,{country})" in plan
+
+
+def test_options_that_make_no_sense(source, small):
+    with pytest.raises(Exception, match="option 'colour'; expected one of"):
+        source.option("colour", "red").load(small)
