@@ -51,7 +51,7 @@ fn what_is_the_same_is_no_difference() {
 fn causes_are_told_apart() {
     for (name, cause) in [
         ("year_boundary_53", Cause::NewYear),
-        ("gap_over_new_year", Cause::NewYear),
+        ("gap_over_new_year", Cause::LabelOffByOne),
         ("yw_week00", Cause::WrongInput),
         ("yw_week54", Cause::WrongInput),
         ("yw_one_digit", Cause::WrongInput),
@@ -67,7 +67,7 @@ fn causes_are_told_apart() {
 fn another_source_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let against = old_output(&case("base"), folder.path());
-    let found = explained(&case("duplicates"), &against);
+    let found = explained(&case("only_organic"), &against);
     assert!(found.differences.iter().any(|row| row.cause == Cause::OtherSource));
 }
 

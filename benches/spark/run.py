@@ -102,7 +102,11 @@ def answer(rows):
     return sorted(rows, key=lambda r: (r[2], r[0], r[1]))
 
 
-def simulate(row, fixed, rows, scale):
+#: Rows of the simulation.
+SIMULATED_ROWS = 20_000_000_000
+
+
+def simulate(row, fixed, scale):
     """Wall seconds by executors for `scale` times the rows, from what one task costs."""
     work = row["cpu"] * scale
     splits = max(64, math.ceil(scale))
@@ -127,6 +131,8 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--layout", default="export")
     parser.add_argument("--sample", help="where the sample lies or is to lie")
+    parser.add_argument("--warm", type=int, default=2, help="runs before those that count")
+    parser.add_argument("--only", nargs="+", help="words of the jobs to run")
     parser.add_argument("--submit", action="store_true")
     parser.add_argument("--out", help="file for the results, as JSON")
     asked = parser.parse_args()
@@ -151,13 +157,15 @@ def main():
         application = spark.sparkContext.applicationId
         want = answer(rollshare.read_parquet(path).to_dicts())
         todo = jobs(spark, path)
+        if asked.only:
+            todo = {name: job for name, job in todo.items() if any(word in name for word in asked.only)}
         times = {name: [] for name in todo}
-        for turn in range(asked.runs + 2):
+        for turn in range(asked.runs + asked.warm):
             for name, job in todo.items():
                 cpu, start = executor_cpu(application), time.perf_counter()
                 rows = job()
                 wall = time.perf_counter() - start
-                if turn >= 2:
+                if turn >= asked.warm:
                     times[name].append((wall, executor_cpu(application) - cpu))
                 elif rows and len(rows[0]) == 4 and "mode" in name:
                     assert answer(rows) == want, name
@@ -179,13 +187,14 @@ def main():
                 }
     finally:
         cluster.stop()
-    empty = results["jobs"]["an empty mapInArrow job"]
-    fixed = {"job": empty["wall"], "task": empty["cpu"] / 2, "merge": 0.002}
-    scale = 20e9 / asked.rows
-    results["simulation"] = {
-        name: simulate(results["jobs"][name], fixed, asked.rows, scale)
-        for name in ("native", "file mode", "DataFrame mode, Spark sums")
-    }
+    empty = results["jobs"].get("an empty mapInArrow job")
+    if empty:
+        fixed = {"job": empty["wall"], "task": empty["cpu"] / 2, "merge": 0.002}
+        results["simulation"] = {
+            name: simulate(row, fixed, SIMULATED_ROWS / asked.rows)
+            for name, row in results["jobs"].items()
+            if "mode" in name or name == "native"
+        }
     print(
         f"PySpark {results['pyspark']}, {asked.rows:,} rows, layout {asked.layout}, two executors of one core"
     )
@@ -194,8 +203,8 @@ def main():
         print(f"| {name} | {row['wall']:.3f} | {row['cpu']:.2f} |")
     for name, seconds in results.get("submit", {}).items():
         print(f"| spark-submit, {name} | {seconds:.1f} | |")
-    print("\nSimulated wall seconds for 20 billion rows, by executors of one core")
-    for name, by in results["simulation"].items():
+    print(f"\nSimulated wall seconds for {SIMULATED_ROWS:,} rows, by executors of one core")
+    for name, by in results.get("simulation", {}).items():
         print(f"{name}: " + ", ".join(f"{n}: {seconds:.1f}" for n, seconds in by.items()))
     if asked.out:
         Path(asked.out).write_text(json.dumps(results, indent=1) + "\n")
