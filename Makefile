@@ -35,7 +35,7 @@ test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run
 
 test-rust:
 	$(CARGO) test
-	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks -- --ignored; \
+	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
 
 lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed

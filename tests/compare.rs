@@ -91,7 +91,7 @@ fn the_real_export_differs_where_it_is_known_to() {
     let source = source.into_iter().find(|p| p.extension().is_some_and(|e| e == "parquet")).unwrap();
     let temporary = tempfile::tempdir().unwrap();
     let found = explained(&source, &old_output(&source, temporary.path()));
-    let mut known: Vec<(String, i32, i32, Option<f64>, Option<f64>, Cause)> = Vec::new();
+    let mut known = Vec::new();
     let mut reader = csv::Reader::from_path(folder.join("legacy_vs_iso.csv")).unwrap();
     for row in reader.records() {
         let row = row.unwrap();
@@ -101,15 +101,15 @@ fn the_real_export_differs_where_it_is_known_to() {
             other => panic!("{other}"),
         };
         known.push((
-            row[2].into(),
-            row[0].parse().unwrap(),
-            row[1].parse().unwrap(),
-            row[3].parse().ok(),
-            row[4].parse().ok(),
+            row[2].to_owned(),
+            row[0].parse::<i32>().unwrap(),
+            row[1].parse::<i32>().unwrap(),
+            row[3].parse::<f64>().ok(),
+            row[4].parse::<f64>().ok(),
             cause,
         ));
     }
-    known.sort_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+    known.sort_by_key(|(country, year, week, ..)| (country.clone(), *year, *week));
     let got: Vec<_> = (found.differences.iter())
         .map(|d| (d.country.to_string(), d.year.unwrap(), d.week.unwrap(), d.published, d.right, d.cause))
         .collect();
