@@ -15,6 +15,7 @@
 //! | [`table`] | the share table and the statistics beside the share |
 //! | [`checks`] | what rows and table have to be like before they are published |
 //! | [`state`] | what unchanged files sum to, kept from run to run |
+//! | [`history`] | what was published before, kept beside the target |
 //! | [`pipeline`] | checked, computed, checked, published or not at all; the report of a run |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
 //! | [`compare`] | what an old job published, explained row by row |
@@ -32,6 +33,7 @@ pub mod compare;
 pub mod error;
 pub mod frame;
 pub mod grid;
+pub mod history;
 pub mod ids;
 pub mod job;
 pub mod kernel;

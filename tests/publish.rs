@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rollshare::Semantics;
 use rollshare::storage::discover;
@@ -45,9 +45,34 @@ impl World {
         assert!(self.command(window, target).status().unwrap().success());
     }
 
+    /// What is kept beside the target can be read at any moment: it may lag, but is never half there.
+    fn kept_is_whole(&self, kept: &Path, round: u32) {
+        use rollshare::history::store;
+        let place = kept.join(store::FILE);
+        if place.exists() {
+            let history = store::decode("history", fs::read(&place).unwrap());
+            assert!(history.is_ok(), "round {round}: {:?}", history.err());
+        }
+        for report in fs::read_dir(kept.join("runs")).into_iter().flatten().flatten() {
+            let name = report.file_name().into_string().unwrap();
+            if !name.starts_with('.') {
+                let report = serde_json::from_slice::<rollshare::pipeline::RunReport>(
+                    &fs::read(report.path()).unwrap(),
+                );
+                assert!(report.is_ok(), "round {round}: {name}: {:?}", report.err());
+            }
+        }
+    }
+
     /// Publishes in turn what `answers` are, killed at some moment each time, and
     /// looks with `state` at what is there; returns how many runs were killed.
-    fn killed(&self, target: &str, answers: &[(&str, Vec<u8>)], state: impl Fn() -> Vec<u8>) -> u32 {
+    fn killed(
+        &self,
+        target: &str,
+        kept: &Path,
+        answers: &[(&str, Vec<u8>)],
+        state: impl Fn() -> Vec<u8>,
+    ) -> u32 {
         let started = Instant::now();
         self.publish("7", target);
         let duration = started.elapsed();
@@ -62,6 +87,7 @@ impl World {
             killed += u32::from(!child.wait().unwrap().success());
 
             let there = state();
+            self.kept_is_whole(kept, round);
             assert!(answers.iter().any(|(_, bytes)| *bytes == there), "round {round}: neither old nor new");
             let read = discover(&[self.out("").to_str().unwrap().to_owned()], Semantics::Iso).unwrap();
             assert_eq!(read.inputs.len(), 1, "round {round}: a later run would read debris");
@@ -99,11 +125,13 @@ fn a_file_survives_kills() {
         (window, fs::read(&target).unwrap())
     });
     assert_ne!(answers[0].1, answers[1].1);
-    let killed = world.killed("share.parquet", &answers, || fs::read(&target).unwrap());
+    let kept = world.out("_rollshare/share.parquet");
+    let killed = world.killed("share.parquet", &kept, &answers, || fs::read(&target).unwrap());
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
     world.publish("28", "share.parquet");
     assert_eq!(fs::read(&target).unwrap(), answers[1].1);
-    assert_eq!(names(&world.out("")), ["share.parquet"], "the next run cleans up");
+    assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"], "the next run cleans up");
+    assert!(kept.join(rollshare::history::store::FILE).exists());
 }
 
 #[test]
@@ -111,16 +139,17 @@ fn a_folder_survives_kills() {
     let world = World::new();
     let folder = world.out("share");
     fs::create_dir_all(folder.join("_rollshare")).unwrap();
-    fs::write(folder.join("_rollshare/history.json"), "{}").unwrap();
+    fs::write(folder.join("_rollshare/notes.json"), "{}").unwrap();
     let answers = ["7", "28"].map(|window| {
         world.publish(window, "share/");
         assert!(rows(&folder.join(PART)) > 100);
         (window, fs::read(folder.join(PART)).unwrap())
     });
     assert_ne!(answers[0].1, answers[1].1);
-    let killed = world.killed("share/", &answers, || {
+    let kept = folder.join("_rollshare");
+    let killed = world.killed("share/", &kept, &answers, || {
         assert_eq!(names(&folder), ["_SUCCESS", "_rollshare", PART]);
-        assert_eq!(fs::read_to_string(folder.join("_rollshare/history.json")).unwrap(), "{}");
+        assert_eq!(fs::read_to_string(folder.join("_rollshare/notes.json")).unwrap(), "{}");
         fs::read(folder.join(PART)).unwrap()
     });
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
@@ -130,17 +159,31 @@ fn a_folder_survives_kills() {
 }
 
 #[test]
-fn runs_at_the_same_time_leave_one_whole_result() {
+fn of_runs_at_the_same_time_one_wins_and_the_others_say_so() {
     let world = World::new();
     world.publish("7", "share/");
-    let children: Vec<_> =
-        (0..8).map(|i| world.command(["7", "28"][i % 2], "share/").spawn().unwrap()).collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-        std::thread::sleep(Duration::from_millis(1));
+    let children: Vec<_> = (0..8)
+        .map(|i| world.command(["7", "28"][i % 2], "share/").stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
+    let outputs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let won = outputs.iter().filter(|output| output.status.success()).count();
+    for output in outputs.iter().filter(|output| !output.status.success()) {
+        assert_eq!(output.status.code(), Some(6));
+        let told = String::from_utf8(output.stderr.clone()).unwrap();
+        assert!(told.contains("another run is publishing to this target"), "{told}");
     }
+    assert!(won >= 1);
     assert!(rows(&world.out("share").join(PART)) > 100);
     assert_eq!(names(&world.out("")), ["share"]);
+
+    // One that is held is refused for as long as it is held.
+    let target = rollshare::publish::Target::parse(world.out("share/").to_str().unwrap()).unwrap();
+    let before = fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap();
+    let claim = rollshare::publish::Claim::of(&target).unwrap();
+    assert_eq!(world.command("28", "share/").status().unwrap().code(), Some(6));
+    assert_eq!(fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap(), before);
+    drop(claim);
+    world.publish("28", "share/");
 }
 
 #[test]
@@ -152,7 +195,7 @@ fn a_failed_run_leaves_the_old_result() {
     assert_eq!(world.command("7", "share.csv").status().unwrap().code(), Some(3));
     assert_eq!(world.command("7", "new/share.csv").status().unwrap().code(), Some(3));
     assert_eq!(fs::read(world.out("share.csv")).unwrap(), old);
-    assert_eq!(names(&world.out("")), ["share.csv"]);
+    assert_eq!(names(&world.out("")), ["_rollshare", "share.csv"]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub enum Stage {
     Raw,
     /// On the table, before it is published.
     Staging,
+    /// On the sums, against what was published before.
+    History,
 }
 
 macro_rules! catalog {
@@ -82,6 +84,18 @@ catalog! {
     Reconciliation = "reconciliation", Staging, Block, "sums", "organic and paid users equal the sums of the raw rows";
     AccountAddsUp = "account", Staging, Block, "rows", "every row of the footers is kept or dropped by a named reason";
     LastWeek = "last_week", Staging, Block, "weeks", "the last week is complete or marked as partial";
+    History = "history", History, Warn, "files", "the history beside the target can be read";
+    DaysKept = "days_kept", History, Block, "days", "days that were published still have rows";
+    DayVolume = "day_volume", History, Warn, "spreads", "rows and users of a new day are as usual for its day of the week";
+    VolumeDrift = "volume_drift", History, Block, "spreads", "each country's users are within the spread of its weeks";
+    VolumeChange = "volume_change", History, Block, "of the smaller", "no country's users change at once by half or more";
+    VolumeYear = "volume_year", History, Block, "of the smaller", "each country's users are of the order of a year before";
+    RowDrift = "row_drift", History, Warn, "spreads", "each country's rows are within the spread of its weeks";
+    ShareDrift = "share_drift", History, Block, "spreads", "each country's share is within the spread of its weeks";
+    ShareChange = "share_change", History, Block, "of the usual share", "no country's share changes at once by half or more";
+    ShareYear = "share_year", History, Block, "of all users", "each country's share is of the order of a year before";
+    ChannelMix = "channel_mix", History, Block, "PSI", "users spread over the channels as they did";
+    Restatement = "restatement", History, Block, "of the published users", "weeks that were published complete stay as they are";
 }
 
 impl std::fmt::Display for CheckId {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::catalog::CheckId;
 use super::model::{Bounds, Limit, Severity};
+use super::settings::{self, Drift, Incident, Keep};
 use crate::{Error, Result, calendar};
 
 /// What one check may be told. What is left out stays at its default.
@@ -35,6 +36,9 @@ struct File {
     as_of: Option<String>,
     partial_last_week: Option<PartialWeek>,
     allow: Allow,
+    drift: Drift,
+    keep: Keep,
+    incidents: Vec<Incident>,
     checks: BTreeMap<String, Setting>,
 }
 
@@ -59,6 +63,12 @@ pub struct Config {
     pub as_of: Option<i32>,
     /// What becomes of a last week that is not complete.
     pub partial_last_week: PartialWeek,
+    /// How points are held against their history.
+    pub drift: Drift,
+    /// How much is kept beside the target.
+    pub keep: Keep,
+    /// Weeks that do not teach.
+    pub incidents: Vec<Incident>,
     origin: Option<String>,
 }
 
@@ -89,11 +99,15 @@ impl Config {
             settings.insert(id, setting);
         }
         let as_of = file.as_of.as_deref().map(day).transpose()?;
+        settings::check(&file.drift, &file.keep)?;
         Ok(Config {
             settings,
             allow: file.allow,
             as_of,
             partial_last_week: file.partial_last_week.unwrap_or_default(),
+            drift: file.drift,
+            keep: file.keep,
+            incidents: file.incidents,
             origin: Some(origin.to_owned()),
         })
     }
@@ -137,6 +151,16 @@ fn default_limits(id: CheckId) -> (Option<Limit>, Option<Limit>) {
     match id {
         // A week that has ended, and two days for it to arrive.
         CheckId::Freshness => (Some(Limit::count(9.0)), Some(Limit::count(30.0))),
+        // Spreads: one in 16,000 normal points lies past 4.
+        CheckId::DayVolume => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),
+        CheckId::VolumeDrift | CheckId::RowDrift => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),
+        CheckId::ShareDrift => (Some(Limit::count(4.0)), Some(Limit::count(8.0))),
+        CheckId::VolumeChange => (Some(Limit::count(0.5)), Some(Limit::count(0.8))),
+        CheckId::ShareChange => (Some(Limit::count(0.25)), Some(Limit::count(0.5))),
+        CheckId::VolumeYear => (Some(Limit::count(3.0)), Some(Limit::count(9.0))),
+        CheckId::ShareYear => (Some(Limit::count(0.25)), Some(Limit::count(0.5))),
+        CheckId::ChannelMix => (Some(Limit::count(0.1)), Some(Limit::count(0.25))),
+        CheckId::Restatement => (Some(Limit::count(0.01)), Some(Limit::count(0.05))),
         _ => (none, none),
     }
 }
@@ -184,6 +208,7 @@ pub fn template(learned: &Learned) -> String {
         let date = calendar::date_of(day);
         format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
     };
+    let (drift, keep) = (Drift::default(), Keep::default());
     let mut text = String::from("# Checks of rollshare. What is left out stays at its default.\n");
     if let Some((first, last)) = learned.days {
         let _ = writeln!(text, "# Learned from {} rows, {} to {}.", learned.rows, date(first), date(last));
@@ -205,6 +230,28 @@ countries = {}
 # Operating systems beside the total.
 systems = {}
 
+# How completed weeks are held against what was published before.
+[drift]
+baseline_weeks = {}
+min_weeks = {}
+min_users = {}
+direction = \"both\" # or \"up\", \"down\"
+ignore_share = {}
+ignore_volume = {}
+
+# How much is kept beside the target: weeks of history, reports, runs that were blocked.
+[keep]
+weeks = {}
+runs = {}
+quarantine = {}
+
+# Weeks that do not teach, because something went wrong in them.
+# [[incidents]]
+# first = \"2026_10\"
+# last = \"2026_11\"
+# countries = [\"FR\"]
+# note = \"campaign tracking was down\"
+
 # severity: \"block\" keeps the table from being published, \"warn\" tells, \"off\" does
 # not run. Past `warn` a check warns, past `block` it fails; each is a count, a
 # fraction of what was looked at, or both.
@@ -213,6 +260,14 @@ systems = {}
         list(&learned.channels),
         list(&learned.countries),
         list(&learned.systems),
+        drift.baseline_weeks,
+        drift.min_weeks,
+        toml::Value::from(drift.min_users),
+        drift.ignore_share,
+        drift.ignore_volume,
+        keep.weeks,
+        keep.runs,
+        keep.quarantine,
     );
     for id in CheckId::ALL {
         let severity = if id.default_severity() == Severity::Block { "block" } else { "warn" };
@@ -261,6 +316,11 @@ mod tests {
             "[checks.key_nulls]\nlimit = 3",
             "as_of = '2021-02-30'",
             "[allow]\nplanets = []",
+            "[drift]\nmin_weeks = 2",
+            "[drift]\ndirection = 'sideways'",
+            "[keep]\nweeks = 5",
+            "[[incidents]]\nfirst = '2021_54'",
+            "[[incidents]]\nfirst = '2021_10'\nlast = '2021_09'",
             "not toml",
         ] {
             assert!(matches!(Config::parse(bad, "x"), Err(Error::Argument(_))), "{bad}");
@@ -275,6 +335,7 @@ mod tests {
         let default = Config::default();
         assert_eq!(config.allow.channels, ["a \"b\""]);
         assert_eq!(config.as_of, None);
+        assert_eq!((&config.drift, config.keep), (&default.drift, default.keep));
         for id in CheckId::ALL {
             assert_eq!(config.severity(*id), default.severity(*id), "{id}");
             let (a, b) = (config.bounds(*id), default.bounds(*id));

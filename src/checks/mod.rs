@@ -5,6 +5,7 @@
 //!   out. [`config`]: bounds and severities, from a TOML file or by default.
 //! - [`raw`]: the checks on the rows. [`countries`]: ISO 3166-1.
 //! - [`staging`]: the checks on the table.
+//! - [`drift`]: the checks against what was published before. [`settings`]: how.
 //! - [`results`]: all outcomes of a run, with a verdict.
 //!
 //! Every check, its formula and its default is in `docs/quality.md`.
@@ -12,9 +13,11 @@
 pub mod catalog;
 pub mod config;
 pub mod countries;
+pub mod drift;
 pub mod model;
 pub mod raw;
 pub mod results;
+pub mod settings;
 pub mod staging;
 
 pub use catalog::{CheckId, Stage};

@@ -20,6 +20,7 @@ Examples:
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
+  rollshare promote RUN --target share.parquet           a blocked run, after you have looked
   rollshare check --source exports/
   rollshare compare --source exports/ --against old_output/
   rollshare sample --rows 1000000 --out sample.parquet
@@ -44,6 +45,8 @@ Targets:
   X.csv      CSV                 -     CSV on stdout
   X.json     an object a line          (none) a readable table on the terminal
 
+The rows are checked, then the table, then both against what was published before; what blocks
+keeps the target as it is, and the table goes to _rollshare/quarantine/RUN/ beside it.
 With --json one object goes to stdout (to stderr with --target -), for an error too.
 Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
 5 a check could not run, 6 input or output failed.";
@@ -79,6 +82,8 @@ pub struct Cli {
 pub enum Command {
     /// Read parquet exports and publish the share table
     Run(Box<Run>),
+    /// Publish the table of a run that was blocked, after you have looked at it
+    Promote(Promote),
     /// Check exports and the table that they would give, and publish nothing
     Check(Box<Check>),
     /// Explain every row of an old job's output that differs from the right answer
@@ -159,6 +164,37 @@ pub struct Run {
     #[arg(long)]
     pub json: bool,
     /// No summary and no progress bar
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const PROMOTE_EXAMPLES: &str = "\
+Examples:
+  rollshare promote 20261125T134505.042Z-1a2b3c4d --target share.parquet
+
+The run's name and where its table lies are in what the run said. The table is published as it
+was computed then, and from then on it teaches the checks. Weeks that should not teach are named
+as [[incidents]] in the file of checks.
+
+Exit codes: 0 published, 2 wrong usage or no such run, 6 input or output failed.";
+
+/// `rollshare promote`.
+#[derive(Debug, Args)]
+#[command(after_help = PROMOTE_EXAMPLES)]
+pub struct Promote {
+    /// The run, as it is called in its report and in quarantine
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The target at which it was blocked
+    #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub target: String,
+    /// The file of checks, for what it says under [keep]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub checks: Option<std::path::PathBuf>,
+    /// The run's report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -1,7 +1,7 @@
 //! The program.
 //!
 //! - [`args`]: the command line.
-//! - [`run`]: `rollshare run`. [`check`]: `rollshare check`.
+//! - [`run`]: `rollshare run`. [`check`]: `rollshare check`. `rollshare promote` is here.
 //!   [`mod@compare`]: `rollshare compare`.
 //! - [`progress`]: the bar on stderr.
 //! - [`summary`]: what a run did, and errors, for people and machines.
@@ -21,9 +21,10 @@ use std::time::Instant;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Command, Sample};
+use self::args::{Cli, Command, Promote, Sample};
 use self::summary::{bytes, count, error_json, error_text, milliseconds};
-use crate::{Error, Result, sample};
+use crate::checks::Config;
+use crate::{Error, Result, pipeline, sample};
 
 /// The program's entry.
 pub fn main() -> ExitCode {
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
             let stdout_taken = args.target.as_deref() == Some("-");
             (run::run(args), args.json.then_some(stdout_taken))
         }
+        Command::Promote(args) => (promote(args).map(|()| 0), args.json.then_some(false)),
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
         Command::Compare(args) => (compare::compare(args).map(|()| 0), args.json.then_some(false)),
         Command::Sample(args) => (write_sample(args).map(|()| 0), None),
@@ -59,6 +61,23 @@ pub fn main() -> ExitCode {
         }
     }
     ExitCode::from(error.exit_code())
+}
+
+/// Publishes a run that was blocked.
+fn promote(args: &Promote) -> Result<()> {
+    let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let report = pipeline::promote(&args.run, &args.target, config.keep)?;
+    if args.json {
+        let value = serde_json::to_value(&report)
+            .map_err(|e| Error::internal(format!("the report cannot be written: {e}")))?;
+        return show(&value, false);
+    }
+    if let (Some(published), false) = (&report.published, args.quiet) {
+        let line =
+            format!("wrote    {}, {}\noverrode {}\n", published.target, bytes(published.bytes), report.why);
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+    Ok(())
 }
 
 fn write_sample(args: &Sample) -> Result<()> {

@@ -1,5 +1,16 @@
 //! Series for charts, as plain columns: every list of a chart is as long as its axis.
 
+use crate::checks::drift::mix;
+use crate::checks::drift::series::{self, Measure};
+use crate::checks::raw::cube::Cube;
+use crate::checks::raw::judge::week_label;
+use crate::checks::{CheckId, Config};
+use crate::grid::Partial;
+use crate::history::{History, Panel, Totals};
+use crate::table::cell::iso_date;
+use crate::table::{Cell, Table, finish};
+use crate::{Job, Semantics, calendar};
+
 /// Series for charts.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -106,4 +117,200 @@ pub struct Mix {
     pub users: Vec<f64>,
     /// Population stability of each week against the weeks before it; null without enough history.
     pub psi: Vec<Option<f64>>,
+}
+
+/// Countries that charts show, those with most users.
+const COUNTRIES: usize = 60;
+/// Steps that charts show, the last ones.
+const STEPS: usize = 160;
+/// Weeks that have drift bands, the last ones: a year.
+const BANDS: i32 = 53;
+/// Channels that charts show.
+const CHANNELS: usize = 40;
+
+impl Charts {
+    /// The series of a run. `now` are its sums, if the rows were checked; `past` what was
+    /// published before.
+    pub fn of(
+        job: &Job,
+        config: &Config,
+        partial: &Partial,
+        table: &Table,
+        now: Option<&Totals>,
+        past: Option<&History>,
+        cube: Option<&Cube>,
+    ) -> Charts {
+        let mut charts = Charts { shares: shares(job, partial, table, now), ..Charts::default() };
+        let order: Vec<String> = charts.shares.countries.iter().map(|c| c.country.clone()).collect();
+        if let Some(now) = now {
+            charts.weeks = weeks(config, now, past, &order);
+            charts.mix = mix(config, now, past);
+        }
+        if let Some(cube) = cube {
+            charts.coverage = coverage(job, cube, &order);
+        }
+        charts
+    }
+}
+
+fn number(cell: Cell<'_>) -> Option<f64> {
+    match cell {
+        // NaN and infinities have no JSON.
+        Cell::Float(value) => value.is_finite().then_some(value),
+        _ => None,
+    }
+}
+
+fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> Shares {
+    let Some(window) = job.windows.first().copied() else { return Shares::default() };
+    let suffix = format!("_p{window}{}", job.grain.letter());
+    let column = format!("share_organic{suffix}");
+    // Legacy tables have neither counts nor a whole axis.
+    let detailed = if job.semantics == Semantics::Legacy {
+        None
+    } else if job.details {
+        Some(table.clone())
+    } else {
+        finish(&Job { details: true, windows: vec![window], ..job.clone() }, partial).ok()
+    };
+    let Some(table) = detailed else { return Shares { column, ..Shares::default() } };
+    let text = |name: &str, row| match table.column(name).map(|c| c.data.cell(row)) {
+        Some(Cell::Text(text)) => text,
+        _ => "",
+    };
+    let mut starts: Vec<usize> = (0..table.rows())
+        .filter(|row| *row == 0 || text("country", *row) != text("country", row - 1))
+        .collect();
+    let length = starts.get(1).copied().unwrap_or(table.rows());
+    let skip = length.saturating_sub(STEPS);
+    let value = |name: &str, row: usize| table.column(name).and_then(|c| number(c.data.cell(row)));
+    let total = |row: usize| {
+        value(&format!("organic{suffix}"), row).unwrap_or(0.0)
+            + value(&format!("nonorganic{suffix}"), row).unwrap_or(0.0)
+    };
+    let size = |start: usize| (start + skip..start + length).map(total).sum::<f64>();
+    starts.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
+    let rows = skip..length;
+    let mut shares = Shares { column, left_out: starts.len().saturating_sub(COUNTRIES), ..Shares::default() };
+    for row in rows.clone() {
+        let cell = |name: &str| table.column(name).map(|c| c.data.cell(row));
+        let (label, week) = match (cell("year"), cell("week"), cell("date")) {
+            (_, _, Some(Cell::Date(day))) => (iso_date(day), calendar::week_of(day)),
+            (Some(Cell::Int(year)), Some(Cell::Int(week)), _) => {
+                (format!("{year:04}_{week:02}"), calendar::week_from_iso(year, week).unwrap_or_default())
+            }
+            _ => continue,
+        };
+        shares.steps.push(label);
+        shares.complete.push(now.is_none_or(|now| now.weeks.is_complete(week)));
+    }
+    for start in starts.iter().take(COUNTRIES).copied() {
+        let series = |name: String| rows.clone().map(|row| value(&name, start + row)).collect::<Vec<_>>();
+        shares.countries.push(CountryShares {
+            country: text("country", start).to_owned(),
+            organic: rows
+                .clone()
+                .map(|row| value(&format!("organic{suffix}"), start + row).unwrap_or(0.0))
+                .collect(),
+            total: rows.clone().map(|row| total(start + row)).collect(),
+            share: series(format!("share_organic{suffix}")),
+            low: series(format!("share_organic{suffix}_low")),
+            high: series(format!("share_organic{suffix}_high")),
+        });
+    }
+    shares
+}
+
+/// The last steps of a panel.
+fn last(panel: &Panel) -> std::ops::Range<i32> {
+    let steps = panel.steps();
+    steps.start.max(steps.end - i32::try_from(STEPS).unwrap_or(i32::MAX))..steps.end
+}
+
+fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]) -> Weeks {
+    let steps = last(&now.weeks);
+    let empty = Panel::default();
+    let past = past.map_or(&empty, |past| &past.totals.weeks);
+    let limit = |id| config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0);
+    let (share_limit, volume_limit) = (limit(CheckId::ShareDrift), limit(CheckId::VolumeDrift));
+    let mut weeks = Weeks {
+        steps: steps.clone().map(week_label).collect(),
+        complete: steps.clone().map(|week| now.weeks.is_complete(week)).collect(),
+        countries: vec![],
+    };
+    for country in order {
+        let mut series = CountryWeeks { country: country.clone(), ..CountryWeeks::default() };
+        let (mine, before) = (now.weeks.find(country), past.find(country));
+        for week in steps.clone() {
+            let point = mine.and_then(|at| now.weeks.get(at, week)).copied().unwrap_or_default();
+            series.users.push(point.users);
+            series.organic.push(point.organic);
+            let baseline = before
+                .filter(|_| week >= steps.end - BANDS)
+                .map(|country| series::weeks_before(config, past, country, week))
+                .unwrap_or_default();
+            let band = |measure, limit: f64| {
+                let spread = series::usual(config, measure, &baseline, point.users)?;
+                Some((spread.median - limit * spread.sigma, spread.median + limit * spread.sigma))
+            };
+            let share = band(Measure::Share, share_limit);
+            series.share_low.push(share.map(|(low, _)| low.max(0.0)));
+            series.share_high.push(share.map(|(_, high)| high.min(1.0)));
+            let users = band(Measure::Users, volume_limit);
+            series.users_low.push(users.map(|(low, _)| low.exp()));
+            series.users_high.push(users.map(|(_, high)| high.exp()));
+        }
+        weeks.countries.push(series);
+    }
+    weeks
+}
+
+fn mix(config: &Config, now: &Totals, past: Option<&History>) -> Mix {
+    let steps = last(&now.channels);
+    let users = |at: usize, week: i32| now.channels.get(at, week).map_or(0.0, |point| point.users);
+    let mut order: Vec<(f64, usize)> = (0..now.channels.names().len())
+        .map(|at| (steps.clone().map(|week| users(at, week)).sum::<f64>(), at))
+        .filter(|(sum, _)| *sum > 0.0)
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    order.truncate(CHANNELS);
+    let psi = |week: i32| {
+        let judged = mix::judge(config, &past?.totals.channels, &now.channels, week)?;
+        Some(judged.index)
+    };
+    Mix {
+        steps: steps.clone().map(week_label).collect(),
+        channels: order
+            .iter()
+            .filter_map(|(_, at)| now.channels.names().get(*at))
+            .map(|n| n.to_string())
+            .collect(),
+        users: order.iter().flat_map(|(_, at)| steps.clone().map(|week| users(*at, week))).collect(),
+        psi: steps
+            .clone()
+            .map(|week| if now.channels.is_complete(week) { psi(week) } else { None })
+            .collect(),
+    }
+}
+
+fn coverage(job: &Job, cube: &Cube, order: &[String]) -> Coverage {
+    let (Some(first), Some(last)) = (cube.days.first().copied(), cube.days.last().copied()) else {
+        return Coverage::default();
+    };
+    let days = usize::try_from(last - first).unwrap_or_default() + 1;
+    let rest = cube.countries.iter().filter(|c| **c != job.country_total && !order.contains(c));
+    let countries: Vec<String> =
+        order.iter().filter(|c| cube.countries.contains(c)).chain(rest).take(COUNTRIES).cloned().collect();
+    let mut rows = vec![0; countries.len() * days];
+    let width = cube.countries.len();
+    for (country, name) in countries.iter().enumerate() {
+        let Some(place) = cube.countries.iter().position(|c| c == name) else { continue };
+        for (at, day) in cube.days.iter().enumerate() {
+            let to = country * days + usize::try_from(day - first).unwrap_or_default();
+            if let (Some(to), Some(from)) = (rows.get_mut(to), cube.rows.get(at * width + place)) {
+                *to = *from;
+            }
+        }
+    }
+    Coverage { first_day: iso_date(first), days, countries, rows }
 }

@@ -7,13 +7,19 @@
 //!
 //! - [`options`]: what a run is asked for. [`report`]: what it has to tell, for
 //!   machines and for the pages that people read. [`charts`]: the series in it.
-//! - [`run`]: the steps in their order.
+//! - [`run`]: the steps in their order. [`mod@promote`]: a blocked run is published
+//!   after a person has looked.
+//! - [`kept`]: what is kept beside a target: history, reports, quarantine.
 
 pub mod charts;
+pub mod kept;
 pub mod options;
+pub mod promote;
 pub mod report;
 pub mod run;
 
+pub use kept::Kept;
 pub use options::{Checks, RunOptions};
+pub use promote::promote;
 pub use report::{RunReport, State};
 pub use run::{Run, run};

@@ -109,6 +109,8 @@ pub struct RunReport {
     pub why: String,
     /// What was published.
     pub published: Option<Published>,
+    /// Rows of the table, published or not.
+    pub table_rows: usize,
     /// Every check, in the order of the catalogue.
     pub outcomes: Vec<Outcome>,
     /// Where each row went; `None` where the rows could not be summed.

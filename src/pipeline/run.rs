@@ -3,18 +3,22 @@
 use std::time::{Instant, SystemTime};
 
 use super::charts::Charts;
+use super::kept::Kept;
 use super::options::{Checks, RunOptions};
-use super::report::{FORMAT, Phase, Places, RunReport, State, rfc3339, run_name};
+use super::report::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
+use crate::checks::drift::{self, Past};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
-use crate::checks::{Results, Stage};
+use crate::checks::{Config, Results, Stage};
 use crate::grid::Partial;
-use crate::publish::{Target, publish};
+use crate::history::store::Found;
+use crate::history::{History, Totals};
+use crate::publish::{Claim, Target, publish};
 use crate::scan::{Options, Profile, Progress, scan};
 use crate::storage::{self, Input, discover};
 use crate::table::{Table, finish};
-use crate::{Job, Result, state};
+use crate::{Error, Job, Result, state};
 
 /// A run that has ended: its report, and what is in memory anyway.
 pub struct Run {
@@ -33,7 +37,8 @@ pub struct Run {
 ///
 /// # Errors
 /// What keeps the rows from being read, the table from being computed, or the
-/// target from being replaced; the target is then as it was.
+/// target from being replaced; another run at the same target. The target is then
+/// as it was.
 pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     let (started, clock) = (SystemTime::now(), Instant::now());
     let job = options.job.clone().validated()?;
@@ -46,42 +51,59 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         state::refuse_overlap(state, &discovery.territory)?;
     }
     let discovered = clock.elapsed();
+    // Held until the end: what is read of the history is what the table is published over.
+    let _claim = target.as_ref().map(Claim::of).transpose()?;
+    let kept = target.as_ref().map(Kept::beside).transpose()?.flatten();
     let mut run = Run {
         report: RunReport {
             format: FORMAT,
             run: run_name(started),
             version: env!("CARGO_PKG_VERSION").into(),
             started: rfc3339(started),
-            finished: String::new(),
-            seconds: 0.0,
             sources: options.sources.clone(),
             files: discovery.inputs.len(),
             target: target.as_ref().map(ToString::to_string),
             checks: options.checks,
-            verdict: None,
-            state: State::Computed,
-            why: String::new(),
-            published: None,
-            outcomes: vec![],
-            account: None,
-            charts: Charts::default(),
-            restated: vec![],
-            places: Places::default(),
-            reuse: None,
             notes: discovery.notes.clone(),
-            phases: vec![],
             job: job.clone(),
+            ..RunReport::default()
         },
         table: None,
         profile: Profile::default(),
     };
-    let (results, partial) = compute(options, &job, &discovery.inputs, progress, &mut run)?;
+    let found = match &kept {
+        Some(kept) if options.checks != Checks::Off => kept.history()?,
+        _ => Found::Nothing,
+    };
+    let mut config = options.config.clone();
+    if let Found::History(history) = &found
+        && config.allow.channels.is_empty()
+    {
+        config.allow.channels = published_channels(history);
+    }
+    let computed = compute(options, &job, &config, &discovery.inputs, progress, &mut run)?;
+    let Computed { mut results, partial, raw } = computed;
+    let totals = raw.as_ref().and_then(|raw| raw.cube.as_ref()).map(|cube| Totals::of(&job, cube));
+    if options.checks != Checks::Off && partial.is_some() {
+        let holding = Instant::now();
+        let past = past(target.as_ref(), &found);
+        let against = drift::check(&config, &past, totals.as_ref(), &options.allow_restatement);
+        results.append(against.results);
+        run.report.restated = against.restated;
+        run.profile.phases.push(("history", holding.elapsed()));
+    }
     if options.checks != Checks::Off {
         run.report.verdict = Some(results.verdict());
         run.report.why = results.why();
     }
     run.report.outcomes = results.outcomes;
     run.report.account = partial.as_ref().map(|partial| partial.account);
+    run.report.table_rows = run.table.as_ref().map_or(0, Table::rows);
+    let history = match found {
+        Found::History(history) => Some(history),
+        Found::Nothing | Found::Damaged(_) => None,
+    };
+
     let blocked = run.report.exit_code() != 0;
     let publishing = Instant::now();
     if blocked {
@@ -92,27 +114,105 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     }
     run.profile.phases.insert(0, ("discover", discovered));
     run.profile.phases.push(("publish", publishing.elapsed()));
+    if let (Some(partial), Some(table)) = (&partial, &run.table) {
+        let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
+        run.report.charts =
+            Charts::of(&job, &config, partial, table, totals.as_ref(), history.as_ref(), cube);
+    }
     run.report.phases = (run.profile.phases.iter())
         .map(|(name, time)| Phase { name: (*name).into(), seconds: time.as_secs_f64() })
         .collect();
     run.report.finished = rfc3339(SystemTime::now());
     run.report.seconds = clock.elapsed().as_secs_f64();
+    if let Some(kept) = &kept {
+        keep(kept, target.as_ref(), &config, &mut run, totals.as_ref(), history);
+    }
     Ok(run)
+}
+
+/// Keeps what the next run and a person need. The table is where it belongs by now, or is
+/// not going there: what cannot be kept is told, and is no failure.
+fn keep(
+    kept: &Kept,
+    target: Option<&Target>,
+    config: &Config,
+    run: &mut Run,
+    totals: Option<&Totals>,
+    history: Option<History>,
+) {
+    let report = &mut run.report;
+    let name = report.run.clone();
+    report.places.kept = Some(kept.place());
+    let mut troubles: Vec<(&str, Error)> = Vec::new();
+    if report.state == State::Blocked {
+        if config.keep.quarantine > 0 {
+            report.places.quarantined = Some(kept.quarantine_place(&name));
+            report.places.report = Some(format!("{}/report.json", kept.quarantine_place(&name)));
+        }
+        let written = target.zip(run.table.as_ref()).map(|(target, table)| {
+            let mut bytes = Vec::new();
+            let format = target.format();
+            format
+                .write(table, &mut bytes)
+                .map(|()| (format, bytes))
+                .map_err(|e| Error::io("cannot write", e))
+        });
+        let quarantined = written
+            .transpose()
+            .and_then(|table| kept.quarantine(report, table, totals, config.keep.quarantine));
+        troubles.extend(quarantined.err().map(|e| ("the run is not in quarantine", e)));
+    } else {
+        if let Some(totals) = totals {
+            report.places.history = Some(kept.history_place());
+            let learned = kept.learn(&mut history.unwrap_or_default(), totals, &name, config.keep.weeks);
+            troubles.extend(learned.err().map(|e| ("the history has not learned from this run", e)));
+        }
+        if config.keep.runs > 0 {
+            report.places.report = Some(kept.report_place(&name));
+            let reported = kept.write_report(report, config.keep.runs);
+            troubles.extend(reported.err().map(|e| ("the report was not kept", e)));
+        }
+    }
+    report.notes.extend(troubles.into_iter().map(|(what, e)| format!("{what}: {e}")));
+}
+
+/// What is known of earlier runs, or why nothing is.
+fn past<'a>(target: Option<&Target>, found: &'a Found) -> Past<'a> {
+    match (target, found) {
+        (_, Found::History(history)) if !history.is_empty() => Past::History(history),
+        (_, Found::Damaged(why)) => Past::Damaged(why.clone()),
+        (None | Some(Target::Stdout), _) => Past::None("there is no target that keeps a history".into()),
+        _ => Past::None("no history yet: nothing was published with checks at this target".into()),
+    }
+}
+
+/// Channels that were published before; those are known unless somebody lists others.
+fn published_channels(history: &History) -> Vec<String> {
+    let channels = &history.totals.channels;
+    channels.names().iter().map(ToString::to_string).collect()
+}
+
+/// What the rows have given.
+struct Computed {
+    results: Results,
+    partial: Option<Partial>,
+    raw: Option<Raw>,
 }
 
 /// Rows to checked table.
 fn compute(
     options: &RunOptions,
     job: &Job,
+    config: &Config,
     inputs: &[Input],
     progress: &dyn Progress,
     run: &mut Run,
-) -> Result<(Results, Option<Partial>)> {
+) -> Result<Computed> {
     let checking = Instant::now();
     let mut results = Results::default();
     let mut raw: Option<Raw> = None;
     if options.checks != Checks::Off {
-        let (rows, seen) = check_rows(job, &options.config, inputs, progress)?;
+        let (rows, seen) = check_rows(job, config, inputs, progress)?;
         results = rows;
         raw = Some(seen);
     }
@@ -139,7 +239,9 @@ fn compute(
     });
     let (partial, profile, table, finished) = match summed {
         // What a check has found keeps the rows from being summed: that is told already.
-        Err(_) if results.blocks(Stage::Raw) => return Ok((results, None)),
+        Err(_) if results.blocks(Stage::Raw) && options.checks == Checks::Block => {
+            return Ok(Computed { results, partial: None, raw });
+        }
         summed => summed?,
     };
     run.profile = profile;
@@ -147,9 +249,9 @@ fn compute(
     if let Some(raw) = &raw {
         run.profile.phases.insert(0, ("check rows", checked));
         let checking = Instant::now();
-        results.append(check_table(job, &options.config, &partial, &table, raw));
+        results.append(check_table(job, config, &partial, &table, raw));
         run.profile.phases.push(("check table", checking.elapsed()));
     }
     run.table = Some(table);
-    Ok((results, Some(partial)))
+    Ok(Computed { results, partial: Some(partial), raw })
 }

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{fill, make_parents, sync_folder, sync_parent};
 use super::temporary::{Temporary, sweep};
-use super::{failed, file, parquet};
-use crate::table::Table;
+use super::{Writer, failed, file};
 use crate::{Error, Result};
 
 /// The one part. Its name is always the same, so that a run replaces the part of
@@ -25,21 +24,21 @@ pub const PART: &str = "part-00000-rollshare.snappy.parquet";
 /// The mark of a complete output.
 pub const SUCCESS: &str = "_SUCCESS";
 
-/// Replaces the folder `path` by one that holds `table`; returns the part's length.
-pub fn replace(path: &Path, table: &Table) -> Result<u64> {
+/// Replaces the folder `path` by one whose part is what `write` writes; returns the part's length.
+pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
     make_parents(path)?;
     sweep(path);
     let old = Contents::of(path)?;
     if old.exists && is_mount_point(path) {
-        return replace_inside(path, &old, table);
+        return replace_inside(path, &old, write);
     }
     let temporary = match Temporary::folder(path) {
         Err(Error::Io { source, .. }) if old.exists && source.kind() == io::ErrorKind::PermissionDenied => {
-            return replace_inside(path, &old, table);
+            return replace_inside(path, &old, write);
         }
         created => created?,
     };
-    let bytes = build(temporary.path(), table)?;
+    let bytes = build(temporary.path(), write)?;
     for kept in &old.kept {
         carry(&path.join(kept), &temporary.path().join(kept))?;
     }
@@ -56,7 +55,7 @@ pub fn replace(path: &Path, table: &Table) -> Result<u64> {
         }
         Err(_) if old.exists => {
             drop(temporary);
-            return replace_inside(path, &old, table);
+            return replace_inside(path, &old, write);
         }
         Err(e) => return Err(failed("cannot replace", path, e)),
     }
@@ -68,7 +67,7 @@ pub fn replace(path: &Path, table: &Table) -> Result<u64> {
 /// Over an output of this program that is one rename, so a kill leaves the old or
 /// the new. Over parts of another program it cannot be one act: `_SUCCESS` goes
 /// first and comes back last, so that a reader that asks for it is never misled.
-pub(super) fn replace_inside(path: &Path, old: &Contents, table: &Table) -> Result<u64> {
+pub(super) fn replace_inside(path: &Path, old: &Contents, write: Writer<'_>) -> Result<u64> {
     let part = path.join(PART);
     let success = path.join(SUCCESS);
     let strangers: Vec<&PathBuf> =
@@ -77,7 +76,7 @@ pub(super) fn replace_inside(path: &Path, old: &Contents, table: &Table) -> Resu
         remove_if_there(&success)?;
         sync_folder(path)?;
     }
-    let bytes = file::replace(&part, |out| parquet::write(table, out))?;
+    let bytes = file::replace(&part, write)?;
     for name in strangers {
         remove_if_there(&path.join(name))?;
     }
@@ -145,10 +144,10 @@ impl Contents {
     }
 }
 
-fn build(folder: &Path, table: &Table) -> Result<u64> {
+fn build(folder: &Path, write: Writer<'_>) -> Result<u64> {
     let part = folder.join(PART);
     let bytes = File::create_new(&part)
-        .and_then(|file| fill(&file, |out| parquet::write(table, out)))
+        .and_then(|file| fill(&file, write))
         .map_err(|e| failed("cannot write", &part, e))?;
     let success = folder.join(SUCCESS);
     File::create_new(&success)
@@ -215,14 +214,14 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn is_mount_point(path: &Path) -> bool {
+pub(super) fn is_mount_point(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let device = |path: &Path| fs::metadata(path).ok().map(|m| m.dev());
     path.parent().is_some_and(|parent| device(parent) != device(path))
 }
 
 #[cfg(not(unix))]
-fn is_mount_point(_: &Path) -> bool {
+pub(super) fn is_mount_point(_: &Path) -> bool {
     false
 }
 
@@ -230,7 +229,11 @@ fn is_mount_point(_: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::publish::tests::table;
+    use crate::publish::{parquet, tests::table};
+
+    fn write(out: &mut dyn io::Write) -> io::Result<()> {
+        parquet::write(&table(), out)
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> =
@@ -255,11 +258,11 @@ mod tests {
     fn a_new_folder_and_its_replacement() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/out");
-        replace(&path, &table()).unwrap();
+        replace(&path, &write).unwrap();
         assert_eq!(names(&path), [SUCCESS, PART]);
         let first = fs::read(path.join(PART)).unwrap();
         fs::write(path.join(PART), "damaged").unwrap();
-        replace(&path, &table()).unwrap();
+        replace(&path, &write).unwrap();
         assert_eq!(fs::read(path.join(PART)).unwrap(), first);
         assert_eq!(names(path.parent().unwrap()), ["out"]);
     }
@@ -271,9 +274,9 @@ mod tests {
             let path = dir.path().join("out");
             old(&path);
             if inside {
-                replace_inside(&path, &Contents::of(&path).unwrap(), &table()).unwrap();
+                replace_inside(&path, &Contents::of(&path).unwrap(), &write).unwrap();
             } else {
-                replace(&path, &table()).unwrap();
+                replace(&path, &write).unwrap();
             }
             assert_eq!(names(&path), [".gitkeep", SUCCESS, "_rollshare", PART], "inside: {inside}");
             assert_eq!(fs::read_to_string(path.join("_rollshare/2021/run.json")).unwrap(), "history");
@@ -289,7 +292,7 @@ mod tests {
             old(&dir.path().join("out"));
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, "mine").unwrap();
-            let error = replace(&dir.path().join("out"), &table()).unwrap_err();
+            let error = replace(&dir.path().join("out"), &write).unwrap_err();
             assert!(matches!(error, Error::Argument(_)), "{stranger}: {error}");
             assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
             assert_eq!(

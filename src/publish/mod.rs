@@ -5,7 +5,9 @@
 //! - [`temporary`]: what is written beside the target, and cleaned up after a
 //!   run that was killed.
 //! - [`mod@file`], [`folder`]: the replacement of the target, in one act.
+//! - [`claim`]: one run at a time.
 
+pub mod claim;
 pub mod csv;
 pub mod file;
 pub mod folder;
@@ -17,6 +19,7 @@ pub mod temporary;
 use std::io::{self, Write};
 use std::path::Path;
 
+pub use claim::Claim;
 pub use target::{Format, Target};
 
 use crate::error::Report;
@@ -42,12 +45,37 @@ pub struct Published {
 /// `Argument` when the target is a folder that holds more than an earlier output,
 /// `Io` when writing fails. The old target is then untouched.
 pub fn publish(target: &Target, table: &Table) -> Result<Published> {
-    let bytes = match target {
-        Target::Stdout => to_stdout(table)?,
-        Target::File { path, format, .. } => file::replace(path, |out| format.write(table, out))?,
-        Target::Folder { path, .. } => folder::replace(path, table)?,
-    };
-    Ok(Published { target: target.to_string(), format: target.format(), rows: table.rows(), bytes })
+    if *target == Target::Stdout {
+        return Ok(published(target, table.rows(), to_stdout(table)?));
+    }
+    let format = target.format();
+    let bytes = replace(target, &|out| format.write(table, out))?;
+    Ok(published(target, table.rows(), bytes))
+}
+
+/// Puts a table of `rows` rows, written earlier in the target's format, at `target`:
+/// all of it, or nothing.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_written(target: &Target, rows: usize, written: &[u8]) -> Result<Published> {
+    let bytes = replace(target, &|out| out.write_all(written))?;
+    Ok(published(target, rows, bytes))
+}
+
+fn published(target: &Target, rows: usize, bytes: u64) -> Published {
+    Published { target: target.to_string(), format: target.format(), rows, bytes }
+}
+
+/// What a target is replaced with is written by this.
+pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
+fn replace(target: &Target, write: Writer<'_>) -> Result<u64> {
+    match target {
+        Target::Stdout => Err(Error::internal("the standard output cannot be replaced")),
+        Target::File { path, .. } => file::replace(path, write),
+        Target::Folder { path, .. } => folder::replace(path, write),
+    }
 }
 
 impl Format {

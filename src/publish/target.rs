@@ -44,6 +44,8 @@ pub enum Target {
     },
 }
 
+/// The folder of what is kept beside a target.
+const KEPT: &str = "_rollshare";
 const POSSIBLE: &str = "X.parquet, X.csv, X.json, a folder with '/' at its end, or - for CSV on stdout";
 
 impl Target {
@@ -83,6 +85,18 @@ impl Target {
                     .expected(POSSIBLE))
             }
         }
+    }
+
+    /// The folder of what is kept beside the target, as [`crate::storage::folder`] reads
+    /// it: history, reports, quarantine. A folder has it inside, under a name that
+    /// Spark, Hive and Arrow pass over; files in one folder have one each.
+    pub fn kept(&self) -> Option<String> {
+        let place = match self {
+            Target::Stdout => return None,
+            Target::File { path, .. } => path.parent()?.join(KEPT).join(path.file_name()?),
+            Target::Folder { path, .. } => path.join(KEPT),
+        };
+        place.to_str().map(str::to_owned)
     }
 
     /// The format that is written.

@@ -1,0 +1,100 @@
+//! Days: those that were published and are gone, and the volume of new ones.
+
+use super::spread::Spread;
+use super::{Farthest, warns_past};
+use crate::calendar;
+use crate::checks::catalog::CheckId;
+use crate::checks::config::Config;
+use crate::checks::model::{Finding, OFFENDERS, Offender, Reason};
+use crate::history::{History, Point, Totals};
+use crate::table::cell::iso_date;
+
+/// Weeks back that the same day of the week is looked for.
+const WEEKS: i32 = 8;
+/// Fewer of them are too few.
+const DAYS_MIN: usize = 4;
+/// The least spread of the logarithm of a day's volume: ten per cent.
+const FLOOR: f64 = 0.1;
+/// Relative changes below this count as none.
+const IGNORE: f64 = 0.3;
+
+/// Published days that have no row any more, from the first day of the data on.
+pub fn kept(history: &History, now: &Totals) -> Result<Finding, Reason> {
+    let Some(first) = now.days.entries().map(|(_, day, _)| day).min() else {
+        return Err(Reason::NotApplicable("the rows have no days".into()));
+    };
+    let (mut n, mut count, mut older, mut offenders) = (0, 0, 0u64, Vec::new());
+    for (_, day, _) in history.totals.days.entries() {
+        if day < first {
+            older += 1;
+            continue;
+        }
+        n += 1;
+        if now.days.get(0, day).is_none() {
+            count += 1;
+            if offenders.len() < OFFENDERS {
+                offenders.push(Offender::key(format!("{} was published and has no row now", iso_date(day))));
+            }
+        }
+    }
+    let finding = Finding::count(count, n, offenders);
+    Ok(if older > 0 {
+        finding
+            .note(format!("{older} published days lie before the first day of the data, {}", iso_date(first)))
+    } else {
+        finding
+    })
+}
+
+/// Users and rows of days that are over and new, against the same day of the week before.
+pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Finding, Reason> {
+    let past = &history.totals.days;
+    let point = |day: i32| {
+        let incident = config.incidents.iter().any(|i| i.covers(None, calendar::week_of(day)));
+        past.get(0, day).filter(|_| !incident)
+    };
+    let mut found = Farthest::default();
+    let today = config.today();
+    for (_, day, new) in now.days.entries().filter(|(_, day, _)| past.get(0, *day).is_none() && *day < today)
+    {
+        let weekdays =
+            |day: i32| -> Vec<&Point> { (1..=WEEKS).filter_map(|back| point(day - 7 * back)).collect() };
+        let (mine, yesterdays) = (weekdays(day), weekdays(day - 1));
+        let mut worst = 0.0f64;
+        let mut judged = false;
+        let mut text = String::new();
+        for (what, of) in [("users", (|p: &Point| p.users) as fn(&Point) -> f64), ("rows", |p| p.rows)] {
+            let ln = |p: &Point| of(p).max(0.5).ln();
+            let values: Vec<f64> = mine.iter().map(|p| ln(p)).collect();
+            let Some(spread) = (values.len() >= DAYS_MIN).then(|| Spread::of(&values, FLOOR)).flatten()
+            else {
+                continue;
+            };
+            if what == "users" && spread.median.exp() < config.drift.min_users / 7.0 {
+                continue;
+            }
+            judged = true;
+            // A level that yesterday had already is no news.
+            let level = point(day - 1).and_then(|yesterday| {
+                let values: Vec<f64> = yesterdays.iter().map(|p| ln(p)).collect();
+                let usual = (values.len() >= DAYS_MIN).then(|| Spread::of(&values, FLOOR)).flatten()?;
+                Some(spread.median + ln(yesterday) - usual.median)
+            });
+            let away = spread.away(ln(new), &[mine.first().map(|p| ln(p)), level]);
+            let usual = spread.median.exp();
+            let z = away / spread.sigma;
+            let small = (of(new) - usual).abs() < IGNORE * usual || !config.drift.direction.counts(z);
+            if !small && z.abs() > worst {
+                worst = z.abs();
+                let (value, usual) = (of(new).round(), usual.round());
+                text = format!("{}: {value} {what}, usually {usual} ({z:.1} spreads)", iso_date(day));
+            }
+        }
+        if judged {
+            found.add(worst, || text);
+        }
+    }
+    let none = "no new day has the same day of the week often enough before it";
+    let note = format!("against the same day of the last {WEEKS} weeks");
+    found.finding(warns_past(config, CheckId::DayVolume), none, &note)
+}

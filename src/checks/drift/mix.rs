@@ -1,0 +1,133 @@
+//! The population stability index of the channels.
+//!
+//! `PSI = sum over channels of (p - q) ln(p / q)`, where p is a channel's part of
+//! the users now and q its usual part; 0.1 and 0.25 are the customary bounds
+//! (N. Siddiqi, "Credit Risk Scorecards", 2006). It is the symmetric form of the
+//! divergence of S. Kullback and R. A. Leibler, "On Information and Sufficiency",
+//! Annals of Mathematical Statistics 22 (1951), 79-86.
+
+use super::{Farthest, new_weeks, warns_past};
+use crate::checks::catalog::CheckId;
+use crate::checks::config::Config;
+use crate::checks::model::{Finding, Reason};
+use crate::checks::raw::judge::week_label;
+use crate::history::{History, Panel, Totals};
+
+/// The least part of a channel, so that one that is new or gone does not count without end.
+const LEAST: f64 = 1e-4;
+/// An index that is no larger than this times the largest of the baseline's own weeks is usual.
+const USUAL: f64 = 1.25;
+
+/// The index of two lists of users by channel.
+pub fn psi(now: &[f64], usual: &[f64]) -> f64 {
+    let (a, b): (f64, f64) = (now.iter().sum(), usual.iter().sum());
+    if a <= 0.0 || b <= 0.0 {
+        return 0.0;
+    }
+    now.iter()
+        .zip(usual)
+        .map(|(now, usual)| {
+            let (p, q) = ((now / a).max(LEAST), (usual / b).max(LEAST));
+            (p - q) * (p / q).ln()
+        })
+        .sum()
+}
+
+/// Channels of a week, in the order of `names`.
+fn channels(panel: &Panel, names: &[std::sync::Arc<str>], week: i32) -> Vec<f64> {
+    let users = |name: &str| panel.find(name).and_then(|at| panel.get(at, week)).map_or(0.0, |p| p.users);
+    names.iter().map(|name| users(name)).collect()
+}
+
+/// A week that was judged.
+pub struct Judged {
+    /// The index, of the weeks before or of the last one, whichever is nearer.
+    pub index: f64,
+    /// Whether weeks of the baseline are as far from the others.
+    pub is_usual: bool,
+    /// The index and the channel that adds most, in words.
+    pub text: String,
+}
+
+/// The index of a week against the weeks before it; `None` with too few weeks or users.
+pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Judged> {
+    let mut names: Vec<std::sync::Arc<str>> = past.names().iter().chain(now.names()).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    let drift = &config.drift;
+    let reach = i32::try_from(drift.baseline_weeks * 2).unwrap_or(i32::MAX);
+    let taught = |week: i32| past.is_complete(week) && !config.incidents.iter().any(|i| i.covers(None, week));
+    let weeks: Vec<Vec<f64>> = (1..=reach)
+        .map(|back| week - back)
+        .filter(|week| taught(*week))
+        .take(drift.baseline_weeks)
+        .map(|week| channels(past, &names, week))
+        .collect();
+    let point = channels(now, &names, week);
+    if weeks.len() < drift.min_weeks || point.iter().sum::<f64>() < drift.min_users {
+        return None;
+    }
+    let mut sum = vec![0.0; names.len()];
+    for users in &weeks {
+        sum.iter_mut().zip(users).for_each(|(to, from)| *to += from);
+    }
+    let usual = weeks
+        .iter()
+        .map(|users| {
+            let rest: Vec<f64> = sum.iter().zip(users).map(|(all, own)| all - own).collect();
+            psi(users, &rest)
+        })
+        .fold(0.0, f64::max);
+    let index = psi(&point, &sum);
+    // A mix that was published last week is no news.
+    let index =
+        if taught(week - 1) { index.min(psi(&point, &channels(past, &names, week - 1))) } else { index };
+    let (a, b): (f64, f64) = (point.iter().sum(), sum.iter().sum());
+    let part = |at: usize| {
+        let of = |list: &[f64], all: f64| list.get(at).copied().unwrap_or_default() / all.max(1.0);
+        (of(&point, a), of(&sum, b))
+    };
+    let most = (0..names.len()).max_by(|x, y| {
+        let change = |at: &usize| (part(*at).0 - part(*at).1).abs();
+        change(x).total_cmp(&change(y))
+    })?;
+    let (p, q) = part(most);
+    let name = names.get(most).map_or("", |name| name);
+    let text = format!(
+        "{}: index {index:.3}, most by '{name}': {p:.3} of the users, usually {q:.3}",
+        week_label(week)
+    );
+    Some(Judged { index, is_usual: index <= USUAL * usual, text })
+}
+
+/// Runs the check.
+pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Finding, Reason> {
+    let weeks = new_weeks(history, now);
+    let mut found = Farthest::default();
+    for week in &weeks {
+        if let Some(judged) = judge(config, &history.totals.channels, &now.channels, *week) {
+            found.add(if judged.is_usual { 0.0 } else { judged.index }, || judged.text);
+        }
+    }
+    let none = if weeks.is_empty() {
+        "no completed week is new: all were published before"
+    } else {
+        "too little history, or too few users"
+    };
+    let note = format!("against the last {} published weeks", config.drift.baseline_weeks);
+    found.finding(warns_past(config, CheckId::ChannelMix), none, &note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_by_hand() {
+        let expected = (0.6 - 0.5) * (0.6f64 / 0.5).ln() + (0.4 - 0.5) * (0.4f64 / 0.5).ln();
+        assert!((psi(&[60.0, 40.0], &[5.0, 5.0]) - expected).abs() < 1e-12);
+        assert_eq!(psi(&[1.0, 2.0], &[10.0, 20.0]), 0.0);
+        assert_eq!(psi(&[0.0], &[1.0]), 0.0);
+        assert!(psi(&[1.0, 0.0], &[0.0, 1.0]) > 18.0);
+    }
+}

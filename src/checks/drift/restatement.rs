@@ -1,0 +1,87 @@
+//! Published weeks that are other weeks now.
+
+use crate::checks::config::Config;
+use crate::checks::model::{Finding, OFFENDERS, Offender, Reason};
+use crate::checks::raw::judge::week_label;
+use crate::history::{History, Point, Totals};
+use crate::pipeline::report::Restated;
+
+/// Users below which a change is measured as if there were so many: two users more on three are no news.
+const LEAST_USERS: f64 = 50.0;
+/// Restated points that a report lists.
+const LISTED: usize = 200;
+
+/// Completed weeks that were published complete, country by country.
+pub fn check(
+    _config: &Config,
+    history: &History,
+    now: &Totals,
+    allowed: &[(i32, i32)],
+) -> (Result<Finding, Reason>, Vec<Restated>) {
+    let past = &history.totals.weeks;
+    let mut names: Vec<&std::sync::Arc<str>> = past.names().iter().chain(now.weeks.names()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut restated = Vec::new();
+    let (mut n, mut weeks) = (0u64, 0u64);
+    let absent = Point::default();
+    let both = now.weeks.steps().filter(|week| now.weeks.is_complete(*week) && past.is_complete(*week));
+    for week in both {
+        weeks += 1;
+        let is_allowed = allowed.iter().any(|(first, last)| (*first..=*last).contains(&week));
+        let mut run = None;
+        for name in &names {
+            let before = past.find(name).and_then(|at| past.get(at, week));
+            let today = now.weeks.find(name).and_then(|at| now.weeks.get(at, week));
+            if before.is_none() && today.is_none() {
+                continue;
+            }
+            n += 1;
+            if let Some(before) = before {
+                run = Some(before.run);
+            }
+            let (before, today) = (before.unwrap_or(&absent), today.unwrap_or(&absent));
+            let change = |before: f64, now: f64| (now - before).abs() / before.max(LEAST_USERS);
+            let change = change(before.users, today.users).max(change(before.organic, today.organic));
+            if change > 0.0 {
+                let run = run.unwrap_or(before.run);
+                restated.push(Restated {
+                    country: name.to_string(),
+                    week: week_label(week),
+                    run: history.run_of(&Point { run, ..*before }).to_owned(),
+                    users_before: before.users,
+                    users_now: today.users,
+                    organic_before: before.organic,
+                    organic_now: today.organic,
+                    change: (change * 1e6).round() / 1e6,
+                    allowed: is_allowed,
+                });
+            }
+        }
+    }
+    if n == 0 {
+        return (
+            Err(Reason::NotApplicable("no completed week of the data was published before".into())),
+            restated,
+        );
+    }
+    restated.sort_by(|a, b| {
+        b.change.total_cmp(&a.change).then_with(|| (&a.country, &a.week).cmp(&(&b.country, &b.week)))
+    });
+    let told = || restated.iter().filter(|r| !r.allowed);
+    let text = |r: &Restated| {
+        format!(
+            "{} {}: {} users, {} organic; published by {}: {}, {}",
+            r.country, r.week, r.users_now, r.organic_now, r.run, r.users_before, r.organic_before
+        )
+    };
+    let observed = told().map(|r| r.change).next().unwrap_or(0.0);
+    let offenders = told().take(OFFENDERS).map(|r| Offender::key(text(r))).collect();
+    let mut note = format!("{} of {n} points of {weeks} published weeks changed", told().count());
+    let permitted = restated.iter().filter(|r| r.allowed).count();
+    if permitted > 0 {
+        note = format!("{note}; {permitted} more that were allowed");
+    }
+    restated.truncate(LISTED);
+    (Ok(Finding { observed, n, offenders, note }), restated)
+}

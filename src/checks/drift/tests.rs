@@ -1,0 +1,384 @@
+//! Simulated companies: what must be caught is caught, and a year of clean days is not blocked.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
+
+use super::*;
+use crate::Job;
+use crate::calendar::{Date, day_of, monday, week_of};
+use crate::checks::model::{Status, Verdict};
+use crate::checks::raw::cube::Cube;
+
+const COUNTRIES: [&str; 5] = ["ALL", "BR", "DE", "FR", "US"];
+const CHANNELS: [&str; 5] = ["Ads", "Email", "Organic", "Partner", "Social"];
+/// Monday of 2024_01.
+const START: Date = Date { year: 2024, month: 1, day: 1 };
+
+fn mix64(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// About normal: the sum of four uniform numbers.
+fn normal(seed: u64) -> f64 {
+    let uniform = |at: u64| (mix64(seed ^ mix64(at)) >> 11) as f64 / (1u64 << 53) as f64;
+    ((0..4).map(uniform).sum::<f64>() - 2.0) * 3f64.sqrt()
+}
+
+/// Users by day, country and channel.
+struct Company {
+    users: Vec<[[i128; CHANNELS.len()]; COUNTRIES.len()]>,
+    channels: Vec<String>,
+    gone: Vec<usize>,
+}
+
+impl Company {
+    /// Days of a company that grows by half a year, with weekends, a Christmas, and noise.
+    fn new(seed: u64, days: usize) -> Self {
+        let users = (0..days)
+            .map(|day| {
+                let mut countries = [[0; CHANNELS.len()]; COUNTRIES.len()];
+                for (country, channels) in countries.iter_mut().enumerate().skip(1) {
+                    for (channel, users) in channels.iter_mut().enumerate() {
+                        let key = |what: u64, at: usize| {
+                            mix64(seed ^ mix64(what ^ ((at as u64) << 20) ^ ((country * 8 + channel) as u64)))
+                        };
+                        let size = 3000.0 / (1 << country) as f64 * [0.6, 0.1, 1.0, 0.3, 0.5][channel];
+                        let weekend = if day % 7 > 4 { 1.3 } else { 1.0 };
+                        let christmas = if (350..358).contains(&(day % 364)) { 0.6 } else { 1.0 };
+                        let growth = 1.5f64.powf(day as f64 / 364.0);
+                        let noise = (0.05 * normal(key(1, day / 7)) + 0.08 * normal(key(2, day))).exp();
+                        *users = (size * weekend * christmas * growth * noise).round() as i128;
+                    }
+                }
+                countries
+            })
+            .collect();
+        Company { users, channels: CHANNELS.map(String::from).to_vec(), gone: vec![] }
+    }
+
+    fn totals(&self, days: std::ops::Range<usize>) -> Totals {
+        let first = day_of(START);
+        let days: Vec<usize> = days.filter(|day| !self.gone.contains(day)).collect();
+        let mut cube = Cube {
+            days: days.iter().map(|day| first + *day as i32).collect(),
+            countries: COUNTRIES.map(String::from).to_vec(),
+            channels: self.channels.clone(),
+            steps: 1,
+            ..Cube::default()
+        };
+        for day in days {
+            let mut by_channel = [0; CHANNELS.len()];
+            for channels in &self.users[day] {
+                let all: i128 = channels.iter().sum();
+                cube.users.push([all - channels[2], channels[2]]);
+                cube.rows.push(channels.iter().filter(|users| **users > 0).count() as u64 * 3);
+                by_channel.iter_mut().zip(channels).for_each(|(to, from)| *to += from);
+            }
+            cube.channel_users.extend(by_channel);
+        }
+        Totals::of(&Job::default(), &cube)
+    }
+
+    fn change(
+        &mut self,
+        days: std::ops::Range<usize>,
+        country: Option<usize>,
+        channel: Option<usize>,
+        by: f64,
+    ) {
+        for day in days {
+            for (c, channels) in self.users[day].iter_mut().enumerate() {
+                for (n, users) in channels.iter_mut().enumerate() {
+                    if country.is_none_or(|country| country == c)
+                        && channel.is_none_or(|channel| channel == n)
+                    {
+                        *users = (*users as f64 * by).round() as i128;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn learned(totals: &Totals) -> History {
+    let mut history = History::default();
+    history.learn(totals, "before", 160);
+    history
+}
+
+fn held(config: &Config, history: &History, now: &Totals) -> Against {
+    check(config, &Past::History(history), Some(now), &[])
+}
+
+fn failed(against: &Against) -> Vec<CheckId> {
+    against.results.with(Status::Fail).map(|o| o.check).collect()
+}
+
+#[test]
+fn a_year_of_clean_days_is_not_blocked() {
+    let config = Config::default();
+    for seed in 0..2 {
+        let company = Company::new(seed, 780);
+        // A first run that has a single day, and one that has a year.
+        for first in [1, 364] {
+            let mut history = learned(&company.totals(0..first));
+            let mut warned = 0;
+            for days in first + 1..first + 400 {
+                let now = company.totals(0..days);
+                let against = held(&config, &history, &now);
+                assert!(
+                    !matches!(against.results.verdict(), Verdict::Fail | Verdict::Incomplete),
+                    "seed {seed}, day {days}: {}",
+                    against.results.why()
+                );
+                assert!(against.restated.is_empty());
+                warned += against.results.with(Status::Warn).count();
+                history.learn(&now, &format!("run {days}"), config.keep.weeks);
+            }
+            // Christmas comes as news only once.
+            assert!(warned < 30, "seed {seed}: {warned} warnings in 400 runs");
+        }
+    }
+}
+
+type Damage = fn(&mut Company, usize);
+
+/// Each kind of damage in the last week, in two places; what must fail, what must at least warn.
+#[test]
+fn what_must_be_caught_is_caught() {
+    let kinds: [(&str, Damage, &[CheckId], &[CheckId]); 13] = [
+        ("nothing", |_, _| {}, &[], &[]),
+        (
+            "a country's volume halved",
+            |c, w| c.change(w * 7..w * 7 + 7, Some(2), None, 0.5),
+            &[CheckId::VolumeChange],
+            &[CheckId::VolumeDrift],
+        ),
+        (
+            "a country doubled",
+            |c, w| c.change(w * 7..w * 7 + 7, Some(2), None, 2.0),
+            &[CheckId::VolumeChange],
+            &[CheckId::VolumeDrift],
+        ),
+        (
+            "a country gone",
+            |c, w| c.change(w * 7..w * 7 + 7, Some(3), None, 0.0),
+            &[CheckId::VolumeDrift, CheckId::VolumeChange],
+            &[CheckId::RowDrift],
+        ),
+        ("a channel renamed", |c, _| c.channels[0] = "Ads (new)".into(), &[CheckId::ChannelMix], &[]),
+        (
+            "a share jumped",
+            |c, w| {
+                c.change(w * 7..w * 7 + 7, Some(2), Some(2), 3.0);
+                c.change(w * 7..w * 7 + 7, Some(2), Some(0), 0.3);
+            },
+            &[CheckId::ShareDrift, CheckId::ShareChange],
+            &[],
+        ),
+        (
+            "no organic users",
+            |c, w| c.change(w * 7..w * 7 + 7, None, Some(2), 0.0),
+            &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix],
+            &[],
+        ),
+        (
+            "an old week restated",
+            |c, w| c.change((w - 30) * 7..(w - 30) * 7 + 7, Some(1), None, 1.1),
+            &[CheckId::Restatement],
+            &[],
+        ),
+        (
+            "an old week restated a little",
+            |c, w| c.change((w - 5) * 7..(w - 5) * 7 + 7, Some(1), None, 1.03),
+            &[],
+            &[CheckId::Restatement],
+        ),
+        (
+            "a published day dropped",
+            |c, w| c.gone.push((w - 3) * 7 + 2),
+            &[CheckId::DaysKept, CheckId::Restatement],
+            &[],
+        ),
+        (
+            "a day counted twice",
+            |c, w| c.change(w * 7 + 6..w * 7 + 7, None, None, 2.0),
+            &[],
+            &[CheckId::DayVolume],
+        ),
+        (
+            "an old day counted twice",
+            |c, w| c.change((w - 9) * 7 + 3..(w - 9) * 7 + 4, None, None, 2.0),
+            &[CheckId::Restatement],
+            &[],
+        ),
+        (
+            "twenty times as many",
+            |c, w| c.change(w * 7..w * 7 + 7, Some(1), None, 20.0),
+            &[CheckId::VolumeDrift, CheckId::VolumeChange, CheckId::VolumeYear],
+            &[],
+        ),
+    ];
+    for (seed, week) in [(11, 60), (12, 83)] {
+        for (what, damage, must_fail, must_warn) in &kinds {
+            let mut company = Company::new(seed, 700);
+            let history = learned(&company.totals(0..week * 7 + 3));
+            damage(&mut company, week);
+            // The week's first days were published before it was complete.
+            let against = held(&Config::default(), &history, &company.totals(0..week * 7 + 7));
+            let (failed, why) = (failed(&against), against.results.why());
+            for id in *must_fail {
+                assert!(failed.contains(id), "{what}, week {week}: {id} has not failed: {why}");
+            }
+            for id in *must_warn {
+                let status = against.results.get(*id).unwrap().status;
+                assert!(
+                    matches!(status, Status::Warn | Status::Fail),
+                    "{what}, week {week}: {id} is {status:?}"
+                );
+            }
+            if must_fail.is_empty() {
+                assert_eq!(failed, [], "{what}: {why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn little_history_is_not_run_and_does_not_block() {
+    let company = Company::new(1, 100);
+    let config = Config::default();
+    let none = check(&config, &Past::None("nothing yet".into()), Some(&company.totals(0..70)), &[]);
+    assert!(none.results.outcomes.iter().all(|o| o.status == Status::NotRun && o.note == "nothing yet"));
+    assert_eq!(none.results.verdict(), Verdict::Pass);
+
+    let few = held(&config, &learned(&company.totals(0..28)), &company.totals(0..35));
+    let volume = few.results.get(CheckId::VolumeDrift).unwrap();
+    assert_eq!((volume.status, volume.observed), (Status::NotRun, None));
+    assert!(volume.note.contains("too little history"), "{}", volume.note);
+    assert_eq!(few.results.get(CheckId::Restatement).unwrap().status, Status::Pass);
+    assert_eq!(few.results.verdict(), Verdict::Pass);
+
+    // A week that is not complete is not judged, whatever is in it.
+    let mut company = company;
+    let history = learned(&company.totals(0..70));
+    company.change(70..76, None, None, 0.1);
+    let partial = held(&config, &history, &company.totals(0..76));
+    assert_eq!(partial.results.get(CheckId::VolumeDrift).unwrap().status, Status::NotRun);
+    assert_eq!(failed(&partial), []);
+}
+
+#[test]
+fn a_damaged_history_is_told_and_is_no_pass() {
+    let against = check(&Config::default(), &Past::Damaged("no parquet".into()), None, &[]);
+    assert_eq!(against.results.get(CheckId::History).unwrap().status, Status::Warn);
+    for outcome in against.results.outcomes.iter().filter(|o| o.check != CheckId::History) {
+        assert_eq!(outcome.status, Status::NotRun, "{}", outcome.check);
+    }
+    assert_eq!(against.results.verdict(), Verdict::Warn);
+}
+
+#[test]
+fn a_restatement_may_be_allowed() {
+    let mut company = Company::new(5, 200);
+    let history = learned(&company.totals(0..140));
+    company.change(70..77, Some(2), None, 1.5);
+    let now = company.totals(0..147);
+    let week = week_of(day_of(START) + 70);
+    assert_eq!(monday(week), day_of(START) + 70);
+    let run =
+        |allowed: &[(i32, i32)]| check(&Config::default(), &Past::History(&history), Some(&now), allowed);
+    let blocked = run(&[(week - 3, week - 1)]);
+    assert_eq!(failed(&blocked), [CheckId::Restatement]);
+    assert_eq!(blocked.restated.len(), 1);
+    assert_eq!((&*blocked.restated[0].country, &*blocked.restated[0].run), ("DE", "before"));
+    let allowed = run(&[(week, week)]);
+    assert_eq!(failed(&allowed), []);
+    assert!(allowed.restated[0].allowed);
+    assert!((allowed.restated[0].change - 0.5).abs() < 0.01);
+}
+
+#[test]
+fn an_incident_does_not_teach() {
+    // Ten weeks of a tenth, published all the same, and then the usual level again.
+    let mut company = Company::new(6, 400);
+    company.change(210..280, Some(2), None, 0.1);
+    let history = learned(&company.totals(0..280));
+    let now = company.totals(0..287);
+    let blocked = held(&Config::default(), &history, &now);
+    assert!(failed(&blocked).contains(&CheckId::VolumeChange), "{}", blocked.results.why());
+    let text = "[[incidents]]\nfirst = '2024_31'\nlast = '2024_40'\ncountries = ['DE']\nnote = 'tracking was down'\n[drift]\nbaseline_weeks = 20";
+    let config = Config::parse(text, "x").unwrap();
+    let told = held(&config, &history, &now);
+    assert_eq!(failed(&told), [], "{}", told.results.why());
+}
+
+#[test]
+fn a_level_that_a_person_has_published_is_not_held_up_again() {
+    let mut company = Company::new(7, 400);
+    company.change(210..400, Some(3), None, 2.5);
+    let mut history = learned(&company.totals(0..210));
+    let now = company.totals(0..217);
+    assert!(failed(&held(&Config::default(), &history, &now)).contains(&CheckId::VolumeChange));
+    history.learn(&now, "promoted", 160);
+    for days in 218..300 {
+        let now = company.totals(0..days);
+        let against = held(&Config::default(), &history, &now);
+        assert_eq!(failed(&against), [], "day {days}: {}", against.results.why());
+        history.learn(&now, "later", 160);
+    }
+}
+
+#[test]
+fn direction_and_small_changes() {
+    let mut company = Company::new(8, 400);
+    let history = learned(&company.totals(0..280));
+    company.change(280..287, Some(2), None, 0.4);
+    let now = company.totals(0..287);
+    let with = |text: &str| failed(&held(&Config::parse(text, "x").unwrap(), &history, &now));
+    assert!(with("").contains(&CheckId::VolumeChange));
+    assert_eq!(with("[drift]\ndirection = 'up'"), []);
+    assert!(with("[drift]\ndirection = 'down'").contains(&CheckId::VolumeChange));
+    assert!(with("[drift]\nmin_users = 1e6").is_empty());
+    assert!(!with("[drift]\nignore_volume = 0.8").contains(&CheckId::VolumeDrift));
+}
+
+/// The history of years of many countries costs milliseconds; printed, not asserted.
+#[test]
+fn what_years_cost() {
+    let names: Vec<std::sync::Arc<str>> = (0..240).map(|c| format!("C{c:03}").into()).collect();
+    let mut totals = Totals { weeks: crate::history::Panel::new(2800, 160, names), ..Totals::default() };
+    for name in 0..240 {
+        for step in totals.weeks.steps() {
+            let users = 1000.0 + (mix64((name * 1000) as u64 + step as u64) % 100) as f64;
+            let point =
+                crate::history::Point { rows: 50.0, users, organic: users / 3.0, complete: true, run: 0 };
+            totals.weeks.put(name, step, point);
+        }
+    }
+    let history = learned(&totals);
+    let bytes = crate::history::store::encode(&history).unwrap();
+    let mut next = totals.clone();
+    next.weeks = crate::history::Panel::new(2801, 160, totals.weeks.names().to_vec());
+    for (name, step, point) in totals.weeks.entries() {
+        next.weeks.put(name, step, *point);
+    }
+    for name in 0..240 {
+        next.weeks.put(name, 2960, *totals.weeks.get(name, 2900).unwrap());
+    }
+    let started = std::time::Instant::now();
+    let read = crate::history::store::decode("x", bytes.clone()).unwrap();
+    let decoded = started.elapsed();
+    let against = held(&Config::default(), &read, &next);
+    let judged = started.elapsed() - decoded;
+    assert_eq!(failed(&against), []);
+    assert!(against.results.get(CheckId::VolumeDrift).unwrap().n == 240);
+    println!("240 countries x 160 weeks: {} bytes, read in {decoded:?}, judged in {judged:?}", bytes.len());
+}

@@ -1,0 +1,332 @@
+//! The history as one small parquet file: a row a point.
+//!
+//! One file, written whole, so that weeks, channels and days are always of the
+//! same run. It is read by the reader of this crate, which takes no length in a
+//! file for granted.
+
+use std::sync::Arc;
+
+use super::{History, Panel, Point, Totals};
+use crate::ids::column::{Chunk, Column as Stored};
+use crate::ids::cursor::Cursor;
+use crate::parquet::footer;
+use crate::publish::parquet;
+use crate::storage::{Folder, MemoryObject};
+use crate::table::{Column, ColumnData, Table};
+use crate::{Error, Result};
+
+/// The file's name in the folder that is kept beside a target.
+pub const FILE: &str = "history/published.parquet";
+/// Steps and names that a file may have; more is damage.
+const CELLS_MAX: usize = 1 << 24;
+
+/// What was found.
+pub enum Found {
+    /// Nothing was published yet.
+    Nothing,
+    /// This.
+    History(History),
+    /// A file that cannot be made sense of, and why.
+    Damaged(String),
+}
+
+/// Reads the history.
+///
+/// # Errors
+/// `Io` where the file cannot be read; one that is damaged is no error.
+pub fn read(folder: &dyn Folder, file: &str) -> Result<Found> {
+    let Some(bytes) = folder.read(file)? else { return Ok(Found::Nothing) };
+    Ok(match decode(&folder.place(file), bytes) {
+        Ok(history) => Found::History(history),
+        Err(error) => Found::Damaged(error.to_string()),
+    })
+}
+
+/// Writes the history, whole or not at all.
+///
+/// # Errors
+/// `Io` where it cannot be written.
+pub fn write(folder: &dyn Folder, file: &str, history: &History) -> Result<()> {
+    folder.write(file, &encode(history)?)
+}
+
+/// As a file.
+pub fn encode(history: &History) -> Result<Vec<u8>> {
+    let (mut kinds, mut steps, mut complete) = (vec![], vec![], vec![]);
+    let (mut rows, mut users, mut organic) = (vec![], vec![], vec![]);
+    let (mut names, mut runs, mut dictionary) = (vec![], vec![], Vec::<Arc<str>>::new());
+    for (kind, panel) in (0..).zip([&history.totals.weeks, &history.totals.channels, &history.totals.days]) {
+        let base = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
+        dictionary.extend(panel.names().iter().cloned());
+        for (name, step, point) in panel.entries() {
+            kinds.push(Some(kind));
+            steps.push(Some(step));
+            complete.push(Some(i32::from(point.complete)));
+            names.push(base + u32::try_from(name).unwrap_or(u32::MAX));
+            runs.push(point.run);
+            rows.push(Some(point.rows));
+            users.push(Some(point.users));
+            organic.push(Some(point.organic));
+        }
+    }
+    let column = |name: &str, data| Column { name: name.into(), data };
+    let table = Table {
+        columns: vec![
+            column("kind", ColumnData::Int32(kinds)),
+            column("step", ColumnData::Int32(steps)),
+            column("name", ColumnData::Utf8 { indices: names, dictionary }),
+            column("complete", ColumnData::Int32(complete)),
+            column("rows", ColumnData::Float64(rows)),
+            column("users", ColumnData::Float64(users)),
+            column("organic", ColumnData::Float64(organic)),
+            column("run", ColumnData::Utf8 { indices: runs, dictionary: history.runs.clone() }),
+        ],
+    };
+    let mut bytes = Vec::new();
+    parquet::write(&table, &mut bytes).map_err(|e| Error::io("cannot write the history", e))?;
+    Ok(bytes)
+}
+
+/// From a file.
+///
+/// # Errors
+/// `Format`, `Unsupported` or `Data` where it is damaged, or not of this program.
+pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
+    let file = File::open(name, bytes)?;
+    let (kinds, steps, complete) = (file.ints("kind")?, file.ints("step")?, file.ints("complete")?);
+    let (rows, users, organic) = (file.numbers("rows")?, file.numbers("users")?, file.numbers("organic")?);
+    let ((name_ids, names), (run_ids, runs)) = (file.texts("name")?, file.texts("run")?);
+    let len = kinds.len();
+    let lengths =
+        [steps.len(), complete.len(), rows.len(), users.len(), organic.len(), name_ids.len(), run_ids.len()];
+    if lengths.iter().any(|other| *other != len) {
+        return Err(Error::format("columns of different lengths"));
+    }
+    let mut panels = Vec::with_capacity(3);
+    for kind in 0..3 {
+        let mine = || (0..len).filter(|row| kinds.get(*row) == Some(&kind));
+        let step = |row: usize| steps.get(row).copied();
+        let (first, last) = (mine().filter_map(step).min().unwrap_or(0), mine().filter_map(step).max());
+        let length = last.map_or(0, |last| i64::from(last) - i64::from(first) + 1);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let text = |row: usize| name_ids.get(row).and_then(|id| names.get(*id as usize)).cloned();
+        let mut used: Vec<Arc<str>> = mine().filter_map(text).collect();
+        used.sort_unstable();
+        used.dedup();
+        if used.len().saturating_mul(length) > CELLS_MAX {
+            return Err(Error::format(format!("{} names over {length} steps", used.len())));
+        }
+        let mut panel = Panel::new(first, length, used);
+        for row in mine() {
+            let point = (|| {
+                Some(Point {
+                    rows: *rows.get(row)?,
+                    users: *users.get(row)?,
+                    organic: *organic.get(row)?,
+                    complete: *complete.get(row)? != 0,
+                    run: *run_ids.get(row)?,
+                })
+            })();
+            let (Some(point), Some(step), Some(name)) = (point, step(row), text(row)) else {
+                return Err(Error::format("a row that is not whole"));
+            };
+            if ![point.rows, point.users, point.organic].iter().all(|v| v.is_finite()) {
+                return Err(Error::format("a number that is not finite"));
+            }
+            if let Some(name) = panel.find(&name) {
+                panel.put(name, step, point);
+            }
+        }
+        panels.push(panel);
+    }
+    let mut panels = panels.into_iter();
+    let mut next = || panels.next().unwrap_or_default();
+    Ok(History { totals: Totals { weeks: next(), channels: next(), days: next() }, runs })
+}
+
+struct File {
+    object: MemoryObject,
+    meta: footer::FileMeta,
+}
+
+impl File {
+    fn open(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let object = MemoryObject::new(name, bytes);
+        let meta = footer::read(&object)?;
+        Ok(File { object, meta })
+    }
+
+    /// Walks a column: `read` takes so many of the rows at hand.
+    fn walk(
+        &self,
+        name: &str,
+        raw: bool,
+        mut read: impl FnMut(&mut Cursor<'_>, u32) -> Result<()>,
+    ) -> Result<()> {
+        let place = self.meta.leaves.iter().position(|leaf| leaf.name() == name);
+        let Some((at, leaf)) = place.and_then(|at| Some((at, self.meta.leaves.get(at)?))) else {
+            return Err(Error::format(format!("no column '{name}'")));
+        };
+        for group in &self.meta.row_groups {
+            let Some(chunk) = group.chunks.get(at) else { return Err(Error::format("no such column chunk")) };
+            let column = Stored::Chunk(Chunk::new(&self.object, leaf, chunk, group.rows)?);
+            let mut cursor = Cursor::new(&column, 0, raw, Vec::new(), None)?;
+            let mut left = group.rows;
+            while left > 0 {
+                let most = u32::try_from(left).unwrap_or(u32::MAX).min(BLOCK);
+                let take = cursor.rows_at_hand(most)?;
+                read(&mut cursor, take)?;
+                left -= u64::from(take);
+            }
+        }
+        Ok(())
+    }
+
+    fn bits(&self, name: &str) -> Result<Vec<u64>> {
+        let mut values = Vec::new();
+        let mut block = [None; BLOCK as usize];
+        self.walk(name, true, |cursor, take| {
+            if cursor.shape()? != crate::ids::cursor::Shape::Bits {
+                return Err(Error::format(format!("column '{name}' is not written as numbers")));
+            }
+            let block = block.get_mut(..take as usize).unwrap_or_default();
+            cursor.read_bits(block)?;
+            for value in block {
+                values.push(value.ok_or_else(|| Error::format(format!("a null in column '{name}'")))?);
+            }
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // the low 32 bits are the number
+    fn ints(&self, name: &str) -> Result<Vec<i32>> {
+        Ok(self.bits(name)?.into_iter().map(|bits| bits as u32 as i32).collect())
+    }
+
+    fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        Ok(self.bits(name)?.into_iter().map(f64::from_bits).collect())
+    }
+
+    /// Places in the list of texts, and the list.
+    fn texts(&self, name: &str) -> Result<(Vec<u32>, Vec<Arc<str>>)> {
+        let mut ids = Vec::new();
+        let mut texts: Vec<Arc<str>> = Vec::new();
+        let mut known: std::collections::HashMap<Arc<str>, u32> = std::collections::HashMap::new();
+        let mut block = [0u32; BLOCK as usize];
+        self.walk(name, false, |cursor, take| {
+            let block = block.get_mut(..take as usize).unwrap_or_default();
+            cursor.read_wide(block)?;
+            // Of one row group slots stay what they are; over several they are looked up again.
+            let mut last: Option<(u32, u32)> = None;
+            for slot in block {
+                let id = match last {
+                    Some((before, id)) if before == *slot => id,
+                    _ => {
+                        let raw = cursor.entries.get(*slot);
+                        let text = raw.and_then(|raw| std::str::from_utf8(raw).ok());
+                        let text =
+                            text.ok_or_else(|| Error::format(format!("no text in column '{name}'")))?;
+                        match known.get(text) {
+                            Some(id) => *id,
+                            None => {
+                                let id = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+                                let text: Arc<str> = text.into();
+                                texts.push(text.clone());
+                                known.insert(text, id);
+                                id
+                            }
+                        }
+                    }
+                };
+                last = Some((*slot, id));
+                ids.push(id);
+            }
+            Ok(())
+        })?;
+        Ok((ids, texts))
+    }
+}
+
+/// Rows that are decoded at once.
+const BLOCK: u32 = 1024;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap
+)]
+mod tests {
+    use super::*;
+
+    fn history(countries: usize, weeks: usize) -> History {
+        let names = (0..countries).map(|c| format!("C{c:03}").into()).collect();
+        let mut totals = Totals { weeks: Panel::new(2900, weeks, names), ..Totals::default() };
+        totals.channels = Panel::new(2900, weeks, vec!["Organic".into(), "Ads, \"x\"".into()]);
+        totals.days = Panel::new(20_000, weeks * 7, vec!["".into()]);
+        for (panel, names) in
+            [(&mut totals.weeks, countries), (&mut totals.channels, 2), (&mut totals.days, 1)]
+        {
+            for name in 0..names {
+                for (at, step) in panel.steps().enumerate().filter(|(at, _)| at % 5 != 3) {
+                    let users = (at * 31 + name) as f64 + 0.5;
+                    panel.put(
+                        name,
+                        step,
+                        Point { rows: 3.0, users, organic: 1.0, complete: at % 2 == 0, run: 0 },
+                    );
+                }
+            }
+        }
+        let mut history = History::default();
+        history.learn(&totals, "first", weeks);
+        history
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        for (countries, weeks) in [(1, 1), (3, 40), (40, 160)] {
+            let mut history = history(countries, weeks);
+            let mut later = history.totals.clone();
+            later.weeks = Panel::new(2900 + weeks as i32 - 1, 2, vec!["C000".into()]);
+            later.weeks.put(0, 2900 + weeks as i32, Point { users: 7.0, complete: true, ..Point::default() });
+            history.learn(&later, "second", weeks + 1);
+            let read = decode("x", encode(&history).unwrap()).unwrap();
+            let mut runs = read.runs.clone();
+            runs.sort();
+            assert_eq!(runs, history.runs);
+            for (a, b) in
+                [(&read.totals.weeks, &history.totals.weeks), (&read.totals.days, &history.totals.days)]
+            {
+                let points = |history: &History, panel: &Panel| -> Vec<(Arc<str>, i32, Point, String)> {
+                    let named = |(name, step, point): (usize, i32, &Point)| {
+                        let run = history.run_of(point).to_owned();
+                        (panel.names()[name].clone(), step, Point { run: 0, ..*point }, run)
+                    };
+                    panel.entries().map(named).collect()
+                };
+                assert_eq!(points(&read, a), points(&history, b));
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_told_and_never_a_panic() {
+        let good = encode(&history(3, 20)).unwrap();
+        assert!(decode("x", vec![]).is_err() && decode("x", b"{}".to_vec()).is_err());
+        assert!(decode("x", good[..good.len() / 2].to_vec()).is_err());
+        let mut random = 1u64;
+        for _ in 0..2000 {
+            let mut bytes = good.clone();
+            for _ in 0..3 {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let at = (random >> 33) as usize % bytes.len();
+                bytes[at] ^= (random >> 20) as u8 | 1;
+            }
+            let _ = decode("x", bytes);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Publishing a run that was blocked, after a person has looked.
+
+use super::kept::Kept;
+use super::report::{RunReport, State};
+use crate::checks::settings::Keep;
+use crate::history::History;
+use crate::history::store::Found;
+use crate::publish::{Claim, Target, publish_written};
+use crate::{Error, Result};
+
+/// Publishes the table of `run`, which was blocked at `target`, as it was computed
+/// then; from now on it teaches.
+///
+/// # Errors
+/// `Argument` where there is no such run in quarantine, or one that began later was
+/// published since; `Io` when another run is at the target, or writing fails.
+pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
+    let target = Target::parse(target)?;
+    let Some(kept) = Kept::beside(&target)? else {
+        return Err(
+            Error::argument(format!("target '{target}'")).expected("the target at which the run was blocked")
+        );
+    };
+    // Before anything is claimed, so that nothing is created for a run that is not there.
+    let _ = kept.from_quarantine(run, target.format())?;
+    let _claim = Claim::of(&target)?;
+    let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
+    if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {
+        return Err(Error::argument(format!("run {run} is older than {later}, which was published since"))
+            .expected("a run that began after the last one that was published")
+            .advice("Run again; with --warn-only the table is published whatever the checks say"));
+    }
+    let rows = report.table_rows;
+    report.published = Some(publish_written(&target, rows, &table)?);
+    report.state = State::Promoted;
+    report.places.quarantined = None;
+    report.places.report = Some(kept.report_place(run));
+    let mut history = match kept.history()? {
+        Found::History(history) => history,
+        Found::Nothing | Found::Damaged(_) => History::default(),
+    };
+    if let Some(totals) = &totals {
+        kept.learn(&mut history, totals, run, keep.weeks)?;
+    }
+    kept.write_report(&report, keep.runs)?;
+    kept.release(run)?;
+    Ok(report)
+}

@@ -1,0 +1,269 @@
+//! The pipeline: published or not at all, and what is kept of either.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rollshare::checks::{CheckId, Status, Verdict};
+use rollshare::pipeline::{self, RunOptions, RunReport, State};
+use rollshare::sample;
+use rollshare::scan::Silent;
+use serde_json::Value;
+
+const PART: &str = "part-00000-rollshare.snappy.parquet";
+
+struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = World { dir: tempfile::tempdir().unwrap() };
+        world.export(1);
+        fs::create_dir(world.at("out")).unwrap();
+        world
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Replaces the export; every seed is another company's numbers.
+    fn export(&self, seed: u64) {
+        let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
+        sample::write(&options, &self.at("export.parquet"), &Silent).unwrap();
+    }
+
+    fn run(&self, target: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+        command.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null()).args(["run", "--source"]);
+        command.arg(self.at("export.parquet")).arg("--target").arg(self.at("out/").join(target));
+        command.args(arguments).output().unwrap()
+    }
+
+    fn promote(&self, run: &str, target: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+        command.args(["promote", run, "--target"]).arg(self.at("out/").join(target)).output().unwrap()
+    }
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+fn status(json: &Value, id: &str) -> String {
+    let checks = json["checks"].as_array().unwrap();
+    checks.iter().find(|c| c["check"] == id).unwrap()["status"].as_str().unwrap().to_owned()
+}
+
+fn stamp(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
+    (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_first_run_publishes_and_teaches_the_next() {
+    let world = World::new();
+    for (target, kept) in [("share/", "out/share/_rollshare"), ("x.csv", "out/_rollshare/x.csv")] {
+        let first = json(&world.run(target, &["--json"]));
+        assert_eq!((&first["state"], &first["exit_code"]), (&"published".into(), &0.into()), "{first}");
+        assert_eq!(status(&first, "restatement"), "not_run");
+        assert_eq!(status(&first, "reconciliation"), "pass");
+        assert_eq!(first["checks"].as_array().unwrap().len(), CheckId::ALL.len());
+        let second = json(&world.run(target, &["--json"]));
+        assert_eq!(status(&second, "restatement"), "pass");
+        assert_eq!(status(&second, "channel_new"), "pass");
+        assert_eq!(status(&second, "volume_drift"), "not_run");
+        assert_eq!(names(&world.at(kept)), ["history", "runs"]);
+        let runs = names(&world.at(kept).join("runs"));
+        assert_eq!(runs, [&first, &second].map(|run| format!("{}.json", run["run"].as_str().unwrap())));
+        let report = fs::read(world.at(kept).join("runs").join(&runs[1])).unwrap();
+        let report: RunReport = serde_json::from_slice(&report).unwrap();
+        assert_eq!((report.state, report.verdict), (State::Published, Some(Verdict::Warn)));
+        let shares = &report.charts.shares;
+        assert!(
+            shares
+                .countries
+                .iter()
+                .all(|c| c.share.len() == shares.steps.len() && c.low.len() == c.total.len())
+        );
+        assert!(shares.steps.len() > 20 && shares.countries.len() >= 3);
+        let coverage = &report.charts.coverage;
+        assert_eq!(coverage.rows.len(), coverage.days * coverage.countries.len());
+        assert_eq!(
+            report.charts.mix.users.len(),
+            report.charts.mix.steps.len() * report.charts.mix.channels.len()
+        );
+        assert_eq!(report.charts.weeks.countries.len(), shares.countries.len());
+    }
+    // Files in one folder have a history each.
+    assert_eq!(names(&world.at("out/_rollshare")), ["x.csv"]);
+    assert_eq!(status(&json(&world.run("y.csv", &["--json"])), "restatement"), "not_run");
+}
+
+#[test]
+fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
+    for (target, data, kept) in [
+        ("share/", format!("out/share/{PART}"), "out/share/_rollshare"),
+        ("x.parquet", "out/x.parquet".to_owned(), "out/_rollshare/x.parquet"),
+    ] {
+        let world = World::new();
+        assert!(world.run(target, &[]).status.success());
+        let before = stamp(&world.at(&data));
+        let history = fs::read(world.at(kept).join("history/published.parquet")).unwrap();
+
+        world.export(2);
+        let blocked = world.run(target, &[]);
+        let told = String::from_utf8(blocked.stderr).unwrap();
+        assert_eq!(blocked.status.code(), Some(4), "{told}");
+        let line = told.lines().find(|line| line.starts_with("blocked")).unwrap();
+        assert!(line.contains("restatement: "), "{line}");
+        assert_eq!(stamp(&world.at(&data)), before);
+        assert_eq!(fs::read(world.at(kept).join("history/published.parquet")).unwrap(), history);
+        let quiet = world.run(target, &["--quiet"]);
+        assert_eq!(String::from_utf8(quiet.stderr).unwrap().lines().count(), 1);
+
+        let runs = names(&world.at(kept).join("quarantine"));
+        assert_eq!(runs.len(), 2);
+        let place = world.at(kept).join("quarantine").join(&runs[0]);
+        assert_eq!(names(&place), ["report.json", "sums.parquet", "table.parquet"]);
+        let table = fs::read(place.join("table.parquet")).unwrap();
+        assert_ne!(table, before.0);
+        let report: RunReport =
+            serde_json::from_slice(&fs::read(place.join("report.json")).unwrap()).unwrap();
+        assert_eq!((report.state, report.exit_code()), (State::Blocked, 4));
+        assert!(!report.restated.is_empty() && report.why.contains("restatement"));
+
+        let unknown = world.promote("20200101T000000.000Z-00000000", target);
+        assert_eq!(unknown.status.code(), Some(2));
+        assert!(String::from_utf8(unknown.stderr).unwrap().contains(&runs[1]));
+        assert_eq!(world.promote("../../etc", target).status.code(), Some(2));
+
+        let promoted = world.promote(&runs[0], target);
+        assert!(promoted.status.success(), "{promoted:?}");
+        assert_eq!(fs::read(world.at(&data)).unwrap(), table);
+        assert_eq!(names(&world.at(kept).join("quarantine")), [runs[1].clone()]);
+        assert_eq!(world.promote(&runs[0], target).status.code(), Some(2));
+        // What was promoted teaches: the same rows are no restatement any more.
+        let next = json(&world.run(target, &["--json"]));
+        assert_eq!(status(&next, "restatement"), "pass", "{next}");
+        // And the other one is older than what was published since.
+        let older = world.promote(&runs[1], target);
+        assert_eq!(older.status.code(), Some(2));
+        assert!(String::from_utf8(older.stderr).unwrap().contains("published since"));
+    }
+}
+
+#[test]
+fn rows_that_block_go_to_quarantine_with_their_table() {
+    let world = World::new();
+    let blocked = world.run("x.parquet", &["--organic", "Nobody", "--json"]);
+    let told = json(&blocked);
+    assert_eq!((blocked.status.code(), &told["state"]), (Some(4), &"blocked".into()));
+    assert!(!world.at("out/x.parquet").exists());
+    let place = PathBuf::from(told["places"]["quarantined"].as_str().unwrap());
+    assert!(place.join("table.parquet").exists() && place.join("report.json").exists());
+
+    // Without a target nothing is kept, and nothing blocked is shown.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+    let shown = command
+        .args(["run", "--organic", "Nobody", "--source"])
+        .arg(world.at("export.parquet"))
+        .output()
+        .unwrap();
+    assert_eq!((shown.status.code(), shown.stdout.len()), (Some(4), 0));
+
+    // A check that cannot run is no pass either.
+    let incomplete = world.run("x.parquet", &["--column", "start_date=nowhere"]);
+    assert!(matches!(incomplete.status.code(), Some(4 | 5)), "{incomplete:?}");
+    assert!(!world.at("out/x.parquet").exists());
+}
+
+#[test]
+fn checks_may_be_told_to_warn_or_be_left_out() {
+    let world = World::new();
+    let warned = json(&world.run("x.parquet", &["--organic", "Nobody", "--warn-only", "--json"]));
+    assert_eq!((&warned["state"], &warned["verdict"]), (&"published".into(), &"fail".into()));
+    assert_eq!(status(&warned, "organic_present"), "fail");
+    let unchecked = json(&world.run("y.parquet", &["--organic", "Nobody", "--no-checks", "--json"]));
+    assert_eq!((&unchecked["state"], &unchecked["verdict"]), (&"published".into(), &Value::Null));
+    assert!(!world.at("out/_rollshare/y.parquet/history").exists());
+    assert_eq!(world.run("x.parquet", &["--no-checks", "--warn-only"]).status.code(), Some(2));
+    assert_eq!(world.run("x.parquet", &["--allow-restatement", "2021_60"]).status.code(), Some(2));
+
+    let checks = world.at("checks.toml");
+    fs::write(&checks, "[checks.organic_present]\nseverity = 'warn'\n[keep]\nquarantine = 1\nruns = 2")
+        .unwrap();
+    let file = ["--checks", checks.to_str().unwrap(), "--organic", "Nobody"];
+    for _ in 0..3 {
+        assert!(world.run("z.parquet", &file).status.success());
+    }
+    assert_eq!(names(&world.at("out/_rollshare/z.parquet/runs")).len(), 2);
+    world.export(3);
+    for _ in 0..3 {
+        assert_eq!(world.run("z.parquet", &file).status.code(), Some(4));
+    }
+    assert_eq!(names(&world.at("out/_rollshare/z.parquet/quarantine")).len(), 1);
+    let allowed = world.run("z.parquet", &[&file[..], &["--allow-restatement", "2020_01..2030_01"]].concat());
+    let told = String::from_utf8(allowed.stderr).unwrap();
+    assert!(!told.contains("restatement: "), "{told}");
+}
+
+#[test]
+fn a_damaged_history_is_told_and_begins_anew() {
+    let world = World::new();
+    assert!(world.run("x.parquet", &[]).status.success());
+    let place = world.at("out/_rollshare/x.parquet/history/published.parquet");
+    let good = fs::read(&place).unwrap();
+    for bytes in [b"not parquet".to_vec(), good[..good.len() - 40].to_vec(), vec![]] {
+        fs::write(&place, bytes).unwrap();
+        let told = json(&world.run("x.parquet", &["--json"]));
+        assert_eq!(
+            (status(&told, "history"), status(&told, "restatement")),
+            ("warn".into(), "not_run".into())
+        );
+        assert_eq!(told["state"], "published");
+        let next = json(&world.run("x.parquet", &["--json"]));
+        assert_eq!((status(&next, "history"), status(&next, "restatement")), ("pass".into(), "pass".into()));
+    }
+}
+
+/// Days come one by one, of a company whose numbers jump as those of the sample do.
+#[test]
+fn daily_runs_of_a_growing_sample_publish() {
+    let dir = tempfile::tempdir().unwrap();
+    for seed in [1, 2] {
+        let all = dir.path().join(format!("all{seed}"));
+        let options = sample::Options { rows: 60_000, layout: sample::Layout::Daily, seed };
+        sample::write(&options, &all, &Silent).unwrap();
+        let source = dir.path().join(format!("in{seed}"));
+        fs::create_dir(&source).unwrap();
+        let days = names(&all);
+        let deliver = |day: &String| fs::rename(all.join(day), source.join(day)).unwrap();
+        let begin = days.len() - 60;
+        days[..begin].iter().for_each(deliver);
+        let run = RunOptions {
+            sources: vec![source.to_str().unwrap().to_owned()],
+            target: Some(format!("{}/out{seed}/", dir.path().display())),
+            ..RunOptions::default()
+        };
+        let mut judged = 0;
+        for day in &days[begin..] {
+            let report = pipeline::run(&run, &Silent).unwrap().report;
+            assert_eq!(report.state, State::Published, "seed {seed}, before {day}: {}", report.why);
+            judged += (report.outcomes.iter())
+                .filter(|o| o.check == CheckId::VolumeDrift && o.status != Status::NotRun)
+                .count();
+            deliver(day);
+        }
+        assert!(judged > 3, "weeks were judged on {judged} days only");
+    }
+}
