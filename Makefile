@@ -31,7 +31,7 @@ $(SAMPLE): | build
 # deploy, submit, destroy, and the tests of the cloud part.
 -include terraform/terraform.mk
 
-test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run every test
+test: test-rust $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
 
 test-rust:
 	$(CARGO) test

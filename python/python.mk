@@ -6,7 +6,7 @@ ZIG_COMPATIBILITY ?= manylinux_2_28
 # More for maturin, e.g. '--features s3'; what every wheel has is in pyproject.toml.
 WHEEL_ARGS ?=
 
-.PHONY: wheel wheel-aarch64 test-python lint-python
+.PHONY: wheel wheel-aarch64 test-python test-gx lint-python
 
 $(PYTHON_VENV)/.python-package: pyproject.toml
 	$(PYTHON) -m venv $(PYTHON_VENV)
@@ -28,7 +28,11 @@ wheel-aarch64: $(PYTHON_VENV)/.python-package
 test-python: $(PYTHON_VENV)/.python-package
 	scripts/test_python.sh $(PYTHON_VENV)
 
+# Great Expectations in an environment of its own: it brings some fifty packages.
+test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
+	scripts/test_gx.sh $(PYTHON_VENV)
+
 lint-python: $(PYTHON_VENV)/.python-package
-	$(PYTHON_VENV)/bin/ruff check python tests/python benches/python docs dags tests/terraform tests/airflow
-	$(PYTHON_VENV)/bin/ruff format --check python tests/python benches/python docs dags tests/terraform tests/airflow
+	$(PYTHON_VENV)/bin/ruff check python tests/python tests/great_expectations benches/python docs dags tests/terraform tests/airflow
+	$(PYTHON_VENV)/bin/ruff format --check python tests/python tests/great_expectations benches/python docs dags tests/terraform tests/airflow
 	$(PYTHON_VENV)/bin/mypy

@@ -17,6 +17,7 @@
 //! | [`state`] | what unchanged files sum to, kept from run to run |
 //! | [`history`] | what was published before, kept beside the target |
 //! | [`pipeline`] | checked, computed, checked, published or not at all; the report of a run |
+//! | [`report`] | what a run has found, as a page for people and JSON for machines |
 //! | [`publish`] | the table as parquet, CSV, JSON; atomic replacement of the target |
 //! | [`compare`] | what an old job published, explained row by row |
 //! | [`cli`] | the program |
@@ -42,6 +43,7 @@ pub mod pipeline;
 pub mod publish;
 #[cfg(feature = "python")]
 mod python;
+pub mod report;
 pub mod sample;
 pub mod scan;
 pub mod state;

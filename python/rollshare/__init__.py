@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ._errors import (
     ArgumentError,
+    BlockedError,
     DataError,
     FormatError,
     FrameError,
@@ -35,10 +36,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal, Union
 
+    from . import quality
+    from ._results import CheckResults, RunResult
+
     Source = Union[str, os.PathLike[str]]
 
 __all__ = [
     "ArgumentError",
+    "BlockedError",
+    "CheckResults",
     "DataError",
     "FormatError",
     "FrameError",
@@ -47,18 +53,34 @@ __all__ = [
     "NotFoundError",
     "Partial",
     "RollshareError",
+    "RunResult",
     "Shares",
     "StorageError",
     "TooLargeError",
     "UnsupportedError",
     "__version__",
+    "check",
     "merge",
     "partial",
     "partial_parquet",
+    "quality",
     "read_parquet",
     "rolling_share",
+    "run",
     "sample",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What brings other modules along is loaded when it is asked for.
+    from importlib import import_module
+
+    if name == "quality":
+        return import_module("rollshare.quality")
+    if name in ("CheckResults", "RunResult"):
+        return getattr(import_module("rollshare._results"), name)
+    raise AttributeError(f"module 'rollshare' has no attribute '{name}'")
+
 
 if _DEBUG:
     import warnings
@@ -277,6 +299,113 @@ def merge(parts: Iterable[Partial]) -> Partial:
 
     """
     return _merge(list(parts))
+
+
+def run(
+    source: Source | Iterable[Source],
+    target: Source | None = None,
+    *,
+    checks: Source | None = None,
+    warn_only: bool = False,
+    no_checks: bool = False,
+    allow_restatement: str | Iterable[str] = (),
+    job: Job | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> RunResult:
+    """Check, compute, check again and publish, as ``rollshare run`` does: all of it, or nothing.
+
+    Parameters
+    ----------
+    source
+        As of :func:`read_parquet`.
+    target
+        Where to publish: ``X.parquet``, ``X.csv``, ``X.json``, or a folder with a slash at its end. ``None``
+        computes and checks, and keeps nothing.
+    checks
+        File of bounds and severities; default those of docs/quality.md.
+    warn_only
+        Whether to publish whatever the checks say.
+    no_checks
+        Whether to leave the checks out.
+    allow_restatement
+        ISO weeks that were published and may change: ``"2021_05..2021_08"`` or ``"2021_05"``, or several.
+    job, threads, **options
+        As of :func:`read_parquet`.
+
+    Returns
+    -------
+    RunResult
+        State, outcomes, account, where the report lies.
+
+    Raises
+    ------
+    BlockedError
+        A check that blocks has failed or could not run; the target is as it was. ``error.results`` has the
+        outcomes.
+    RollshareError
+        As of :func:`read_parquet`, and ``StorageError`` where publishing failed.
+
+    Examples
+    --------
+    >>> result = rollshare.run(sample, folder / "share.parquet")
+    >>> result.state
+    'published'
+
+    """
+    from os import fspath
+
+    from ._pipeline import run as pipeline
+
+    if warn_only and no_checks:
+        raise ArgumentError("both warn_only= and no_checks=; expected one of the two")
+    allowed = [allow_restatement] if isinstance(allow_restatement, str) else list(allow_restatement)
+    weeks = [(first, last or first) for first, _, last in (text.partition("..") for text in allowed)]
+    mode: Literal["off", "warn_only", "block"] = "off" if no_checks else "warn_only" if warn_only else "block"
+    place = None if target is None else fspath(target)
+    return pipeline(_sources(source), _job(job, options), place, mode, checks, weeks, threads)
+
+
+def check(
+    data: Any,
+    *,
+    checks: Source | None = None,
+    job: Job | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> CheckResults:
+    """Check rows and the table that they give, as ``rollshare check`` does, and publish nothing.
+
+    Parameters
+    ----------
+    data
+        Files as of :func:`read_parquet`, or a data frame as of :func:`rolling_share`. A frame's columns go
+        to a temporary parquet file first, by polars for its own frames and by pyarrow for all others.
+    checks
+        File of bounds and severities; default those of docs/quality.md.
+    job, threads, **options
+        As of :func:`read_parquet`.
+
+    Returns
+    -------
+    CheckResults
+        A frame with a row a check. Nothing is raised for what the checks find:
+        ``results.raise_for_status()`` does.
+
+    Examples
+    --------
+    >>> results = rollshare.check(sample)
+    >>> results["duplicate_rows"]["status"], results["duplicate_rows"]["n"]
+    ('pass', 9000)
+
+    """
+    from os import PathLike
+
+    from . import _pipeline
+
+    if isinstance(data, (str, PathLike, list, tuple)):
+        return _pipeline.check_files(_sources(data), _job(job, options), checks, threads)
+    return _pipeline.check_frame(data, _job(job, options), checks, threads)
 
 
 def sample(

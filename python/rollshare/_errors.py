@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._results import CheckResults
+
 
 class RollshareError(Exception):
     """Base of everything that Rollshare raises.
@@ -53,6 +57,25 @@ class DataError(RollshareError, ValueError):
 
 class TooLargeError(RollshareError, OverflowError):
     """A sum, a table or a file is larger than what can be handled exactly."""
+
+
+class BlockedError(RollshareError):
+    """A check that blocks has failed or could not run, so nothing was published."""
+
+    #: What was found: :class:`rollshare.RunResult` or :class:`rollshare.CheckResults`.
+    results: CheckResults
+
+    def __init__(self, message: str, results: CheckResults) -> None:
+        super().__init__(message)
+        self.results = results
+
+    @property
+    def exit_code(self) -> int:
+        """4 where a check has failed, 5 where one could not run, as the program exits."""
+        return 4 if self.results.verdict == "fail" else 5
+
+    def __reduce__(self) -> tuple[type[BlockedError], tuple[str, CheckResults]]:
+        return (BlockedError, (str(self), self.results))
 
 
 class StorageError(RollshareError, OSError):

@@ -1,6 +1,7 @@
 """The native half of ``rollshare``; import that instead."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal, final
 
 from ._shares import Shares as _Shares
@@ -9,14 +10,17 @@ __all__ = [
     "DEBUG",
     "Job",
     "Partial",
+    "Report",
     "Shares",
     "__version__",
+    "declared_checks",
     "merge",
     "partial_columns",
     "partial_frame",
     "partial_groups",
     "plan_splits",
     "read_parquet",
+    "run",
     "sample",
     "scan_split",
 ]
@@ -154,3 +158,38 @@ def partial_groups(capsules: object, job: Job, format: str) -> Partial:
 
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""
+
+@final
+class Report:
+    """What a run, or its checks alone, have found."""
+
+    @staticmethod
+    def from_json(text: str) -> Report:
+        """Read what :meth:`json` has written."""
+    def json(self) -> str:
+        """Return the report as JSON, as the program keeps it."""
+    def html(self) -> str:
+        """Return the report as one HTML page."""
+    def sentence(self) -> str:
+        """Return the verdict in one sentence."""
+    def sentences(self) -> list[str]:
+        """Return what each check asks and has found, in one sentence each."""
+    def exit_code(self) -> int:
+        """Return 0; 4 where a check that blocks has failed, 5 where one could not run."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the outcomes of the checks as an Arrow stream, a row a check."""
+
+def run(
+    sources: Sequence[str],
+    job: Job,
+    target: str | None = None,
+    checks: Literal["block", "warn_only", "off"] = "block",
+    config_file: str | PathLike[str] | None = None,
+    allow_restatement: Sequence[tuple[str, str]] | None = None,
+    threads: int | None = None,
+    called: str | None = None,
+) -> Report:
+    """Check, compute, check, publish."""
+
+def declared_checks(config_file: str | PathLike[str] | None = None) -> str:
+    """Return the checks as they are to run, as JSON."""

@@ -15,6 +15,11 @@ pub fn is_assigned(code: &[u8]) -> bool {
     code.len() == 2 && CODES.as_bytes().chunks(3).any(|entry| entry.get(..2) == Some(code))
 }
 
+/// The assigned codes, sorted.
+pub fn assigned() -> impl Iterator<Item = &'static str> {
+    CODES.split_whitespace()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::version::cpu_features;
 use crate::Error;
 use crate::checks::Status;
 use crate::pipeline::{RunReport, State};
+pub use crate::report::words::{count, number};
 use crate::scan::Profile;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, Table};
@@ -305,24 +306,6 @@ pub fn error_text(error: &Error) -> String {
     text
 }
 
-/// With commas between thousands.
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A number and its noun.
-pub fn count(value: u64, noun: &str) -> String {
-    format!("{} {noun}{}", number(value), if value == 1 { "" } else { "s" })
-}
-
 /// Bytes, in units of 1,000.
 #[allow(clippy::cast_precision_loss)] // one decimal is shown
 pub fn bytes(value: u64) -> String {
@@ -348,12 +331,10 @@ mod tests {
 
     #[test]
     fn units() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [999, 1_500, 2_000_000, 3_100_000_000].map(bytes),
             ["999 B", "1.5 kB", "2.0 MB", "3.1 GB"]
         );
-        assert_eq!((count(1, "row"), count(2_000, "row")), ("1 row".into(), "2,000 rows".into()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! - [`job`], [`partial`], [`shares`]: the classes.
 //! - [`splits`]: what Spark needs: splits of files, sums of groups.
+//! - [`pipeline`]: runs and checks.
 //! - [`columns`]: frames of numpy arrays, category codes and objects.
 //! - [`capsule`]: Arrow capsules in and out.
 //! - [`work`]: without the GIL, on so many threads, until Ctrl-C.
@@ -13,6 +14,7 @@ mod columns;
 mod errors;
 mod job;
 mod partial;
+mod pipeline;
 mod shares;
 mod splits;
 mod work;
@@ -28,6 +30,8 @@ mod _rollshare {
     use super::job::PyJob;
     #[pymodule_export]
     use super::partial::{PyPartial, merge, partial_columns, partial_frame, read_parquet};
+    #[pymodule_export]
+    use super::pipeline::{PyReport, declared_checks, run};
     #[pymodule_export]
     use super::shares::PyShares;
     #[pymodule_export]

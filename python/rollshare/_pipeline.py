@@ -1,0 +1,98 @@
+"""Runs and checks."""
+
+from __future__ import annotations
+
+from . import _rollshare
+from ._errors import FrameError
+from ._results import CheckResults, RunResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+#: What checks on the rows look at beside the columns of the job.
+OPTIONAL = ("token", "has_subtrackers")
+
+
+def run(
+    sources: list[str],
+    job: _rollshare.Job,
+    target: str | None,
+    checks: Literal["block", "warn_only", "off"],
+    config: str | os.PathLike[str] | None,
+    allow_restatement: Sequence[tuple[str, str]],
+    threads: int | None,
+) -> RunResult:
+    """Run the pipeline, and raise where it was blocked."""
+    native = _rollshare.run(sources, job, target, checks, config, list(allow_restatement), threads)
+    result = RunResult(native)
+    if result.state == "blocked":
+        result.raise_for_status()
+    return result
+
+
+def check_files(
+    sources: list[str], job: _rollshare.Job, config: str | os.PathLike[str] | None, threads: int | None
+) -> CheckResults:
+    """Check files and the table that they give."""
+    return CheckResults(_rollshare.run(sources, job, None, "warn_only", config, [], threads))
+
+
+def check_frame(
+    frame: Any, job: _rollshare.Job, config: str | os.PathLike[str] | None, threads: int | None
+) -> CheckResults:
+    """Check the rows of a frame, by way of a temporary parquet file with the columns that are looked at."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    wanted = {name.lower() for name in (*job.columns.values(), *OPTIONAL)}
+    with TemporaryDirectory(prefix="rollshare-") as folder:
+        path = str(Path(folder) / "frame.parquet")
+        _write(frame, wanted, path)
+        native = _rollshare.run([path], job, None, "warn_only", config, [], threads, called="frame")
+    return CheckResults(native)
+
+
+def _write(frame: Any, wanted: set[str], path: str) -> None:
+    """Write the columns in ``wanted`` (lower-case names) with whatever the frame's owner has at hand."""
+    kind = type(frame)
+    package = kind.__module__.partition(".")[0]
+    if package == "polars":
+        names = frame.collect_schema().names() if hasattr(frame, "collect") else frame.columns
+        frame = frame.select([name for name in names if name.lower() in wanted])
+        if hasattr(frame, "sink_parquet"):
+            frame.sink_parquet(path)
+        else:
+            frame.write_parquet(path)
+        return
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise FrameError(
+            f"checks of an object of type {kind.__module__}.{kind.__qualname__} go by way of pyarrow, which "
+            "is not installed. Install pyarrow, or check the parquet file that the frame comes from"
+        ) from None
+    if package == "pandas" and kind.__name__ == "DataFrame":
+        names = [name for name in frame.columns if isinstance(name, str) and name.lower() in wanted]
+        pq.write_table(pa.Table.from_pandas(frame[names], preserve_index=False), path)
+        return
+    if package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
+        frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
+    if hasattr(frame, "__arrow_c_stream__"):
+        reader = pa.RecordBatchReader.from_stream(frame)
+    elif isinstance(frame, (pa.Table, pa.RecordBatch)) or hasattr(frame, "__arrow_c_array__"):
+        table = pa.table(frame)
+        reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
+    else:
+        raise FrameError(
+            f"an object of type {kind.__module__}.{kind.__qualname__}; expected a path, or a data frame: "
+            "pandas, polars, pyarrow, DuckDB, or anything with __arrow_c_stream__"
+        )
+    names = [name for name in reader.schema.names if name.lower() in wanted]
+    schema = pa.schema([reader.schema.field(name) for name in names])
+    with pq.ParquetWriter(path, schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch.select(names))

@@ -1,0 +1,256 @@
+"""What checks and runs have found, as Python sees it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache
+
+from . import _rollshare
+from ._errors import BlockedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from typing import Any, Literal
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    Verdict = Literal["pass", "warn", "incomplete", "fail"]
+
+
+class CheckResults:
+    """The outcome of every check: a frame with a row a check.
+
+    Any consumer of Arrow takes it as it is. Columns: ``check``, ``stage`` (``raw``, ``staging``, ...),
+    ``status``
+    (``pass``, ``warn``, ``fail``, ``not_run``), ``severity`` (``warn``, ``block``, ``off``), ``observed``
+    (what was
+    counted, in ``unit``, out of ``n``), the bounds ``warn_count``, ``warn_fraction``, ``block_count``,
+    ``block_fraction`` with ``bounds_from``, ``title``, ``note``, ``offenders`` (the first ones, as strings),
+    ``could_not_run``.
+
+    Examples
+    --------
+    >>> results = rollshare.check(sample)
+    >>> results.verdict
+    'warn'
+    >>> [o["check"] for o in results if o["status"] == "warn"]
+    ['token_name', 'country_total', 'day_gaps', 'country_day_gaps', 'freshness']
+
+    """
+
+    def __init__(self, native: _rollshare.Report) -> None:
+        self._native = native
+
+    @cached_property
+    def _report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self._native.json())
+        return report
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the checks say together; ``None`` where they were off.
+
+        ``"warn"``: worth a look. ``"incomplete"``: a check that blocks could not run. ``"fail"``: one has
+        failed.
+        """
+        verdict: Verdict | None = self._report["verdict"]
+        return verdict
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing blocks, and every check that blocks could run."""
+        return self._native.exit_code() == 0
+
+    @property
+    def outcomes(self) -> list[dict[str, Any]]:
+        """The outcomes in the order of the catalogue, as in the JSON report."""
+        outcomes: list[dict[str, Any]] = self._report["outcomes"]
+        return outcomes
+
+    def __len__(self) -> int:
+        """Checks."""
+        return len(self.outcomes)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the outcomes."""
+        return iter(self.outcomes)
+
+    def __getitem__(self, check: str) -> dict[str, Any]:
+        """Return the outcome of the check of that name."""
+        for outcome in self.outcomes:
+            if outcome["check"] == check:
+                return outcome
+        raise KeyError(check)
+
+    def raise_for_status(self) -> None:
+        """Raise unless nothing blocks.
+
+        Raises
+        ------
+        BlockedError
+            A check that blocks has failed, or could not run.
+
+        """
+        if not self.ok:
+            raise BlockedError(self._report["why"] or self._native.sentence(), self)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the outcomes as an Arrow stream."""
+        return self._native.__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> pa.Table:
+        """Convert to a ``pyarrow.Table``; needs pyarrow 15 or later."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_stream(self).read_all()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Convert to a ``polars.DataFrame``; needs polars alone."""
+        import polars as pl
+
+        return pl.DataFrame(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Convert to a ``pandas.DataFrame``; needs pandas alone."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(outcome) for outcome in self.outcomes], columns=COLUMNS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole report, as ``docs/report.md`` describes its JSON."""
+        report: dict[str, Any] = json.loads(self._native.json())
+        return report
+
+    def to_great_expectations_result(self) -> dict[str, Any]:
+        """Export in the form of a validation result of GX Core 1.x; see :mod:`rollshare.quality`."""
+        from .quality import validation_result
+
+        return validation_result(self)
+
+    def to_html(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        return self._native.html()
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__}: {self._native.sentence()}"]
+        for outcome, sentence in zip(self.outcomes, self._native.sentences()):
+            if outcome["status"] in ("warn", "fail") or outcome["could_not_run"]:
+                lines.append(f"  {outcome['status']:<8} {outcome['check']:<18} {sentence}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(o['status'].replace('_', ' '))}</td><td>{escape(o['check'])}</td>"
+            f"<td style='text-align:left'>{escape(sentence)}</td></tr>"
+            for o, sentence in zip(self.outcomes, self._native.sentences())
+            if o["status"] in ("warn", "fail") or o["could_not_run"]
+        )
+        head = "<thead><tr><th>status</th><th>check</th><th>what</th></tr></thead>"
+        table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+        return f"<div><p><b>{escape(self._native.sentence())}</b></p>{table}</div>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (type(self), self._native.json()))
+
+
+class RunResult(CheckResults):
+    """What a run has done, with the outcomes of its checks.
+
+    Examples
+    --------
+    >>> result = rollshare.run(sample, folder / "share.parquet")
+    >>> result.state, result.account["rows"]
+    ('published', 9000)
+
+    """
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        name: str = self._report["run"]
+        return name
+
+    @property
+    def state(self) -> Literal["published", "blocked", "computed", "promoted"]:
+        """What became of the table."""
+        state: Literal["published", "blocked", "computed", "promoted"] = self._report["state"]
+        return state
+
+    @property
+    def account(self) -> dict[str, int] | None:
+        """Rows of the input by what became of them; ``None`` where they could not be summed."""
+        account: dict[str, int] | None = self._report["account"]
+        return account
+
+    @property
+    def places(self) -> dict[str, str | None]:
+        """Where things lie: ``report``, ``history``, ``quarantined``, ``kept``."""
+        places: dict[str, str | None] = self._report["places"]
+        return places
+
+    def write_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the page of the run."""
+        from pathlib import Path
+
+        Path(path).write_text(self.to_html(), encoding="utf-8")
+
+
+COLUMNS = [
+    "check",
+    "stage",
+    "status",
+    "severity",
+    "observed",
+    "unit",
+    "n",
+    "warn_count",
+    "warn_fraction",
+    "block_count",
+    "block_fraction",
+    "bounds_from",
+    "title",
+    "note",
+    "offenders",
+    "could_not_run",
+]
+
+
+def _row(outcome: dict[str, Any]) -> dict[str, Any]:
+    bounds = outcome["bounds"]
+
+    def limit(which: str, part: str) -> float | None:
+        value: float | None = (bounds.get(which) or {}).get(part)
+        return value
+
+    return {
+        **{name: outcome[name] for name in COLUMNS if name in outcome},
+        "stage": _stages().get(outcome["check"]),
+        "warn_count": limit("warn", "count"),
+        "warn_fraction": limit("warn", "fraction"),
+        "block_count": limit("block", "count"),
+        "block_fraction": limit("block", "fraction"),
+        "bounds_from": bounds["origin"],
+        "offenders": [offender(o) for o in outcome["offenders"]],
+    }
+
+
+def offender(of: dict[str, Any]) -> str:
+    """An offender in words, as the program prints it."""
+    file = f"{of['file']} " if of.get("file") else ""
+    row = f"row {of['row']}: " if of.get("row") is not None else ""
+    return f"{file}{row}{of['value']}"
+
+
+@lru_cache(maxsize=1)
+def _stages() -> dict[str, str]:
+    return {check["check"]: check["stage"] for check in json.loads(_rollshare.declared_checks())["checks"]}
+
+
+def _restore(kind: type[CheckResults], text: str) -> CheckResults:
+    return kind(_rollshare.Report.from_json(text))

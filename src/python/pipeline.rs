@@ -1,0 +1,213 @@
+//! The pipeline and its checks: `Report`, what `rollshare.run` and `rollshare.check` tell.
+
+use std::path::PathBuf;
+
+use arrow2::array::{
+    Array, BooleanArray, MutableListArray, MutableUtf8Array, PrimitiveArray, StructArray, TryExtend,
+    Utf8Array,
+};
+use arrow2::datatypes::{DataType, Field};
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use super::errors::raise;
+use super::job::PyJob;
+use super::{capsule, work};
+use crate::checks::model::Limit;
+use crate::checks::{CheckId, Config, Outcome, countries};
+use crate::pipeline::{self, Checks, RunOptions, RunReport};
+use crate::{Error, Result, calendar, report};
+
+/// What a run, or its checks alone, have found.
+#[pyclass(name = "Report", module = "rollshare._rollshare", frozen)]
+pub struct PyReport(RunReport);
+
+fn config(path: Option<PathBuf>) -> Result<Config> {
+    path.as_deref().map(Config::read).transpose().map(Option::unwrap_or_default)
+}
+
+fn week(label: &str) -> Result<i32> {
+    calendar::parse_label(label.as_bytes())
+        .ok_or_else(|| Error::argument(format!("week '{label}'")).expected("yyyy_ww, such as 2021_05"))
+}
+
+/// Check, compute, check, publish.
+#[pyfunction]
+#[pyo3(signature = (sources, job, target = None, checks = "block", config_file = None,
+                    allow_restatement = None, threads = None, called = None))]
+#[allow(clippy::too_many_arguments)]
+pub fn run(
+    py: Python<'_>,
+    sources: Vec<String>,
+    job: &PyJob,
+    target: Option<String>,
+    checks: &str,
+    config_file: Option<PathBuf>,
+    allow_restatement: Option<Vec<(String, String)>>,
+    threads: Option<usize>,
+    called: Option<&str>,
+) -> PyResult<PyReport> {
+    let options = || {
+        let allowed = allow_restatement.iter().flatten().map(|(first, last)| Ok((week(first)?, week(last)?)));
+        Ok(RunOptions {
+            job: job.0.clone(),
+            target,
+            checks: match checks {
+                "warn_only" => Checks::WarnOnly,
+                "off" => Checks::Off,
+                _ => Checks::Block,
+            },
+            config: config(config_file)?,
+            allow_restatement: allowed.collect::<Result<_>>()?,
+            threads: None,
+            sources,
+        })
+    };
+    let options = options().map_err(|e| raise(py, e))?;
+    let mut report = work::large(py, threads, |threads, progress| {
+        crate::scan::pool(threads.unwrap_or(0))?.install(|| {
+            pipeline::run(&RunOptions { threads, ..options.clone() }, progress).map(|run| run.report)
+        })
+    })?;
+    // A frame has been written to a file; people know it by another name.
+    if let Some(called) = called {
+        let files = std::mem::replace(&mut report.sources, vec![called.to_owned()]);
+        for offender in report.outcomes.iter_mut().flat_map(|o| &mut o.offenders) {
+            if offender.file.as_deref().is_some_and(|file| files.iter().any(|f| f == file)) {
+                offender.file = Some(called.into());
+            }
+        }
+    }
+    Ok(PyReport(report))
+}
+
+#[pymethods]
+impl PyReport {
+    /// The report that `json` has written.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
+        serde_json::from_str(text)
+            .map(PyReport)
+            .map_err(|e| raise(py, Error::format(format!("a report that cannot be read: {e}"))))
+    }
+
+    /// The report as JSON, as the program keeps it.
+    fn json(&self, py: Python<'_>) -> PyResult<String> {
+        serde_json::to_string(&self.0).map_err(|e| raise(py, Error::internal(e.to_string())))
+    }
+
+    /// The report as one HTML page.
+    fn html(&self, py: Python<'_>) -> PyResult<String> {
+        work::small(py, || report::page(&self.0))
+    }
+
+    /// The verdict in one sentence.
+    fn sentence(&self) -> String {
+        report::sentence(&self.0)
+    }
+
+    /// What each check asks and has found, in one sentence each.
+    fn sentences(&self) -> Vec<String> {
+        self.0.outcomes.iter().map(report::why).collect()
+    }
+
+    /// 0; 4 where a check that blocks has failed, 5 where one could not run.
+    fn exit_code(&self) -> u8 {
+        self.0.verdict.map_or(0, crate::checks::Verdict::exit_code)
+    }
+
+    /// The outcomes of the checks as an Arrow stream, a row a check.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // The interface lets a producer pass over a schema that it cannot serve.
+        let _ = requested_schema;
+        let batch = batch(&self.0.outcomes).map_err(|e| raise(py, e))?;
+        let field = Field::new("", batch.data_type().clone(), false);
+        capsule::export_stream(py, vec![batch], field)
+    }
+}
+
+/// A serde name, such as `not_run`.
+fn named<T: serde::Serialize>(value: T) -> Option<String> {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned))
+}
+
+/// Outcomes as columns; the order is that of `rollshare.CheckResults.columns`.
+fn batch(outcomes: &[Outcome]) -> Result<Box<dyn Array>> {
+    let text = |of: &dyn Fn(&Outcome) -> Option<String>| {
+        Utf8Array::<i32>::from_iter(outcomes.iter().map(of)).boxed()
+    };
+    let float = |of: &dyn Fn(&Outcome) -> Option<f64>| {
+        PrimitiveArray::<f64>::from_iter(outcomes.iter().map(of)).boxed()
+    };
+    let limit =
+        |of: fn(&Outcome) -> Option<Limit>, part: fn(Limit) -> Option<f64>| float(&|o| of(o).and_then(part));
+    let mut offenders = MutableListArray::<i32, MutableUtf8Array<i32>>::new();
+    offenders
+        .try_extend(
+            outcomes.iter().map(|o| {
+                Some(o.offenders.iter().map(|offender| Some(offender.to_string())).collect::<Vec<_>>())
+            }),
+        )
+        .map_err(|e| Error::internal(e.to_string()))?;
+    let offenders: arrow2::array::ListArray<i32> = offenders.into();
+    let n = PrimitiveArray::<u64>::from_values(outcomes.iter().map(|o| o.n)).boxed();
+    let could_not =
+        BooleanArray::from_slice(outcomes.iter().map(|o| o.could_not_run).collect::<Vec<_>>()).boxed();
+    let columns: Vec<(&str, Box<dyn Array>)> = vec![
+        ("check", text(&|o| Some(o.check.name().into()))),
+        ("stage", text(&|o| named(o.check.stage()))),
+        ("status", text(&|o| named(o.status))),
+        ("severity", text(&|o| named(o.severity))),
+        ("observed", float(&|o| o.observed)),
+        ("unit", text(&|o| Some(o.unit.clone()))),
+        ("n", n),
+        ("warn_count", limit(|o| o.bounds.warn, |l| l.count)),
+        ("warn_fraction", limit(|o| o.bounds.warn, |l| l.fraction)),
+        ("block_count", limit(|o| o.bounds.block, |l| l.count)),
+        ("block_fraction", limit(|o| o.bounds.block, |l| l.fraction)),
+        ("bounds_from", text(&|o| Some(o.bounds.origin.clone()))),
+        ("title", text(&|o| Some(o.title.clone()))),
+        ("note", text(&|o| Some(o.note.clone()))),
+        ("offenders", offenders.boxed()),
+        ("could_not_run", could_not),
+    ];
+    let (fields, arrays): (Vec<Field>, Vec<Box<dyn Array>>) = columns
+        .into_iter()
+        .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
+        .unzip();
+    Ok(StructArray::new(DataType::Struct(fields), arrays, None).boxed())
+}
+
+/// The checks as they are to run, as JSON: severity, bounds and lists of a file, or the defaults.
+#[pyfunction]
+#[pyo3(signature = (config_file = None))]
+pub fn declared_checks(py: Python<'_>, config_file: Option<PathBuf>) -> PyResult<String> {
+    let config = config(config_file).map_err(|e| raise(py, e))?;
+    let checks: Vec<serde_json::Value> = CheckId::ALL
+        .iter()
+        .map(|id| {
+            serde_json::json!({
+                "check": id,
+                "stage": id.stage(),
+                "title": id.title(),
+                "unit": id.unit(),
+                "severity": config.severity(*id),
+                "bounds": config.bounds(*id),
+            })
+        })
+        .collect();
+    Ok(serde_json::json!({
+        "checks": checks,
+        "channels": config.allow.channels,
+        "countries": config.allow.countries,
+        "systems": config.allow.systems,
+        "today": crate::table::cell::iso_date(config.today()),
+        "iso_countries": countries::assigned().collect::<Vec<_>>(),
+    })
+    .to_string())
+}

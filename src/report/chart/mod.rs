@@ -1,0 +1,186 @@
+//! Drawings as SVG, by `plotters`.
+//!
+//! - [`lines`]: a share over time with its bounds.
+//! - [`days`]: which countries have rows on which days.
+//! - [`stack`]: what each channel contributes.
+//!
+//! Two things are ours. `plotters` places on whole pixels, so pictures are drawn
+//! [`SCALE`] times as large and shown smaller. And its colours are fixed, where a
+//! page may be light or dark: the colours below are the light ones, and the page's
+//! style sheet replaces them by their value in the dark.
+
+pub mod days;
+pub mod lines;
+pub mod stack;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, DefaultFormatting, KeyPointHint, Ranged};
+use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, TextStyle};
+
+use super::words;
+use crate::{Error, Grain, Result, calendar};
+
+/// Pixels of a drawing a pixel of the page.
+pub const SCALE: i32 = 4;
+
+/// Text and axes.
+pub const INK: RGBColor = RGBColor(0x4A, 0x50, 0x5C);
+/// Lines of the grid.
+pub const GRID: RGBColor = RGBColor(0xE3, 0xE6, 0xEB);
+/// The page behind.
+pub const PAPER: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
+/// A share.
+pub const LINE: RGBColor = RGBColor(0x0B, 0x62, 0x6E);
+/// The bounds of a share.
+pub const BOUNDS: RGBColor = RGBColor(0xB5, 0xDD, 0xE0);
+/// Where a share is expected.
+pub const EXPECTED: RGBColor = RGBColor(0x8A, 0x4B, 0x08);
+/// Days with rows.
+pub const PRESENT: RGBColor = RGBColor(0x5B, 0x9A, 0xA4);
+/// Days without.
+pub const GAP: RGBColor = RGBColor(0xA3, 0x1D, 0x1D);
+/// Layers of a stack, the organic one first.
+pub const LAYERS: [RGBColor; 7] = [
+    RGBColor(0x0B, 0x62, 0x6F),
+    RGBColor(0x4C, 0x8F, 0xC4),
+    RGBColor(0xC9, 0x8A, 0x2B),
+    RGBColor(0x86, 0x6F, 0xB5),
+    RGBColor(0xC4, 0x65, 0x6F),
+    RGBColor(0x7C, 0xA3, 0x4B),
+    RGBColor(0x9A, 0xA1, 0xAD),
+];
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = std::result::Result<(), plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
+
+/// An axis with marks where we want them.
+pub struct Axis {
+    range: <std::ops::Range<f64> as AsRangedCoord>::CoordDescType,
+    marks: Vec<f64>,
+}
+
+impl Axis {
+    /// From `range.start` to `range.end`, which may be the lower one.
+    pub fn new(range: std::ops::Range<f64>, marks: Vec<f64>) -> Self {
+        Axis { range: range.into(), marks }
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.range.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.marks.clone() }
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.range.range()
+    }
+}
+
+/// Text of `size` points, some four fifths of a pixel of the page each.
+fn text(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size * SCALE).into_font().color(&INK)
+}
+
+/// What a drawing is called, for people who do not see it.
+pub struct Label<'a> {
+    /// Unique on the page.
+    pub id: &'a str,
+    /// What it shows.
+    pub title: &'a str,
+    /// What there is to see.
+    pub description: &'a str,
+}
+
+/// A drawing of `width` x `height` pixels of the page.
+fn drawing(
+    (width, height): (u32, u32),
+    label: &Label<'_>,
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<maud::Markup> {
+    let mut svg = String::new();
+    let scale = SCALE.unsigned_abs();
+    {
+        let area = SVGBackend::with_string(&mut svg, (width * scale, height * scale)).into_drawing_area();
+        draw(&area)
+            .and_then(|()| area.present())
+            .map_err(|e| Error::internal(format!("a chart cannot be drawn: {e}")))?;
+    }
+    // In place of the root element that `plotters` writes, one with a name.
+    let inside = svg.split_once('>').map_or("", |(_, rest)| rest);
+    let inside = inside.rsplit_once("</svg>").map_or("", |(body, _)| body);
+    let (title_id, description_id) = (format!("{}-t", label.id), format!("{}-d", label.id));
+    Ok(maud::html! {
+        svg viewBox=(format!("0 0 {} {}", width * scale, height * scale)) width=(width) height=(height)
+            role="img" aria-labelledby=(title_id) aria-describedby=(description_id)
+            xmlns="http://www.w3.org/2000/svg" {
+            title id=(title_id) { (label.title) }
+            desc id=(description_id) { (label.description) }
+            // Written by the library, which escapes what it is given.
+            (maud::PreEscaped(inside.replace('\n', "")))
+        }
+    })
+}
+
+/// Days at which a time axis has a mark: first days of months, so far apart that
+/// there are `most` at the most; Mondays where there is less than a month.
+fn ticks(first: i32, last: i32, most: usize) -> Vec<f64> {
+    days_of_ticks(first, last, most).into_iter().map(f64::from).collect()
+}
+
+fn days_of_ticks(first: i32, last: i32, most: usize) -> Vec<i32> {
+    for months in [1, 2, 3, 6, 12, 24, 60, 120, 600] {
+        let marks: Vec<i32> = (first..=last)
+            .filter(|day| {
+                let date = calendar::date_of(*day);
+                date.day == 1 && (date.year * 12 + i32::from(date.month) - 1) % months == 0
+            })
+            .collect();
+        if months == 1 && marks.len() < 2 {
+            let mondays: Vec<i32> = (first..=last).filter(|day| calendar::weekday(*day) == 0).collect();
+            let apart = mondays.len().div_ceil(most.max(1)).max(1);
+            return mondays.into_iter().step_by(apart).collect();
+        }
+        if marks.len() <= most {
+            return marks;
+        }
+    }
+    Vec::new()
+}
+
+/// The first day of a point in time.
+fn day_of(grain: Grain, step: i32) -> i32 {
+    match grain {
+        Grain::Week => calendar::monday(step),
+        Grain::Day => step,
+    }
+}
+
+/// What stands at a mark of a time axis.
+fn tick_label(day: f64) -> String {
+    #[allow(clippy::cast_possible_truncation)] // a day
+    let day = day.round() as i32;
+    if calendar::date_of(day).day == 1 { words::month(day) } else { crate::table::cell::iso_date(day) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::{Date, day_of};
+
+    #[test]
+    fn marks_are_months_and_few() {
+        let day = |year, month, day| day_of(Date { year, month, day });
+        let marks = days_of_ticks(day(2020, 10, 5), day(2021, 12, 20), 5);
+        assert_eq!(marks, [day(2021, 1, 1), day(2021, 4, 1), day(2021, 7, 1), day(2021, 10, 1)]);
+        assert!(days_of_ticks(day(1990, 1, 1), day(2021, 12, 20), 5).len() <= 5);
+        assert_eq!(days_of_ticks(day(2021, 2, 2), day(2021, 2, 20), 5).len(), 2);
+        assert_eq!(tick_label(f64::from(day(2021, 4, 1))), "Apr 2021");
+    }
+}

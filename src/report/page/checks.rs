@@ -1,0 +1,79 @@
+//! Every check, in a table a stage that folds.
+
+use maud::{Markup, html};
+
+use super::verdict::badge;
+use crate::checks::model::Limit;
+use crate::checks::{Outcome, Severity, Stage, Status};
+use crate::pipeline::RunReport;
+use crate::report::words;
+
+/// The section.
+pub fn section(report: &RunReport) -> Markup {
+    let of = |stage| report.outcomes.iter().filter(move |o| o.check.stage() == stage).collect::<Vec<_>>();
+    html! {
+        @if !report.outcomes.is_empty() {
+            section aria-labelledby="checks" {
+                h2 id="checks" { "All checks" }
+                @for (stage, name) in [(Stage::Raw, "On the rows"), (Stage::Staging, "On the table")] {
+                    @let outcomes = of(stage);
+                    @if !outcomes.is_empty() {
+                        details.print {
+                            summary { (name) ": " (tally(&outcomes)) }
+                            (super::scrolling(name, &table(&outcomes)))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tally(outcomes: &[&Outcome]) -> String {
+    let count = |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|o| test(o)).count();
+    let parts = [
+        (count(&|o| o.status == Status::Fail), "failed"),
+        (count(&|o| o.could_not_run), "could not run"),
+        (count(&|o| o.status == Status::Warn), "warned"),
+        (count(&|o| o.status == Status::Pass), "passed"),
+        (count(&|o| o.status == Status::NotRun && !o.could_not_run), "not run"),
+    ];
+    let told: Vec<String> =
+        parts.into_iter().filter(|p| p.0 > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    told.join(", ")
+}
+
+fn table(outcomes: &[&Outcome]) -> Markup {
+    html! {
+        table.checks {
+            thead { tr {
+                th scope="col" { "Check" } th.left scope="col" { "Result" } th scope="col" { "Found" } th scope="col" { "Of" }
+                th.left scope="col" { "Warns past" } th.left scope="col" { "Blocks past" } th.left scope="col" { "Bounds from" }
+            } }
+            tbody {
+                @for outcome in outcomes {
+                    tr {
+                        th scope="row" {
+                            code { (outcome.check.name()) }
+                            span.what { (outcome.title) @if !outcome.note.is_empty() { ". " (outcome.note) } }
+                        }
+                        td.left { (badge(outcome)) }
+                        td { (outcome.observed.map_or_else(|| "–".into(), |v| format!("{} {}", words::amount(v), outcome.unit))) }
+                        td { @if outcome.observed.is_some() { (words::number(outcome.n)) } @else { "–" } }
+                        td.left { (limit(outcome.bounds.warn)) }
+                        td.left { @if outcome.severity == Severity::Block { (limit(outcome.bounds.block)) } @else { "–" } }
+                        td.left { (outcome.bounds.origin) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn limit(limit: Option<Limit>) -> String {
+    let Some(limit) = limit else { return "–".into() };
+    let count = limit.count.map(words::amount);
+    let fraction = limit.fraction.map(|f| format!("{} %", words::amount(f * 100.0)));
+    let parts: Vec<String> = count.into_iter().chain(fraction).collect();
+    parts.join(" or ")
+}

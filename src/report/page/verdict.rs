@@ -1,0 +1,209 @@
+//! The verdict: in a sentence, with its reasons, and how to go on.
+
+use maud::{Markup, html};
+
+use crate::checks::{Outcome, Severity, Status};
+use crate::pipeline::{RunReport, State};
+use crate::report::next::{blocking, steps};
+use crate::report::{figures, words};
+
+/// Offenders that are shown at once; the rest of those that were kept folds.
+const SHOWN: usize = 3;
+
+/// What became of the run, in one sentence.
+pub fn sentence(report: &RunReport) -> String {
+    let count = |status| report.outcomes.iter().filter(|o| o.status == status).count() as u64;
+    let warned = count(Status::Warn);
+    let could_not = report.outcomes.iter().filter(|o| o.could_not_run).count() as u64;
+    let failed = blocking(report).count() as u64;
+    match report.state {
+        State::Blocked if count(Status::Fail) > 0 => {
+            format!("Not published: {} failed", words::count(count(Status::Fail), "check"))
+        }
+        State::Blocked => format!("Not published: {} could not run", words::count(failed, "check")),
+        State::Published | State::Computed | State::Promoted => {
+            let did = match report.state {
+                State::Published => "Published",
+                State::Promoted => "Published by a person",
+                _ => "Computed, not published",
+            };
+            if report.outcomes.is_empty() {
+                format!("{did} without checks")
+            } else if failed > 0 {
+                // Somebody asked for it by name.
+                format!("{did} although {} failed", words::count(failed, "check"))
+            } else if warned + could_not > 0 {
+                format!("{did}, with {} to look at", words::count(warned + could_not, "warning"))
+            } else {
+                format!("{did}: every check that applies has passed")
+            }
+        }
+    }
+}
+
+/// How bad it is: class of the style sheet, sign, word.
+fn grade(report: &RunReport) -> (&'static str, &'static str) {
+    let stopped = blocking(report).next().is_some() || report.state == State::Blocked;
+    let odd = report.outcomes.is_empty()
+        || report.outcomes.iter().any(|o| o.status == Status::Warn || o.could_not_run);
+    if stopped {
+        ("fail", "✕")
+    } else if odd {
+        ("warn", "!")
+    } else {
+        ("pass", "✓")
+    }
+}
+
+/// The top of the page.
+pub fn header(report: &RunReport, sentence: &str) -> Markup {
+    let (class, sign) = grade(report);
+    let shares = figures::shares(report).unwrap_or_default();
+    html! {
+        header {
+            p.kind { "Rollshare · share of organic users" }
+            div class=(format!("verdict {class}")) {
+                span.sign aria-hidden="true" { (sign) }
+                div {
+                    h1 { (sentence) }
+                    @if let Some(first) = blocking(report).next() {
+                        p {
+                            (why(first))
+                            @if report.state == State::Blocked { " What was published before is untouched." }
+                        }
+                    }
+                }
+            }
+            dl.facts {
+                div { dt { "Run" } dd { code { (report.run) } } }
+                div { dt { "Started" } dd { time datetime=(report.started) { (report.started.replace('T', " ").replace('Z', " UTC")) } } }
+                div { dt { "Target" } dd { @match &report.target { Some(target) => code { (target) }, None => "none" } } }
+                div { dt { "Source" } dd {
+                    @for source in report.sources.iter().take(3) { code { (source) } " " }
+                    @if report.sources.len() > 3 { "and " (words::number(report.sources.len() as u64 - 3)) " more" }
+                } }
+                @if let Some(account) = &report.account {
+                    div { dt { "Rows" } dd { (words::number(account.rows)) } }
+                }
+                @if let Some(last) = shares.steps.last() {
+                    div { dt { "Latest" } dd { (words::step(shares.grain, *last)) @if shares.partial_from.is_some() { ", not complete" } } }
+                }
+            }
+            @for note in &report.notes { p.note { (note) } }
+        }
+    }
+}
+
+/// What a check objects to, in one sentence.
+pub fn why(outcome: &Outcome) -> String {
+    let Some(observed) = outcome.observed else {
+        return format!("“{}” could not be checked: {}.", outcome.title, outcome.note.trim_end_matches('.'));
+    };
+    let mut text =
+        format!("Expected: {}. Found: {} {}", outcome.title, words::amount(observed), outcome.unit);
+    if outcome.n > 1 {
+        text = format!("{text} of {}", words::number(outcome.n));
+    }
+    text.push('.');
+    text
+}
+
+/// What did not pass, the worst first.
+pub fn objections(report: &RunReport) -> Markup {
+    let rank = |o: &&Outcome| match (o.status, o.severity) {
+        (Status::Fail, _) => 0,
+        (Status::NotRun, Severity::Block) => 1,
+        _ => 2,
+    };
+    let mut odd: Vec<&Outcome> = report
+        .outcomes
+        .iter()
+        .filter(|o| matches!(o.status, Status::Fail | Status::Warn) || o.could_not_run)
+        .collect();
+    odd.sort_by_key(rank);
+    html! {
+        section aria-labelledby="objections" {
+            h2 id="objections" { "What was found" }
+            @if report.outcomes.is_empty() {
+                p { "No check has run, so nothing is known about the quality of the data." }
+            } @else if odd.is_empty() {
+                p { "Nothing: all " (words::count(report.outcomes.iter().filter(|o| o.status == Status::Pass).count() as u64, "check")) " that apply have passed." }
+            } @else {
+                ul.objections {
+                    @for outcome in &odd { li { (objection(outcome)) } }
+                }
+            }
+        }
+    }
+}
+
+fn objection(outcome: &Outcome) -> Markup {
+    html! {
+        (badge(outcome))
+        div {
+            h3 { (heading(outcome)) }
+            p { (why(outcome)) @if !outcome.note.is_empty() && outcome.observed.is_some() { " " (outcome.note) } }
+            @if !outcome.offenders.is_empty() {
+                (offenders(outcome.offenders.get(..SHOWN).unwrap_or(&outcome.offenders)))
+                @if let Some(rest) = outcome.offenders.get(SHOWN..).filter(|rest| !rest.is_empty()) {
+                    details {
+                        summary { (words::number(rest.len() as u64)) " more" }
+                        (offenders(rest))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn heading(outcome: &Outcome) -> String {
+    outcome.check.name().replace('_', " ")
+}
+
+fn offenders(offenders: &[crate::checks::Offender]) -> Markup {
+    html! {
+        ul.offenders {
+            @for offender in offenders {
+                li {
+                    @if offender.file.is_some() || offender.row.is_some() {
+                        span.where {
+                            @if let Some(file) = &offender.file { (file) }
+                            @if let Some(row) = offender.row { " row " (words::number(row)) }
+                        }
+                        " "
+                    }
+                    code { (offender.value) }
+                }
+            }
+        }
+    }
+}
+
+/// The status of a check: a word, a sign and a colour.
+pub fn badge(outcome: &Outcome) -> Markup {
+    let (class, sign, word) = match outcome.status {
+        Status::Pass => ("pass", "✓", "passed"),
+        Status::Warn => ("warn", "!", "warning"),
+        Status::Fail => ("fail", "✕", "failed"),
+        Status::NotRun if outcome.could_not_run => ("fail", "?", "could not run"),
+        Status::NotRun => ("none", "–", "not run"),
+    };
+    html! { span class=(format!("badge {class}")) { span aria-hidden="true" { (sign) " " } (word) } }
+}
+
+/// How to go on.
+pub fn next(report: &RunReport) -> Markup {
+    html! {
+        @let steps = steps(report);
+        @if !steps.is_empty() {
+            section aria-labelledby="next" {
+                h2 id="next" { "How to go on" }
+                ol.next {
+                    @for step in &steps {
+                        li { p { (step.purpose) } pre tabindex="0" { code { (step.command) } } }
+                    }
+                }
+            }
+        }
+    }
+}

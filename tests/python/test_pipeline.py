@@ -1,0 +1,153 @@
+"""Runs and checks: as the program does them, for files and for every kind of frame."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import rollshare
+from rollshare import quality
+
+FRAMES = {
+    "pandas": pd.read_parquet,
+    "polars": pl.read_parquet,
+    "polars lazy": pl.scan_parquet,
+    "pyarrow": pq.read_table,
+    "pyarrow reader": lambda path: pq.read_table(path).to_reader(),
+    "duckdb": lambda path: duckdb.sql(f"from '{path}'"),
+}
+
+
+def told(results: rollshare.CheckResults) -> list[dict[str, Any]]:
+    """The outcomes without the names of files."""
+    outcomes = json.loads(json.dumps(results.outcomes))
+    for offender in (offender for outcome in outcomes for offender in outcome["offenders"]):
+        offender.pop("file", None)
+    return outcomes
+
+
+def damaged(sample: str) -> pl.DataFrame:
+    """Three faults: a label, a negative value, a row twice."""
+    frame = pl.read_parquet(sample)
+    row = pl.int_range(pl.len())
+    frame = frame.with_columns(
+        year_week=pl.when(row == 7).then(pl.lit("2021_54")).otherwise("year_week"),
+        value=pl.when(row == 9).then(pl.lit(-1)).otherwise("value").cast(frame.schema["value"]),
+    )
+    return pl.concat([frame, frame[4000:4001]])
+
+
+def test_a_run_publishes_what_is_computed(sample: str, tmp_path: Path) -> None:
+    target = tmp_path / "share.parquet"
+    result = rollshare.run(sample, target, windows=[4, 13])
+    assert (result.state, result.ok, result.verdict) == ("published", True, "warn")
+    table = rollshare.read_parquet(sample, windows=[4, 13])
+    assert pl.read_parquet(target).equals(table.to_polars())
+    assert result.account is not None and result.account["rows"] == 9000
+    assert result.to_html().startswith("<!DOCTYPE html>") and "Published" in repr(result)
+
+
+def test_a_run_that_is_blocked_leaves_the_target(sample: str, tmp_path: Path) -> None:
+    target = tmp_path / "share.csv"
+    rollshare.run(sample, target)
+    before = target.read_bytes()
+    source = tmp_path / "damaged.parquet"
+    damaged(sample).write_parquet(source)
+    with pytest.raises(rollshare.BlockedError, match="label_week") as raised:
+        rollshare.run(source, target)
+    assert target.read_bytes() == before
+    error = raised.value
+    assert (error.exit_code, error.results.verdict, error.results.state) == (4, "fail", "blocked")
+    failed = {outcome["check"] for outcome in error.results if outcome["status"] == "fail"}
+    assert failed >= {"label_week", "value_negative", "duplicate_rows"}
+    assert pickle.loads(pickle.dumps(error)).results["duplicate_rows"] == error.results["duplicate_rows"]
+
+
+def test_checks_may_only_warn_or_be_off(sample: str, tmp_path: Path) -> None:
+    asked = {"organic": "Nobody"}
+    warned = rollshare.run(sample, tmp_path / "a.csv", warn_only=True, **asked)
+    assert (warned.state, warned.verdict, warned.ok) == ("published", "fail", False)
+    with pytest.raises(rollshare.BlockedError):
+        warned.raise_for_status()
+    off = rollshare.run(sample, tmp_path / "b.csv", no_checks=True, **asked)
+    assert (off.state, off.verdict, len(off)) == ("published", None, 0)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with pytest.raises(rollshare.ArgumentError, match="one of the two"):
+        rollshare.run(sample, warn_only=True, no_checks=True)
+    with pytest.raises(rollshare.ArgumentError, match="2021_60"):
+        rollshare.run(sample, allow_restatement="2021_01..2021_60")
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_frame_is_checked_as_the_file(kind: str, sample: str, tmp_path: Path) -> None:
+    for source, label in ((sample, "clean"), (str(tmp_path / "damaged.parquet"), "damaged")):
+        if label == "damaged":
+            damaged(sample).write_parquet(source)
+        frame = FRAMES[kind](source)
+        of_frame, of_file = rollshare.check(frame), rollshare.check(source)
+        assert told(of_frame) == told(of_file)
+        assert of_frame.ok == (label == "clean")
+    assert of_frame["label_week"]["offenders"] == [{"file": "frame", "row": 7, "value": "'2021_54'"}]
+    assert of_frame["value_negative"]["observed"] == 1
+    assert [o["row"] for o in of_frame["duplicate_rows"]["offenders"]] == [9000]
+
+
+def test_results_are_a_frame(sample: str) -> None:
+    results = rollshare.check(sample)
+    frames = [results.to_polars(), pl.from_pandas(results.to_pandas()), pl.from_arrow(pa.table(results))]
+    for frame in frames:
+        assert frame.columns == results.to_polars().columns
+        assert frame["check"].to_list() == [outcome["check"] for outcome in results]
+        assert frame["observed"].to_list() == [outcome["observed"] for outcome in results]
+        assert frame["offenders"].to_list() == frames[0]["offenders"].to_list()
+    assert len(results) == len(frames[0]) and set(frames[0]["stage"]) >= {"raw", "staging"}
+    assert pickle.loads(pickle.dumps(results)).outcomes == results.outcomes
+    with pytest.raises(KeyError):
+        results["spelling"]
+
+
+def test_pages_and_prompts_escape(sample: str, tmp_path: Path) -> None:
+    frame = pl.read_parquet(sample).with_columns(
+        country=pl.when(pl.col("country") == "FR").then(pl.lit("<script>x</script>")).otherwise("country")
+    )
+    results = rollshare.check(frame)
+    for text in (results.to_html(), results._repr_html_()):
+        assert "<script" not in text
+    assert "&lt;script&gt;" in results.to_html() and "country_known" in repr(results)
+
+
+def test_a_file_of_checks_is_read(sample: str, tmp_path: Path) -> None:
+    checks = tmp_path / "checks.toml"
+    checks.write_text("[checks.freshness]\nseverity = 'off'\n[checks.token_name]\nseverity = 'block'\n")
+    results = rollshare.check(sample, checks=checks)
+    assert results["freshness"]["status"] == "not_run"
+    assert (results["token_name"]["status"], results.verdict) == ("fail", "fail")
+    assert str(checks) in results["token_name"]["bounds"]["origin"]
+    with pytest.raises(rollshare.NotFoundError):
+        rollshare.check(sample, checks=tmp_path / "nowhere.toml")
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    with pytest.raises(rollshare.FrameError, match="int"):
+        rollshare.check(42)
+    with pytest.raises(rollshare.NotFoundError):
+        rollshare.check("nowhere.parquet")
+
+
+def test_expectations_need_no_great_expectations() -> None:
+    found = quality.expectations(rollshare.Job(columns={"value": "installs"}, os_total="any"))
+    by_check: dict[str, list[dict[str, Any]]] = {}
+    for expectation in found:
+        by_check.setdefault(expectation["meta"]["rollshare"]["check"], []).append(expectation)
+    assert by_check["value_nulls"][0]["kwargs"] == {"column": "installs"}
+    assert by_check["system_known"][0]["kwargs"]["value_set"][0] == "any"
+    assert json.loads(json.dumps(rollshare.quality.NOT_EXPRESSED)) == quality.NOT_EXPRESSED
+    assert "channel_new" not in by_check  # nobody has said which are known
