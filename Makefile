@@ -8,7 +8,7 @@ SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-rust lint bench bench-peers picture fuzz miri clean
+.PHONY: help run build test test-rust test-report lint bench bench-peers picture fuzz miri clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,12 +31,15 @@ $(SAMPLE): | build
 # deploy, submit, destroy, and the tests of the cloud part.
 -include terraform/terraform.mk
 
-test: test-rust $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
+test: test-rust test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
 
 test-rust:
 	$(CARGO) test
 	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
+
+test-report: build ## The page of a run in a headless Chromium
+	scripts/test_report.sh .venv/browser
 
 lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed
 	$(CARGO) fmt --check

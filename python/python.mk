@@ -33,6 +33,6 @@ test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run
 	scripts/test_gx.sh $(PYTHON_VENV)
 
 lint-python: $(PYTHON_VENV)/.python-package
-	$(PYTHON_VENV)/bin/ruff check python tests/python tests/great_expectations benches/python docs dags tests/terraform tests/airflow
-	$(PYTHON_VENV)/bin/ruff format --check python tests/python tests/great_expectations benches/python docs dags tests/terraform tests/airflow
+	$(PYTHON_VENV)/bin/ruff check python tests/python tests/browser tests/great_expectations benches/python docs dags tests/terraform tests/airflow
+	$(PYTHON_VENV)/bin/ruff format --check python tests/python tests/browser tests/great_expectations benches/python docs dags tests/terraform tests/airflow
 	$(PYTHON_VENV)/bin/mypy

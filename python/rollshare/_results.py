@@ -190,7 +190,7 @@ class RunResult(CheckResults):
 
     @property
     def places(self) -> dict[str, str | None]:
-        """Where things lie: ``report``, ``history``, ``quarantined``, ``kept``."""
+        """Where things lie: ``report``, ``page``, ``history``, ``quarantined``, ``kept``."""
         places: dict[str, str | None] = self._report["places"]
         return places
 

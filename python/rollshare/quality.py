@@ -37,6 +37,23 @@ NOT_EXPRESSED = {
     "reconciliation": "it holds the table against the rows, which are another asset",
     "account": "it is about what the job did with the rows",
     "last_week": "it holds the table against the rows, which are another asset",
+    **dict.fromkeys(
+        (
+            "history",
+            "days_kept",
+            "day_volume",
+            "volume_drift",
+            "volume_change",
+            "volume_year",
+            "row_drift",
+            "share_drift",
+            "share_change",
+            "share_year",
+            "channel_mix",
+            "restatement",
+        ),
+        "it holds the rows against what was published before, which GX does not know",
+    ),
 }
 
 #: Years with 53 ISO weeks repeat after 400; two last digits, by the century modulo 4.

@@ -23,6 +23,7 @@ Examples:
   rollshare promote RUN --target share.parquet           a blocked run, after you have looked
   rollshare check --source exports/
   rollshare compare --source exports/ --against old_output/
+  rollshare report --target share.parquet
   rollshare sample --rows 1000000 --out sample.parquet
 
 Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
@@ -88,6 +89,8 @@ pub enum Command {
     Check(Box<Check>),
     /// Explain every row of an old job's output that differs from the right answer
     Compare(Compare),
+    /// Show what a run has found, or list the runs of a target
+    Report(Report),
     /// Write a deterministic sample export
     Sample(Sample),
     /// Print a completion script, e.g. `rollshare completions bash`
@@ -167,6 +170,15 @@ pub struct Run {
     #[arg(long, short)]
     pub quiet: bool,
 }
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  rollshare report --target share.parquet                          the runs
+  rollshare report latest --target share.parquet
+  rollshare report 20261125T06 --target share.parquet --html report.html
+  rollshare report latest --target share.parquet --json > report.json
+
+Exit codes: 0 shown, 2 no such run, 3 no report, 6 input or output failed.";
 
 const PROMOTE_EXAMPLES: &str = "\
 Examples:
@@ -253,6 +265,24 @@ impl Compare {
         }
         job.validated()
     }
+}
+
+/// `rollshare report`.
+#[derive(Debug, Args)]
+#[command(after_help = REPORT_EXAMPLES)]
+pub struct Report {
+    /// Name of the run, or its beginning; `latest`; or a report X.json [default: list the runs]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// The target of the runs
+    #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub target: Option<String>,
+    /// Write one self-contained HTML page; - for stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "json", value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<std::path::PathBuf>,
+    /// The report as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rollshare sample`.

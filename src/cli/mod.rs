@@ -3,6 +3,7 @@
 //! - [`args`]: the command line.
 //! - [`run`]: `rollshare run`. [`check`]: `rollshare check`. `rollshare promote` is here.
 //!   [`mod@compare`]: `rollshare compare`.
+//! - [`report`]: `rollshare report`.
 //! - [`progress`]: the bar on stderr.
 //! - [`summary`]: what a run did, and errors, for people and machines.
 //! - [`version`]: facts about this build.
@@ -11,6 +12,7 @@ pub mod args;
 pub mod check;
 pub mod compare;
 pub mod progress;
+pub mod report;
 pub mod run;
 pub mod summary;
 pub mod version;
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Promote(args) => (promote(args).map(|()| 0), args.json.then_some(false)),
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
         Command::Compare(args) => (compare::compare(args).map(|()| 0), args.json.then_some(false)),
+        Command::Report(args) => (report::report(args).map(|()| 0), None),
         Command::Sample(args) => (write_sample(args).map(|()| 0), None),
         Command::Completions { shell } => (completions(*shell).map(|()| 0), None),
     };

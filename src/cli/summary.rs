@@ -185,6 +185,9 @@ impl Summary<'_> {
         } else if !report.why.is_empty() {
             line("overrode", report.why.clone());
         }
+        if let Some(page) = &report.places.page {
+            line("page", page.clone());
+        }
     }
 
     fn explain(&self, line: &mut impl FnMut(&str, String)) {

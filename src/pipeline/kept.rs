@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! _rollshare/history/published.parquet     what was published, which the next run is held against
-//! _rollshare/runs/RUN.json                 reports of published runs
-//! _rollshare/quarantine/RUN/report.json    a run that was blocked, its table, and what it would
+//! _rollshare/runs/RUN.json, RUN.html       reports of published runs
+//! _rollshare/quarantine/RUN/report.json    (and report.html) a run that was blocked, its table, and what it would
 //! _rollshare/quarantine/RUN/table.parquet  teach if a person publishes it
 //! _rollshare/quarantine/RUN/sums.parquet
 //! ```
@@ -17,6 +17,7 @@ use super::report::RunReport;
 use crate::history::store::{self, Found};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
+use crate::report::page;
 use crate::storage::{Folder, folder};
 use crate::{Error, Result};
 
@@ -69,15 +70,23 @@ impl Kept {
         self.folder.place(&format!("{RUNS}{run}.json"))
     }
 
-    /// Writes the report of a published run; the oldest beyond `keep` go.
+    /// Where the page of a published run lies, for people.
+    pub fn page_place(&self, run: &str) -> String {
+        self.folder.place(&format!("{RUNS}{run}.html"))
+    }
+
+    /// Writes the report of a published run and its page; the oldest beyond `keep` go.
     ///
     /// # Errors
     /// `Io` where it cannot be written.
     pub fn write_report(&self, report: &RunReport, keep: usize) -> Result<()> {
         self.folder.write(&format!("{RUNS}{}.json", report.run), &json(report)?)?;
-        let entries = self.folder.list(RUNS)?;
-        for old in entries.iter().take(entries.len().saturating_sub(keep)) {
-            self.folder.remove(&old.name)?;
+        self.folder.write(&format!("{RUNS}{}.html", report.run), page(report)?.as_bytes())?;
+        let runs = self.runs()?;
+        for old in runs.iter().take(runs.len().saturating_sub(keep)) {
+            // A page without its report would never be found again.
+            self.folder.remove(&format!("{RUNS}{old}.html"))?;
+            self.folder.remove(&format!("{RUNS}{old}.json"))?;
         }
         Ok(())
     }
@@ -154,6 +163,7 @@ impl Kept {
             alone.learn(totals, run, usize::MAX / 7);
             store::write(self.folder.as_ref(), &place("sums.parquet"), &alone)?;
         }
+        self.folder.write(&place("report.html"), page(report)?.as_bytes())?;
         self.folder.write(&place("report.json"), &json(report)?)?;
         let runs = self.quarantined()?;
         for old in runs.iter().take(runs.len().saturating_sub(keep)) {

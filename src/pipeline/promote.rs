@@ -35,6 +35,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     report.state = State::Promoted;
     report.places.quarantined = None;
     report.places.report = Some(kept.report_place(run));
+    report.places.page = Some(kept.page_place(run));
     let mut history = match kept.history()? {
         Found::History(history) => history,
         Found::Nothing | Found::Damaged(_) => History::default(),

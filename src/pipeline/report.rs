@@ -41,6 +41,8 @@ pub struct Places {
     pub quarantined: Option<String>,
     /// This report.
     pub report: Option<String>,
+    /// Its page for people.
+    pub page: Option<String>,
 }
 
 /// A completed week of a country that was published before and is another now.

@@ -148,6 +148,7 @@ fn keep(
         if config.keep.quarantine > 0 {
             report.places.quarantined = Some(kept.quarantine_place(&name));
             report.places.report = Some(format!("{}/report.json", kept.quarantine_place(&name)));
+            report.places.page = Some(format!("{}/report.html", kept.quarantine_place(&name)));
         }
         let written = target.zip(run.table.as_ref()).map(|(target, table)| {
             let mut bytes = Vec::new();
@@ -169,6 +170,7 @@ fn keep(
         }
         if config.keep.runs > 0 {
             report.places.report = Some(kept.report_place(&name));
+            report.places.page = Some(kept.page_place(&name));
             let reported = kept.write_report(report, config.keep.runs);
             troubles.extend(reported.err().map(|e| ("the report was not kept", e)));
         }

@@ -60,6 +60,7 @@ pub fn run(
             config: config(config_file)?,
             allow_restatement: allowed.collect::<Result<_>>()?,
             threads: None,
+            state: None,
             sources,
         })
     };

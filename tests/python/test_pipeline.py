@@ -52,7 +52,9 @@ def test_a_run_publishes_what_is_computed(sample: str, tmp_path: Path) -> None:
     table = rollshare.read_parquet(sample, windows=[4, 13])
     assert pl.read_parquet(target).equals(table.to_polars())
     assert result.account is not None and result.account["rows"] == 9000
-    assert result.to_html().startswith("<!DOCTYPE html>") and "Published" in repr(result)
+    page = Path(str(result.places["page"])).read_text()
+    assert page == result.to_html() and page.startswith("<!DOCTYPE html>")
+    assert result.run in str(result.places["page"]) and "Published" in repr(result)
 
 
 def test_a_run_that_is_blocked_leaves_the_target(sample: str, tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ pub fn section(report: &RunReport) -> Markup {
         @if !report.outcomes.is_empty() {
             section aria-labelledby="checks" {
                 h2 id="checks" { "All checks" }
-                @for (stage, name) in [(Stage::Raw, "On the rows"), (Stage::Staging, "On the table")] {
+                @for (stage, name) in [
+                    (Stage::Raw, "On the rows"),
+                    (Stage::Staging, "On the table"),
+                    (Stage::History, "Against what was published before"),
+                ] {
                     @let outcomes = of(stage);
                     @if !outcomes.is_empty() {
                         details.print {

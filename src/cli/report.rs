@@ -1,0 +1,177 @@
+//! `rollshare report`: what a run has found, afterwards.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::Report;
+use super::check::text;
+use super::print;
+use super::run::look;
+use crate::checks::{Results, Verdict};
+use crate::pipeline::kept::Kept;
+use crate::pipeline::report::FORMAT;
+use crate::pipeline::{RunReport, State};
+use crate::publish::Target;
+use crate::report::{next, page, sentence};
+use crate::{Error, Result};
+
+/// Shows one report, or lists those that there are.
+pub fn report(args: &Report) -> Result<()> {
+    let file = args.run.as_deref().filter(|run| run.ends_with(".json") && Path::new(run).is_file());
+    if let Some(file) = file {
+        let bytes =
+            std::fs::read(file).map_err(|e| Error::io("cannot read the report", e).in_file(&file.into()))?;
+        return one(args, &parse(&bytes).map_err(|e| e.in_file(&file.into()))?);
+    }
+    let Some(target) = &args.target else {
+        return Err(
+            Error::argument("no --target").expected("the target whose runs are meant, or a report X.json")
+        );
+    };
+    let kept = Kept::beside(&Target::parse(target)?)?
+        .ok_or_else(|| Error::argument(format!("target '{target}'")).expected("a target that is kept"))?;
+    let runs = runs(&kept)?;
+    match (args.run.as_deref(), runs.first()) {
+        (Some("latest"), Some(latest)) => one(args, &kept.report(latest)?),
+        (Some(run), _) => one(args, &kept.report(&whole(run, &runs)?)?),
+        (None, Some(latest)) if args.html.is_some() => one(args, &kept.report(latest)?),
+        (None, _) => {
+            let reports = runs.iter().map(|run| kept.report(run)).collect::<Result<Vec<_>>>()?;
+            list(args, target, &reports)
+        }
+    }
+}
+
+/// The runs that have left a report, published or blocked, the latest first.
+fn runs(kept: &Kept) -> Result<Vec<String>> {
+    let mut runs = [kept.runs()?, kept.quarantined()?].concat();
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    runs.dedup();
+    Ok(runs)
+}
+
+/// The name of a run that may be given by its beginning.
+fn whole(run: &str, runs: &[String]) -> Result<String> {
+    let mut found = runs.iter().filter(|name| name.starts_with(run));
+    match (found.next(), found.count()) {
+        (Some(one), 0) => Ok(one.clone()),
+        (Some(_), more) if !runs.iter().any(|name| name == run) => {
+            Err(Error::argument(format!("{} runs begin with '{run}'", more + 1)).expected("more of the name"))
+        }
+        // Where there is none, the error that says so names those that there are.
+        _ => Ok(run.to_owned()),
+    }
+}
+
+/// A report from its JSON.
+fn parse(json: &[u8]) -> Result<RunReport> {
+    let report: RunReport = serde_json::from_slice(json)
+        .map_err(|e| Error::format(format!("a report that cannot be read: {e}")))?;
+    if report.format > FORMAT {
+        return Err(Error::unsupported(format!("a report of format {}", report.format))
+            .expected(format!("format {FORMAT} or earlier"))
+            .advice("Read it with the version that wrote it"));
+    }
+    Ok(report)
+}
+
+fn one(args: &Report, report: &RunReport) -> Result<()> {
+    if let Some(path) = &args.html {
+        let page = page(report)?;
+        if path.as_os_str() == "-" {
+            return print(&page);
+        }
+        return std::fs::write(path, page)
+            .map_err(|e| Error::io("cannot write the page", e).in_file(&path.to_string_lossy().into()));
+    }
+    if args.json {
+        let text = serde_json::to_string(report).map_err(|e| Error::internal(e.to_string()))?;
+        return print(&format!("{text}\n"));
+    }
+    print(&told(report, look().colour))
+}
+
+fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
+    if args.json {
+        let entry = |r: &RunReport| json!({ "run": r.run, "started": r.started, "state": r.state, "verdict": r.verdict, "why": r.why });
+        let reports: Vec<Value> = reports.iter().map(entry).collect();
+        return print(&format!("{:#}\n", json!({ "target": target, "reports": reports })));
+    }
+    if reports.is_empty() {
+        return print(&format!("No run of {target} has left a report.\n"));
+    }
+    let colour = look().colour;
+    let lines: Vec<String> = reports.iter().map(|r| format!("{}  {}\n", r.run, painted(r, colour))).collect();
+    print(&lines.concat())
+}
+
+/// The verdict, in its colour.
+fn painted(report: &RunReport, colour: bool) -> String {
+    let code = match (report.state, report.verdict) {
+        (State::Blocked, _) | (_, Some(Verdict::Fail | Verdict::Incomplete)) => "31;1",
+        (_, Some(Verdict::Warn) | None) => "33",
+        (_, Some(Verdict::Pass)) => "32",
+    };
+    let sentence = sentence(report);
+    if colour { format!("\x1b[{code}m{sentence}\x1b[0m") } else { sentence }
+}
+
+/// A report for a terminal.
+fn told(report: &RunReport, colour: bool) -> String {
+    let mut text_of = format!("{}\n", painted(report, colour));
+    let mut line = |label: &str, words: &str| {
+        let _ = writeln!(text_of, "{label:<9}{words}");
+    };
+    line("run", &report.run);
+    line("started", &report.started);
+    line("source", &report.sources.join(", "));
+    line("target", report.target.as_deref().unwrap_or("none"));
+    for note in &report.notes {
+        line("note", note);
+    }
+    if let Some(place) = &report.places.page {
+        line("page", place);
+    }
+    for step in next::steps(report) {
+        let _ = writeln!(text_of, "{}\n         {}", step.purpose, step.command);
+    }
+    if !report.outcomes.is_empty() {
+        let _ = writeln!(
+            text_of,
+            "\n{}",
+            text(&Results { outcomes: report.outcomes.clone() }, colour, false).trim_end()
+        );
+    }
+    text_of
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_known_by_its_beginning() {
+        let runs = ["2026-12", "2026-11", "2025-01"].map(String::from);
+        assert_eq!(whole("2025", &runs).unwrap(), "2025-01");
+        assert_eq!(whole("2026-11", &runs).unwrap(), "2026-11");
+        assert_eq!(whole("2024", &runs).unwrap(), "2024");
+        assert!(matches!(whole("2026", &runs), Err(Error::Argument(_))));
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_refused() {
+        assert!(matches!(parse(b"{\"format\": 99}"), Err(Error::Unsupported(_))));
+        assert!(matches!(parse(b"[]x"), Err(Error::Format(_))));
+    }
+
+    #[test]
+    fn colour_is_for_terminals() {
+        let report = RunReport { run: "r".into(), verdict: Some(Verdict::Pass), ..RunReport::default() };
+        assert!(told(&report, true).starts_with("\x1b[32m"));
+        let plain = told(&report, false);
+        assert!(!plain.contains('\x1b') && plain.contains("run      r\n"), "{plain}");
+    }
+}

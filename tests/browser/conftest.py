@@ -1,0 +1,91 @@
+"""A headless Chromium, and pages that the program has written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+ROOT = Path(__file__).parent.parent.parent
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HOSTILE = "<script>document.title='taken'</script>\"'&"
+
+
+def program() -> str:
+    """The program, as scripts/test_report.sh has built it."""
+    path = os.environ.get("ROLLSHARE_PROGRAM", str(ROOT / "target/release/rollshare"))
+    if not Path(path).is_file():
+        pytest.fail(f"no program at {path}: cargo build --release, or set ROLLSHARE_PROGRAM")
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium and chromedriver are not installed: apt-get install chromium chromium-driver")
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        started = webdriver.Chrome(options=options, service=Service(driver))
+        yield started
+        started.quit()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages of a run that published, of one that was blocked, and of a report with hostile names."""
+    folder = tmp_path_factory.mktemp("pages")
+    source, target = folder / "sample.parquet", folder / "target/share.parquet"
+    target.parent.mkdir()
+
+    def rollshare(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program(), *arguments], capture_output=True, text=True, check=False)
+
+    assert rollshare("sample", "--rows", "400000", "--out", str(source)).returncode == 0
+    asked = ["--source", str(source), "--target", str(target)]
+    assert rollshare("run", *asked).returncode == 0
+    blocked = rollshare("run", *asked, "--organic", "Nobody")
+    assert blocked.returncode == 4, blocked.stderr
+
+    listed = json.loads(rollshare("report", "--target", str(target), "--json").stdout)
+    names = {report["state"]: report["run"] for report in listed["reports"]}
+    found = {}
+    for state in ("published", "blocked"):
+        found[state] = folder / f"{state}.html"
+        shown = rollshare("report", names[state], "--target", str(target), "--html", str(found[state]))
+        assert shown.returncode == 0, shown.stderr
+
+    text = rollshare("report", names["blocked"], "--target", str(target), "--json").stdout
+    report = json.loads(text)
+    report["target"] = report["run"] = HOSTILE
+    report["sources"] = [HOSTILE]
+    report["notes"] = [HOSTILE]
+    for chart in (report["charts"]["shares"], report["charts"]["weeks"]):
+        for country in chart["countries"][:1]:
+            country["country"] = HOSTILE
+    report["charts"]["coverage"]["countries"][:1] = [HOSTILE]
+    report["charts"]["mix"]["channels"][:1] = [HOSTILE]
+    for outcome in report["outcomes"]:
+        for offender in outcome["offenders"]:
+            offender["value"] = HOSTILE
+    hostile = folder / "hostile.json"
+    hostile.write_text(json.dumps(report))
+    found["hostile"] = folder / "hostile.html"
+    shown = rollshare("report", str(hostile), "--html", str(found["hostile"]))
+    assert shown.returncode == 0, shown.stderr
+    return found

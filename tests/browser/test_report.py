@@ -1,0 +1,148 @@
+"""The page of a run in a real browser: content, keyboard, accessibility, dark and light, narrow, printed."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+KINDS = ["published", "blocked", "hostile"]
+
+
+@pytest.fixture(params=KINDS)
+def page(
+    request: pytest.FixtureRequest, browser: webdriver.Chrome, pages: dict[str, Path]
+) -> webdriver.Chrome:
+    look(browser, 1280)
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(pages[request.param].as_uri())
+    return browser
+
+
+def look(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None:
+    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    feature = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
+
+
+def keep(browser: webdriver.Chrome, name: str) -> None:
+    """Keep a picture where ROLLSHARE_SCREENSHOTS says."""
+    if folder := os.environ.get("ROLLSHARE_SCREENSHOTS"):
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+
+
+def axe() -> str:
+    files = importlib.metadata.files("axe-playwright-python") or []
+    return Path(next(f for f in files if f.name == "axe.min.js").locate()).read_text()
+
+
+def violations(browser: webdriver.Chrome) -> list[dict[str, Any]]:
+    browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    browser.refresh()
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    browser.execute_cdp_cmd("Runtime.evaluate", {"expression": axe()})
+    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
+    assert len(found["passes"]) > 10
+    return [
+        {"rule": v["id"], "nodes": [(n["html"][:120], n["failureSummary"]) for n in v["nodes"][:3]]}
+        for v in found["violations"]
+    ]
+
+
+def test_nothing_is_said_on_the_console_and_nothing_is_requested(page: webdriver.Chrome) -> None:
+    assert page.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    assert page.execute_script("return document.scripts.length") == 0
+    assert "taken" not in page.title.replace("'taken'", "")
+
+
+def test_the_page_says_what_happened(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    browser.get(pages["published"].as_uri())
+    assert browser.find_element(By.TAG_NAME, "h1").text.startswith("Published")
+    headings = [h.text for h in browser.find_elements(By.TAG_NAME, "h2")]
+    assert "What became of the rows" in headings and "Days with data" in headings and "Channels" in headings
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg[role=img] title")) > 5
+    assert len(browser.find_elements(By.CSS_SELECTOR, "main, header, footer")) == 3
+
+    browser.get(pages["blocked"].as_uri())
+    assert browser.find_element(By.TAG_NAME, "h1").text == "Not published: 1 check failed"
+    assert "there are organic rows" in browser.find_element(By.TAG_NAME, "header").text
+    assert "rollshare promote" in browser.find_element(By.CSS_SELECTOR, "ol.next").text
+
+
+def test_what_folds_unfolds_by_keyboard(page: webdriver.Chrome) -> None:
+    summary = page.find_element(By.CSS_SELECTOR, "details.print > summary")
+    details = summary.find_element(By.XPATH, "..")
+    table = details.find_element(By.TAG_NAME, "table")
+    assert not table.is_displayed()
+    body = page.find_element(By.TAG_NAME, "body")
+    for _ in range(400):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        if page.switch_to.active_element == summary:
+            break
+    assert page.switch_to.active_element == summary, "the tab key does not lead there"
+    summary.send_keys(Keys.ENTER)
+    assert table.is_displayed() and "label_form" in table.text
+    summary.send_keys(Keys.SPACE)
+    assert not table.is_displayed()
+    assert body.is_displayed()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: webdriver.Chrome, scheme: str) -> None:
+    look(page, 1280, scheme)
+    assert violations(page) == []
+
+
+def test_dark_is_dark(page: webdriver.Chrome, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["page"]
+    colours = []
+    for scheme in ("light", "dark"):
+        look(page, 1280, scheme)
+        colours.append(
+            page.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
+        )
+        keep(page, f"{name}-{scheme}")
+    light, dark = (sum(map(int, c[4:-1].split(","))) for c in colours)
+    assert light > 600 and dark < 150
+    # Axis labels follow.
+    ink = "const t = document.querySelector('svg text'); return t ? getComputedStyle(t).fill : 'rgb(200,200,200)'"
+    assert sum(map(int, page.execute_script(ink)[4:-1].split(","))) > 450
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_scrolls_in_one_direction(
+    page: webdriver.Chrome, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    look(page, 360, scheme)
+    page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    width = page.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 360
+    page.execute_script("document.querySelectorAll('details').forEach(d => d.open = false)")
+    keep(page, f"{request.node.callspec.params['page']}-narrow-{scheme}")
+
+
+def test_it_prints(page: webdriver.Chrome, request: pytest.FixtureRequest) -> None:
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert 1 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type/Page/") <= 15
+    if folder := os.environ.get("ROLLSHARE_SCREENSHOTS"):
+        (Path(folder) / f"{request.node.callspec.params['page']}.pdf").write_bytes(pdf)
+    # Charts are there in print, checks are unfolded, and dark paper is white.
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = "return document.querySelector('details.print table').checkVisibility()"
+    assert page.execute_script(shown)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
