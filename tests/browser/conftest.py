@@ -42,6 +42,7 @@ def browser() -> Iterator[webdriver.Chrome]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         started = webdriver.Chrome(options=options, service=Service(driver))
+        started.set_script_timeout(120)
         yield started
         started.quit()
 
@@ -56,7 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     def rollshare(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([program(), *arguments], capture_output=True, text=True, check=False)
 
-    assert rollshare("sample", "--rows", "400000", "--out", str(source)).returncode == 0
+    assert rollshare("sample", "--rows", "40000", "--out", str(source)).returncode == 0
     asked = ["--source", str(source), "--target", str(target)]
     assert rollshare("run", *asked).returncode == 0
     blocked = rollshare("run", *asked, "--organic", "Nobody")
