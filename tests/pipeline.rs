@@ -84,8 +84,9 @@ fn a_first_run_publishes_and_teaches_the_next() {
         assert_eq!(status(&second, "volume_drift"), "not_run");
         assert_eq!(names(&world.at(kept)), ["history", "runs"]);
         let runs = names(&world.at(kept).join("runs"));
-        assert_eq!(runs, [&first, &second].map(|run| format!("{}.json", run["run"].as_str().unwrap())));
-        let report = fs::read(world.at(kept).join("runs").join(&runs[1])).unwrap();
+        let of = |run: &Value| ["html", "json"].map(|end| format!("{}.{end}", run["run"].as_str().unwrap()));
+        assert_eq!(runs, [of(&first), of(&second)].concat());
+        let report = fs::read(world.at(kept).join("runs").join(&runs[3])).unwrap();
         let report: RunReport = serde_json::from_slice(&report).unwrap();
         assert_eq!((report.state, report.verdict), (State::Published, Some(Verdict::Warn)));
         let shares = &report.charts.shares;
@@ -134,7 +135,7 @@ fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
         let runs = names(&world.at(kept).join("quarantine"));
         assert_eq!(runs.len(), 2);
         let place = world.at(kept).join("quarantine").join(&runs[0]);
-        assert_eq!(names(&place), ["report.json", "sums.parquet", "table.parquet"]);
+        assert_eq!(names(&place), ["report.html", "report.json", "sums.parquet", "table.parquet"]);
         let table = fs::read(place.join("table.parquet")).unwrap();
         assert_ne!(table, before.0);
         let report: RunReport =
@@ -206,7 +207,7 @@ fn checks_may_be_told_to_warn_or_be_left_out() {
     for _ in 0..3 {
         assert!(world.run("z.parquet", &file).status.success());
     }
-    assert_eq!(names(&world.at("out/_rollshare/z.parquet/runs")).len(), 2);
+    assert_eq!(names(&world.at("out/_rollshare/z.parquet/runs")).len(), 2 * 2);
     world.export(3);
     for _ in 0..3 {
         assert_eq!(world.run("z.parquet", &file).status.code(), Some(4));
