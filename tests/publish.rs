@@ -55,7 +55,7 @@ impl World {
         }
         for report in fs::read_dir(kept.join("runs")).into_iter().flatten().flatten() {
             let name = report.file_name().into_string().unwrap();
-            if name.ends_with(".html") {
+            if name.ends_with(".html") && !name.starts_with('.') {
                 let page = fs::read_to_string(report.path()).unwrap();
                 assert!(page.ends_with("</html>"), "round {round}: {name}");
             } else if !name.starts_with('.') {
