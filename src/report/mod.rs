@@ -4,7 +4,7 @@
 //! - [`figures`]: what is drawn of it, bounded.
 //! - [`chart`]: the drawings, as SVG.
 //! - [`next`]: how to go on.
-//! - [`page`]: one HTML page that needs nothing else.
+//! - [`mod@page`]: one HTML page that needs nothing else.
 //! - [`words`]: numbers, dates and outcomes in words.
 //!
 //! The same report gives the same bytes.
