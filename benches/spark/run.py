@@ -74,10 +74,15 @@ def jobs(spark, path):
         # More than a read, and nothing that costs: Spark's scan stays the floor.
         return fresh().where("value >= 0")
 
+    def by_spark(df):
+        rows = native(df).collect()
+        spark.catalog.clearCache()
+        return rows
+
     kept = "os_name = 'all' and country <> 'ALL'"
     return {
-        "native": lambda: native(fresh()).collect(),
-        "native on the filtered frame": lambda: native(repartitioned()).collect(),
+        "native": lambda: by_spark(fresh()),
+        "native on the filtered frame": lambda: by_spark(repartitioned()),
         "file mode": lambda: read_parquet(spark, path).collect(),
         "DataFrame mode, Spark sums": lambda: rolling_share(repartitioned()).collect(),
         "DataFrame mode, kernel sums": lambda: rolling_share(repartitioned(), sums="kernel").collect(),
