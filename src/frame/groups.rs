@@ -13,7 +13,7 @@
 //! | `high`, `low` | int64 | exact sum of their fractions: `(high * 2^32 + low) * 2^-62` |
 //! | `odd` | float64 | the value itself, of [`Class::OddPaid`] and [`Class::OddOrganic`] |
 
-use super::array::Array;
+use super::array::{Array, Data, Stored, with_numbers};
 use super::ffi::Stream;
 use super::field::find;
 use crate::grid::exact::Wide;
@@ -65,24 +65,26 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// The integer in `row`; 0 where there is none.
-    fn int(&self, row: usize) -> Result<i128> {
-        let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else { return Ok(0) };
-        let raw = array.raw(row)?;
-        let negative = raw.last().is_some_and(|b| b & 0x80 != 0);
-        let mut bytes = [if negative { 0xff } else { 0 }; 16];
-        let target =
-            bytes.get_mut(..raw.len()).ok_or_else(|| Error::internal("a number of over 16 bytes"))?;
-        target.copy_from_slice(&raw);
-        Ok(i128::from_le_bytes(bytes))
+    /// The number in `row`; `Null` where there is none.
+    fn number(&self, row: usize) -> Result<Number> {
+        let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else {
+            return Ok(Number::Null);
+        };
+        let Data::Numbers(numbers) = &array.data else {
+            return Err(Error::internal("a group whose sums are no numbers"));
+        };
+        let number = with_numbers!(numbers, row..row + 1, values => values.first().and_then(|v| v.number()));
+        number.ok_or_else(|| Error::internal("a group whose sum is no number of 128 bits"))
     }
 
-    /// The double in `row`; 0 where there is none.
-    fn double(&self, row: usize) -> Result<f64> {
-        let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else { return Ok(0.0) };
-        let raw = array.raw(row)?;
-        let bytes = raw.first_chunk().ok_or_else(|| Error::internal("a double of less than 8 bytes"))?;
-        Ok(f64::from_le_bytes(*bytes))
+    /// The integer in `row`; 0 where there is none.
+    fn int(&self, row: usize) -> Result<i128> {
+        match self.number(row)? {
+            Number::Null => Ok(0),
+            Number::Small(v) => Ok(v.into()),
+            Number::Big(v) => Ok(v),
+            _ => Err(Error::internal("a group whose sum is no integer")),
+        }
     }
 }
 
@@ -153,7 +155,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                         Class::NullName => dense.account.null_name += rows,
                         Class::NullValue => dense.account.null_value += rows,
                         Class::OddPaid | Class::OddOrganic => {
-                            add_odd(&mut dense, cell, odd.double(row)?, rows)?
+                            add_odd(&mut dense, cell, odd.number(row)?, rows)?
                         }
                         _ => {
                             dense.account.counted += rows;
@@ -185,16 +187,29 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
 }
 
 /// Adds `rows` times one value.
-fn add_odd(dense: &mut Dense, cell: usize, value: f64, rows: u64) -> Result<()> {
-    match Number::real(value) {
+fn add_odd(dense: &mut Dense, cell: usize, value: Number, rows: u64) -> Result<()> {
+    let mut wide = Wide::default();
+    match value {
         Number::Nan => dense.account.nan_value += rows,
         Number::Infinite(_) => dense.account.infinite_value += rows,
-        _ => {
+        Number::Real(value) => {
             dense.account.counted += rows;
-            let mut wide = Wide::default();
             wide.add_times(value, rows);
             dense.add_wide(cell, &wide);
         }
+        Number::Small(value) => return add_many(dense, cell, value.into(), rows),
+        Number::Big(value) => return add_many(dense, cell, value, rows),
+        Number::Null => return Err(Error::internal("an odd value that is null")),
     }
     Ok(())
+}
+
+/// Adds `rows` times one integer.
+fn add_many(dense: &mut Dense, cell: usize, value: i128, rows: u64) -> Result<()> {
+    dense.account.counted += rows;
+    let sum = value.checked_mul(rows.into()).ok_or_else(|| {
+        Error::too_large("a sum that does not fit 128 bits")
+            .advice("Check the value column: its numbers are implausibly large")
+    })?;
+    dense.add(cell, Number::int(sum))
 }
