@@ -27,10 +27,14 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     if package == "pandas" and kind.__name__ == "DataFrame":
         return _rollshare.partial_columns(_pandas(frame, job), job, threads)
     if package == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
-        frame = _collected(frame, job)
-        if all(hasattr(series, "__arrow_c_stream__") for series in frame.get_columns()):
+        import polars as pl
+
+        frame = _needed(frame, job)
+        if hasattr(pl, "Categories"):
             return _rollshare.partial_columns(_polars(frame, job), job, threads)
-        frame = frame.to_arrow()
+        # Older versions export columns of some types under a wrong type, but whole frames rightly.
+        if not hasattr(frame, "__arrow_c_stream__"):
+            frame = frame.to_arrow()
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
@@ -51,14 +55,15 @@ def _wanted(job: _rollshare.Job) -> set[str]:
     return {name.lower() for name in columns.values()}
 
 
-def _collected(frame: Any, job: _rollshare.Job) -> Any:
-    """A polars frame; of a lazy one the columns that are needed, computed."""
-    if not hasattr(frame, "collect"):
-        return frame
-    names = frame.collect_schema().names()
+def _needed(frame: Any, job: _rollshare.Job) -> Any:
+    """The columns of a polars frame that are needed; of a lazy one computed."""
+    lazy = hasattr(frame, "collect")
+    names = frame.collect_schema().names() if lazy else frame.columns
     wanted = [name for name in names if name.lower() in _wanted(job)]
-    # A frame without any of them is passed on for the error, which names its columns.
-    return (frame.select(wanted) if wanted else frame).collect()
+    # A frame that lacks any is passed on whole for the error, which names its columns.
+    if len(wanted) == len(_wanted(job)):
+        frame = frame.select(wanted)
+    return frame.collect() if lazy else frame
 
 
 def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
