@@ -328,3 +328,42 @@ fn the_samples_layouts_agree_for_any_threads_and_path() {
     }
     assert_eq!(answers.len(), 1, "the answers differ by layout, threads or path");
 }
+
+/// Small files are read and summed at one go, large ones mapped and cut: the answer
+/// and the first error do not tell which was which.
+#[test]
+fn small_and_large_files_in_one_run() {
+    use rollshare::sample::{self, Layout};
+    let folder = tempfile::tempdir().unwrap();
+    let write = |rows, layout, seed| {
+        let file = folder.path().join(format!("{rows}-{seed}"));
+        sample::write(&sample::Options { rows, layout, seed }, &file, &Silent).unwrap();
+        std::fs::read(&file).unwrap()
+    };
+    let mut files: Vec<Vec<u8>> = (1..=6).map(|seed| write(5_000, Layout::Export, seed)).collect();
+    files.insert(3, write(200_003, Layout::Shuffled, 7));
+    assert!(files[3].len() > 1 << 18 && files.iter().filter(|f| f.len() < 1 << 18).count() == 6);
+    let alone = files.iter().map(|file| sum(vec![file.clone()], &options(2, 0)));
+    let whole = alone.reduce(|a, b| a.merge(b).unwrap()).unwrap();
+    for threads in 1..=3 {
+        let together = sum(files.clone(), &options(threads, 0));
+        assert_eq!(csv(&together), csv(&whole));
+        assert_eq!(together.account, whole.account);
+        files.rotate_left(2);
+    }
+    files.rotate_right(6);
+    for broken in [vec![1, 4], vec![3, 5], vec![2, 3], vec![3], vec![6]] {
+        let inputs: Vec<Input> = (files.iter().enumerate())
+            .map(|(at, bytes)| {
+                let bytes =
+                    if broken.contains(&at) { bytes[..bytes.len() - 9].to_vec() } else { bytes.clone() };
+                input(&format!("{at}.parquet"), bytes)
+            })
+            .collect();
+        for threads in 1..=3 {
+            let error = scan::scan(&Job::default(), &inputs, &options(threads, 0), &Silent).unwrap_err();
+            let first = format!("{}.parquet", broken[0]);
+            assert!(error.to_string().contains(&first), "{error} does not name {first}");
+        }
+    }
+}

@@ -16,22 +16,31 @@ use crate::{Error, Result};
 /// Organic or not: two cells a point.
 pub const CHANNELS: usize = 2;
 
+/// Groups that are compared with before the hash map is asked.
+const LIKELY: usize = 3;
+
+/// Points of time, two 64-bit cells each, that a line of cache holds.
+const LINE: usize = 4;
+
 /// One worker's sums.
 #[derive(Default)]
 pub struct Dense {
     groups: Vec<Arc<str>>,
+    /// Where the group that is asked for next is looked for first.
+    likely: usize,
     group_ids: HashMap<Arc<str>, u32>,
     times: Vec<TimePoint>,
     time_ids: HashMap<TimePoint, u32>,
-    /// Times that a group's row of cells has room for; a power of two.
+    /// Times that a group's row of cells has room for: a power of two and a line
+    /// of cache, so that the same time of all groups is not the same place of it.
     stride: usize,
     /// Cells, `(group * stride + time) * CHANNELS + channel`.
     pub cells: Vec<i64>,
     /// What was spilled, in the same places.
     spilled: Vec<i128>,
     extras: HashMap<usize, Extra>,
-    /// How much may still be added to any cell before it could overflow.
-    headroom: u64,
+    /// How much may have been added to any cell since the last spill.
+    added: u64,
     /// Groups with a row that was kept.
     group_seen: Vec<bool>,
     /// Times with a row that was kept.
@@ -48,9 +57,20 @@ pub struct Dense {
 
 #[allow(clippy::indexing_slicing)] // ids come from this value alone, cells are laid out for them
 impl Dense {
+    /// The id of a group that is there already and likely to be next: the
+    /// dictionaries of many files name the same countries in nearly the same order.
+    #[inline]
+    pub fn next_group(&mut self, name: &[u8]) -> Option<u32> {
+        let ahead = self.groups.get(self.likely..)?.iter().take(LIKELY);
+        let skipped = ahead.map(|group| group.as_bytes()).position(|group| group == name)?;
+        self.likely += skipped + 1;
+        u32::try_from(self.likely - 1).ok()
+    }
+
     /// The id of a group.
     pub fn group(&mut self, name: &str) -> Result<u32> {
         if let Some(id) = self.group_ids.get(name) {
+            self.likely = *id as usize + 1;
             return Ok(*id);
         }
         let id = self.next_id(self.groups.len())?;
@@ -72,7 +92,7 @@ impl Dense {
         self.times.push(point.clone());
         self.time_ids.insert(point, id);
         self.time_seen.push(false);
-        let stride = self.times.len().next_power_of_two().max(64);
+        let stride = self.times.len().next_power_of_two().max(64) + LINE;
         self.lay_out(stride)?;
         Ok(id)
     }
@@ -139,10 +159,10 @@ impl Dense {
     pub fn add_stretch(&mut self, group: u32, time: u32, sums: [i64; CHANNELS]) {
         self.see(group, time);
         let cell = self.base(group) + time as usize * CHANNELS;
-        if let Some(cells) = self.cells.get_mut(cell..cell + CHANNELS) {
-            for (cell, sum) in cells.iter_mut().zip(sums) {
-                *cell += sum;
-            }
+        let [paid, organic] = sums;
+        if let Some([paid_cell, organic_cell]) = self.cells.get_mut(cell..cell + CHANNELS) {
+            *paid_cell += paid;
+            *organic_cell += organic;
         }
     }
 
@@ -178,10 +198,10 @@ impl Dense {
     /// them to [`Self::cells`].
     pub fn reserve(&mut self, rows: u64, max: u64) {
         let need = rows.saturating_mul(max);
-        if need > self.headroom {
+        if self.added.saturating_add(need) > i64::MAX.unsigned_abs() {
             self.spill();
         }
-        self.headroom = self.headroom.saturating_sub(need);
+        self.added = self.added.saturating_add(need);
     }
 
     fn spill(&mut self) {
@@ -190,7 +210,7 @@ impl Dense {
             // 2^63 times the number of spills stays far below 2^127.
             *to += i128::from(std::mem::take(from));
         }
-        self.headroom = i64::MAX.unsigned_abs();
+        self.added = 0;
     }
 
     /// Adds a number that may be of any size. `Null` adds nothing.
@@ -252,14 +272,15 @@ impl Dense {
                     {
                         partial.extras.insert(partial.cells.len(), extra);
                     }
+                    // Most grids never spill.
                     let spilled = self.spilled.get_mut(cell).map_or(0, std::mem::take);
-                    // 2^63 times the number of spills stays far below 2^127.
-                    partial.cells.push(spilled + i128::from(std::mem::take(&mut self.cells[cell])));
+                    let own = i128::from(std::mem::take(&mut self.cells[cell]));
+                    partial.cells.push(spilled.checked_add(own).ok_or_else(overflow)?);
                 }
                 partial.present.push(std::mem::take(&mut self.present[point]));
             }
         }
-        self.headroom = i64::MAX.unsigned_abs();
+        self.added = 0;
         self.time_seen.fill(false);
         self.group_seen.fill(false);
         self.group_raw.fill(false);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::entries::Entries;
+use super::entries::{Entries, Origin};
 use crate::parquet::encoding::{Booleans, ByteArrays, Numbers};
 use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, page};
 use crate::storage::Object;
@@ -86,26 +86,49 @@ impl<'a> Chunk<'a> {
         page::open(body, page, self.codec, self.leaf, buffer)
     }
 
-    /// Reads the dictionary, if there is one, into `entries`.
-    fn dictionary(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<()> {
-        let Some(page) = &self.pages.dictionary else { return Ok(()) };
+    /// Reads the dictionary, if there is one, into `entries`; true where they
+    /// have that very dictionary already.
+    fn dictionary(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<bool> {
+        let Some(page) = &self.pages.dictionary else {
+            entries.clear();
+            return entries.seal().map(|()| false);
+        };
         let body = self.body(page)?;
         let open = self.open(&body, page, buffer, cost)?.view(&body, buffer);
-        each_value(self.leaf, &open, open.rows, |value| entries.push(value))
+        let Leaf { physical, logical, type_length, .. } = *self.leaf;
+        let origin = Origin::Dictionary(physical, logical, type_length, open.rows);
+        if entries.are_from(origin, open.values) {
+            return Ok(true);
+        }
+        entries.clear();
+        each_value(self.leaf, &open, open.rows, |value| entries.push(value))?;
+        entries.note_origin(origin, open.values);
+        entries.seal().map(|()| false)
     }
 }
 
 impl Column<'_> {
-    /// The column's distinct values as far as its dictionary tells.
-    pub fn entries(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<()> {
+    /// The column's distinct values as far as its dictionary tells; true where
+    /// `entries`, of another chunk in the same place of the job, are these already.
+    pub fn entries(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<bool> {
         match self {
             Column::Chunk(chunk) => {
-                chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))?;
+                chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))
             }
-            Column::Constant { value: Some(value), .. } => entries.push(value)?,
-            Column::Constant { value: None, .. } => {}
+            Column::Constant { value, .. } => {
+                let (origin, bytes) =
+                    (Origin::Constant(value.is_some()), value.as_deref().unwrap_or_default());
+                if entries.are_from(origin, bytes) {
+                    return Ok(true);
+                }
+                entries.clear();
+                if value.is_some() {
+                    entries.push(bytes)?;
+                }
+                entries.note_origin(origin, bytes);
+                entries.seal().map(|()| false)
+            }
         }
-        entries.seal()
     }
 
     /// Its rows.

@@ -7,11 +7,12 @@
 
 use std::borrow::Cow;
 
-use super::column::{Chunk, Column, Cost, each_number, each_value, is_numeric};
+use super::column::{Chunk, Column, Cost, each_value, is_numeric};
 use super::entries::Entries;
+use super::plain;
 use super::values::ValueType;
-use crate::parquet::encoding::{Runs, Segment};
-use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta};
+use crate::parquet::encoding::{Numbers, Runs, Segment, Span};
+use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
 use crate::{Error, Result};
 
 /// The rows of the page at hand, as far as they are not null.
@@ -88,18 +89,37 @@ impl<'a> Cursor<'a> {
         column: &'a Column<'a>,
         row: u64,
         raw: bool,
-        mut buffer: Vec<u8>,
+        buffer: Vec<u8>,
         entries: Option<Entries>,
     ) -> Result<Self> {
+        match entries {
+            Some(entries) => Ok(Self::at(column, row, raw, buffer, entries, Cost::default())),
+            None => Self::after(column, row, raw, buffer, Entries::new()).map(|(cursor, _)| cursor),
+        }
+    }
+
+    /// The same behind a cursor on another row group, which has met `entries`;
+    /// also whether these are the column's own, since the dictionaries are equal.
+    pub fn after(
+        column: &'a Column<'a>,
+        row: u64,
+        raw: bool,
+        mut buffer: Vec<u8>,
+        mut entries: Entries,
+    ) -> Result<(Self, bool)> {
         let mut cost = Cost::default();
-        let entries = match entries {
-            Some(entries) => entries,
-            None => {
-                let mut entries = Entries::new();
-                column.entries(&mut entries, &mut buffer, &mut cost)?;
-                entries
-            }
-        };
+        let same = column.entries(&mut entries, &mut buffer, &mut cost)?;
+        Ok((Self::at(column, row, raw, buffer, entries, cost), same))
+    }
+
+    fn at(
+        column: &'a Column<'a>,
+        row: u64,
+        raw: bool,
+        buffer: Vec<u8>,
+        entries: Entries,
+        cost: Cost,
+    ) -> Self {
         let mut cursor = Cursor {
             column,
             entries,
@@ -122,7 +142,7 @@ impl<'a> Cursor<'a> {
                 cursor.pending = inside;
             }
         }
-        Ok(cursor)
+        cursor
     }
 
     /// The scratch space and the entries, for the next cursor.
@@ -250,6 +270,16 @@ impl<'a> Cursor<'a> {
         }
         self.skip(n)?;
         self.segment()
+    }
+
+    /// Walks plain runs of the page at hand, over at most `most` rows: see
+    /// [`Runs::spans`]. Declines (no row passed) where there are none.
+    pub fn spans(&mut self, pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
+        let (Values::Ids(runs), None) = (&mut self.values, &self.levels) else { return (0, 0) };
+        let bytes = self.layout.values.of(&self.body, &self.buffer);
+        let (n, passed) = runs.spans(bytes, pass, most.min(self.left), spans);
+        self.left -= passed;
+        (n, passed)
     }
 
     #[inline]
@@ -544,14 +574,15 @@ fn decode(
             .advice("Write the file with smaller pages"));
     }
     if raw && is_numeric(chunk.leaf.physical) {
-        let mut bits = Vec::with_capacity(capacity);
-        each_number(chunk.leaf, open, count, |b| {
-            bits.push(b);
-            Ok(())
-        })?;
+        let mut bits = vec![0; capacity];
+        Numbers::open(open.encoding, open.values, chunk.leaf.physical, count)?.fill(&mut bits)?;
         return Ok(Values::Bits { bits, at: 0 });
     }
     let mut slots = Vec::with_capacity(capacity);
+    if (open.encoding, chunk.leaf.physical) == (Encoding::Plain, Physical::ByteArray) {
+        plain::intern(entries, open.values, count, &mut slots)?;
+        return Ok(Values::Slots { slots, at: 0 });
+    }
     each_value(chunk.leaf, open, count, |value| {
         slots.push(entries.intern(value)?);
         Ok(())

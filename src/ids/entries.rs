@@ -7,49 +7,25 @@
 
 use std::collections::HashMap;
 
+use super::short::{CACHE, Cached, Short};
+use crate::parquet::{Logical, Physical};
 use crate::{Error, Result};
 
-/// Places of the cache in front of the hash map.
-const CACHE: usize = 256;
-
-/// A short value as two words that, with its length, say all of it: strings of
-/// a page are compared without a call.
+/// Where the values before the null slot are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Short {
-    words: [u64; 2],
-    len: u32,
-}
-
-impl Short {
-    /// Nothing: no value is as long.
-    const NONE: Short = Short { words: [0; 2], len: u32::MAX };
-
-    /// `None` for values of more than 16 bytes.
-    #[inline]
-    fn of(value: &[u8]) -> Option<Self> {
-        let len = value.len();
-        let words = if let (Some(head), Some(tail)) = (value.first_chunk(), value.last_chunk()) {
-            [u64::from_le_bytes(*head), u64::from_le_bytes(*tail)]
-        } else if let (Some(head), Some(tail)) = (value.first_chunk(), value.last_chunk()) {
-            [u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into()]
-        } else {
-            [value.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0]
-        };
-        #[allow(clippy::cast_possible_truncation)] // at most 16
-        return (len <= 16).then_some(Short { words, len: len as u32 });
-    }
-
-    /// Its place in the cache.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // the top eight bits
-    fn place(self) -> usize {
-        let mix = self.words[0] ^ self.words[1].rotate_left(29) ^ u64::from(self.len) << 59;
-        (mix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
-    }
+pub enum Origin {
+    /// The same value, or null, in every row.
+    Constant(bool),
+    /// So many values in PLAIN encoding.
+    Dictionary(Physical, Logical, i32, u32),
 }
 
 /// The distinct values of one column chunk.
+#[derive(Default)]
 pub struct Entries {
+    /// What the slots before the null slot were read from, to know it again.
+    origin: Option<Origin>,
+    read_from: Vec<u8>,
     /// All values, one after the other.
     arena: Vec<u8>,
     /// Where each slot's value ends in the arena; the null slot is empty.
@@ -57,19 +33,36 @@ pub struct Entries {
     /// Number of dictionary entries, which is the null slot.
     dictionary: u32,
     lookup: HashMap<Box<[u8]>, u32>,
-    cache: Box<[(Short, u32); CACHE]>,
+    /// In front of `lookup`; empty until a value is interned.
+    cache: Vec<Cached>,
 }
 
 impl Entries {
-    /// The entries of a dictionary, given in the order of their ids.
+    /// No entries yet.
     pub fn new() -> Self {
-        Entries {
-            arena: Vec::new(),
-            ends: Vec::new(),
-            dictionary: 0,
-            lookup: HashMap::new(),
-            cache: Box::new([(Short::NONE, 0); CACHE]),
-        }
+        Entries::default()
+    }
+
+    /// Forgets all entries, for another column chunk.
+    pub fn clear(&mut self) {
+        self.origin = None;
+        self.arena.clear();
+        self.ends.clear();
+        self.dictionary = 0;
+        self.lookup.clear();
+        self.cache.clear();
+    }
+
+    /// Whether the slots are those that `bytes` would give, and no others.
+    pub fn are_from(&self, origin: Origin, bytes: &[u8]) -> bool {
+        self.origin == Some(origin) && self.slots() == self.dictionary + 1 && self.read_from == bytes
+    }
+
+    /// Notes what the dictionary was read from.
+    pub fn note_origin(&mut self, origin: Origin, bytes: &[u8]) {
+        self.origin = Some(origin);
+        self.read_from.clear();
+        self.read_from.extend_from_slice(bytes);
     }
 
     /// Appends a dictionary entry; only before [`Self::seal`].
@@ -116,15 +109,25 @@ impl Entries {
     /// The slot of `value`, a new one if it was not there.
     #[inline]
     pub fn intern(&mut self, value: &[u8]) -> Result<u32> {
-        let Some(short) = Short::of(value) else { return self.intern_slowly(value) };
-        if let Some((cached, slot)) = self.cache.get(short.place())
-            && *cached == short
+        self.intern_in(value, 0, value.len())
+    }
+
+    /// The slot of the `len` bytes from `start` on, which must be there.
+    #[inline]
+    pub fn intern_in(&mut self, bytes: &[u8], start: usize, len: usize) -> Result<u32> {
+        let short = Short::within(bytes, start, len);
+        if let Some(short) = &short
+            && let Some(slot) = self.cache.get(short.place()).and_then(|cached| cached.slot_of(short))
         {
-            return Ok(*slot);
+            return Ok(slot);
         }
+        let value = bytes.get(start..start + len).ok_or_else(|| Error::internal("a value past its page"))?;
         let slot = self.intern_slowly(value)?;
-        if let Some(cached) = self.cache.get_mut(short.place()) {
-            *cached = (short, slot);
+        if let Some(short) = short {
+            self.cache.resize(CACHE, Cached::NONE);
+            if let Some(cached) = self.cache.get_mut(short.place()) {
+                *cached = Cached::new(short, slot);
+            }
         }
         Ok(slot)
     }
@@ -146,12 +149,6 @@ impl Entries {
         self.push(value)?;
         self.lookup.insert(value.into(), slot);
         Ok(slot)
-    }
-}
-
-impl Default for Entries {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -183,8 +180,8 @@ mod tests {
         e.seal().unwrap();
         for round in 0..2 {
             for i in 0..5000u32 {
-                // 1 to 22 bytes, alike at the head or at the tail.
-                let value = format!("{i}{}", "x".repeat(i as usize % 19));
+                // 1 to 43 bytes, alike at the head or at the tail.
+                let value = format!("{i}{}", "x".repeat(i as usize % 40));
                 assert_eq!(e.intern(value.as_bytes()).unwrap(), i + 1, "round {round}");
             }
         }

@@ -5,6 +5,7 @@
 //!   nobody asks for passed over.
 //! - [`entries`]: the distinct values of a chunk, each with a slot.
 //! - [`keys`]: what a slot means: channel, country, point in time.
+//! - [`plain`], [`short`]: strings without a dictionary to slots.
 //! - [`labels`]: week labels as the original job counts with them.
 //! - [`values`]: what a slot means: an exact number.
 
@@ -13,6 +14,8 @@ pub mod cursor;
 pub mod entries;
 pub mod keys;
 pub mod labels;
+pub mod plain;
+pub mod short;
 pub mod values;
 
 pub use crate::parquet::encoding::hybrid_rle as runs;

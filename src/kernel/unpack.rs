@@ -21,8 +21,16 @@
 //!    against the size of the dictionary: ids are range-checked for next to
 //!    nothing.
 //!
+//! 5. Whole runs of a stream take another way to the same lanes, one for all
+//!    widths: four values of 16 bits are cut out of eight bytes at any bit
+//!    (`vpmultishiftqb`). A repeated value is the same cut with other constants.
+//!
 //! Tried and left out: computing the tables per call cost more than the
-//! unpacking, since runs of counts are some 20 values long.
+//! unpacking, since runs of counts are some 20 values long. Telling packed from
+//! repeated runs by a branch took 7.7 ms of one core for the counts of 20 M rows, by
+//! constants 6.8: no more, since what bounds a run is the way from its header to
+//! the next one, some twelve cycles. The choice read from a small array on the stack
+//! took 7.3.
 
 /// Unpacks `out.len()` values of `width` bits, the first of which starts at bit
 /// `start` of `bytes`; returns the largest. Bits past the end of `bytes` read as
@@ -99,8 +107,9 @@ pub struct Between {
 /// them; declines (0 values) where the general reader has to do it.
 ///
 /// Counts come in runs of some ten values: what one run costs is most of what
-/// decoding them costs, so this keeps everything in registers and writes whole
-/// vectors, of which the next run overwrites the tail.
+/// decoding them costs. Both kinds of run take the same instructions with other
+/// constants, and whole vectors are written, of which the next run overwrites the
+/// tail.
 #[inline]
 pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) -> (usize, u16) {
     #[cfg(target_arch = "x86_64")]
@@ -191,6 +200,49 @@ mod avx512 {
         }
     }
 
+    /// How 32 lanes of 16 bits come out of the 64 bytes that a run's values begin
+    /// with: which bytes each group of four lanes is cut from, at which bit each
+    /// byte of them begins, and which bits of a lane are the value's.
+    #[repr(C, align(64))]
+    #[derive(Clone, Copy)]
+    struct Cut {
+        bytes: [u8; 64],
+        bits: [u8; 64],
+        mask: u16,
+    }
+
+    /// By width, 0 to 16: a bit-packed run. Four values are `4 * width` bits, which
+    /// begin at bit 0 or 4 of a byte and so lie within eight bytes.
+    static PACKED: [Cut; 17] = {
+        let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64], mask: 0 }; 17];
+        let mut at = 0;
+        // `for` is not to be had in constants.
+        while at < 17 * 64 {
+            let (width, byte) = (at / 64, at % 64);
+            let first = byte / 8 * 4 * width;
+            // At most 28 * 16 / 8 + 7 = 63.
+            cuts[width].bytes[byte] = (first / 8 + byte % 8) as u8;
+            cuts[width].bits[byte] = ((first % 8 + byte % 8 / 2 * width + byte % 2 * 8) % 64) as u8;
+            cuts[width].mask = ((1u32 << width) - 1) as u16;
+            at += 1;
+        }
+        cuts
+    };
+
+    /// By the bytes of the value, 0 to 2: a run that repeats it.
+    static REPEATED: [Cut; 3] = {
+        let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64], mask: 0 }; 3];
+        let mut at = 0;
+        while at < 3 * 64 {
+            let (size, byte) = (at / 64, at % 64);
+            cuts[size].bytes[byte] = (byte % 2) as u8;
+            cuts[size].bits[byte] = (byte % 8 * 8) as u8;
+            cuts[size].mask = ((1u32 << (size * 8)) - 1) as u16;
+            at += 1;
+        }
+        cuts
+    };
+
     /// See [`super::hybrid_u16`].
     ///
     /// # Safety
@@ -204,82 +256,55 @@ mod avx512 {
     ) -> (usize, u16) {
         let width = usize::from(width);
         let size = width.div_ceil(8);
-        let (narrow, wide) = (&NARROW[width.min(9)][0], &WIDE[width][0]);
-        // SAFETY: all arrays are 64 bytes long and aligned.
-        let (narrow_index, narrow_shift, wide_index, wide_shift) = unsafe {
-            (
-                _mm512_load_si512(narrow.bytes.as_ptr().cast()),
-                _mm512_load_si512(narrow.shifts.as_ptr().cast()),
-                _mm512_load_si512(wide.bytes.as_ptr().cast()),
-                _mm512_load_si512(wide.shifts.as_ptr().cast()),
-            )
-        };
-        let mask = ((1u32 << width) - 1) as i32;
-        let (narrow_mask, wide_mask) = (_mm512_set1_epi16(mask as i16), _mm512_set1_epi32(mask));
-        let mut max = _mm512_setzero_si512();
-        let mut done = 0;
+        // By the lowest bit of the header.
+        let cuts = [&REPEATED[size], &PACKED[width]];
+        let (mut next, mut unread, mut done) = (at.next, at.unread as usize, 0);
         // The longest run here is 63 groups: 504 values, 1,008 bytes; every load
         // of 64 bytes has to end before the bytes do.
-        while at.next.saturating_add(2 + 64) <= bytes.len() {
-            let header = usize::from(bytes[at.next]);
-            let (count, start) = (header >> 1, at.next + 1);
-            let packed = header & 1 == 1;
-            let values = if packed { count * 8 } else { count };
-            let stored = if packed { count * width } else { size };
-            if header & 0x80 != 0
-                || count == 0
-                || values > at.unread as usize
-                || start + stored + 64 > bytes.len()
+        while next + 2 + 64 <= bytes.len() {
+            let header = usize::from(bytes[next]);
+            let (count, start, packed) = (header >> 1, next + 1, header & 1);
+            let values = count << (3 * packed);
+            let mask = packed.wrapping_neg();
+            let stored = ((count * width) & mask) | (size & !mask);
+            let declined = (header & 0x80 != 0)
+                | (count == 0)
+                | (values > unread)
+                | (start + stored + 64 > bytes.len())
                 // Whole vectors are written: up to 31 values past the run.
-                || done + values + 31 > out.len()
-            {
+                | (done + values + 31 > out.len());
+            if declined {
                 break;
             }
-            if !packed {
-                let low = u16::from(bytes[start]);
-                let value = if size == 2 { low | u16::from(bytes[start + 1]) << 8 } else { low };
-                let lanes = _mm512_set1_epi16(value as i16);
-                max = _mm512_max_epu16(max, lanes);
-                for offset in (0..values).step_by(32) {
-                    debug_assert!(done + offset + 32 <= out.len());
-                    // SAFETY: `values + 31` more fit `out`, and `offset` is below `values`.
-                    unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(done + offset).cast(), lanes) };
+            let cut = cuts[packed];
+            let stride = 4 * width * packed;
+            // SAFETY: both arrays are 64 bytes long and aligned.
+            let (index, bits) = unsafe {
+                (_mm512_load_si512(cut.bytes.as_ptr().cast()), _mm512_load_si512(cut.bits.as_ptr().cast()))
+            };
+            let mask = _mm512_set1_epi16(cut.mask as i16);
+            let (mut from, mut to) = (start, done);
+            loop {
+                debug_assert!(from + 64 <= bytes.len() && to + 32 <= out.len());
+                // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
+                unsafe {
+                    let raw = _mm512_loadu_si512(bytes.as_ptr().add(from).cast());
+                    let groups = _mm512_permutexvar_epi8(index, raw);
+                    let lanes = _mm512_and_si512(_mm512_multishift_epi64_epi8(bits, groups), mask);
+                    _mm512_storeu_si512(out.as_mut_ptr().add(to).cast(), lanes);
                 }
-            } else if width <= 9 {
-                for offset in (0..values).step_by(32) {
-                    debug_assert!(start + offset * width / 8 + 64 <= bytes.len());
-                    let left = values - offset;
-                    let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
-                    // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
-                    unsafe {
-                        let raw = _mm512_loadu_si512(bytes.as_ptr().add(start + offset * width / 8).cast());
-                        let spread = _mm512_permutexvar_epi8(narrow_index, raw);
-                        let lanes = _mm512_and_si512(_mm512_srlv_epi16(spread, narrow_shift), narrow_mask);
-                        max = _mm512_mask_max_epu16(max, there, max, lanes);
-                        _mm512_storeu_si512(out.as_mut_ptr().add(done + offset).cast(), lanes);
-                    }
-                }
-            } else {
-                for offset in (0..values).step_by(16) {
-                    debug_assert!(start + offset * width / 8 + 64 <= bytes.len());
-                    let left = values - offset;
-                    let there = if left >= 16 { u32::from(u16::MAX) } else { (1 << left) - 1 };
-                    // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
-                    unsafe {
-                        let raw = _mm512_loadu_si512(bytes.as_ptr().add(start + offset * width / 8).cast());
-                        let spread = _mm512_permutexvar_epi8(wide_index, raw);
-                        let lanes = _mm512_and_si512(_mm512_srlv_epi32(spread, wide_shift), wide_mask);
-                        let lanes = _mm512_cvtepi32_epi16(lanes);
-                        max = _mm512_mask_max_epu16(max, there, max, _mm512_castsi256_si512(lanes));
-                        _mm256_storeu_si256(out.as_mut_ptr().add(done + offset).cast(), lanes);
-                    }
+                from += stride;
+                to += 32;
+                if to >= done + values {
+                    break;
                 }
             }
             done += values;
-            at.unread -= values as u32;
-            at.next = start + stored;
+            unread -= values;
+            next = start + stored;
         }
-        (done, largest_of(max))
+        (at.next, at.unread) = (next, unread as u32);
+        (done, out[..done].iter().copied().max().unwrap_or(0))
     }
 
     #[inline]

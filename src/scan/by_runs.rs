@@ -2,11 +2,11 @@
 
 use super::task::{BLOCK, Blocks, Task};
 use crate::grid::Account;
-use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::cursor::{Cursor, Mark, Shape};
 use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
 use crate::kernel::{Path, runs};
-use crate::parquet::encoding::Segment;
+use crate::parquet::encoding::{Segment, Span};
 use crate::{Error, Result};
 
 /// Rows of a block by bitmap in the middle of runs.
@@ -41,6 +41,68 @@ impl KeyRun {
             }
             Segment::Packed { .. } => Ok(false),
         }
+    }
+}
+
+/// Runs of systems that are looked at together.
+const SPANS: usize = 64;
+
+/// Where the rows of the total over systems are, some runs ahead; all in rows of
+/// the step.
+struct Passing {
+    spans: [Span; SPANS],
+    /// The first span that is not done, and the end of those there are.
+    at: usize,
+    end: usize,
+    /// Rows that the spans tell of end here.
+    known: u32,
+    /// Rows that the cursor has passed.
+    passed: u32,
+    /// The cursor as it was where the spans begin, and the row of it.
+    mark: (Mark, u32),
+}
+
+impl Passing {
+    fn at(cursor: &Cursor<'_>) -> Self {
+        Passing { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark: (cursor.mark(), 0) }
+    }
+
+    /// The next rows of the total, from `at` on; an empty span where it is only
+    /// known that there are none before it. `None` where rows differ one by one.
+    #[inline]
+    fn next(&mut self, cursor: &mut Cursor<'_>, pass: &[u8], at: u32, rows: u32) -> Result<Option<Span>> {
+        if at == self.known {
+            cursor.skip(at - self.passed)?;
+            self.mark = (cursor.mark(), at);
+            let (end, passed) = cursor.spans(pass, rows - at, &mut self.spans);
+            (self.at, self.end) = (0, end);
+            (self.known, self.passed) = (at + passed, at + passed);
+            if passed == 0 {
+                let Segment::Run { value, len } = cursor.segment()? else { return Ok(None) };
+                let len = len.min(rows - at);
+                self.known = at + len;
+                self.end = usize::from(pass.get(value as usize) == Some(&1));
+                self.spans = [(0, len); SPANS];
+            }
+        }
+        let from = self.mark.1;
+        while let Some((start, end)) = self.spans.get(self.at..self.end).and_then(|spans| spans.first()) {
+            if from + end > at {
+                return Ok(Some((at.max(from + start), from + end)));
+            }
+            self.at += 1;
+        }
+        Ok(Some((self.known, self.known)))
+    }
+
+    /// Puts the cursor at row `at`, which may lie before those it has passed.
+    fn leave(self, cursor: &mut Cursor<'_>, at: u32) -> Result<()> {
+        if at >= self.passed {
+            return cursor.skip(at - self.passed);
+        }
+        let (mark, row) = self.mark;
+        cursor.reset(mark);
+        cursor.skip(at - row)
     }
 }
 
@@ -95,8 +157,8 @@ impl Task<'_, '_> {
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let meaning = tables.meaning();
-        let (mut systems, mut countries, mut times) =
-            (KeyRun::default(), KeyRun::default(), KeyRun::default());
+        let mut systems = Passing::at(system);
+        let (mut countries, mut times) = (KeyRun::default(), KeyRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.
         let mut window = 0..0u32;
         let mut marks = (channel.mark(), value.mark());
@@ -105,19 +167,16 @@ impl Task<'_, '_> {
         dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.values.max });
         let mut at = 0;
         while at < rows {
-            if !systems.reach(system, at)? {
-                break;
-            }
-            let mut end = systems.end.min(rows);
-            if tables.system.get(systems.slot as usize) != Some(&1) {
-                account.other_system += u64::from(end - at);
-                at = end;
+            let Some(span) = systems.next(system, &tables.system, at, rows)? else { break };
+            account.other_system += u64::from(span.0 - at);
+            at = span.0;
+            if at == span.1 {
                 continue;
             }
             if !countries.reach(country, at)? {
                 break;
             }
-            end = end.min(countries.end);
+            let mut end = span.1.min(countries.end);
             let class = tables.country.get(countries.slot as usize).copied().unwrap_or_default();
             if class != Country::Keep as u8 {
                 let total = class == Country::Total as u8;
@@ -169,7 +228,7 @@ impl Task<'_, '_> {
             at = end;
         }
         dense.account.merge(&account);
-        system.skip(at - systems.passed)?;
+        systems.leave(system, at)?;
         country.skip(at - countries.passed)?;
         time.skip(at - times.passed)?;
         if at < window.end {

@@ -2,6 +2,7 @@
 //!
 //! - [`plan`]: from a file's footer to the columns of its row groups.
 //! - [`skip`]: rows that bounds in the file rule out.
+//! - [`small`]: small files, each opened and summed at one go.
 //! - [`tables`]: what the slots of these columns mean.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`],
 //!   [`by_bitmap`] and, always right, [`by_row`].
@@ -16,6 +17,7 @@ pub(crate) mod by_row;
 mod by_runs;
 pub mod plan;
 pub mod skip;
+mod small;
 pub mod split;
 pub mod tables;
 pub mod task;
@@ -150,19 +152,20 @@ pub fn scan(
     let spare = Mutex::default();
     let threads = options.threads.unwrap_or(0);
     // One file of a few rows is done before a pool would have started.
-    if threads == 1 || inputs.len() == 1 {
+    if let [_] = inputs {
         let plans = open_all(&job, inputs)?;
+        progress.total(plans.iter().map(needed_bytes).sum());
+        let scan = Scan::new(&job, &plans, options, progress, start, &spare);
         let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
         if threads == 1 || rows <= SEQUENTIAL_ROWS {
-            return Scan::new(&job, &plans, options, progress, start, &spare).finish(false);
+            return scan.finish(false);
         }
-        return pool(threads)?
-            .install(|| Scan::new(&job, &plans, options, progress, start, &spare).finish(true));
+        return pool(threads)?.install(|| scan.finish(true));
     }
-    pool(threads)?.install(|| {
-        let plans = open_all(&job, inputs)?;
-        Scan::new(&job, &plans, options, progress, start, &spare).finish(true)
-    })
+    if threads == 1 {
+        return small::scan_many(&job, inputs, options, progress, start, &spare, false);
+    }
+    pool(threads)?.install(|| small::scan_many(&job, inputs, options, progress, start, &spare, true))
 }
 
 /// A file that was summed by an earlier scan, for [`scan_each`].
@@ -270,6 +273,7 @@ fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<FilePlan<'a>>> {
 }
 
 /// A file and the type of its values.
+#[derive(Clone, Copy)]
 struct Typed<'t> {
     name: &'t std::sync::Arc<str>,
     value_type: ValueType,
@@ -302,6 +306,22 @@ fn needed_bytes(plan: &FilePlan<'_>) -> u64 {
     plan.meta.row_groups.iter().map(|row_group| plan.needed_bytes(row_group)).sum()
 }
 
+/// The row groups of the file at place `at`.
+fn pieces<'p>(at: usize, plan: &'p FilePlan<'p>) -> impl Iterator<Item = Piece<'p>> {
+    let groups = plan.meta.row_groups.iter().enumerate();
+    groups
+        // Some writers give a row group without rows column chunks of nothing.
+        .filter(|(_, meta)| meta.rows > 0)
+        .map(move |(row_group, meta)| Piece {
+            order: (at as u64) << 32 | row_group as u64,
+            plan,
+            row_group,
+            rows: meta.rows,
+            from: 0,
+            to: meta.rows,
+        })
+}
+
 /// A row group to scan.
 #[derive(Clone, Copy)]
 struct Piece<'s> {
@@ -319,6 +339,10 @@ struct Piece<'s> {
 struct Scan<'s> {
     job: &'s Job,
     plans: &'s [FilePlan<'s>],
+    /// Their places among all files; empty where these are all files.
+    places: &'s [usize],
+    /// Small files that are done.
+    small: Mutex<Vec<small::Done<'s>>>,
     path: Option<Path>,
     progress: &'s dyn Progress,
     workers: Mutex<Vec<Worker>>,
@@ -348,6 +372,8 @@ impl<'s> Scan<'s> {
         Scan {
             job,
             plans,
+            places: &[],
+            small: Mutex::default(),
             path: options.path,
             progress,
             workers: Mutex::default(),
@@ -366,19 +392,9 @@ impl<'s> Scan<'s> {
         let mut pieces: Vec<Piece<'_>> = self
             .plans
             .iter()
-            .flat_map(|plan| {
-                plan.meta
-                    .row_groups
-                    .iter()
-                    .enumerate()
-                    .map(move |(row_group, meta)| (plan, row_group, meta.rows))
-            })
-            // Some writers give a row group without rows column chunks of nothing.
-            .filter(|(_, _, rows)| *rows > 0)
-            .zip(0..)
-            .map(|((plan, row_group, rows), order)| Piece { order, plan, row_group, rows, from: 0, to: rows })
+            .enumerate()
+            .flat_map(|(at, plan)| pieces(self.places.get(at).copied().unwrap_or(at), plan))
             .collect();
-        self.progress.total(self.plans.iter().map(needed_bytes).sum());
         if parallel {
             // Largest first: no thread is left with a long piece at the end.
             pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.rows), piece.order));
@@ -388,13 +404,14 @@ impl<'s> Scan<'s> {
                 self.row_group(piece, false);
             }
         }
-        let rows = self.plans.iter().map(|p| p.meta.rows).sum();
-        self.collect(Some(rows))
+        let large: u64 = self.plans.iter().map(|p| p.meta.rows).sum();
+        let small: u64 = lock(&self.small).iter().map(|done| done.typed.rows).sum();
+        self.collect(Some(large + small))
     }
 
     /// Scans a row group, in parallel ranges where it is large.
     fn row_group(&self, piece: Piece<'_>, parallel: bool) {
-        if piece.order > self.failed_at.load(Ordering::Relaxed) {
+        if self.is_late(piece.order) {
             return;
         }
         let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
@@ -416,7 +433,7 @@ impl<'s> Scan<'s> {
         self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum());
         let share = bytes / (ranges.len() as u64).max(1);
         let scan_range = |range: &std::ops::Range<u64>| -> Taken {
-            if piece.order > self.failed_at.load(Ordering::Relaxed) {
+            if self.is_late(piece.order) {
                 return Taken::default();
             }
             let begun = Instant::now();
@@ -478,14 +495,23 @@ impl<'s> Scan<'s> {
     /// Keeps the error if it is the first by order.
     #[cold]
     fn fail(&self, piece: Piece<'_>, row: u64, error: Error) {
+        // Rows are counted in the row group; people count them in the file.
+        let before: u64 = piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
+        let error = error.in_row_group(piece.row_group).offset_row(before);
+        self.fail_at(piece.order, row, error.in_file(piece.plan.input.object.name()));
+    }
+
+    /// Whether there is a failure before what has this order.
+    fn is_late(&self, order: u64) -> bool {
+        order > self.failed_at.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the error if it is the first by order and row.
+    fn fail_at(&self, order: u64, row: u64, error: Error) {
         let mut failed = lock(&self.failed);
-        let key = (piece.order, row);
-        if failed.as_ref().is_none_or(|(order, at, _)| key < (*order, *at)) {
-            // Rows are counted in the row group; people count them in the file.
-            let before: u64 = piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
-            let error = error.in_row_group(piece.row_group).offset_row(before);
-            *failed = Some((piece.order, row, error.in_file(piece.plan.input.object.name())));
-            self.failed_at.fetch_min(piece.order, Ordering::Relaxed);
+        if failed.as_ref().is_none_or(|(first, at, _)| (order, row) < (*first, *at)) {
+            *failed = Some((order, row, error));
+            self.failed_at.fetch_min(order, Ordering::Relaxed);
         }
     }
 
@@ -499,21 +525,36 @@ impl<'s> Scan<'s> {
         let scanned = Instant::now();
         let mut row_groups = self.row_groups.into_inner().map_err(|_| lost())?;
         row_groups.sort_by_key(|(order, _)| *order);
+        let mut files = self.small.into_inner().map_err(|_| lost())?;
+        files.extend(
+            self.plans
+                .iter()
+                .enumerate()
+                .map(|(at, plan)| small::Done::of(self.places.get(at).copied().unwrap_or(at), plan)),
+        );
         let mut profile = Profile {
-            files: self.plans.len(),
-            file_bytes: self.plans.iter().map(|p| p.input.object.len()).sum(),
-            bytes_read: self.plans.iter().map(|p| p.meta.footer_bytes).sum(),
+            files: files.len(),
+            file_bytes: files.iter().map(|file| file.bytes).sum(),
+            bytes_read: files.iter().map(|file| file.footer_bytes).sum(),
             row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
             tasks: self.tasks.into_inner().map_err(|_| lost())?,
             ..Profile::default()
         };
-        let mut parts =
-            vec![Partial { value_type: self.plans.first().map(|p| p.value_type), ..Partial::default() }];
-        for mut worker in self.workers.into_inner().map_err(|_| lost())? {
+        let value_type = files.iter().min_by_key(|file| file.at).map(|file| file.typed.value_type);
+        let mut parts = vec![Partial { value_type, ..Partial::default() }];
+        let mut workers = self.workers.into_inner().map_err(|_| lost())?;
+        let drain = |worker: &mut Worker| worker.dense.drain();
+        // Only a scan in a pool has several.
+        let drained: Vec<Result<Partial>> = if workers.len() > 1 {
+            workers.par_iter_mut().map(drain).collect()
+        } else {
+            workers.iter_mut().map(drain).collect()
+        };
+        for (mut worker, part) in workers.into_iter().zip(drained) {
             profile.bytes_read += worker.cost.bytes_read;
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
-            parts.push(worker.dense.drain()?);
+            parts.push(part?);
             worker.rest();
             lock(self.spare).push(worker);
         }

@@ -7,7 +7,7 @@ use crate::ids::column::{Chunk, Column};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
-use crate::storage::Input;
+use crate::storage::{Input, Object};
 use crate::{Error, Grain, Job, Result, Semantics};
 
 /// Where a column of the job is found in a file.
@@ -23,6 +23,8 @@ pub enum Found {
 pub struct FilePlan<'a> {
     /// The file.
     pub input: &'a Input,
+    /// Its bytes: those of `input`, or a copy of them.
+    pub object: &'a dyn Object,
     /// Its footer.
     pub meta: Arc<FileMeta>,
     system: Found,
@@ -71,17 +73,27 @@ impl Columns<'_> {
 impl<'a> FilePlan<'a> {
     /// Reads the footer and finds the columns.
     pub fn open(job: &Job, input: &'a Input) -> Result<Self> {
-        let name = input.object.name();
-        let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(name))?;
-        Self::with_footer(job, input, Arc::new(meta))
+        Self::open_in(job, input, input.object.as_ref())
+    }
+
+    /// The same of bytes that are those of `input`.
+    pub fn open_in(job: &Job, input: &'a Input, object: &'a dyn Object) -> Result<Self> {
+        let meta = footer::read(object).map_err(|e| e.in_file(object.name()))?;
+        Self::find_columns(job, input, object, Arc::new(meta)).map_err(|e| e.in_file(object.name()))
     }
 
     /// Finds the columns in a footer that was read before.
     pub fn with_footer(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
-        Self::find_columns(job, input, meta).map_err(|e| e.in_file(input.object.name()))
+        Self::find_columns(job, input, input.object.as_ref(), meta)
+            .map_err(|e| e.in_file(input.object.name()))
     }
 
-    fn find_columns(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
+    fn find_columns(
+        job: &Job,
+        input: &'a Input,
+        object: &'a dyn Object,
+        meta: Arc<FileMeta>,
+    ) -> Result<Self> {
         let find = |column: &str| find(&meta, input, column);
         let strings = |column: &str| -> Result<Found> {
             let found = find(column)?;
@@ -123,6 +135,7 @@ impl<'a> FilePlan<'a> {
         let date_coding = date.as_ref().map_or(Ok(TimeCoding::Text), date_coding_of)?;
         Ok(FilePlan {
             input,
+            object,
             system: strings(&columns.os_name)?,
             country: strings(&columns.country)?,
             channel: strings(&columns.name)?,
@@ -165,7 +178,7 @@ impl<'a> FilePlan<'a> {
                 let (Some(leaf), Some(chunk)) = (self.meta.leaves.get(*at), row_group.chunks.get(*at)) else {
                     return Err(Error::internal("no such column chunk"));
                 };
-                Chunk::new(self.input.object.as_ref(), leaf, chunk, row_group.rows).map(Column::Chunk)
+                Chunk::new(self.object, leaf, chunk, row_group.rows).map(Column::Chunk)
             }
         }
     }

@@ -41,10 +41,7 @@ pub fn pages(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, columns: &Colu
     if job.semantics == Semantics::Legacy || !trusted(plan) || chunk.data().len() < 2 {
         return Vec::new();
     }
-    let bounds = meta
-        .chunks
-        .get(*at)
-        .and_then(|meta| index::bounds(plan.input.object.as_ref(), meta, chunk.data().len()));
+    let bounds = meta.chunks.get(*at).and_then(|meta| index::bounds(plan.object, meta, chunk.data().len()));
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for (page, bounds) in chunk.data().iter().zip(bounds.unwrap_or_default()) {
         let ruled_out = bounds.bounds.is_none_or(|(min, max)| outside(job, &min, &max));

@@ -112,20 +112,36 @@ impl Unseen {
 }
 
 impl Tables {
-    /// Forgets all slots, for the next row group.
-    pub fn clear(&mut self) {
-        self.system.clear();
-        self.country.clear();
-        self.group.clear();
-        self.time.clear();
-        self.bad_time = false;
-        self.channel.clear();
-        self.values.clear();
-        self.slots = (0, 0, None);
-        self.organic = (0, None);
-        self.unseen_countries.clear();
-        self.unseen_times.clear();
-        self.laid_out = (0, 0, 0);
+    /// Forgets the slots of the columns of the next row group that are not
+    /// `same`: system, country, time, channel, value.
+    pub fn keep(&mut self, same: [bool; 5]) {
+        let [system, country, time, channel, value] = same;
+        if !system {
+            self.system.clear();
+        }
+        if !country {
+            self.country.clear();
+            self.group.clear();
+            self.unseen_countries.clear();
+        }
+        if !time {
+            self.time.clear();
+            self.bad_time = false;
+            self.unseen_times.clear();
+        }
+        if !channel {
+            self.channel.clear();
+            self.organic = (0, None);
+        }
+        if !value {
+            self.values.clear();
+        }
+        if !(system && country) {
+            self.slots = (0, 0, None);
+        }
+        if !(country && time) {
+            self.laid_out = (0, 0, 0);
+        }
     }
 
     /// Brings what is derived from the tables up to them; call after slots were
@@ -219,7 +235,10 @@ impl Tables {
             let (class, group) = match cursor.entries.get(slot) {
                 None => (Country::Null, 0),
                 Some(name) if name == job.country_total.as_bytes() => (Country::Total, 0),
-                Some(name) => (Country::Keep, dense.group(country_name(name, job)?)?),
+                Some(name) => match dense.next_group(name) {
+                    Some(group) => (Country::Keep, group),
+                    None => (Country::Keep, dense.group(country_name(name, job)?)?),
+                },
             };
             self.country.push(class as u8);
             self.group.push(group);

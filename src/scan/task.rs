@@ -37,7 +37,7 @@ pub struct Worker {
     blocks: Box<Blocks>,
     /// The row group that the tables are for, and its columns' entries: the
     /// next range of the same row group needs not read its dictionaries again.
-    known: Option<(u64, Vec<Entries>)>,
+    known: Option<(Option<u64>, Vec<Entries>)>,
 }
 
 impl Worker {
@@ -63,26 +63,37 @@ pub fn run(
     worker: &mut Worker,
     progress: &dyn Progress,
 ) -> Result<Taken> {
-    let known = match worker.known.take() {
-        Some((known, entries)) if known == id => entries,
-        _ => {
-            worker.tables.clear();
-            Vec::new()
+    // Slots and tables of the last task stay where it had the same row group, or
+    // another with the same dictionary: daily files have many in common.
+    let (known, entries) = worker.known.take().unwrap_or_default();
+    let mut entries = entries.into_iter();
+    let buffers = &mut worker.buffers;
+    let mut open = |column, raw| {
+        let buffer = buffers.pop().unwrap_or_default();
+        match entries.next() {
+            Some(entries) if known == Some(id) => {
+                Cursor::new(column, rows.start, raw, buffer, Some(entries)).map(|cursor| (cursor, true))
+            }
+            Some(entries) => Cursor::after(column, rows.start, raw, buffer, entries),
+            None => Cursor::new(column, rows.start, raw, buffer, None).map(|cursor| (cursor, false)),
         }
     };
-    let mut known = known.into_iter();
-    let buffers = &mut worker.buffers;
-    let mut open =
-        |column, raw| Cursor::new(column, rows.start, raw, buffers.pop().unwrap_or_default(), known.next());
+    let (system, same_system) = open(&columns.system, false)?;
+    let (country, same_country) = open(&columns.country, false)?;
+    let (time, same_time) = open(&columns.time, false)?;
+    let (channel, same_channel) = open(&columns.channel, false)?;
+    let (value, same_value) = open(&columns.value, true)?;
+    let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
+    worker.tables.keep([same_system, same_country, same_time, same_channel, same_value]);
     let mut task = Task {
         job,
         plan,
-        system: open(&columns.system, false)?,
-        country: open(&columns.country, false)?,
-        time: open(&columns.time, false)?,
-        channel: open(&columns.channel, false)?,
-        value: open(&columns.value, true)?,
-        date: columns.date.as_ref().map(|column| open(column, false)).transpose()?,
+        system,
+        country,
+        time,
+        channel,
+        value,
+        date: date.map(|(date, _)| date),
         tables: std::mem::take(&mut worker.tables),
         dense: &mut worker.dense,
         at: rows.start,
@@ -104,7 +115,7 @@ pub fn run(
         entries.push(met);
     }
     outcome?;
-    worker.known = Some((id, entries));
+    worker.known = Some((Some(id), entries));
     Ok(taken)
 }
 

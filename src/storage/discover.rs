@@ -235,8 +235,10 @@ impl Listing {
         }
         let mut candidates: Vec<Candidate> = distinct.into_values().collect();
         candidates.sort_unstable_by(|a, b| {
-            let key = |c: &Candidate| c.found.path.as_os_str().as_encoded_bytes().to_owned();
-            key(a).cmp(&key(b))
+            fn key(c: &Candidate) -> &[u8] {
+                c.found.path.as_os_str().as_encoded_bytes()
+            }
+            key(a).cmp(key(b))
         });
         (candidates, notes, territory)
     }

@@ -17,4 +17,4 @@ pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
 pub use folder::{Entry, Folder, LocalFolder, folder};
-pub use object::{LocalFile, MemoryObject, Object, Stamp};
+pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, Stamp};

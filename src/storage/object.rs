@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -44,6 +45,18 @@ pub trait Object: Send + Sync {
     /// `Format` when the range reaches past the end, `Io` when reading fails.
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>>;
 
+    /// All bytes, in `buffer`, whose memory is used again: for small objects that
+    /// are read once.
+    ///
+    /// # Errors
+    /// As of [`Object::read`].
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        let bytes = self.read(0..self.len())?;
+        buffer.clear();
+        buffer.extend_from_slice(&bytes);
+        Ok(())
+    }
+
     /// What tells this version of the object from the next; `None` where nothing does.
     fn stamp(&self) -> Option<Stamp> {
         None
@@ -69,6 +82,23 @@ impl LocalFile {
         Ok(LocalFile { name, path: path.to_owned(), stamp: stamp(&meta), map: OnceLock::new() })
     }
 
+    fn cannot_open(&self, e: std::io::Error) -> Error {
+        Error::io("cannot open", e).in_file(&self.name)
+    }
+
+    /// The file, if it is still the one that was listed.
+    fn reopen(&self) -> Result<File> {
+        let file = File::open(&self.path).map_err(|e| self.cannot_open(e))?;
+        let now = stamp(&file.metadata().map_err(|e| self.cannot_open(e))?);
+        if (now.bytes, now.modified) != (self.stamp.bytes, self.stamp.modified) {
+            return Err(Error::data("the file was changed after the run had listed it")
+                .expected("files that stay as they are while they are read")
+                .advice("Run again, and replace exports by rename before the run or after it")
+                .in_file(&self.name));
+        }
+        Ok(file)
+    }
+
     #[allow(unsafe_code)]
     fn bytes(&self) -> Result<&[u8]> {
         // An empty file cannot be mapped.
@@ -78,20 +108,12 @@ impl LocalFile {
         if let Some(map) = self.map.get() {
             return Ok(map);
         }
-        let fail = |e| Error::io("cannot open", e).in_file(&self.name);
-        let file = File::open(&self.path).map_err(fail)?;
-        let now = stamp(&file.metadata().map_err(fail)?);
-        if (now.bytes, now.modified) != (self.stamp.bytes, self.stamp.modified) {
-            return Err(Error::data("the file was changed after the run had listed it")
-                .expected("files that stay as they are while they are read")
-                .advice("Run again, and replace exports by rename before the run or after it")
-                .in_file(&self.name));
-        }
+        let file = self.reopen()?;
         // SAFETY: the map is read-only and private to this value. The one hazard
         // that remains is another process truncating the file during the run;
         // exports are written once and replaced by rename, and README.md says
         // that they have to be.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(fail)?;
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| self.cannot_open(e))?;
         Ok(self.map.get_or_init(|| map))
     }
 }
@@ -133,6 +155,14 @@ impl Object for LocalFile {
         slice(&self.name, self.bytes()?, range).map(Cow::Borrowed)
     }
 
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        let len =
+            usize::try_from(self.stamp.bytes).map_err(|_| Error::too_large("a file past the memory"))?;
+        let mut file = self.reopen()?;
+        buffer.resize(len, 0);
+        file.read_exact(buffer).map_err(|e| Error::io("cannot read", e).in_file(&self.name))
+    }
+
     fn stamp(&self) -> Option<Stamp> {
         Some(self.stamp.clone())
     }
@@ -162,6 +192,33 @@ impl Object for MemoryObject {
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         slice(&self.name, &self.bytes, range).map(Cow::Borrowed)
+    }
+}
+
+/// Bytes that somebody else holds.
+pub struct BorrowedObject<'b> {
+    name: &'b Arc<str>,
+    bytes: &'b [u8],
+}
+
+impl<'b> BorrowedObject<'b> {
+    /// The bytes of the object called `name`.
+    pub fn new(name: &'b Arc<str>, bytes: &'b [u8]) -> Self {
+        BorrowedObject { name, bytes }
+    }
+}
+
+impl Object for BorrowedObject<'_> {
+    fn name(&self) -> &Arc<str> {
+        self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        slice(self.name, self.bytes, range).map(Cow::Borrowed)
     }
 }
 

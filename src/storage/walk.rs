@@ -1,9 +1,11 @@
 //! What a folder holds, nested folders included.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
 
 use super::hive;
 use crate::{Error, Result};
@@ -40,22 +42,23 @@ impl Walk {
     /// Lists `folder`, whose canonical path is `canonical`.
     pub fn of(folder: &Path, canonical: &Path) -> Result<Self> {
         let mut walk = Walk::default();
-        walk.enter(folder, canonical, true)?;
+        walk.enter(folder, canonical, list(folder), true)?;
         Ok(walk)
     }
 
-    fn enter(&mut self, folder: &Path, canonical: &Path, top: bool) -> Result<()> {
+    fn enter(&mut self, folder: &Path, canonical: &Path, entries: Result<Entries>, top: bool) -> Result<()> {
         // A folder reached twice, by a link, would count twice; a loop of links would never end.
         if !self.seen.insert(canonical.to_owned()) {
             self.notes.push(format!("{}: read already under another name", folder.display()));
             return Ok(());
         }
-        let fail = |e| Error::io("cannot list the folder", e).in_file(&folder.to_string_lossy().into());
-        let mut entries = fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
-        // A folder reached by two names is read under the first of them, on every machine.
-        entries.sort_unstable_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let name = entry.file_name();
+        let entries = entries?;
+        // Thousands of daily folders: what they hold is listed side by side.
+        let listed = |(name, kind): &(OsString, fs::FileType)| {
+            (kind.is_dir() && !is_hidden(name)).then(|| list(&folder.join(name)))
+        };
+        let lists: Vec<Option<Result<Entries>>> = entries.par_iter().with_min_len(16).map(listed).collect();
+        for ((name, mut kind), list_of) in entries.into_iter().zip(lists) {
             let path = folder.join(&name);
             if is_hidden(&name) {
                 if hive::is_partition(name.as_encoded_bytes()) {
@@ -63,14 +66,13 @@ impl Walk {
                 }
                 continue;
             }
-            let mut kind = entry.file_type().map_err(fail)?;
             let mut canonical = canonical.join(&name);
             if kind.is_symlink() {
                 (canonical, kind) = resolve(&path)?;
             }
             if kind.is_dir() {
                 self.partitioned |= hive::is_partition(name.as_encoded_bytes());
-                self.enter(&path, &canonical, false)?;
+                self.enter(&path, &canonical, list_of.unwrap_or_else(|| list(&path)), false)?;
             } else if kind.is_file() {
                 let files = if top { &mut self.direct } else { &mut self.nested };
                 files.push(Found { path, canonical });
@@ -80,6 +82,22 @@ impl Walk {
         }
         Ok(())
     }
+}
+
+/// Names and kinds of what a folder holds.
+type Entries = Vec<(OsString, fs::FileType)>;
+
+/// What `folder` holds, in order: a folder reached by two names is read under the
+/// first of them, on every machine.
+fn list(folder: &Path) -> Result<Entries> {
+    let fail = |e| Error::io("cannot list the folder", e).in_file(&folder.to_string_lossy().into());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        entries.push((entry.file_name(), entry.file_type().map_err(fail)?));
+    }
+    entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok(entries)
 }
 
 /// Canonical path and kind of what `path` leads to.

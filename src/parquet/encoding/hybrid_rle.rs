@@ -53,6 +53,9 @@ impl Segment {
     }
 }
 
+/// Where some values begin and end.
+pub type Span = (u32, u32);
+
 /// Where a reader of a hybrid stream stands.
 #[derive(Debug, Clone, Default)]
 pub struct Runs {
@@ -137,6 +140,45 @@ impl Runs {
         } else {
             Segment::Run { value: self.value, len: self.left }
         })
+    }
+
+    /// Walks runs of repeated values as long as they are plain ones (headers and
+    /// values of one byte), over at most `most` values. Notes where the runs begin
+    /// and end whose value has a 1 in `pass`; returns how many these are and how
+    /// many values were passed. Without a branch on the values, since which run
+    /// passes is what no CPU predicts.
+    #[inline]
+    pub fn spans(&mut self, bytes: &[u8], pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
+        if self.packed && self.left > 0 || self.width == 0 || self.width > 8 {
+            return (0, 0);
+        }
+        let (mut n, mut at) = (0, 0);
+        let mut note = |value: u32, len: u32| -> Option<u32> {
+            let passes = *pass.get(value as usize)?;
+            *spans.get_mut(n)? = (at, at + len);
+            n += usize::from(passes);
+            at += len;
+            Some(len)
+        };
+        let first = self.left.min(most);
+        if first > 0 && note(self.value, first).is_none() {
+            return (0, 0);
+        }
+        self.left -= first;
+        let mut room = most - first;
+        while self.left == 0
+            && let Some(&[header, value]) = bytes.get(self.next..).and_then(|b| b.first_chunk())
+        {
+            let (len, value) = (u32::from(header >> 1), u32::from(value));
+            let plain = header & 0x81 == 0 && len > 0 && len <= self.unread && len <= room;
+            if !plain || value >= self.limit || note(value, len).is_none() {
+                break;
+            }
+            self.unread -= len;
+            self.next += 2;
+            room -= len;
+        }
+        (n, most - room)
     }
 
     /// Reads the next run's header (parquet-format, Encodings.md, "RLE").
@@ -398,6 +440,32 @@ mod tests {
                 at += n as usize;
             }
             prop_assert_eq!(reader.remaining() as usize, values.len() - at);
+        }
+
+        #[test]
+        fn spans_are_the_runs_that_pass(
+            runs in proptest::collection::vec((0u8..5, 1u32..100), 0..100),
+            skipped in 0u32..200, most in 0u32..3000, room in 0usize..9,
+        ) {
+            let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n((*v).into(), *n as usize)).collect();
+            let bytes = encode(&values, 3);
+            let mut reader = Runs::new(0, 3, 5, values.len() as u32).unwrap();
+            let skipped = skipped.min(reader.remaining());
+            reader.skip(&bytes, skipped).unwrap();
+            let (mut slow, pass) = (reader.clone(), [0, 1, 0, 0, 1]);
+            let mut spans = vec![(0, 0); room];
+            let (n, passed) = reader.spans(&bytes, &pass, most, &mut spans);
+            prop_assert!(passed <= most);
+            let covered = |row: u32| spans[..n].iter().any(|(start, end)| (*start..*end).contains(&row));
+            for row in 0..passed {
+                let value = values[(skipped + row) as usize];
+                prop_assert_eq!(covered(row), pass[value as usize] == 1);
+            }
+            slow.skip(&bytes, passed).unwrap();
+            prop_assert_eq!(reader.remaining(), slow.remaining());
+            if reader.remaining() > 0 {
+                prop_assert_eq!(reader.segment(&bytes).unwrap(), slow.segment(&bytes).unwrap());
+            }
         }
 
         #[test]
