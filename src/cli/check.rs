@@ -149,9 +149,9 @@ fn what(outcome: &Outcome) -> String {
 
 fn learned(job: &Job, raw: &Raw) -> Learned {
     let Some(counts) = &raw.counts else { return Learned::default() };
-    let names = |keys: &crate::checks::raw::counts::ByKey, keep: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
+    let names = |keys: &crate::checks::raw::counts::Names, keep: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
         let names: BTreeSet<String> = keys
-            .keys()
+            .iter()
             .flatten()
             .filter(|name| keep(name))
             .map(|name| String::from_utf8_lossy(name).into_owned())

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::entries::{Entries, Origin};
-use crate::parquet::encoding::{Booleans, ByteArrays, Numbers};
-use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, page};
+use crate::parquet::encoding::{ByteArrays, Numbers};
+use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page};
 use crate::storage::Object;
 use crate::{Error, Result};
 
@@ -72,6 +72,17 @@ impl<'a> Chunk<'a> {
         self.object.read(page.body.clone())
     }
 
+    /// Whether a page shows at its head that none of its rows is null; false where
+    /// it would have to be opened.
+    pub fn shows_no_nulls(&self, page: &PageMeta) -> Result<bool> {
+        if self.leaf.max_definition == 0 {
+            return Ok(true);
+        }
+        let end = page.body.end.min(page.body.start + head::BYTES);
+        let bytes = self.object.read(page.body.start..end)?;
+        Ok(head::shows_no_nulls(&bytes, page, self.codec, self.leaf.max_definition))
+    }
+
     /// Opens a page from its stored bytes.
     pub fn open(
         &self,
@@ -112,6 +123,12 @@ impl Column<'_> {
     /// `entries`, of another chunk in the same place of the job, are these already.
     pub fn entries(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<bool> {
         match self {
+            // Bits are ids as they are.
+            Column::Chunk(chunk) if chunk.leaf.physical == Physical::Boolean => {
+                entries.clear();
+                [[0], [1]].iter().try_for_each(|value| entries.push(value))?;
+                entries.seal().map(|()| false)
+            }
             Column::Chunk(chunk) => {
                 chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))
             }
@@ -160,7 +177,6 @@ pub fn each_value(
         });
     }
     match leaf.physical {
-        Physical::Boolean => each_boolean(page, count, each),
         Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
             ByteArrays::open(page.encoding, page.values, leaf.physical, leaf.type_length, count)?
                 .visit(count as usize, each)
@@ -168,23 +184,6 @@ pub fn each_value(
         other => Err(Error::unsupported(format!("values of physical type {other:?}"))
             .expected("strings, numbers or dates")),
     }
-}
-
-/// Calls `each` with a byte, 0 or 1, for each of the `count` booleans of a page.
-fn each_boolean(page: &OpenPage<'_>, count: u32, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut booleans = Booleans::open(page.encoding, page.values, count)?;
-    let mut block = [false; 256];
-    let mut left = count as usize;
-    while left > 0 {
-        let take = left.min(block.len());
-        let out = block.get_mut(..take).unwrap_or_default();
-        booleans.fill(out)?;
-        for value in out {
-            each(&[u8::from(*value)])?;
-        }
-        left -= take;
-    }
-    Ok(())
 }
 
 /// Calls `each` with the raw bits of the `count` numbers of a page.

@@ -11,7 +11,7 @@ use super::column::{Chunk, Column, Cost, each_value, is_numeric};
 use super::entries::Entries;
 use super::plain;
 use super::values::ValueType;
-use crate::parquet::encoding::{Numbers, Runs, Segment, Span};
+use crate::parquet::encoding::{Booleans, Numbers, Runs, Segment, Span};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
 use crate::{Error, Result};
 
@@ -567,6 +567,9 @@ fn decode(
         };
         return Runs::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
     }
+    if chunk.leaf.physical == Physical::Boolean {
+        return bits(open, count).map(Values::Ids);
+    }
     let capacity = count as usize;
     if capacity > EAGER_ROWS && capacity / 4 > open.values.len() {
         return Err(Error::too_large(format!("a page of {count} values in {} bytes", open.values.len()))
@@ -588,4 +591,15 @@ fn decode(
         Ok(())
     })?;
     Ok(Values::Slots { slots, at: 0 })
+}
+
+/// The booleans of a page as ids: 0 is false, 1 is true.
+fn bits(open: &OpenPage<'_>, count: u32) -> Result<Runs> {
+    // Verifies encoding and length.
+    Booleans::open(open.encoding, open.values, count)?;
+    match open.encoding {
+        // The length of the runs stands in front of them: Encodings.md, "RLE".
+        Encoding::Rle => Runs::new(4, 1, 2, count),
+        _ => Ok(Runs::packed(0, 1, 2, count)),
+    }
 }

@@ -3,6 +3,7 @@
 pub mod bitmap;
 pub mod compare;
 pub mod cpu;
+pub mod relation;
 pub mod runs;
 pub mod unpack;
 

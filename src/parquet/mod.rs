@@ -4,7 +4,7 @@
 //! - [`footer`]: what is in the file and where.
 //! - [`schema`]: the leaf columns and their types.
 //! - [`page`]: page headers, the walk over a chunk's pages, opening one page.
-//! - [`codec`]: decompression of pages.
+//! - [`codec`]: decompression of pages. [`head`]: what a page tells without it.
 //! - [`encoding`]: from a page's bytes to runs and values.
 //! - [`index`]: the page index, where there is one.
 //!
@@ -15,6 +15,7 @@
 pub mod codec;
 pub mod encoding;
 pub mod footer;
+pub mod head;
 pub mod index;
 pub mod page;
 pub mod schema;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::plan::{Columns, FilePlan, Found};
 use crate::ids::column::Column;
-use crate::parquet::{RowGroupMeta, index};
+use crate::parquet::{FileMeta, RowGroupMeta, index};
 use crate::{Job, Semantics};
 
 /// Writers whose bounds of strings are known to be right. Files written with
@@ -58,7 +58,12 @@ pub fn pages(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, columns: &Colu
 }
 
 fn trusted(plan: &FilePlan<'_>) -> bool {
-    plan.meta.created_by.as_ref().is_some_and(|by| TRUSTED.iter().any(|writer| by.starts_with(writer)))
+    is_trusted(&plan.meta)
+}
+
+/// Whether the statistics of a file may be believed.
+pub(crate) fn is_trusted(meta: &FileMeta) -> bool {
+    meta.created_by.as_ref().is_some_and(|by| TRUSTED.iter().any(|writer| by.starts_with(writer)))
 }
 
 /// Strings are ordered by their bytes (parquet-format, `ColumnOrder`).

@@ -1,25 +1,30 @@
-//! How many rows each distinct value has.
+//! What occurs in the rows, and how many rows have something that a check objects
+//! to: counted row by row.
 //!
 //! A task counts slots of dictionaries, by runs where the pages have them; what a
 //! slot is becomes a question once the task is done. So nothing here is done a
-//! row but adding one to a counter.
+//! row but adding one to a counter. [`super::evidence`] mostly knows without
+//! that; where it does not, it comes here, and tests hold it against this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Piece;
-use super::file::{RawFile, Role};
+use super::file::{Columns, RawFile, Role};
+use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use crate::ids::cursor::{Cursor, Shape};
-use crate::ids::runs::Segment;
 use crate::ids::values::Number;
+use crate::parquet::encoding::Segment;
 use crate::scan::by_row::number_of;
 use crate::{Error, Result};
 
 /// A value as its column stores it; `None` is null.
 pub type Key = Option<Box<[u8]>>;
+/// Values that rows have.
+pub type Names = BTreeSet<Key>;
+/// Pairs of values that rows have.
+pub type Pairs = BTreeSet<(Key, Key)>;
 /// Rows by value.
 pub type ByKey = BTreeMap<Key, u64>;
-/// Rows by pair of values.
-pub type ByPair = BTreeMap<(Key, Key), u64>;
 
 /// Distinct values, or pairs, that are told apart; more than any column of names has.
 const DISTINCT_MAX: usize = 1 << 20;
@@ -29,55 +34,14 @@ const DENSE_PAIRS: usize = 1 << 20;
 const BLOCK: usize = BLOCK_ROWS as usize;
 const BLOCK_ROWS: u32 = 2048;
 
-/// Rows by what their value is.
+/// Rows by what is held against their value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ValueCounts {
-    /// Null.
-    pub null: u64,
-    /// NaN or infinite.
-    pub not_finite: u64,
-    /// Below zero, negative infinity not among them.
-    pub negative: u64,
-    /// Not whole.
-    pub fractional: u64,
-}
-
-/// What is held against one of the four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// Null.
-    Null,
-    /// NaN or infinite.
-    NotFinite,
-    /// Below zero.
-    Negative,
-    /// Not whole.
-    Fractional,
-}
-
-/// Whether a number has a flaw; `unit` is 10^scale of a decimal.
-pub fn has(flaw: Flaw, number: Number, unit: i128) -> bool {
-    match (flaw, number) {
-        (Flaw::Null, Number::Null) => true,
-        (Flaw::NotFinite, Number::Nan | Number::Infinite(_)) => true,
-        (Flaw::Negative, Number::Small(v)) => v < 0,
-        (Flaw::Negative, Number::Big(v)) => v < 0,
-        (Flaw::Negative, Number::Real(v)) => v < 0.0,
-        (Flaw::Fractional, Number::Small(v)) => i128::from(v) % unit != 0,
-        (Flaw::Fractional, Number::Big(v)) => v % unit != 0,
-        (Flaw::Fractional, Number::Real(v)) => v.fract() != 0.0,
-        _ => false,
-    }
-}
+pub struct ValueCounts([u64; Flaw::ALL.len()]);
 
 impl ValueCounts {
-    fn add(&mut self, number: Number, rows: u64, unit: i128) {
-        for (flaw, count) in [
-            (Flaw::Null, &mut self.null),
-            (Flaw::NotFinite, &mut self.not_finite),
-            (Flaw::Negative, &mut self.negative),
-            (Flaw::Fractional, &mut self.fractional),
-        ] {
+    /// Adds `rows` rows of a number.
+    pub fn add(&mut self, number: Number, rows: u64, unit: i128) {
+        for (flaw, count) in Flaw::ALL.into_iter().zip(&mut self.0) {
             if has(flaw, number, unit) {
                 *count += rows;
             }
@@ -86,138 +50,215 @@ impl ValueCounts {
 
     /// Rows with a flaw.
     pub fn of(&self, flaw: Flaw) -> u64 {
-        match flaw {
-            Flaw::Null => self.null,
-            Flaw::NotFinite => self.not_finite,
-            Flaw::Negative => self.negative,
-            Flaw::Fractional => self.fractional,
-        }
+        self.0.get(flaw as usize).copied().unwrap_or_default()
     }
 }
 
-/// What was counted. Parts are merged; the order does not matter.
+/// Rows that checks on single rows object to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Objections {
+    /// Labels that are not written `yyyy_ww`.
+    pub malformed: u64,
+    /// Labels that are no ISO week.
+    pub no_week: u64,
+    /// Labels of another week than the date's, and dates that are none.
+    pub wrong_week: u64,
+    /// Nulls of the first five roles: date, label, country, system, channel.
+    pub nulls: [u64; 5],
+    /// Rows by country that is not known.
+    pub countries: ByKey,
+    /// Rows by operating system that is not known.
+    pub systems: ByKey,
+    /// Rows by what is held against their value.
+    pub values: ValueCounts,
+}
+
+/// What was found. Parts are merged; the order does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Rows of all files.
     pub rows: u64,
-    /// Rows by country.
-    pub countries: ByKey,
-    /// Rows by operating system.
-    pub systems: ByKey,
-    /// Rows by channel.
-    pub channels: ByKey,
-    /// Rows by label and day; days are four bytes, little endian. What is no
-    /// day is told in words.
-    pub weeks: ByPair,
-    /// Rows by channel and token, in files that have tokens.
-    pub tokens: ByPair,
-    /// Rows by channel and whether it has subtrackers, in files that say so.
-    pub subtrackers: ByPair,
-    /// Rows by what their value is.
-    pub values: ValueCounts,
+    /// Countries that occur.
+    pub countries: Names,
+    /// Operating systems that occur.
+    pub systems: Names,
+    /// Channels that occur.
+    pub channels: Names,
+    /// Days that occur, in days since 1970-01-01.
+    pub days: BTreeSet<i32>,
+    /// Channels with their tokens, in files that have tokens.
+    pub tokens: Pairs,
+    /// Channels and whether they have subtrackers, in files that say so.
+    pub subtrackers: Pairs,
+    /// Rows that checks object to.
+    pub objections: Objections,
 }
 
 impl Counts {
-    /// Adds what another part has counted.
+    /// Adds what another part has found.
     ///
     /// # Errors
     /// `TooLarge` where there are more distinct values than can be told apart.
-    pub fn merge(&mut self, other: Counts) -> Result<()> {
+    pub fn merge(&mut self, mut other: Counts) -> Result<()> {
         self.rows += other.rows;
         for (to, from) in [
-            (&mut self.countries, other.countries),
-            (&mut self.systems, other.systems),
-            (&mut self.channels, other.channels),
+            (&mut self.countries, &mut other.countries),
+            (&mut self.systems, &mut other.systems),
+            (&mut self.channels, &mut other.channels),
         ] {
-            fold(to, from)?;
+            to.append(from);
+            check_distinct(to.len())?;
         }
-        for (to, from) in [
-            (&mut self.weeks, other.weeks),
-            (&mut self.tokens, other.tokens),
-            (&mut self.subtrackers, other.subtrackers),
-        ] {
-            fold(to, from)?;
+        for (to, from) in
+            [(&mut self.tokens, &mut other.tokens), (&mut self.subtrackers, &mut other.subtrackers)]
+        {
+            to.append(from);
+            check_distinct(to.len())?;
         }
-        self.values.null += other.values.null;
-        self.values.not_finite += other.values.not_finite;
-        self.values.negative += other.values.negative;
-        self.values.fractional += other.values.fractional;
+        self.days.append(&mut other.days);
+        let (to, from) = (&mut self.objections, other.objections);
+        to.malformed += from.malformed;
+        to.no_week += from.no_week;
+        to.wrong_week += from.wrong_week;
+        to.nulls.iter_mut().zip(from.nulls).for_each(|(to, from)| *to += from);
+        to.values.0.iter_mut().zip(from.values.0).for_each(|(to, from)| *to += from);
+        for (to, from) in [(&mut to.countries, from.countries), (&mut to.systems, from.systems)] {
+            for (key, rows) in from {
+                *to.entry(key).or_default() += rows;
+            }
+            check_distinct(to.len())?;
+        }
         Ok(())
     }
 
     /// Days that occur, in order.
     pub fn days(&self) -> Vec<i32> {
-        let mut days: Vec<i32> = self.weeks.keys().filter_map(|(_, date)| day_of(date)).collect();
-        days.sort_unstable();
-        days.dedup();
-        days
+        self.days.iter().copied().collect()
     }
 }
 
-fn fold<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) -> Result<()> {
-    for (key, rows) in from {
-        *to.entry(key).or_default() += rows;
+fn check_distinct(distinct: usize) -> Result<()> {
+    if distinct <= DISTINCT_MAX {
+        return Ok(());
     }
-    if to.len() > DISTINCT_MAX {
-        return Err(Error::too_large("distinct keys in a key column")
-            .expected(format!("at most {DISTINCT_MAX}"))
-            .advice("Check which columns the job reads, or turn the checks off with --no-checks"));
-    }
-    Ok(())
+    Err(Error::too_large("distinct keys in a key column")
+        .expected(format!("at most {DISTINCT_MAX}"))
+        .advice("Check which columns the job reads, or turn the checks off with --no-checks"))
 }
 
-/// The day that a key of [`Counts::weeks`] stands for.
-pub fn day_of(key: &Key) -> Option<i32> {
-    key.as_deref()?.try_into().ok().map(i32::from_le_bytes)
-}
-
-/// The key of a stored date.
-fn day_key(file: &RawFile<'_>, raw: Option<&[u8]>) -> Key {
-    let raw = raw?;
-    Some(match file.date_coding.day(raw) {
-        Some(day) => day.to_le_bytes().into(),
-        // Longer than the four bytes of a day.
-        None => format!("no day: {}", file.date_coding.show(Some(raw))).into_bytes().into(),
-    })
+/// A stored date, or what stands in its place.
+pub fn date(file: &RawFile<'_>, raw: Option<&[u8]>) -> Date {
+    match raw {
+        None => Date::Null,
+        Some(raw) => file.date_coding.day(raw).map_or(Date::NoDay, Date::Day),
+    }
 }
 
 /// A cursor on a column of a piece.
 pub(super) fn with_cursor<T>(
-    file: &RawFile<'_>,
+    columns: &Columns<'_>,
     piece: &Piece,
     role: Role,
     raw: bool,
     work: impl FnOnce(&mut Cursor<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let Some(column) = file.column(role, piece.row_group)? else { return Ok(None) };
-    let mut cursor = Cursor::new(&column, piece.rows.start, raw, Vec::new(), None)?;
+    let Some(column) = columns.get(role) else { return Ok(None) };
+    let mut cursor = Cursor::new(column, piece.rows.start, raw, Vec::new(), None)?;
     work(&mut cursor).map(Some)
 }
 
-/// Counts the rows of a piece.
-pub fn count(files: &[RawFile<'_>], piece: &Piece) -> Result<Counts> {
-    let Some(file) = files.get(piece.file) else { return Ok(Counts::default()) };
-    let rows = piece.rows.end - piece.rows.start;
-    let mut counts = Counts { rows, ..Counts::default() };
-    for (role, to) in [
-        (Role::Country, &mut counts.countries),
-        (Role::System, &mut counts.systems),
-        (Role::Channel, &mut counts.channels),
-    ] {
-        with_cursor(file, piece, role, false, |cursor| {
-            let slots = histogram(cursor, rows)?;
-            for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
-                *to.entry(cursor.entries.get(slot).map(Into::into)).or_default() += rows;
-            }
-            Ok(())
-        })?;
+/// Counts the rows of a piece, whatever its pages are.
+pub fn count(rules: Rules<'_>, file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<Counts> {
+    let mut counts = Counts { rows: piece.rows.end - piece.rows.start, ..Counts::default() };
+    for role in [Role::Country, Role::System, Role::Channel] {
+        names(rules, columns, piece, role, &mut counts)?;
     }
-    counts.values = values(file, piece, rows)?;
-    let text = |raw: Option<&[u8]>| raw.map(Into::into);
-    counts.weeks = pairs(file, piece, Role::Label, Role::Date, rows, |raw| day_key(file, raw))?;
-    counts.tokens = pairs(file, piece, Role::Channel, Role::Token, rows, text)?;
-    counts.subtrackers = pairs(file, piece, Role::Channel, Role::Subtrackers, rows, text)?;
+    values(file, columns, piece, &mut counts)?;
+    weeks(file, columns, piece, &mut counts)?;
+    for role in [Role::Token, Role::Subtrackers] {
+        partners(columns, piece, role, &mut counts)?;
+    }
     Ok(counts)
+}
+
+/// Counts the rows of a column of names.
+pub(super) fn names(
+    rules: Rules<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    role: Role,
+    counts: &mut Counts,
+) -> Result<()> {
+    with_cursor(columns, piece, role, false, |cursor| {
+        let slots = histogram(cursor, piece.rows.end - piece.rows.start)?;
+        for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
+            add_name(rules, role, cursor.entries.get(slot), rows, counts);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Adds `rows` rows of a name.
+pub(super) fn add_name(rules: Rules<'_>, role: Role, name: Option<&[u8]>, rows: u64, counts: &mut Counts) {
+    let objections = &mut counts.objections;
+    let key: Key = name.map(Into::into);
+    if key.is_none()
+        && let Some(nulls) = objections.nulls.get_mut(role as usize)
+    {
+        *nulls += rows;
+    }
+    let (names, unknown) = match role {
+        Role::Country => {
+            let known = name.is_none_or(|code| rules.knows_country(code));
+            (&mut counts.countries, (!known).then_some(&mut objections.countries))
+        }
+        Role::System => {
+            let known = name.is_none_or(|name| rules.knows_system(name));
+            (&mut counts.systems, (!known).then_some(&mut objections.systems))
+        }
+        _ => (&mut counts.channels, None),
+    };
+    if let Some(unknown) = unknown {
+        *unknown.entry(key.clone()).or_default() += rows;
+    }
+    names.insert(key);
+}
+
+/// Counts labels, dates, and which of them do not fit.
+pub(super) fn weeks(
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    counts: &mut Counts,
+) -> Result<()> {
+    with_pairs(columns, piece, Role::Label, Role::Date, |left, right, rows| {
+        let (label, date) = (label(left), date(file, right));
+        let objections = &mut counts.objections;
+        for (counts, counter) in [
+            (label == Label::Malformed, &mut objections.malformed),
+            (label == Label::NoWeek, &mut objections.no_week),
+            (is_wrong_week(label, date), &mut objections.wrong_week),
+        ] {
+            *counter += if counts { rows } else { 0 };
+        }
+        let [dates, labels, ..] = &mut objections.nulls;
+        *dates += if date == Date::Null { rows } else { 0 };
+        *labels += if label == Label::Null { rows } else { 0 };
+        if let Date::Day(day) = date {
+            counts.days.insert(day);
+        }
+        Ok(())
+    })
+}
+
+/// Notes which values of another column the channels go with.
+pub(super) fn partners(columns: &Columns<'_>, piece: &Piece, role: Role, counts: &mut Counts) -> Result<()> {
+    let to = if role == Role::Token { &mut counts.tokens } else { &mut counts.subtrackers };
+    with_pairs(columns, piece, Role::Channel, role, |left, right, _| {
+        to.insert((left.map(Into::into), right.map(Into::into)));
+        check_distinct(to.len())
+    })
 }
 
 /// Rows by slot.
@@ -255,25 +296,41 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
     Ok(slots)
 }
 
-fn values(file: &RawFile<'_>, piece: &Piece, rows: u64) -> Result<ValueCounts> {
+/// Counts what is held against the values.
+pub(super) fn values(
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    counts: &mut Counts,
+) -> Result<()> {
     let unit = unit(file);
-    let counted = with_cursor(file, piece, Role::Value, true, |cursor| {
-        let mut counts = ValueCounts::default();
-        let mut left = rows;
-        let mut bits = [None; BLOCK];
+    let counts = &mut counts.objections.values;
+    with_cursor(columns, piece, Role::Value, true, |cursor| {
+        let mut left = piece.rows.end - piece.rows.start;
+        let (mut ints, mut bits) = ([0; BLOCK], [None; BLOCK]);
         let mut slots: Vec<u64> = Vec::new();
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.shape()? == Shape::Bits {
                 let take = cursor.rows_at_hand(most.min(BLOCK_ROWS))?;
-                let out = bits.get_mut(..take as usize).unwrap_or_default();
-                cursor.read_bits(out)?;
-                for bits in out {
+                let ints = ints.get_mut(..take as usize).unwrap_or_default();
+                let bits = bits.get_mut(..take as usize).unwrap_or_default();
+                left -= u64::from(take);
+                let small = cursor.read_ints(file.value_type, ints)?;
+                // Whole and not negative: what nearly all blocks are.
+                if small && unit == 1 && ints.iter().fold(0, |all, v| all | v) >= 0 {
+                    continue;
+                }
+                if small {
+                    ints.iter().for_each(|v| counts.add(Number::Small(*v), 1, unit));
+                    continue;
+                }
+                cursor.read_bits(bits)?;
+                for bits in bits {
                     let number =
                         bits.map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b));
                     counts.add(number, 1, unit);
                 }
-                left -= u64::from(take);
             } else {
                 let at_hand = cursor.rows_at_hand(most)?;
                 let page = histogram(cursor, at_hand.into())?;
@@ -285,9 +342,9 @@ fn values(file: &RawFile<'_>, piece: &Piece, rows: u64) -> Result<ValueCounts> {
         for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
             counts.add(number(file, cursor, slot)?, rows, unit);
         }
-        Ok(counts)
+        Ok(())
     })?;
-    Ok(counted.unwrap_or_default())
+    Ok(())
 }
 
 /// 10^scale of a decimal, else 1.
@@ -309,13 +366,13 @@ pub(super) fn number(file: &RawFile<'_>, cursor: &Cursor<'_>, slot: u32) -> Resu
 }
 
 /// Rows by pair of slots.
-struct Pairs {
+struct PairTable {
     stride: usize,
     dense: Vec<u32>,
     sparse: std::collections::HashMap<(u32, u32), u64>,
 }
 
-impl Pairs {
+impl PairTable {
     /// Makes room for so many slots on each side.
     fn reserve(&mut self, a: u32, b: u32) {
         let (a, b) = (a as usize, b as usize);
@@ -347,18 +404,19 @@ impl Pairs {
     }
 }
 
-fn pairs(
-    file: &RawFile<'_>,
+/// Calls `each` once for every pair of values that rows of two columns have, with
+/// how many rows have it.
+fn with_pairs(
+    columns: &Columns<'_>,
     piece: &Piece,
     a: Role,
     b: Role,
-    rows: u64,
-    second: impl Fn(Option<&[u8]>) -> Key,
-) -> Result<ByPair> {
-    let counted = with_cursor(file, piece, a, false, |left| {
-        with_cursor(file, piece, b, false, |right| {
-            let mut pairs = Pairs { stride: 1, dense: vec![], sparse: Default::default() };
-            each_pair(left, right, rows, |left, right, a, b, rows| {
+    mut each: impl FnMut(Option<&[u8]>, Option<&[u8]>, u64) -> Result<()>,
+) -> Result<()> {
+    with_cursor(columns, piece, a, false, |left| {
+        with_cursor(columns, piece, b, false, |right| {
+            let mut pairs = PairTable { stride: 1, dense: vec![], sparse: Default::default() };
+            each_pair(left, right, piece.rows.end - piece.rows.start, |left, right, a, b, rows| {
                 if rows > 0 {
                     pairs.add(a, b, rows);
                 } else {
@@ -367,18 +425,15 @@ fn pairs(
                 Ok(true)
             })?;
             pairs.spill();
-            let mut named = ByPair::new();
-            for ((a, b), rows) in pairs.sparse {
-                let key = (left.entries.get(a).map(Into::into), second(right.entries.get(b)));
-                *named.entry(key).or_default() += rows;
-                if named.len() > DISTINCT_MAX {
-                    return fold(&mut named, ByPair::new()).map(|()| ByPair::new());
-                }
-            }
-            Ok(named)
+            let mut pairs: Vec<_> = pairs.sparse.into_iter().collect();
+            pairs.sort_unstable();
+            pairs
+                .into_iter()
+                .try_for_each(|((a, b), rows)| each(left.entries.get(a), right.entries.get(b), rows))
         })
+        .map(|_| ())
     })?;
-    Ok(counted.flatten().unwrap_or_default())
+    Ok(())
 }
 
 /// Walks two columns side by side: calls `each` with no rows whenever slots may

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::counts::{ByKey, Counts, number};
+use super::counts::{Counts, Names as Keys, number};
+use super::rules::Flaw;
 use super::file::{RawFile, Role};
 use super::{Piece, at_row, place};
 use crate::checks::model::{OFFENDERS, Offender};
@@ -127,8 +128,8 @@ struct Names {
 }
 
 impl Names {
-    fn new(counts: &ByKey, total: &[u8]) -> Self {
-        let names: Vec<Box<[u8]>> = counts.keys().flatten().cloned().collect();
+    fn new(keys: &Keys, total: &[u8]) -> Self {
+        let names: Vec<Box<[u8]>> = keys.iter().flatten().cloned().collect();
         let ids: HashMap<Box<[u8]>, u32> = names.iter().cloned().zip(0..).collect();
         let total = ids.get(total).copied().unwrap_or(NONE);
         Names { names, ids, total }
@@ -178,7 +179,7 @@ impl Cube {
                 .collect(),
             channels,
             // Fractions of decimals are whole numbers of their last digit.
-            rounded: counts.values.fractional > 0 && files.iter().any(|f| super::counts::unit(f) == 1),
+            rounded: counts.objections.values.of(Flaw::Fractional) > 0 && files.iter().any(|f| super::counts::unit(f) == 1),
             days,
         };
         let per_day = axes.bytes_per_day();

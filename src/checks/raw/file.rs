@@ -8,6 +8,7 @@ use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{FileMeta, Leaf, Physical, footer};
 use crate::scan::plan::{Found, check_string, find, leaf_of};
+use crate::scan::skip::is_trusted;
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
@@ -63,6 +64,18 @@ impl Role {
             Role::Token => "token",
             Role::Subtrackers => "has_subtrackers",
         }
+    }
+}
+
+/// The columns of one row group.
+pub struct Columns<'a> {
+    columns: [Option<Column<'a>>; Role::ALL.len()],
+}
+
+impl<'a> Columns<'a> {
+    /// A column; `None` where the file does without it.
+    pub fn get(&self, role: Role) -> Option<&Column<'a>> {
+        self.columns.get(role as usize).and_then(Option::as_ref)
     }
 }
 
@@ -143,6 +156,31 @@ impl<'a> RawFile<'a> {
             (_, Some(leaf)) => check_string(leaf),
             (_, None) => Ok(()),
         }
+    }
+
+    /// The columns of a row group.
+    pub fn columns(&self, row_group: usize) -> Result<Columns<'_>> {
+        self.columns_of(row_group, &Role::ALL)
+    }
+
+    /// Some columns of a row group.
+    pub fn columns_of(&self, row_group: usize, roles: &[Role]) -> Result<Columns<'_>> {
+        let mut columns = Columns { columns: Default::default() };
+        for role in roles {
+            if let Some(to) = columns.columns.get_mut(*role as usize) {
+                *to = self.column(*role, row_group)?;
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Whether the statistics say that a column of a row group has no null, and may
+    /// be believed.
+    pub fn has_no_nulls(&self, role: Role, row_group: usize) -> bool {
+        let Some(Some(Found::Leaf(at))) = self.found.get(role as usize) else { return false };
+        let chunk = self.meta.row_groups.get(row_group).and_then(|rg| rg.chunks.get(*at));
+        is_trusted(&self.meta)
+            && chunk.and_then(|c| c.statistics.as_ref()).is_some_and(|s| s.null_count == Some(0))
     }
 
     /// A column of a row group; `None` where the file does without it.

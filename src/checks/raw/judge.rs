@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counts::{ByKey, ByPair, Counts, Flaw, Key, day_of, has, unit};
+use super::counts::{ByKey, Counts, Pairs, date, unit};
 use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
+use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Findings, Piece, locate};
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
 use crate::checks::model::{Finding, OFFENDERS, Offender, Reason, Severity};
-use crate::checks::{CheckId, countries};
+use crate::checks::CheckId;
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
@@ -33,14 +34,14 @@ pub fn without_columns(problems: &[Offender], files: usize) -> Findings {
 /// # Errors
 /// Where the rows cannot be read a second time, to name offenders.
 pub fn findings(
-    job: &Job,
-    config: &Config,
+    rules: Rules<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
     counts: &Counts,
     cube: Result<&Cube, &Reason>,
 ) -> Result<Findings> {
-    let judge = Judge { job, config, files, pieces, counts, cube };
+    let Rules { job, config } = rules;
+    let judge = Judge { rules, job, config, files, pieces, counts, cube };
     let mut findings = Findings::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
         let finding = if config.severity(id) == Severity::Off {
@@ -54,6 +55,7 @@ pub fn findings(
 }
 
 struct Judge<'a> {
+    rules: Rules<'a>,
     job: &'a Job,
     config: &'a Config,
     files: &'a [RawFile<'a>],
@@ -62,61 +64,40 @@ struct Judge<'a> {
     cube: Result<&'a Cube, &'a Reason>,
 }
 
-/// What a label is.
-enum Label {
-    Null,
-    Malformed,
-    NoWeek,
-    Week(i32),
-}
-
-fn label(raw: Option<&[u8]>) -> Label {
-    match raw {
-        None => Label::Null,
-        Some([a, b, c, d, b'_', e, f]) if [a, b, c, d, e, f].iter().all(|b| b.is_ascii_digit()) => {
-            raw.and_then(calendar::parse_label).map_or(Label::NoWeek, Label::Week)
-        }
-        Some(_) => Label::Malformed,
-    }
-}
-
 impl Judge<'_> {
     fn find(&self, id: CheckId) -> Result<Result<Finding, Reason>> {
-        let rows = self.counts.rows;
+        let (rows, objections) = (self.counts.rows, &self.counts.objections);
         Ok(Ok(match id {
             CheckId::Columns => Finding::count(0, (self.files.len() * Role::ALL.len()) as u64, vec![]),
-            CheckId::LabelForm => self.labels(|raw| matches!(label(raw), Label::Malformed))?,
-            CheckId::LabelWeek => self.labels(|raw| matches!(label(raw), Label::NoWeek))?,
+            CheckId::LabelForm => self.labels(Label::Malformed, objections.malformed)?,
+            CheckId::LabelWeek => self.labels(Label::NoWeek, objections.no_week)?,
             CheckId::LabelDate => self.label_dates()?,
             CheckId::KeyNulls => self.key_nulls()?,
             CheckId::ValueNulls => self.values(Flaw::Null)?,
             CheckId::ValueFinite => self.values(Flaw::NotFinite)?,
             CheckId::ValueNegative => self.values(Flaw::Negative)?,
             CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
-            CheckId::CountryKnown => self.known(Role::Country, &self.counts.countries, |code| {
-                code == self.job.country_total.as_bytes()
-                    || countries::is_assigned(code)
-                    || self.config.allow.countries.iter().any(|c| c.as_bytes() == code)
+            CheckId::CountryKnown => self.known(Role::Country, &objections.countries, |code| {
+                self.rules.knows_country(code)
             })?,
             CheckId::SystemKnown => {
-                let allowed = &self.config.allow.systems;
-                self.known(Role::System, &self.counts.systems, |name| {
-                    name == self.job.os_total.as_bytes()
-                        || allowed.iter().any(|s| s.as_bytes() == name)
-                        || allowed.is_empty() && matches!(name, b"android" | b"ios")
-                })?
+                self.known(Role::System, &objections.systems, |name| self.rules.knows_system(name))?
             }
             CheckId::ChannelNew | CheckId::ChannelVanished => return Ok(self.channels(id)),
             CheckId::OrganicPresent => {
-                let organic: u64 = self
-                    .job
-                    .organic
-                    .iter()
-                    .filter_map(|o| self.counts.channels.get(&Some(o.as_bytes().into())))
-                    .sum();
-                let names = self.job.organic.join(", ");
-                Finding::count(u64::from(organic == 0), 1, vec![Offender::key(format!("no row of {names}"))])
-                    .note(format!("{organic} organic rows of {rows}"))
+                let is_there = |o: &String| self.counts.channels.contains(&Some(o.as_bytes().into()));
+                let (there, missing): (Vec<&String>, Vec<&String>) =
+                    self.job.organic.iter().partition(|o| is_there(o));
+                let names = |of: &[&String]| of.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", ");
+                Finding::count(
+                    u64::from(there.is_empty()),
+                    1,
+                    vec![Offender::key(format!("no row of {}", names(&missing)))],
+                )
+                .note(match there.is_empty() {
+                    true => format!("none of {rows} rows"),
+                    false => format!("there are rows of {}", names(&there)),
+                })
             }
             CheckId::DuplicateRows => return Ok(self.cube().map(|cube| tally(&cube.duplicates))),
             CheckId::TokenName => return Ok(self.tokens()),
@@ -138,46 +119,32 @@ impl Judge<'_> {
         self.cube.map_err(Clone::clone)
     }
 
-    fn labels(&self, bad: impl Fn(Option<&[u8]>) -> bool) -> Result<Finding> {
-        let count =
-            self.counts.weeks.iter().filter(|((key, _), _)| bad(key.as_deref())).map(|(_, rows)| rows).sum();
+    fn labels(&self, bad: Label, count: u64) -> Result<Finding> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::rows(self.files, self.pieces, Role::Label, |_, raw| bad(raw).then(|| locate::name(raw)))?
+            locate::rows(self.files, self.pieces, Role::Label, |_, raw| {
+                (label(raw) == bad).then(|| locate::name(raw))
+            })?
         };
         Ok(Finding::count(count, self.counts.rows, offenders))
     }
 
-    /// Rows whose label is a week, but not that of their date. A date that is none
-    /// counts too; a null one does not, it is counted among the keys.
     fn label_dates(&self) -> Result<Finding> {
-        let wrong = |week: &Key, date: &Key| match (label(week.as_deref()), date) {
-            (Label::Week(week), Some(_)) => day_of(date).map(calendar::week_of) != Some(week),
-            (Label::Null, Some(_)) => day_of(date).is_none(),
-            _ => false,
-        };
-        let weeks = &self.counts.weeks;
-        let count = weeks.iter().filter(|((week, date), _)| wrong(week, date)).map(|(_, rows)| rows).sum();
+        let count = self.counts.objections.wrong_week;
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::weeks(self.files, self.pieces, |file, week, date| {
-                let day = date.and_then(|raw| file.date_coding.day(raw));
-                let date: Key = date.map(|raw| match day {
-                    Some(day) => day.to_le_bytes().into(),
-                    None => raw.into(),
-                });
-                // What is no day must not be taken for one.
-                let key = if day.is_none() && date.is_some() { Some([].into()) } else { date.clone() };
-                wrong(&week.map(Into::into), &key).then(|| {
-                    let date = match day {
-                        Some(day) => {
-                            format!("{}, which is in {}", iso_date(day), week_label(calendar::week_of(day)))
-                        }
-                        None => format!("{}, which is no date", locate::name(date.as_deref())),
-                    };
-                    format!("{} on {date}", locate::name(week))
+            locate::weeks(self.files, self.pieces, |file, week, raw| {
+                let date = date(file, raw);
+                is_wrong_week(label(week), date).then(|| match date {
+                    Date::Day(day) => format!(
+                        "{} on {}, which is in {}",
+                        locate::name(week),
+                        iso_date(day),
+                        week_label(calendar::week_of(day))
+                    ),
+                    _ => format!("{} on {}, which is no date", locate::name(week), locate::name(raw)),
                 })
             })?
         };
@@ -185,17 +152,8 @@ impl Judge<'_> {
     }
 
     fn key_nulls(&self) -> Result<Finding> {
-        let single = |counts: &ByKey| counts.get(&None).copied().unwrap_or_default();
-        let side = |null: &dyn Fn(&(Key, Key)) -> bool| -> u64 {
-            self.counts.weeks.iter().filter(|(pair, _)| null(pair)).map(|(_, rows)| rows).sum()
-        };
-        let by_role = [
-            (Role::Date, side(&|(_, date)| date.is_none())),
-            (Role::Label, side(&|(week, _)| week.is_none())),
-            (Role::Country, single(&self.counts.countries)),
-            (Role::System, single(&self.counts.systems)),
-            (Role::Channel, single(&self.counts.channels)),
-        ];
+        let by_role: Vec<(Role, u64)> =
+            Role::ALL.into_iter().zip(self.counts.objections.nulls).collect();
         let mut offenders = Vec::new();
         for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
             let column = role.column(self.job);
@@ -219,7 +177,7 @@ impl Judge<'_> {
     }
 
     fn values(&self, flaw: Flaw) -> Result<Finding> {
-        let count = self.counts.values.of(flaw);
+        let count = self.counts.objections.values.of(flaw);
         let offenders = if count == 0 {
             vec![]
         } else {
@@ -229,22 +187,17 @@ impl Judge<'_> {
     }
 
     fn known(&self, role: Role, counts: &ByKey, known: impl Fn(&[u8]) -> bool) -> Result<Finding> {
-        let unknown: Vec<(&[u8], u64)> = counts
-            .iter()
-            .filter_map(|(key, rows)| key.as_deref().map(|name| (name, *rows)))
-            .filter(|(name, _)| !known(name))
-            .collect();
-        let count = unknown.iter().map(|(_, rows)| rows).sum();
+        let count = counts.values().sum();
         if count == 0 {
             return Ok(Finding::count(0, self.counts.rows, vec![]));
         }
         let offenders = locate::rows(self.files, self.pieces, role, |_, raw| {
             raw.filter(|name| !known(name)).map(|_| locate::name(raw))
         })?;
-        let names: Vec<String> = unknown
+        let names: Vec<String> = counts
             .iter()
             .take(OFFENDERS)
-            .map(|(name, rows)| format!("{} {rows}", locate::name(Some(name))))
+            .map(|(name, rows)| format!("{} {rows}", locate::name(name.as_deref())))
             .collect();
         Ok(Finding::count(count, self.counts.rows, offenders).note(names.join(", ")))
     }
@@ -254,7 +207,7 @@ impl Judge<'_> {
         if known.is_empty() {
             return Err(Reason::NotApplicable("no channels are listed as known".into()));
         }
-        let seen: BTreeSet<&[u8]> = self.counts.channels.keys().filter_map(|c| c.as_deref()).collect();
+        let seen: BTreeSet<&[u8]> = self.counts.channels.iter().filter_map(|c| c.as_deref()).collect();
         let (odd, n) = match id {
             CheckId::ChannelNew => (seen.difference(&known).collect::<Vec<_>>(), seen.len()),
             _ => (known.difference(&seen).collect(), known.len()),
@@ -372,9 +325,9 @@ fn tally(tally: &super::cube::Tally) -> Finding {
 type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;
 
 /// What each first value goes with, and each second one; nulls are left out.
-fn both_ways(pairs: &ByPair) -> (Sides<'_>, Sides<'_>) {
+fn both_ways(pairs: &Pairs) -> (Sides<'_>, Sides<'_>) {
     let (mut firsts, mut seconds) = (Sides::new(), Sides::new());
-    for (first, second) in pairs.keys().filter_map(|(a, b)| a.as_deref().zip(b.as_deref())) {
+    for (first, second) in pairs.iter().filter_map(|(a, b)| a.as_deref().zip(b.as_deref())) {
         firsts.entry(first).or_default().insert(second);
         seconds.entry(second).or_default().insert(first);
     }

@@ -20,7 +20,7 @@ pub fn rows(
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Offender>> {
     search(files, pieces, |file, piece, found| {
-        with_cursor(file, piece, role, false, |cursor| {
+        with_cursor(&file.columns_of(piece.row_group, &[role])?, piece, role, false, |cursor| {
             let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
             let mut at = piece.rows.start;
             while at < piece.rows.end && found.len() < OFFENDERS {
@@ -52,7 +52,7 @@ pub fn numbers(
     bad: impl Fn(&RawFile<'_>, Number) -> bool,
 ) -> Result<Vec<Offender>> {
     search(files, pieces, |file, piece, found| {
-        with_cursor(file, piece, Role::Value, true, |cursor| {
+        with_cursor(&file.columns_of(piece.row_group, &[Role::Value])?, piece, Role::Value, true, |cursor| {
             let mut slots = vec![0u32; BLOCK as usize];
             let mut bits = vec![None; BLOCK as usize];
             let mut at = piece.rows.start;
@@ -96,8 +96,9 @@ pub fn weeks(
 ) -> Result<Vec<Offender>> {
     search(files, pieces, |file, piece, found| {
         let rows = piece.rows.end - piece.rows.start;
-        with_cursor(file, piece, Role::Label, false, |labels| {
-            with_cursor(file, piece, Role::Date, false, |dates| {
+        let columns = file.columns_of(piece.row_group, &[Role::Label, Role::Date])?;
+        with_cursor(&columns, piece, Role::Label, false, |labels| {
+            with_cursor(&columns, piece, Role::Date, false, |dates| {
                 let mut at = piece.rows.start;
                 let mut last = None;
                 each_pair(labels, dates, rows, |labels, dates, a, b, rows| {

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! files    where is each column, and is its type one that fits?
-//! counts   every column by itself, and three pairs of columns: how many rows has
-//!          each dictionary entry? One pass, a task a range of pages; what an
-//!          entry is (a label, a country, a number) is asked once an entry
+//! evidence a dictionary of good entries has no bad row: no page of it is opened.
+//!          A date goes with one label, a channel with one token: held against all
+//!          rows, 32 at a time
+//! counts   where there is a doubt: how many rows has each dictionary entry? What
+//!          an entry is (a label, a country, a number) is asked once an entry
 //! cube     with the ids of days, countries, systems and channels known: is each
 //!          key there once, do the totals add up? Days are cut into chunks whose
 //!          dense arrays fit the memory; a chunk reads the row groups that have
@@ -14,6 +16,8 @@
 //! ```
 //!
 //! - [`mod@file`]: a file's columns.
+//! - [`rules`]: what is objected to, value by value.
+//! - [`evidence`]: what is known of a task's rows without counting them.
 //! - [`counts`]: what one task, and all together, have counted.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first offenders.
@@ -21,9 +25,11 @@
 
 pub mod counts;
 pub mod cube;
+pub mod evidence;
 pub mod file;
 pub mod judge;
 pub mod locate;
+pub mod rules;
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +37,9 @@ use rayon::prelude::*;
 
 use self::counts::Counts;
 use self::cube::Cube;
+use self::evidence::Evidence;
 use self::file::RawFile;
+use self::rules::Rules;
 use super::CheckId;
 use super::config::Config;
 use super::model::{Finding, Offender, Reason};
@@ -46,7 +54,7 @@ pub type Findings = Vec<(CheckId, Result<Finding, Reason>)>;
 pub struct Raw {
     /// What every check has found, in the order of the catalogue.
     pub findings: Findings,
-    /// Counts by distinct value; `None` where columns were missing.
+    /// What occurs, and what is objected to; `None` where columns were missing.
     pub counts: Option<Counts>,
     /// Sums by day and country; `None` where the keys were not all there.
     pub cube: Option<Cube>,
@@ -72,12 +80,33 @@ pub struct Piece {
     pub days: Option<(i32, i32)>,
 }
 
+/// Whether rows are counted where there is no need to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Thoroughness {
+    /// Where dictionaries leave a doubt.
+    #[default]
+    Evidence,
+    /// All of them, as tests compare.
+    #[cfg_attr(not(test), allow(dead_code))]
+    Counting,
+}
+
 /// Runs the checks on the rows.
 ///
 /// # Errors
 /// What keeps the rows from being read at all: I/O, damaged files. A missing
 /// column is a finding, not an error.
 pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Raw> {
+    run_with(job, config, inputs, progress, Thoroughness::default())
+}
+
+pub(crate) fn run_with(
+    job: &Job,
+    config: &Config,
+    inputs: &[Input],
+    progress: &dyn Progress,
+    thoroughness: Thoroughness,
+) -> Result<Raw> {
     let started = Instant::now();
     let files: Vec<RawFile<'_>> =
         inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
@@ -90,28 +119,16 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
             phases: vec![],
         });
     }
-    let mut pieces = pieces(&files)?;
+    let rules = Rules { job, config };
     let stop = || if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) };
-    let each: Vec<Counts> = pieces
-        .par_iter()
-        .with_max_len(1)
-        .map(|piece| stop().and_then(|()| counts::count(&files, piece)).map_err(|e| place(e, &files, piece)))
-        .collect::<Result<_>>()?;
-    let mut counts = Counts::default();
-    // In order of the rows, so that names are told apart in that order.
-    for (part, piece) in each.into_iter().zip(&mut pieces) {
-        let days = part.days();
-        piece.days = days.first().copied().zip(days.last().copied());
-        counts.merge(part).map_err(|e| place(e, &files, piece))?;
-    }
-    counts.rows = files.iter().map(|f| f.meta.rows).sum();
+    let (pieces, counts) = count(rules, &files, thoroughness, &stop)?;
     let counted = Instant::now();
     let cube = match Cube::fill(job, &files, &pieces, &counts, &stop) {
         Err(Error::TooLarge(report)) => Err(Reason::Failed(report.to_string())),
         other => Ok(other?),
     };
     let cubed = Instant::now();
-    let findings = judge::findings(job, config, &files, &pieces, &counts, cube.as_ref())?;
+    let findings = judge::findings(rules, &files, &pieces, &counts, cube.as_ref())?;
     Ok(Raw {
         findings,
         counts: Some(counts),
@@ -120,36 +137,80 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
     })
 }
 
-/// Row groups, cut into ranges that begin where a page of values begins.
-fn pieces(files: &[RawFile<'_>]) -> Result<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    for (at, file) in files.iter().enumerate() {
+/// Looks at every row group, in ranges of rows.
+fn count(
+    rules: Rules<'_>,
+    files: &[RawFile<'_>],
+    thoroughness: Thoroughness,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<(Vec<Piece>, Counts)> {
+    let mut groups = Vec::new();
+    for (file, opened) in files.iter().enumerate() {
         let mut before = 0;
-        for (row_group, meta) in file.meta.row_groups.iter().enumerate() {
-            let mut cuts = vec![0];
-            if meta.rows > TASK_ROWS * 3 / 2
-                && let Some(column) = file.column(file::Role::Value, row_group)?
-            {
-                let mut last = 0;
-                for page in column.chunk().map(|c| c.data()).unwrap_or_default() {
-                    if page.first_row >= last + TASK_ROWS && meta.rows - page.first_row >= TASK_ROWS / 2 {
-                        last = page.first_row;
-                        cuts.push(last);
-                    }
-                }
-            }
-            cuts.push(meta.rows);
-            for cut in cuts.windows(2) {
-                if let [start, end] = cut
-                    && start < end
-                {
-                    pieces.push(Piece { file: at, row_group, rows: *start..*end, before, days: None });
-                }
-            }
+        for (row_group, meta) in opened.meta.row_groups.iter().enumerate() {
+            groups.push((file, opened, row_group, before));
             before += meta.rows;
         }
     }
-    Ok(pieces)
+    let found: Vec<Vec<(Piece, Evidence)>> = groups
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|(at, file, row_group, before)| {
+            let in_place = |e: Error| e.in_row_group(row_group).in_file(file.input.object.name());
+            let columns = file.columns(row_group).map_err(in_place)?;
+            let pieces = pieces(at, file, row_group, before, &columns);
+            let look = |piece: Piece| {
+                stop()?;
+                let mut evidence = match thoroughness {
+                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &piece)?,
+                    Thoroughness::Counting => Evidence {
+                        counts: counts::count(rules, file, &columns, &piece)?,
+                        ..Evidence::default()
+                    },
+                };
+                let days = &evidence.counts.days;
+                let piece = Piece { days: days.first().copied().zip(days.last().copied()), ..piece };
+                evidence.counts.rows = 0;
+                Ok((piece, evidence))
+            };
+            pieces.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>().map_err(in_place)
+        })
+        .collect::<Result<_>>()?;
+    let mut counts = Counts { rows: files.iter().map(|f| f.meta.rows).sum(), ..Counts::default() };
+    let (mut pieces, mut claims) = (Vec::new(), Vec::new());
+    for (piece, evidence) in found.into_iter().flatten() {
+        counts.merge(evidence.counts).map_err(|e| place(e, files, &piece))?;
+        pieces.push(piece);
+        claims.push(evidence.claims);
+    }
+    evidence::settle(files, &pieces, &claims, &mut counts)?;
+    Ok((pieces, counts))
+}
+
+/// A row group, cut into ranges that begin where a page of values begins.
+fn pieces(
+    at: usize,
+    file: &RawFile<'_>,
+    row_group: usize,
+    before: u64,
+    columns: &file::Columns<'_>,
+) -> Vec<Piece> {
+    let rows = file.meta.row_groups.get(row_group).map_or(0, |meta| meta.rows);
+    let mut cuts = vec![0];
+    let mut last = 0;
+    let chunk = columns.get(file::Role::Value).and_then(|column| column.chunk());
+    for page in chunk.map(|c| c.data()).unwrap_or_default() {
+        if page.first_row >= last + TASK_ROWS && rows - page.first_row >= TASK_ROWS / 2 {
+            last = page.first_row;
+            cuts.push(last);
+        }
+    }
+    cuts.push(rows);
+    let ranges = cuts.windows(2).filter_map(|cut| match cut {
+        [start, end] if start < end => Some(*start..*end),
+        _ => None,
+    });
+    ranges.map(|rows| Piece { file: at, row_group, rows, before, days: None }).collect()
 }
 
 fn place(error: Error, files: &[RawFile<'_>], piece: &Piece) -> Error {

@@ -9,6 +9,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::super::results::check_rows;
+use super::{Thoroughness, run_with};
 use super::super::{CheckId, Config, Results, Status};
 use crate::scan::Silent;
 use crate::storage::{Input, MemoryObject};
@@ -115,8 +116,16 @@ fn config() -> Config {
     Config::parse(text, "test").unwrap()
 }
 
+/// What the evidence gives, which is what counting every row gives.
 fn check(inputs: &[Input]) -> Results {
-    check_rows(&Job::default(), &config(), inputs, &Silent).unwrap().0
+    let (job, config) = (Job::default(), config());
+    let of = |thoroughness| {
+        let raw = run_with(&job, &config, inputs, &Silent, thoroughness).unwrap();
+        (Results::judge(&config, raw.findings), raw.counts)
+    };
+    let (results, counts) = of(Thoroughness::Evidence);
+    assert_eq!((&results, &counts), (&of(Thoroughness::Counting).0, &of(Thoroughness::Counting).1));
+    results
 }
 
 /// What the rows give, the same however they are laid out.

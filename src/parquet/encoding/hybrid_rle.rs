@@ -87,6 +87,12 @@ impl Runs {
         Ok(Runs { next: start, width, limit, unread: count, ..Runs::default() })
     }
 
+    /// `count` values of `width` bits, bit-packed without a header, that begin at
+    /// byte `start`; the caller has seen that the bytes are there.
+    pub fn packed(start: usize, width: u8, limit: u32, count: u32) -> Self {
+        Runs { width, limit, packed: true, left: count, bit: start * 8, ..Runs::default() }
+    }
+
     /// Values left.
     pub fn remaining(&self) -> u32 {
         self.left + self.unread

@@ -1,0 +1,398 @@
+//! What can be known of a piece without counting its rows.
+//!
+//! ```text
+//! country, system   all pages are ids, none is null, all entries are known: nothing
+//! value             to object to, and no data page was opened
+//! label, date       a date goes with one label; hold all rows against that, by runs
+//!                   or 32 at a time
+//! channel           a channel goes with one token and is or is not split up: learned
+//!                   from the first rows that have it, held against all
+//! anything else     counted row by row, by [`super::counts`], column by column
+//! ```
+//!
+//! A dictionary may have entries that no row uses. Names and countries are
+//! *claimed* by a piece until some row was seen to have them: that is looked for
+//! once for all pieces ([`settle`]), and mostly found in the first block of rows.
+
+use std::ops::Range;
+
+use super::{Piece, place};
+use super::counts::{self, Counts, Key, Names, with_cursor};
+use super::file::{Columns, RawFile, Role};
+use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use crate::Result;
+use crate::ids::column::Column;
+use crate::ids::cursor::{Cursor, Shape};
+use crate::kernel::relation::{Partners, UNKNOWN};
+use crate::parquet::Encoding;
+use crate::parquet::encoding::Segment;
+
+/// Rows that are decoded at once.
+const BLOCK: usize = 2048;
+
+/// What a piece has: what is certain, and names that its dictionaries claim.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// What is certain.
+    pub counts: Counts,
+    /// What is not.
+    pub claims: Claims,
+}
+
+/// Countries, operating systems, channels that some row may have.
+pub type Claims = [Vec<Key>; 3];
+
+/// The roles of the claims.
+const CLAIMED: [Role; 3] = [Role::Country, Role::System, Role::Channel];
+
+/// Looks at a piece.
+pub fn look(rules: Rules<'_>, file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<Evidence> {
+    let mut evidence = Evidence::default();
+    let counts = &mut evidence.counts;
+    counts.rows = piece.rows.end - piece.rows.start;
+    for (role, claims) in CLAIMED.into_iter().zip(&mut evidence.claims) {
+        match claimed(rules, file, columns, piece, role)? {
+            Some(keys) => *claims = keys,
+            None => counts::names(rules, columns, piece, role, counts)?,
+        }
+    }
+    if !values_are_fine(file, columns, piece)? {
+        counts::values(file, columns, piece, counts)?;
+    }
+    if !weeks(file, columns, piece, counts)? {
+        counts::weeks(file, columns, piece, counts)?;
+    }
+    partners(columns, piece, counts)?;
+    // Rows were seen to have these.
+    let [.., channels] = &mut evidence.claims;
+    channels.retain(|name| !evidence.counts.channels.contains(name));
+    Ok(evidence)
+}
+
+/// Whether all rows of a range are ids of a dictionary, and none is null.
+fn is_all_ids(file: &RawFile<'_>, column: &Column<'_>, piece: &Piece, role: Role) -> Result<bool> {
+    let chunk = match column {
+        Column::Constant { value, .. } => return Ok(value.is_some()),
+        Column::Chunk(chunk) => chunk,
+    };
+    let told = file.has_no_nulls(role, piece.row_group);
+    for page in pages_of(chunk.data(), &piece.rows) {
+        if page.encoding != Encoding::Dictionary || !told && !chunk.shows_no_nulls(page)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn pages_of<'p>(
+    pages: &'p [crate::parquet::PageMeta],
+    rows: &Range<u64>,
+) -> impl Iterator<Item = &'p crate::parquet::PageMeta> {
+    let from = pages.partition_point(|p| p.first_row + u64::from(p.values) <= rows.start);
+    pages.get(from..).unwrap_or_default().iter().take_while(move |p| p.first_row < rows.end)
+}
+
+/// The names that rows may have; `None` where rows have to be counted, since one
+/// may be null or be objected to.
+fn claimed(
+    rules: Rules<'_>,
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    role: Role,
+) -> Result<Option<Vec<Key>>> {
+    let Some(column) = columns.get(role) else { return Ok(None) };
+    if !is_all_ids(file, column, piece, role)? {
+        return Ok(None);
+    }
+    let fine = |name: &[u8]| match role {
+        Role::Country => rules.knows_country(name),
+        Role::System => rules.knows_system(name),
+        _ => true,
+    };
+    let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+    let entries = || (0..cursor.entries.dictionary_len()).filter_map(|slot| cursor.entries.get(slot));
+    Ok(entries().all(fine).then(|| entries().map(|name| Some(name.into())).collect()))
+}
+
+/// Whether no row of the value column can have a flaw.
+fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<bool> {
+    let Some(column) = columns.get(Role::Value) else { return Ok(false) };
+    if !is_all_ids(file, column, piece, Role::Value)? {
+        return Ok(false);
+    }
+    let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+    let unit = counts::unit(file);
+    for slot in 0..cursor.entries.dictionary_len() {
+        let number = counts::number(file, &cursor, slot)?;
+        if Flaw::ALL.into_iter().any(|flaw| has(flaw, number, unit)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Holds all dates against their labels, and notes the days; false, and nothing is
+/// noted, where rows have to be counted.
+fn weeks(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece, counts: &mut Counts) -> Result<bool> {
+    let held = with_cursor(columns, piece, Role::Date, false, |dates| {
+        with_cursor(columns, piece, Role::Label, false, |labels| {
+            let mut weeks = Weeks { file, partners: Partners::default(), days: vec![], unseen: 0, labels: 0 };
+            Ok(weeks.hold(dates, labels, piece.rows.end - piece.rows.start)?.then_some(weeks.days))
+        })
+    })?;
+    let Some(Some(Some(days))) = held else { return Ok(false) };
+    counts.days.extend(days.into_iter().filter_map(|(day, seen)| day.filter(|_| seen)));
+    Ok(true)
+}
+
+/// Dates, and the labels that they go with.
+struct Weeks<'f> {
+    file: &'f RawFile<'f>,
+    partners: Partners,
+    /// By date slot: the day, and whether a row has it.
+    days: Vec<(Option<i32>, bool)>,
+    /// Days that no row has yet.
+    unseen: usize,
+    /// Label slots that are known.
+    labels: u32,
+}
+
+impl Weeks<'_> {
+    /// Whether each row's label is a week, and that of its date.
+    fn hold(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>, rows: u64) -> Result<bool> {
+        let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
+        let mut left = rows;
+        while left > 0 {
+            let most = u32::try_from(left).unwrap_or(u32::MAX);
+            let (x, y) = (dates.segment()?, labels.segment()?);
+            if dates.may_be_null() || labels.may_be_null() || !self.learn(dates, labels)? {
+                return Ok(false);
+            }
+            let len = if let (Segment::Run { value: x, len: xs }, Segment::Run { value: y, len: ys }) = (x, y) {
+                #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
+                let (x, y) = (x as u16, y as u16);
+                if !self.partners.hold(&[x], &[y]) {
+                    return Ok(false);
+                }
+                self.see(&[x]);
+                let len = xs.min(ys).min(most);
+                dates.skip(len)?;
+                labels.skip(len)?;
+                len
+            } else {
+                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                let len = labels.rows_at_hand(most.min(BLOCK as u32))?;
+                let len = dates.rows_at_hand(len)?;
+                let a = a.get_mut(..len as usize).unwrap_or_default();
+                let b = b.get_mut(..len as usize).unwrap_or_default();
+                dates.read_narrow(a)?;
+                labels.read_narrow(b)?;
+                if !self.partners.hold(a, b) {
+                    return Ok(false);
+                }
+                self.see(a);
+                len
+            };
+            left -= u64::from(len);
+        }
+        Ok(true)
+    }
+
+    /// Takes in slots that were added; false where they are too many, or two labels
+    /// are written the same.
+    fn learn(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>) -> Result<bool> {
+        let known = u32::try_from(self.days.len()).unwrap_or(u32::MAX);
+        if (known, self.labels) == (dates.entries.slots(), labels.entries.slots()) {
+            return Ok(true);
+        }
+        // [`UNKNOWN`] is no slot.
+        if dates.shape()? != Shape::Narrow
+            || labels.shape()? != Shape::Narrow
+            || labels.entries.slots() > u32::from(UNKNOWN)
+        {
+            return Ok(false);
+        }
+        let mut by_week = std::collections::HashMap::new();
+        for slot in 0..labels.entries.slots() {
+            if let Label::Week(week) = label(labels.entries.get(slot))
+                && by_week.insert(week, slot).is_some()
+            {
+                return Ok(false);
+            }
+        }
+        self.labels = labels.entries.slots();
+        for slot in known..dates.entries.slots() {
+            let day = match counts::date(self.file, dates.entries.get(slot)) {
+                Date::Day(day) => Some(day),
+                _ => None,
+            };
+            self.unseen += usize::from(day.is_some());
+            self.days.push((day, false));
+        }
+        self.partners.grow(self.days.len());
+        for ((day, _), slot) in self.days.iter().zip(0..) {
+            let week = day.map(crate::calendar::week_of);
+            if let Some(label) = week.and_then(|week| by_week.get(&week)) {
+                debug_assert!(!is_wrong_week(
+                    self::label(labels.entries.get(*label)),
+                    day.map_or(Date::Null, Date::Day)
+                ));
+                self.partners.set(slot, u16::try_from(*label).unwrap_or(UNKNOWN));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes the days of some rows.
+    fn see(&mut self, dates: &[u16]) {
+        if self.unseen == 0 {
+            return;
+        }
+        for slot in dates {
+            if let Some((_, seen)) = self.days.get_mut(usize::from(*slot))
+                && !*seen
+            {
+                *seen = true;
+                self.unseen -= 1;
+            }
+        }
+    }
+}
+
+/// What channels go with in one other column.
+struct Partner<'c> {
+    role: Role,
+    cursor: Cursor<'c>,
+    partners: Partners,
+    /// Whether every channel has one partner so far.
+    holds: bool,
+}
+
+/// Notes which tokens the channels have, and whether they have subtrackers; with
+/// that, which channels there are.
+fn partners(columns: &Columns<'_>, piece: &Piece, counts: &mut Counts) -> Result<()> {
+    let mut others = Vec::new();
+    for role in [Role::Token, Role::Subtrackers] {
+        if let Some(column) = columns.get(role) {
+            let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+            others.push(Partner { role, cursor, partners: Partners::default(), holds: true });
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    with_cursor(columns, piece, Role::Channel, false, |channels| {
+        walk(channels, &mut others, piece.rows.end - piece.rows.start)?;
+        for other in &others {
+            if !other.holds {
+                counts::partners(columns, piece, other.role, counts)?;
+                continue;
+            }
+            let to = if other.role == Role::Token { &mut counts.tokens } else { &mut counts.subtrackers };
+            for (channel, partner) in other.partners.known() {
+                let name: Key = channels.entries.get(channel.into()).map(Into::into);
+                to.insert((name.clone(), other.cursor.entries.get(partner.into()).map(Into::into)));
+                counts.channels.insert(name);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Walks the channels and what they go with side by side.
+fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64) -> Result<()> {
+    let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
+    let mut left = rows;
+    while left > 0 && others.iter().any(|other| other.holds) {
+        #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+        let mut len = left.min(BLOCK as u64) as u32;
+        len = channels.rows_at_hand(len)?;
+        for other in others.iter_mut().filter(|other| other.holds) {
+            len = other.cursor.rows_at_hand(len)?;
+        }
+        if channels.shape()? != Shape::Narrow {
+            others.iter_mut().for_each(|other| other.holds = false);
+            return Ok(());
+        }
+        let a = a.get_mut(..len as usize).unwrap_or_default();
+        channels.read_narrow(a)?;
+        for other in others.iter_mut().filter(|other| other.holds) {
+            // [`UNKNOWN`] is no slot.
+            if other.cursor.shape()? != Shape::Narrow || other.cursor.entries.slots() > u32::from(UNKNOWN) {
+                other.holds = false;
+                continue;
+            }
+            let b = b.get_mut(..len as usize).unwrap_or_default();
+            other.cursor.read_narrow(b)?;
+            other.partners.grow(channels.entries.slots() as usize);
+            other.holds = other.partners.hold(a, b) || other.partners.learn(a, b);
+        }
+        left -= u64::from(len);
+    }
+    Ok(())
+}
+
+/// Finds out which of the names that pieces claim some row has.
+pub fn settle(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    claims: &[Claims],
+    counts: &mut Counts,
+) -> Result<()> {
+    let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
+    for ((role, seen), side) in CLAIMED.into_iter().zip(sides).zip(0..) {
+        for (piece, claims) in pieces.iter().zip(claims) {
+            let claims = claims.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
+            let mut missing: Names = claims.iter().filter(|key| !seen.contains(*key)).cloned().collect();
+            let (false, Some(file)) = (missing.is_empty(), files.get(piece.file)) else { continue };
+            file.column(role, piece.row_group)
+                .and_then(|column| {
+                    column.map_or(Ok(()), |column| look_for(&column, piece, &mut missing, seen))
+                })
+                .map_err(|e| place(e, files, piece))?;
+        }
+    }
+    Ok(())
+}
+
+/// Walks the rows of a piece until all `missing` names were met; moves them to `seen`.
+fn look_for(column: &Column<'_>, piece: &Piece, missing: &mut Names, seen: &mut Names) -> Result<()> {
+    let mut cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+    let mut wanted: Vec<bool> = (0..cursor.entries.slots())
+        .map(|slot| cursor.entries.get(slot).is_some_and(|name| missing.contains(&Some(name.into()))))
+        .collect();
+    let mut block = [0u32; BLOCK];
+    let mut left = piece.rows.end - piece.rows.start;
+    while left > 0 && !missing.is_empty() {
+        let most = u32::try_from(left).unwrap_or(u32::MAX);
+        let (take, slots) = match cursor.segment()? {
+            Segment::Run { value, len } => {
+                let len = len.min(most);
+                cursor.skip(len)?;
+                block[0] = value;
+                (len, block.get(..1))
+            }
+            Segment::Packed { len } => {
+                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                let len = len.min(most).min(BLOCK as u32);
+                let out = block.get_mut(..len as usize).unwrap_or_default();
+                cursor.read_wide(out)?;
+                (len, block.get(..len as usize))
+            }
+        };
+        for slot in slots.unwrap_or_default() {
+            if let Some(wanted) = wanted.get_mut(*slot as usize)
+                && std::mem::take(wanted)
+                && let Some(name) = cursor.entries.get(*slot)
+            {
+                let key = Some(name.into());
+                missing.remove(&key);
+                seen.insert(key);
+            }
+        }
+        left -= u64::from(take);
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What the checks on single rows object to, value by value.
+
+use crate::checks::config::Config;
+use crate::checks::countries;
+use crate::ids::values::Number;
+use crate::{Job, calendar};
+
+/// What the checks were told.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The job: totals, organic channels.
+    pub job: &'a Job,
+    /// What is allowed.
+    pub config: &'a Config,
+}
+
+impl Rules<'_> {
+    /// Whether a country is a code of ISO 3166-1, the total, or allowed.
+    pub fn knows_country(&self, code: &[u8]) -> bool {
+        code == self.job.country_total.as_bytes()
+            || countries::is_assigned(code)
+            || self.config.allow.countries.iter().any(|c| c.as_bytes() == code)
+    }
+
+    /// Whether an operating system is the total or allowed.
+    pub fn knows_system(&self, name: &[u8]) -> bool {
+        let allowed = &self.config.allow.systems;
+        name == self.job.os_total.as_bytes()
+            || allowed.iter().any(|s| s.as_bytes() == name)
+            || allowed.is_empty() && matches!(name, b"android" | b"ios")
+    }
+}
+
+/// What a label is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Nothing.
+    Null,
+    /// Not written `yyyy_ww`.
+    Malformed,
+    /// No ISO week.
+    NoWeek,
+    /// A week.
+    Week(i32),
+}
+
+/// What the label is that stands there.
+pub fn label(raw: Option<&[u8]>) -> Label {
+    match raw {
+        None => Label::Null,
+        Some([a, b, c, d, b'_', e, f]) if [a, b, c, d, e, f].iter().all(|b| b.is_ascii_digit()) => {
+            raw.and_then(calendar::parse_label).map_or(Label::NoWeek, Label::Week)
+        }
+        Some(_) => Label::Malformed,
+    }
+}
+
+/// A stored date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Date {
+    /// Nothing.
+    Null,
+    /// Something that is no day.
+    NoDay,
+    /// A day.
+    Day(i32),
+}
+
+/// Whether a label is a week but not that of its date. A date that is none counts
+/// too; nulls are counted among the keys.
+pub fn is_wrong_week(label: Label, date: Date) -> bool {
+    match (label, date) {
+        (Label::Week(week), Date::Day(day)) => calendar::week_of(day) != week,
+        (Label::Week(_) | Label::Null, Date::NoDay) => true,
+        _ => false,
+    }
+}
+
+/// What is held against a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Null.
+    Null,
+    /// NaN or infinite.
+    NotFinite,
+    /// Below zero.
+    Negative,
+    /// Not whole.
+    Fractional,
+}
+
+impl Flaw {
+    /// All of them.
+    pub const ALL: [Flaw; 4] = [Flaw::Null, Flaw::NotFinite, Flaw::Negative, Flaw::Fractional];
+}
+
+/// Whether a number has a flaw; `unit` is 10^scale of a decimal.
+pub fn has(flaw: Flaw, number: Number, unit: i128) -> bool {
+    match (flaw, number) {
+        (Flaw::Null, Number::Null) => true,
+        (Flaw::NotFinite, Number::Nan | Number::Infinite(_)) => true,
+        (Flaw::Negative, Number::Small(v)) => v < 0,
+        (Flaw::Negative, Number::Big(v)) => v < 0,
+        (Flaw::Negative, Number::Real(v)) => v < 0.0,
+        (Flaw::Fractional, Number::Small(v)) => i128::from(v) % unit != 0,
+        (Flaw::Fractional, Number::Big(v)) => v % unit != 0,
+        (Flaw::Fractional, Number::Real(v)) => v.fract() != 0.0,
+        _ => false,
+    }
+}
