@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::entries::{Entries, Origin};
 use crate::parquet::encoding::{ByteArrays, Numbers};
-use crate::parquet::{ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page};
+use crate::parquet::{
+    ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page,
+};
 use crate::storage::Object;
 use crate::{Error, Result};
 

@@ -58,9 +58,9 @@ impl Partners {
     /// Slots with their partners, as far as they are known.
     pub fn known(&self) -> impl Iterator<Item = (u16, u16)> {
         let places = self.table.iter().take(self.slots).enumerate();
-        places.filter(|(_, partner)| **partner != UNKNOWN).filter_map(|(slot, partner)| {
-            u16::try_from(slot).ok().map(|slot| (slot, *partner))
-        })
+        places
+            .filter(|(_, partner)| **partner != UNKNOWN)
+            .filter_map(|(slot, partner)| u16::try_from(slot).ok().map(|slot| (slot, *partner)))
     }
 
     /// Takes over the partners of slots that have none yet; false where a row
@@ -139,8 +139,9 @@ mod avx512 {
                 let left = _mm512_min_epu16(left, last);
                 let half = |slots: __m256i| {
                     // SAFETY: slots are at most `last`, and a place follows the last.
-                    let raw =
-                        unsafe { _mm512_i32gather_epi32::<2>(_mm512_cvtepu16_epi32(slots), table.as_ptr().cast()) };
+                    let raw = unsafe {
+                        _mm512_i32gather_epi32::<2>(_mm512_cvtepu16_epi32(slots), table.as_ptr().cast())
+                    };
                     _mm512_cvtepi32_epi16(_mm512_and_si512(raw, low))
                 };
                 let halves = [_mm512_castsi512_si256(left), _mm512_extracti64x4_epi64::<1>(left)];

@@ -16,10 +16,10 @@
 
 use std::ops::Range;
 
-use super::{Piece, place};
 use super::counts::{self, Counts, Key, Names, with_cursor};
 use super::file::{Columns, RawFile, Role};
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use super::{Piece, place};
 use crate::Result;
 use crate::ids::column::Column;
 use crate::ids::cursor::{Cursor, Shape};
@@ -169,7 +169,8 @@ impl Weeks<'_> {
             if dates.may_be_null() || labels.may_be_null() || !self.learn(dates, labels)? {
                 return Ok(false);
             }
-            let len = if let (Segment::Run { value: x, len: xs }, Segment::Run { value: y, len: ys }) = (x, y) {
+            let len = if let (Segment::Run { value: x, len: xs }, Segment::Run { value: y, len: ys }) = (x, y)
+            {
                 #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
                 let (x, y) = (x as u16, y as u16);
                 if !self.partners.hold(&[x], &[y]) {
@@ -335,12 +336,7 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64) -> Res
 }
 
 /// Finds out which of the names that pieces claim some row has.
-pub fn settle(
-    files: &[RawFile<'_>],
-    pieces: &[Piece],
-    claims: &[Claims],
-    counts: &mut Counts,
-) -> Result<()> {
+pub fn settle(files: &[RawFile<'_>], pieces: &[Piece], claims: &[Claims], counts: &mut Counts) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
     for ((role, seen), side) in CLAIMED.into_iter().zip(sides).zip(0..) {
         for (piece, claims) in pieces.iter().zip(claims) {

@@ -7,10 +7,10 @@ use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Findings, Piece, locate};
+use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
 use crate::checks::model::{Finding, OFFENDERS, Offender, Reason, Severity};
-use crate::checks::CheckId;
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
@@ -77,9 +77,9 @@ impl Judge<'_> {
             CheckId::ValueFinite => self.values(Flaw::NotFinite)?,
             CheckId::ValueNegative => self.values(Flaw::Negative)?,
             CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
-            CheckId::CountryKnown => self.known(Role::Country, &objections.countries, |code| {
-                self.rules.knows_country(code)
-            })?,
+            CheckId::CountryKnown => {
+                self.known(Role::Country, &objections.countries, |code| self.rules.knows_country(code))?
+            }
             CheckId::SystemKnown => {
                 self.known(Role::System, &objections.systems, |name| self.rules.knows_system(name))?
             }
@@ -152,8 +152,7 @@ impl Judge<'_> {
     }
 
     fn key_nulls(&self) -> Result<Finding> {
-        let by_role: Vec<(Role, u64)> =
-            Role::ALL.into_iter().zip(self.counts.objections.nulls).collect();
+        let by_role: Vec<(Role, u64)> = Role::ALL.into_iter().zip(self.counts.objections.nulls).collect();
         let mut offenders = Vec::new();
         for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
             let column = role.column(self.job);

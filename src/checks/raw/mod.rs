@@ -100,6 +100,20 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
     run_with(job, config, inputs, progress, Thoroughness::default())
 }
 
+/// Only what is known of single rows and single columns: neither uniqueness nor totals.
+///
+/// # Errors
+/// As [`run`]; `Data` where a column is missing.
+pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Counts> {
+    let files: Vec<RawFile<'_>> =
+        inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
+    if let Some(problem) = file::problems(job, &files).into_iter().next() {
+        return Err(Error::data(problem.value));
+    }
+    let stop = || if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) };
+    count(Rules { job, config }, &files, Thoroughness::default(), &stop).map(|(_, counts)| counts)
+}
+
 pub(crate) fn run_with(
     job: &Job,
     config: &Config,
@@ -123,7 +137,7 @@ pub(crate) fn run_with(
     let stop = || if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) };
     let (pieces, counts) = count(rules, &files, thoroughness, &stop)?;
     let counted = Instant::now();
-    let cube = match Cube::fill(job, &files, &pieces, &counts, &stop) {
+    let cube = match Cube::fill(job, &files, &pieces, &counts, thoroughness, &stop) {
         Err(Error::TooLarge(report)) => Err(Reason::Failed(report.to_string())),
         other => Ok(other?),
     };

@@ -1,0 +1,252 @@
+//! Day by day, whatever the rows are, with the rows that repeat a key: each chunk
+//! of days reads all pieces that may have some of them.
+
+use super::super::counts::number;
+use super::super::file::{RawFile, Role};
+use super::super::{Piece, at_row, place};
+use super::{Axes, NO_DAY, NONE, Part, TOLERANCE};
+use crate::checks::model::{OFFENDERS, Offender};
+use crate::ids::cursor::Cursor;
+use crate::parquet::encoding::Segment;
+use crate::{Error, Result};
+
+/// Rows that are decoded at once.
+const BLOCK: usize = 2048;
+
+/// What the slots of a piece mean in a chunk.
+#[derive(Default)]
+struct Slots {
+    days: Vec<u32>,
+    countries: Vec<u32>,
+    systems: Vec<u32>,
+    channels: Vec<u32>,
+    values: Vec<i128>,
+}
+
+/// The arrays of some days.
+pub(super) struct Chunk {
+    days: std::ops::Range<usize>,
+    seen: Vec<u64>,
+    by_system: Vec<i64>,
+    by_country: Vec<Total>,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Total {
+    difference: i64,
+    rows: u64,
+}
+
+#[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
+impl Chunk {
+    pub(super) fn fill(
+        axes: &Axes<'_>,
+        files: &[RawFile<'_>],
+        pieces: &[Piece],
+        days: std::ops::Range<usize>,
+        stop: &(dyn Fn() -> Result<()> + Sync),
+    ) -> Result<Part> {
+        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let keys = days.len() * c * n;
+        let mut chunk = Chunk {
+            seen: vec![0; (keys * s).div_ceil(64)],
+            by_system: vec![0; keys],
+            by_country: vec![Total::default(); days.len() * s * n],
+            part: Part::new(axes, days.len()),
+            days,
+        };
+        let span = axes.days.get(chunk.days.start).zip(axes.days.get(chunk.days.end.wrapping_sub(1)));
+        for piece in pieces {
+            stop()?;
+            let overlaps = match (span, piece.days) {
+                (Some((first, last)), Some(days)) => days.0 <= *last && *first <= days.1,
+                _ => false,
+            };
+            // Rows without a day go to the first chunk.
+            if overlaps || chunk.days.start == 0 {
+                chunk.piece(axes, files, piece).map_err(|e| place(e, files, piece))?;
+            }
+        }
+        chunk.judge(axes);
+        Ok(chunk.part)
+    }
+
+    fn piece(&mut self, axes: &Axes<'_>, files: &[RawFile<'_>], piece: &Piece) -> Result<()> {
+        let Some(file) = files.get(piece.file) else { return Ok(()) };
+        let column = |role| {
+            file.column(role, piece.row_group)?.ok_or_else(|| Error::internal("a column has gone missing"))
+        };
+        let columns = [
+            column(Role::Date)?,
+            column(Role::Country)?,
+            column(Role::System)?,
+            column(Role::Channel)?,
+            column(Role::Value)?,
+        ];
+        let mut cursors = Vec::with_capacity(columns.len());
+        for column in &columns {
+            cursors.push(Cursor::new(column, piece.rows.start, false, Vec::new(), None)?);
+        }
+        let mut slots = Slots::default();
+        let mut blocks = vec![[0u32; BLOCK]; columns.len()];
+        let mut at = piece.rows.start;
+        while at < piece.rows.end {
+            let left = u32::try_from(piece.rows.end - at).unwrap_or(u32::MAX);
+            self.learn(axes, file, &cursors, &mut slots)?;
+            if let Segment::Run { value, len } = cursors[0].segment()? {
+                self.learn(axes, file, &cursors, &mut slots)?;
+                if slots.days.get(value as usize) == Some(&NONE) {
+                    let len = len.min(left);
+                    cursors.iter_mut().try_for_each(|cursor| cursor.skip(len))?;
+                    at += u64::from(len);
+                    continue;
+                }
+            }
+            #[allow(clippy::cast_possible_truncation)] // a block is short
+            let take = left.min(BLOCK as u32);
+            for (cursor, block) in cursors.iter_mut().zip(&mut blocks) {
+                cursor.read_wide(&mut block[..take as usize])?;
+            }
+            self.learn(axes, file, &cursors, &mut slots)?;
+            self.rows(axes, &slots, &blocks, take as usize, |row, value| {
+                let row = at + row;
+                ((piece.file, piece.before + row), at_row(files, piece, row, value))
+            });
+            at += u64::from(take);
+        }
+        Ok(())
+    }
+
+    /// Takes in the slots that were added.
+    fn learn(
+        &self,
+        axes: &Axes<'_>,
+        file: &RawFile<'_>,
+        cursors: &[Cursor<'_>],
+        slots: &mut Slots,
+    ) -> Result<()> {
+        let [days, countries, systems, channels, values] = cursors else {
+            return Err(Error::internal("five columns were expected"));
+        };
+        fn grow(to: &mut Vec<u32>, cursor: &Cursor<'_>, id: impl Fn(Option<&[u8]>) -> u32) {
+            while let Some(slot) = u32::try_from(to.len()).ok().filter(|slot| *slot < cursor.entries.slots())
+            {
+                to.push(id(cursor.entries.get(slot)));
+            }
+        }
+        grow(&mut slots.days, days, |raw| {
+            let id = raw.and_then(|raw| file.date_coding.day(raw)).and_then(|day| axes.day_ids.get(&day));
+            match id.map(|id| *id as usize) {
+                Some(id) if self.days.contains(&id) => u32::try_from(id - self.days.start).unwrap_or(NONE),
+                Some(_) => NONE,
+                None if self.days.start == 0 => NO_DAY,
+                None => NONE,
+            }
+        });
+        grow(&mut slots.countries, countries, |raw| axes.countries.id(raw));
+        grow(&mut slots.systems, systems, |raw| axes.systems.id(raw));
+        grow(&mut slots.channels, channels, |raw| axes.channels.id(raw));
+        while let Some(slot) = u32::try_from(slots.values.len()).ok().filter(|s| *s < values.entries.slots())
+        {
+            slots.values.push(axes.step(number(file, values, slot)?));
+        }
+        Ok(())
+    }
+
+    /// Adds a block of rows.
+    fn rows(
+        &mut self,
+        axes: &Axes<'_>,
+        slots: &Slots,
+        blocks: &[[u32; BLOCK]],
+        rows: usize,
+        at: impl Fn(u64, String) -> ((usize, u64), Offender),
+    ) {
+        let [days, countries, systems, channels, values] = blocks else { return };
+        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        for row in 0..rows {
+            let day = slots.days[days[row] as usize];
+            if day == NONE {
+                continue;
+            }
+            let country = slots.countries[countries[row] as usize];
+            let system = slots.systems[systems[row] as usize];
+            let channel = slots.channels[channels[row] as usize];
+            if country == NONE || system == NONE || channel == NONE {
+                if day != NO_DAY && country != NONE {
+                    self.part.rows[day as usize * c + country as usize] += 1;
+                }
+                continue;
+            }
+            let value = slots.values[values[row] as usize];
+            let (country, channel) = (country as usize, channel as usize);
+            let organic = usize::from(axes.organic[channel]);
+            if day == NO_DAY {
+                if system == axes.systems.total {
+                    self.part.undated[country][organic] += value;
+                }
+                continue;
+            }
+            let day = day as usize;
+            let key = (day * c + country) * n + channel;
+            let bit = key * s + system as usize;
+            let (word, mask) = (&mut self.seen[bit / 64], 1u64 << (bit % 64));
+            if *word & mask != 0 {
+                self.part.duplicates.count += 1;
+                if self.part.first_duplicates.len() < OFFENDERS {
+                    let text = axes.key(self.days.start + day, Some(country), Some(system as usize), channel);
+                    self.part.first_duplicates.push(at(row as u64, text));
+                }
+            }
+            *word |= mask;
+            // Modulo 2^64, as said above.
+            #[allow(clippy::cast_possible_truncation)]
+            let value64 = value as i64;
+            let is_total = system == axes.systems.total;
+            let sum = &mut self.by_system[key];
+            *sum = if is_total { sum.wrapping_add(value64) } else { sum.wrapping_sub(value64) };
+            let total = &mut self.by_country[(day * s + system as usize) * n + channel];
+            let is_country_total = country == axes.countries.total as usize;
+            total.difference = if is_country_total {
+                total.difference.wrapping_add(value64)
+            } else {
+                total.difference.wrapping_sub(value64)
+            };
+            total.rows += 1;
+            self.part.rows[day * c + country] += 1;
+            if is_total {
+                self.part.users[day * c + country][organic] += value;
+                if !is_country_total {
+                    self.part.channel_users[day * n + channel] += value;
+                }
+            }
+        }
+    }
+
+    /// Counts keys, and totals that do not add up.
+    fn judge(&mut self, axes: &Axes<'_>) {
+        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let distinct: u64 = self.seen.iter().map(|word| u64::from(word.count_ones())).sum();
+        self.part.duplicates.n = distinct + self.part.duplicates.count;
+        let tolerance = if axes.rounded { TOLERANCE } else { 0 };
+        if axes.systems.has_parts() {
+            for (key, difference) in self.by_system.iter().enumerate() {
+                let there = (key * s..(key + 1) * s).any(|bit| self.seen[bit / 64] >> (bit % 64) & 1 == 1);
+                if !there {
+                    continue;
+                }
+                let name =
+                    || axes.key(self.days.start + key / n / c.max(1), Some(key / n % c), None, key % n);
+                self.part.systems.hold(*difference, tolerance, axes, name);
+            }
+        }
+        if axes.countries.has_parts() {
+            for (key, total) in self.by_country.iter().enumerate().filter(|(_, total)| total.rows > 0) {
+                let name =
+                    || axes.key(self.days.start + key / n / s.max(1), None, Some(key / n % s), key % n);
+                self.part.country_totals.hold(total.difference, tolerance, axes, name);
+            }
+        }
+    }
+}

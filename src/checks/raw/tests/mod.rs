@@ -1,0 +1,319 @@
+//! Faults planted in clean cubes: each is found by its check, with its count and its row.
+//!
+//! - [`sample`]: clean rows, and files of them. [`faults`]: what is done to them.
+//! - [`oracle`]: what the checks have to observe, counted another way.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+
+mod faults;
+mod oracle;
+pub(crate) mod sample;
+
+use std::collections::BTreeMap;
+
+use self::faults::kinds;
+use self::sample::{COUNTRIES, EXPORT, FIRST, LAYOUTS, Layout, Random, Row, clean, config, cube, file};
+use super::super::results::check_rows;
+use super::super::{CheckId, Config, Results, Stage, Status};
+use super::counts::{self, Objections};
+use super::file::RawFile;
+use super::rules::Rules;
+use super::{Piece, Thoroughness, evidence, run_with};
+use crate::scan::Silent;
+use crate::storage::Input;
+use crate::{Columns, Job};
+
+/// What the evidence gives, which is what counting every row gives.
+fn check(config: &Config, inputs: &[Input]) -> Results {
+    let job = Job::default();
+    let of = |thoroughness| {
+        let raw = run_with(&job, config, inputs, &Silent, thoroughness).unwrap();
+        let cube = raw.cube.map(|cube| format!("{cube:?}"));
+        (Results::judge(config, raw.findings), raw.counts, cube)
+    };
+    let evidence = of(Thoroughness::Evidence);
+    assert!(evidence == of(Thoroughness::Counting));
+    evidence.0
+}
+
+/// What the rows give, the same however they are laid out.
+fn results(config: &Config, rows: &[Row]) -> Results {
+    let [one, others @ ..] = LAYOUTS.map(|layout| check(config, &[file("x.parquet", rows, layout)]));
+    for (other, layout) in others.iter().zip(&LAYOUTS[1..]) {
+        assert_eq!(&one, other, "{layout:?}");
+    }
+    one
+}
+
+/// By check, what it observed.
+fn observed(results: &Results) -> BTreeMap<CheckId, f64> {
+    results.outcomes.iter().filter_map(|o| Some((o.check, o.observed?))).collect()
+}
+
+/// Whether a check says more than that all is well.
+fn is_told(results: &Results, id: CheckId) -> bool {
+    matches!(results.get(id).unwrap().status, Status::Warn | Status::Fail)
+}
+
+#[test]
+fn clean_rows_pass() {
+    let mut random = Random(1);
+    for _ in 0..20 {
+        let rows = clean(&mut random);
+        let config = config(&rows);
+        let results = results(&config, &rows);
+        assert!(results.outcomes.iter().all(|o| o.status == Status::Pass), "{results:?}");
+        assert_eq!(observed(&results), oracle::observed(&rows, &config));
+        assert_eq!(results.get(CheckId::DuplicateRows).unwrap().n, rows.len() as u64);
+        let keys = |of: &dyn Fn(&&Row) -> bool| rows.iter().filter(of).count() as u64;
+        assert_eq!(results.get(CheckId::SystemTotal).unwrap().n, keys(&|r| r.system == Some("all")));
+        assert_eq!(results.get(CheckId::CountryTotal).unwrap().n, keys(&|r| r.country == Some("ALL")));
+    }
+}
+
+#[test]
+fn each_fault_is_found_by_its_check() {
+    let mut caught: BTreeMap<CheckId, usize> = BTreeMap::new();
+    for (seed, kind) in kinds().iter().enumerate() {
+        let mut random = Random(seed as u64);
+        let mut rows = clean(&mut random);
+        let config = config(&rows);
+        let expected = (kind.plant)(&mut rows, &mut random);
+        let results = results(&config, &rows);
+        assert_eq!(observed(&results), oracle::observed(&rows, &config), "{}", kind.name);
+        for (id, count) in expected {
+            assert!(is_told(&results, id), "{}: {id}", kind.name);
+            let observed = results.get(id).unwrap().observed.unwrap();
+            // What a total is off by elsewhere is for the oracle to say.
+            let at_least = matches!(id, CheckId::SystemTotal | CheckId::CountryTotal);
+            assert!(
+                observed == count as f64 || at_least && observed > count as f64,
+                "{}: {id} {observed}",
+                kind.name
+            );
+            *caught.entry(id).or_default() += 1;
+        }
+    }
+    for id in CheckId::ALL.iter().filter(|id| id.stage() == Stage::Raw && **id != CheckId::Columns) {
+        assert!(caught.get(id) >= Some(&2), "no two kinds of fault for {id}");
+    }
+    assert!(kinds().len() >= 60);
+}
+
+/// More of everything, for an hour in which nobody waits.
+fn is_long() -> bool {
+    std::env::var_os("ROLLSHARE_FAULTS").is_some_and(|v| v == "all")
+}
+
+#[test]
+fn faults_are_found_in_pairs() {
+    let kinds = kinds();
+    let mut random = Random(7);
+    let mut pairs: Vec<(usize, usize)> = (0..kinds.len()).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
+    if !is_long() {
+        pairs = (0..400).map(|_| pairs[random.below(pairs.len())]).collect();
+    }
+    for (a, b) in pairs {
+        let mut rows = clean(&mut random);
+        let config = config(&rows);
+        (kinds[a].plant)(&mut rows, &mut random);
+        // What the first has left nothing of cannot be damaged again.
+        let mut again = rows.clone();
+        let both = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            (kinds[b].plant)(&mut again, &mut random);
+        }));
+        if both.is_ok() {
+            rows = again;
+        }
+        let layout = LAYOUTS[random.below(LAYOUTS.len())];
+        let results = check(&config, &[file("x.parquet", &rows, layout)]);
+        let name = format!("{} and {}", kinds[a].name, kinds[b].name);
+        assert_eq!(observed(&results), oracle::observed(&rows, &config), "{name}");
+    }
+}
+
+#[test]
+fn a_fault_is_found_in_a_million_rows() {
+    let mut random = Random(3);
+    // 1,008,000 rows: 8,000 days of 7 countries with their total, 3 systems, 6 channels.
+    let rows = cube(8_000, &COUNTRIES, 6, &mut random);
+    assert!(rows.len() > 1_000_000);
+    let config = config(&rows);
+    let parts: Vec<&[Row]> = rows.chunks(100_800).collect();
+    let name = |at: usize| format!("{at}.parquet");
+    let inputs: Vec<Input> = parts.iter().zip(0..).map(|(rows, at)| file(&name(at), rows, EXPORT)).collect();
+    let input = |at: usize| Input { object: inputs[at].object.clone(), partitions: vec![] };
+    let clean =
+        check_rows(&Job::default(), &config, &(0..inputs.len()).map(input).collect::<Vec<_>>(), &Silent);
+    assert!(clean.unwrap().0.outcomes.iter().all(|o| o.status == Status::Pass));
+
+    type Change = fn(&mut Row);
+    type Lone<'a> = (Change, &'a [CheckId]);
+    use CheckId::*;
+    let some: [Lone<'_>; 6] = [
+        (|r| r.week = Some("2021_1".into()), &[LabelForm]),
+        (|r| r.week = Some("2021_53".into()), &[LabelWeek]),
+        (|r| r.week = Some("2019_01".into()), &[LabelDate]),
+        (|r| r.value = Some(-1e6), &[ValueNegative, SystemTotal, CountryTotal]),
+        (|r| r.subtrackers = r.subtrackers.map(|s| !s), &[NameSubtrackers]),
+        (|r| r.day = Some(FIRST), &[LabelDate, DuplicateRows]),
+    ];
+    let more: [Lone<'_>; 8] = [
+        (|r| r.week = None, &[KeyNulls]),
+        (|r| r.country = None, &[KeyNulls, SystemTotal, CountryTotal]),
+        (|r| r.country = Some("UK"), &[CountryKnown]),
+        (|r| r.system = Some("web"), &[SystemKnown]),
+        (|r| r.value = Some(f32::NAN), &[ValueFinite]),
+        (|r| r.value = None, &[ValueNulls]),
+        (|r| r.value = Some(0.5), &[ValueIntegral, SystemTotal, CountryTotal]),
+        (|r| r.token = Some("tok9"), &[TokenName]),
+    ];
+    let long = if is_long() { &more[..] } else { &[] };
+    for (change, checks) in some.iter().chain(long) {
+        let part = 1 + random.below(parts.len() - 1);
+        let at = random.below(parts[part].len());
+        let mut damaged = parts[part].to_vec();
+        change(&mut damaged[at]);
+        let inputs: Vec<Input> = (0..inputs.len())
+            .map(|at| if at == part { file(&name(at), &damaged, EXPORT) } else { input(at) })
+            .collect();
+        let results = check_rows(&Job::default(), &config, &inputs, &Silent).unwrap().0;
+        for id in *checks {
+            let outcome = results.get(*id).unwrap();
+            assert!(is_told(&results, *id), "{checks:?}: {id}");
+            if !matches!(id, SystemTotal | CountryTotal | TokenName | NameSubtrackers) {
+                assert_eq!(outcome.observed, Some(1.0), "{id}");
+                let place = (outcome.offenders[0].file.as_deref(), outcome.offenders[0].row);
+                assert_eq!(place, (Some(&*name(part)), Some(at as u64)), "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn offenders_are_the_first_rows_in_order() {
+    let mut random = Random(5);
+    let mut rows = clean(&mut random);
+    let config = config(&rows);
+    for at in [3, 60, 200] {
+        rows[at].week = Some("2020_5".into());
+    }
+    rows.push(rows[10].clone());
+    rows.push(rows[11].clone());
+    let last = rows.len() as u64;
+    let results = results(&config, &rows);
+    let places = |id| results.get(id).unwrap().offenders.iter().map(|o| o.row).collect::<Vec<_>>();
+    assert_eq!(places(CheckId::LabelForm), [Some(3), Some(60), Some(200)]);
+    assert_eq!(places(CheckId::DuplicateRows), [Some(last - 2), Some(last - 1)]);
+}
+
+#[test]
+fn an_entry_that_no_row_uses_is_nothing() {
+    let mut random = Random(6);
+    let mut rows = clean(&mut random);
+    let config = config(&rows);
+    let odd = Row {
+        day: Some(FIRST - 40),
+        week: Some("1999_99".into()),
+        country: Some("XX"),
+        system: Some("web"),
+        name: Some("Radio"),
+        value: Some(-5.5),
+        ..rows[0].clone()
+    };
+    rows.insert(0, odd);
+    let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
+    let files = [RawFile::open(&job, &input).unwrap()];
+    let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
+    // The dictionaries are those of the whole row group; the rows are all, or all but the first.
+    for (from, is_odd) in [(0, true), (1, false)] {
+        let piece = Piece { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
+        let found = evidence::look(rules, &files[0], &columns, &piece).unwrap();
+        let mut counts = found.counts;
+        evidence::settle(&files, std::slice::from_ref(&piece), &[found.claims], &mut counts).unwrap();
+        assert_eq!(counts, counts::count(rules, &files[0], &columns, &piece).unwrap());
+        assert_eq!(counts.objections == Objections::default(), !is_odd);
+        assert_eq!(counts.channels.contains(&Some(b"Radio"[..].into())), is_odd);
+        assert_eq!(counts.days.contains(&(FIRST - 40)), is_odd);
+    }
+}
+
+#[test]
+fn nulls_in_every_key_are_counted_by_column() {
+    let mut random = Random(8);
+    let mut rows = clean(&mut random);
+    let config = config(&rows);
+    rows[3].day = None;
+    rows[8].country = None;
+    rows[11].system = None;
+    rows[11].name = None;
+    let results = results(&config, &rows);
+    let outcome = results.get(CheckId::KeyNulls).unwrap();
+    assert_eq!(outcome.note, "start_date 1, country 1, os_name 1, name 1");
+    let places: Vec<Option<u64>> = outcome.offenders.iter().map(|o| o.row).collect();
+    assert_eq!((outcome.observed, places), (Some(4.0), vec![Some(3), Some(8), Some(11), Some(11)]));
+}
+
+#[test]
+fn rows_are_named_in_their_files_and_the_first_ten_at_most() {
+    let mut random = Random(9);
+    let rows = clean(&mut random);
+    let config = config(&rows);
+    let mut late = rows.clone();
+    late.iter_mut().skip(100).take(30).for_each(|r| r.value = Some(-1.0));
+    let layout = Layout { group: 64, dictionary: true, page: 10 };
+    let results = check(&config, &[file("x.parquet", &rows, layout), file("y.parquet", &late, layout)]);
+    let negative = results.get(CheckId::ValueNegative).unwrap();
+    assert_eq!(negative.observed, Some(30.0));
+    let places: Vec<_> = negative.offenders.iter().map(|o| (o.file.as_deref(), o.row)).collect();
+    assert_eq!(places, (100..110).map(|row| (Some("y.parquet"), Some(row))).collect::<Vec<_>>());
+    // Every row of the second file repeats one of the first.
+    let duplicates = results.get(CheckId::DuplicateRows).unwrap();
+    assert_eq!(duplicates.observed, Some(rows.len() as f64));
+    let first = &duplicates.offenders[0];
+    assert_eq!((first.file.as_deref(), first.row), (Some("y.parquet"), Some(0)));
+}
+
+#[test]
+fn without_a_column_or_its_type_nothing_else_runs() {
+    let mut random = Random(10);
+    let rows = clean(&mut random);
+    let config = config(&rows);
+    let columns = Columns::default;
+    let cases = [
+        Columns { value: "installs".into(), ..columns() },
+        Columns { country: "land".into(), ..columns() },
+        Columns { value: "name".into(), ..columns() },
+        Columns { os_name: "value".into(), ..columns() },
+        Columns { start_date: "value".into(), ..columns() },
+        Columns { year_week: "has_subtrackers".into(), ..columns() },
+    ];
+    for columns in cases {
+        let job = Job { columns, ..Job::default() };
+        let (results, raw) = check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &Silent).unwrap();
+        let outcome = results.get(CheckId::Columns).unwrap();
+        assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(1.0)), "{:?}", job.columns);
+        assert!(results.outcomes.iter().skip(1).all(|o| o.status == Status::NotRun && o.could_not_run));
+        assert_eq!(results.verdict().exit_code(), 4);
+        assert!(raw.cube.is_none());
+    }
+}
+
+#[test]
+fn the_bounds_of_a_file_decide() {
+    let mut random = Random(11);
+    let mut rows = clean(&mut random);
+    rows[5].week = Some("2020_5".into());
+    let check = |text: &str| {
+        let config = Config::parse(text, "mine.toml").unwrap();
+        let input = file("x.parquet", &rows, Layout { group: 64, dictionary: true, page: 10 });
+        let results = check_rows(&Job::default(), &config, &[input], &Silent).unwrap().0;
+        let outcome = results.get(CheckId::LabelForm).unwrap().clone();
+        (outcome.status, outcome.bounds.origin)
+    };
+    assert_eq!(check(""), (Status::Fail, "default".into()));
+    assert_eq!(check("[checks.label_form]\nseverity = 'warn'"), (Status::Warn, "mine.toml".into()));
+    assert_eq!(check("[checks.label_form]\nseverity = 'off'"), (Status::NotRun, "mine.toml".into()));
+    assert_eq!(check("[checks.label_form]\nblock = { fraction = 0.01 }").0, Status::Warn);
+    assert_eq!(check("[checks.label_form]\nwarn = { count = 1 }\nblock = { count = 1 }").0, Status::Pass);
+}

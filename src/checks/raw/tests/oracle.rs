@@ -1,0 +1,126 @@
+//! What every check has to observe, row by row and with maps, from the words of
+//! `docs/quality.md` alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sample::Row;
+use crate::calendar;
+use crate::checks::CheckId::{self, *};
+use crate::checks::{Config, countries};
+
+/// By check, what it observes; checks that do not apply are left out.
+pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
+    let mut counts: BTreeMap<CheckId, u64> = BTreeMap::new();
+    let every = [
+        Columns,
+        LabelForm,
+        LabelWeek,
+        LabelDate,
+        KeyNulls,
+        ValueNulls,
+        ValueFinite,
+        ValueNegative,
+        ValueIntegral,
+        CountryKnown,
+        SystemKnown,
+        ChannelNew,
+        ChannelVanished,
+        OrganicPresent,
+        DuplicateRows,
+        TokenName,
+        NameSubtrackers,
+        DayGaps,
+        CountryDayGaps,
+    ];
+    every.iter().for_each(|id| assert!(counts.insert(*id, 0).is_none()));
+    let mut add = |id, n: usize| *counts.entry(id).or_default() += n as u64;
+    let day = |row: &Row| row.day.filter(|day| (-719_162..=2_932_896).contains(day));
+    let mut seen = BTreeSet::new();
+    let mut sides: [BTreeMap<&str, BTreeSet<String>>; 3] = Default::default();
+    for row in rows {
+        let well_written = row.week.as_deref().map(|w| {
+            w.len() == 7
+                && w.bytes().enumerate().all(|(i, b)| if i == 4 { b == b'_' } else { b.is_ascii_digit() })
+        });
+        // The weeks of a year are those of its days that are Thursdays.
+        let week = row.week.as_deref().filter(|_| well_written == Some(true)).and_then(|w| {
+            let (year, week): (i64, i64) = (w[..4].parse().unwrap(), w[5..].parse().unwrap());
+            calendar::week_from_iso(year, week)
+        });
+        add(LabelForm, usize::from(well_written == Some(false)));
+        add(LabelWeek, usize::from(well_written == Some(true) && week.is_none()));
+        let wrong = match (week, day(row)) {
+            (Some(week), Some(day)) => calendar::week_of(day) != week,
+            (_, None) => row.day.is_some() && (week.is_some() || row.week.is_none()),
+            _ => false,
+        };
+        add(LabelDate, usize::from(wrong));
+        let nulls = [row.day.is_none(), row.week.is_none(), row.country.is_none(), row.system.is_none()];
+        add(KeyNulls, nulls.iter().filter(|null| **null).count() + usize::from(row.name.is_none()));
+        match row.value {
+            None => add(ValueNulls, 1),
+            Some(v) if !v.is_finite() => add(ValueFinite, 1),
+            Some(v) => {
+                add(ValueNegative, usize::from(v < 0.0));
+                add(ValueIntegral, usize::from(v.fract() != 0.0));
+            }
+        }
+        let known = |c: &str| c == "ALL" || countries::is_assigned(c.as_bytes());
+        add(CountryKnown, usize::from(row.country.is_some_and(|c| !known(c))));
+        add(SystemKnown, usize::from(row.system.is_some_and(|s| !["all", "android", "ios"].contains(&s))));
+        if let (Some(day), Some(country), Some(system), Some(name)) =
+            (day(row), row.country, row.system, row.name)
+        {
+            add(DuplicateRows, usize::from(!seen.insert((day, country, system, name))));
+        }
+        if let (Some(name), Some(token)) = (row.name, row.token) {
+            sides[0].entry(name).or_default().insert(token.into());
+            sides[1].entry(token).or_default().insert(name.into());
+        }
+        if let (Some(name), Some(flag)) = (row.name, row.subtrackers) {
+            sides[2].entry(name).or_default().insert(flag.to_string());
+        }
+    }
+    let many = |side: &BTreeMap<&str, BTreeSet<String>>| side.values().filter(|v| v.len() > 1).count();
+    add(TokenName, many(&sides[0]) + many(&sides[1]));
+    add(NameSubtrackers, many(&sides[2]));
+    let names: BTreeSet<&str> = rows.iter().filter_map(|r| r.name).collect();
+    let listed: BTreeSet<&str> = config.allow.channels.iter().map(String::as_str).collect();
+    add(ChannelNew, names.difference(&listed).count());
+    add(ChannelVanished, listed.difference(&names).count());
+    add(OrganicPresent, usize::from(!names.contains("Organic")));
+    let days: BTreeSet<i32> = rows.iter().filter_map(day).collect();
+    let there: BTreeSet<(i32, &str)> = rows.iter().filter_map(|r| day(r).zip(r.country)).collect();
+    let all: BTreeSet<&str> = rows.iter().filter_map(|r| r.country).collect();
+    let parts = all.iter().filter(|c| **c != "ALL").count();
+    add(CountryDayGaps, days.len() * parts - there.iter().filter(|(_, c)| *c != "ALL").count());
+    if let (Some(first), Some(last)) = (days.first(), days.last()) {
+        add(DayGaps, usize::try_from(last - first + 1).unwrap() - days.len());
+        add(Freshness, usize::try_from((config.today() - last).max(0)).unwrap());
+    }
+    if all.contains("ALL") && parts > 0 {
+        add(CountryTotal, unbalanced(rows, |r| (r.system, r.country == Some("ALL"))));
+    }
+    let systems: BTreeSet<&str> = rows.iter().filter_map(|r| r.system).collect();
+    if systems.contains("all") && systems.len() > 1 {
+        add(SystemTotal, unbalanced(rows, |r| (r.country, r.system == Some("all"))));
+    }
+    counts.into_iter().map(|(id, n)| (id, n as f64)).collect()
+}
+
+/// Totals that differ from their parts; `of` gives what is beside day and name in
+/// the key, and whether the row is a total.
+fn unbalanced(rows: &[Row], of: impl Fn(&Row) -> (Option<&'static str>, bool)) -> usize {
+    let mut differences: BTreeMap<_, f64> = BTreeMap::new();
+    for row in rows {
+        let (other, is_total) = of(row);
+        let (Some(day), Some(name), Some(other)) = (row.day, row.name, other) else { continue };
+        if row.country.is_none() || row.system.is_none() || day > 2_932_896 {
+            continue;
+        }
+        let value = f64::from(row.value.filter(|v| v.is_finite()).unwrap_or(0.0));
+        *differences.entry((day, name, other)).or_default() += if is_total { value } else { -value };
+    }
+    // Fractions are compared to the nearest thousandth.
+    differences.values().filter(|difference| difference.abs() > 1e-3).count()
+}
