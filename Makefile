@@ -8,7 +8,8 @@ SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-rust test-report lint bench bench-peers picture fuzz miri clean
+.PHONY: help run build test test-rust test-report lint bench bench-peers bench-checks bench-gx test-faults picture fuzz miri \
+  clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,22 @@ $(PEERS): benches/peers/requirements.txt
 bench-peers: $(PEERS) ## Every engine on the same files; ARGS='--rows 1000000 --previous COMMIT'
 	$(CARGO) build --release --example rollshare_time
 	.venv/peers/bin/python benches/peers/run.py $(ARGS)
+
+# Great Expectations, in an environment of its own.
+GX := .venv/gx/.ready
+$(GX): benches/checks/requirements.txt
+	$(PYTHON) -m venv .venv/gx
+	.venv/gx/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-checks: build $(SAMPLE) ## What the checks on rows cost, in parts of the bare job
+	$(CARGO) run --release --example checks_time -- $(SAMPLE)
+
+bench-gx: build $(SAMPLE) $(GX) ## The same checks by Great Expectations; SAMPLE_ROWS=20000000 for the full size (minutes)
+	.venv/gx/bin/python benches/checks/gx.py $(ROLLSHARE) $(SAMPLE)
+
+test-faults: ## All pairs of faults, and more kinds in a million rows; minutes
+	ROLLSHARE_FAULTS=all $(CARGO) test --lib -- checks::raw
 
 picture: build ## docs/share.svg, drawn from a sample
 	@mkdir -p target/sample

@@ -109,10 +109,16 @@ fn a_table_that_was_tampered_with_is_not_published() {
             other => panic!("{other:?}"),
         }
     }
+    fn ints<'t>(table: &'t mut table::Table, name: &str) -> &'t mut Vec<Option<i32>> {
+        match &mut table.columns.iter_mut().find(|c| c.name == name).unwrap().data {
+            ColumnData::Int32(ints) => ints,
+            other => panic!("{other:?}"),
+        }
+    }
     fn users(table: &mut table::Table) -> usize {
         shares(table).iter().position(|s| s.is_some_and(|s| s > 0.0)).unwrap()
     }
-    let cases: [(&str, Tamper, &[CheckId]); 8] = [
+    let cases: [(&str, Tamper, &[CheckId]); 15] = [
         ("nothing", |_, _, _| {}, &[]),
         (
             "a key twice",
@@ -122,6 +128,12 @@ fn a_table_that_was_tampered_with_is_not_published() {
             },
             &[CheckId::TableKeys, CheckId::TableComplete],
         ),
+        (
+            "a row without a week",
+            |t, _, _| ints(t, "week")[3] = None,
+            &[CheckId::TableKeys, CheckId::TableComplete],
+        ),
+        ("a row of another year", |t, _, _| ints(t, "year")[0] = Some(1990), &[CheckId::TableComplete]),
         ("a row gone", |t, _, _| keep(t, t.rows() - 1), &[CheckId::TableComplete]),
         (
             "a share past one",
@@ -130,6 +142,30 @@ fn a_table_that_was_tampered_with_is_not_published() {
                 shares(t)[at] = Some(1.5);
             },
             &[CheckId::ShareRange, CheckId::Reconciliation],
+        ),
+        (
+            "a share below zero",
+            |t, _, _| {
+                let at = users(t);
+                shares(t)[at] = Some(-0.1);
+            },
+            &[CheckId::ShareRange, CheckId::Reconciliation],
+        ),
+        (
+            "a share that is no number",
+            |t, _, _| {
+                let at = users(t);
+                shares(t)[at] = Some(f64::NAN);
+            },
+            &[CheckId::ShareRange, CheckId::Reconciliation],
+        ),
+        (
+            "a share a millionth off",
+            |t, _, _| {
+                let at = users(t);
+                shares(t)[at] = shares(t)[at].map(|s| s * (1.0 - 1e-6));
+            },
+            &[CheckId::Reconciliation],
         ),
         (
             "a share lost",
@@ -148,6 +184,15 @@ fn a_table_that_was_tampered_with_is_not_published() {
             },
             &[CheckId::Reconciliation],
         ),
+        (
+            "a user lost",
+            |_, p, _| {
+                let at = p.cells.iter().position(|c| *c > 100).unwrap();
+                p.cells[at] -= 1;
+            },
+            &[CheckId::Reconciliation],
+        ),
+        ("a row kept twice", |_, p, _| p.account.counted += 1, &[CheckId::AccountAddsUp]),
         ("a row not accounted for", |_, p, _| p.account.rows += 1, &[CheckId::AccountAddsUp]),
         (
             "a partial week that must not be",

@@ -73,7 +73,11 @@ impl Outcome {
         let Some(observed) = self.observed else {
             return format!("{} did not run: {}", self.check, self.note);
         };
-        let mut text = format!("{}: {observed} {} of {}", self.check, self.unit, self.n);
+        let mut text = format!("{}: {observed} {}", self.check, self.unit);
+        // What is measured once is not a part of anything.
+        if self.n > 1 {
+            text = format!("{text} of {}", self.n);
+        }
         if let Some(first) = self.offenders.first() {
             text = format!("{text}, first {first}");
         }

@@ -129,12 +129,12 @@ fn what(outcome: &Outcome) -> String {
     let mut text = match (outcome.status, outcome.observed) {
         (Status::Pass, _) => outcome.title.clone(),
         (_, Some(observed)) => {
-            let unit = outcome.unit.as_str();
-            format!(
-                "{observed} {unit} of {}; asked: {}",
-                count(outcome.n, "").trim_end_matches("s").trim(),
-                outcome.title
-            )
+            let of = match outcome.n {
+                // What is measured once is not a part of anything.
+                0 | 1 => String::new(),
+                n => format!(" of {}", count(n, "").trim_end_matches("s").trim()),
+            };
+            format!("{observed} {}{of}; asked: {}", outcome.unit, outcome.title)
         }
         (_, None) => return outcome.note.clone(),
     };

@@ -242,4 +242,4 @@ fn at_row(files: &[RawFile<'_>], piece: &Piece, row: u64, value: String) -> Offe
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -44,7 +44,7 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         });
         // The weeks of a year are those of its days that are Thursdays.
         let week = row.week.as_deref().filter(|_| well_written == Some(true)).and_then(|w| {
-            let (year, week): (i64, i64) = (w[..4].parse().unwrap(), w[5..].parse().unwrap());
+            let (year, week): (i32, i32) = (w[..4].parse().unwrap(), w[5..].parse().unwrap());
             calendar::week_from_iso(year, week)
         });
         add(LabelForm, usize::from(well_written == Some(false)));

@@ -67,10 +67,10 @@ pub fn cube(days: i32, countries: &[&'static str], channels: usize, random: &mut
             })
             .collect();
         let of = |country: Option<usize>, system: Option<usize>, channel: usize| -> f32 {
-            let countries = users.iter().enumerate().filter(|(at, _)| country.is_none_or(|c| c == *at));
+            let countries = users.iter().enumerate().filter(move |(at, _)| country.is_none_or(|c| c == *at));
             countries
                 .flat_map(|(_, systems)| {
-                    systems.iter().enumerate().filter(|(at, _)| system.is_none_or(|s| s == *at))
+                    systems.iter().enumerate().filter(move |(at, _)| system.is_none_or(|s| s == *at))
                 })
                 .map(|(_, channels)| channels[channel])
                 .sum()
@@ -105,6 +105,7 @@ pub fn clean(random: &mut Random) -> Vec<Row> {
 /// Checks that know the channels of clean rows, on the day after their last.
 pub fn config(rows: &[Row]) -> Config {
     let channels: std::collections::BTreeSet<&str> = rows.iter().filter_map(|r| r.name).collect();
+    let channels: Vec<&str> = channels.into_iter().collect();
     let last = rows.iter().filter_map(|r| r.day).max().unwrap();
     let today = crate::table::cell::iso_date(last + 1);
     Config::parse(&format!("as_of = '{today}'\n[allow]\nchannels = {channels:?}"), "test").unwrap()
