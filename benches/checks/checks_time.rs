@@ -31,7 +31,8 @@ fn main() {
         let answer = table::finish(&job, &partial).expect("the table is made");
         (start.elapsed().as_secs_f64() * 1e3, answer)
     };
-    let ways: [(&str, &dyn Fn(&[Input])); 3] = [
+    type Way<'w> = (&'w str, &'w dyn Fn(&[Input]));
+    let ways: [Way<'_>; 3] = [
         ("job", &|_| {}),
         ("checks on rows and columns, job", &|inputs| {
             raw::count_rows(&job, &config, inputs, &Silent).expect("the rows are counted");
