@@ -17,8 +17,8 @@ const MAGIC: &[u8; 4] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 /// Footer length and magic.
 const TAIL: u64 = 8;
-/// What the first read asks for: most footers are smaller.
-const TAIL_GUESS: u64 = 64 * 1024;
+/// Where a file says that it is parquet, other than at its end.
+pub const HEAD: Range<u64> = 0..4;
 
 /// What a footer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,11 +105,14 @@ fn read_file(object: &dyn Object) -> Result<FileMeta> {
     if len < min_len {
         return Err(not_parquet(format!("the file has {len} bytes only")));
     }
-    let guess = object.read(len.saturating_sub(TAIL_GUESS)..len)?;
+    let guess = object.read(len.saturating_sub(object.tail().max(TAIL))..len)?;
     let (before, tail) = guess.split_last_chunk::<8>().ok_or_else(|| not_parquet("the file has no tail"))?;
     let [a, b, c, d, magic @ ..] = *tail;
     check_magic(&magic, "ends")?;
-    check_magic(&object.read(0..MAGIC.len() as u64)?, "begins")?;
+    // Four bytes from far away come along with the first column chunk.
+    if !object.is_remote() || object.tail() >= len {
+        check_head(object)?;
+    }
 
     let footer_bytes = u64::from(u32::from_le_bytes([a, b, c, d]));
     let footer_start = len.checked_sub(footer_bytes + TAIL).filter(|&start| start >= MAGIC.len() as u64);
@@ -125,6 +128,15 @@ fn read_file(object: &dyn Object) -> Result<FileMeta> {
         Some(footer) => parse(footer, footer_start),
         None => parse(&object.read(footer_start..len - TAIL)?, footer_start),
     }
+}
+
+/// Looks at the file's first bytes, which [`read()`] leaves alone where the object is
+/// far away.
+///
+/// # Errors
+/// `Format` where they are not those of parquet.
+pub fn check_head(object: &dyn Object) -> Result<()> {
+    check_magic(&object.read(HEAD)?, "begins")
 }
 
 fn check_magic(magic: &[u8], verb: &str) -> Result<()> {

@@ -31,6 +31,11 @@ impl Claim {
     /// # Errors
     /// `Io` when another run has claimed it, or nothing can be written there.
     pub fn of(target: &Target) -> Result<Claim> {
+        // Nothing in a bucket can be locked: the condition of the one PUT decides.
+        #[cfg(feature = "s3")]
+        if target.stored()?.is_some() {
+            return Ok(Claim { _held: None });
+        }
         let path = match target {
             Target::Stdout => return Ok(Claim { _held: None }),
             Target::File { path, .. } | Target::Folder { path, .. } => path,

@@ -123,25 +123,43 @@ impl Contents {
             let kind = entry.file_type().map_err(|e| failed("cannot look at", &entry.path(), e))?;
             let name = entry.file_name();
             let text = name.to_string_lossy();
-            let mark = matches!(&*text, "_SUCCESS" | "_metadata" | "_common_metadata")
-                || text.starts_with("_started_")
-                || text.starts_with("_committed_");
-            let crc = text.starts_with('.') && text.ends_with(".crc");
-            if kind.is_file() && (text.starts_with("part-") || mark || crc) {
-                contents.output.push(name.into());
-            } else if text.starts_with("_rollshare") || (text.starts_with('.') && kind.is_file()) {
-                contents.kept.push(name.into());
-            } else {
-                return Err(Error::argument(format!(
-                    "the target folder holds '{text}', which is no earlier output"
-                ))
-                .expected("a folder that is new, empty, or holds parts of an earlier run and _SUCCESS")
-                .advice("The whole folder would be replaced: name another folder, or move the file away")
-                .in_file(&folder.to_string_lossy().into()));
+            match kind_of(&text, !kind.is_file()) {
+                Some(Kind::Output) => contents.output.push(name.into()),
+                Some(Kind::Kept) => contents.kept.push(name.into()),
+                None => return Err(stranger(&text, &folder.to_string_lossy())),
             }
         }
         Ok(contents)
     }
+}
+
+/// What something in a target folder is to a run that replaces the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Part of an earlier output, which goes.
+    Output,
+    /// History and hidden files, which stay.
+    Kept,
+}
+
+/// By its name in the folder; `None` for somebody else's.
+pub(super) fn kind_of(name: &str, is_folder: bool) -> Option<Kind> {
+    let mark = matches!(name, "_SUCCESS" | "_metadata" | "_common_metadata")
+        || name.starts_with("_started_")
+        || name.starts_with("_committed_");
+    let crc = name.starts_with('.') && name.ends_with(".crc");
+    if !is_folder && (name.starts_with("part-") || mark || crc) {
+        Some(Kind::Output)
+    } else {
+        (name.starts_with("_rollshare") || (name.starts_with('.') && !is_folder)).then_some(Kind::Kept)
+    }
+}
+
+pub(super) fn stranger(name: &str, folder: &str) -> Error {
+    Error::argument(format!("the target folder holds '{name}', which is no earlier output"))
+        .expected("a folder that is new, empty, or holds parts of an earlier run and _SUCCESS")
+        .advice("The whole folder would be replaced: name another folder, or move the file away")
+        .in_file(&folder.into())
 }
 
 fn build(folder: &Path, write: Writer<'_>) -> Result<u64> {

@@ -4,9 +4,12 @@
 //! - [`csv`], [`json`], [`parquet`]: the formats.
 //! - [`temporary`]: what is written beside the target, and cleaned up after a
 //!   run that was killed.
+//! - `bucket`: targets in S3 (feature `s3`).
 //! - [`mod@file`], [`folder`]: the replacement of the target, in one act.
 //! - [`claim`]: one run at a time.
 
+#[cfg(feature = "s3")]
+pub mod bucket;
 pub mod claim;
 pub mod csv;
 pub mod file;
@@ -43,7 +46,8 @@ pub struct Published {
 ///
 /// # Errors
 /// `Argument` when the target is a folder that holds more than an earlier output,
-/// `Io` when writing fails. The old target is then untouched.
+/// `Io` when writing fails, `Data` when another run published to the same key of a
+/// bucket meanwhile. The old target is then untouched.
 pub fn publish(target: &Target, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
         return Ok(published(target, table.rows(), to_stdout(table)?));
@@ -71,6 +75,13 @@ fn published(target: &Target, rows: usize, bytes: u64) -> Published {
 pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
 fn replace(target: &Target, write: Writer<'_>) -> Result<u64> {
+    #[cfg(feature = "s3")]
+    if let Some(uri) = target.stored()? {
+        return match target {
+            Target::Folder { .. } => bucket::replace_folder(&uri, write),
+            _ => bucket::replace(&uri, write),
+        };
+    }
     match target {
         Target::Stdout => Err(Error::internal("the standard output cannot be replaced")),
         Target::File { path, .. } => file::replace(path, write),

@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::folder::Contents;
 use crate::storage::Territory;
+#[cfg(feature = "s3")]
+use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
 use crate::{Error, Result};
 
@@ -21,7 +23,8 @@ pub enum Format {
     Json,
 }
 
-/// Where the table goes. Paths are absolute, symbolic links resolved.
+/// Where the table goes. Paths are absolute, symbolic links resolved; that of an
+/// object is `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// CSV on the standard output.
@@ -57,6 +60,10 @@ impl Target {
         }
         if text.is_empty() {
             return Err(Error::argument("an empty target").expected(POSSIBLE));
+        }
+        #[cfg(feature = "s3")]
+        if Uri::is(text) {
+            return Self::in_bucket(text);
         }
         let written = local_path(text)?;
         let path = resolve(&written)?;
@@ -99,6 +106,43 @@ impl Target {
         place.to_str().map(str::to_owned)
     }
 
+    /// The same for a target in S3: a folder is what ends in '/', or what objects lie
+    /// below.
+    #[cfg(feature = "s3")]
+    fn in_bucket(text: &str) -> Result<Self> {
+        use crate::storage::s3::{client, list};
+        let uri = Uri::parse(text)?;
+        if uri.key.is_empty() {
+            return Err(Error::argument(format!("target '{text}' is a whole bucket"))
+                .expected("s3://BUCKET/X.parquet, .csv, .json, or s3://BUCKET/FOLDER/"));
+        }
+        let slash = uri.key.ends_with('/');
+        let path = PathBuf::from(uri.to_string().trim_end_matches('/'));
+        let format = format_of(&path);
+        let text = text.to_owned();
+        let is_dir = || Ok::<_, Error>(list::first(&*client::client()?, &uri.as_folder())?.is_some());
+        match format {
+            Some(format @ (Format::Csv | Format::Json)) if !slash => Ok(Target::File { text, path, format }),
+            _ if slash || is_dir()? => Ok(Target::Folder { text, path }),
+            Some(format) => Ok(Target::File { text, path, format }),
+            None => {
+                Err(Error::argument(format!("target '{text}': no format has this extension"))
+                    .expected(POSSIBLE))
+            }
+        }
+    }
+
+    /// Where it is, if it is in S3.
+    #[cfg(feature = "s3")]
+    pub fn stored(&self) -> Result<Option<Uri>> {
+        match self {
+            Target::File { path, .. } | Target::Folder { path, .. } => {
+                path.to_str().filter(|path| Uri::is(path)).map(Uri::parse).transpose()
+            }
+            Target::Stdout => Ok(None),
+        }
+    }
+
     /// The format that is written.
     pub fn format(&self) -> Format {
         match self {
@@ -131,6 +175,10 @@ impl Target {
             // A glob may reach into a folder that is not there yet.
             if let Some(source) = sources.covering(&path.join(super::folder::PART)) {
                 return Err(clash("would be read by a glob below", source));
+            }
+            #[cfg(feature = "s3")]
+            if let Some(uri) = self.stored()? {
+                return super::bucket::Contents::of(&uri).map(drop);
             }
             Contents::of(path)?;
         }

@@ -1,5 +1,6 @@
 //! One pass over the inputs: from bytes to a partial aggregate.
 //!
+//! - [`ahead`]: what is going to be read, said in time to a store that is far away.
 //! - [`plan`]: from a file's footer to the columns of its row groups.
 //! - [`skip`]: rows that bounds in the file rule out.
 //! - [`small`]: small files, each opened and summed at one go.
@@ -12,6 +13,7 @@
 //! and one of many rows is cut into ranges of pages. Each thread sums into a
 //! grid of its own; the grids are merged once, at the end.
 
+pub mod ahead;
 mod by_bitmap;
 pub(crate) mod by_row;
 mod by_runs;
@@ -34,7 +36,7 @@ use crate::grid::Partial;
 use crate::ids::column::Column;
 use crate::ids::values::ValueType;
 use crate::kernel::Path;
-use crate::storage::Input;
+use crate::storage::{Input, Traffic};
 use crate::{Error, Job, Result};
 
 /// Told how far the scan has come; asked whether to go on.
@@ -74,6 +76,8 @@ pub struct Profile {
     pub files: usize,
     /// Bytes of all files.
     pub file_bytes: u64,
+    /// What a store far away was asked for; `None` where all files are local.
+    pub traffic: Option<Traffic>,
     /// Bytes read: footers, page headers and the pages that were needed.
     pub bytes_read: u64,
     /// Bytes that came out of the codecs.
@@ -112,6 +116,9 @@ impl Profile {
         self.pages_skipped += other.pages_skipped;
         self.row_groups.append(&mut other.row_groups);
         self.tasks.append(&mut other.tasks);
+        if let Some(traffic) = other.traffic {
+            self.traffic.get_or_insert_default().merge(traffic);
+        }
     }
 }
 
@@ -151,6 +158,7 @@ pub fn scan(
     let start = Instant::now();
     let spare = Mutex::default();
     let threads = options.threads.unwrap_or(0);
+    inputs.iter().for_each(|input| input.object.prepare());
     // One file of a few rows is done before a pool would have started.
     if let [_] = inputs {
         let plans = open_all(&job, inputs)?;
@@ -195,6 +203,7 @@ pub fn scan_each(
 ) -> Result<(Vec<Partial>, Profile)> {
     let job = job.clone().validated()?;
     let start = Instant::now();
+    inputs.iter().for_each(|(_, input)| input.object.prepare());
     let run = || -> Result<(Vec<Partial>, Profile)> {
         let plans: Vec<Result<FilePlan<'_>>> =
             inputs.par_iter().map(|(_, input)| FilePlan::open(&job, input)).collect();
@@ -395,7 +404,10 @@ impl<'s> Scan<'s> {
             .enumerate()
             .flat_map(|(at, plan)| pieces(self.places.get(at).copied().unwrap_or(at), plan))
             .collect();
-        if parallel {
+        if parallel && self.plans.iter().any(|plan| plan.object.is_remote()) {
+            // In order: that is how they arrive.
+            pieces.into_iter().par_bridge().for_each(|piece| self.row_group(piece, true));
+        } else if parallel {
             // Largest first: no thread is left with a long piece at the end.
             pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.rows), piece.order));
             pieces.into_par_iter().with_max_len(1).for_each(|piece| self.row_group(piece, true));
@@ -411,6 +423,11 @@ impl<'s> Scan<'s> {
 
     /// Scans a row group, in parallel ranges where it is large.
     fn row_group(&self, piece: Piece<'_>, parallel: bool) {
+        self.row_group_that_is_near(piece, parallel);
+        ahead::leave(self.job, piece.plan, piece.row_group);
+    }
+
+    fn row_group_that_is_near(&self, piece: Piece<'_>, parallel: bool) {
         if self.is_late(piece.order) {
             return;
         }
@@ -421,7 +438,7 @@ impl<'s> Scan<'s> {
             self.progress.advance(bytes);
             return self.took(piece, Taken::default());
         }
-        let columns = match piece.plan.columns(meta) {
+        let columns = match ahead::arrive(piece.plan).and_then(|()| piece.plan.columns(meta)) {
             Ok(columns) => columns,
             Err(error) => return self.fail(piece, 0, error),
         };
@@ -534,6 +551,7 @@ impl<'s> Scan<'s> {
         );
         let mut profile = Profile {
             files: files.len(),
+            traffic: traffic(self.plans),
             file_bytes: files.iter().map(|file| file.bytes).sum(),
             bytes_read: files.iter().map(|file| file.footer_bytes).sum(),
             row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
@@ -571,6 +589,14 @@ impl<'s> Scan<'s> {
         ];
         Ok((partial, profile))
     }
+}
+
+fn traffic(plans: &[FilePlan<'_>]) -> Option<Traffic> {
+    let mut all: Option<Traffic> = None;
+    for traffic in plans.iter().filter_map(|plan| plan.object.traffic()) {
+        all.get_or_insert_default().merge(traffic);
+    }
+    all
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::ids::column::{Chunk, Column};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
-use crate::parquet::{FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
+use crate::parquet::{ChunkMeta, FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
 use crate::storage::{Input, Object};
 use crate::{Error, Grain, Job, Result, Semantics};
 
@@ -41,6 +42,8 @@ pub struct FilePlan<'a> {
     pub time_coding: TimeCoding,
     /// How its date column stores dates, where legacy semantics need it.
     pub date_coding: TimeCoding,
+    /// Whether the first bytes of a file that is far away have been looked at.
+    pub(super) head_read: AtomicBool,
 }
 
 /// The columns of one row group.
@@ -79,13 +82,18 @@ impl<'a> FilePlan<'a> {
     /// The same of bytes that are those of `input`.
     pub fn open_in(job: &Job, input: &'a Input, object: &'a dyn Object) -> Result<Self> {
         let meta = footer::read(object).map_err(|e| e.in_file(object.name()))?;
-        Self::find_columns(job, input, object, Arc::new(meta)).map_err(|e| e.in_file(object.name()))
+        Self::ready(job, input, object, Arc::new(meta))
     }
 
     /// Finds the columns in a footer that was read before.
     pub fn with_footer(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
-        Self::find_columns(job, input, input.object.as_ref(), meta)
-            .map_err(|e| e.in_file(input.object.name()))
+        Self::ready(job, input, input.object.as_ref(), meta)
+    }
+
+    fn ready(job: &Job, input: &'a Input, object: &'a dyn Object, meta: Arc<FileMeta>) -> Result<Self> {
+        let plan = Self::find_columns(job, input, object, meta).map_err(|e| e.in_file(object.name()))?;
+        super::ahead::announce(job, &plan);
+        Ok(plan)
     }
 
     fn find_columns(
@@ -146,6 +154,7 @@ impl<'a> FilePlan<'a> {
             value_physical,
             time_coding,
             date_coding,
+            head_read: AtomicBool::new(false),
             meta,
         })
     }
@@ -183,16 +192,20 @@ impl<'a> FilePlan<'a> {
         }
     }
 
-    /// Stored bytes of the needed column chunks, for progress.
-    pub fn needed_bytes(&self, row_group: &RowGroupMeta) -> u64 {
+    /// The needed column chunks.
+    pub fn chunks<'m>(&self, row_group: &'m RowGroupMeta) -> impl Iterator<Item = &'m ChunkMeta> {
         [&self.system, &self.country, &self.time, &self.channel, &self.value]
             .into_iter()
             .chain(&self.date)
             .filter_map(|found| match found {
-                Found::Leaf(at) => row_group.chunks.get(*at).map(|c| c.compressed_len),
+                Found::Leaf(at) => row_group.chunks.get(*at),
                 Found::Partition(_) => None,
             })
-            .sum()
+    }
+
+    /// Their stored bytes, for progress.
+    pub fn needed_bytes(&self, row_group: &RowGroupMeta) -> u64 {
+        self.chunks(row_group).map(|chunk| chunk.compressed_len).sum()
     }
 }
 

@@ -57,6 +57,13 @@ pub fn pages(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, columns: &Colu
     ranges
 }
 
+/// Where the bounds of pages lie that [`pages`] looks at.
+pub fn index(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Option<Range<u64>> {
+    let Found::Leaf(at) = plan.system() else { return None };
+    let index = meta.chunks.get(*at)?.column_index.clone()?;
+    (job.semantics != Semantics::Legacy && trusted(plan)).then_some(index)
+}
+
 fn trusted(plan: &FilePlan<'_>) -> bool {
     is_trusted(&plan.meta)
 }

@@ -3,7 +3,7 @@
 //! Daily exports are some kilobytes each. Mapping such a file, and keeping its
 //! footer until all others are read, costs more than its rows do. So a thread
 //! reads it into a buffer that it has, sums it, and forgets it. Files that are
-//! not small are opened first and scanned afterwards, in pieces.
+//! not small, or are far away, are opened first and scanned afterwards, in pieces.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use super::plan::FilePlan;
 use super::task::Worker;
 use super::{Options, Profile, Progress, Scan, Typed, lock, needed_bytes, pieces, same_types};
 use crate::grid::Partial;
-use crate::storage::{BorrowedObject, Input};
+use crate::storage::{BorrowedObject, Input, Object};
 use crate::{Error, Job, Result};
 
 /// Bytes up to which a file is small: a thread's buffer, and the longest that
@@ -38,6 +38,11 @@ impl<'d> Done<'d> {
     }
 }
 
+/// Whether to read all of it: of what is far away only the needed bytes are fetched.
+fn is_small(object: &dyn Object) -> bool {
+    object.len() <= SMALL_BYTES && !object.is_remote()
+}
+
 /// Scans any number of files.
 pub(super) fn scan_many(
     job: &Job,
@@ -49,13 +54,22 @@ pub(super) fn scan_many(
     parallel: bool,
 ) -> Result<(Partial, Profile)> {
     let (small, places): (Vec<usize>, Vec<usize>) = (0..inputs.len())
-        .partition(|at| inputs.get(*at).is_some_and(|input| input.object.len() <= SMALL_BYTES));
+        .partition(|at| inputs.get(*at).is_some_and(|input| is_small(input.object.as_ref())));
     let open = |at: &usize| match inputs.get(*at) {
         Some(input) => FilePlan::open(job, input),
         None => Err(Error::internal("no such file")),
     };
-    let opened: Vec<Result<FilePlan<'_>>> =
-        if parallel { places.par_iter().map(open).collect() } else { places.iter().map(open).collect() };
+    let opened: Vec<Result<FilePlan<'_>>> = if !parallel {
+        places.iter().map(open).collect()
+    } else if inputs.iter().any(|input| input.object.is_remote()) {
+        // In order: that is how they arrive.
+        let opened = places.iter().enumerate().par_bridge().map(|(order, at)| (order, open(at)));
+        let mut opened: Vec<_> = opened.collect();
+        opened.sort_by_key(|(order, _)| *order);
+        opened.into_iter().map(|(_, plan)| plan).collect()
+    } else {
+        places.par_iter().map(open).collect()
+    };
     let mut plans = Vec::with_capacity(opened.len());
     let mut failed = None;
     for (at, plan) in places.iter().zip(opened) {

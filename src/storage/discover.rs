@@ -65,7 +65,7 @@ struct Candidate {
     given: bool,
 }
 
-/// Lists what `sources` (files, folders, globs) hold.
+/// Lists what `sources` (files, folders, globs; local or `s3://`) hold.
 ///
 /// Nested folders are read; names that begin with `_` or `.` are not. Every other
 /// file is data, whatever its extension. A path that exists wins over its reading
@@ -88,8 +88,12 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     let (candidates, mut notes, territory) = listing.distinct();
 
     // Opening is a few system calls a file: with thousands of daily files worth sharing out.
-    let opened: Vec<Result<LocalFile>> =
-        candidates.par_iter().map(|c| LocalFile::open(&c.found.path)).collect();
+    // What was listed in a store needs no more of that, and is fetched in this order.
+    let opened: Vec<Result<Arc<dyn Object>>> = if candidates.iter().any(|c| c.found.stamp.is_some()) {
+        candidates.iter().map(|c| open(&c.found)).collect()
+    } else {
+        candidates.par_iter().map(|c| open(&c.found)).collect()
+    };
     let mut inputs = Vec::with_capacity(candidates.len());
     let mut empty = 0u64;
     for (candidate, object) in candidates.into_iter().zip(opened) {
@@ -105,12 +109,21 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
                 .advice("The export of this file broke off: export it again, or take it away")
                 .in_file(object.name()));
         }
-        inputs.push(Input { object: Arc::new(object), partitions: candidate.partitions });
+        inputs.push(Input { object, partitions: candidate.partitions });
     }
     if inputs.is_empty() {
         return Err(no_data(sources, empty));
     }
     Ok(Discovery { inputs, notes, territory })
+}
+
+fn open(found: &Found) -> Result<Arc<dyn Object>> {
+    #[cfg(feature = "s3")]
+    if let Some(stamp) = &found.stamp {
+        let uri = super::s3::Uri::parse(&found.path.to_string_lossy())?;
+        return Ok(Arc::new(super::s3::S3Object::new(&uri, stamp.clone())?));
+    }
+    Ok(Arc::new(LocalFile::open(&found.path)?))
 }
 
 fn no_data(sources: &[String], empty: u64) -> Error {
@@ -135,6 +148,10 @@ struct Listing {
 
 impl Listing {
     fn add(&mut self, source: usize, text: &str) -> Result<()> {
+        #[cfg(feature = "s3")]
+        if super::s3::Uri::is(text) {
+            return self.add_stored(source, text);
+        }
         let path = local_path(text)?;
         let before = self.candidates.len();
         if path.symlink_metadata().is_ok() {
@@ -145,8 +162,7 @@ impl Listing {
                 self.add_path(source, &matched, &glob.root, false)?;
             }
             if self.candidates.len() == before {
-                let error = Error::not_found(format!("no data files match '{text}'"));
-                return Err(error.advice("Names that begin with '_' or '.' are not read"));
+                return Err(no_match(text));
             }
             self.territory.globs.extend(glob.absolute());
         } else {
@@ -163,21 +179,65 @@ impl Listing {
         Ok(())
     }
 
+    /// Adds what `text` leads to in a bucket.
+    #[cfg(feature = "s3")]
+    fn add_stored(&mut self, source: usize, text: &str) -> Result<()> {
+        use super::s3::sources::{Matched, find};
+        let before = self.candidates.len();
+        let (matched, glob) = find(text)?;
+        for matched in matched {
+            let root = |path: &Path| glob.as_ref().map_or(path.to_owned(), |glob| glob.root.clone());
+            match matched {
+                Matched::File { found, given } => {
+                    let root = root(Path::new(""));
+                    self.add_file(source, found, &root, given)?;
+                }
+                Matched::Folder { path, walk } => {
+                    self.add_walk(source, &path, path.clone(), walk, &root(&path))?
+                }
+            }
+        }
+        if self.candidates.len() == before {
+            return Err(if glob.is_some() { no_match(text) } else { no_data(&[text.to_owned()], 0) });
+        }
+        self.territory.globs.extend(glob);
+        Ok(())
+    }
+
     /// Adds a file, or what a folder holds; partitions are named by what lies below `root`.
     fn add_path(&mut self, source: usize, path: &Path, root: &Path, given: bool) -> Result<()> {
         let (canonical, kind) = resolve(path)?;
         if kind.is_file() {
-            self.territory.files.push(canonical.clone());
-            let found = Found { path: path.to_owned(), canonical };
-            // A source that is a file has nothing below it that could be a partition.
-            let partitions = if given { Vec::new() } else { below(root, path)? };
-            self.candidates.push(Candidate { found, partitions, source, given });
-            return Ok(());
+            return self.add_file(
+                source,
+                Found { path: path.to_owned(), canonical, stamp: None },
+                root,
+                given,
+            );
         }
         if !kind.is_dir() {
             return Err(irregular(path));
         }
-        let mut walk = Walk::of(path, &canonical)?;
+        let walk = Walk::of(path, &canonical)?;
+        self.add_walk(source, path, canonical, walk, root)
+    }
+
+    fn add_file(&mut self, source: usize, found: Found, root: &Path, given: bool) -> Result<()> {
+        self.territory.files.push(found.canonical.clone());
+        // A source that is a file has nothing below it that could be a partition.
+        let partitions = if given { Vec::new() } else { below(root, &found.path)? };
+        self.candidates.push(Candidate { found, partitions, source, given });
+        Ok(())
+    }
+
+    fn add_walk(
+        &mut self,
+        source: usize,
+        path: &Path,
+        canonical: PathBuf,
+        mut walk: Walk,
+        root: &Path,
+    ) -> Result<()> {
         self.territory.folders.push(canonical);
         self.notes.append(&mut walk.notes);
         let mut files = walk.direct;
@@ -242,6 +302,11 @@ impl Listing {
         });
         (candidates, notes, territory)
     }
+}
+
+fn no_match(text: &str) -> Error {
+    Error::not_found(format!("no data files match '{text}'"))
+        .advice("Names that begin with '_' or '.' are not read")
 }
 
 fn below(root: &Path, path: &Path) -> Result<Vec<Partition>> {

@@ -69,6 +69,10 @@ pub trait Folder: Send + Sync {
 /// # Errors
 /// `Unsupported` for a scheme that is not in this build.
 pub fn folder(text: &str) -> Result<Arc<dyn Folder>> {
+    #[cfg(feature = "s3")]
+    if super::s3::Uri::is(text) {
+        return Ok(Arc::new(super::s3::folder::S3Folder::new(&super::s3::Uri::parse(text)?)));
+    }
     Ok(Arc::new(LocalFolder::new(local_path(text)?)))
 }
 

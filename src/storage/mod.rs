@@ -5,6 +5,7 @@
 //!   partition values. [`source`] reads what the user wrote, [`walk`] lists
 //!   folders, [`hive`] reads partitions off paths.
 //! - [`mod@folder`]: small files that are kept beside a target.
+//! - `s3`: all of it in S3 (feature `s3`).
 //!
 //! Storage knows nothing of parquet.
 
@@ -12,9 +13,13 @@ pub mod discover;
 pub mod folder;
 pub mod hive;
 pub mod object;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod source;
 pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
 pub use folder::{Entry, Folder, LocalFolder, folder};
-pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, Stamp};
+pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, Stamp, Traffic};
+#[cfg(feature = "s3")]
+pub use s3::S3Object;

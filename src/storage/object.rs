@@ -26,6 +26,30 @@ pub struct Stamp {
     pub ticked: Option<i64>,
 }
 
+/// What a store was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Requests.
+    pub requests: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// Times that requests had to wait for what others brought; of several objects
+    /// the most.
+    pub rounds: u64,
+    /// Requests that were made again, since an answer broke off.
+    pub again: u64,
+}
+
+impl Traffic {
+    /// Adds what another object cost.
+    pub fn merge(&mut self, other: Traffic) {
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+        self.rounds = self.rounds.max(other.rounds);
+        self.again += other.again;
+    }
+}
+
 /// Something with a length whose bytes can be read by range, from any thread.
 pub trait Object: Send + Sync {
     /// The name that errors use.
@@ -59,6 +83,36 @@ pub trait Object: Send + Sync {
 
     /// What tells this version of the object from the next; `None` where nothing does.
     fn stamp(&self) -> Option<Stamp> {
+        None
+    }
+
+    /// Whether its bytes are far away: worth announcing, and not worth a read of a
+    /// few bytes alone.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// How much of the end is worth reading at first, before anything is known.
+    fn tail(&self) -> u64 {
+        64 << 10
+    }
+
+    /// Says that the object is going to be read, beginning with its tail.
+    fn prepare(&self) {}
+
+    /// Says which ranges are going to be read, so that they are fetched together
+    /// and ahead. Said once, when what the object holds is known.
+    fn announce(&self, wanted: &[Range<u64>]) {
+        let _ = wanted;
+    }
+
+    /// Says that these announced ranges have been read.
+    fn release(&self, done: &[Range<u64>]) {
+        let _ = done;
+    }
+
+    /// What reading has cost so far; `None` where bytes are at hand.
+    fn traffic(&self) -> Option<Traffic> {
         None
     }
 }
@@ -225,12 +279,16 @@ impl Object for BorrowedObject<'_> {
 fn slice<'a>(name: &Arc<str>, bytes: &'a [u8], range: Range<u64>) -> Result<&'a [u8]> {
     let start = usize::try_from(range.start).ok();
     let end = usize::try_from(range.end).ok();
-    start.zip(end).and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
-        Error::format(format!("bytes {}..{} are wanted", range.start, range.end))
-            .expected(format!("a range within the file's {} bytes", bytes.len()))
-            .advice("The file is cut short or its footer is damaged; export it again")
-            .in_file(name)
-    })
+    let found = start.zip(end).and_then(|(start, end)| bytes.get(start..end));
+    found.ok_or_else(|| outside(name, &range, bytes.len() as u64))
+}
+
+/// The error for a range that reaches past the end.
+pub(super) fn outside(name: &Arc<str>, range: &Range<u64>, len: u64) -> Error {
+    Error::format(format!("bytes {}..{} are wanted", range.start, range.end))
+        .expected(format!("a range within the file's {len} bytes"))
+        .advice("The file is cut short or its footer is damaged; export it again")
+        .in_file(name)
 }
 
 #[cfg(test)]

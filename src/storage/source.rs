@@ -4,6 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
+/// The schemes of this build.
+const EXPECTED: &str = if cfg!(feature = "s3") {
+    "a local path, a file:// or an s3:// URI"
+} else {
+    "a local path or a file:// URI; s3:// is in builds with the feature s3"
+};
+
 /// The local path that `source` names, for a `file:` URI too.
 ///
 /// Python and browsers write a URI with `%20` for a space, Hadoop and Spark write paths as they
@@ -30,8 +37,9 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
         && !scheme.is_empty()
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     {
-        return Err(Error::unsupported(format!("'{source}': {scheme}:// is not in this build"))
-            .expected("a local path or a file:// URI"));
+        return Err(
+            Error::unsupported(format!("'{source}': {scheme}:// is not in this build")).expected(EXPECTED)
+        );
     }
     Ok(source.into())
 }
@@ -58,6 +66,19 @@ pub struct Glob {
     /// Its folder as far as it is literal; partitions are looked for below.
     pub root: PathBuf,
     pattern: String,
+}
+
+/// A glob, ready to be held against paths.
+pub struct Matcher<'g> {
+    glob: &'g Glob,
+    pattern: glob::Pattern,
+}
+
+impl Matcher<'_> {
+    /// Whether a run with the glob would read `path`, were it there.
+    pub fn matches(&self, path: &Path) -> bool {
+        self.glob.asks_for(path) && self.pattern.matches_path_with(path, OPTIONS)
+    }
 }
 
 const OPTIONS: glob::MatchOptions = glob::MatchOptions {
@@ -103,8 +124,17 @@ impl Glob {
 
     /// Whether a run with this glob would read `path`, were it there.
     pub fn matches(&self, path: &Path) -> bool {
-        self.asks_for(path)
-            && glob::Pattern::new(&self.pattern).is_ok_and(|p| p.matches_path_with(path, OPTIONS))
+        self.matcher().is_ok_and(|matcher| matcher.matches(path))
+    }
+
+    /// The same for many paths.
+    ///
+    /// # Errors
+    /// `Argument` for what is no glob.
+    pub fn matcher(&self) -> Result<Matcher<'_>> {
+        let pattern = glob::Pattern::new(&self.pattern)
+            .map_err(|e| Error::argument(format!("'{}' is no glob: {e}", self.pattern)))?;
+        Ok(Matcher { glob: self, pattern })
     }
 
     fn asks_for(&self, path: &Path) -> bool {
@@ -136,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(local_path(uri).unwrap(), Path::new(path), "{uri}");
         }
-        assert!(matches!(local_path("s3://bucket/key"), Err(Error::Unsupported(_))));
+        assert!(matches!(local_path("gs://bucket/key"), Err(Error::Unsupported(_))));
         assert!(matches!(local_path("file://host/x"), Err(Error::Argument(_))));
         assert!(matches!(local_path(""), Err(Error::Argument(_))));
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::hive;
+use super::object::Stamp;
 use crate::{Error, Result};
 
 /// A file that was come across.
@@ -17,6 +18,9 @@ pub struct Found {
     pub path: PathBuf,
     /// Its one true path, symbolic links resolved.
     pub canonical: PathBuf,
+    /// What its listing says of it; `None` for a local file, which is looked at
+    /// when it is opened.
+    pub stamp: Option<Stamp>,
 }
 
 /// Files of a folder.
@@ -75,7 +79,7 @@ impl Walk {
                 self.enter(&path, &canonical, list_of.unwrap_or_else(|| list(&path)), false)?;
             } else if kind.is_file() {
                 let files = if top { &mut self.direct } else { &mut self.nested };
-                files.push(Found { path, canonical });
+                files.push(Found { path, canonical, stamp: None });
             } else {
                 return Err(irregular(&path));
             }

@@ -1,0 +1,56 @@
+//! Files that are far away: which bytes are going to be read, said in time.
+//!
+//! A local file is mapped and needs none of this.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::plan::FilePlan;
+use super::skip;
+use crate::parquet::footer;
+use crate::{Job, Result};
+
+/// The bytes of row group `at` that a scan reads; none where it reads none.
+fn needed(job: &Job, plan: &FilePlan<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = plan.meta.row_groups.get(at).filter(|meta| meta.rows > 0) else { return Vec::new() };
+    if skip::row_group(job, plan, meta) {
+        return Vec::new();
+    }
+    let mut ranges: Vec<Range<u64>> = plan
+        .chunks(meta)
+        .map(|chunk| chunk.start..chunk.start.saturating_add(chunk.compressed_len))
+        .collect();
+    ranges.extend(skip::index(job, plan, meta));
+    ranges
+}
+
+/// Says what is going to be read of a file whose footer is known.
+pub fn announce(job: &Job, plan: &FilePlan<'_>) {
+    let object = plan.object;
+    if object.is_remote() {
+        let groups = 0..plan.meta.row_groups.len();
+        let mut ranges: Vec<Range<u64>> = groups.flat_map(|at| needed(job, plan, at)).collect();
+        if !ranges.is_empty() {
+            ranges.push(footer::HEAD);
+        }
+        object.announce(&ranges);
+    }
+}
+
+/// Looks at what was left unread when the file was opened; called before a row
+/// group is read.
+pub fn arrive(plan: &FilePlan<'_>) -> Result<()> {
+    let object = plan.object;
+    if object.is_remote() && !plan.head_read.swap(true, Ordering::Relaxed) {
+        footer::check_head(object)?;
+        object.release(&[footer::HEAD]);
+    }
+    Ok(())
+}
+
+/// Says that row group `at` has been read.
+pub fn leave(job: &Job, plan: &FilePlan<'_>, at: usize) {
+    if plan.object.is_remote() {
+        plan.object.release(&needed(job, plan, at));
+    }
+}

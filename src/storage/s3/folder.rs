@@ -1,0 +1,71 @@
+//! A folder of small files in a bucket.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::client::client;
+use super::put::{self, Outcome, When};
+use super::{Uri, fault, list, uri};
+use crate::storage::folder::{Entry, Folder};
+use crate::{Error, Result};
+
+/// The keys below a prefix.
+pub struct S3Folder {
+    root: Uri,
+}
+
+impl S3Folder {
+    /// The folder at `uri`, with or without a slash at its end.
+    pub fn new(uri: &Uri) -> Self {
+        S3Folder { root: uri.as_folder() }
+    }
+
+    fn uri(&self, name: &str) -> Result<Uri> {
+        if name.is_empty() || name.starts_with('/') || name.ends_with('/') || uri::odd_segment(name).is_some()
+        {
+            return Err(Error::internal(format!("'{name}' as a name below {}", self.root)));
+        }
+        Ok(self.root.join(name))
+    }
+}
+
+impl Folder for S3Folder {
+    fn place(&self, name: &str) -> String {
+        self.root.join(name).to_string()
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        let listed = list::list(&*client()?, &self.root.join(prefix))?;
+        let entry = |listed: list::Listed| {
+            let name = listed.key.strip_prefix(&self.root.key)?.to_owned();
+            // Markers of folders are no files; hidden files are not ours to show.
+            if name.is_empty() || name.ends_with('/') || name.split('/').any(|s| s.starts_with('.')) {
+                return None;
+            }
+            let modified = listed.stamp.modified.and_then(|nanos| u64::try_from(nanos).ok());
+            Some(Entry {
+                name,
+                bytes: listed.stamp.bytes,
+                modified: modified.map(|nanos| UNIX_EPOCH + Duration::from_nanos(nanos)),
+            })
+        };
+        let mut entries: Vec<Entry> = listed.into_iter().filter_map(entry).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        put::contents(&*client()?, &self.uri(name)?)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let uri = self.uri(name)?;
+        match put::put(&*client()?, &uri, bytes, &When::Always)? {
+            Outcome::Done => Ok(()),
+            Outcome::Overtaken => Err(fault::replaced(&uri)),
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        put::remove(&*client()?, &self.uri(name)?)
+    }
+}

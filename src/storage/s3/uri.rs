@@ -1,0 +1,98 @@
+//! `s3://bucket/key`.
+
+use std::fmt;
+
+use crate::{Error, Result};
+
+/// The schemes that Hadoop and Spark know for the same thing.
+const SCHEMES: [&str; 3] = ["s3://", "s3a://", "s3n://"];
+
+/// Where an object is, or what its key begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uri {
+    /// Bucket.
+    pub bucket: String,
+    /// Key or prefix, without a slash at its beginning; may be empty.
+    pub key: String,
+}
+
+impl Uri {
+    /// Whether `text` means something in S3.
+    pub fn is(text: &str) -> bool {
+        SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    /// Reads `s3://bucket/key`; `s3a` and `s3n` mean the same.
+    ///
+    /// # Errors
+    /// `Argument` for what is no such URI or names a key that no path can name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let expected = "s3://BUCKET/KEY";
+        let wrong = || Error::argument(format!("'{text}'")).expected(expected);
+        let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(wrong)?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let sound = !bucket.is_empty()
+            && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        if !sound {
+            return Err(Error::argument(format!("'{text}': '{bucket}' is no name of a bucket"))
+                .expected(format!("{expected}, with letters, digits, '.' and '-' in BUCKET")));
+        }
+        if let Some(segment) = odd_segment(key) {
+            return Err(Error::argument(format!("'{text}': a segment '{segment}' in the key"))
+                .expected("a key without empty segments, '.' and '..'"));
+        }
+        Ok(Uri { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
+
+    /// The same bucket, another key.
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Uri { bucket: self.bucket.clone(), key: key.into() }
+    }
+
+    /// The key as a folder: empty, or with a slash at its end.
+    pub fn as_folder(&self) -> Self {
+        let slash = if self.key.is_empty() || self.key.ends_with('/') { "" } else { "/" };
+        self.with_key(format!("{}{slash}", self.key))
+    }
+
+    /// A key below this folder.
+    pub fn join(&self, name: &str) -> Self {
+        self.with_key(format!("{}{name}", self.as_folder().key))
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// A segment that a path would lose: two keys that differ in it alone would be
+/// taken for one.
+pub fn odd_segment(key: &str) -> Option<&str> {
+    let key = key.strip_suffix('/').unwrap_or(key);
+    if key.is_empty() {
+        return None;
+    }
+    key.split('/').find(|segment| matches!(*segment, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn uris() {
+        let uri = Uri::parse("s3a://my-bucket/a/b.parquet").unwrap();
+        assert_eq!((&*uri.bucket, &*uri.key), ("my-bucket", "a/b.parquet"));
+        assert_eq!(uri.to_string(), "s3://my-bucket/a/b.parquet");
+        assert_eq!(Uri::parse("s3://b").unwrap().as_folder().key, "");
+        assert_eq!(Uri::parse("s3://b/x").unwrap().join("y").key, "x/y");
+        assert_eq!(Uri::parse("s3://b/x/").unwrap().join("y").key, "x/y");
+        for wrong in ["s3://", "s3:///x", "s3://a b/x", "s3://b/a//c", "s3://b/../c", "s3://b//", "/x"] {
+            assert!(matches!(Uri::parse(wrong), Err(Error::Argument(_))), "{wrong}");
+        }
+        assert!(!Uri::is("file:///s3://x"));
+    }
+}

@@ -1,0 +1,51 @@
+//! What a folder on disk gives, the same objects in a bucket give: the same bytes,
+//! or the same error in the same words.
+
+use std::path::Path;
+
+use crate::world::{World, at, program, text};
+
+#[derive(serde::Deserialize)]
+struct Case {
+    id: String,
+    input: String,
+}
+
+#[test]
+fn every_case_is_answered_as_on_disk() {
+    let Some(world) = World::new() else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let cases: Vec<Case> =
+        serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(cases.len(), 127);
+    let (mut differ, mut answered) = (Vec::new(), 0);
+    for case in &cases {
+        let source = folder.join(&case.input);
+        // There are no empty folders in a bucket.
+        if case.id == "dir_empty" {
+            continue;
+        }
+        if source.is_dir() {
+            world.upload(&source, &format!("cases/{}", case.input));
+        } else {
+            world.put(&format!("cases/{}", case.input), &std::fs::read(&source).unwrap());
+        }
+        for semantics in ["iso", "legacy"] {
+            let ask = |mut command: std::process::Command, source: String| {
+                let options = ["--quiet", "--threads", "2", "--semantics", semantics, "--target", "-"];
+                let out = command.arg("run").args(options).args(["--source", &source]).output().unwrap();
+                (out.status.code(), text(&out.stdout), text(&out.stderr))
+            };
+            let local = ask(program(), source.to_str().unwrap().to_owned());
+            let mut stored = ask(at(world.port), format!("s3://bucket/cases/{}", case.input));
+            let place = folder.to_str().unwrap();
+            stored.2 = stored.2.replace("s3://bucket/cases", place);
+            answered += i32::from(stored.0 == Some(0));
+            if local != stored {
+                differ.push(format!("{} {semantics}:\n  {local:?}\n  {stored:?}", case.id));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{} differ:\n{}", differ.len(), differ.join("\n"));
+    assert!(answered > 180, "{answered}");
+}

@@ -1,0 +1,215 @@
+//! Each thing that goes wrong is tried again where that helps, and else told; no
+//! answer is ever wrong.
+
+use std::time::{Duration, Instant};
+
+use crate::proxy::{Fault, Rule};
+use crate::world::{World, at, run, text};
+
+const NO_HEADER: (&str, &str) = ("x-nothing", "0");
+
+struct Source {
+    world: World,
+    want: Vec<u8>,
+}
+
+impl Source {
+    fn new() -> Option<Self> {
+        let world = World::new()?;
+        world.put("x.parquet", &world.sample(150_000));
+        let out = run(world.port, &["--quiet", "--target", "-", "--source", "s3://bucket/x.parquet"]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        Some(Source { world, want: out.stdout })
+    }
+
+    /// Runs with a fault at a kind of request; exit code, what was said and how long it took.
+    fn with(
+        &self,
+        target: &'static str,
+        skip: usize,
+        times: usize,
+        fault: Fault,
+    ) -> (Option<i32>, Vec<u8>, String) {
+        let proxy = self.world.proxy(vec![Rule { method: "GET", target, skip, times, fault }]);
+        let started = Instant::now();
+        let out = run(proxy.port, &["--quiet", "--target", "-", "--source", "s3://bucket/x.parquet"]);
+        assert!(started.elapsed() < Duration::from_secs(45), "{:?}", started.elapsed());
+        (out.status.code(), out.stdout, text(&out.stderr))
+    }
+}
+
+const LISTING: &str = "list-type=2";
+const OBJECT: &str = "/bucket/x.parquet";
+
+#[test]
+fn what_passes_is_tried_again() {
+    let Some(source) = Source::new() else { return };
+    let slow = Fault::Says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER);
+    let broken = Fault::Says(500, "InternalError", "We encountered an internal error.", NO_HEADER);
+    let mut faults =
+        vec![("listing, 503", LISTING, 0, slow.clone()), ("listing, reset", LISTING, 0, Fault::Reset)];
+    // The first request of the object is for its tail, the second for its columns.
+    for skip in [0, 1] {
+        faults.extend([
+            ("503", OBJECT, skip, slow.clone()),
+            ("500", OBJECT, skip, broken.clone()),
+            ("reset", OBJECT, skip, Fault::Reset),
+            ("reset in the body", OBJECT, skip, Fault::ResetAfter(1000)),
+            ("short body", OBJECT, skip, Fault::Short(1000)),
+            ("no answer", OBJECT, skip, Fault::Stall(None)),
+            ("a stall in the body", OBJECT, skip, Fault::Stall(Some(1000))),
+        ]);
+    }
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let source = &source;
+        let runs: Vec<_> = faults
+            .into_iter()
+            .map(|(name, target, skip, fault)| {
+                (name, skip, scope.spawn(move || source.with(target, skip, 1, fault)))
+            })
+            .collect();
+        let outcomes = runs.into_iter().map(|(name, skip, run)| (name, skip, run.join().unwrap()));
+        let wrong = outcomes.filter(|(_, _, (code, out, _))| (*code, out) != (Some(0), &source.want));
+        wrong.map(|(name, skip, (code, _, said))| format!("{name} at {skip}: {code:?} {said}")).collect()
+    });
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn what_stays_is_told() {
+    let Some(source) = Source::new() else { return };
+    let says = |status, code, message, header| Fault::Says(status, code, message, header);
+    let region =
+        "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-west-2'";
+    let faults: Vec<(&'static str, Fault, i32, &[&str])> = vec![
+        (
+            OBJECT,
+            says(403, "AccessDenied", "Access Denied", NO_HEADER),
+            6,
+            &["x.parquet", "403 AccessDenied", "s3:GetObject"],
+        ),
+        (LISTING, says(403, "AccessDenied", "Access Denied", NO_HEADER), 0, &[]),
+        (
+            OBJECT,
+            says(404, "NoSuchKey", "The key does not exist.", NO_HEADER),
+            3,
+            &["x.parquet", "404 NoSuchKey"],
+        ),
+        (
+            LISTING,
+            says(404, "NoSuchBucket", "The bucket does not exist", NO_HEADER),
+            3,
+            &["404 NoSuchBucket"],
+        ),
+        (
+            LISTING,
+            says(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
+            6,
+            &["ExpiredToken", "have expired"],
+        ),
+        (
+            OBJECT,
+            says(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
+            6,
+            &["x.parquet", "have expired"],
+        ),
+        (LISTING, says(403, "InvalidAccessKeyId", "No such key id.", NO_HEADER), 6, &["AWS_ACCESS_KEY_ID"]),
+        (
+            LISTING,
+            says(403, "SignatureDoesNotMatch", "It does not match.", NO_HEADER),
+            6,
+            &["AWS_SECRET_ACCESS_KEY"],
+        ),
+        (
+            LISTING,
+            says(301, "PermanentRedirect", "Use the endpoint.", ("x-amz-bucket-region", "us-west-2")),
+            6,
+            &["AWS_REGION=us-west-2"],
+        ),
+        (LISTING, says(400, "AuthorizationHeaderMalformed", region, NO_HEADER), 6, &["AWS_REGION=us-west-2"]),
+        (
+            LISTING,
+            says(
+                403,
+                "RequestTimeTooSkewed",
+                "The difference is too large.",
+                ("Date", "Wed, 25 Nov 2026 12:00:00 GMT"),
+            ),
+            6,
+            &["clock", "25 Nov 2026"],
+        ),
+        (
+            OBJECT,
+            says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER),
+            6,
+            &["503 SlowDown", "run again later"],
+        ),
+        (OBJECT, Fault::Reset, 6, &["x.parquet", "network"]),
+        (OBJECT, Fault::ResetAfter(1000), 6, &["x.parquet", "broke off after 1000 of", "attempts"]),
+        (OBJECT, Fault::Short(1000), 6, &["x.parquet", "1000 bytes came where"]),
+        (OBJECT, Fault::Stall(Some(1000)), 6, &["x.parquet", "stalled for 1 s after 1000 of"]),
+        (OBJECT, Fault::Stall(None), 6, &["x.parquet", "ROLLSHARE_S3_TIMEOUT"]),
+    ];
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let source = &source;
+        let runs: Vec<_> = faults
+            .into_iter()
+            .map(|(target, fault, code, names)| {
+                (code, names, scope.spawn(move || source.with(target, 0, usize::MAX, fault)))
+            })
+            .collect();
+        let mut wrong = Vec::new();
+        for (code, names, run) in runs {
+            let (met, out, said) = run.join().unwrap();
+            let empty = code == 0 || out.is_empty();
+            if met != Some(code) || !empty || !names.iter().all(|name| said.contains(name)) {
+                wrong.push(format!("{code} {names:?}: {met:?} {said}"));
+            }
+        }
+        wrong
+    });
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn credentials_that_are_missing_or_expired_are_told() {
+    let Some(world) = World::new() else { return };
+    let mut command = at(world.port);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let out = command.args(["run", "--source", "s3://bucket/x.parquet"]).output().unwrap();
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{said}");
+    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_PROFILE"), "{said}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let out = run(port, &["--source", "s3://bucket/x.parquet"]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{said}");
+    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_ENDPOINT_URL"), "{said}");
+}
+
+#[test]
+fn profiles_name_credentials_and_regions() {
+    let Some(world) = World::new() else { return };
+    world.put("x.parquet", &world.sample(1000));
+    let path = |name: &str| world.dir.path().join(name);
+    let config =
+        format!("[profile team]\nregion = eu-north-1\nendpoint_url = http://127.0.0.1:{}\n", world.port);
+    std::fs::write(path("config"), config).unwrap();
+    std::fs::write(path("credentials"), "[team]\naws_access_key_id = a\naws_secret_access_key = b\n")
+        .unwrap();
+    let mut command = at(1);
+    for name in ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
+        command.env_remove(name);
+    }
+    command.env("AWS_CONFIG_FILE", path("config")).env("AWS_SHARED_CREDENTIALS_FILE", path("credentials"));
+    let out = command
+        .env("AWS_PROFILE", "team")
+        .args(["run", "--source", "s3://bucket/x.parquet"])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", text(&out.stderr));
+}

@@ -1,0 +1,97 @@
+//! As much of HTTP/1.1 as the tests need: messages with a length.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A request or an answer: its first line, its headers and its body.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// Reads one; `None` where the other side has closed.
+    pub fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read(&mut byte)? == 0 {
+                return Ok(None);
+            }
+            head.push(byte[0]);
+        }
+        let mut message = Message { head: String::from_utf8_lossy(&head).into_owned(), body: Vec::new() };
+        if message.header("expect").is_some() {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        // The answer to a HEAD has a length and no body: whoever asked knows.
+        let len = message.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+        message.body = vec![0; len];
+        if !message.head.starts_with("HTTP/") || len > 0 {
+            if let Err(e) = stream.read_exact(&mut message.body) {
+                if message.head.starts_with("HTTP/") {
+                    message.body.clear();
+                } else {
+                    return Err(e);
+                }
+            }
+        }
+        Ok(Some(message))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    pub fn method(&self) -> &str {
+        self.head.split(' ').next().unwrap()
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    pub fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    pub fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
+        stream.write_all(self.head.as_bytes())?;
+        stream.write_all(&self.body)
+    }
+
+    /// The same with a header more; one of that name goes.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let mut lines: Vec<&str> = self.head.trim_end().split("\r\n").collect();
+        let other =
+            |line: &&str| !line.to_ascii_lowercase().starts_with(&format!("{}:", name.to_ascii_lowercase()));
+        lines.retain(other);
+        self.head = format!("{}\r\n{name}: {value}\r\n\r\n", lines.join("\r\n"));
+        self
+    }
+}
+
+/// Asks the server at `port` and takes its answer.
+pub fn ask(port: u16, request: &Message) -> io::Result<Message> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_nodelay(true)?;
+    let request = request.clone().with("Connection", "close");
+    request.write(&mut stream)?;
+    Message::read(&mut stream)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// A request of the tests' own, unsigned: moto asks nobody for a signature.
+pub fn call(port: u16, method: &str, target: &str, body: &[u8]) -> Message {
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(port, &Message { head, body: body.to_vec() }).unwrap()
+}

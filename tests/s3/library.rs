@@ -1,0 +1,165 @@
+//! Parts of the library that no command leads to at a size for tests, each in a
+//! process of its own: the client belongs to a process, and so does its environment.
+
+use std::process::Command;
+
+use rollshare::storage::s3::client::client;
+use rollshare::storage::s3::put::{Outcome, PART, When, put, remove};
+use rollshare::storage::s3::{Uri, list};
+use rollshare::storage::{Object, folder};
+
+use crate::proxy::{Fault, Rule};
+use crate::world::{World, at, text};
+
+/// Runs an ignored test of this file with S3 at a port.
+fn child(name: &str, port: u16) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("library::{name}"), "--ignored", "--nocapture"]);
+    for (name, value) in at(port).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let out = command.output().unwrap();
+    let said = text(&out.stdout) + &text(&out.stderr);
+    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// Bytes that differ from place to place.
+fn long(len: usize) -> Vec<u8> {
+    (0..len as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+#[test]
+fn a_folder_in_a_bucket_is_a_folder() {
+    let Some(world) = World::new() else { return };
+    world.put("state/.hidden", b"x");
+    world.put("state/sub/", b"");
+    world.put("state2/x", b"a neighbour");
+    child("folder_child", world.port);
+    assert_eq!(world.keys("state/"), ["state/.hidden", "state/history/b", "state/sub/"]);
+}
+
+#[test]
+#[ignore = "run by a_folder_in_a_bucket_is_a_folder"]
+fn folder_child() {
+    let folder = folder("s3://bucket/state").unwrap();
+    let names = |prefix| folder.list(prefix).unwrap().into_iter().map(|e| e.name).collect::<Vec<_>>();
+    assert!(names("").is_empty());
+    assert_eq!(folder.read("history/a").unwrap(), None);
+    folder.remove("history/a").unwrap();
+    for name in ["history/a", "history/b", "c", "d", "e"] {
+        folder.write(name, b"one").unwrap();
+        folder.write(name, b"three").unwrap();
+    }
+    assert_eq!(folder.read("history/a").unwrap().as_deref(), Some(&b"three"[..]));
+    assert_eq!(names(""), ["c", "d", "e", "history/a", "history/b"]);
+    assert_eq!(names("history/"), ["history/a", "history/b"]);
+    let entry = &folder.list("c").unwrap()[0];
+    assert_eq!(entry.bytes, 5);
+    assert!(entry.modified.unwrap().elapsed().unwrap().as_secs() < 3600);
+    for name in ["c", "d", "e", "history/a"] {
+        folder.remove(name).unwrap();
+    }
+    assert_eq!(folder.place("x"), "s3://bucket/state/x");
+    for name in ["", "../x", "a//b", "/a", "a/"] {
+        assert!(folder.write(name, b"").is_err() && folder.read(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
+    let Some(world) = World::new() else { return };
+    let proxy = world.proxy(vec![]);
+    child("parts_child", proxy.port);
+    assert!(world.get("long") == Some(long(2 * PART + 8)));
+    assert_eq!(proxy.seen().iter().filter(|seen| seen.target.contains("partNumber=")).count(), 6);
+    assert_eq!(world.uploads(), 0);
+    // The second part fails for good: the old object stays, and no part is left.
+    let rule =
+        Rule { method: "PUT", target: "partNumber=2", skip: 0, times: usize::MAX, fault: Fault::Reset };
+    let proxy = world.proxy(vec![rule]);
+    child("broken_parts_child", proxy.port);
+    assert!(world.get("long") == Some(long(2 * PART + 8)));
+    assert!(proxy.seen().iter().any(|seen| seen.method == "DELETE" && seen.target.contains("uploadId=")));
+    assert_eq!(world.uploads(), 0);
+}
+
+#[test]
+#[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
+fn parts_child() {
+    let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &When::Absent).unwrap(), Outcome::Done);
+    let etag = list::look(&client, &uri).unwrap().unwrap().version.unwrap();
+    assert_eq!(put(&client, &uri, b"else", &When::Absent).unwrap(), Outcome::Overtaken);
+    assert_eq!(put(&client, &uri, b"else", &When::Unchanged("\"0\"".into())).unwrap(), Outcome::Overtaken);
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &When::Unchanged(etag)).unwrap(), Outcome::Done);
+    remove(&client, &Uri::parse("s3://bucket/none").unwrap()).unwrap();
+}
+
+#[test]
+#[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
+fn broken_parts_child() {
+    let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
+    let error = put(&client, &uri, &long(PART + 4096), &When::Always).unwrap_err();
+    assert!(error.to_string().contains("s3://bucket/long: cannot write"), "{error}");
+}
+
+#[test]
+fn any_range_in_any_order_reads_right_in_bounded_memory() {
+    let Some(world) = World::new() else { return };
+    world.put("long", &long(24 << 20));
+    child("ranges_child", world.port);
+}
+
+#[test]
+#[ignore = "run by any_range_in_any_order_reads_right_in_bounded_memory"]
+fn ranges_child() {
+    let uri = Uri::parse("s3://bucket/long").unwrap();
+    let stamp = list::look(&client().unwrap(), &uri).unwrap().unwrap();
+    let want = long(24 << 20);
+    let check = |object: &dyn Object, range: std::ops::Range<u64>| {
+        let got = object.read(range.clone()).unwrap();
+        assert!(got == want[range.start as usize..range.end as usize], "{range:?}");
+    };
+    let mut random = 0x9e37_79b9_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for round in 0..6 {
+        // Once with so little room that blocks are given up and fetched again.
+        let hold = if round % 2 == 0 { 2 << 20 } else { u64::MAX };
+        let object = rollshare::storage::S3Object::holding(&uri, stamp.clone(), hold).unwrap();
+        let len = object.len();
+        let wanted: Vec<_> = (0..5)
+            .map(|_| {
+                let start = next(len);
+                start..start + next(len - start)
+            })
+            .collect();
+        if round > 1 {
+            object.announce(&wanted);
+        }
+        std::thread::scope(|scope| {
+            for range in &wanted {
+                let (object, range) = (&object, range.clone());
+                let check = &check;
+                scope.spawn(move || {
+                    let mut at = range.start;
+                    while at < range.end {
+                        let end = range.end.min(at + 700_000);
+                        check(object, at..end);
+                        at = end;
+                    }
+                    object.release(&[range]);
+                });
+            }
+        });
+        check(&object, len - 10..len);
+        check(&object, 0..4);
+        check(&object, 5..5);
+        assert!(object.read(len - 1..len + 1).is_err());
+    }
+}

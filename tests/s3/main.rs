@@ -1,0 +1,12 @@
+//! The program against a real S3 API server on the loopback, with faults in front.
+#![cfg(all(unix, feature = "cli", feature = "s3"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cases;
+mod faults;
+mod http;
+mod library;
+mod proxy;
+mod publishing;
+mod reading;
+mod world;

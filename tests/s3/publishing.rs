@@ -1,0 +1,180 @@
+//! Publishing: the old object or the new one, whole.
+
+use std::time::{Duration, Instant};
+
+use crate::proxy::{Fault, Rule};
+use crate::world::{World, at, run, text};
+
+const PART: &str = "out/part-00000-rollshare.snappy.parquet";
+
+fn publish(world: &World, port: u16, target: &str, window: &str) -> (Option<i32>, String) {
+    let target = format!("s3://bucket/{target}");
+    let arguments = ["--quiet", "--window", window, "--source", "s3://bucket/x.parquet", "--target", &target];
+    let out = run(port, &arguments);
+    let _ = world;
+    (out.status.code(), text(&out.stderr))
+}
+
+fn world() -> Option<World> {
+    let world = World::new()?;
+    world.put("x.parquet", &world.sample(3000));
+    Some(world)
+}
+
+#[test]
+fn files_and_folders_hold_what_they_hold_on_disk() {
+    let Some(world) = world() else { return };
+    let local = world.dir.path().join("x.parquet");
+    std::fs::write(&local, world.get("x.parquet").unwrap()).unwrap();
+    for target in ["share.parquet", "share.csv", "deep/er/share.json", "out/"] {
+        let path = world.dir.path().join("local").join(target);
+        let path = format!("{}{}", path.display(), if target.ends_with('/') { "/" } else { "" });
+        let out = run(1, &["--quiet", "--source", local.to_str().unwrap(), "--target", &path]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        // Over nothing, and over an earlier output.
+        for _ in 0..2 {
+            assert_eq!(publish(&world, world.port, target, "4"), (Some(0), String::new()), "{target}");
+        }
+    }
+    for key in ["share.parquet", "share.csv", "deep/er/share.json", PART, "out/_SUCCESS"] {
+        let want = std::fs::read(world.dir.path().join("local").join(key)).unwrap();
+        assert_eq!(world.get(key).as_deref(), Some(&*want), "{key}");
+    }
+    // Nothing else is left, staged or otherwise.
+    assert_eq!(world.keys("").len(), 6, "{:?}", world.keys(""));
+}
+
+#[test]
+fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
+    let Some(world) = world() else { return };
+    for key in ["out/part-00000-1a2b.snappy.parquet", "out/part-00001-1a2b.snappy.parquet", "out/_SUCCESS"] {
+        world.put(key, b"of Spark");
+    }
+    world.put("out/_rollshare/history.json", b"history");
+    assert_eq!(publish(&world, world.port, "out", "4"), (Some(0), String::new()));
+    assert_eq!(world.keys("out/"), ["out/_SUCCESS", "out/_rollshare/history.json", PART]);
+    world.put("out/notes.txt", b"somebody's");
+    let (code, said) = publish(&world, world.port, "out/", "8");
+    assert!(code == Some(2) && said.contains("holds 'notes.txt', which is no earlier output"), "{said}");
+}
+
+#[test]
+fn a_target_that_its_sources_cover_is_refused() {
+    let Some(world) = world() else { return };
+    let sample = world.get("x.parquet").unwrap();
+    world.put("in/y.parquet", &sample);
+    for (source, target) in [
+        ("in", "in/out.csv"),
+        ("in/", "in/"),
+        ("in/y.parquet", "in/y.parquet"),
+        ("in/y.parquet", "in/"),
+        ("in/*.parquet", "in/new.parquet"),
+        ("in/*", "in/new/"),
+        ("", "out.csv"),
+    ] {
+        let (source, to) = (format!("s3://bucket/{source}"), format!("s3a://bucket/{target}"));
+        let out = run(world.port, &["--source", &source, "--target", &to]);
+        let said = text(&out.stderr);
+        assert!(
+            out.status.code() == Some(2) && said.contains("the source 's3://bucket"),
+            "{source} {to}: {said}"
+        );
+    }
+    assert_eq!(world.get("in/y.parquet"), Some(sample));
+}
+
+#[test]
+fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
+    let Some(world) = world() else { return };
+    let targets = ["share.csv", "out/"];
+    let keys = ["share.csv", PART];
+    let of = |window: &str, target: &str, key: &str| {
+        assert_eq!(publish(&world, world.port, target, window), (Some(0), String::new()));
+        world.get(key).unwrap()
+    };
+    for (target, key) in targets.into_iter().zip(keys) {
+        let new = of("8", target, key);
+        let old = of("4", target, key);
+        assert_ne!(old, new);
+        // Each request that writes, for good: staging, promotion, the mark.
+        for skip in 0..5 {
+            of("4", target, key);
+            let rule =
+                Rule { method: "PUT", target: "/bucket/", skip, times: usize::MAX, fault: Fault::Reset };
+            let (code, said) = publish(&world, world.proxy(vec![rule]).port, target, "8");
+            let there = world.get(key).unwrap();
+            match code {
+                Some(0) => assert_eq!(there, new, "{target} {skip}"),
+                Some(6) => {
+                    assert!(there == old || (skip > 1 && there == new), "{target} {skip}");
+                    assert!(said.contains("cannot write"), "{said}");
+                }
+                _ => panic!("{target} {skip}: {said}"),
+            }
+        }
+        // What was written although its answer was lost is no work of another run.
+        of("4", target, key);
+        for skip in [0, 1] {
+            let rule = Rule { method: "PUT", target: "/bucket/", skip, times: 1, fault: Fault::Lost };
+            let outcome = publish(&world, world.proxy(vec![rule]).port, target, "8");
+            assert_eq!(outcome, (Some(0), String::new()), "{target} {skip}");
+            assert_eq!(world.get(key).unwrap(), new);
+        }
+    }
+    assert!(!world.keys("").iter().any(|key| key.contains(".rollshare-")), "{:?}", world.keys(""));
+}
+
+#[test]
+fn of_two_writers_one_wins_and_the_other_says_so() {
+    let Some(world) = world() else { return };
+    for (target, key, first) in
+        [("share.csv", "share.csv", true), ("share.csv", "share.csv", false), ("out/", PART, true)]
+    {
+        if !first {
+            assert_eq!(publish(&world, world.port, target, "4"), (Some(0), String::new()));
+        }
+        let (port, path) = (world.port, format!("/bucket/{key}"));
+        let other = move || {
+            assert_eq!(crate::http::call(port, "PUT", &path, b"of the other").status(), 200);
+        };
+        // The first PUT stages, the second promotes.
+        let fault = Fault::Before(std::sync::Arc::new(other));
+        let rule = Rule { method: "PUT", target: "/bucket/", skip: 1, times: 1, fault };
+        let (code, said) = publish(&world, world.proxy(vec![rule]).port, target, "8");
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("another run published here"), "{said}");
+        assert_eq!(world.get(key).as_deref(), Some(&b"of the other"[..]));
+        crate::http::call(world.port, "DELETE", &format!("/bucket/{key}"), b"");
+    }
+}
+
+#[test]
+fn a_kill_leaves_the_old_object() {
+    let Some(world) = world() else { return };
+    assert_eq!(publish(&world, world.port, "share.csv", "4").0, Some(0));
+    let old = world.get("share.csv").unwrap();
+    for skip in 0..2 {
+        let rule =
+            Rule { method: "PUT", target: "/bucket/", skip, times: usize::MAX, fault: Fault::Stall(None) };
+        let proxy = world.proxy(vec![rule]);
+        let mut child = at(proxy.port)
+            .env("ROLLSHARE_S3_TIMEOUT", "30")
+            .args(["run", "--quiet", "--window", "8", "--source", "s3://bucket/x.parquet"])
+            .args(["--target", "s3://bucket/share.csv"])
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        // The column chunks have come; what stalls next is an upload.
+        while proxy.reads().is_empty() && started.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(world.get("share.csv").unwrap(), old);
+    }
+    // What the killed run staged is hidden, and in nobody's way.
+    assert_eq!(publish(&world, world.port, "share.csv", "8"), (Some(0), String::new()));
+    assert_ne!(world.get("share.csv").unwrap(), old);
+}

@@ -1,0 +1,188 @@
+//! Where objects are found, and what reading them costs.
+
+use crate::proxy::{Fault, Rule};
+use crate::world::{World, at, program, run, text};
+
+/// The answer that the local files in `folder` give.
+fn local(world: &World, arguments: &[&str], names: &[&str]) -> Vec<u8> {
+    let mut command = program();
+    command.args(["run", "--quiet", "--target", "-"]).args(arguments).arg("--source");
+    for name in names {
+        command.arg(world.dir.path().join(name));
+    }
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    out.stdout
+}
+
+#[test]
+fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
+    let Some(world) = World::new() else { return };
+    let sample = world.sample(3000);
+    let daily = world.dir.path().join("daily");
+    let made =
+        program().args(["sample", "--quiet", "--rows", "20000", "--layout", "daily", "--out"]).arg(&daily);
+    let _ = made;
+    for key in
+        ["a/x.parquet", "a/deep/y.parquet", "a/_tmp/no.parquet", "a/.no.parquet", "b.parquet", "ab.parquet"]
+    {
+        let path = world.dir.path().join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &sample).unwrap();
+        world.put(key, &sample);
+    }
+    // What stands for an empty folder is no data.
+    for marker in ["a/", "a/deep/", "a/empty_$folder$", "marked", "marked/"] {
+        world.put(marker, b"");
+    }
+    world.put("marked/x.parquet", &sample);
+    let one = local(&world, &[], &["b.parquet"]);
+    let two = local(&world, &[], &["a"]);
+    for (source, want) in [
+        ("s3://bucket/b.parquet", &one),
+        ("s3a://bucket/b.parquet", &one),
+        ("s3://bucket/a", &two),
+        ("s3://bucket/a/", &two),
+        ("s3://bucket/a/*", &two),
+        ("s3://bucket/a/*.parquet", &one),
+        ("s3://bucket/a/deep", &one),
+        ("s3://bucket/[b]?parquet", &one),
+        ("s3://bucket/a/**/*.parquet", &two),
+        ("s3://bucket/marked", &one),
+    ] {
+        let out = run(world.port, &["--quiet", "--target", "-", "--source", source]);
+        assert!(out.status.success(), "{source}: {}", text(&out.stderr));
+        assert_eq!(&out.stdout, want, "{source}");
+    }
+    // A file beside local ones, and one that is reached twice.
+    let path = world.dir.path().join("b.parquet");
+    let sources = ["--source", "s3://bucket/a/x.parquet", "s3://bucket/a/x.parquet", path.to_str().unwrap()];
+    let out = run(world.port, &[&["--quiet", "--target", "-"][..], &sources[..]].concat());
+    assert_eq!(out.stdout, two, "{}", text(&out.stderr));
+
+    for (source, names) in [
+        ("s3://bucket/none.parquet", "s3://bucket/none.parquet"),
+        ("s3://bucket/none*", "no data files match 's3://bucket/none*'"),
+        ("s3://elsewhere/x", "elsewhere"),
+        ("s3://bucket/a//x", "empty"),
+    ] {
+        let out = run(world.port, &["--source", source]);
+        let said = text(&out.stderr);
+        assert!(matches!(out.status.code(), Some(2 | 3)) && said.contains(names), "{source}: {said}");
+    }
+}
+
+#[test]
+fn legacy_habits_hold_in_a_bucket() {
+    let Some(world) = World::new() else { return };
+    let sample = world.sample(3000);
+    for key in ["x.parquet", "nested/y.parquet"] {
+        world.put(&format!("in/{key}"), &sample);
+    }
+    world.put("in/zero.parquet", b"");
+    let ask = |semantics| {
+        run(world.port, &["--semantics", semantics, "--target", "-", "--source", "s3://bucket/in"])
+    };
+    let legacy = ask("legacy");
+    let said = text(&legacy.stderr);
+    assert!(legacy.status.success(), "{said}");
+    assert!(said.contains("s3://bucket/in: 1 files in nested folders not read"), "{said}");
+    assert!(said.contains("s3://bucket/in/zero.parquet: passed over, zero bytes"), "{said}");
+    let iso = ask("iso");
+    assert_eq!(iso.status.code(), Some(3));
+    assert!(
+        text(&iso.stderr).contains("s3://bucket/in/zero.parquet: a zero-byte file"),
+        "{}",
+        text(&iso.stderr)
+    );
+}
+
+#[test]
+fn only_what_is_needed_is_read_in_two_rounds() {
+    let Some(world) = World::new() else { return };
+    let sample = world.sample(400_000);
+    world.put("in/x.parquet", &sample);
+    std::fs::write(world.dir.path().join("x.parquet"), &sample).unwrap();
+    let proxy = world.proxy(vec![]);
+    let out = run(proxy.port, &["--json", "--source", "s3://bucket/in/x.parquet"]);
+    assert!(out.status.success(), "{}", text(&out.stdout));
+    let summary: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let traffic = &summary["profile"]["traffic"];
+    let reads = proxy.reads();
+    let bytes: usize = reads.iter().map(|seen| seen.bytes).sum();
+    assert_eq!(traffic["requests"], reads.len(), "{traffic}");
+    assert_eq!(traffic["bytes"], bytes, "{traffic}");
+    assert_eq!(traffic["rounds"], 2, "{traffic}");
+    // The channels and values of the sample are 60 % of it by themselves.
+    assert!(bytes * 4 <= sample.len() * 3, "{bytes} of {}", sample.len());
+    assert!(reads.len() <= 4, "{reads:?}");
+    assert!(reads.iter().all(|seen| seen.if_match.is_some() && seen.status == 206), "{reads:?}");
+    // One listing and no HEAD.
+    assert_eq!(proxy.seen().len(), reads.len() + 1, "{:?}", proxy.seen());
+}
+
+#[test]
+fn many_files_come_in_any_number_of_threads() {
+    let Some(world) = World::new() else { return };
+    let folder = world.dir.path().join("daily");
+    let made = program()
+        .args(["sample", "--quiet", "--rows", "60000", "--layout", "daily", "--out"])
+        .arg(&folder)
+        .status();
+    assert!(made.unwrap().success());
+    // Three months of them: each costs the server a few milliseconds.
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    for path in names.split_off(names.len().min(60)) {
+        std::fs::remove_file(path).unwrap();
+    }
+    world.upload(&folder, "daily");
+    let want = local(&world, &[], &["daily"]);
+    for threads in ["1", "2", "7"] {
+        let proxy = world.proxy(vec![]);
+        let arguments = ["--quiet", "--threads", threads, "--target", "-", "--source", "s3://bucket/daily/"];
+        let out = run(proxy.port, &arguments);
+        assert_eq!(out.stdout, want, "{}", text(&out.stderr));
+        let reads = proxy.reads();
+        assert!(reads.len() <= 2 * names.len(), "{} requests for {} files", reads.len(), names.len());
+    }
+}
+
+#[test]
+fn an_object_that_is_replaced_meanwhile_is_an_error() {
+    let Some(world) = World::new() else { return };
+    let (old, new) = (world.sample(200_000), world.sample(200_001));
+    for skip in [0, 1] {
+        world.put("x.parquet", &old);
+        let (port, body) = (world.port, new.clone());
+        let replace = move || {
+            let answer = crate::http::call(port, "PUT", "/bucket/x.parquet", &body);
+            assert_eq!(answer.status(), 200);
+        };
+        let fault = Fault::Before(std::sync::Arc::new(replace));
+        let rule = Rule { method: "GET", target: "/bucket/x.parquet", skip, times: 1, fault };
+        let proxy = world.proxy(vec![rule]);
+        let out = run(proxy.port, &["--target", "s3://bucket/out.csv", "--source", "s3://bucket/x.parquet"]);
+        let said = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{said}");
+        assert!(said.contains("s3://bucket/x.parquet: the object was replaced while"), "{said}");
+        assert_eq!(world.get("out.csv"), None);
+    }
+}
+
+#[test]
+fn without_s3_there_is_no_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let made = program().args(["sample", "--quiet", "--rows", "1000", "--out"]).arg(&path).status();
+    assert!(made.unwrap().success());
+    // A timeout that makes no sense is met when the client is made.
+    let ask = |source: &str| {
+        let mut command = at(1);
+        command.env("ROLLSHARE_S3_TIMEOUT", "soon").args(["run", "--source", source]).output().unwrap()
+    };
+    assert!(ask(path.to_str().unwrap()).status.success());
+    let out = ask("s3://bucket/x.parquet");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("ROLLSHARE_S3_TIMEOUT is 'soon'"), "{}", text(&out.stderr));
+}
