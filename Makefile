@@ -8,11 +8,11 @@ SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-rust test-report lint bench bench-peers bench-checks bench-gx test-faults picture fuzz miri \
-  clean
+.PHONY: help run build test test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults \
+  picture fuzz miri s3-server clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## The program, at target/release/rollshare
 	$(CARGO) build --release
@@ -32,9 +32,23 @@ $(SAMPLE): | build
 # deploy, submit, destroy, and the tests of the cloud part.
 -include terraform/terraform.mk
 
+# moto, an S3 API server for tests/s3.
+S3_SERVER := .venv/s3/.ready
+$(S3_SERVER): tests/s3/requirements.txt
+	$(PYTHON) -m venv .venv/s3
+	.venv/s3/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+s3-server: $(S3_SERVER) ## The S3 API server that test-s3 runs against
+
+test-s3: $(S3_SERVER) ## The feature s3 against moto (pip installs it); builds the AWS SDK, minutes the first time
+	$(CARGO) test --features s3 --test s3
+	$(CARGO) test --features s3 --lib -- storage publish
+
 test: test-rust test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
 
 test-rust:
+	@echo 'NOT RUN: S3, a feature that is off by default; make test-s3'
 	$(CARGO) test
 	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
@@ -78,6 +92,9 @@ bench-gx: build $(SAMPLE) $(GX) ## The same checks by Great Expectations; SAMPLE
 
 test-faults: ## All pairs of faults, and more kinds in a million rows; minutes
 	ROLLSHARE_FAULTS=all $(CARGO) test --lib -- checks::raw
+
+bench-s3: ## Reading from S3 against plain GETs; ARGS=25 for answers after 25 ms
+	$(CARGO) bench --features s3 --bench s3 -- $(ARGS)
 
 picture: build ## docs/share.svg, drawn from a sample
 	@mkdir -p target/sample

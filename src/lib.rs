@@ -5,7 +5,7 @@
 //!
 //! | module | what happens there |
 //! |---|---|
-//! | [`storage`] | where bytes come from: files, folders, globs, hive partitions |
+//! | [`storage`] | where bytes come from: files, folders, globs, hive partitions, S3 |
 //! | [`parquet`] | footer, page headers, codecs and encodings, all bounds-checked |
 //! | [`ids`] | a column as dictionary ids and runs; what each dictionary entry means |
 //! | [`kernel`] | the hot loops: unpacking, run intersection, bitmaps (the only unsafe code) |
