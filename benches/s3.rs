@@ -9,6 +9,7 @@
 //! cargo bench --bench s3            # and: cargo bench --bench s3 -- 25
 //! ```
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::cast_possible_truncation)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

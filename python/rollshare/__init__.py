@@ -130,7 +130,7 @@ def read_parquet(
     Parameters
     ----------
     source
-        File, folder (nested, hive-partitioned) or glob, or several of them.
+        File, folder (nested, hive-partitioned) or glob, local or ``s3://``, or several of them.
     job
         All options of the question as one value, instead of them one by one.
     semantics

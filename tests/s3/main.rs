@@ -1,6 +1,7 @@
 //! The program against a real S3 API server on the loopback, with faults in front.
 #![cfg(all(unix, feature = "cli", feature = "s3"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation)]
 
 mod cases;
 mod faults;

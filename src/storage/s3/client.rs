@@ -24,8 +24,8 @@ use crate::{Error, Result};
 /// Requests under way at a time. S3 gives one connection some 90 MB/s; as many
 /// as this fill any network card.
 const REQUESTS: usize = 48;
-/// Bytes that are fetched ahead of their readers, in all.
-const AHEAD: usize = 128 << 20;
+/// What is fetched ahead of its readers, in all, in units of [`UNIT`]: 128 MiB.
+const AHEAD: u32 = 128 << 10;
 /// Threads that serve the connections.
 const IO_THREADS: usize = 2;
 /// Without a byte for so long, a request is tried again.
@@ -105,7 +105,7 @@ impl Client {
         let client = Arc::new(Client {
             s3: aws_sdk_s3::Client::from_conf(config.build()),
             requests: Semaphore::new(REQUESTS),
-            ahead: Arc::new(Semaphore::new(AHEAD / 1024)),
+            ahead: Arc::new(Semaphore::new(AHEAD as usize)),
             attempts,
             patience,
             queue,
@@ -127,7 +127,7 @@ impl Client {
 
     /// The permits that `bytes` fetched ahead need: never more than there are.
     pub fn permits(bytes: u64) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min((AHEAD / 1024) as u32)
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(AHEAD)
     }
 
     /// How long one attempt at `bytes` may take in all: what trickles in is as bad
