@@ -121,7 +121,7 @@ fn ranges_child() {
     let want = long(24 << 20);
     let check = |object: &dyn Object, range: std::ops::Range<u64>| {
         let got = object.read(range.clone()).unwrap();
-        assert!(got == want[range.start as usize..range.end as usize], "{range:?}");
+        assert!(*got == want[range.start as usize..range.end as usize], "{range:?}");
     };
     let mut random = 0x9e37_79b9_u64;
     let mut next = |below: u64| {

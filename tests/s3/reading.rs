@@ -19,10 +19,6 @@ fn local(world: &World, arguments: &[&str], names: &[&str]) -> Vec<u8> {
 fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
     let Some(world) = World::new() else { return };
     let sample = world.sample(3000);
-    let daily = world.dir.path().join("daily");
-    let made =
-        program().args(["sample", "--quiet", "--rows", "20000", "--layout", "daily", "--out"]).arg(&daily);
-    let _ = made;
     for key in
         ["a/x.parquet", "a/deep/y.parquet", "a/_tmp/no.parquet", "a/.no.parquet", "b.parquet", "ab.parquet"]
     {
