@@ -147,8 +147,7 @@ pub(super) fn replace_folder(uri: &Uri, write: Writer<'_>) -> Result<u64> {
     let strangers: Vec<&String> =
         contents.output.iter().filter(|name| *name != PART && *name != SUCCESS).collect();
     let mut bytes = Vec::new();
-    write(&mut bytes)
-        .map_err(|e| Error::io("cannot write", e).in_file(&uri.to_string().into()))?;
+    write(&mut bytes).map_err(|e| Error::io("cannot write", e).in_file(&uri.to_string().into()))?;
     if !strangers.is_empty() {
         put::remove(&client, &at(SUCCESS))?;
     }
