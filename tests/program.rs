@@ -98,7 +98,13 @@ fn bad_input_exits_3_and_names_the_file() {
         assert!(json["error"]["message"].as_str().unwrap().contains(name), "{json}");
         assert!(output.stderr.is_empty());
     }
-    assert_eq!(run(&["run", "--source", "s3://bucket/key"]).status.code(), Some(3));
+    #[cfg(not(feature = "s3"))]
+    for arguments in [["--source", "s3://bucket/key"], ["--source=x", "--target=s3://bucket/x.csv"]] {
+        let output = run(&[&["run"][..], &arguments].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{error}");
+        assert!(error.contains("s3:// is not in this build") && error.contains("--features s3"), "{error}");
+    }
 }
 
 #[test]

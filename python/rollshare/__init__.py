@@ -130,7 +130,8 @@ def read_parquet(
     Parameters
     ----------
     source
-        File, folder (nested, hive-partitioned) or glob, local or ``s3://``, or several of them.
+        File, folder (nested, hive-partitioned) or glob, or several of them; also ``s3://``
+        in a build with the feature ``s3`` (docs/s3.md).
     job
         All options of the question as one value, instead of them one by one.
     semantics

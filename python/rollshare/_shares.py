@@ -130,8 +130,7 @@ class Shares:
     def write_parquet(self, path: str | os.PathLike[str]) -> int:
         """Publish as a snappy parquet file, or below a folder with a slash at its end.
 
-        Written beside the target, synced and renamed, or put at once in S3 (``s3://``): a failure
-        leaves the old target whole. A
+        Written beside the target, synced and renamed: a failure leaves the old target whole. A
         target that is or lies in a source is refused. Returns the number of rows.
         """
         return self._native.write(_path(path), "parquet")

@@ -103,7 +103,7 @@ pub enum Command {
 /// What is asked of which files.
 #[derive(Debug, Args)]
 pub struct Question {
-    /// File, folder (nested, hive-partitioned) or glob, local or s3://; may be given several times
+    /// File, folder (nested, hive-partitioned) or glob, or s3:// where built in; may be given several times
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub source: Vec<String>,
     /// Whose answer: the right one, or what the original PySpark job published
@@ -142,7 +142,7 @@ pub struct Run {
     /// Sources and meaning
     #[command(flatten)]
     pub question: Question,
-    /// Where to publish, local or s3://; see Targets below
+    /// Where to publish, local or s3:// where built in; see Targets below
     #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
     /// Bounds and severities of the checks [default: those of docs/quality.md]

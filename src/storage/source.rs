@@ -8,7 +8,7 @@ use crate::{Error, Result};
 const EXPECTED: &str = if cfg!(feature = "s3") {
     "a local path, a file:// or an s3:// URI"
 } else {
-    "a local path or a file:// URI; s3:// is in builds with the feature s3"
+    "a local path or a file:// URI"
 };
 
 /// The local path that `source` names, for a `file:` URI too.
@@ -37,9 +37,13 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
         && !scheme.is_empty()
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     {
-        return Err(
-            Error::unsupported(format!("'{source}': {scheme}:// is not in this build")).expected(EXPECTED)
-        );
+        let error =
+            Error::unsupported(format!("'{source}': {scheme}:// is not in this build")).expected(EXPECTED);
+        return Err(if cfg!(not(feature = "s3")) && matches!(scheme, "s3" | "s3a" | "s3n") {
+            error.advice("S3 is a feature that is off by default: build with --features s3 (docs/s3.md)")
+        } else {
+            error
+        });
     }
     Ok(source.into())
 }
@@ -167,6 +171,12 @@ mod tests {
             assert_eq!(local_path(uri).unwrap(), Path::new(path), "{uri}");
         }
         assert!(matches!(local_path("gs://bucket/key"), Err(Error::Unsupported(_))));
+        #[cfg(not(feature = "s3"))]
+        for uri in ["s3://bucket/key", "s3a://bucket/key"] {
+            let error = local_path(uri).unwrap_err();
+            assert!(matches!(error, Error::Unsupported(_)), "{error}");
+            assert!(error.to_string().contains("--features s3"), "{error}");
+        }
         assert!(matches!(local_path("file://host/x"), Err(Error::Argument(_))));
         assert!(matches!(local_path(""), Err(Error::Argument(_))));
     }

@@ -1,4 +1,7 @@
-"""Sources and targets in S3, from Python: one client a process, forked ones included."""
+"""Sources and targets in S3, from Python: one client a process, forked ones included.
+
+They need a module with the feature ``s3``, which is off by default, and an S3 API server.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,12 @@ def _start() -> subprocess.Popen[str] | None:
 def bucket() -> Iterator[str]:
     """A bucket, by the address that its objects are put at."""
     before = dict(os.environ)
+    try:
+        rollshare.read_parquet("s3:///")
+    except rollshare.UnsupportedError:
+        pytest.skip("this module was built without S3: maturin develop --features s3 (docs/s3.md)")
+    except rollshare.RollshareError:
+        pass
     server = _start()
     if server is None:
         pytest.skip("no S3 API server: 'make s3-server' sets up moto, or name a Python that has it with "

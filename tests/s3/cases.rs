@@ -13,7 +13,7 @@ struct Case {
 
 #[test]
 fn every_case_is_answered_as_on_disk() {
-    let Some(world) = World::new() else { return };
+    let world = World::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let cases: Vec<Case> =
         serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
@@ -32,7 +32,7 @@ fn every_case_is_answered_as_on_disk() {
         }
         for semantics in ["iso", "legacy"] {
             let ask = |mut command: std::process::Command, source: String| {
-                let options = ["--quiet", "--threads", "2", "--semantics", semantics, "--target", "-"];
+                let options = ["--quiet", "--no-checks", "--threads", "2", "--semantics", semantics, "--target", "-"];
                 let out = command.arg("run").args(options).args(["--source", &source]).output().unwrap();
                 (out.status.code(), text(&out.stdout), text(&out.stderr))
             };

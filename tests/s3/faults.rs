@@ -14,12 +14,12 @@ struct Source {
 }
 
 impl Source {
-    fn new() -> Option<Self> {
-        let world = World::new()?;
+    fn new() -> Self {
+        let world = World::new();
         world.put("x.parquet", &world.sample(150_000));
         let out = run(world.port, &["--quiet", "--target", "-", "--source", "s3://bucket/x.parquet"]);
         assert!(out.status.success(), "{}", text(&out.stderr));
-        Some(Source { world, want: out.stdout })
+        Source { world, want: out.stdout }
     }
 
     /// Runs with a fault at a kind of request; exit code, what was said and how long it took.
@@ -43,7 +43,7 @@ const OBJECT: &str = "/bucket/x.parquet";
 
 #[test]
 fn what_passes_is_tried_again() {
-    let Some(source) = Source::new() else { return };
+    let source = Source::new();
     let slow = Fault::Says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER);
     let broken = Fault::Says(500, "InternalError", "We encountered an internal error.", NO_HEADER);
     let mut faults =
@@ -77,7 +77,7 @@ fn what_passes_is_tried_again() {
 
 #[test]
 fn what_stays_is_told() {
-    let Some(source) = Source::new() else { return };
+    let source = Source::new();
     let says = |status, code, message, header| Fault::Says(status, code, message, header);
     let region =
         "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-west-2'";
@@ -173,7 +173,7 @@ fn what_stays_is_told() {
 
 #[test]
 fn credentials_that_are_missing_or_expired_are_told() {
-    let Some(world) = World::new() else { return };
+    let world = World::new();
     let mut command = at(world.port);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let out = command.args(["run", "--source", "s3://bucket/x.parquet"]).output().unwrap();
@@ -193,7 +193,7 @@ fn a_server_that_is_not_there_is_told() {
 
 #[test]
 fn profiles_name_credentials_and_regions() {
-    let Some(world) = World::new() else { return };
+    let world = World::new();
     world.put("x.parquet", &world.sample(1000));
     let path = |name: &str| world.dir.path().join(name);
     let config =

@@ -7,6 +7,7 @@ mod cases;
 mod faults;
 mod http;
 mod library;
+mod pipeline;
 mod proxy;
 mod publishing;
 mod reading;

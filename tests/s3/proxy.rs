@@ -113,6 +113,7 @@ impl State {
         match &fault {
             Some(Fault::Reset) => return reset(stream),
             Some(Fault::Stall(None)) => {
+                self.note(&request, 0, 0);
                 std::thread::sleep(Duration::from_secs(30));
                 return Ok(());
             }
