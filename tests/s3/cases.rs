@@ -32,7 +32,8 @@ fn every_case_is_answered_as_on_disk() {
         }
         for semantics in ["iso", "legacy"] {
             let ask = |mut command: std::process::Command, source: String| {
-                let options = ["--quiet", "--no-checks", "--threads", "2", "--semantics", semantics, "--target", "-"];
+                let options =
+                    ["--quiet", "--no-checks", "--threads", "2", "--semantics", semantics, "--target", "-"];
                 let out = command.arg("run").args(options).args(["--source", &source]).output().unwrap();
                 (out.status.code(), text(&out.stdout), text(&out.stderr))
             };

@@ -39,8 +39,7 @@ fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
     let kept = world.all_keys(&format!("{KEPT}/quarantine/"));
     assert!(kept.iter().any(|key| key.ends_with("/table.csv")), "{kept:?}");
 
-    let out =
-        at(world.port).args(["report", "latest", "--json", "--target", TARGET]).output().unwrap();
+    let out = at(world.port).args(["report", "latest", "--json", "--target", TARGET]).output().unwrap();
     assert!(out.status.success(), "{}", text(&out.stderr));
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(report["state"], "blocked", "{report:#}");

@@ -46,7 +46,6 @@ pub struct Seen {
     pub target: String,
     pub range: Option<String>,
     pub if_match: Option<String>,
-    pub if_none_match: Option<String>,
     pub status: u16,
     pub bytes: usize,
 }
@@ -177,7 +176,6 @@ impl State {
             target: request.target().to_owned(),
             range: header("range"),
             if_match: header("if-match"),
-            if_none_match: header("if-none-match"),
             status,
             bytes,
         });
