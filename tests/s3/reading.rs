@@ -86,11 +86,8 @@ fn legacy_habits_hold_in_a_bucket() {
     assert!(said.contains("s3://bucket/in/zero.parquet: passed over, zero bytes"), "{said}");
     let iso = ask("iso");
     assert_eq!(iso.status.code(), Some(3));
-    assert!(
-        text(&iso.stderr).contains("s3://bucket/in/zero.parquet: a zero-byte file"),
-        "{}",
-        text(&iso.stderr)
-    );
+    let said = text(&iso.stderr);
+    assert!(said.contains("s3://bucket/in/zero.parquet") && said.contains("a zero-byte file"), "{said}");
 }
 
 #[test]
@@ -130,7 +127,7 @@ fn many_files_come_in_any_number_of_threads() {
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     for path in names.split_off(names.len().min(60)) {
-        std::fs::remove_file(path).unwrap();
+        std::fs::remove_dir_all(path).unwrap();
     }
     world.upload(&folder, "daily");
     let want = local(&world, &[], &["daily"]);
@@ -161,7 +158,8 @@ fn an_object_that_is_replaced_meanwhile_is_an_error() {
         let out = run(proxy.port, &["--target", "s3://bucket/out.csv", "--source", "s3://bucket/x.parquet"]);
         let said = text(&out.stderr);
         assert_eq!(out.status.code(), Some(3), "{said}");
-        assert!(said.contains("s3://bucket/x.parquet: the object was replaced while"), "{said}");
+        assert!(said.contains("s3://bucket/x.parquet"), "{said}");
+        assert!(said.contains("the object was replaced while"), "{said}");
         assert_eq!(world.get("out.csv"), None);
     }
 }

@@ -10,6 +10,14 @@ use super::Uri;
 use crate::Error;
 use crate::error::Report;
 
+const PATIENCE: &str = "Look at the network, or allow more seconds with ROLLSHARE_S3_TIMEOUT";
+const DENIED: &str = "AccessDenied";
+
+/// Whether S3 knows who asks, and does not allow it.
+pub fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::Io { report, .. } if report.found.contains(DENIED))
+}
+
 /// The object is another one than the one that was listed.
 pub fn replaced(uri: &Uri) -> Error {
     Error::data("the object was replaced while the run read it")
@@ -45,12 +53,9 @@ where
         SdkError::ServiceError(_) | SdkError::ResponseError(_) if error.raw_response().is_some() => {
             answered(doing, uri, error)
         }
-        SdkError::TimeoutError(_) => failed(
-            &format!("{doing}: no answer in time"),
-            uri,
-            ErrorKind::TimedOut,
-            "Look at the network, or allow more seconds with ROLLSHARE_S3_TIMEOUT",
-        ),
+        SdkError::TimeoutError(_) => {
+            failed(&format!("{doing}: no answer in time"), uri, ErrorKind::TimedOut, PATIENCE)
+        }
         _ => unanswered(doing, uri, &DisplayErrorContext(error).to_string()),
     }
 }
@@ -59,7 +64,7 @@ where
 fn unanswered(doing: &str, uri: &Uri, chain: &str) -> Error {
     let said = chain.split(" (").next().unwrap_or(chain);
     let about = |what: &str| chain.to_ascii_lowercase().contains(what);
-    if about("credential") || about("identity") || about("sso") {
+    if about("credential") || about("identity") {
         return failed(
             &format!("{doing}: no usable AWS credentials ({said})"),
             uri,
@@ -74,12 +79,12 @@ fn unanswered(doing: &str, uri: &Uri, chain: &str) -> Error {
     } else {
         ErrorKind::NotConnected
     };
-    failed(
-        &format!("{doing}: no whole answer from S3 ({said})"),
-        uri,
-        kind,
-        "Look at the network, the region and AWS_ENDPOINT_URL, and run again",
-    )
+    let advice = if kind == ErrorKind::TimedOut {
+        PATIENCE
+    } else {
+        "Look at the network, the region and AWS_ENDPOINT_URL, and run again"
+    };
+    failed(&format!("{doing}: no whole answer from S3 ({said})"), uri, kind, advice)
 }
 
 /// S3 said no.

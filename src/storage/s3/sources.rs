@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::client::{Client, client};
 use super::list::{self, Listed};
-use super::{Uri, uri};
+use super::{Uri, fault, uri};
 use crate::storage::hive;
 use crate::storage::source::Glob;
 use crate::storage::walk::{Found, Walk, is_hidden};
@@ -76,10 +76,11 @@ fn exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
     match list::first(client, uri) {
         Ok(first) => Ok(first.filter(|listed| listed.key == uri.key)),
         // Whoever may not list may still read what is named.
-        Err(refused) => match list::look(client, uri) {
+        Err(refused) if fault::is_denied(&refused) => match list::look(client, uri) {
             Ok(Some(stamp)) => Ok(Some(Listed { key: uri.key.clone(), stamp })),
             _ => Err(refused),
         },
+        Err(failed) => Err(failed),
     }
 }
 
