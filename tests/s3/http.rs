@@ -29,14 +29,11 @@ impl Message {
         // The answer to a HEAD has a length and no body: whoever asked knows.
         let len = message.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
         message.body = vec![0; len];
-        if !message.head.starts_with("HTTP/") || len > 0 {
-            if let Err(e) = stream.read_exact(&mut message.body) {
-                if message.head.starts_with("HTTP/") {
-                    message.body.clear();
-                } else {
-                    return Err(e);
-                }
+        if let Err(e) = stream.read_exact(&mut message.body) {
+            if !message.head.starts_with("HTTP/") {
+                return Err(e);
             }
+            message.body.clear();
         }
         Ok(Some(message))
     }

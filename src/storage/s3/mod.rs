@@ -1,6 +1,6 @@
 //! S3, by the AWS SDK: objects, folders and uploads.
 //!
-//! - [`uri`]: `s3://bucket/key`.
+//! - [`uri`]: what `s3://bucket/key` says.
 //! - [`client`]: the one client of the process; credentials, region, endpoint and
 //!   retries as the AWS command line has them.
 //! - [`fault`]: what AWS said, told with bucket and key and what to do about it.

@@ -232,7 +232,7 @@ impl S3Object {
         for piece in missing {
             let next = blocks.range(piece.end..).next().map_or(self.stamp.bytes, |(start, _)| *start);
             let end = piece.end.max((piece.start + UNANNOUNCED).min(next));
-            self.add(&mut blocks, ranges::requests(&[piece.start..end]), false);
+            self.add(&mut blocks, ranges::requests(std::slice::from_ref(&(piece.start..end))), false);
         }
         let covering: Vec<Arc<Block>> = blocks.values().filter(|block| block.meets(range)).cloned().collect();
         let mut along = ALONG;
@@ -345,7 +345,7 @@ impl Object for S3Object {
         let len = self.stamp.bytes;
         let mut blocks = lock(&self.blocks);
         if len > 0 && blocks.is_empty() {
-            self.add(&mut blocks, [len - tail(len)..len], true);
+            self.add(&mut blocks, std::iter::once(len - tail(len)..len), true);
         }
     }
 

@@ -55,6 +55,7 @@ pub fn uncovered(wanted: &Range<u64>, have: impl Iterator<Item = Range<u64>>) ->
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::single_range_in_vec_init)] // one range, not its elements
     use super::*;
     use proptest::prelude::*;
 
