@@ -200,6 +200,7 @@ pub struct Promote {
     /// The target at which it was blocked
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub target: String,
+    #[allow(rustdoc::broken_intra_doc_links)] // the help shows it as it is
     /// The file of checks, for what it says under [keep]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,

@@ -7,7 +7,7 @@
 //!
 //! - [`options`]: what a run is asked for. [`report`]: what it has to tell, for
 //!   machines and for the pages that people read. [`charts`]: the series in it.
-//! - [`run`]: the steps in their order. [`mod@promote`]: a blocked run is published
+//! - [`mod@run`]: the steps in their order. [`mod@promote`]: a blocked run is published
 //!   after a person has looked.
 //! - [`kept`]: what is kept beside a target: history, reports, quarantine.
 

@@ -94,7 +94,7 @@ impl Target {
         }
     }
 
-    /// The folder of what is kept beside the target, as [`crate::storage::folder`] reads
+    /// The folder of what is kept beside the target, as [`crate::storage::folder()`] reads
     /// it: history, reports, quarantine. A folder has it inside, under a name that
     /// Spark, Hive and Arrow pass over; files in one folder have one each.
     pub fn kept(&self) -> Option<String> {
