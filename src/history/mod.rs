@@ -47,12 +47,13 @@ impl History {
         });
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let days = weeks.saturating_mul(7);
-        for (mine, theirs, keep) in [
-            (&mut self.totals.weeks, &totals.weeks, weeks),
-            (&mut self.totals.channels, &totals.channels, weeks),
-            (&mut self.totals.days, &totals.days, days),
+        // A day that was published and has no row now was let go by whoever published this run.
+        for (mine, theirs, keep, gaps) in [
+            (&mut self.totals.weeks, &totals.weeks, weeks, false),
+            (&mut self.totals.channels, &totals.channels, weeks, false),
+            (&mut self.totals.days, &totals.days, days, true),
         ] {
-            *mine = mine.learned(theirs, number, keep);
+            *mine = mine.learned(theirs, number, keep, gaps);
         }
         self.forget_runs();
     }

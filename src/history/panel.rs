@@ -111,8 +111,9 @@ impl Panel {
         (0..self.names.len()).any(|name| self.get(name, step).is_some())
     }
 
-    /// This panel with the steps of `newer` in place of its own, the last `keep` of them.
-    pub(super) fn learned(&self, newer: &Panel, run: u32, keep: usize) -> Panel {
+    /// This panel with the steps of `newer` in place of its own, the last `keep` of them;
+    /// `gaps` says that what `newer` has not, from its first step to its last, is gone.
+    pub(super) fn learned(&self, newer: &Panel, run: u32, keep: usize, gaps: bool) -> Panel {
         if newer.is_empty() {
             return self.clone();
         }
@@ -124,7 +125,10 @@ impl Panel {
         let mut panel = Panel::new(start, usize::try_from(end - start).unwrap_or_default(), names);
         // The newer one has the word on every step that it has, unless it has it in part only.
         let theirs: Vec<bool> = (start..end)
-            .map(|step| newer.has(step) && (newer.is_complete(step) || !self.is_complete(step)))
+            .map(|step| {
+                newer.has(step) && (newer.is_complete(step) || !self.is_complete(step))
+                    || gaps && newer.steps().contains(&step)
+            })
             .collect();
         let is_theirs = |step: i32| {
             usize::try_from(step - start).ok().and_then(|at| theirs.get(at)).copied().unwrap_or_default()
@@ -178,14 +182,17 @@ mod tests {
         );
         let new =
             panel(11, &[("A", &[Some((0.5, false)), whole(4.0), whole(5.0)]), ("C", &[None, whole(9.0)])]);
-        let learned = old.learned(&new, 3, 100);
+        let learned = old.learned(&new, 3, 100, false);
         // Step 11 was published complete and is half there now: it stays.
         assert_eq!(users(&learned, "A"), [Some(1.0), Some(2.0), Some(4.0), Some(5.0)]);
         assert_eq!(users(&learned, "B"), [Some(7.0), Some(8.0), None, None]);
         assert_eq!(users(&learned, "C"), [None, None, Some(9.0), None]);
         assert_eq!(learned.get(0, 13).unwrap().run, 3);
-        assert_eq!(users(&old.learned(&new, 3, 2), "A"), [Some(4.0), Some(5.0)]);
-        assert_eq!(Panel::default().learned(&new, 0, 9).steps(), 11..14);
-        assert_eq!(old.learned(&Panel::default(), 0, 9), old);
+        assert_eq!(users(&old.learned(&new, 3, 2, false), "A"), [Some(4.0), Some(5.0)]);
+        assert_eq!(Panel::default().learned(&new, 0, 9, false).steps(), 11..14);
+        // Between its first and its last step, what the newer one has not is gone, if it says so.
+        let holes = panel(10, &[("A", &[Some((1.0, true)), None, Some((3.0, true))])]);
+        assert_eq!(users(&old.learned(&holes, 3, 100, true), "A").get(1), Some(&None));
+        assert_eq!(old.learned(&Panel::default(), 0, 9, false), old);
     }
 }

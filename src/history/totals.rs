@@ -76,6 +76,14 @@ impl Totals {
                 }
             }
         }
+        // A channel without users is no news either when it comes again.
+        let week = calendar::week_of(last);
+        for place in channels.into_iter().flatten() {
+            if totals.channels.entries().all(|(name, ..)| name != place) {
+                let point = Point { complete: is_complete(week), ..Point::default() };
+                totals.channels.put(place, week, point);
+            }
+        }
         totals
     }
 }
