@@ -112,7 +112,7 @@ impl Panel {
     }
 
     /// This panel with the steps of `newer` in place of its own, the last `keep` of them;
-    /// `gaps` says that what `newer` has not, from its first step to its last, is gone.
+    /// `gaps` says that what `newer` has not, from its first step on, is gone.
     pub(super) fn learned(&self, newer: &Panel, run: u32, keep: usize, gaps: bool) -> Panel {
         if newer.is_empty() {
             return self.clone();
@@ -127,7 +127,7 @@ impl Panel {
         let theirs: Vec<bool> = (start..end)
             .map(|step| {
                 newer.has(step) && (newer.is_complete(step) || !self.is_complete(step))
-                    || gaps && newer.steps().contains(&step)
+                    || gaps && step >= newer.first
             })
             .collect();
         let is_theirs = |step: i32| {
