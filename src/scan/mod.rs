@@ -182,7 +182,7 @@ pub struct Known<'k> {
     pub at: usize,
     /// Its name.
     pub name: &'k std::sync::Arc<str>,
-    /// What it sums to.
+    /// The type of its values.
     pub value_type: Option<ValueType>,
     /// Its rows.
     pub rows: u64,
