@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_VENV ?= .venv
 ZIG_COMPATIBILITY ?= manylinux_2_28
 
-# More for maturin, e.g. '--features s3'; what every wheel has is in pyproject.toml.
+# More for maturin, e.g. '--profile dev'; what every wheel has is in pyproject.toml.
 WHEEL_ARGS ?=
 
 .PHONY: wheel wheel-aarch64 test-python test-gx lint-python

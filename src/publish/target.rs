@@ -274,7 +274,7 @@ mod tests {
             assert!(matches!(error, Error::Argument(_)), "{bad}: {error}");
         }
         assert!(Target::parse("x.txt").unwrap_err().to_string().contains("X.parquet, X.csv, X.json"));
-        assert!(matches!(Target::parse("s3://bucket/x.csv"), Err(Error::Unsupported(_))));
+        assert!(matches!(Target::parse("gs://bucket/x.csv"), Err(Error::Unsupported(_))));
         assert!(matches!(Target::parse(""), Err(Error::Argument(_))));
         assert!(matches!(Target::parse("/"), Err(Error::Argument(_))));
     }

@@ -40,7 +40,7 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
         let error =
             Error::unsupported(format!("'{source}': {scheme}:// is not in this build")).expected(EXPECTED);
         return Err(if cfg!(not(feature = "s3")) && matches!(scheme, "s3" | "s3a" | "s3n") {
-            error.advice("S3 is a feature that is off by default: build with --features s3 (docs/s3.md)")
+            error.advice("This build was made without the feature s3: build with --features s3 (docs/s3.md)")
         } else {
             error
         });

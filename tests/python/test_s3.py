@@ -1,6 +1,6 @@
 """Sources and targets in S3, from Python: one client a process, forked ones included.
 
-They need a module with the feature ``s3``, which is off by default, and an S3 API server.
+They need an S3 API server.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def bucket() -> Iterator[str]:
     try:
         rollshare.read_parquet("s3:///")
     except rollshare.UnsupportedError:
-        pytest.skip("this module was built without S3: maturin develop --features s3 (docs/s3.md)")
+        pytest.skip("this module was built without S3: it is on by default (docs/s3.md)")
     except rollshare.RollshareError:
         pass
     server = _start()

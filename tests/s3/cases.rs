@@ -12,6 +12,7 @@ struct Case {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn every_case_is_answered_as_on_disk() {
     let world = World::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

@@ -42,6 +42,7 @@ const LISTING: &str = "list-type=2";
 const OBJECT: &str = "/bucket/x.parquet";
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn what_passes_is_tried_again() {
     let source = Source::new();
     let slow = Fault::Says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER);
@@ -76,6 +77,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn what_stays_is_told() {
     let source = Source::new();
     let says = |status, code, message, header| Fault::Says(status, code, message, header);
@@ -172,6 +174,7 @@ fn what_stays_is_told() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn credentials_that_are_missing_or_expired_are_told() {
     let world = World::new();
     let mut command = at(world.port);
@@ -183,6 +186,7 @@ fn credentials_that_are_missing_or_expired_are_told() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_server_that_is_not_there_is_told() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let out = run(port, &["--source", "s3://bucket/x.parquet"]);
@@ -192,6 +196,7 @@ fn a_server_that_is_not_there_is_told() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn profiles_name_credentials_and_regions() {
     let world = World::new();
     world.put("x.parquet", &world.sample(1000));

@@ -32,6 +32,7 @@ fn long(len: usize) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_folder_in_a_bucket_is_a_folder() {
     let world = World::new();
     world.put("state/.hidden", b"x");
@@ -69,6 +70,7 @@ fn folder_child() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
     let world = World::new();
     let proxy = world.proxy(vec![]);
@@ -107,6 +109,7 @@ fn broken_parts_child() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn any_range_in_any_order_reads_right_in_bounded_memory() {
     let world = World::new();
     world.put("long", &long(24 << 20));

@@ -16,6 +16,7 @@ fn checked(world: &World) -> (Option<i32>, Value) {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
     let world = World::new();
     world.put("in/x.parquet", &world.sample(100_000));

@@ -21,6 +21,7 @@ fn world() -> World {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn files_and_folders_hold_what_they_hold_on_disk() {
     let world = world();
     let local = world.dir.path().join("x.parquet");
@@ -44,6 +45,7 @@ fn files_and_folders_hold_what_they_hold_on_disk() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
     let world = world();
     for key in ["out/part-00000-1a2b.snappy.parquet", "out/part-00001-1a2b.snappy.parquet", "out/_SUCCESS"] {
@@ -59,6 +61,7 @@ fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_target_that_its_sources_cover_is_refused() {
     let world = world();
     let sample = world.get("x.parquet").unwrap();
@@ -84,6 +87,7 @@ fn a_target_that_its_sources_cover_is_refused() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
     let world = world();
     let targets = ["share.csv", "out/"];
@@ -125,6 +129,7 @@ fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn of_two_writers_one_wins_and_the_other_says_so() {
     let world = world();
     for (target, key, first) in
@@ -149,6 +154,7 @@ fn of_two_writers_one_wins_and_the_other_says_so() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_kill_leaves_the_old_object() {
     let world = world();
     assert_eq!(publish(world.port, "share.csv", "4").0, Some(0));

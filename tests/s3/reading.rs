@@ -16,6 +16,7 @@ fn local(world: &World, arguments: &[&str], names: &[&str]) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
     let world = World::new();
     let sample = world.sample(3000);
@@ -69,6 +70,7 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn legacy_habits_hold_in_a_bucket() {
     let world = World::new();
     let sample = world.sample(3000);
@@ -91,6 +93,7 @@ fn legacy_habits_hold_in_a_bucket() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn only_what_is_needed_is_read_in_two_rounds() {
     let world = World::new();
     let sample = world.sample(400_000);
@@ -115,6 +118,7 @@ fn only_what_is_needed_is_read_in_two_rounds() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn many_files_come_in_any_number_of_threads() {
     let world = World::new();
     let folder = world.dir.path().join("daily");
@@ -142,6 +146,7 @@ fn many_files_come_in_any_number_of_threads() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn an_object_that_is_replaced_meanwhile_is_an_error() {
     let world = World::new();
     let (old, new) = (world.sample(200_000), world.sample(200_001));
@@ -165,6 +170,7 @@ fn an_object_that_is_replaced_meanwhile_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn without_s3_there_is_no_client() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.parquet");
