@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Union
 
     from . import quality
+    from ._comparison import Comparison
     from ._results import CheckResults, RunResult
 
     Source = Union[str, os.PathLike[str]]
@@ -45,6 +46,7 @@ __all__ = [
     "ArgumentError",
     "BlockedError",
     "CheckResults",
+    "Comparison",
     "DataError",
     "FormatError",
     "FrameError",
@@ -60,6 +62,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "check",
+    "compare",
     "merge",
     "partial",
     "partial_parquet",
@@ -77,6 +80,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "quality":
         return import_module("rollshare.quality")
+    if name == "Comparison":
+        return import_module("rollshare._comparison").Comparison
     if name in ("CheckResults", "RunResult"):
         return getattr(import_module("rollshare._results"), name)
     raise AttributeError(f"module 'rollshare' has no attribute '{name}'")
@@ -407,6 +412,54 @@ def check(
     if isinstance(data, (str, PathLike, list, tuple)):
         return _pipeline.check_files(_sources(data), _job(job, options), checks, threads)
     return _pipeline.check_frame(data, _job(job, options), checks, threads)
+
+
+def compare(
+    source: Source | Iterable[Source],
+    against: Source,
+    *,
+    window: int = 4,
+    columns: Mapping[str, str] | None = None,
+    threads: int | None = None,
+) -> Comparison:
+    """Explain what an old job published, as ``rollshare compare`` does: every row that differs, by cause.
+
+    Parameters
+    ----------
+    source
+        What the old job has read, as of :func:`read_parquet`.
+    against
+        What it has published: a folder as Spark leaves it, or a parquet file.
+    window
+        Length of its window in weeks.
+    columns, threads
+        As of :func:`read_parquet`.
+
+    Returns
+    -------
+    Comparison
+        The rows that differ, each with its cause and a sentence; printed, it is the program's table.
+
+    Raises
+    ------
+    NotFoundError, DataError, FormatError, UnsupportedError
+        As of :func:`read_parquet`, for either side.
+
+    Examples
+    --------
+    >>> old = str(folder / "old") + "/"
+    >>> _ = rollshare.read_parquet(sample, semantics="legacy").write_parquet(old)
+    >>> set(rollshare.compare(sample, old).causes) <= {"new_year", "label_off_by_one", "missing_last_week"}
+    True
+
+    """
+    from os import fspath
+
+    from ._comparison import Comparison
+    from ._rollshare import compare as native
+
+    job = _job(None, {"windows": window, "columns": columns, "semantics": "legacy"})
+    return Comparison(*native(_sources(source), fspath(against), job, threads))
 
 
 def sample(

@@ -9,15 +9,18 @@
 //! - [`published`]: the old output, read with the parquet reader of the exports.
 //! - [`right`]: from sums by label to sums by week, wrong labels set aside.
 //! - [`causes`]: why a row differs.
+//! - [`text()`]: all of it, for people.
 
 pub mod causes;
 pub mod published;
 pub mod right;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use causes::Cause;
+pub use text::text;
 
 use self::causes::{Case, Evidence};
 use self::published::PublishedRow;

@@ -4,6 +4,7 @@
 //! - [`job`], [`partial`], [`shares`]: the classes.
 //! - [`splits`]: what Spark needs: splits of files, sums of groups.
 //! - [`pipeline`]: runs and checks.
+//! - [`compare`]: an old job's output, explained.
 //! - [`columns`]: frames of numpy arrays, category codes and objects.
 //! - [`capsule`]: Arrow capsules in and out.
 //! - [`work`]: without the GIL, on so many threads, until Ctrl-C.
@@ -11,6 +12,7 @@
 
 mod capsule;
 mod columns;
+mod compare;
 mod errors;
 mod job;
 mod partial;
@@ -26,6 +28,8 @@ use pyo3::prelude::*;
 mod _rollshare {
     use super::*;
 
+    #[pymodule_export]
+    use super::compare::compare;
     #[pymodule_export]
     use super::job::PyJob;
     #[pymodule_export]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import rollshare
-from rollshare import _results, _shares
+from rollshare import _comparison, _results, _shares
 
 DOCS = Path(os.environ.get("ROLLSHARE_DOCS", Path(__file__).parent.parent.parent / "docs"))
 
 
-@pytest.mark.parametrize("module", [rollshare, _results, _shares])
+@pytest.mark.parametrize("module", [rollshare, _comparison, _results, _shares])
 def test_docstrings(module: object, sample: str, tmp_path: Path) -> None:
     names = {"sample": sample, "folder": tmp_path, "rollshare": rollshare}
     found = doctest.testmod(module, extraglobs=names)
