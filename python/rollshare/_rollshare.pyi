@@ -194,7 +194,5 @@ def run(
 def declared_checks(config_file: str | PathLike[str] | None = None) -> str:
     """Return the checks as they are to run, as JSON."""
 
-def compare(
-    sources: Sequence[str], against: str, job: Job, threads: int | None = None
-) -> tuple[str, str]:
+def compare(sources: Sequence[str], against: str, job: Job, threads: int | None = None) -> tuple[str, str]:
     """Explain what an old job has published: as JSON, and as the program prints it."""

@@ -33,9 +33,9 @@ def server(cluster):
     entry = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     log = (cluster.work / "connect.log").open("wb")
     command = [str(cluster.home / "bin/spark-submit"), *conf, *entry]
-    process = subprocess.Popen(
-        command, env=cluster.environment(), stdout=log, stderr=log, start_new_session=True
-    )
+    # The server takes its memory from where the master and the workers have theirs.
+    env = {**cluster.environment(), "SPARK_DAEMON_MEMORY": "768m"}
+    process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     cluster.processes.append(process)
     end = time.monotonic() + 90
     while not reachable(port):

@@ -99,7 +99,7 @@ VALUES = {
     "float": [0.0, 1.0, 16777216.0, 0.1, 3e38, float("nan"), INF, -INF, 1e-40, None],
     "double": [0.1, -0.1, 1 / 3, 1e300, 5e-324, 2.0**31, 2.0**-62, 4.0, -2.5, float("nan"), INF, None],
     "decimal(10,2)": [decimal.Decimal("1.25"), decimal.Decimal("-99999999.99"), decimal.Decimal(0), None],
-    "decimal(38,10)": [decimal.Decimal("1234567890123456789012345678.0123456789"), decimal.Decimal(1), None],
+    "decimal(38,10)": [decimal.Decimal("123456789012345678901234.0123456789"), decimal.Decimal(1), None],
 }
 
 

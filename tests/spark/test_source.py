@@ -16,8 +16,6 @@ def source(spark):
     from rollshare.spark import register
 
     register(spark)
-    # Filters go to Python data sources only where this is on.
-    spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")
     return spark.read.format("rollshare")
 
 
@@ -30,22 +28,23 @@ def test_load_and_options(source, small):
     assert rows(source.option("windows", "4,13").option("details", "true").load(small)) == want.to_dicts()
 
 
-def test_sql_and_filters(spark, source, small):
+@pytest.mark.parametrize("pushdown", ["false", "true"])
+def test_one_view_many_filters(spark, source, small, pushdown):
     want = rollshare.read_parquet(small).to_dicts()
+    spark.conf.set("spark.sql.python.filterPushdown.enabled", pushdown)
     source.option("windows", "4").option("details", "false").load(small).createOrReplaceTempView("shares")
     country = want[0]["country"]
+    # Spark reuses the reader of a view: no filter may outlive its query.
     for condition, keep in (
         (f"country = '{country}'", lambda r: r["country"] == country),
-        ("week between 5 and 7", lambda r: 5 <= r["week"] <= 7),
         (
             "week in (1, 2) and share_organic_p4w > 0.3",
             lambda r: r["week"] in (1, 2) and (r["share_organic_p4w"] or 0) > 0.3,
         ),
         ("country > 'M' or week = 9", lambda r: r["country"] > "M" or r["week"] == 9),
+        ("true", lambda r: True),
     ):
         assert rows(spark.sql(f"select * from shares where {condition}")) == [r for r in want if keep(r)]
-    plan = spark.sql(f"select * from shares where country = '{country}'")._jdf.queryExecution().toString()
-    assert f"EqualTo(country,{country})" in plan
 
 
 def test_options_that_make_no_sense(source, small):

@@ -68,12 +68,10 @@ def read_parquet(
         exception holds the message.
 
     """
-    from . import _files, _merge
+    from . import _files
 
     asked = _job(job, options)
-    parts = _files.plan(spark, _sources(source), asked, splits)
-    count, empty = len(parts.parts), _merge.nothing(asked).to_bytes()
-    return _merge.finish(_files.scan(spark, parts), asked, empty, count, parts.rows)
+    return _files.read(spark, _files.plan(spark, _sources(source), asked, splits), asked)
 
 
 def partial_parquet(
@@ -86,14 +84,12 @@ def partial_parquet(
 ) -> Partial:
     """Sum parquet files on the executors, now; the sum with its account, on the driver.
 
-    As :func:`read_parquet`; ``.finish()`` gives the :class:`rollshare.Shares`.
+    As :func:`read_parquet`; ``.finish()`` gives the :class:`rollshare.Shares`. A classic session needs
+    no pyarrow for it.
     """
-    from . import _files, _merge
+    from . import _files
 
-    asked = _job(job, options)
-    parts = _files.plan(spark, _sources(source), asked, splits)
-    count, empty = len(parts.parts), _merge.nothing(asked).to_bytes()
-    return _merge.collect(_files.scan(spark, parts), empty, count, parts.rows)
+    return _files.total(spark, _files.plan(spark, _sources(source), _job(job, options), splits))
 
 
 def rolling_share(
@@ -130,15 +126,14 @@ def rolling_share(
         Now, where a column is missing or of a wrong type; in a task, where a label is no ISO week.
 
     """
-    from . import _frames, _merge
+    from . import _files, _frames
 
-    asked = _job(job, options)
+    asked, sums = _job(job, options), _sums(sums)
     columns = _frames.Columns(df, asked)
-    found = _as_files(df, columns, files)
-    if found is not None:
-        spark, parts = found
-        return _merge.finish(parts[0], asked, columns.empty, parts[1], parts[2])
-    return _frames.finish(columns, _sums(sums))
+    splits = _as_files(df, columns, files)
+    if splits is not None:
+        return _files.read(df.sparkSession, splits, asked)
+    return _frames.finish(columns, sums)
 
 
 def partial(
@@ -153,25 +148,24 @@ def partial(
 
     As :func:`rolling_share`. Rows that are dropped are counted too, so they are not filtered by the scan.
     """
-    from . import _frames, _merge
+    from . import _files, _frames
 
-    asked = _job(job, options)
+    asked, sums = _job(job, options), _sums(sums)
     columns = _frames.Columns(df, asked)
-    found = _as_files(df, columns, files)
-    if found is not None:
-        spark, parts = found
-        return _merge.collect(parts[0], columns.empty, parts[1], parts[2])
-    return _frames.collect(columns, _sums(sums))
+    splits = _as_files(df, columns, files)
+    if splits is not None:
+        return _files.total(df.sparkSession, splits)
+    return _frames.collect(columns, sums)
 
 
-def _sums(sums: str | None) -> str | None:
+def _sums(sums: Literal["spark", "kernel"] | None) -> Literal["spark", "kernel"] | None:
     if sums not in (None, "spark", "kernel"):
         raise ArgumentError(f"sums={sums!r}; expected 'spark' or 'kernel'")
     return sums
 
 
-def _as_files(df: DataFrame, columns: Any, files: str) -> tuple[Any, Any] | None:
-    """Session, and frame of partial aggregates with its counts, where file mode serves ``df``."""
+def _as_files(df: DataFrame, columns: Any, files: str) -> Any:
+    """The splits of the files that ``df`` reads, where file mode serves it."""
     from . import _files
     from ._plan import parquet_files
 
@@ -180,12 +174,10 @@ def _as_files(df: DataFrame, columns: Any, files: str) -> tuple[Any, Any] | None
     names = None if files == "never" else parquet_files(df, {n.lower() for n in columns.names.values()})
     if names is None:
         return None
-    spark = df.sparkSession
     log.warning(
         "a plain read of %d parquet files: read by the kernel (files='never' turns this off)", len(names)
     )
-    parts = _files.plan(spark, names, columns.job, None)
-    return spark, (_files.scan(spark, parts), len(parts.parts), parts.rows)
+    return _files.plan(df.sparkSession, names, columns.job, None)
 
 
 def register(spark: SparkSession) -> None:

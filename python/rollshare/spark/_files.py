@@ -101,3 +101,23 @@ def scan(spark: Any, splits: Splits) -> Any:
     count = len(splits.parts)
     numbers = spark.range(0, count, 1, count)
     return numbers.mapInArrow(bound(scan_task, splits.parts), _merge.PARTIAL)
+
+
+def read(spark: Any, splits: Splits, job: Job) -> Any:
+    """A lazy frame with the job's table."""
+    return _merge.finish(scan(spark, splits), job, None, len(splits.parts), splits.rows)
+
+
+def total(spark: Any, splits: Splits) -> _rollshare.Partial:
+    """The sum of all splits, now, on the driver."""
+    count = len(splits.parts)
+    if is_connect(spark):
+        return _merge.collect(scan(spark, splits), None, count, splits.rows)
+    # Bytes by an RDD: no Arrow on the way, no plan to make.
+    parts = spark.sparkContext.parallelize(splits.parts, count).map(scan_bytes)
+    return _merge.collect_bytes(parts, count, splits.rows)
+
+
+def scan_bytes(part: bytes) -> bytes:
+    """Scans a split."""
+    return _rollshare.scan_split(part).to_bytes()

@@ -196,17 +196,24 @@ def groups_task(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> Ite
     yield from _merge.batch([] if part is None else [part])
 
 
-def rows_task(job: Job, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The partial aggregate of a task's rows, which the kernel takes batch by batch."""
+def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The partial aggregate of a task's rows, which the kernel takes batch by batch.
+
+    ``names`` are the columns' own: Spark, before 4, maps no frame whose names hold dots or backquotes.
+    """
     import pyarrow as pa
+
+    def own(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays(batch.columns, names)
 
     first = next(batches, None)
     if first is None:
         return
+    first = own(first)
 
     def all_batches() -> Iterator[pa.RecordBatch]:
         yield first
-        yield from batches
+        yield from map(own, batches)
 
     reader = pa.RecordBatchReader.from_batches(first.schema, all_batches())
     yield from _merge.batch([_rollshare.partial_frame(reader.__arrow_c_stream__(None), job, 1)])
@@ -217,8 +224,8 @@ def rows(columns: Columns, account: bool) -> Any:
     df, job = columns.df, columns.job
     if not account and job.semantics == "iso":
         df = df.where(kept(job))
-    named = (f"{role} as `{name.replace('`', '``')}`" for role, name in columns.names.items())
-    return df.selectExpr(*named).mapInArrow(bound(rows_task, job), _merge.PARTIAL)
+    # The columns of `df` are the roles, in the order of `names`.
+    return df.mapInArrow(bound(rows_task, job, list(columns.names.values())), _merge.PARTIAL)
 
 
 def by_spark(columns: Columns) -> bool:

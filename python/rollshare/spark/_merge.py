@@ -38,34 +38,41 @@ def batch(parts: Iterable[Partial]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays([pa.array(data, pa.binary())], ["partial"])
 
 
-def merged(batches: Iterable[pa.RecordBatch]) -> Partial | None:
+def merged(parts: Iterable[bytes]) -> Partial | None:
     """The sum of all partial aggregates, one at a time; ``None`` where there is none."""
     total = None
+    for data in parts:
+        part = Partial.from_bytes(data)
+        total = part if total is None else merge([total, part])
+    return total
+
+
+def cells(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """The partial aggregates of record batches."""
     for one in batches:
         for cell in one.column(0):
-            part = Partial.from_bytes(cell.as_py())
-            total = part if total is None else merge([total, part])
-    return total
+            yield cell.as_py()
 
 
 def merge_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """A node of the tree."""
-    total = merged(batches)
+    total = merged(cells(batches))
     yield from batch([] if total is None else [total])
 
 
 def finish_task(
-    empty: bytes, rows: int | None, batches: Iterator[pa.RecordBatch]
+    empty: bytes | None, rows: int | None, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """The root of the tree: the share table."""
-    yield from table_batches(checked(merged(batches), empty, rows))
+    yield from table_batches(checked(merged(cells(batches)), empty, rows))
 
 
-def checked(total: Partial | None, empty: bytes, rows: int | None) -> Partial:
-    """Holds the account against the rows that were planned."""
-    total = Partial.from_bytes(empty) if total is None else total
-    found = total.account["rows"]
-    if rows is not None and found != rows:
+def checked(total: Partial | None, empty: bytes | None, rows: int | None) -> Partial:
+    """Holds the account against the rows that were planned; ``empty`` stands for the sum of no part."""
+    if total is None and empty is not None:
+        total = Partial.from_bytes(empty)
+    found = 0 if total is None else total.account["rows"]
+    if total is None or (rows is not None and found != rows):
         raise InternalError(
             f"{rows} rows in the footers, but {found} were summed. Nothing was published. "
             "This is a bug: please report it"
@@ -104,28 +111,44 @@ def ddl(job: Job) -> str:
     return ", ".join(f"`{field.name}` {names.get(field.type, 'string')}" for field in schema)
 
 
+def levels(count: int) -> Iterator[int]:
+    """Partial aggregates after each level of the tree, down to as many as one task merges."""
+    while count > FAN_IN:
+        # Levels of about equal fan-in.
+        count = max(isqrt(count), -(-count // FAN_IN))
+        yield count
+
+
 def tree(parts: Any, count: int | None) -> Any:
     """Frames of partial aggregates, level by level, down to one partition.
 
     ``count`` is the number of partial aggregates, where it is known.
     """
-    if count is None:
-        parts = parts.repartition(UNKNOWN_FAN).mapInArrow(merge_task, PARTIAL)
-    else:
-        while count > FAN_IN:
-            # Levels of about equal fan-in.
-            count = max(isqrt(count), -(-count // FAN_IN))
-            parts = parts.repartition(count).mapInArrow(merge_task, PARTIAL)
+    for fan in [UNKNOWN_FAN] if count is None else levels(count):
+        parts = parts.repartition(fan).mapInArrow(merge_task, PARTIAL)
     return parts.repartition(1)
 
 
-def finish(parts: Any, job: Job, empty: bytes, count: int | None, rows: int | None) -> Any:
+def finish(parts: Any, job: Job, empty: bytes | None, count: int | None, rows: int | None) -> Any:
     """A lazy frame with the job's table."""
     return tree(parts, count).mapInArrow(bound(finish_task, empty, rows), ddl(job))
 
 
-def collect(parts: Any, empty: bytes, count: int | None, rows: int | None) -> Partial:
+def collect(parts: Any, empty: bytes | None, count: int | None, rows: int | None) -> Partial:
     """The sum of all partial aggregates, on the driver."""
     found = tree(parts, count).mapInArrow(merge_task, PARTIAL).collect()
-    total = merge([Partial.from_bytes(bytes(row[0])) for row in found]) if found else None
-    return checked(total, empty, rows)
+    return checked(merged(bytes(row[0]) for row in found), empty, rows)
+
+
+def collect_bytes(parts: Any, count: int, rows: int) -> Partial:
+    """The same of an RDD of ``count`` partial aggregates, one a partition."""
+    for fan in levels(count):
+        parts = parts.repartition(fan).mapPartitions(merge_bytes)
+    return checked(merged(parts.collect()), None, rows)
+
+
+def merge_bytes(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """A node of the tree."""
+    total = merged(parts)
+    if total is not None:
+        yield total.to_bytes()

@@ -1,24 +1,14 @@
 """The data source ``rollshare`` of PySpark 4: ``spark.read.format("rollshare")``, also from SQL.
 
-The table is small and every row of it needs all of the sums, so one task scans and the rows of the
-table are what filters and partitions are about: filters on week, year and country are applied to it
-before any row goes to Spark. :func:`rollshare.spark.read_parquet` spreads the scan.
+The table is small and every row of it needs all of the sums, which tasks of a data source cannot merge:
+one task scans, and Spark filters the rows. Filters are not taken from Spark, which they would spare
+nothing: up to 4.3 it keeps a reader with its filters for the next query of the same frame, which would
+then lack rows. :func:`rollshare.spark.read_parquet` spreads the scan.
 """
 
 from __future__ import annotations
 
-from pyspark.sql.datasource import (
-    DataSource,
-    DataSourceReader,
-    EqualNullSafe,
-    EqualTo,
-    GreaterThan,
-    GreaterThanOrEqual,
-    In,
-    InputPartition,
-    LessThan,
-    LessThanOrEqual,
-)
+from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 from .. import Job
 from .._errors import ArgumentError
@@ -34,17 +24,6 @@ if TYPE_CHECKING:
 #: Options that are lists, and the type of an entry.
 LISTS = {"windows": int, "organic": str}
 TEXTS = ("semantics", "grain", "country_total", "os_total")
-#: Columns whose filters are taken from Spark.
-FILTERED = ("year", "week", "country")
-TESTS = {
-    EqualTo: lambda a, b: a == b,
-    EqualNullSafe: lambda a, b: a == b,
-    In: lambda a, b: a in b,
-    GreaterThan: lambda a, b: a > b,
-    GreaterThanOrEqual: lambda a, b: a >= b,
-    LessThan: lambda a, b: a < b,
-    LessThanOrEqual: lambda a, b: a <= b,
-}
 
 
 def job_of(options: Mapping[str, str]) -> Job:
@@ -101,32 +80,13 @@ class ShareReader(DataSourceReader):
     def __init__(self, source: str, job: Job) -> None:
         self.source = source
         self.job = job
-        self.filters: list[tuple[str, type, Any]] = []
-
-    def pushFilters(self, filters: list[Any]) -> Iterator[Any]:
-        """Takes filters on year, week and country; gives back the others."""
-        for one in filters:
-            attribute = getattr(one, "attribute", None)
-            if type(one) in TESTS and attribute and len(attribute) == 1 and attribute[0] in FILTERED:
-                self.filters.append((attribute[0], type(one), one.value))
-            else:
-                yield one
 
     def partitions(self) -> list[InputPartition]:
         """One task."""
         return [Scan(self.source)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """Scans on the executor's cores and gives the rows that pass."""
-        import pyarrow as pa
-
+        """Scans on the executor's cores and gives the table."""
         from .. import partial_parquet
 
-        total = partial_parquet(partition.value, job=self.job)
-        for batch in _merge.table_batches(total):
-            table = pa.Table.from_batches([batch])
-            for column, kind, value in self.filters:
-                test = TESTS[kind]
-                passes = [cell is not None and test(cell, value) for cell in table[column].to_pylist()]
-                table = table.filter(pa.array(passes, pa.bool_()))
-            yield from table.to_batches()
+        yield from _merge.table_batches(partial_parquet(partition.value, job=self.job))
