@@ -55,7 +55,7 @@ test-rust:
 test-report: build ## The page of a run in a headless Chromium
 	scripts/test_report.sh .venv/browser
 
-lint: ## Formatting, clippy, documentation; licences and advisories if cargo-deny is installed
+lint: $(if $(wildcard python/python.mk),lint-python) ## Formatting, clippy, documentation, ruff, mypy; licences and advisories if cargo-deny is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --no-deps

@@ -32,7 +32,10 @@ test-python: $(PYTHON_VENV)/.python-package
 test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
 	scripts/test_gx.sh $(PYTHON_VENV)
 
-lint-python: $(PYTHON_VENV)/.python-package
-	$(PYTHON_VENV)/bin/ruff check python tests/python tests/browser tests/great_expectations benches/python docs dags tests/terraform tests/airflow
-	$(PYTHON_VENV)/bin/ruff format --check python tests/python tests/browser tests/great_expectations benches/python docs dags tests/terraform tests/airflow
+PYTHON_CODE := python tests/python tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark \
+	benches/python benches/spark docs dags jobs
+
+lint-python: $(PYTHON_VENV)/.python-package ## ruff and mypy; part of lint
+	$(PYTHON_VENV)/bin/ruff check $(PYTHON_CODE)
+	$(PYTHON_VENV)/bin/ruff format --check $(PYTHON_CODE)
 	$(PYTHON_VENV)/bin/mypy

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,9 +30,9 @@ from native_job import native  # noqa: E402
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def executor_cpu(application: str) -> float:
-    """CPU seconds so far of the application's executors and all their children."""
-    parents, ticks, roots = {}, {}, set()
+def processes(application: str) -> list[Path]:
+    """The application's executors and all their children, in /proc."""
+    parents, roots = {}, set()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -40,10 +41,8 @@ def executor_cpu(application: str) -> float:
             line = (entry / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        fields = stat[stat.rindex(")") + 2 :].split()
         pid = int(entry.name)
-        parents[pid] = int(fields[1])
-        ticks[pid] = sum(int(f) for f in fields[11:13])
+        parents[pid] = int(stat[stat.rindex(")") + 2 :].split()[1])
         if "CoarseGrainedExecutorBackend" in line and application in line:
             roots.add(pid)
 
@@ -54,7 +53,41 @@ def executor_cpu(application: str) -> float:
             pid = parents.get(pid, 0)
         return False
 
-    return sum(n for pid, n in ticks.items() if ours(pid)) / TICK
+    return [Path(f"/proc/{pid}") for pid in parents if ours(pid)]
+
+
+def executor_cpu(application: str) -> float:
+    """CPU seconds so far of the application's executors and all their children."""
+    ticks = 0
+    for entry in processes(application):
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        ticks += sum(int(field) for field in stat[stat.rindex(")") + 2 :].split()[11:13])
+    return ticks / TICK
+
+
+def executor_memory(application: str) -> dict[str, float]:
+    """MiB: the most that was resident of a JVM and of a Python worker, and what of the latter is its own."""
+    most = {
+        "JVM, peak resident": 0.0,
+        "Python worker, peak resident": 0.0,
+        "Python worker, anonymous now": 0.0,
+    }
+    for entry in processes(application):
+        try:
+            lines = (entry / "status").read_text().splitlines()
+        except OSError:
+            continue
+        status = dict(line.split(":", 1) for line in lines if ":" in line)
+        peak, own = (int(status[key].split()[0]) / 1024 for key in ("VmHWM", "RssAnon"))
+        kinds = {"JVM, peak resident": peak}
+        if status["Name"].strip() != "java":
+            kinds = {"Python worker, peak resident": peak, "Python worker, anonymous now": own}
+        for kind, size in kinds.items():
+            most[kind] = max(most[kind], size)
+    return most
 
 
 def identity(batches):
@@ -65,7 +98,7 @@ def identity(batches):
 
 def jobs(spark, path):
     """Name and job, each of which gives rows or nothing."""
-    from rollshare.spark import partial, read_parquet, rolling_share
+    from rollshare.spark import partial, partial_parquet, read_parquet, rolling_share
 
     def fresh():
         return spark.read.parquet(path)
@@ -84,6 +117,7 @@ def jobs(spark, path):
         "native": lambda: by_spark(fresh()),
         "native on the filtered frame": lambda: by_spark(repartitioned()),
         "file mode": lambda: read_parquet(spark, path).collect(),
+        "file mode, sums to the driver": lambda: partial_parquet(spark, path).finish().to_dicts(),
         "DataFrame mode, Spark sums": lambda: rolling_share(repartitioned()).collect(),
         "DataFrame mode, kernel sums": lambda: rolling_share(repartitioned(), sums="kernel").collect(),
         "DataFrame mode with the account": lambda: partial(repartitioned()).finish().to_dicts(),
@@ -137,10 +171,12 @@ def main():
     parser.add_argument("--layout", default="export")
     parser.add_argument("--sample", help="where the sample lies or is to lie")
     parser.add_argument("--warm", type=int, default=2, help="runs before those that count")
-    parser.add_argument("--only", nargs="+", help="words of the jobs to run")
+    parser.add_argument("--only", nargs="+", help="names of the jobs to run")
     parser.add_argument("--submit", action="store_true")
     parser.add_argument("--out", help="file for the results, as JSON")
     asked = parser.parse_args()
+    # Stopped from outside, the cluster ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     import pyspark
     import rollshare
 
@@ -163,13 +199,14 @@ def main():
         want = answer(rollshare.read_parquet(path).to_dicts())
         todo = jobs(spark, path)
         if asked.only:
-            todo = {name: job for name, job in todo.items() if any(word in name for word in asked.only)}
+            todo = {name: todo[name] for name in asked.only}
         times = {name: [] for name in todo}
         for turn in range(asked.runs + asked.warm):
             for name, job in todo.items():
                 cpu, start = executor_cpu(application), time.perf_counter()
                 rows = job()
                 wall = time.perf_counter() - start
+                print(f"{name}: {wall:.2f} s", file=sys.stderr)
                 if turn >= asked.warm:
                     times[name].append((wall, executor_cpu(application) - cpu))
                 elif rows and len(rows[0]) == 4 and "mode" in name:
@@ -180,6 +217,7 @@ def main():
         for name, measured in times.items():
             walls, cpus = zip(*measured)
             results["jobs"][name] = {"wall": statistics.median(walls), "cpu": statistics.median(cpus)}
+        results["memory"] = executor_memory(application)
         spark.stop()
         if asked.submit:
             with tempfile.TemporaryDirectory() as folder:
@@ -208,6 +246,7 @@ def main():
         print(f"| {name} | {row['wall']:.3f} | {row['cpu']:.2f} |")
     for name, seconds in results.get("submit", {}).items():
         print(f"| spark-submit, {name} | {seconds:.1f} | |")
+    print("\nMemory of an executor, MiB: " + ", ".join(f"{k} {v:.0f}" for k, v in results["memory"].items()))
     print(f"\nSimulated wall seconds for {SIMULATED_ROWS:,} rows, by executors of one core")
     for name, by in results.get("simulation", {}).items():
         print(f"{name}: " + ", ".join(f"{n}: {seconds:.1f}" for n, seconds in by.items()))

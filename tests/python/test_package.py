@@ -110,6 +110,37 @@ def test_options_are_those_of_the_program(sample: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
+def test_a_comparison_is_the_programs(tmp_path: Path) -> None:
+    from conftest import cases
+
+    source, old = cases() / "year_boundary_53/input.parquet", tmp_path / "old"
+    rollshare.read_parquet(source, semantics="legacy").write_parquet(f"{old}/")
+    found = rollshare.compare(source, old)
+    asked = [program(), "compare", "--source", source, "--against", old, "--quiet"]
+    shown = [
+        subprocess.run([*asked, *more], check=True, capture_output=True, text=True).stdout
+        for more in ([], ["--json"])
+    ]
+    assert shown[0] == str(found)
+    assert (
+        json.loads(shown[1])["comparison"] == found.to_dict() == pickle.loads(pickle.dumps(found)).to_dict()
+    )
+    assert found.causes["new_year"] > 0 and found.differing == len(list(found)) == sum(found.causes.values())
+    assert all(row["sentence"].startswith("your dashboard") for row in found.differences)
+    with pytest.raises(rollshare.DataError):
+        rollshare.compare(source, source)
+    flags = set(
+        re.findall(
+            r"(--[a-z]+)",
+            subprocess.run(
+                [program(), "compare", "--help"], capture_output=True, text=True, check=True
+            ).stdout,
+        )
+    )
+    names = {name.replace("columns", "column") for name in inspect.signature(rollshare.compare).parameters}
+    assert {f"--{name}" for name in names - {"threads"}} <= flags
+
+
 def test_a_debug_build_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     from rollshare import _rollshare
 

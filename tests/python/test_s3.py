@@ -51,8 +51,10 @@ def bucket() -> Iterator[str]:
         pass
     server = _start()
     if server is None:
-        pytest.skip("no S3 API server: 'make s3-server' sets up moto, or name a Python that has it with "
-                    "ROLLSHARE_MOTO_PYTHON")
+        pytest.skip(
+            "no S3 API server: 'make s3-server' sets up moto, or name a Python that has it with "
+            "ROLLSHARE_MOTO_PYTHON"
+        )
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_REGION="eu-west-1")
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
     address = os.environ["AWS_ENDPOINT_URL"] + "/bucket"

@@ -15,12 +15,12 @@ from conftest import REPOSITORY
 JOB = str(REPOSITORY / "jobs/transform.py")
 
 
-def submit(cluster, *arguments: str) -> subprocess.CompletedProcess:
-    settings = [part for key, value in cluster.settings().items() for part in ("--conf", f"{key}={value}")]
-    command = [str(cluster.home / "bin/spark-submit"), *settings, JOB, *arguments]
-    return subprocess.run(
-        command, env=cluster.environment(), capture_output=True, text=True, timeout=180, check=False
-    )
+def submit(cluster, *arguments: str, settings=(), environment=()) -> subprocess.CompletedProcess:
+    all_settings = {**cluster.settings(), **dict(settings)}
+    conf = [part for key, value in all_settings.items() for part in ("--conf", f"{key}={value}")]
+    command = [str(cluster.home / "bin/spark-submit"), *conf, JOB, *arguments]
+    env = {**cluster.environment(), **dict(environment)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
 
 
 def plain(cluster, *arguments: str) -> subprocess.CompletedProcess:
@@ -35,8 +35,17 @@ def names(folder: Path) -> list[str]:
 
 def test_executors_scan_and_the_folder_is_as_spark_leaves_it(cluster, small, tmp_path):
     target = tmp_path / "out"
-    done = submit(cluster, "--source_parquet", small, "--target_parquet", str(target), "--no-checks")
-    assert done.returncode == 0, done.stderr[-3000:]
+    # Neither the driver nor an executor finds pyarrow: nothing of it is needed here.
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "pyarrow.py").write_text("raise ImportError('hidden')")
+    done = submit(
+        cluster,
+        *("--source_parquet", small, "--target_parquet", str(target), "--no-checks"),
+        settings={"spark.executorEnv.PYTHONPATH": str(hidden)},
+        environment={"PYTHONPATH": str(hidden)},
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     success, part = names(target)
     assert success == "_SUCCESS" and part.startswith("part-") and part.endswith(".snappy.parquet")
     table = pq.read_table(target / part)
@@ -59,7 +68,7 @@ def test_a_damaged_file_leaves_the_old_table(cluster, small, tmp_path):
     rollshare.read_parquet(small).write_parquet(f"{target}/")
     before = {name: (target / name).read_bytes() for name in names(target)}
     done = submit(cluster, "--source_parquet", str(source), "--target_parquet", str(target), "--no-checks")
-    assert done.returncode == 3, done.stderr[-3000:]
+    assert done.returncode == 3, (done.stdout + done.stderr)[-3000:]
     # spark-submit hands on what a driver in Python writes as its own output.
     said = done.stdout + done.stderr
     assert "05.parquet" in said and "nothing was published" in said
