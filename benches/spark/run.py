@@ -161,7 +161,9 @@ def submit(cluster, script, *arguments):
     command = [str(cluster.home / "bin/spark-submit"), *settings, str(script), *arguments]
     start = time.perf_counter()
     subprocess.run(command, env=cluster.environment(), check=True, capture_output=True)
-    return time.perf_counter() - start
+    wall = time.perf_counter() - start
+    print(f"spark-submit {Path(script).name}: {wall:.2f} s", file=sys.stderr)
+    return wall
 
 
 def main():
@@ -206,9 +208,10 @@ def main():
                 cpu, start = executor_cpu(application), time.perf_counter()
                 rows = job()
                 wall = time.perf_counter() - start
-                print(f"{name}: {wall:.2f} s", file=sys.stderr)
+                cpu = executor_cpu(application) - cpu
+                print(f"{name}: {wall:.2f} s, executor CPU {cpu:.2f} s", file=sys.stderr)
                 if turn >= asked.warm:
-                    times[name].append((wall, executor_cpu(application) - cpu))
+                    times[name].append((wall, cpu))
                 elif rows and len(rows[0]) == 4 and "mode" in name:
                     assert answer(rows) == want, name
                 elif name.startswith("native"):
@@ -218,6 +221,7 @@ def main():
             walls, cpus = zip(*measured)
             results["jobs"][name] = {"wall": statistics.median(walls), "cpu": statistics.median(cpus)}
         results["memory"] = executor_memory(application)
+        print(results["memory"], file=sys.stderr)
         spark.stop()
         if asked.submit:
             with tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ spark-wheel: .venv/spark-build/.ready .venv/spark35/.ready .venv/spark4/.ready
 		.venv/$$venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall \
 			$(SPARK_WHEELS)/rollshare-*.whl || exit 1; done
 
-test-spark: spark-wheel ## Both modes on a real cluster, PySpark 3.5 and 4 (needs Java 17)
+test-spark: spark-wheel .venv/s3/.ready ## Both modes on a real cluster, PySpark 3.5 and 4 (needs Java 17)
 	for venv in spark35 spark4; do .venv/$$venv/bin/python -m pytest -rs -W ignore --ignore tests/spark/test_sail.py tests/spark || exit 1; done
 
 test-spark-all: test-spark-sail ## The same on every one of the small inputs, and on Sail
