@@ -9,6 +9,8 @@
 //! (see [`crate::grid::exact`]), so a difference of prefixes is the sum of the
 //! window to the last bit.
 
+use std::borrow::Borrow;
+
 use crate::grid::exact::Wide;
 use crate::{Error, Result};
 
@@ -61,27 +63,47 @@ pub struct Prefix {
     ints: Vec<i128>,
     /// As long as `ints` where any step has more than an integer; else empty.
     wides: Vec<Wide>,
+    /// The largest magnitude among `ints`.
+    most: u128,
 }
+
+/// Running sums up to this have windows that two of which fit 63 bits together.
+const SMALL: u128 = 1 << 60;
 
 impl Prefix {
     /// The running sums of `cells`, one a step of the axis.
-    pub fn new(cells: impl IntoIterator<Item = Sum>) -> Result<Self> {
+    pub fn new(cells: impl IntoIterator<Item: Borrow<Sum>>) -> Result<Self> {
         let cells = cells.into_iter();
-        let mut prefix = Prefix { ints: Vec::with_capacity(cells.size_hint().0 + 1), wides: Vec::new() };
+        let mut prefix =
+            Prefix { ints: Vec::with_capacity(cells.size_hint().0 + 1), wides: Vec::new(), most: 0 };
         let (mut int, mut wide) = (0i128, Wide::default());
         prefix.ints.push(0);
         for cell in cells {
+            let cell = cell.borrow();
             int = int.checked_add(cell.int).ok_or_else(overflow)?;
             if let Some(cell) = &cell.wide {
                 prefix.wides.resize(prefix.ints.len(), wide.clone());
                 wide.merge(cell);
             }
             prefix.ints.push(int);
+            prefix.most = prefix.most.max(int.unsigned_abs());
             if !prefix.wides.is_empty() {
                 prefix.wides.push(wide.clone());
             }
         }
         Ok(prefix)
+    }
+
+    /// The sums of the windows of `length` steps that end with each step, in order;
+    /// `None` unless all are integers that two of which fit 63 bits together.
+    pub fn small_windows(&self, length: u32) -> Option<impl Iterator<Item = i64>> {
+        let is_small = self.wides.is_empty() && self.most <= SMALL;
+        // The running sums before the axis begins are those of its first step: none.
+        let before = (self.ints.len() - 1).min(length as usize);
+        let firsts = std::iter::repeat_n(&0, before.saturating_sub(1)).chain(&self.ints);
+        #[allow(clippy::cast_possible_truncation)] // both are small
+        let window = |(last, first): (&i128, &i128)| *last as i64 - *first as i64;
+        is_small.then(|| self.ints.iter().skip(1).zip(firsts).map(window))
     }
 
     /// The sum of the `length` steps that end with step `end`, as far as the
@@ -123,6 +145,9 @@ mod tests {
                 let naive: i128 = cells[start..=end].iter().sum();
                 prop_assert_eq!(prefix.window(end, length).unwrap().int, naive);
             }
+            let small: Vec<i128> = prefix.small_windows(length).unwrap().map(i128::from).collect();
+            let all: Vec<i128> = (0..cells.len()).map(|end| prefix.window(end, length).unwrap().int).collect();
+            prop_assert_eq!(small, all);
         }
     }
 
@@ -132,6 +157,9 @@ mod tests {
         assert_eq!(prefix.window(3, 2).unwrap().to_f64(), 0.5);
         assert_eq!(prefix.window(2, 1).unwrap().to_f64(), 0.2);
         assert!(prefix.window(4, 1).is_err());
+        assert!(prefix.small_windows(2).is_none());
+        let large = Prefix::new([i128::MAX].map(|int| Sum { int, wide: None })).unwrap();
+        assert!(large.small_windows(1).is_none());
         let full = Prefix::new([i128::MAX, 1].map(|int| Sum { int, wide: None }));
         assert!(full.is_err());
     }

@@ -262,22 +262,31 @@ impl Dense {
             ..Partial::default()
         };
         // Whatever was added to was seen: with these cells taken, all are zero.
+        let only_cells = self.extras.is_empty() && self.spilled.is_empty();
+        let times: Vec<usize> = seen.into_values().collect();
         for group in groups.values() {
-            for time in seen.values() {
-                let point = group * self.stride + time;
+            let points = group * self.stride..(group + 1) * self.stride;
+            let present = &mut self.present[points.clone()];
+            partial.present.extend(times.iter().map(|time| std::mem::take(&mut present[*time])));
+            if only_cells {
+                // Most grids.
+                let (row, _) = self.cells[points.start * CHANNELS..points.end * CHANNELS].as_chunks_mut();
+                for time in &times {
+                    let cells: [i64; CHANNELS] = std::mem::take(&mut row[*time]);
+                    partial.cells.extend(cells.map(i128::from));
+                }
+                continue;
+            }
+            for time in &times {
                 for channel in 0..CHANNELS {
-                    let cell = point * CHANNELS + channel;
-                    if !self.extras.is_empty()
-                        && let Some(extra) = self.extras.remove(&cell)
-                    {
+                    let cell = (points.start + time) * CHANNELS + channel;
+                    if let Some(extra) = self.extras.remove(&cell) {
                         partial.extras.insert(partial.cells.len(), extra);
                     }
-                    // Most grids never spill.
                     let spilled = self.spilled.get_mut(cell).map_or(0, std::mem::take);
                     let own = i128::from(std::mem::take(&mut self.cells[cell]));
                     partial.cells.push(spilled.checked_add(own).ok_or_else(overflow)?);
                 }
-                partial.present.push(std::mem::take(&mut self.present[point]));
             }
         }
         self.added = 0;

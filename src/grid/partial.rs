@@ -117,9 +117,17 @@ impl Partial {
             .expected(format!("at most {CELLS_MAX} pairs of the two"))
             .advice("Check the country and week columns, or read fewer files at once"));
         }
-        whole.kept = vec![false; whole.groups.len()];
-        whole.cells = vec![0; points * CHANNELS];
-        whole.present = vec![false; points];
+        // Nearly always one part, and often each, has all groups and times.
+        let complete = |part: &Partial| part.groups == whole.groups && part.times == whole.times;
+        if let Some(at) = summed.iter().position(complete) {
+            let first = summed.swap_remove(at);
+            let Partial { kept, cells, present, extras, .. } = first;
+            whole = Partial { kept, cells, present, extras, ..whole };
+        } else {
+            whole.kept = vec![false; whole.groups.len()];
+            whole.cells = vec![0; points * CHANNELS];
+            whole.present = vec![false; points];
+        }
         for part in &summed {
             whole.fold(part)?;
         }
@@ -155,15 +163,23 @@ impl Partial {
     fn fold(&mut self, part: &Partial) -> Result<()> {
         let group_to = places(&part.groups, &self.groups);
         let time_to = places(&part.times, &self.times);
+        let add = |to: &mut i128, from: &i128| {
+            *to = to.checked_add(*from)?;
+            Some(())
+        };
         for (group, to_group) in group_to.iter().enumerate() {
             self.kept[*to_group] |= part.kept[group];
-            for (time, to_time) in time_to.iter().enumerate() {
-                let (from, to) = (group * time_to.len() + time, to_group * self.times.len() + to_time);
-                self.present[to] |= part.present[from];
-                for channel in 0..CHANNELS {
-                    let cell = &mut self.cells[to * CHANNELS + channel];
-                    *cell = cell.checked_add(part.cells[from * CHANNELS + channel]).ok_or_else(overflow)?;
-                }
+            let from = group * time_to.len()..(group + 1) * time_to.len();
+            let to = to_group * self.times.len()..(to_group + 1) * self.times.len();
+            let present = &mut self.present[to.clone()];
+            for (time, from) in time_to.iter().zip(&part.present[from.clone()]) {
+                present[*time] |= from;
+            }
+            let (cells, _) = self.cells[to.start * CHANNELS..to.end * CHANNELS].as_chunks_mut::<CHANNELS>();
+            let (own, _) = part.cells[from.start * CHANNELS..from.end * CHANNELS].as_chunks::<CHANNELS>();
+            for (time, [paid, organic]) in time_to.iter().zip(own) {
+                let [to_paid, to_organic] = &mut cells[*time];
+                add(to_paid, paid).and_then(|()| add(to_organic, organic)).ok_or_else(overflow)?;
             }
         }
         let row = time_to.len() * CHANNELS;

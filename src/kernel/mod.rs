@@ -5,6 +5,7 @@ pub mod compare;
 pub mod cpu;
 pub mod relation;
 pub mod runs;
+pub mod snappy;
 pub mod unpack;
 
 /// A kernel path, callable by name.

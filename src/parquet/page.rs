@@ -10,6 +10,7 @@ use super::codec::{Codec, decompress};
 use super::footer::ChunkMeta;
 use super::schema::Leaf;
 use super::thrift::{Fault, Read, Reader, kind};
+use crate::kernel::snappy;
 use crate::storage::Object;
 use crate::{Error, Result};
 
@@ -474,6 +475,14 @@ pub fn open(
 /// Decompresses `body[start..]`, to `len` bytes.
 fn unpack(codec: Codec, body: &[u8], start: usize, len: usize, buffer: &mut Vec<u8>) -> Result<Span> {
     let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
+    // Bytes that are stored as they are need not be copied.
+    let lent = match codec {
+        Codec::Snappy => snappy::literal(stored, len),
+        _ => None,
+    };
+    if let Some(range) = lent {
+        return Ok(Span { decompressed: false, range: start + range.start..start + range.end });
+    }
     decompress(codec, stored, len, buffer)?;
     Ok(match codec {
         Codec::Uncompressed => Span { decompressed: false, range: start..start + len },

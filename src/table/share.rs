@@ -82,6 +82,18 @@ impl WindowColumns {
         details: bool,
         unit: f64,
     ) -> Result<()> {
+        if !details
+            && let (Some(organic), Some(paid)) =
+                (organic.small_windows(self.length), paid.small_windows(self.length))
+        {
+            // As below, in 64 bits.
+            let small = |(organic, paid): (i64, i64)| {
+                let total = organic + paid;
+                (total != 0).then(|| organic as f64 / total as f64)
+            };
+            self.share.extend(organic.zip(paid).map(small));
+            return Ok(());
+        }
         let first = self.share.len();
         for end in 0..steps {
             let (o, p) = (organic.window(end, self.length)?, paid.window(end, self.length)?);
@@ -150,16 +162,16 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     };
     let mut windows: Vec<WindowColumns> =
         job.windows.iter().map(|length| WindowColumns::new(*length, rows)).collect();
+    let mut series = vec![Sum::default(); steps.len()];
     for group in &groups {
         let mut prefixes = Vec::with_capacity(CHANNELS);
         for channel in 0..CHANNELS {
-            let mut series = vec![Sum::default(); steps.len()];
             for (time, at) in places.iter().enumerate() {
                 if let Some(slot) = at.and_then(|at| series.get_mut(at)) {
                     *slot = cell(partial, *group, time, channel);
                 }
             }
-            prefixes.push(Prefix::new(series)?);
+            prefixes.push(Prefix::new(&series)?);
         }
         let [paid, organic] = prefixes.as_slice() else {
             return Err(Error::internal("two channels were expected"));
