@@ -10,6 +10,9 @@ use crate::parquet::{
 use crate::storage::Object;
 use crate::{Error, Result};
 
+/// The longest page that is decompressed together with another.
+const TWO_BYTES: u32 = 1 << 19;
+
 /// What reading cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -22,6 +25,12 @@ pub struct Cost {
 }
 
 impl Cost {
+    fn page(&mut self, body: &[u8], page: &PageMeta) {
+        self.pages_read += 1;
+        self.bytes_read += body.len() as u64;
+        self.bytes_decompressed += u64::from(page.uncompressed_len);
+    }
+
     /// Adds another cost.
     pub fn merge(&mut self, other: Cost) {
         self.pages_read += other.pages_read;
@@ -93,10 +102,35 @@ impl<'a> Chunk<'a> {
         buffer: &mut Vec<u8>,
         cost: &mut Cost,
     ) -> Result<PageLayout> {
-        cost.pages_read += 1;
-        cost.bytes_read += body.len() as u64;
-        cost.bytes_decompressed += u64::from(page.uncompressed_len);
+        cost.page(body, page);
         page::open(body, page, self.codec, self.leaf, buffer)
+    }
+
+    /// The same of a page that [`Self::decompress_two`] has put into `buffer`.
+    pub fn open_decompressed(
+        &self,
+        body: &[u8],
+        page: &PageMeta,
+        buffer: &[u8],
+        cost: &mut Cost,
+    ) -> Result<PageLayout> {
+        cost.page(body, page);
+        page::open_decompressed(body, page, self.codec, self.leaf, buffer)
+    }
+
+    /// Decompresses a page and the one behind it; false where they have to be opened
+    /// one by one. Whatever is wrong with them is found when they are opened.
+    pub fn decompress_two(
+        &self,
+        (body, page, buffer): (&[u8], &PageMeta, &mut Vec<u8>),
+        (next, behind): (&PageMeta, &mut Vec<u8>),
+    ) -> bool {
+        // Both have to stay in the cache until they are decoded.
+        if self.codec != Codec::Snappy || page.uncompressed_len.max(next.uncompressed_len) > TWO_BYTES {
+            return false;
+        }
+        let Ok(next_body) = self.body(next) else { return false };
+        page::decompress_two((body, page, buffer), (&next_body, next, behind), self.codec)
     }
 
     /// Reads the dictionary, if there is one, into `entries`; true where they

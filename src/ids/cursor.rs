@@ -73,6 +73,13 @@ pub struct Cursor<'a> {
     pending: u32,
     body: Cow<'a, [u8]>,
     buffer: Vec<u8>,
+    /// The row before which pages may be decompressed ahead, two at a time.
+    ahead_to: u64,
+    /// A page that was, and its number.
+    ahead: Vec<u8>,
+    ahead_page: Option<usize>,
+    /// The last page that was opened.
+    opened: Option<usize>,
     layout: PageLayout,
     /// `None` where no row of the page is null.
     levels: Option<Runs>,
@@ -129,6 +136,10 @@ impl<'a> Cursor<'a> {
             pending: 0,
             body: Cow::Borrowed(&[]),
             buffer,
+            ahead_to: 0,
+            ahead: Vec::new(),
+            ahead_page: None,
+            opened: None,
             layout: PageLayout::default(),
             levels: None,
             values: Values::Closed,
@@ -143,6 +154,19 @@ impl<'a> Cursor<'a> {
             }
         }
         cursor
+    }
+
+    /// Lets pages that begin before row `to` be decompressed two at a time, once two
+    /// were opened one after the other; `buffer` is scratch space to reuse.
+    pub fn look_ahead(&mut self, to: u64, buffer: Vec<u8>) {
+        self.ahead_to = to;
+        self.ahead = buffer;
+    }
+
+    /// The scratch space of [`Self::look_ahead`], for the next cursor.
+    pub fn take_ahead(&mut self) -> Vec<u8> {
+        self.ahead_page = None;
+        std::mem::take(&mut self.ahead)
     }
 
     /// The scratch space and the entries, for the next cursor.
@@ -181,7 +205,11 @@ impl<'a> Cursor<'a> {
         self.values = Values::Closed;
         self.levels = None;
         self.body = chunk.body(page)?;
-        self.layout = chunk.open(&self.body, page, &mut self.buffer, &mut self.cost)?;
+        self.layout = if self.is_decompressed(chunk, page) {
+            chunk.open_decompressed(&self.body, page, &self.buffer, &mut self.cost)?
+        } else {
+            chunk.open(&self.body, page, &mut self.buffer, &mut self.cost)?
+        };
         let open = self.layout.view(&self.body, &self.buffer);
         let mut count = open.rows;
         if let Some(bytes) = open.definition {
@@ -192,6 +220,24 @@ impl<'a> Cursor<'a> {
         }
         self.values = decode(chunk, &open, count, &mut self.entries, self.raw)?;
         Ok(())
+    }
+
+    /// Whether the buffer holds the page that is about to be opened: since it was
+    /// decompressed with the one before it, or is now, with the one behind it.
+    fn is_decompressed(&mut self, chunk: &Chunk<'a>, page: &PageMeta) -> bool {
+        // `next_page` is already the one behind it.
+        let at = self.next_page - 1;
+        let in_order = self.opened.replace(at).is_some_and(|last| last + 1 == at);
+        if self.ahead_page.take() == Some(at) {
+            std::mem::swap(&mut self.buffer, &mut self.ahead);
+            return true;
+        }
+        let Some(next) = chunk.data().get(self.next_page) else { return false };
+        let both = in_order
+            && next.first_row < self.ahead_to
+            && chunk.decompress_two((&self.body, page, &mut self.buffer), (next, &mut self.ahead));
+        self.ahead_page = both.then_some(self.next_page);
+        both
     }
 
     /// The position, to come back to while the same page is at hand.

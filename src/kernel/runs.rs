@@ -85,7 +85,7 @@ mod avx512 {
     ///
     /// # Safety
     /// - The CPU has AVX-512 F, BW and VL.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,ssse3,sse4.1")]
     pub unsafe fn stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
         debug_assert!(values.len() <= super::STRETCH);
         let slots_end = _mm512_set1_epi32(i32::try_from(ints.len()).unwrap_or(i32::MAX));
@@ -111,7 +111,14 @@ mod avx512 {
             let organic = _mm256_cmpeq_epi16_mask(channels, organic_slot);
             own = _mm512_mask_add_epi32(own, organic, own, sixteen);
         }
-        let (all, own) = (_mm512_reduce_add_epi32(all), _mm512_reduce_add_epi32(own));
+        // Both are folded together: stretches are short, and this is a good part of one.
+        let fold =
+            |v: __m512i| _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
+        // Per half of 128 bits: two lanes of `all`, two of `own`, and again.
+        let both = _mm256_hadd_epi32(fold(all), fold(own));
+        let four = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
+        let two = _mm_hadd_epi32(four, four);
+        let (all, own) = (_mm_extract_epi32::<0>(two), _mm_extract_epi32::<1>(two));
         [i64::from(all) - i64::from(own), i64::from(own)]
     }
 }

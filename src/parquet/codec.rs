@@ -141,6 +141,20 @@ fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     snap::raw::Decoder::new().decompress(src, room(buffer, len)).map_err(|e| damaged("snappy", e))
 }
 
+/// Decompresses two snappy pages together, each its stored bytes, length and buffer;
+/// false where they have to be done one by one, as what they are then tells.
+pub fn two(one: (&[u8], usize, &mut Vec<u8>), other: (&[u8], usize, &mut Vec<u8>)) -> bool {
+    for (src, len) in [(one.0, one.1), (other.0, other.1)] {
+        if check_ratio("snappy", src.len(), len, SNAPPY_RATIO).is_err() || snappy::literal(src, len).is_some()
+        {
+            return false;
+        }
+    }
+    let with_slack = |len: usize| len.saturating_add(snappy::SLACK);
+    let block = |src, len, buffer| snappy::Block { src, len, out: room(buffer, with_slack(len)) };
+    snappy::decompress_two(block(one.0, one.1, one.2), block(other.0, other.1, other.2)).is_some()
+}
+
 fn lz4_block(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     check_ratio("lz4", src.len(), len, LZ4_RATIO)?;
     lz4_flex::block::decompress_into(src, room(buffer, len)).map_err(|e| damaged("lz4", e))

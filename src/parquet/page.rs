@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::codec::{Codec, decompress};
+use super::codec::{self, Codec, decompress};
 use super::footer::ChunkMeta;
 use super::schema::Leaf;
 use super::thrift::{Fault, Read, Reader, kind};
@@ -445,6 +445,55 @@ pub fn open(
     leaf: &Leaf,
     buffer: &mut Vec<u8>,
 ) -> Result<PageLayout> {
+    open_from(body, page, codec, leaf, Source::Stored(buffer))
+}
+
+/// [`open`] of a page that [`decompress_two`] has put into `buffer`.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_decompressed(
+    body: &[u8],
+    page: &PageMeta,
+    codec: Codec,
+    leaf: &Leaf,
+    buffer: &[u8],
+) -> Result<PageLayout> {
+    open_from(body, page, codec, leaf, Source::Decompressed(buffer))
+}
+
+/// Decompresses two pages together, in less time than one after the other; false
+/// where they are to be opened as they are.
+pub fn decompress_two(
+    one: (&[u8], &PageMeta, &mut Vec<u8>),
+    other: (&[u8], &PageMeta, &mut Vec<u8>),
+    codec: Codec,
+) -> bool {
+    let whole = |page: &PageMeta| matches!(page.kind, PageKind::V1 { .. });
+    codec == Codec::Snappy
+        && whole(one.1)
+        && whole(other.1)
+        && codec::two(
+            (one.0, one.1.uncompressed_len as usize, one.2),
+            (other.0, other.1.uncompressed_len as usize, other.2),
+        )
+}
+
+/// Where a page's bytes are.
+enum Source<'b> {
+    /// To be decompressed into this buffer.
+    Stored(&'b mut Vec<u8>),
+    /// There.
+    Decompressed(&'b [u8]),
+}
+
+fn open_from(
+    body: &[u8],
+    page: &PageMeta,
+    codec: Codec,
+    leaf: &Leaf,
+    mut source: Source<'_>,
+) -> Result<PageLayout> {
     if let Some(crc) = page.crc {
         let found = crc32fast::hash(body);
         if found != crc {
@@ -456,24 +505,38 @@ pub fn open(
     let short = || damaged("a page that is shorter than its levels");
     let has_levels = leaf.max_definition > 0;
     let (definition, values) = match page.kind {
-        PageKind::Dictionary => (None, unpack(codec, body, 0, len, buffer)?),
+        PageKind::Dictionary => (None, unpack(codec, body, 0, len, &mut source)?),
         PageKind::V1 { definition_encoding } => {
-            let whole = unpack(codec, body, 0, len, buffer)?;
-            if has_levels { split_v1(whole, body, buffer, definition_encoding)? } else { (None, whole) }
+            let whole = unpack(codec, body, 0, len, &mut source)?;
+            if has_levels {
+                split_v1(whole, body, source.buffer(), definition_encoding)?
+            } else {
+                (None, whole)
+            }
         }
         PageKind::V2 { definition_len, repetition_len, is_compressed, .. } => {
             let definition = repetition_len as usize..(repetition_len as usize + definition_len as usize);
             let len = len.checked_sub(definition.end).ok_or_else(short)?;
             let codec = if is_compressed { codec } else { Codec::Uncompressed };
-            let values = unpack(codec, body, definition.end, len, buffer)?;
+            let values = unpack(codec, body, definition.end, len, &mut source)?;
             (has_levels.then_some(Span { decompressed: false, range: definition }), values)
         }
     };
     Ok(PageLayout { rows: page.values, definition, values, encoding: page.encoding })
 }
 
+impl Source<'_> {
+    fn buffer(&self) -> &[u8] {
+        match self {
+            Source::Stored(buffer) => buffer,
+            Source::Decompressed(buffer) => buffer,
+        }
+    }
+}
+
 /// Decompresses `body[start..]`, to `len` bytes.
-fn unpack(codec: Codec, body: &[u8], start: usize, len: usize, buffer: &mut Vec<u8>) -> Result<Span> {
+fn unpack(codec: Codec, body: &[u8], start: usize, len: usize, source: &mut Source<'_>) -> Result<Span> {
+    let Source::Stored(buffer) = source else { return Ok(Span { decompressed: true, range: 0..len }) };
     let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
     // Bytes that are stored as they are need not be copied.
     let lent = match codec {

@@ -69,14 +69,18 @@ pub fn run(
     let mut entries = entries.into_iter();
     let buffers = &mut worker.buffers;
     let mut open = |column, raw| {
-        let buffer = buffers.pop().unwrap_or_default();
-        match entries.next() {
+        let (buffer, ahead) = (buffers.pop().unwrap_or_default(), buffers.pop().unwrap_or_default());
+        let opened = match entries.next() {
             Some(entries) if known == Some(id) => {
                 Cursor::new(column, rows.start, raw, buffer, Some(entries)).map(|cursor| (cursor, true))
             }
             Some(entries) => Cursor::after(column, rows.start, raw, buffer, entries),
             None => Cursor::new(column, rows.start, raw, buffer, None).map(|cursor| (cursor, false)),
-        }
+        };
+        opened.map(|(mut cursor, same)| {
+            cursor.look_ahead(rows.end, ahead);
+            (cursor, same)
+        })
     };
     let (system, same_system) = open(&columns.system, false)?;
     let (country, same_country) = open(&columns.country, false)?;
@@ -108,8 +112,9 @@ pub fn run(
     worker.tables = tables;
     worker.blocks = blocks;
     let mut entries = Vec::with_capacity(6);
-    for cursor in [system, country, time, channel, value].into_iter().chain(date) {
+    for mut cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
+        worker.buffers.push(cursor.take_ahead());
         let (buffer, met) = cursor.into_parts();
         worker.buffers.push(buffer);
         entries.push(met);
