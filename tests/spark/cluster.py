@@ -100,7 +100,7 @@ class Cluster:
     def _log(self, name: str) -> str:
         return (self.work / f"{name}.log").read_text(errors="replace")
 
-    def _until(self, done, seconds: float = 120.0) -> None:
+    def _until(self, done, seconds: float = 300.0) -> None:
         end = time.monotonic() + seconds
         while not done():
             if time.monotonic() > end or any(p.poll() is not None for p in self.processes):

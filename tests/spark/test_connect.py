@@ -37,7 +37,7 @@ def server(cluster):
     env = {**cluster.environment(), "SPARK_DAEMON_MEMORY": "768m"}
     process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     cluster.processes.append(process)
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while not reachable(port):
         said = (cluster.work / "connect.log").read_text()[-3000:]
         assert process.poll() is None and time.monotonic() < end, said
@@ -49,5 +49,5 @@ def server(cluster):
 
 def test_a_client_without_a_jvm(server, sample, small):
     client = [sys.executable, str(Path(__file__).with_name("connect_client.py")), server, sample, small]
-    done = subprocess.run(client, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(client, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0 and "connect: right" in done.stdout, done.stderr[-3000:]

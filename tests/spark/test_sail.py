@@ -23,7 +23,7 @@ def test_the_same_client(small):
             [*client, f"sc://127.0.0.1:{port}", str(Path(small).parent / "whole.parquet"), small],
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0 and "connect: right" in done.stdout, done.stderr[-3000:]

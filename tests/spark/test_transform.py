@@ -20,12 +20,12 @@ def submit(cluster, *arguments: str, settings=(), environment=()) -> subprocess.
     conf = [part for key, value in all_settings.items() for part in ("--conf", f"{key}={value}")]
     command = [str(cluster.home / "bin/spark-submit"), *conf, JOB, *arguments]
     env = {**cluster.environment(), **dict(environment)}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
 def plain(cluster, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, JOB, *arguments], capture_output=True, text=True, timeout=180, check=False
+        [sys.executable, JOB, *arguments], capture_output=True, text=True, timeout=600, check=False
     )
 
 
