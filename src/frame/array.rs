@@ -305,6 +305,13 @@ impl Array {
         }
     }
 
+    /// The place in the dictionary of `row`, of ids.
+    #[inline]
+    pub fn place(&self, row: usize) -> Option<usize> {
+        let Data::Coded(codes, _) = &self.data else { return None };
+        with_codes!(codes, c => c.get(row).map(|c| c.place()))
+    }
+
     /// Asks for the memory of the marked rows; the first is `start`.
     pub fn prefetch(&self, start: usize, mask: &[u64]) {
         match &self.data {

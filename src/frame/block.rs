@@ -20,6 +20,7 @@ use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, c
 use crate::grid::{Account, Dense, Partial};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
+use crate::kernel::words::rows_of;
 use crate::scan::Progress;
 use crate::{Error, Result, Semantics};
 
@@ -44,11 +45,11 @@ pub struct Columns {
 /// One thread's sums, and what it knows of dictionaries.
 #[derive(Default)]
 pub struct Worker {
-    dense: Dense,
-    systems: Systems,
-    countries: Countries,
-    times: Times,
-    channels: Channels,
+    pub(super) dense: Dense,
+    pub(super) systems: Systems,
+    pub(super) countries: Countries,
+    pub(super) times: Times,
+    pub(super) channels: Channels,
     scratch: Box<Scratch>,
 }
 
@@ -57,13 +58,13 @@ struct Scratch {
     groups: [u32; BLOCK],
     times: [u32; BLOCK],
     classes: [u8; BLOCK],
-    /// Rows that add something, in order.
-    live: [u16; BLOCK],
+    /// Rows that add something, in order; whole vectors are stored.
+    live: [u16; BLOCK + 31],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Scratch { groups: [0; BLOCK], times: [0; BLOCK], classes: [0; BLOCK], live: [0; BLOCK] }
+        Scratch { groups: [0; BLOCK], times: [0; BLOCK], classes: [0; BLOCK], live: [0; BLOCK + 31] }
     }
 }
 
@@ -79,11 +80,18 @@ impl Worker {
         rows: Range<usize>,
         progress: &dyn Progress,
     ) -> Result<()> {
+        let side = self.side(plan, batch, &rows);
         for (at, block) in rows.clone().step_by(BLOCK).zip(0usize..) {
             if block.is_multiple_of(PATIENCE) && progress.interrupted() {
                 return Err(Error::Interrupted);
             }
-            self.block(plan, batch, at..rows.end.min(at + BLOCK))?;
+            let block = at..rows.end.min(at + BLOCK);
+            if let Some(side) = &side
+                && self.side_block(plan, batch, side, block.clone())?
+            {
+                continue;
+            }
+            self.block(plan, batch, block)?;
         }
         Ok(())
     }
@@ -137,6 +145,7 @@ impl Worker {
             .map_err(|e| e.in_column(time_column))?;
         if legacy {
             let live = rows_of(&keep, &mut scratch.live);
+            let live = scratch.live.get(..live).unwrap_or_default();
             countries.fill(&batch.country, start, live, &mut scratch.groups)?;
             times.fill(&batch.time, start, live, &mut scratch.times)?;
             each_bit(&keep, |row| {
@@ -158,40 +167,41 @@ impl Worker {
         if valued == 0 {
             return Ok(());
         }
+        if let Data::Numbers(numbers) = &batch.value.data {
+            with_numbers!(numbers, rows.clone(), values => Stored::drop_zeros(values, &mut keep));
+        }
+        self.add_live(plan, batch, rows, keep)
+    }
+
+    /// Adds the marked rows, which are kept and have a channel and a value that is not zero.
+    pub(super) fn add_live(
+        &mut self,
+        plan: &Plan,
+        batch: &Columns,
+        rows: Range<usize>,
+        live: Mask,
+    ) -> Result<()> {
+        let Worker { dense, countries, times, channels, scratch, .. } = self;
+        let Scratch { groups, times: points, classes, live: numbers } = &mut **scratch;
+        let (job, start) = (&plan.job, rows.start);
+        let n = rows_of(&live, numbers);
+        let live = numbers.get(..n).unwrap_or_default();
+        for column in [&batch.time, &batch.channel] {
+            column.prefetch_rows(start, live);
+        }
+        countries.fill(&batch.country, start, live, groups)?;
+        times.fill(&batch.time, start, live, points)?;
+        channels.fill(&batch.channel, start, job, live, classes)?;
+        let nan_is_null = matches!(batch.value.nulls, Nulls::Within);
+        let rules = Rules { legacy: job.semantics == Semantics::Legacy, nan_is_null };
         let Data::Numbers(numbers) = &batch.value.data else {
             return Err(Error::internal("values of a type that the plan has refused"));
         };
         with_numbers!(numbers, rows.clone(), values => {
-            Stored::drop_zeros(values, &mut keep);
-            let Scratch { groups, times: points, classes, live } = &mut **scratch;
-            let live = rows_of(&keep, live);
-            batch.channel.prefetch_rows(start, live);
-            countries.fill(&batch.country, start, live, groups)?;
-            times.fill(&batch.time, start, live, points)?;
-            channels.fill(&batch.channel, start, job, live, classes)?;
-            let nan_is_null = matches!(batch.value.nulls, Nulls::Within);
-            add(values, live, [groups, points], classes, dense, Rules { legacy, nan_is_null })
-                .map_err(|e| e.offset_row(start as u64))
+            add(values, live, [groups, points], classes, dense, rules).map_err(|e| e.offset_row(start as u64))
         })
         .map_err(|e: Error| e.in_column(&job.columns.value))
     }
-}
-
-/// The marked rows, one after the other.
-#[allow(clippy::cast_possible_truncation)] // rows of a block
-fn rows_of<'a>(mask: &Mask, rows: &'a mut [u16; BLOCK]) -> &'a [u16] {
-    let mut n = 0;
-    for (word, at) in mask.iter().zip((0u16..).step_by(64)) {
-        let mut word = *word;
-        while word != 0 {
-            if let Some(slot) = rows.get_mut(n) {
-                *slot = at + word.trailing_zeros() as u16;
-            }
-            n += 1;
-            word &= word - 1;
-        }
-    }
-    rows.get(..n).unwrap_or_default()
 }
 
 /// What becomes of values that are no finite numbers.

@@ -118,6 +118,21 @@ pub struct Systems {
 }
 
 impl Systems {
+    fn learn(&mut self, dictionary: &Arc<Array>, total: &str) {
+        if self.known.is_other(dictionary) {
+            self.pass = entries(dictionary).map(|e| e == Some(total.as_bytes())).collect();
+            let mut passing = (0..).zip(&self.pass).filter(|(_, pass)| **pass).map(|(at, _)| at);
+            self.only = passing.next().filter(|_| passing.next().is_none());
+        }
+    }
+
+    /// The only entry of a dictionary that passes, if there is exactly one.
+    pub fn only(&mut self, array: &Array, total: &str) -> Option<usize> {
+        let Data::Coded(_, dictionary) = &array.data else { return None };
+        self.learn(dictionary, total);
+        self.only
+    }
+
     /// Marks the rows of the total.
     pub fn mark(
         &mut self,
@@ -130,11 +145,7 @@ impl Systems {
         *mask = all(rows);
         match &array.data {
             Data::Coded(codes, dictionary) => {
-                if self.known.is_other(dictionary) {
-                    self.pass = entries(dictionary).map(|e| e == Some(total.as_bytes())).collect();
-                    let mut passing = (0..).zip(&self.pass).filter(|(_, pass)| **pass).map(|(at, _)| at);
-                    self.only = passing.next().filter(|_| passing.next().is_none());
-                }
+                self.learn(dictionary, total);
                 match self.only {
                     Some(only) => narrow(codes, start, only, true, mask),
                     None => with_codes!(codes, c => {
@@ -270,13 +281,9 @@ impl Countries {
         groups: &mut [u32; BLOCK],
     ) -> Result<Counts> {
         let legacy = job.semantics == Semantics::Legacy;
-        if let Data::Coded(_, dictionary) = &array.data
-            && self.known.is_other(dictionary)
-        {
-            self.renew(dictionary, job);
-        }
+        let total = self.total(array, job);
         let before = count(keep);
-        if let (Data::Coded(codes, _), Some(total), false) = (&array.data, self.total, legacy) {
+        if let (Data::Coded(codes, _), Some(total), false) = (&array.data, total, legacy) {
             self.filled = false;
             and_valid(array, start, keep);
             let valid = count(keep);
@@ -354,6 +361,31 @@ impl Countries {
             Ok(())
         })?;
         Ok(counts)
+    }
+
+    /// The only entry of a dictionary that is the total, past the dictionary if there is none;
+    /// `None` where several are, where an entry is null, and where there is no dictionary.
+    pub fn total(&mut self, array: &Array, job: &Job) -> Option<usize> {
+        let Data::Coded(_, dictionary) = &array.data else { return None };
+        if self.known.is_other(dictionary) {
+            self.renew(dictionary, job);
+        }
+        self.total
+    }
+
+    /// Whether any country of the dictionary was not met.
+    pub fn any_unseen(&self) -> bool {
+        self.unseen > 0
+    }
+
+    /// Meets the country of a row, which is kept and not null; its column is ids.
+    pub fn meet(&mut self, array: &Array, row: usize, job: &Job, dense: &mut Dense) -> Result<()> {
+        self.group(array.place(row).ok_or_else(corrupt)?, job, dense, false).map(drop)
+    }
+
+    /// The groups of rows are to be looked up by [`Self::fill`].
+    pub fn not_filled(&mut self) {
+        self.filled = false;
     }
 
     fn renew(&mut self, dictionary: &Array, job: &Job) {
@@ -455,6 +487,53 @@ pub struct Times {
 }
 
 impl Times {
+    /// Makes ready for a column.
+    pub fn learn(&mut self, array: &Array, coding: TimeCoding) {
+        if self.coding != Some(coding) {
+            self.coding = Some(coding);
+            self.cache.clear();
+        }
+        if let Data::Coded(_, dictionary) = &array.data
+            && self.known.is_other(dictionary)
+        {
+            self.ids = vec![UNSEEN; dictionary.len];
+            self.unseen = dictionary.len;
+        }
+    }
+
+    /// Whether any point in time of the dictionary was not met.
+    pub fn any_unseen(&self) -> bool {
+        self.unseen > 0
+    }
+
+    /// Meets the point in time of a row, which is kept and not null; its column is ids.
+    pub fn meet(
+        &mut self,
+        array: &Array,
+        row: usize,
+        job: &Job,
+        coding: TimeCoding,
+        dense: &mut Dense,
+    ) -> Result<()> {
+        let (Data::Coded(_, dictionary), Some(place)) = (&array.data, array.place(row)) else {
+            return Err(corrupt());
+        };
+        let slot = self.ids.get_mut(place).ok_or_else(corrupt)?;
+        if *slot == UNSEEN {
+            let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
+            let legacy = job.semantics == Semantics::Legacy;
+            *slot = id_of(raw.as_deref(), coding, legacy, dense)?
+                .ok_or_else(|| bad_time(job, coding, raw.as_deref(), row))?;
+            self.unseen -= 1;
+        }
+        Ok(())
+    }
+
+    /// The ids of rows are to be looked up by [`Self::fill`].
+    pub fn not_filled(&mut self) {
+        self.filled = false;
+    }
+
     /// Finds the points of the rows that are kept, as far as any may be new.
     #[allow(clippy::too_many_arguments)]
     pub fn resolve(
@@ -467,16 +546,7 @@ impl Times {
         keep: &Mask,
         ids: &mut [u32; BLOCK],
     ) -> Result<()> {
-        if self.coding != Some(coding) {
-            self.coding = Some(coding);
-            self.cache.clear();
-        }
-        if let Data::Coded(_, dictionary) = &array.data
-            && self.known.is_other(dictionary)
-        {
-            self.ids = vec![UNSEEN; dictionary.len];
-            self.unseen = dictionary.len;
-        }
+        self.learn(array, coding);
         let mut valid = *keep;
         and_valid(array, start, &mut valid);
         if let Some((word, at)) =
@@ -496,20 +566,11 @@ impl Times {
             }
         }
         match &array.data {
-            Data::Coded(codes, dictionary) => {
+            Data::Coded(codes, _) => {
                 self.filled = false;
-                let (table, unseen) = (&mut self.ids, &mut self.unseen);
                 with_codes!(codes, c => {
-                    compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, c| {
-                        let place = c.place();
-                        let slot = table.get_mut(place).ok_or_else(corrupt)?;
-                        if *slot == UNSEEN {
-                            let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
-                            *slot = id_of(raw.as_deref(), coding, legacy, dense)?
-                                .ok_or_else(|| bad_time(job, coding, raw.as_deref(), start + row))?;
-                            *unseen -= 1;
-                        }
-                        Ok(())
+                    compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, _| {
+                        self.meet(array, start + row, job, coding, dense)
                     })
                 })
             }
@@ -605,30 +666,34 @@ pub struct Channels {
 }
 
 impl Channels {
+    /// Whether an entry of the dictionary is null; `None` where there is none.
+    pub fn has_nulls(&mut self, array: &Array, job: &Job) -> Option<bool> {
+        let Data::Coded(_, dictionary) = &array.data else { return None };
+        if self.known.is_other(dictionary) {
+            let is = |e: Option<&[u8]>| e.is_some_and(|e| is_organic(e, job));
+            self.organic = entries(dictionary).map(is).collect();
+            self.nulls = entries(dictionary).map(|e| e.is_none()).collect();
+            if !self.nulls.contains(&true) {
+                self.nulls.clear();
+            }
+        }
+        Some(!self.nulls.is_empty())
+    }
+
     /// Takes rows without a channel out of `keep`; returns how many there were.
     pub fn drop_unknown(&mut self, array: &Array, start: usize, job: &Job, keep: &mut Mask) -> Result<u32> {
         let before = count(keep);
         and_valid(array, start, keep);
-        if let Data::Coded(codes, dictionary) = &array.data {
-            if self.known.is_other(dictionary) {
-                let is = |e: Option<&[u8]>| e.is_some_and(|e| is_organic(e, job));
-                self.organic = entries(dictionary).map(is).collect();
-                self.nulls = entries(dictionary).map(|e| e.is_none()).collect();
-                if !self.nulls.contains(&true) {
-                    self.nulls.clear();
+        if let (Data::Coded(codes, _), Some(true)) = (&array.data, self.has_nulls(array, job)) {
+            let mut unknown = [0; BLOCK / 64];
+            with_codes!(codes, c => each_bit(keep, |row| {
+                let null = c.get(start + row).and_then(|c| self.nulls.get(c.place())).ok_or_else(corrupt)?;
+                if let Some(word) = unknown.get_mut(row / 64) {
+                    *word |= u64::from(*null) << (row % 64);
                 }
-            }
-            if !self.nulls.is_empty() {
-                let mut unknown = [0; BLOCK / 64];
-                with_codes!(codes, c => each_bit(keep, |row| {
-                    let null = c.get(start + row).and_then(|c| self.nulls.get(c.place())).ok_or_else(corrupt)?;
-                    if let Some(word) = unknown.get_mut(row / 64) {
-                        *word |= u64::from(*null) << (row % 64);
-                    }
-                    Ok(())
-                }))?;
-                keep.iter_mut().zip(unknown).for_each(|(keep, unknown)| *keep &= !unknown);
-            }
+                Ok(())
+            }))?;
+            keep.iter_mut().zip(unknown).for_each(|(keep, unknown)| *keep &= !unknown);
         }
         Ok(before - count(keep))
     }

@@ -34,7 +34,7 @@ pub trait Lane: Copy + PartialEq + 'static {
 
 /// The same without vectors.
 #[inline]
-fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
+pub(super) fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
     values.iter().take(64).enumerate().fold(0, |bits, (row, v)| bits | u64::from(*v == wanted) << row)
 }
 
@@ -49,7 +49,7 @@ pub fn prefetch<T>(values: &[T], mask: &[u64]) {
                 // Asking again for a line that was asked for is cheaper than a branch.
                 let wanted = *word >> at & (u64::MAX >> (64 - rows)) != 0;
                 asked = if wanted { line } else { asked };
-                fetch(asked);
+                fetch(asked.as_ptr());
             }
         }
     }
@@ -58,26 +58,27 @@ pub fn prefetch<T>(values: &[T], mask: &[u64]) {
 /// Asks for all memory of `bytes`.
 #[inline]
 pub fn prefetch_all(bytes: &[u8]) {
-    bytes.chunks(64).for_each(fetch);
+    bytes.chunks(64).for_each(|line| fetch(line.as_ptr()));
 }
 
 /// Asks for the memory of some rows.
 #[inline]
 pub fn prefetch_rows<T>(values: &[T], rows: &[u16]) {
     for row in rows {
-        fetch(values.get(usize::from(*row)..).unwrap_or_default());
+        fetch(values.as_ptr().wrapping_add(usize::from(*row)));
     }
 }
 
+/// Asks for a line of memory.
 #[inline]
-fn fetch<T>(line: &[T]) {
+pub(super) fn fetch<T>(line: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint; it reads nothing that the program could see, at any address.
         #[allow(unsafe_code)]
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            _mm_prefetch::<_MM_HINT_T0>(line.cast());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -7,6 +7,7 @@ pub mod relation;
 pub mod runs;
 pub mod snappy;
 pub mod unpack;
+pub mod words;
 
 /// A kernel path, callable by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,0 +1,249 @@
+//! Columns of any width side by side, 64 rows at a time.
+//!
+//! ```text
+//! for each word of 64 rows:
+//!     keep = system is the total, country is a country
+//!     live = keep and value is not zero
+//! ```
+//!
+//! 1. All columns are walked together. Memory is slow where a page begins, and
+//!    these waits fall together; a column after the other, a block of 2048 rows at
+//!    a time, waited for each.
+//! 2. A column is a pointer and a function for its width: a call a word instead
+//!    of a loop for each of the thousands of combinations of widths.
+//! 3. What comes some words later is asked for: the hardware's own guesses end
+//!    with the page.
+//! 4. The rows that are left come out of a word by a vector (`vpcompressw`).
+
+use std::marker::PhantomData;
+
+use super::compare::{Lane, portable_equal};
+#[cfg(target_arch = "x86_64")]
+use super::cpu;
+
+/// Rows of a word.
+pub const WORD: usize = 64;
+/// Words between the one at hand and the one asked for.
+const AHEAD: usize = 6;
+/// The widest value, in bytes.
+const WIDEST: usize = 16;
+
+/// The rows of a word, at most 64 from `start` on, that hold the value at `wanted`; any bits
+/// for rows that are not `marked`.
+type Equal = unsafe fn(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64;
+
+/// A column of whatever width, and a value to compare with.
+#[allow(unsafe_code)]
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    start: *const u8,
+    rows: usize,
+    width: usize,
+    wanted: [u8; WIDEST],
+    equal: Equal,
+    _values: PhantomData<&'a [u8]>,
+}
+
+impl<'a> Words<'a> {
+    /// `values`, to be compared with `wanted`.
+    pub fn new<T: Lane>(values: &'a [T], wanted: T) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if cpu::avx512() {
+            return Self::by(values, wanted, avx512_equal::<T>);
+        }
+        Self::portable(values, wanted)
+    }
+
+    /// The same without vectors.
+    pub fn portable<T: Lane>(values: &'a [T], wanted: T) -> Self {
+        Self::by(values, wanted, plain_equal::<T>)
+    }
+
+    fn by<T: Lane>(values: &'a [T], wanted: T, equal: Equal) -> Self {
+        const { assert!(size_of::<T>() <= WIDEST) };
+        let mut bytes = [0; WIDEST];
+        // SAFETY: there is room for a `T`, which needs no alignment here.
+        #[allow(unsafe_code)]
+        unsafe {
+            bytes.as_mut_ptr().cast::<T>().write_unaligned(wanted);
+        }
+        let (start, rows) = (values.as_ptr().cast(), values.len());
+        Words { start, rows, width: size_of::<T>(), wanted: bytes, equal, _values: PhantomData }
+    }
+
+    /// The rows of a word that equal the wanted value; any bits for rows that are not `marked`.
+    #[inline]
+    pub fn equal(&self, word: usize, marked: u64) -> u64 {
+        self.compare(word, self.wanted.as_ptr(), marked)
+    }
+
+    /// The rows of a word that equal row `row` of the column; none if there is no such row.
+    #[inline]
+    pub fn like(&self, row: usize, word: usize, marked: u64) -> u64 {
+        if row >= self.rows {
+            return 0;
+        }
+        self.compare(word, self.start.wrapping_add(row * self.width), marked)
+    }
+
+    #[inline]
+    fn compare(&self, word: usize, wanted: *const u8, marked: u64) -> u64 {
+        let at = word.saturating_mul(WORD).min(self.rows);
+        let rows = (self.rows - at).min(WORD);
+        // SAFETY: `at + rows` is at most the column's rows, `wanted` points to one of its values
+        // or to the wanted one, and `equal` is the function of their type, chosen after the
+        // instruction sets that it needs were found.
+        #[allow(unsafe_code)]
+        unsafe {
+            (self.equal)(self.start.wrapping_add(at * self.width), rows, wanted, marked)
+        }
+    }
+
+    /// Asks for the memory of a word some words ahead.
+    #[inline]
+    pub fn ask(&self, word: usize) {
+        let from = self.start.wrapping_add((word + AHEAD) * WORD * self.width);
+        for line in 0..self.width {
+            super::compare::fetch(from.wrapping_add(line * 64));
+        }
+    }
+}
+
+/// # Safety
+/// - There are `rows` values of `T` at `start`, aligned, and one at `wanted`, aligned or not.
+#[allow(unsafe_code)]
+unsafe fn plain_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, _marked: u64) -> u64 {
+    // SAFETY: by contract.
+    unsafe {
+        portable_equal(
+            std::slice::from_raw_parts(start.cast::<T>(), rows),
+            wanted.cast::<T>().read_unaligned(),
+        )
+    }
+}
+
+/// # Safety
+/// - As [`plain_equal`].
+/// - The CPU has AVX-512 F and BW.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn avx512_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64 {
+    // SAFETY: by contract.
+    unsafe {
+        T::avx512_equal(
+            std::slice::from_raw_parts(start.cast::<T>(), rows),
+            wanted.cast::<T>().read_unaligned(),
+            marked,
+        )
+    }
+}
+
+/// The rows marked in `mask`, one after the other, at the front of `rows`; returns how many.
+/// `N` is at least the rows of the mask plus 31.
+#[inline]
+pub fn rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx512() && mask.len() * WORD + 31 <= N {
+        // SAFETY: the instruction sets that the function names were found, and there is room.
+        #[allow(unsafe_code)]
+        return unsafe { avx512_rows_of(mask, rows) };
+    }
+    portable_rows_of(mask, rows)
+}
+
+/// The same without vectors.
+#[allow(clippy::cast_possible_truncation)] // rows of a block
+pub fn portable_rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> usize {
+    let mut n = 0;
+    for (word, at) in mask.iter().zip((0u16..).step_by(WORD)) {
+        let mut word = *word;
+        while word != 0 {
+            if let Some(slot) = rows.get_mut(n) {
+                *slot = at + word.trailing_zeros() as u16;
+            }
+            n += 1;
+            word &= word - 1;
+        }
+    }
+    n
+}
+
+/// # Safety
+/// - The CPU has AVX-512 F, BW and VBMI2.
+/// - `N` is at least the rows of the mask plus 31: whole vectors are stored.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+unsafe fn avx512_rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> usize {
+    use std::arch::x86_64::*;
+    debug_assert!(mask.len() * WORD + 31 <= N);
+    let first: [u16; 32] = std::array::from_fn(|row| row as u16);
+    // SAFETY: 32 numbers of 16 bits.
+    let mut here = unsafe { _mm512_loadu_epi16(first.as_ptr().cast()) };
+    let mut n = 0;
+    for word in mask {
+        for half in [*word as u32, (*word >> 32) as u32] {
+            // SAFETY: `n` is at most the rows before this half, and `N` leaves room for a vector.
+            unsafe {
+                _mm512_storeu_epi16(rows.as_mut_ptr().add(n).cast(), _mm512_maskz_compress_epi16(half, here));
+            }
+            n += half.count_ones() as usize;
+            here = _mm512_add_epi16(here, _mm512_set1_epi16(32));
+        }
+    }
+    n
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check<T: Lane>(values: &[T], wanted: T, marked: u64) {
+        for column in [Words::new(values, wanted), Words::portable(values, wanted)] {
+            for word in 0..5 {
+                column.ask(word);
+                let bits = |is: &dyn Fn(&T) -> bool| {
+                    let rows = values.iter().skip(word * WORD).take(WORD).enumerate();
+                    rows.fold(0u64, |bits, (row, v)| bits | u64::from(is(v)) << row)
+                };
+                assert_eq!(column.equal(word, marked) & marked, bits(&|v| *v == wanted) & marked);
+                for row in [0, 1, 100, 199, 1000] {
+                    let like = values.get(row).map_or(0, |wanted| bits(&|v| v == wanted));
+                    assert_eq!(column.like(row, word, marked) & marked, like & marked);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_width_compares_alike(
+            rows in proptest::collection::vec(0u8..4, 0..200),
+            marked in any::<u64>(),
+            wanted in 0u8..4,
+        ) {
+            macro_rules! widths {
+                ($($type:ty)*) => {$(
+                    let values: Vec<$type> = rows.iter().map(|v| <$type>::try_from(*v).unwrap()).collect();
+                    check(&values, <$type>::try_from(wanted).unwrap(), marked);
+                )*};
+            }
+            widths!(i8 u8 i16 u16 i32 u32 i64 u64 f32 f64);
+            check(&rows.iter().map(|v| [*v; 16]).collect::<Vec<_>>(), [wanted; 16], marked);
+        }
+
+        #[test]
+        fn every_path_names_the_same_rows(mask in proptest::collection::vec(any::<u64>(), 0..5)) {
+            let (mut fast, mut plain) = ([0u16; 5 * WORD + 31], [0u16; 5 * WORD + 31]);
+            let n = rows_of(&mask, &mut fast);
+            prop_assert_eq!(n, portable_rows_of(&mask, &mut plain));
+            prop_assert_eq!(&fast[..n], &plain[..n]);
+            let marked = |row: &u16| mask[usize::from(*row) / 64] >> (row % 64) & 1 == 1;
+            prop_assert_eq!(n, mask.iter().map(|w| w.count_ones() as usize).sum::<usize>());
+            prop_assert!(fast[..n].iter().all(marked) && fast[..n].windows(2).all(|w| w[0] < w[1]));
+        }
+    }
+}
