@@ -16,6 +16,8 @@ FORMATS = {
     "f2": "e", "f4": "f", "f8": "g",
 }  # fmt: skip
 UNITS = {"s": "tss:", "ms": "tsm:", "us": "tsu:", "ns": "tsn:"}
+#: From here on, batches of a pyarrow table cost more than columns one by one.
+MANY_ROWS = 1 << 20
 #: Below, asking polars for all categories takes longer than its export of so many rows.
 FEW_ROWS = 4096
 
@@ -35,6 +37,10 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
         # Older versions export columns of some types under a wrong type, but whole frames rightly.
         if not hasattr(frame, "__arrow_c_stream__"):
             frame = frame.to_arrow()
+    elif package == "pyarrow" and kind.__name__ == "Table":
+        # Before pyarrow 16 tables export themselves, columns do not.
+        if frame.num_rows >= MANY_ROWS and hasattr(frame.column(0), "__arrow_c_stream__"):
+            return _rollshare.partial_columns(_pyarrow(frame, job), job, threads)
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
@@ -72,6 +78,16 @@ def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
     return [
         (series.name, _series(series) if series.name.lower() in wanted else ("unknown", "unread"))
         for series in frame.get_columns()
+    ]
+
+
+def _pyarrow(table: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
+    """Column by column: as one stream, a chunk's end in any column cuts all of them."""
+    wanted = _wanted(job)
+    unread = ("unknown", "unread")
+    return [
+        (name, ("arrow", column.__arrow_c_stream__(None)) if name.lower() in wanted else unread)
+        for name, column in zip(table.column_names, table.columns)
     ]
 
 
