@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -228,14 +227,12 @@ def credentials() -> dict[str, str]:
 def newest_report(target: str, since: datetime) -> str | None:
     """The report of a run that was blocked after `since`: the page, or else any file of it."""
     place = urlsplit(target)
-    folder, _, name = place.path[1:].rstrip("/").rpartition("/")
+    kept = f"{place.path[1:].rstrip('/')}/_rollshare/quarantine/"
     # Clocks of S3 and of this machine need not agree to the second.
     fresh = [
         entry
-        for prefix in [f"{folder}/{name}/_rollshare/", f"{folder}/_rollshare/{name}/"]
-        for entry in S3Hook(AWS).get_file_metadata(prefix, place.netloc)
-        if re.search("/(quarantine|reports)/", entry["Key"])
-        and entry["LastModified"] >= since - timedelta(minutes=1)
+        for entry in S3Hook(AWS).get_file_metadata(kept, place.netloc)
+        if entry["LastModified"] >= since - timedelta(minutes=1)
     ]
     if not fresh:
         return None

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rollshare::compare::{Cause, Comparison, compare};
-use rollshare::publish::{Target, publish};
+use rollshare::publish::{Claim, Target, publish};
 use rollshare::scan::{self, Options, Silent};
 use rollshare::{Job, Semantics, storage, table};
 
@@ -15,7 +15,8 @@ fn old_output(source: &Path, folder: &Path) -> String {
     let found = storage::discover(&[source.to_string_lossy().into_owned()], Semantics::Legacy).unwrap();
     let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &Silent).unwrap();
     let target = format!("{}/old/", folder.display());
-    publish(&Target::parse(&target).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
+    let to = Target::parse(&target).unwrap();
+    publish(&to, &Claim::of(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
     target
 }
 

@@ -11,7 +11,7 @@ use crate::ids::column::{Chunk, Column as Stored};
 use crate::ids::cursor::Cursor;
 use crate::parquet::footer;
 use crate::publish::parquet;
-use crate::storage::{Folder, MemoryObject};
+use crate::storage::{Folder, MemoryObject, When};
 use crate::table::{Column, ColumnData, Table};
 use crate::{Error, Result};
 
@@ -30,24 +30,32 @@ pub enum Found {
     Damaged(String),
 }
 
-/// Reads the history.
+/// Reads the history, and what [`write`] takes to replace this version of it.
 ///
 /// # Errors
 /// `Io` where the file cannot be read; one that is damaged is no error.
-pub fn read(folder: &dyn Folder, file: &str) -> Result<Found> {
-    let Some(bytes) = folder.read(file)? else { return Ok(Found::Nothing) };
-    Ok(match decode(&folder.place(file), bytes) {
+pub fn read(folder: &dyn Folder, file: &str) -> Result<(Found, When)> {
+    let (bytes, version) = folder.read_version(file)?;
+    let Some(bytes) = bytes else { return Ok((Found::Nothing, version)) };
+    let found = match decode(&folder.place(file), bytes) {
         Ok(history) => Found::History(history),
         Err(error) => Found::Damaged(error.to_string()),
-    })
+    };
+    Ok((found, version))
 }
 
-/// Writes the history, whole or not at all.
+/// Writes the history over the version that was read, whole or not at all.
 ///
 /// # Errors
-/// `Io` where it cannot be written.
-pub fn write(folder: &dyn Folder, file: &str, history: &History) -> Result<()> {
-    folder.write(file, &encode(history)?)
+/// `Io` where it cannot be written, `Data` where another run has written it meanwhile.
+pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &When) -> Result<()> {
+    if folder.write_when(file, &encode(history)?, version)? {
+        return Ok(());
+    }
+    Err(Error::data("another run has written the history since this one read it")
+        .expected("one run at a time for a target")
+        .advice("What that run published is what the next one is held against")
+        .in_file(&folder.place(file).into()))
 }
 
 /// As a file.

@@ -18,7 +18,7 @@ use crate::history::store::{self, Found};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
 use crate::report::page;
-use crate::storage::{Folder, folder};
+use crate::storage::{Folder, When, folder};
 use crate::{Error, Result};
 
 const RUNS: &str = "runs/";
@@ -48,21 +48,29 @@ impl Kept {
         self.folder.place(store::FILE)
     }
 
-    /// Reads the history.
+    /// Reads the history; with it goes what [`Kept::learn`] takes to replace this version.
     ///
     /// # Errors
     /// `Io` where it cannot be read; one that is damaged is no error.
-    pub fn history(&self) -> Result<Found> {
+    pub fn history(&self) -> Result<(Found, When)> {
         store::read(self.folder.as_ref(), store::FILE)
     }
 
     /// Takes `totals` into the history, as what `run` has published.
     ///
     /// # Errors
-    /// `Io` where it cannot be written; the history is then as it was.
-    pub fn learn(&self, history: &mut History, totals: &Totals, run: &str, weeks: usize) -> Result<()> {
+    /// `Io` where it cannot be written, `Data` where another run has written it since it
+    /// was read; it is then as it was.
+    pub fn learn(
+        &self,
+        history: &mut History,
+        version: &When,
+        totals: &Totals,
+        run: &str,
+        weeks: usize,
+    ) -> Result<()> {
         history.learn(totals, run, weeks);
-        store::write(self.folder.as_ref(), store::FILE, history)
+        store::write(self.folder.as_ref(), store::FILE, history, version)
     }
 
     /// Where the report of a published run lies, for people.
@@ -161,7 +169,7 @@ impl Kept {
         if let Some(totals) = totals {
             let mut alone = History::default();
             alone.learn(totals, run, usize::MAX / 7);
-            store::write(self.folder.as_ref(), &place("sums.parquet"), &alone)?;
+            store::write(self.folder.as_ref(), &place("sums.parquet"), &alone, &When::Always)?;
         }
         self.folder.write(&place("report.html"), page(report)?.as_bytes())?;
         self.folder.write(&place("report.json"), &json(report)?)?;
@@ -189,7 +197,7 @@ impl Kept {
                 .expected("a run whose rows could be summed")
                 .advice(format!("It was blocked for: {}", report.why)));
         };
-        let totals = match store::read(self.folder.as_ref(), &place("sums.parquet"))? {
+        let totals = match store::read(self.folder.as_ref(), &place("sums.parquet"))?.0 {
             Found::Nothing => None,
             Found::History(history) => Some(history.totals),
             Found::Damaged(why) => {

@@ -23,7 +23,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     };
     // Before anything is claimed, so that nothing is created for a run that is not there.
     let _ = kept.from_quarantine(run, target.format())?;
-    let _claim = Claim::of(&target)?;
+    let claim = Claim::of(&target)?;
     let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
     if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {
         return Err(Error::argument(format!("run {run} is older than {later}, which was published since"))
@@ -31,17 +31,18 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
             .advice("Run again; with --warn-only the table is published whatever the checks say"));
     }
     let rows = report.table_rows;
-    report.published = Some(publish_written(&target, rows, &table)?);
+    report.published = Some(publish_written(&target, &claim, rows, &table)?);
     report.state = State::Promoted;
     report.places.quarantined = None;
     report.places.report = Some(kept.report_place(run));
     report.places.page = Some(kept.page_place(run));
-    let mut history = match kept.history()? {
+    let (found, version) = kept.history()?;
+    let mut history = match found {
         Found::History(history) => history,
         Found::Nothing | Found::Damaged(_) => History::default(),
     };
     if let Some(totals) = &totals {
-        kept.learn(&mut history, totals, run, keep.weeks)?;
+        kept.learn(&mut history, &version, totals, run, keep.weeks)?;
     }
     kept.write_report(&report, keep.runs)?;
     kept.release(run)?;

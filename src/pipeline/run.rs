@@ -16,7 +16,7 @@ use crate::history::store::Found;
 use crate::history::{History, Totals};
 use crate::publish::{Claim, Target, publish};
 use crate::scan::{Options, Profile, Progress, scan};
-use crate::storage::{self, Input, discover};
+use crate::storage::{self, Input, When, discover};
 use crate::table::{Table, finish};
 use crate::{Error, Job, Result, state};
 
@@ -52,7 +52,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     }
     let discovered = clock.elapsed();
     // Held until the end: what is read of the history is what the table is published over.
-    let _claim = target.as_ref().map(Claim::of).transpose()?;
+    let claim = target.as_ref().map(Claim::of).transpose()?.unwrap_or_default();
     let kept = target.as_ref().map(Kept::beside).transpose()?.flatten();
     let mut run = Run {
         report: RunReport {
@@ -71,9 +71,9 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         table: None,
         profile: Profile::default(),
     };
-    let found = match &kept {
+    let (found, version) = match &kept {
         Some(kept) if options.checks != Checks::Off => kept.history()?,
-        _ => Found::Nothing,
+        _ => (Found::Nothing, When::Always),
     };
     let mut config = options.config.clone();
     if let Found::History(history) = &found
@@ -109,7 +109,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     if blocked {
         run.report.state = State::Blocked;
     } else if let (Some(target), Some(table)) = (&target, &run.table) {
-        run.report.published = Some(publish(target, table)?);
+        run.report.published = Some(publish(target, &claim, table)?);
         run.report.state = State::Published;
     }
     run.profile.phases.insert(0, ("discover", discovered));
@@ -125,7 +125,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     run.report.finished = rfc3339(SystemTime::now());
     run.report.seconds = clock.elapsed().as_secs_f64();
     if let Some(kept) = &kept {
-        keep(kept, target.as_ref(), &config, &mut run, totals.as_ref(), history);
+        keep(kept, target.as_ref(), &config, &mut run, totals.as_ref(), (history, version));
     }
     Ok(run)
 }
@@ -138,7 +138,7 @@ fn keep(
     config: &Config,
     run: &mut Run,
     totals: Option<&Totals>,
-    history: Option<History>,
+    (history, version): (Option<History>, When),
 ) {
     let report = &mut run.report;
     let name = report.run.clone();
@@ -165,7 +165,8 @@ fn keep(
     } else {
         if let Some(totals) = totals {
             report.places.history = Some(kept.history_place());
-            let learned = kept.learn(&mut history.unwrap_or_default(), totals, &name, config.keep.weeks);
+            let learned =
+                kept.learn(&mut history.unwrap_or_default(), &version, totals, &name, config.keep.weeks);
             troubles.extend(learned.err().map(|e| ("the history has not learned from this run", e)));
         }
         if config.keep.runs > 0 {

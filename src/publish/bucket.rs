@@ -2,9 +2,9 @@
 //!
 //! A file is staged under a key of its own beside the target, read back, and then
 //! put at the target by one conditional PUT: S3 shows it when it is there whole,
-//! and only if the target is still what it was when publishing began. So a kill or
-//! a lost connection leaves the old object or the new one, and of two runs that
-//! publish at once one wins and the other says so.
+//! and only if the target is still what it was when the run claimed it. So a kill
+//! or a lost connection leaves the old object or the new one, and of two runs that
+//! overlap one wins and the other says so.
 //!
 //! A folder has no such act. Over an output of this program its one part is put as
 //! above. Over parts of another program `_SUCCESS` goes first and comes back last,
@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::folder::{PART, SUCCESS};
-use super::{Writer, folder};
+use super::{Target, Writer, folder};
 use crate::storage::Stamp;
 use crate::storage::s3::client::{Client, client};
 use crate::storage::s3::put::{self, Outcome, When};
@@ -26,14 +26,26 @@ use crate::{Error, Result};
 /// can tell from afar whether its writer is alive.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Replaces the object at `uri` by what `write` writes; returns its length.
+/// The version of what a run is going to replace: of the object, or of the part
+/// that this program wrote in a folder. `None` where there is none.
+///
+/// # Errors
+/// What S3 said; as of [`Contents::of`].
+pub(super) fn version(target: &Target, uri: &Uri) -> Result<Option<Stamp>> {
+    match target {
+        Target::Folder { .. } => Ok(Contents::of(uri)?.part),
+        _ => list::look(&*client()?, uri),
+    }
+}
+
+/// Replaces the version `before` of the object at `uri` by what `write` writes;
+/// returns its length.
 ///
 /// # Errors
 /// `Io` where S3 says no, `Data` where another run published meanwhile; the old
 /// object is then untouched.
-pub(super) fn replace(uri: &Uri, write: Writer<'_>) -> Result<u64> {
+pub(super) fn replace(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Result<u64> {
     let client = client()?;
-    let before = list::look(&client, uri)?;
     let mut bytes = Vec::new();
     write(&mut bytes).map_err(|e| Error::io("cannot write", e).in_file(&uri.to_string().into()))?;
     promote(&client, uri, &bytes, before)
@@ -53,7 +65,7 @@ fn promote(client: &Client, uri: &Uri, bytes: &[u8], before: Option<Stamp>) -> R
     let when = before.map_or(When::Absent, |stamp| stamp.version.map_or(When::Always, When::Unchanged));
     match put::put(client, uri, bytes, &when)? {
         Outcome::Done => Ok(bytes.len() as u64),
-        Outcome::Overtaken => Err(Error::data("another run published here while this one did")
+        Outcome::Overtaken => Err(Error::data("another run published here while this one was under way")
             .expected("one run at a time for a target")
             .advice("The other run's table is in place. Run again if it should be this one's")
             .in_file(&uri.to_string().into())),
@@ -136,11 +148,12 @@ impl Contents {
     }
 }
 
-/// Replaces what lies below `uri` by a part that `write` writes; returns the part's length.
+/// Replaces what lies below `uri`, its part being the version `before`, by a part that
+/// `write` writes; returns the part's length.
 ///
 /// # Errors
 /// As of [`replace`] and [`Contents::of`].
-pub(super) fn replace_folder(uri: &Uri, write: Writer<'_>) -> Result<u64> {
+pub(super) fn replace_folder(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Result<u64> {
     let client = client()?;
     let contents = Contents::of(uri)?;
     let at = |name: &str| uri.join(name);
@@ -151,7 +164,7 @@ pub(super) fn replace_folder(uri: &Uri, write: Writer<'_>) -> Result<u64> {
     if !strangers.is_empty() {
         put::remove(&client, &at(SUCCESS))?;
     }
-    let len = promote(&client, &at(PART), &bytes, contents.part)?;
+    let len = promote(&client, &at(PART), &bytes, before)?;
     for name in strangers {
         put::remove(&client, &at(name))?;
     }

@@ -4,6 +4,10 @@
 //! it is a mount point, or nothing can be written beside it). The system lets go of
 //! the lock when its owner ends, whatever way; so a file that a killed run left
 //! behind stands in nobody's way. Who holds it removes the file before letting go.
+//!
+//! A bucket has no lock that goes with its owner. There a claim is the version of the
+//! target that the run began with, and publishing replaces that version or nothing: of
+//! two runs that overlap, the one that publishes first wins, and the other says so.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -21,23 +25,28 @@ const RETRIES: u32 = 100;
 const FOLDER_RETRIES: u32 = 3;
 
 /// A target that no other run publishes to; let go of when it is dropped.
+#[derive(Default)]
 pub struct Claim {
-    _held: Option<Box<dyn Send>>,
+    _held: Option<Held>,
+    /// Of a target in a bucket, its version when it was claimed; `None` where there was none.
+    #[cfg(feature = "s3")]
+    pub(super) before: Option<crate::storage::Stamp>,
 }
 
 impl Claim {
     /// Claims `target` for this run. The standard output needs no claim.
     ///
     /// # Errors
-    /// `Io` when another run has claimed it, or nothing can be written there.
+    /// `Io` when another run has claimed it, nothing can be written there, or a store
+    /// says no; `Argument` for a folder of a bucket that holds more than an output.
     pub fn of(target: &Target) -> Result<Claim> {
-        // Nothing in a bucket can be locked: the condition of the one PUT decides.
         #[cfg(feature = "s3")]
-        if target.stored()?.is_some() {
-            return Ok(Claim { _held: None });
+        if let Some(uri) = target.stored()? {
+            let before = super::bucket::version(target, &uri)?;
+            return Ok(Claim { before, ..Claim::default() });
         }
         let path = match target {
-            Target::Stdout => return Ok(Claim { _held: None }),
+            Target::Stdout => return Ok(Claim::default()),
             Target::File { path, .. } | Target::Folder { path, .. } => path,
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -59,7 +68,7 @@ impl Claim {
                 held => held,
             }
         };
-        held.map(|held| Claim { _held: Some(Box::new(held)) })
+        held.map(|held| Claim { _held: Some(held), ..Claim::default() })
     }
 }
 

@@ -42,18 +42,18 @@ pub struct Published {
     pub bytes: u64,
 }
 
-/// Writes `table` to `target`: all of it, or nothing.
+/// Writes `table` to `target`, which `claim` is of: all of it, or nothing.
 ///
 /// # Errors
 /// `Argument` when the target is a folder that holds more than an earlier output,
 /// `Io` when writing fails, `Data` when another run published to the same key of a
-/// bucket meanwhile. The old target is then untouched.
-pub fn publish(target: &Target, table: &Table) -> Result<Published> {
+/// bucket since it was claimed. The old target is then untouched.
+pub fn publish(target: &Target, claim: &Claim, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
         return Ok(published(target, table.rows(), to_stdout(table)?));
     }
     let format = target.format();
-    let bytes = replace(target, &|out| format.write(table, out))?;
+    let bytes = replace(target, claim, &|out| format.write(table, out))?;
     Ok(published(target, table.rows(), bytes))
 }
 
@@ -62,8 +62,8 @@ pub fn publish(target: &Target, table: &Table) -> Result<Published> {
 ///
 /// # Errors
 /// As [`publish`].
-pub fn publish_written(target: &Target, rows: usize, written: &[u8]) -> Result<Published> {
-    let bytes = replace(target, &|out| out.write_all(written))?;
+pub fn publish_written(target: &Target, claim: &Claim, rows: usize, written: &[u8]) -> Result<Published> {
+    let bytes = replace(target, claim, &|out| out.write_all(written))?;
     Ok(published(target, rows, bytes))
 }
 
@@ -74,12 +74,14 @@ fn published(target: &Target, rows: usize, bytes: u64) -> Published {
 /// What a target is replaced with is written by this.
 pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
-fn replace(target: &Target, write: Writer<'_>) -> Result<u64> {
+#[cfg_attr(not(feature = "s3"), allow(unused_variables))] // on disk, holding the claim is enough
+fn replace(target: &Target, claim: &Claim, write: Writer<'_>) -> Result<u64> {
     #[cfg(feature = "s3")]
     if let Some(uri) = target.stored()? {
+        let before = claim.before.clone();
         return match target {
-            Target::Folder { .. } => bucket::replace_folder(&uri, write),
-            _ => bucket::replace(&uri, write),
+            Target::Folder { .. } => bucket::replace_folder(&uri, before, write),
+            _ => bucket::replace(&uri, before, write),
         };
     }
     match target {

@@ -22,7 +22,7 @@ mod ledger;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::{Entry, Ledger};
@@ -30,6 +30,8 @@ use ledger::{Entry, Ledger};
 use crate::grid::Partial;
 use crate::publish::target::resolve;
 use crate::scan::{self, Known, Options, Profile, Progress};
+#[cfg(feature = "s3")]
+use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
 use crate::storage::walk::is_hidden;
 use crate::storage::{Folder, Input, Territory};
@@ -149,11 +151,7 @@ pub fn scan(
 /// # Errors
 /// `Argument` where a file in `folder` is one of the sources.
 pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
-    // A bucket has territory of its own; its keys are told apart by the state's name.
-    if folder.contains("://") {
-        return Ok(());
-    }
-    let path = resolve(&local_path(folder)?)?;
+    let path = place(folder)?;
     let hidden = |source: &Path| {
         let below = path.strip_prefix(source).unwrap_or(&path);
         below.components().any(|segment| is_hidden(segment.as_os_str()))
@@ -166,6 +164,15 @@ pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Where a folder is, as a [`Territory`] has it.
+fn place(folder: &str) -> Result<PathBuf> {
+    #[cfg(feature = "s3")]
+    if Uri::is(folder) {
+        return Ok(Uri::parse(folder)?.to_string().trim_end_matches('/').into());
+    }
+    resolve(&local_path(folder)?)
 }
 
 /// The sums of the files that are known. Where that takes their parts, a file whose part

@@ -24,6 +24,17 @@ pub struct Entry {
     pub modified: Option<SystemTime>,
 }
 
+/// What has to hold of a file for a write to take its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// Anything.
+    Always,
+    /// There is no such file.
+    Absent,
+    /// It is still this version, by its ETag.
+    Unchanged(String),
+}
+
 /// A folder of small files, on disk or in a bucket. Names are relative, segments
 /// separated by `/`; folders come with their first file and go with their last.
 pub trait Folder: Send + Sync {
@@ -48,6 +59,25 @@ pub trait Folder: Send + Sync {
     /// # Errors
     /// `Io` when writing fails; what was there is then untouched.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// As [`Folder::read`], with what [`Folder::write_when`] takes to replace this
+    /// version and no other. On disk that is [`When::Always`]: there a lock keeps
+    /// writers apart.
+    ///
+    /// # Errors
+    /// `Io` when reading fails.
+    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, When)> {
+        Ok((self.read(name)?, When::Always))
+    }
+
+    /// As [`Folder::write`], if `when` holds; says whether it did.
+    ///
+    /// # Errors
+    /// `Io` when writing fails; what was there is then untouched.
+    fn write_when(&self, name: &str, bytes: &[u8], when: &When) -> Result<bool> {
+        debug_assert_eq!(*when, When::Always, "a store that knows versions says so itself");
+        self.write(name, bytes).map(|()| true)
+    }
 
     /// As [`Folder::write`], for what can be made again: a power cut may leave it damaged.
     ///

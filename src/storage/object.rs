@@ -101,7 +101,7 @@ pub trait Object: Send + Sync {
     fn prepare(&self) {}
 
     /// Says which ranges are going to be read, so that they are fetched together
-    /// and ahead. Said once, when what the object holds is known.
+    /// and ahead. Said once a pass, when what the object holds is known.
     fn announce(&self, wanted: &[Range<u64>]) {
         let _ = wanted;
     }

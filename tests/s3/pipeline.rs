@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, text};
 
 const TARGET: &str = "s3://bucket/out/share.csv";
@@ -44,4 +45,102 @@ fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
     assert!(out.status.success(), "{}", text(&out.stderr));
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(report["state"], "blocked", "{report:#}");
+}
+
+/// `rollshare run` with checks and without state, at a port.
+fn learning(port: u16, source: &str) -> (Option<i32>, Value) {
+    let out = at(port)
+        .args(["run", "--json", "--source", &format!("s3://bucket/{source}"), "--target", TARGET])
+        .output()
+        .unwrap();
+    (out.status.code(), serde_json::from_slice(&out.stdout).unwrap())
+}
+
+/// A run of somebody else, whole, before a request is answered.
+fn meanwhile(world: &World, method: &'static str, target: &'static str, source: &'static str) -> Rule {
+    let port = world.port;
+    let other = move || {
+        let (code, summary) = learning(port, source);
+        assert_eq!(code, Some(0), "{summary:#}");
+    };
+    Rule { method, target, skip: 0, times: 1, fault: Fault::Before(std::sync::Arc::new(other)) }
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn a_run_that_another_one_overtook_does_not_publish() {
+    let world = World::new();
+    world.put("one/x.parquet", &world.sample(100_000));
+    world.put("two/x.parquet", &world.sample(100_500));
+    // When the rows are read the target has been claimed, and the history looked at.
+    for nth in 1..=2 {
+        let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", "two/")]);
+        let (code, summary) = learning(proxy.port, "one/");
+        assert_eq!(code, Some(3), "{summary:#}");
+        let said = summary["error"]["message"].as_str().unwrap();
+        assert!(said.contains("another run published here") && said.contains("share.csv"), "{said}");
+        let kept = world.all_keys(KEPT);
+        let runs = kept.iter().filter(|key| key.contains("/runs/") && key.ends_with(".json")).count();
+        assert_eq!(runs, nth, "only the other's are kept: {kept:?}");
+    }
+    assert_eq!(learning(world.port, "two/").0, Some(0), "what is there is the other's, and its history");
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn of_two_runs_that_learn_at_once_one_says_that_it_has_not() {
+    let world = World::new();
+    world.put("one/x.parquet", &world.sample(100_000));
+    world.put("two/x.parquet", &world.sample(100_500));
+    let proxy = world.proxy(vec![meanwhile(&world, "PUT", "history/published.parquet", "two/")]);
+    let (code, summary) = learning(proxy.port, "one/");
+    assert_eq!(code, Some(0), "{summary:#}");
+    let notes = summary["notes"].to_string();
+    assert!(notes.contains("the history has not learned from this run"), "{summary:#}");
+    assert!(notes.contains("another run has written the history"), "{notes}");
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn a_state_that_its_sources_cover_is_refused() {
+    let world = World::new();
+    world.put("in/x.parquet", &world.sample(1000));
+    for state in ["s3://bucket/in/", "s3a://bucket/in/deep"] {
+        let out = at(world.port)
+            .args(["run", "--source", "s3://bucket/in/", "--target", "-", "--state", state])
+            .output()
+            .unwrap();
+        let said = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains("lies in the source 's3://bucket/in'"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn checks_and_scan_fetch_each_byte_once_in_two_rounds() {
+    let world = World::new();
+    let sample = world.sample(400_000);
+    world.put("one/x.parquet", &sample);
+    for day in 0..20 {
+        world.put(&format!("many/{day}.parquet"), &world.sample(1000 + day));
+    }
+    for (source, files, size) in [("one/", 1, sample.len()), ("many/", 20, usize::MAX)] {
+        let proxy = world.proxy(vec![]);
+        let source = format!("s3://bucket/{source}");
+        let out = at(proxy.port)
+            .args(["run", "--json", "--warn-only", "--source", &source, "--target", "-"])
+            .output()
+            .unwrap();
+        let said = text(&out.stdout) + &text(&out.stderr);
+        assert!(out.status.success(), "{said}");
+        let reads = proxy.reads();
+        let bytes: usize = reads.iter().map(|seen| seen.bytes).sum();
+        assert!(bytes <= size, "{bytes} of {size}");
+        assert!(reads.len() <= 3 * files, "{} requests: {reads:?}", reads.len());
+        let told: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{said}"));
+        let traffic = &told["profile"]["traffic"];
+        assert_eq!(traffic["requests"], reads.len(), "{traffic}");
+        assert!(traffic["rounds"].as_u64().unwrap() <= 2, "{traffic}");
+    }
 }

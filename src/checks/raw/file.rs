@@ -6,7 +6,7 @@ use crate::checks::model::Offender;
 use crate::ids::column::{Chunk, Column};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
-use crate::parquet::{FileMeta, Leaf, Physical, footer};
+use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, footer};
 use crate::scan::plan::{Found, check_string, find, leaf_of};
 use crate::scan::skip::is_trusted;
 use crate::storage::Input;
@@ -177,10 +177,8 @@ impl<'a> RawFile<'a> {
     /// Whether the statistics say that a column of a row group has no null, and may
     /// be believed.
     pub fn has_no_nulls(&self, role: Role, row_group: usize) -> bool {
-        let Some(Some(Found::Leaf(at))) = self.found.get(role as usize) else { return false };
-        let chunk = self.meta.row_groups.get(row_group).and_then(|rg| rg.chunks.get(*at));
-        is_trusted(&self.meta)
-            && chunk.and_then(|c| c.statistics.as_ref()).is_some_and(|s| s.null_count == Some(0))
+        let statistics = self.chunk(role, row_group).and_then(|chunk| chunk.statistics.as_ref());
+        is_trusted(&self.meta) && statistics.is_some_and(|s| s.null_count == Some(0))
     }
 
     /// A column of a row group; `None` where the file does without it.
@@ -199,6 +197,12 @@ impl<'a> RawFile<'a> {
                 Chunk::new(self.input.object.as_ref(), leaf, chunk, meta.rows).map(Column::Chunk).map(Some)
             }
         }
+    }
+
+    /// What the footer says of a column of a row group; `None` where it is not in the file.
+    pub fn chunk(&self, role: Role, row_group: usize) -> Option<&ChunkMeta> {
+        let Some(Found::Leaf(at)) = self.found.get(role as usize)? else { return None };
+        self.meta.row_groups.get(row_group)?.chunks.get(*at)
     }
 
     fn leaf(&self, at: usize) -> Option<&Leaf> {

@@ -16,6 +16,7 @@
 //! ```
 //!
 //! - [`mod@file`]: a file's columns.
+//! - [`ahead`]: what is going to be read of files that are far away, said in time.
 //! - [`rules`]: what is objected to, value by value.
 //! - [`evidence`]: what is known of a task's rows without counting them.
 //! - [`counts`]: what one task, and all together, have counted.
@@ -23,6 +24,7 @@
 //! - [`locate`]: file and row of the first offenders.
 //! - [`judge`]: from counts to findings.
 
+pub mod ahead;
 pub mod counts;
 pub mod cube;
 pub mod evidence;
@@ -105,6 +107,7 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
 /// # Errors
 /// As [`run`]; `Data` where a column is missing.
 pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Counts> {
+    ahead::prepare(inputs);
     let files: Vec<RawFile<'_>> =
         inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
     if let Some(problem) = file::problems(job, &files).into_iter().next() {
@@ -122,6 +125,7 @@ pub(crate) fn run_with(
     thoroughness: Thoroughness,
 ) -> Result<Raw> {
     let started = Instant::now();
+    ahead::prepare(inputs);
     let files: Vec<RawFile<'_>> =
         inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
     let problems = file::problems(job, &files);
@@ -158,6 +162,7 @@ fn count(
     thoroughness: Thoroughness,
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<(Vec<Piece>, Counts)> {
+    let announced = ahead::announce(files);
     let mut groups = Vec::new();
     for (file, opened) in files.iter().enumerate() {
         let mut before = 0;
@@ -187,7 +192,9 @@ fn count(
                 evidence.counts.rows = 0;
                 Ok((piece, evidence))
             };
-            pieces.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>().map_err(in_place)
+            let looked = pieces.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
+            announced.leave(file, row_group);
+            looked.map_err(in_place)
         })
         .collect::<Result<_>>()?;
     let mut counts = Counts { rows: files.iter().map(|f| f.meta.rows).sum(), ..Counts::default() };

@@ -57,12 +57,22 @@ impl Folder for S3Folder {
         put::contents(&*client()?, &self.uri(name)?)
     }
 
+    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, When)> {
+        Ok(match put::version(&*client()?, &self.uri(name)?)? {
+            Some((bytes, etag)) => (Some(bytes), etag.map_or(When::Always, When::Unchanged)),
+            None => (None, When::Absent),
+        })
+    }
+
+    fn write_when(&self, name: &str, bytes: &[u8], when: &When) -> Result<bool> {
+        Ok(put::put(&*client()?, &self.uri(name)?, bytes, when)? == Outcome::Done)
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let uri = self.uri(name)?;
-        match put::put(&*client()?, &uri, bytes, &When::Always)? {
-            Outcome::Done => Ok(()),
-            Outcome::Overtaken => Err(fault::replaced(&uri)),
+        if self.write_when(name, bytes, &When::Always)? {
+            return Ok(());
         }
+        Err(fault::replaced(&self.uri(name)?))
     }
 
     fn remove(&self, name: &str) -> Result<()> {

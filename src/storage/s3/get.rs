@@ -43,11 +43,11 @@ pub async fn range(
     tried(client, uri, &what, wanted, counter, || part(client, uri, etag, &range, counter)).await
 }
 
-/// Reads an object whole; `None` where there is none.
+/// Reads an object whole, and its ETag; `None` where there is none.
 ///
 /// # Errors
 /// What S3 said.
-pub async fn whole(client: &Client, uri: &Uri) -> Result<Option<Vec<u8>>> {
+pub async fn whole(client: &Client, uri: &Uri) -> Result<Option<(Vec<u8>, Option<String>)>> {
     let counter = Counter::default();
     tried(client, uri, "cannot read", WHOLE, &counter, || async {
         let mut answer = match client.s3.get_object().bucket(&uri.bucket).key(&uri.key).send().await {
@@ -56,7 +56,9 @@ pub async fn whole(client: &Client, uri: &Uri) -> Result<Option<Vec<u8>>> {
             Err(e) => return Err(fault::told("cannot read", uri, &e)),
         };
         let wanted = answer.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-        Ok(body(client, &mut answer.body, wanted, &Counter::default()).await.map(Some))
+        let etag = answer.e_tag.take();
+        let bytes = body(client, &mut answer.body, wanted, &Counter::default()).await;
+        Ok(bytes.map(|bytes| Some((bytes, etag))))
     })
     .await
 }

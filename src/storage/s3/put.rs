@@ -12,22 +12,12 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use super::client::Client;
 use super::{Uri, fault, get};
 use crate::Result;
+pub use crate::storage::folder::When;
 
 /// What is longer goes up in parts of this length.
 pub const PART: usize = 16 << 20;
 /// Attempts where S3 says that two conditional writes met.
 const CONFLICTS: u32 = 5;
-
-/// What has to hold of the key for an upload to take its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum When {
-    /// Anything.
-    Always,
-    /// There is no such object.
-    Absent,
-    /// It is still the version with this ETag.
-    Unchanged(String),
-}
 
 /// How an upload ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +28,14 @@ pub enum Outcome {
     Overtaken,
 }
 
-impl When {
-    fn etag(&self) -> Option<String> {
-        if let When::Unchanged(etag) = self { Some(etag.clone()) } else { None }
-    }
+/// `If-Match`.
+fn etag(when: &When) -> Option<String> {
+    if let When::Unchanged(etag) = when { Some(etag.clone()) } else { None }
+}
 
-    fn none(&self) -> Option<String> {
-        (*self == When::Absent).then(|| "*".to_owned())
-    }
+/// `If-None-Match`.
+fn none(when: &When) -> Option<String> {
+    (*when == When::Absent).then(|| "*".to_owned())
 }
 
 /// Writes `bytes` at `uri`.
@@ -61,7 +51,8 @@ pub fn put(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outc
         };
         // An answer that was lost makes the SDK try again, and then our own object
         // is in the way.
-        if outcome == Outcome::Overtaken && get::whole(client, uri).await?.is_some_and(|there| there == bytes)
+        if outcome == Outcome::Overtaken
+            && get::whole(client, uri).await?.is_some_and(|(there, _)| there == bytes)
         {
             return Ok(Outcome::Done);
         }
@@ -72,7 +63,7 @@ pub fn put(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outc
 async fn whole(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outcome> {
     for _ in 0..CONFLICTS {
         let request = client.s3.put_object().bucket(&uri.bucket).key(&uri.key);
-        let request = request.set_if_match(when.etag()).set_if_none_match(when.none());
+        let request = request.set_if_match(etag(when)).set_if_none_match(none(when));
         match request.body(ByteStream::from(bytes.to_vec())).send().await {
             Ok(_) => return Ok(Outcome::Done),
             Err(e) if is_conflict(&e) => tokio::time::sleep(client.patience / 50).await,
@@ -115,7 +106,7 @@ async fn in_parts(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Resu
         }
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = client.s3.complete_multipart_upload().bucket(&uri.bucket).key(&uri.key).upload_id(&id);
-        let request = request.set_if_match(when.etag()).set_if_none_match(when.none());
+        let request = request.set_if_match(etag(when)).set_if_none_match(none(when));
         match request.multipart_upload(parts).send().await {
             Ok(_) => Ok(Outcome::Done),
             Err(e) => overtaken(uri, when, &e),
@@ -136,6 +127,14 @@ async fn in_parts(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Resu
 /// # Errors
 /// What S3 said.
 pub fn contents(client: &Client, uri: &Uri) -> Result<Option<Vec<u8>>> {
+    Ok(version(client, uri)?.map(|(bytes, _)| bytes))
+}
+
+/// The bytes of an object and their ETag; `None` where there is none.
+///
+/// # Errors
+/// What S3 said.
+pub fn version(client: &Client, uri: &Uri) -> Result<Option<(Vec<u8>, Option<String>)>> {
     client.wait(get::whole(client, uri))
 }
 
