@@ -24,12 +24,12 @@ fn needed(job: &Job, plan: &FilePlan<'_>, at: usize) -> Vec<Range<u64>> {
     ranges
 }
 
-/// Says what is going to be read of a file whose footer is known.
-pub fn announce(job: &Job, plan: &FilePlan<'_>) {
+/// Says which row groups are going to be read of a file whose footer is known; each is
+/// left as often as it is named here.
+pub fn announce(job: &Job, plan: &FilePlan<'_>, row_groups: impl Iterator<Item = usize>) {
     let object = plan.object;
     if object.is_remote() {
-        let groups = 0..plan.meta.row_groups.len();
-        let mut ranges: Vec<Range<u64>> = groups.flat_map(|at| needed(job, plan, at)).collect();
+        let mut ranges: Vec<Range<u64>> = row_groups.flat_map(|at| needed(job, plan, at)).collect();
         if !ranges.is_empty() {
             ranges.push(footer::HEAD);
         }

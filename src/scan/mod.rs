@@ -161,7 +161,7 @@ pub fn scan(
     inputs.iter().for_each(|input| input.object.prepare());
     // One file of a few rows is done before a pool would have started.
     if let [_] = inputs {
-        let plans = open_all(&job, inputs)?;
+        let plans = open_all(&job, inputs, FilePlan::open)?;
         progress.total(plans.iter().map(needed_bytes).sum());
         let scan = Scan::new(&job, &plans, options, progress, start, &spare);
         let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
@@ -268,8 +268,12 @@ pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
 }
 
 /// Opens all files; the first that fails by order of the list is the error.
-fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<FilePlan<'a>>> {
-    let open = |input| FilePlan::open(job, input);
+fn open_all<'a>(
+    job: &Job,
+    inputs: &'a [Input],
+    open: fn(&Job, &'a Input) -> Result<FilePlan<'a>>,
+) -> Result<Vec<FilePlan<'a>>> {
+    let open = |input| open(job, input);
     let plans: Vec<Result<FilePlan<'_>>> = if inputs.len() == 1 {
         inputs.iter().map(open).collect()
     } else {

@@ -74,26 +74,32 @@ impl Columns<'_> {
 }
 
 impl<'a> FilePlan<'a> {
-    /// Reads the footer and finds the columns.
+    /// Reads the footer, finds the columns, and says that all of them are going to be read.
     pub fn open(job: &Job, input: &'a Input) -> Result<Self> {
         Self::open_in(job, input, input.object.as_ref())
     }
 
-    /// The same of bytes that are those of `input`.
+    /// Reads the footer and finds the columns.
+    pub fn look(job: &Job, input: &'a Input) -> Result<Self> {
+        let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
+        Self::with_footer(job, input, Arc::new(meta))
+    }
+
+    /// As [`Self::open`], of bytes that are those of `input`.
     pub fn open_in(job: &Job, input: &'a Input, object: &'a dyn Object) -> Result<Self> {
         let meta = footer::read(object).map_err(|e| e.in_file(object.name()))?;
-        Self::ready(job, input, object, Arc::new(meta))
+        let plan = Self::of(job, input, object, Arc::new(meta))?;
+        super::ahead::announce(job, &plan, 0..plan.meta.row_groups.len());
+        Ok(plan)
     }
 
     /// Finds the columns in a footer that was read before.
     pub fn with_footer(job: &Job, input: &'a Input, meta: Arc<FileMeta>) -> Result<Self> {
-        Self::ready(job, input, input.object.as_ref(), meta)
+        Self::of(job, input, input.object.as_ref(), meta)
     }
 
-    fn ready(job: &Job, input: &'a Input, object: &'a dyn Object, meta: Arc<FileMeta>) -> Result<Self> {
-        let plan = Self::find_columns(job, input, object, meta).map_err(|e| e.in_file(object.name()))?;
-        super::ahead::announce(job, &plan);
-        Ok(plan)
+    fn of(job: &Job, input: &'a Input, object: &'a dyn Object, meta: Arc<FileMeta>) -> Result<Self> {
+        Self::find_columns(job, input, object, meta).map_err(|e| e.in_file(object.name()))
     }
 
     fn find_columns(

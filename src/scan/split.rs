@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use super::plan::FilePlan;
-use super::{Options, Piece, Progress, Scan, TASK_ROWS, lock, open_all, skip};
+use super::{Options, Piece, Progress, Scan, TASK_ROWS, ahead, lock, open_all, skip};
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
 use crate::parquet::{FileMeta, footer};
@@ -72,7 +72,9 @@ pub struct Splits {
 /// Those of opening: a damaged footer, a missing column, files of different types.
 pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Splits> {
     let job = job.clone().validated()?;
-    let plans = open_all(&job, inputs)?;
+    // Whoever scans a split reads the columns, and on another machine.
+    inputs.iter().for_each(|input| input.object.prepare());
+    let plans = open_all(&job, inputs, FilePlan::look)?;
     let cost = |plan: &FilePlan<'_>, at: usize| {
         let row_group = plan.meta.row_groups.get(at).filter(|rg| !skip::row_group(&job, plan, rg));
         row_group.map_or(0, |rg| plan.needed_bytes(rg))
@@ -185,6 +187,10 @@ impl Split {
             .iter()
             .map(|(input, meta)| FilePlan::with_footer(&self.job, input, meta.clone()))
             .collect::<Result<_>>()?;
+        for (at, plan) in plans.iter().enumerate() {
+            let parts = self.parts.iter().filter(|part| part.file == at);
+            ahead::announce(&self.job, plan, parts.map(|part| part.row_group));
+        }
         let options = Options { threads: Some(1), ..Options::default() };
         let spare = Mutex::default();
         let scan = Scan::new(&self.job, &plans, &options, progress, start, &spare);
@@ -214,7 +220,9 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     let known = KNOWN.get_or_init(Mutex::default);
     let same = |input: &Input| {
         let stamp = input.object.stamp();
-        let seen = |stamp: &Option<Stamp>| stamp.as_ref().map(|s| (s.bytes, s.modified));
+        // An ETag is the same from every machine; an inode is not.
+        let version = |s: &Stamp| s.version.clone().filter(|_| input.object.is_remote());
+        let seen = |stamp: &Option<Stamp>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
         seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
     };
     if let Some((input, meta)) = lock(known).get(&file.name)

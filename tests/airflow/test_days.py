@@ -11,7 +11,6 @@ from pathlib import Path
 import boto3
 import pytest
 from conftest import BUCKET, REGION, Airflow, not_run
-from nodes import lacks
 
 
 class Days:
@@ -26,10 +25,6 @@ class Days:
             aws_secret_access_key="b",
         )
         self.airflow, self.s3, self.python, self.folder = airflow, s3, python, folder
-        missing = lacks(python)
-        if missing == "rollshare.run":
-            not_run("the wheel has no rollshare.run", "build it from a later commit")
-        self.remote = missing is None
         self.variable = {"bucket": BUCKET, "where": "here", "python": str(python)}
 
     def export(self, day: str, *, rows: int = 20_000, seed: int = 1) -> bytes:
@@ -45,23 +40,12 @@ class Days:
         command = [self.python, "-c", f"import sys, rollshare; {code}", *map(str, arguments)]
         subprocess.run(command, check=True)
 
-    def uri(self, key: str) -> str:
-        """Where the job finds a key: in the bucket, or here where the wheel is built without S3."""
-        return f"s3://{BUCKET}/{key}" if self.remote else f"{self.folder}/{key}"
-
     def put(self, key: str, content: bytes) -> None:
-        """An export comes: into the bucket, in which the DAG looks for it, and to where the job reads."""
-        path = self.folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        """An export comes."""
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     def table(self, prefix: str) -> dict[str, bytes]:
         """The published files below a prefix; not what is kept beside them."""
-        if not self.remote:
-            folder = self.folder / prefix
-            paths = [path for path in folder.rglob("*") if path.is_file() and "_rollshare" not in path.parts]
-            return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
         return {key: content for key, content in self.objects(prefix).items() if "_rollshare/" not in key}
 
     def objects(self, prefix: str) -> dict[str, bytes]:
@@ -74,17 +58,14 @@ class Days:
 
     def exists(self, place: str) -> bool:
         """Whether there is something at a place that a message names."""
-        if place.startswith(f"s3://{BUCKET}/"):
-            return bool(self.objects(place.removeprefix(f"s3://{BUCKET}/")))
-        return Path(place).exists()
+        return bool(self.objects(place.removeprefix(f"s3://{BUCKET}/")))
 
     def places(self, name: str) -> dict[str, str]:
         """Params of a test's own corner."""
-        (self.folder / "output").mkdir(exist_ok=True)
         return {
             "export": f"s3://{{bucket}}/{name}/{{day}}.parquet",
-            "source": self.uri(f"{name}/"),
-            "target": self.uri(f"output/{name}/"),
+            "source": f"s3://{{bucket}}/{name}/",
+            "target": f"s3://{{bucket}}/output/{name}/",
         }
 
     def clusters(self) -> list[str]:
@@ -177,8 +158,6 @@ def test_a_day_whose_export_never_comes(days: Days) -> None:
 
 
 def test_a_day_on_a_cluster(days: Days, job_flow: dict) -> None:
-    if not days.remote:
-        not_run("the wheel is built without S3", "pyproject.toml names its features")
     export = days.export("2026-11-23")
     days.put("cluster/2026-11-23.parquet", export)
     variable = {"bucket": BUCKET, "job_flow": job_flow}

@@ -23,7 +23,7 @@ import pyarrow.parquet
 import pyspark
 import pytest
 from conftest import REGION, REPOSITORY, not_run
-from nodes import lacks, new_python
+from nodes import new_python
 
 BUCKET = "shares-of-a-team"
 
@@ -57,7 +57,6 @@ class Account:
         subprocess.run([reference, "-m", "pip", "install", "-q", "--no-index", wheel], check=True)
         self.export = folder / "export.parquet"
         self.expected = expected(reference, self.export)
-        self.lacks = lacks(reference)
         self.environment = environment | {
             "ROLLSHARE_POLL_SECONDS": "2",
             "TF_VAR_bucket_name": BUCKET,
@@ -126,8 +125,6 @@ def account(
     emulator: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Account]:
-    if not (REPOSITORY / "jobs/transform.py").exists():
-        not_run("jobs/transform.py is not there", "it comes with the Spark part")
     return Account(tmp_path_factory.mktemp("account"), emulator, wheel)
 
 
@@ -167,14 +164,7 @@ def test_bootstrap_has_installed_the_wheel(account: Account) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture
-def job(account: Account) -> None:
-    """The wheel can do the job."""
-    if account.lacks is not None:
-        not_run(f"the wheel has no {account.lacks}", "build it from a later commit, with its features")
-
-
-def test_submit_publishes_the_right_table(account: Account, job: None) -> None:
+def test_submit_publishes_the_right_table(account: Account) -> None:
     done = account.run("make", "submit")
     assert done.returncode == 0, done.stdout + done.stderr + logs(account)
     objects = account.objects("output/share/")
@@ -182,7 +172,7 @@ def test_submit_publishes_the_right_table(account: Account, job: None) -> None:
     assert published(objects) == account.expected
 
 
-def test_a_bad_export_leaves_the_table(account: Account, job: None) -> None:
+def test_a_bad_export_leaves_the_table(account: Account) -> None:
     before = account.objects("output/share/")
     s3 = account.client("s3")
     s3.put_object(Bucket=BUCKET, Key="input/second.parquet", Body=account.export.read_bytes()[:-1000])
@@ -196,7 +186,7 @@ def test_a_bad_export_leaves_the_table(account: Account, job: None) -> None:
     assert account.objects("output/share/") == before
 
 
-def test_the_real_export(account: Account, job: None) -> None:
+def test_the_real_export(account: Account) -> None:
     folder = os.environ.get("ROLLSHARE_REAL_EXPORT")
     if folder is None:
         not_run("the real export", "set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers")
