@@ -43,9 +43,8 @@ s3-server: $(S3_SERVER) ## The S3 API server that test-s3 runs against
 
 test-s3: $(S3_SERVER) ## S3 against moto (pip installs it), with faults in front of it
 	$(CARGO) test --test s3 -- --ignored --skip _child
-	$(CARGO) test --lib -- storage publish
 
-test: test-rust test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
+test: test-rust test-s3 test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
 
 test-rust:
 	$(CARGO) test

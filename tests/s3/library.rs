@@ -76,7 +76,10 @@ fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
     let proxy = world.proxy(vec![]);
     child("parts_child", proxy.port);
     assert!(world.get("long") == Some(long(2 * PART + 8)));
-    assert_eq!(proxy.seen().iter().filter(|seen| seen.target.contains("partNumber=")).count(), 6);
+    // Two uploads of three parts; on a busy machine one may have to be sent again.
+    let seen = proxy.seen();
+    let parts = seen.iter().map(|seen| &*seen.target).filter(|target| target.contains("partNumber="));
+    assert_eq!(parts.collect::<std::collections::BTreeSet<_>>().len(), 6);
     assert_eq!(world.uploads(), 0);
     // The second part fails for good: the old object stays, and no part is left.
     let rule =

@@ -70,8 +70,8 @@ fn meanwhile(world: &World, method: &'static str, target: &'static str, source: 
 #[ignore = "needs moto, an S3 API server: make test-s3"]
 fn a_run_that_another_one_overtook_does_not_publish() {
     let world = World::new();
-    world.put("one/x.parquet", &world.sample(100_000));
-    world.put("two/x.parquet", &world.sample(100_500));
+    world.put("one/x.parquet", &world.sample(100_500));
+    world.put("two/x.parquet", &world.sample(100_000));
     // When the rows are read the target has been claimed, and the history looked at.
     for nth in 1..=2 {
         let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", "two/")]);
@@ -90,8 +90,8 @@ fn a_run_that_another_one_overtook_does_not_publish() {
 #[ignore = "needs moto, an S3 API server: make test-s3"]
 fn of_two_runs_that_learn_at_once_one_says_that_it_has_not() {
     let world = World::new();
-    world.put("one/x.parquet", &world.sample(100_000));
-    world.put("two/x.parquet", &world.sample(100_500));
+    world.put("one/x.parquet", &world.sample(100_500));
+    world.put("two/x.parquet", &world.sample(100_000));
     let proxy = world.proxy(vec![meanwhile(&world, "PUT", "history/published.parquet", "two/")]);
     let (code, summary) = learning(proxy.port, "one/");
     assert_eq!(code, Some(0), "{summary:#}");
