@@ -72,9 +72,11 @@ fn a_run_that_another_one_overtook_does_not_publish() {
     let world = World::new();
     world.put("one/x.parquet", &world.sample(100_500));
     world.put("two/x.parquet", &world.sample(100_000));
-    // When the rows are read the target has been claimed, and the history looked at.
-    for nth in 1..=2 {
-        let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", "two/")]);
+    world.put("three/x.parquet", &world.sample(100_200));
+    // When the rows are read the target has been claimed, and the history looked at. The
+    // others publish one table where there was none, and then another in its place.
+    for (nth, other) in [(1, "two/"), (2, "three/")] {
+        let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", other)]);
         let (code, summary) = learning(proxy.port, "one/");
         assert_eq!(code, Some(3), "{summary:#}");
         let said = summary["error"]["message"].as_str().unwrap();
@@ -83,7 +85,7 @@ fn a_run_that_another_one_overtook_does_not_publish() {
         let runs = kept.iter().filter(|key| key.contains("/runs/") && key.ends_with(".json")).count();
         assert_eq!(runs, nth, "only the other's are kept: {kept:?}");
     }
-    assert_eq!(learning(world.port, "two/").0, Some(0), "what is there is the other's, and its history");
+    assert_eq!(learning(world.port, "three/").0, Some(0), "what is there is the other's, and its history");
 }
 
 #[test]
