@@ -11,8 +11,8 @@ trap 'rm -rf "$folder"' EXIT
 for python in "$@"; do
     # The oldest that are supported, and that have wheels for the interpreter.
     case $("$python" -c 'import sys; print(sys.version_info[:2] >= (3, 13))') in
-        True) old='pandas==2.2.3 numpy<2.3 polars==1.3.0 pyarrow==18.0.0 duckdb==1.1.3' ;;
-        *) old='pandas==1.5.3 numpy<2 polars==1.3.0 pyarrow==14.0.2 duckdb==1.0.0' ;;
+        True) old='pandas==2.2.3 numpy<2.3 polars==1.6.0 pyarrow==18.0.0 duckdb==1.1.3' ;;
+        *) old='pandas==1.5.3 numpy<2 polars==1.6.0 pyarrow==14.0.2 duckdb==1.0.0' ;;
     esac
     old=${PINS_OLD:-$old}
     for set in newest oldest; do
