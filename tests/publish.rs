@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rollshare::Semantics;
 use rollshare::storage::discover;
@@ -20,9 +20,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        World::of(50_000)
+    }
+
+    fn of(rows: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("sample.parquet");
-        let out = rollshare().args(["sample", "--quiet", "--rows", "50000", "--out"]).arg(&source).status();
+        let rows = rows.to_string();
+        let out = rollshare().args(["sample", "--quiet", "--rows", &rows, "--out"]).arg(&source).status();
         assert!(out.unwrap().success());
         fs::create_dir(dir.path().join("out")).unwrap();
         World { dir, source }
@@ -53,18 +58,37 @@ impl World {
             let history = store::decode("history", fs::read(&place).unwrap());
             assert!(history.is_ok(), "round {round}: {:?}", history.err());
         }
-        for report in fs::read_dir(kept.join("runs")).into_iter().flatten().flatten() {
+        let quarantine = fs::read_dir(kept.join("quarantine")).into_iter().flatten().flatten();
+        let folders = quarantine.map(|run| run.path()).chain([kept.join("runs")]);
+        for report in folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
             let name = report.file_name().into_string().unwrap();
+            if name == "sums.parquet" {
+                let sums = store::decode("sums", fs::read(report.path()).unwrap());
+                assert!(sums.is_ok(), "round {round}: {:?}", sums.err());
+            }
+            if name == "table.parquet" {
+                rows(&report.path());
+            }
             if name.ends_with(".html") && !name.starts_with('.') {
                 let page = fs::read_to_string(report.path()).unwrap();
                 assert!(page.ends_with("</html>"), "round {round}: {name}");
-            } else if !name.starts_with('.') {
+            } else if name.ends_with(".json") && !name.starts_with('.') {
                 let report = serde_json::from_slice::<rollshare::pipeline::RunReport>(
                     &fs::read(report.path()).unwrap(),
                 );
                 assert!(report.is_ok(), "round {round}: {name}: {:?}", report.err());
             }
         }
+    }
+
+    /// Kills `command` at some moment of its `duration`; whether it was alive.
+    fn kill(mut command: Command, duration: Duration, random: &mut u32) -> bool {
+        *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let moment = duration.mul_f64(f64::from(*random >> 8) / f64::from(1 << 24) * 1.1);
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap().code().is_none()
     }
 
     /// Publishes in turn what `answers` are, killed at some moment each time, and
@@ -82,12 +106,7 @@ impl World {
         let (mut killed, mut random) = (0, 0x9e37_79b9_u32);
         for round in 0..ROUNDS {
             let (window, _) = answers.get(round as usize % answers.len()).unwrap();
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let moment = duration.mul_f64(f64::from(random >> 8) / f64::from(1 << 24) * 1.1);
-            let mut child = self.command(window, target).spawn().unwrap();
-            std::thread::sleep(moment);
-            child.kill().unwrap();
-            killed += u32::from(!child.wait().unwrap().success());
+            killed += u32::from(Self::kill(self.command(window, target), duration, &mut random));
 
             let there = state();
             self.kept_is_whole(kept, round);
@@ -159,6 +178,68 @@ fn a_folder_survives_kills() {
     world.publish("7", "share/");
     assert_eq!(fs::read(folder.join(PART)).unwrap(), answers[0].1);
     assert_eq!(names(&world.out("")), ["share"], "the next run cleans up");
+}
+
+#[test]
+fn blocked_runs_and_promotions_survive_kills() {
+    let world = World::of(9_000);
+    let (target, kept) = (world.out("share.parquet"), world.out("_rollshare/share.parquet"));
+    let quarantine = kept.join("quarantine");
+    let blocked = |window| {
+        let mut command = world.command(window, "share.parquet");
+        command.args(["--organic", "Nobody"]);
+        command
+    };
+    let promote = |run: &str| {
+        let mut command = rollshare();
+        command.args(["promote", "--quiet", run, "--target"]).arg(&target);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    // What a person could promote: runs of which all was kept.
+    let whole = || -> Vec<String> {
+        let runs = if quarantine.exists() { names(&quarantine) } else { vec![] };
+        runs.into_iter().filter(|run| quarantine.join(run).join("report.json").exists()).collect()
+    };
+    world.publish("7", "share.parquet");
+    let mut answers = vec![fs::read(&target).unwrap()];
+    let started = Instant::now();
+    for window in ["7", "28"] {
+        assert_eq!(blocked(window).status().unwrap().code(), Some(4));
+        answers.push(fs::read(quarantine.join(whole().last().unwrap()).join("table.parquet")).unwrap());
+    }
+    let blocking = started.elapsed() / 2;
+    let started = Instant::now();
+    assert!(promote(whole().last().unwrap()).status().unwrap().success());
+    let promoting = started.elapsed();
+
+    let (mut killed, mut promoted, mut random) = ([0, 0], 0, 0x1234_5678_u32);
+    for round in 0..ROUNDS {
+        let before = fs::read(&target).unwrap();
+        let window = ["7", "28"][round as usize % 2];
+        killed[0] += u32::from(World::kill(blocked(window), blocking, &mut random));
+        assert_eq!(fs::read(&target).unwrap(), before, "round {round}: a blocked run has published");
+        world.kept_is_whole(&kept, round);
+        let Some(run) = whole().pop() else { continue };
+        let table = fs::read(quarantine.join(&run).join("table.parquet")).unwrap();
+        killed[1] += u32::from(World::kill(promote(&run), promoting, &mut random));
+        let there = fs::read(&target).unwrap();
+        assert!(there == before || there == table, "round {round}: neither old nor promoted");
+        assert!(answers.contains(&there), "round {round}");
+        promoted += u32::from(there != before);
+        world.kept_is_whole(&kept, round);
+    }
+    assert!(killed.iter().all(|killed| *killed > ROUNDS / 8), "only {killed:?} were killed");
+    assert!(promoted > 0);
+    // What was killed is in nobody's way, and the next run cleans up.
+    assert_eq!(blocked("28").status().unwrap().code(), Some(4));
+    assert!(promote(whole().last().unwrap()).status().unwrap().success());
+    assert_eq!(fs::read(&target).unwrap(), answers[2]);
+    assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"]);
+    let runs = whole().into_iter().map(|run| quarantine.join(run));
+    for folder in runs.chain([kept.clone(), kept.join("runs"), kept.join("history")]) {
+        assert!(names(&folder).iter().all(|name| !name.contains(".rollshare-")), "{folder:?}");
+    }
 }
 
 #[test]

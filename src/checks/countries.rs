@@ -10,9 +10,22 @@ const CODES: &str = "\
     PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM \
     TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
+/// By first letter, a bit for each second one.
+#[allow(clippy::indexing_slicing)] // evaluated when it is compiled
+const ASSIGNED: [u32; 26] = {
+    let (codes, mut seconds, mut at) = (CODES.as_bytes(), [0; 26], 0);
+    while at + 1 < codes.len() {
+        seconds[(codes[at] - b'A') as usize] |= 1 << (codes[at + 1] - b'A');
+        at += 3;
+    }
+    seconds
+};
+
 /// Whether `code` is an assigned code of ISO 3166-1 alpha-2.
 pub fn is_assigned(code: &[u8]) -> bool {
-    code.len() == 2 && CODES.as_bytes().chunks(3).any(|entry| entry.get(..2) == Some(code))
+    let [first, second] = code else { return false };
+    let (first, second) = (first.wrapping_sub(b'A'), second.wrapping_sub(b'A'));
+    second < 26 && ASSIGNED.get(usize::from(first)).is_some_and(|seconds| seconds >> second & 1 == 1)
 }
 
 /// The assigned codes, sorted.

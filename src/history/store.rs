@@ -2,7 +2,8 @@
 //!
 //! One file, written whole, so that weeks, channels and days are always of the
 //! same run. It is read by the reader of this crate, which takes no length in a
-//! file for granted.
+//! file for granted. Every row has the CRC-32 of all of them: what a number was
+//! changed to by a disk or a person is never what the next run is held against.
 
 use std::sync::Arc;
 
@@ -77,6 +78,14 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
             organic.push(Some(point.organic));
         }
     }
+    let all = Rows {
+        kinds: &unwrapped(&kinds),
+        steps: &unwrapped(&steps),
+        complete: &unwrapped(&complete),
+        numbers: [&unwrapped(&rows), &unwrapped(&users), &unwrapped(&organic)],
+        texts: [(&names, &dictionary), (&runs, &history.runs)],
+    };
+    let digests = vec![Some(all.digest()); kinds.len()];
     let column = |name: &str, data| Column { name: name.into(), data };
     let table = Table {
         columns: vec![
@@ -88,6 +97,7 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
             column("users", ColumnData::Float64(users)),
             column("organic", ColumnData::Float64(organic)),
             column("run", ColumnData::Utf8 { indices: runs, dictionary: history.runs.clone() }),
+            column("digest", ColumnData::Int32(digests)),
         ],
     };
     let mut bytes = Vec::new();
@@ -104,11 +114,24 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     let (kinds, steps, complete) = (file.ints("kind")?, file.ints("step")?, file.ints("complete")?);
     let (rows, users, organic) = (file.numbers("rows")?, file.numbers("users")?, file.numbers("organic")?);
     let ((name_ids, names), (run_ids, runs)) = (file.texts("name")?, file.texts("run")?);
+    let digests = file.ints("digest")?;
     let len = kinds.len();
-    let lengths =
-        [steps.len(), complete.len(), rows.len(), users.len(), organic.len(), name_ids.len(), run_ids.len()];
-    if lengths.iter().any(|other| *other != len) {
+    let lengths = [steps.len(), complete.len(), rows.len(), users.len(), organic.len(), digests.len()];
+    if lengths.iter().chain([&name_ids.len(), &run_ids.len()]).any(|other| *other != len) {
         return Err(Error::format("columns of different lengths"));
+    }
+    let all = Rows {
+        kinds: &kinds,
+        steps: &steps,
+        complete: &complete,
+        numbers: [&rows, &users, &organic],
+        texts: [(&name_ids, &names), (&run_ids, &runs)],
+    };
+    let digest = all.digest();
+    if let Some(other) = digests.iter().find(|other| **other != digest) {
+        return Err(Error::format(format!("the digest {other:08x}"))
+            .expected(format!("{digest:08x}, that of the rows"))
+            .advice("The file was changed since it was written"));
     }
     let mut panels = Vec::with_capacity(3);
     for kind in 0..3 {
@@ -150,6 +173,52 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     let mut panels = panels.into_iter();
     let mut next = || panels.next().unwrap_or_default();
     Ok(History { totals: Totals { weeks: next(), channels: next(), days: next() }, runs })
+}
+
+/// The rows, as the file has them.
+struct Rows<'r> {
+    kinds: &'r [i32],
+    steps: &'r [i32],
+    complete: &'r [i32],
+    numbers: [&'r [f64]; 3],
+    /// Places in lists, and the lists.
+    texts: [(&'r [u32], &'r [Arc<str>]); 2],
+}
+
+impl Rows<'_> {
+    /// The CRC-32 of all values, column by column.
+    #[allow(clippy::cast_possible_wrap)] // kept as the bits that it is
+    fn digest(&self) -> i32 {
+        let mut bytes = (self.kinds.len() as u64).to_le_bytes().to_vec();
+        for ints in [self.kinds, self.steps, self.complete] {
+            bytes.extend(ints.iter().flat_map(|v| v.to_le_bytes()));
+        }
+        for numbers in self.numbers {
+            bytes.extend(numbers.iter().flat_map(|v| v.to_bits().to_le_bytes()));
+        }
+        for (places, texts) in self.texts {
+            // A list may be in another order when it is read: texts count in the order in which they occur.
+            let mut order = vec![None; texts.len()];
+            let mut next = 0u32;
+            for place in places {
+                let Some(known) = order.get_mut(*place as usize) else { continue };
+                let at = *known.get_or_insert_with(|| {
+                    if let Some(text) = texts.get(*place as usize) {
+                        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+                        bytes.extend_from_slice(text.as_bytes());
+                    }
+                    next += 1;
+                    next
+                });
+                bytes.extend_from_slice(&at.to_le_bytes());
+            }
+        }
+        crc32fast::hash(&bytes) as i32
+    }
+}
+
+fn unwrapped<T: Copy>(values: &[Option<T>]) -> Vec<T> {
+    values.iter().filter_map(|value| *value).collect()
 }
 
 struct File {
@@ -293,6 +362,21 @@ mod tests {
         history
     }
 
+    /// All there is, whatever the order of the runs.
+    fn points(history: &History) -> Vec<(Arc<str>, i32, Point, String)> {
+        let totals = &history.totals;
+        let named = |(panel, (name, step, point)): (&Panel, (usize, i32, &Point))| {
+            let run = history.run_of(point).to_owned();
+            (panel.names()[name].clone(), step, Point { run: 0, ..*point }, run)
+        };
+        let panels = [&totals.weeks, &totals.channels, &totals.days];
+        panels
+            .into_iter()
+            .flat_map(|panel| panel.entries().map(move |entry| (panel, entry)))
+            .map(named)
+            .collect()
+    }
+
     #[test]
     fn what_was_written_is_read() {
         for (countries, weeks) in [(1, 1), (3, 40), (40, 160)] {
@@ -305,18 +389,7 @@ mod tests {
             let mut runs = read.runs.clone();
             runs.sort();
             assert_eq!(runs, history.runs);
-            for (a, b) in
-                [(&read.totals.weeks, &history.totals.weeks), (&read.totals.days, &history.totals.days)]
-            {
-                let points = |history: &History, panel: &Panel| -> Vec<(Arc<str>, i32, Point, String)> {
-                    let named = |(name, step, point): (usize, i32, &Point)| {
-                        let run = history.run_of(point).to_owned();
-                        (panel.names()[name].clone(), step, Point { run: 0, ..*point }, run)
-                    };
-                    panel.entries().map(named).collect()
-                };
-                assert_eq!(points(&read, a), points(&history, b));
-            }
+            assert_eq!(points(&read), points(&history));
         }
     }
 
@@ -325,6 +398,7 @@ mod tests {
         let good = encode(&history(3, 20)).unwrap();
         assert!(decode("x", vec![]).is_err() && decode("x", b"{}".to_vec()).is_err());
         assert!(decode("x", good[..good.len() / 2].to_vec()).is_err());
+        let good_points = points(&decode("x", good.clone()).unwrap());
         let mut random = 1u64;
         for _ in 0..2000 {
             let mut bytes = good.clone();
@@ -334,7 +408,29 @@ mod tests {
                 let at = (random >> 33) as usize % bytes.len();
                 bytes[at] ^= (random >> 20) as u8 | 1;
             }
-            let _ = decode("x", bytes);
+            // What does not show is not there: a flag that nobody reads, a bit of padding.
+            if let Ok(read) = decode("x", bytes) {
+                assert_eq!(points(&read), good_points);
+            }
         }
+    }
+
+    #[test]
+    fn a_number_that_was_changed_is_damage() {
+        let mut history = history(3, 20);
+        let bytes = encode(&history).unwrap();
+        let point = history.totals.weeks.points_mut().next().unwrap();
+        point.users += 1.0;
+        let other = encode(&history).unwrap();
+        // The rows of the one with the digest of the other.
+        let digest = |bytes: &[u8]| File::open("x", bytes.to_vec()).unwrap().ints("digest").unwrap()[0];
+        let (from, to) = (digest(&bytes).to_le_bytes(), digest(&other).to_le_bytes());
+        assert_ne!(from, to);
+        let mut mixed = bytes.clone();
+        for at in (0..bytes.len() - 3).filter(|at| bytes[*at..*at + 4] == from) {
+            mixed[at..at + 4].copy_from_slice(&to);
+        }
+        let error = decode("x", mixed).unwrap_err().to_string();
+        assert!(error.contains("digest"), "{error}");
     }
 }

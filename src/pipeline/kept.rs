@@ -48,6 +48,12 @@ impl Kept {
         self.folder.place(store::FILE)
     }
 
+    /// Removes what runs at this target left behind when they were killed; for the one
+    /// that has claimed it.
+    pub fn sweep(&self) {
+        self.folder.sweep();
+    }
+
     /// Reads the history; with it goes what [`Kept::learn`] takes to replace this version.
     ///
     /// # Errors

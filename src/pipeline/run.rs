@@ -54,6 +54,9 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     // Held until the end: what is read of the history is what the table is published over.
     let claim = target.as_ref().map(Claim::of).transpose()?.unwrap_or_default();
     let kept = target.as_ref().map(Kept::beside).transpose()?.flatten();
+    if let Some(kept) = &kept {
+        kept.sweep();
+    }
     let mut run = Run {
         report: RunReport {
             format: FORMAT,

@@ -80,25 +80,48 @@ impl Drop for Temporary {
     }
 }
 
+/// Removes what killed runs left of any target in `folder` and below; folders that are
+/// empty then go too. What cannot be removed stays: nobody reads it.
+pub(crate) fn sweep_below(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if is_temporary(&entry.file_name().to_string_lossy(), "") {
+            remove_debris(&path);
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep_below(&path);
+            let _ = fs::remove_dir(&path);
+        }
+    }
+}
+
+/// Whether a name is that of a temporary: one that begins with `stem`, or of any target.
+fn is_temporary(name: &str, stem: &str) -> bool {
+    let owner = match stem {
+        "" => name.strip_prefix('.').and_then(|name| name.rsplit_once(".rollshare-")).map(|(_, owner)| owner),
+        stem => name.strip_prefix(stem),
+    };
+    owner.is_some_and(|owner| !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
+}
+
+/// Removes a temporary whose owner is gone.
+fn remove_debris(path: &Path) {
+    let regular = path.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir());
+    if regular
+        && let Ok(handle) = File::open(path)
+        && handle.try_lock().is_ok()
+        && is_at(&handle, path)
+    {
+        let _ = remove(path);
+    }
+}
+
 /// Removes what runs to the same target left behind when they were killed. What
 /// cannot be removed stays: nobody reads it.
 pub fn sweep(target: &Path) {
     let (Ok(stem), Some(parent)) = (stem(target), target.parent()) else { return };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let ours = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(&stem))
-            .is_some_and(|owner| !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit() || b == b'-'));
-        let path = entry.path();
-        let regular = entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir());
-        if ours
-            && regular
-            && let Ok(handle) = File::open(&path)
-            && handle.try_lock().is_ok()
-            && is_at(&handle, &path)
-        {
-            let _ = remove(&path);
+        if is_temporary(&entry.file_name().to_string_lossy(), &stem) {
+            remove_debris(&entry.path());
         }
     }
 }
@@ -137,6 +160,25 @@ mod tests {
             fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_sweep_of_a_folder_takes_all_debris_below() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("quarantine/RUN");
+        fs::create_dir_all(&run).unwrap();
+        fs::create_dir_all(dir.path().join("runs")).unwrap();
+        for debris in ["quarantine/RUN/.table.parquet.rollshare-12", "runs/.A.json.rollshare-7-1"] {
+            fs::write(dir.path().join(debris), "half").unwrap();
+        }
+        fs::write(dir.path().join("runs/A.json"), "{}").unwrap();
+        fs::write(dir.path().join("runs/.rollshare-x"), "").unwrap();
+        let living = Temporary::file(&dir.path().join("runs/B.json")).unwrap();
+        sweep_below(dir.path());
+        assert!(living.path().is_file());
+        drop(living);
+        assert_eq!(names(dir.path()), ["runs"]);
+        assert_eq!(names(&dir.path().join("runs")), [".rollshare-x", "A.json"]);
     }
 
     #[test]

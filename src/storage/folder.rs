@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::source::local_path;
+use crate::publish::temporary::sweep_below;
 use crate::publish::{failed, file};
 use crate::{Error, Result};
 
@@ -87,6 +88,9 @@ pub trait Folder: Send + Sync {
         self.write(name, bytes)
     }
 
+    /// Removes what writers that were killed have left. Best effort: nobody reads it.
+    fn sweep(&self) {}
+
     /// Removes a file; it is no error where there is none.
     ///
     /// # Errors
@@ -154,6 +158,10 @@ impl Folder for LocalFolder {
 
     fn write_cache(&self, name: &str, bytes: &[u8]) -> Result<()> {
         file::replace_unsynced(&self.path(name)?, bytes)
+    }
+
+    fn sweep(&self) {
+        sweep_below(&self.root);
     }
 
     fn remove(&self, name: &str) -> Result<()> {

@@ -10,6 +10,7 @@
 use super::*;
 use crate::Job;
 use crate::calendar::{Date, day_of, monday, week_of};
+use crate::checks::Stage;
 use crate::checks::model::{Status, Verdict};
 use crate::checks::raw::cube::Cube;
 
@@ -153,7 +154,7 @@ type Damage = fn(&mut Company, usize);
 /// Each kind of damage in the last week, in two places; what must fail, what must at least warn.
 #[test]
 fn what_must_be_caught_is_caught() {
-    let kinds: [(&str, Damage, &[CheckId], &[CheckId]); 13] = [
+    let kinds: [(&str, Damage, &[CheckId], &[CheckId]); 18] = [
         ("nothing", |_, _| {}, &[], &[]),
         (
             "a country's volume halved",
@@ -187,7 +188,23 @@ fn what_must_be_caught_is_caught() {
             "no organic users",
             |c, w| c.change(w * 7..w * 7 + 7, None, Some(2), 0.0),
             &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix],
-            &[],
+            &[CheckId::ShareYear],
+        ),
+        (
+            "none but organic users",
+            |c, w| {
+                [0, 1, 3, 4].iter().for_each(|n| c.change(w * 7..w * 7 + 7, None, Some(*n), 0.0));
+            },
+            &[CheckId::ShareDrift, CheckId::ShareYear, CheckId::ChannelMix],
+            &[CheckId::RowDrift],
+        ),
+        (
+            "three channels gone from a country",
+            |c, w| {
+                [0, 1, 3].iter().for_each(|n| c.change(w * 7..w * 7 + 7, Some(2), Some(*n), 0.0));
+            },
+            &[CheckId::ShareChange],
+            &[CheckId::RowDrift],
         ),
         (
             "an old week restated",
@@ -208,6 +225,18 @@ fn what_must_be_caught_is_caught() {
             &[],
         ),
         (
+            "a published week dropped",
+            |c, w| c.gone.extend((w - 3) * 7..(w - 2) * 7),
+            &[CheckId::DaysKept],
+            &[],
+        ),
+        (
+            "a day that lost most of its users",
+            |c, w| c.change(w * 7 + 6..w * 7 + 7, None, None, 0.3),
+            &[],
+            &[CheckId::DayVolume],
+        ),
+        (
             "a day counted twice",
             |c, w| c.change(w * 7 + 6..w * 7 + 7, None, None, 2.0),
             &[],
@@ -220,12 +249,22 @@ fn what_must_be_caught_is_caught() {
             &[],
         ),
         (
+            "a twentieth of as many",
+            |c, w| c.change(w * 7..w * 7 + 7, Some(1), None, 0.05),
+            &[CheckId::VolumeDrift, CheckId::VolumeChange, CheckId::VolumeYear],
+            &[],
+        ),
+        (
             "twenty times as many",
             |c, w| c.change(w * 7..w * 7 + 7, Some(1), None, 20.0),
             &[CheckId::VolumeDrift, CheckId::VolumeChange, CheckId::VolumeYear],
             &[],
         ),
     ];
+    for id in CheckId::ALL.iter().filter(|id| id.stage() == Stage::History && **id != CheckId::History) {
+        let kinds = kinds.iter().filter(|(_, _, fail, warn)| fail.contains(id) || warn.contains(id));
+        assert!(kinds.count() >= 2, "no two kinds of damage for {id}");
+    }
     for (seed, week) in [(11, 60), (12, 83)] {
         for (what, damage, must_fail, must_warn) in &kinds {
             let mut company = Company::new(seed, 700);
