@@ -31,7 +31,7 @@ pub enum Found {
     Damaged(String),
 }
 
-/// Reads the history, and what [`write`] takes to replace this version of it.
+/// Reads the history, and what [`write()`] takes to replace this version of it.
 ///
 /// # Errors
 /// `Io` where the file cannot be read; one that is damaged is no error.
