@@ -70,10 +70,10 @@ impl fmt::Display for Uri {
 /// A segment that a path would lose: two keys that differ in it alone would be
 /// taken for one.
 pub fn odd_segment(key: &str) -> Option<&str> {
-    let key = key.strip_suffix('/').unwrap_or(key);
     if key.is_empty() {
         return None;
     }
+    let key = key.strip_suffix('/').unwrap_or(key);
     key.split('/').find(|segment| matches!(*segment, "" | "." | ".."))
 }
 
