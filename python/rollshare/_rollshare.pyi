@@ -13,6 +13,7 @@ __all__ = [
     "Report",
     "Shares",
     "__version__",
+    "compare",
     "declared_checks",
     "merge",
     "partial_columns",
