@@ -62,7 +62,7 @@ fn id_pages(column: &Column<'_>) -> Vec<IdPage> {
     let entries = Cursor::new(column, 0, false, vec![], None).unwrap().entries.dictionary_len();
     let page = |page: &rollshare::parquet::PageMeta| {
         let body = chunk.body(page).unwrap();
-        let open = chunk.open(&body, page, &mut buffer, &mut cost).unwrap().view(&body, &buffer);
+        let open = chunk.open(&body, page, &mut buffer, false, &mut cost).unwrap().view(&body, &buffer);
         IdPage { bytes: open.values.to_vec(), values: page.values, entries }
     };
     chunk.data().iter().map(page).collect()

@@ -25,12 +25,6 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn page(&mut self, body: &[u8], page: &PageMeta) {
-        self.pages_read += 1;
-        self.bytes_read += body.len() as u64;
-        self.bytes_decompressed += u64::from(page.uncompressed_len);
-    }
-
     /// Adds another cost.
     pub fn merge(&mut self, other: Cost) {
         self.pages_read += other.pages_read;
@@ -94,28 +88,20 @@ impl<'a> Chunk<'a> {
         Ok(head::shows_no_nulls(&bytes, page, self.codec, self.leaf.max_definition))
     }
 
-    /// Opens a page from its stored bytes.
+    /// Opens a page from its stored bytes; `buffer` is `ready` where
+    /// [`Self::decompress_two`] has put the page there.
     pub fn open(
         &self,
         body: &[u8],
         page: &PageMeta,
         buffer: &mut Vec<u8>,
+        ready: bool,
         cost: &mut Cost,
     ) -> Result<PageLayout> {
-        cost.page(body, page);
-        page::open(body, page, self.codec, self.leaf, buffer)
-    }
-
-    /// The same of a page that [`Self::decompress_two`] has put into `buffer`.
-    pub fn open_decompressed(
-        &self,
-        body: &[u8],
-        page: &PageMeta,
-        buffer: &[u8],
-        cost: &mut Cost,
-    ) -> Result<PageLayout> {
-        cost.page(body, page);
-        page::open_decompressed(body, page, self.codec, self.leaf, buffer)
+        cost.pages_read += 1;
+        cost.bytes_read += body.len() as u64;
+        cost.bytes_decompressed += u64::from(page.uncompressed_len);
+        page::open(body, page, self.codec, self.leaf, buffer, ready)
     }
 
     /// Decompresses a page and the one behind it; false where they have to be opened
@@ -126,7 +112,7 @@ impl<'a> Chunk<'a> {
         (next, behind): (&PageMeta, &mut Vec<u8>),
     ) -> bool {
         // Both have to stay in the cache until they are decoded.
-        if self.codec != Codec::Snappy || page.uncompressed_len.max(next.uncompressed_len) > TWO_BYTES {
+        if page.uncompressed_len.max(next.uncompressed_len) > TWO_BYTES {
             return false;
         }
         let Ok(next_body) = self.body(next) else { return false };
@@ -141,7 +127,7 @@ impl<'a> Chunk<'a> {
             return entries.seal().map(|()| false);
         };
         let body = self.body(page)?;
-        let open = self.open(&body, page, buffer, cost)?.view(&body, buffer);
+        let open = self.open(&body, page, buffer, false, cost)?.view(&body, buffer);
         let Leaf { physical, logical, type_length, .. } = *self.leaf;
         let origin = Origin::Dictionary(physical, logical, type_length, open.rows);
         if entries.are_from(origin, open.values) {

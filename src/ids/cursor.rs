@@ -205,11 +205,8 @@ impl<'a> Cursor<'a> {
         self.values = Values::Closed;
         self.levels = None;
         self.body = chunk.body(page)?;
-        self.layout = if self.is_decompressed(chunk, page) {
-            chunk.open_decompressed(&self.body, page, &self.buffer, &mut self.cost)?
-        } else {
-            chunk.open(&self.body, page, &mut self.buffer, &mut self.cost)?
-        };
+        let ready = self.is_decompressed(chunk, page);
+        self.layout = chunk.open(&self.body, page, &mut self.buffer, ready, &mut self.cost)?;
         let open = self.layout.view(&self.body, &self.buffer);
         let mut count = open.rows;
         if let Some(bytes) = open.definition {

@@ -433,7 +433,7 @@ impl PageLayout {
 
 /// Opens a page of `leaf`: verifies its checksum, decompresses it and tells
 /// levels from values. `body` holds the bytes of `page.body`; `buffer` is reused
-/// from page to page.
+/// from page to page, and is `ready` where [`decompress_two`] has put the page there.
 ///
 /// # Errors
 /// `Format` when the page is damaged, `Unsupported` for codecs and level
@@ -444,22 +444,33 @@ pub fn open(
     codec: Codec,
     leaf: &Leaf,
     buffer: &mut Vec<u8>,
+    ready: bool,
 ) -> Result<PageLayout> {
-    open_from(body, page, codec, leaf, Source::Stored(buffer))
-}
-
-/// [`open`] of a page that [`decompress_two`] has put into `buffer`.
-///
-/// # Errors
-/// As of [`open`].
-pub fn open_decompressed(
-    body: &[u8],
-    page: &PageMeta,
-    codec: Codec,
-    leaf: &Leaf,
-    buffer: &[u8],
-) -> Result<PageLayout> {
-    open_from(body, page, codec, leaf, Source::Decompressed(buffer))
+    if let Some(crc) = page.crc {
+        let found = crc32fast::hash(body);
+        if found != crc {
+            return Err(damaged(format!("a page with checksum {found:08x}"))
+                .expected(format!("{crc:08x}, as its header says")));
+        }
+    }
+    let len = page.uncompressed_len as usize;
+    let short = || damaged("a page that is shorter than its levels");
+    let has_levels = leaf.max_definition > 0;
+    let (definition, values) = match page.kind {
+        PageKind::Dictionary => (None, unpack(codec, body, 0, len, buffer, ready)?),
+        PageKind::V1 { definition_encoding } => {
+            let whole = unpack(codec, body, 0, len, buffer, ready)?;
+            if has_levels { split_v1(whole, body, buffer, definition_encoding)? } else { (None, whole) }
+        }
+        PageKind::V2 { definition_len, repetition_len, is_compressed, .. } => {
+            let definition = repetition_len as usize..(repetition_len as usize + definition_len as usize);
+            let len = len.checked_sub(definition.end).ok_or_else(short)?;
+            let codec = if is_compressed { codec } else { Codec::Uncompressed };
+            let values = unpack(codec, body, definition.end, len, buffer, ready)?;
+            (has_levels.then_some(Span { decompressed: false, range: definition }), values)
+        }
+    };
+    Ok(PageLayout { rows: page.values, definition, values, encoding: page.encoding })
 }
 
 /// Decompresses two pages together, in less time than one after the other; false
@@ -479,64 +490,18 @@ pub fn decompress_two(
         )
 }
 
-/// Where a page's bytes are.
-enum Source<'b> {
-    /// To be decompressed into this buffer.
-    Stored(&'b mut Vec<u8>),
-    /// There.
-    Decompressed(&'b [u8]),
-}
-
-fn open_from(
-    body: &[u8],
-    page: &PageMeta,
-    codec: Codec,
-    leaf: &Leaf,
-    mut source: Source<'_>,
-) -> Result<PageLayout> {
-    if let Some(crc) = page.crc {
-        let found = crc32fast::hash(body);
-        if found != crc {
-            return Err(damaged(format!("a page with checksum {found:08x}"))
-                .expected(format!("{crc:08x}, as its header says")));
-        }
-    }
-    let len = page.uncompressed_len as usize;
-    let short = || damaged("a page that is shorter than its levels");
-    let has_levels = leaf.max_definition > 0;
-    let (definition, values) = match page.kind {
-        PageKind::Dictionary => (None, unpack(codec, body, 0, len, &mut source)?),
-        PageKind::V1 { definition_encoding } => {
-            let whole = unpack(codec, body, 0, len, &mut source)?;
-            if has_levels {
-                split_v1(whole, body, source.buffer(), definition_encoding)?
-            } else {
-                (None, whole)
-            }
-        }
-        PageKind::V2 { definition_len, repetition_len, is_compressed, .. } => {
-            let definition = repetition_len as usize..(repetition_len as usize + definition_len as usize);
-            let len = len.checked_sub(definition.end).ok_or_else(short)?;
-            let codec = if is_compressed { codec } else { Codec::Uncompressed };
-            let values = unpack(codec, body, definition.end, len, &mut source)?;
-            (has_levels.then_some(Span { decompressed: false, range: definition }), values)
-        }
-    };
-    Ok(PageLayout { rows: page.values, definition, values, encoding: page.encoding })
-}
-
-impl Source<'_> {
-    fn buffer(&self) -> &[u8] {
-        match self {
-            Source::Stored(buffer) => buffer,
-            Source::Decompressed(buffer) => buffer,
-        }
-    }
-}
-
 /// Decompresses `body[start..]`, to `len` bytes.
-fn unpack(codec: Codec, body: &[u8], start: usize, len: usize, source: &mut Source<'_>) -> Result<Span> {
-    let Source::Stored(buffer) = source else { return Ok(Span { decompressed: true, range: 0..len }) };
+fn unpack(
+    codec: Codec,
+    body: &[u8],
+    start: usize,
+    len: usize,
+    buffer: &mut Vec<u8>,
+    ready: bool,
+) -> Result<Span> {
+    if ready {
+        return Ok(Span { decompressed: true, range: 0..len });
+    }
     let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
     // Bytes that are stored as they are need not be copied.
     let lent = match codec {

@@ -169,12 +169,12 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
             let mut dictionary = vec![];
             if let Some(page) = &pages.dictionary {
                 let bytes = object.read(page.body.clone())?;
-                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?.view(&bytes, &buffer);
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer, false)?.view(&bytes, &buffer);
                 dictionary = values(open.encoding, open.values, leaf, open.rows)?;
             }
             for page in &pages.data {
                 let bytes = object.read(page.body.clone())?;
-                let open = page::open(&bytes, page, codec, leaf, &mut buffer)?.view(&bytes, &buffer);
+                let open = page::open(&bytes, page, codec, leaf, &mut buffer, false)?.view(&bytes, &buffer);
                 let levels = match open.definition {
                     Some(bytes) => unpacked(bytes, 0, 1, open.rows)?,
                     None => vec![1; open.rows as usize],
@@ -336,8 +336,9 @@ fn a_damaged_page_fails_its_checksum() {
         crc: Some(crc32fast::hash(&bytes)),
         kind: PageKind::V1 { definition_encoding: Encoding::Rle },
     };
-    let open =
-        |page: &PageMeta| page::open(&bytes, page, Codec::Uncompressed, &leaf, &mut vec![]).map(|p| p.rows);
+    let open = |page: &PageMeta| {
+        page::open(&bytes, page, Codec::Uncompressed, &leaf, &mut vec![], false).map(|p| p.rows)
+    };
     assert_eq!(open(&page).unwrap(), 1);
     page.crc = page.crc.map(|crc| crc ^ 1);
     assert!(open(&page).unwrap_err().to_string().contains("checksum"));
