@@ -288,12 +288,16 @@ mod x86 {
     /// - The CPU has what the vector needs.
     #[inline(always)]
     unsafe fn block<V: Vector>(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
-        let (says, start) = super::length(src)?;
-        if says != len || out.len() < len.checked_add(super::SLACK)? {
-            return None;
-        }
+        let start = begin(src, len, out.len())?;
         // SAFETY: the CPU has what the vector needs; `out` has `SLACK` bytes behind `len`.
         unsafe { rest::<V>(src, (start, 0), out, len) }
+    }
+
+    /// Where the first element is, if the block has the length that it should and there
+    /// is `room` for it and [`super::SLACK`] more.
+    fn begin(src: &[u8], len: usize, room: usize) -> Option<usize> {
+        let (says, start) = super::length(src)?;
+        (says == len && room >= len.checked_add(super::SLACK)?).then_some(start)
     }
 
     /// Does all elements from a place on.
@@ -319,20 +323,9 @@ mod x86 {
     /// - The CPU has what the vector needs.
     #[inline(always)]
     unsafe fn two<V: Vector>(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
-        let mut at = [(0, 0); 2];
-        let mut ends = [0; 2];
-        for (((at, end), src), (len, room)) in at
-            .iter_mut()
-            .zip(&mut ends)
-            .zip([one.src, other.src])
-            .zip([(one.len, one.out.len()), (other.len, other.out.len())])
-        {
-            let (says, start) = super::length(src)?;
-            if says != len || room < len.checked_add(super::SLACK)? {
-                return None;
-            }
-            (*at, *end) = ((start, 0), src.len().saturating_sub(TAIL));
-        }
+        let begin = |block: &Block<'_, '_>| begin(block.src, block.len, block.out.len());
+        let mut at = [(begin(&one)?, 0), (begin(&other)?, 0)];
+        let ends = [&one, &other].map(|block| block.src.len().saturating_sub(TAIL));
         while at[0].0 < ends[0] && at[1].0 < ends[1] {
             // SAFETY: `TAIL` bytes follow both ends, and the outputs have `SLACK` bytes
             // behind what is theirs; no step leaves the place in it past that.
