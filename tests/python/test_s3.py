@@ -19,11 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "s3"))
 
 from bucket import MISSING, Bucket, bucket  # noqa: E402
 
-# Has not passed as a whole yet: it is asked for by name, so that nothing else waits for it.
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("ROLLSHARE_TEST_S3"), reason="NOT RUN: S3 from Python; ROLLSHARE_TEST_S3=1 asks for it"
-)
-
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Bucket]:
