@@ -79,12 +79,17 @@ impl Slots {
 /// Marks the rows that count, 64 a word.
 pub fn select(predicate: &Predicate<'_>, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
     #[cfg(target_arch = "x86_64")]
-    if let Some(slots) = predicate.slots
-        && cpu::avx512()
-    {
-        // SAFETY: the instruction sets that the function names were found.
-        #[allow(unsafe_code)]
-        return unsafe { avx512::select(slots, systems, countries, keep) };
+    if let Some(slots) = predicate.slots {
+        if cpu::avx512() {
+            // SAFETY: the instruction sets that the function names were found.
+            #[allow(unsafe_code)]
+            return unsafe { avx512::select(slots, systems, countries, keep) };
+        }
+        if cpu::avx2() {
+            // SAFETY: as above.
+            #[allow(unsafe_code)]
+            return unsafe { avx2::select(slots, systems, countries, keep) };
+        }
     }
     portable_select(predicate, systems, countries, keep)
 }
@@ -151,6 +156,12 @@ pub fn compress<const N: usize>(
         // SAFETY: the instruction sets that the function names were found, and `out` has room.
         #[allow(unsafe_code)]
         return unsafe { avx512::compress(keep, rows, zero, out) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx2() && rows.values.len() <= N {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        return unsafe { avx2::compress(keep, rows, zero, out) };
     }
     portable_compress(keep, rows, zero, out)
 }
@@ -240,105 +251,11 @@ pub fn contains(keep: &[u64], slots: &[u16], slot: u16) -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bits stay bits
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
-mod avx512 {
-    //! AVX-512 F, BW, VBMI2; 32 rows a vector.
-
-    use std::arch::x86_64::*;
-
-    use super::{Kept, Rows, Slots, Survivors};
-
-    /// Rows `at..at + 32` of a column, zeros past its end, and the mask of rows there.
-    #[target_feature(enable = "avx512f,avx512bw")]
-    fn load(column: &[u16], at: usize) -> (__m512i, u32) {
-        let left = column.len().saturating_sub(at);
-        let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
-        debug_assert!(at <= column.len());
-        // SAFETY: lanes past the column's end are masked off and not touched.
-        let rows = unsafe { _mm512_maskz_loadu_epi16(there, column.as_ptr().wrapping_add(at).cast()) };
-        (rows, there)
-    }
-
-    /// See [`super::select`].
-    ///
-    /// # Safety
-    /// - The CPU has AVX-512 F and BW.
-    #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
-        let system = _mm512_set1_epi16(slots.system as i16);
-        let total = _mm512_set1_epi16(slots.total as i16);
-        let null = _mm512_set1_epi16(slots.null as i16);
-        let mut kept = Kept::default();
-        let words = systems.len().min(countries.len()).div_ceil(64);
-        for (word, keep) in keep.iter_mut().enumerate().take(words) {
-            *keep = 0;
-            for half in [0, 32] {
-                let at = word * 64 + half;
-                if at >= systems.len() {
-                    break;
-                }
-                let (rows, there) = load(systems, at);
-                let pass = _mm512_mask_cmpeq_epi16_mask(there, rows, system);
-                let (rows, _) = load(countries, at);
-                let is_null = _mm512_mask_cmpeq_epi16_mask(pass, rows, null);
-                let is_total = _mm512_mask_cmpeq_epi16_mask(pass, rows, total) & !is_null;
-                kept.system += pass.count_ones();
-                kept.null_country += is_null.count_ones();
-                kept.country_total += is_total.count_ones();
-                *keep |= u64::from(pass & !is_null & !is_total) << half;
-            }
-            kept.rows += keep.count_ones();
-        }
-        kept
-    }
-
-    /// See [`super::compress`].
-    ///
-    /// # Safety
-    /// - The CPU has AVX-512 F, BW and VBMI2.
-    /// - `N` is at least the number of rows plus 31: whole vectors are stored.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
-    pub unsafe fn compress<const N: usize>(
-        keep: &[u64],
-        rows: Rows<'_>,
-        zero: Option<u16>,
-        out: &mut Survivors<N>,
-    ) -> usize {
-        debug_assert!(rows.values.len() + 31 <= N);
-        let zero_slot = _mm512_set1_epi16(zero.unwrap_or_default() as i16);
-        let mut n = 0;
-        for at in (0..rows.values.len()).step_by(32) {
-            let Some(word) = keep.get(at / 64) else { break };
-            // The 32 bits of the word that are these rows'.
-            #[allow(clippy::cast_possible_truncation)]
-            let mut mask = (word >> (at % 64)) as u32;
-            let (values, _) = load(rows.values, at);
-            if zero.is_some() {
-                mask = _mm512_mask_cmpneq_epi16_mask(mask, values, zero_slot);
-            }
-            if mask == 0 {
-                continue;
-            }
-            let columns = [
-                (rows.countries, &mut out.countries),
-                (rows.times, &mut out.times),
-                (rows.channels, &mut out.channels),
-            ];
-            debug_assert!(n + 32 <= N);
-            for (from, to) in columns {
-                let (slots, _) = load(from, at);
-                let front = _mm512_maskz_compress_epi16(mask, slots);
-                // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
-                unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
-            }
-            let front = _mm512_maskz_compress_epi16(mask, values);
-            // SAFETY: as above.
-            unsafe { _mm512_storeu_si512(out.values.as_mut_ptr().add(n).cast(), front) };
-            n += mask.count_ones() as usize;
-        }
-        n
-    }
-}
+mod avx512;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
@@ -347,6 +264,16 @@ mod tests {
     use proptest::prelude::*;
 
     const N: usize = 300 + 31;
+
+    type Select = unsafe fn(Slots, &[u16], &[u16], &mut [u64]) -> Kept;
+    type Compress = unsafe fn(&[u64], Rows<'_>, Option<u16>, &mut Survivors<N>) -> usize;
+
+    fn paths() -> Vec<(&'static str, (Select, Compress))> {
+        #[cfg(target_arch = "x86_64")]
+        return cpu::paths((avx2::select, avx2::compress), (avx512::select, avx512::compress));
+        #[cfg(not(target_arch = "x86_64"))]
+        Vec::new()
+    }
 
     fn survivors() -> Survivors<N> {
         Survivors { countries: [0; N], times: [0; N], channels: [0; N], values: [0; N] }
@@ -366,10 +293,19 @@ mod tests {
             let slots = Slots::find(&system_pass, &country_class);
             prop_assert_eq!(slots, Some(Slots { system: 2, total: 1, null: 5 }));
             let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, slots };
-            let (mut a, mut b) = ([0u64; 5], [7u64; 5]);
+            let mut a = [0u64; 5];
             let kept = portable_select(&predicate, &systems, &countries, &mut a);
+            let mut b = [7u64; 5];
             prop_assert_eq!(kept, select(&predicate, &systems, &countries, &mut b));
             prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)]);
+            for (name, (select, _)) in paths() {
+                let mut b = [7u64; 5];
+                // SAFETY: the paths are those that this machine has.
+                #[allow(unsafe_code)]
+                let got = unsafe { select(slots.unwrap(), &systems, &countries, &mut b) };
+                prop_assert_eq!(kept, got, "{}", name);
+                prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)], "{}", name);
+            }
             let want: Vec<usize> = (0..rows.len()).filter(|r| systems[*r] == 2 && ![1, 5].contains(&countries[*r])).collect();
             prop_assert_eq!(kept.rows as usize, want.len());
             for row in 0..rows.len() {
@@ -379,15 +315,27 @@ mod tests {
                 prop_assert_eq!(contains(&a, &countries, slot), want.iter().any(|r| countries[*r] == slot));
             }
             let block = Rows { countries: &countries, times: &times, channels: &systems, values: &values };
-            let (mut x, mut y) = (survivors(), survivors());
+            let mut x = survivors();
             let n = portable_compress(&a, block, zero, &mut x);
+            let mut y = survivors();
             prop_assert_eq!(n, compress(&a, block, zero, &mut y));
+            let mut all = vec![("portable", x), ("chosen", y)];
+            for (name, (_, compress)) in paths() {
+                let mut out = survivors();
+                // SAFETY: the paths are those that this machine has.
+                #[allow(unsafe_code)]
+                let got = unsafe { compress(&a, block, zero, &mut out) };
+                prop_assert_eq!(n, got, "{}", name);
+                all.push((name, out));
+            }
             let live: Vec<usize> = want.into_iter().filter(|r| Some(values[*r]) != zero).collect();
             prop_assert_eq!(n, live.len());
             for (at, row) in live.into_iter().enumerate() {
                 let slots = (countries[row], times[row], systems[row], values[row]);
-                prop_assert_eq!((x.countries[at], x.times[at], x.channels[at], x.values[at]), slots);
-                prop_assert_eq!((y.countries[at], y.times[at], y.channels[at], y.values[at]), slots);
+                for (name, x) in &all {
+                    let got = (x.countries[at], x.times[at], x.channels[at], x.values[at]);
+                    prop_assert_eq!(got, slots, "{}", name);
+                }
             }
         }
     }

@@ -5,11 +5,11 @@
 use std::sync::OnceLock;
 
 /// The widest path that this machine takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// No vector path.
     Portable,
-    /// SSSE3, AVX2, BMI2.
+    /// SSSE3, AVX2, BMI1, BMI2, POPCNT.
     Avx2,
     /// AVX-512 F, BW, VL, VBMI, VBMI2.
     Avx512,
@@ -39,25 +39,45 @@ pub fn avx512() -> bool {
     level() == Level::Avx512
 }
 
+/// Whether the AVX2 paths are in use; they are there at [`Level::Avx512`] too.
+#[inline]
+pub fn avx2() -> bool {
+    level() != Level::Portable
+}
+
 fn detect() -> Level {
-    let most = std::env::var_os("ROLLSHARE_CPU");
-    if most.as_ref().is_some_and(|v| v == "portable") {
-        return Level::Portable;
+    match std::env::var_os("ROLLSHARE_CPU") {
+        Some(most) if most == "portable" => Level::Portable,
+        Some(most) if most == "avx2" => best().min(Level::Avx2),
+        _ => best(),
     }
+}
+
+/// The widest path that this machine could take.
+pub fn best() -> Level {
     #[cfg(target_arch = "x86_64")]
-    if most.is_none_or(|v| v != "avx2")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vbmi")
-        && is_x86_feature_detected!("avx512vbmi2")
     {
-        return Level::Avx512;
-    }
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
-        return Level::Avx2;
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vbmi2");
+        match (avx2, avx512) {
+            (true, true) => return Level::Avx512,
+            (true, false) => return Level::Avx2,
+            (false, _) => {}
+        }
     }
     Level::Portable
+}
+
+/// Of a kernel's vector paths those that this machine has, by name.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub fn paths<F>(avx2: F, avx512: F) -> Vec<(&'static str, F)> {
+    let all = [(Level::Avx2, avx2), (Level::Avx512, avx512)];
+    all.into_iter().filter(|(level, _)| *level <= best()).map(|(level, path)| (level.name(), path)).collect()
 }

@@ -1,0 +1,96 @@
+//! AVX-512 F, BW, VBMI2; 32 rows a vector.
+
+use std::arch::x86_64::*;
+
+use super::{Kept, Rows, Slots, Survivors};
+
+/// Rows `at..at + 32` of a column, zeros past its end, and the mask of rows there.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load(column: &[u16], at: usize) -> (__m512i, u32) {
+    let left = column.len().saturating_sub(at);
+    let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
+    debug_assert!(at <= column.len());
+    // SAFETY: lanes past the column's end are masked off and not touched.
+    let rows = unsafe { _mm512_maskz_loadu_epi16(there, column.as_ptr().wrapping_add(at).cast()) };
+    (rows, there)
+}
+
+/// See [`super::select`].
+///
+/// # Safety
+/// - The CPU has AVX-512 F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
+    let system = _mm512_set1_epi16(slots.system as i16);
+    let total = _mm512_set1_epi16(slots.total as i16);
+    let null = _mm512_set1_epi16(slots.null as i16);
+    let mut kept = Kept::default();
+    let words = systems.len().min(countries.len()).div_ceil(64);
+    for (word, keep) in keep.iter_mut().enumerate().take(words) {
+        *keep = 0;
+        for half in [0, 32] {
+            let at = word * 64 + half;
+            if at >= systems.len() {
+                break;
+            }
+            let (rows, there) = load(systems, at);
+            let pass = _mm512_mask_cmpeq_epi16_mask(there, rows, system);
+            let (rows, _) = load(countries, at);
+            let is_null = _mm512_mask_cmpeq_epi16_mask(pass, rows, null);
+            let is_total = _mm512_mask_cmpeq_epi16_mask(pass, rows, total) & !is_null;
+            kept.system += pass.count_ones();
+            kept.null_country += is_null.count_ones();
+            kept.country_total += is_total.count_ones();
+            *keep |= u64::from(pass & !is_null & !is_total) << half;
+        }
+        kept.rows += keep.count_ones();
+    }
+    kept
+}
+
+/// See [`super::compress`].
+///
+/// # Safety
+/// - The CPU has AVX-512 F, BW and VBMI2.
+/// - `N` is at least the number of rows plus 31: whole vectors are stored.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+pub unsafe fn compress<const N: usize>(
+    keep: &[u64],
+    rows: Rows<'_>,
+    zero: Option<u16>,
+    out: &mut Survivors<N>,
+) -> usize {
+    debug_assert!(rows.values.len() + 31 <= N);
+    let zero_slot = _mm512_set1_epi16(zero.unwrap_or_default() as i16);
+    let mut n = 0;
+    for at in (0..rows.values.len()).step_by(32) {
+        let Some(word) = keep.get(at / 64) else { break };
+        // The 32 bits of the word that are these rows'.
+        #[allow(clippy::cast_possible_truncation)]
+        let mut mask = (word >> (at % 64)) as u32;
+        let (values, _) = load(rows.values, at);
+        if zero.is_some() {
+            mask = _mm512_mask_cmpneq_epi16_mask(mask, values, zero_slot);
+        }
+        if mask == 0 {
+            continue;
+        }
+        let columns = [
+            (rows.countries, &mut out.countries),
+            (rows.times, &mut out.times),
+            (rows.channels, &mut out.channels),
+        ];
+        debug_assert!(n + 32 <= N);
+        for (from, to) in columns {
+            let (slots, _) = load(from, at);
+            let front = _mm512_maskz_compress_epi16(mask, slots);
+            // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
+        }
+        let front = _mm512_maskz_compress_epi16(mask, values);
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(out.values.as_mut_ptr().add(n).cast(), front) };
+        n += mask.count_ones() as usize;
+    }
+    n
+}

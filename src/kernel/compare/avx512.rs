@@ -1,0 +1,146 @@
+//! AVX-512 F and BW.
+
+use std::arch::x86_64::*;
+
+use super::Lane;
+
+/// See [`super::narrow`].
+///
+/// # Safety
+/// - The CPU has AVX-512 F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub unsafe fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
+    let flip = u64::from(equal).wrapping_sub(1);
+    for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
+        if *word != 0 {
+            // SAFETY: the instruction sets are there.
+            *word &= unsafe { T::avx512_equal(values, wanted, *word) } ^ flip;
+        }
+    }
+}
+
+/// See [`super::distinct`].
+///
+/// # Safety
+/// - The CPU has AVX-512 F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub unsafe fn distinct<T: Lane, E>(
+    values: &[T],
+    mask: &[u64],
+    mut each: impl FnMut(usize, T) -> Result<(), E>,
+) -> Result<(), E> {
+    for ((word, values), at) in mask.iter().zip(values.chunks(64)).zip((0..).step_by(64)) {
+        let mut left = *word;
+        while left != 0 {
+            let row = left.trailing_zeros() as usize;
+            let Some(value) = values.get(row) else { break };
+            each(at + row, *value)?;
+            // SAFETY: the instruction sets are there. The row itself goes even where a value
+            // does not equal itself, as NaN does not.
+            left &= !(unsafe { T::avx512_equal(values, *value, left) } | 1 << row);
+        }
+    }
+    Ok(())
+}
+
+/// What is loaded instead of rows that nobody asks for.
+#[repr(align(64))]
+struct Line([u8; 64]);
+static NOTHING: Line = Line([0; 64]);
+
+/// Where `lanes` rows from `at` on are; if none of them is marked, a line that is at hand.
+#[inline(always)]
+fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
+    debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
+    // A choice of addresses, not a branch: there is nothing to predict.
+    let wanted = marked >> at & (u64::MAX >> (64 - lanes)) != 0;
+    std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), NOTHING.0.as_ptr())
+}
+
+macro_rules! lanes {
+    ($($type:ty, $zero:expr, $cast:ty, $lanes:literal, $mask:ty, $load:ident, $set:ident, $equal:expr;)*) => {$(
+        impl Lane for $type {
+            const ZERO: Self = $zero;
+
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw")]
+            unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
+                let wanted = $set(wanted as $cast);
+                let mut bits = 0;
+                if let Some(values) = values.first_chunk::<64>() {
+                    for at in (0..64).step_by($lanes) {
+                        let from = line(values, at, marked, $lanes);
+                        // SAFETY: a whole vector of the 64, or the line that stands in for it.
+                        let found = unsafe { $load(<$mask>::MAX, from.cast()) };
+                        let equal: $mask = $equal(<$mask>::MAX, found, wanted);
+                        bits |= u64::from(equal) << at;
+                    }
+                    return bits;
+                }
+                let rows = values.len();
+                for at in (0..rows).step_by($lanes) {
+                    let left = rows - at;
+                    let there: $mask = if left >= $lanes { <$mask>::MAX } else { (1 << left) - 1 };
+                    // SAFETY: lanes past the slice's end are masked off and not touched.
+                    let found = unsafe { $load(there, values.as_ptr().add(at).cast()) };
+                    let equal: $mask = $equal(there, found, wanted);
+                    bits |= u64::from(equal) << at;
+                }
+                bits
+            }
+        }
+    )*};
+}
+lanes! {
+    i8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+    u8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+    i16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+    u16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+    i32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+    u32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+    i64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+    u64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+    f32, 0.0, f32, 16, u16, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_mask_cmp_ps_mask::<_CMP_EQ_OQ>;
+    f64, 0.0, f64, 8, u8, _mm512_maskz_loadu_pd, _mm512_set1_pd, _mm512_mask_cmp_pd_mask::<_CMP_EQ_OQ>;
+}
+
+impl Lane for [u8; 16] {
+    const ZERO: Self = [0; 16];
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
+        // SAFETY: sixteen bytes.
+        let wanted = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(wanted.as_ptr().cast()) });
+        let [wanted_low, wanted_high] = [
+            _mm512_permutexvar_epi64(_mm512_setzero_si512(), wanted),
+            _mm512_permutexvar_epi64(_mm512_set1_epi64(1), wanted),
+        ];
+        let mut bits = 0;
+        if let Some(values) = values.first_chunk::<64>() {
+            let first = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let second = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+            for at in (0..64).step_by(8) {
+                let (a, b) = (line(values, at, marked, 4), line(values, at + 4, marked, 4));
+                // SAFETY: whole vectors of the 64, or the line that stands in for them.
+                let (a, b) = unsafe { (_mm512_loadu_epi64(a.cast()), _mm512_loadu_epi64(b.cast())) };
+                let low = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, first, b), wanted_low);
+                let high = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, second, b), wanted_high);
+                bits |= u64::from(low & high) << at;
+            }
+            return bits;
+        }
+        let rows = values.len();
+        for at in (0..rows).step_by(4) {
+            let left = rows - at;
+            let there: u8 = if left >= 4 { u8::MAX } else { (1 << (2 * left)) - 1 };
+            // SAFETY: lanes past the slice's end are masked off and not touched.
+            let found = unsafe { _mm512_maskz_loadu_epi64(there, values.as_ptr().add(at).cast()) };
+            let halves = u64::from(_mm512_mask_cmpeq_epi64_mask(there, found, wanted));
+            // A row is two halves: 0, 2, 4, 6 become 0, 1, 2, 3.
+            let both = halves & halves >> 1;
+            bits |= (both & 1 | both >> 1 & 2 | both >> 2 & 4 | both >> 3 & 8) << at;
+        }
+        bits
+    }
+}

@@ -1,0 +1,322 @@
+//! AVX2; 16 rows at a time, as two halves of 16 bytes.
+//!
+//! 1. Eight values of 16 bits are `width` whole bytes, so both halves of a vector are
+//!    cut out of their bytes alike, by one `vpshufb`.
+//! 2. There is no shift of 16-bit lanes by amounts of their own. Up to 9 bits a
+//!    multiplication moves each value to the top of its lane, and one shift for all
+//!    brings it down again; wider ones are cut in lanes of 32 bits (`vpsrlvd`).
+//! 3. Loads are whole: what is nearer than that to the end of the input is left to
+//!    the portable path.
+
+use std::arch::x86_64::*;
+
+/// Bytes that a step may read from its first one on.
+const REACH: usize = 2 * 16 + 16;
+
+/// How eight values come out of the bytes they begin in, in lanes of 16 bits.
+#[repr(C, align(16))]
+#[derive(Clone, Copy)]
+struct Narrow {
+    bytes: [u8; 16],
+    up: [u16; 8],
+}
+
+/// Widths 0 to 9, by the bit that the first value starts at.
+static NARROW: [[Narrow; 8]; 10] = {
+    let mut cuts = [[Narrow { bytes: [0; 16], up: [0; 8] }; 8]; 10];
+    let mut at = 0;
+    // `for` is not to be had in constants.
+    while at < 10 * 8 * 8 {
+        let (width, first, lane) = (at / 64, at / 8 % 8, at % 8);
+        let bit = first + lane * width;
+        // At most (7 + 7 * 9) / 8 + 1 = 9: within the half.
+        cuts[width][first].bytes[lane * 2] = (bit / 8) as u8;
+        cuts[width][first].bytes[lane * 2 + 1] = (bit / 8) as u8 + 1;
+        // The value's highest bit becomes bit 15. A width of 0 is cut down to nothing later.
+        cuts[width][first].up[lane] = if width == 0 { 0 } else { 1 << (16 - width - bit % 8) };
+        at += 1;
+    }
+    cuts
+};
+
+/// How eight values come out, in lanes of 32 bits: four from the first byte on, four from
+/// `second` bytes on.
+#[repr(C, align(32))]
+#[derive(Clone, Copy)]
+struct Wide {
+    bytes: [u8; 32],
+    down: [u32; 8],
+    second: usize,
+}
+
+/// Widths 0 to 16, by the bit that the first value starts at.
+static WIDE: [[Wide; 8]; 17] = {
+    let mut cuts = [[Wide { bytes: [0; 32], down: [0; 8], second: 0 }; 8]; 17];
+    let mut at = 0;
+    while at < 17 * 8 * 8 {
+        let (width, first, lane) = (at / 64, at / 8 % 8, at % 8);
+        let second = (first + 4 * width) / 8;
+        let bit = first + lane * width - if lane < 4 { 0 } else { 8 * second };
+        let mut byte = 0;
+        while byte < 4 {
+            // At most (7 + 3 * 16) / 8 + 3 = 9: within the half.
+            cuts[width][first].bytes[lane * 4 + byte] = (bit / 8) as u8 + byte as u8;
+            byte += 1;
+        }
+        cuts[width][first].down[lane] = (bit % 8) as u32;
+        cuts[width][first].second = second;
+        at += 1;
+    }
+    cuts
+};
+
+/// Sixteen bytes from `low` on and sixteen from `high` on.
+///
+/// # Safety
+/// - `low` and `high` are followed by 16 bytes each.
+#[inline(always)]
+unsafe fn halves(low: *const u8, high: *const u8) -> __m256i {
+    // SAFETY: by contract.
+    unsafe { _mm256_loadu2_m128i(high.cast(), low.cast()) }
+}
+
+/// What a run's values are cut out with; sixteen at a time.
+trait Cut: Copy {
+    /// For values of `width` bits, the first of which starts at bit `first` of a byte.
+    fn packed(width: usize, first: usize) -> Self;
+
+    /// The sixteen values that start at `from`.
+    ///
+    /// # Safety
+    /// - The CPU has AVX2.
+    /// - `from` is followed by [`REACH`] bytes.
+    unsafe fn sixteen(self, from: *const u8) -> __m256i;
+}
+
+#[derive(Clone, Copy)]
+struct ByNarrow {
+    bytes: __m256i,
+    up: __m256i,
+    down: __m128i,
+    stride: usize,
+}
+
+impl Cut for ByNarrow {
+    #[inline(always)]
+    fn packed(width: usize, first: usize) -> Self {
+        let cut = &NARROW[width][first];
+        // SAFETY: 16 bytes each; the instructions are those of the function this is inlined into.
+        unsafe {
+            ByNarrow {
+                bytes: _mm256_broadcastsi128_si256(_mm_load_si128(cut.bytes.as_ptr().cast())),
+                up: _mm256_broadcastsi128_si256(_mm_load_si128(cut.up.as_ptr().cast())),
+                down: _mm_cvtsi64_si128(16 - width as i64),
+                stride: width,
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sixteen(self, from: *const u8) -> __m256i {
+        // SAFETY: by contract; a stride is at most 9 bytes.
+        unsafe {
+            let raw = halves(from, from.add(self.stride));
+            let spread = _mm256_shuffle_epi8(raw, self.bytes);
+            _mm256_srl_epi16(_mm256_mullo_epi16(spread, self.up), self.down)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ByWide {
+    bytes: __m256i,
+    down: __m256i,
+    mask: __m256i,
+    second: usize,
+    stride: usize,
+}
+
+impl Cut for ByWide {
+    #[inline(always)]
+    fn packed(width: usize, first: usize) -> Self {
+        let cut = &WIDE[width][first];
+        // SAFETY: 32 bytes each; the instructions are those of the function this is inlined into.
+        unsafe {
+            ByWide {
+                bytes: _mm256_load_si256(cut.bytes.as_ptr().cast()),
+                down: _mm256_load_si256(cut.down.as_ptr().cast()),
+                mask: _mm256_set1_epi32((1i32 << width) - 1),
+                second: cut.second,
+                stride: width,
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sixteen(self, from: *const u8) -> __m256i {
+        // SAFETY: by contract; a stride is at most 16 bytes, `second` at most 8.
+        unsafe {
+            // Packing goes by halves: 0-3, 8-11, 4-7, 12-15.
+            let packed = _mm256_packus_epi32(self.eight(from), self.eight(from.add(self.stride)));
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(packed)
+        }
+    }
+}
+
+impl ByWide {
+    /// # Safety
+    /// - As [`Cut::sixteen`], with 24 bytes.
+    #[inline(always)]
+    unsafe fn eight(self, from: *const u8) -> __m256i {
+        // SAFETY: by contract.
+        unsafe {
+            let spread = _mm256_shuffle_epi8(halves(from, from.add(self.second)), self.bytes);
+            _mm256_and_si256(_mm256_srlv_epi32(spread, self.down), self.mask)
+        }
+    }
+}
+
+/// See [`super::unpack_u16`].
+///
+/// # Safety
+/// - The CPU has AVX2 ([`crate::kernel::cpu::avx2`]).
+#[target_feature(enable = "avx2")]
+pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
+    let (width, first) = (usize::from(width), start % 8);
+    // SAFETY: the instruction set is there.
+    unsafe {
+        if width <= 9 {
+            unpack(ByNarrow::packed(width, first), bytes, start, width, out)
+        } else {
+            unpack(ByWide::packed(width, first), bytes, start, width, out)
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &mut [u16]) -> u16 {
+    let (mut at, mut done) = (start / 8, 0);
+    let mut max = _mm256_setzero_si256();
+    while done + 16 <= out.len() && at + REACH <= bytes.len() {
+        // SAFETY: `REACH` bytes follow; sixteen slots are there.
+        unsafe {
+            let values = cut.sixteen(bytes.as_ptr().add(at));
+            max = _mm256_max_epu16(max, values);
+            _mm256_storeu_si256(out.as_mut_ptr().add(done).cast(), values);
+        }
+        at += 2 * width;
+        done += 16;
+    }
+    let mut largest = largest_of(max);
+    if done < out.len() && at + REACH <= bytes.len() {
+        // The last few by way of a whole vector.
+        let mut last = [0u16; 16];
+        let left = &mut out[done..];
+        // SAFETY: `REACH` bytes follow; sixteen slots are there.
+        unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), cut.sixteen(bytes.as_ptr().add(at))) };
+        left.copy_from_slice(&last[..left.len()]);
+        return left.iter().fold(largest, |a, b| a.max(*b));
+    }
+    if done < out.len() {
+        let rest = super::portable_u16(bytes, start + done * width, width as u8, &mut out[done..]);
+        largest = largest.max(rest);
+    }
+    largest
+}
+
+/// See [`super::hybrid_u16`].
+///
+/// # Safety
+/// - The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+pub unsafe fn hybrid_u16(
+    bytes: &[u8],
+    width: u8,
+    at: &mut super::Between,
+    out: &mut [u16],
+) -> (usize, u16) {
+    // SAFETY: the instruction set is there.
+    unsafe {
+        if width <= 9 {
+            hybrid::<ByNarrow>(bytes, usize::from(width), at, out)
+        } else {
+            hybrid::<ByWide>(bytes, usize::from(width), at, out)
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn hybrid<C: Cut>(
+    bytes: &[u8],
+    width: usize,
+    at: &mut super::Between,
+    out: &mut [u16],
+) -> (usize, u16) {
+    let size = width.div_ceil(8);
+    let cut = C::packed(width, 0);
+    let (mut next, mut unread, mut done) = (at.next, at.unread as usize, 0);
+    let mut max = _mm256_setzero_si256();
+    let one = if size == 1 { 0xff } else { 0xffff };
+    // The longest run here is 63 groups: 504 values, 1,008 bytes.
+    while next + 2 + REACH + 16 <= bytes.len() {
+        let header = usize::from(bytes[next]);
+        let (count, start, packed) = (header >> 1, next + 1, header & 1);
+        let values = count << (3 * packed);
+        let mask = packed.wrapping_neg();
+        let stored = ((count * width) & mask) | (size & !mask);
+        let declined = (header & 0x80 != 0)
+            | (count == 0)
+            | (values > unread)
+            | (start + stored + REACH + 16 > bytes.len())
+            // Whole vectors are written: up to 31 values past the run.
+            | (done + values + 31 > out.len());
+        if declined {
+            break;
+        }
+        let same = u16::from_le_bytes([bytes[start], bytes[start + 1]]) & one;
+        let (same, is_packed) =
+            (_mm256_set1_epi16(same as i16), _mm256_set1_epi8((packed as i8).wrapping_neg()));
+        let stride = 2 * width * packed;
+        let (mut from, mut to) = (start, done);
+        loop {
+            debug_assert!(from + REACH + stride <= bytes.len() && to + 32 <= out.len());
+            // SAFETY: the run's bytes and `REACH + 16` more are there; `values + 31` more fit `out`.
+            unsafe {
+                for half in 0..2 {
+                    let cut = cut.sixteen(bytes.as_ptr().add(from + half * stride));
+                    let lanes = _mm256_blendv_epi8(same, cut, is_packed);
+                    _mm256_storeu_si256(out.as_mut_ptr().add(to + half * 16).cast(), lanes);
+                }
+            }
+            from += 2 * stride;
+            to += 32;
+            if to >= done + values {
+                break;
+            }
+        }
+        done += values;
+        unread -= values;
+        next = start + stored;
+    }
+    (at.next, at.unread) = (next, unread as u32);
+    for lanes in out[..done].chunks_exact(16) {
+        // SAFETY: sixteen values.
+        max = unsafe { _mm256_max_epu16(max, _mm256_loadu_si256(lanes.as_ptr().cast())) };
+    }
+    let rest = &out[done / 16 * 16..done];
+    (done, rest.iter().fold(largest_of(max), |a, b| a.max(*b)))
+}
+
+/// The largest of 16 lanes; of the last eight, `vphminposuw` of the complement.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn largest_of(max: __m256i) -> u16 {
+    let lanes = _mm_max_epu16(_mm256_castsi256_si128(max), _mm256_extracti128_si256::<1>(max));
+    !(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(lanes, _mm_set1_epi16(-1)))) as u16)
+}
