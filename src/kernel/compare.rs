@@ -18,18 +18,28 @@
 use super::cpu;
 
 /// A type that is compared 64 rows a time.
+#[cfg(target_arch = "x86_64")]
+pub trait Lane: PartialEq + avx2::Equal + avx512::Equal + 'static {
+    /// Zero.
+    const ZERO: Self;
+}
+
+/// A type that is compared 64 rows a time.
+#[cfg(not(target_arch = "x86_64"))]
 pub trait Lane: Copy + PartialEq + 'static {
     /// Zero.
     const ZERO: Self;
+}
 
-    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`; any bits
-    /// for rows that are not `marked`.
-    ///
-    /// # Safety
-    /// - The CPU has AVX-512 F and BW.
-    #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code)]
-    unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64;
+macro_rules! lanes {
+    ($($type:ty: $zero:expr;)*) => {$(
+        impl Lane for $type {
+            const ZERO: Self = $zero;
+        }
+    )*};
+}
+lanes! {
+    i8: 0; u8: 0; i16: 0; u16: 0; i32: 0; u32: 0; i64: 0; u64: 0; f32: 0.0; f64: 0.0; [u8; 16]: [0; 16];
 }
 
 /// The same without vectors.
@@ -94,6 +104,12 @@ pub fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
         #[allow(unsafe_code)]
         return unsafe { avx512::narrow(values, wanted, equal, mask) };
     }
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx2() {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        return unsafe { avx2::narrow(values, wanted, equal, mask) };
+    }
     portable_narrow(values, wanted, equal, mask);
 }
 
@@ -119,6 +135,12 @@ pub fn distinct<T: Lane, E>(
         // SAFETY: the instruction sets that the function names were found.
         #[allow(unsafe_code)]
         return unsafe { avx512::distinct(values, mask, each) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if cpu::avx2() {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        return unsafe { avx2::distinct(values, mask, each) };
     }
     portable_distinct(values, mask, each)
 }
@@ -146,25 +168,27 @@ pub fn portable_distinct<T: Lane, E>(
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bits stay bits
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512;
 
-#[cfg(not(target_arch = "x86_64"))]
-mod lanes {
-    //! No vectors: what is left of a lane is its zero.
+/// What is loaded instead of rows that nobody asks for.
+#[cfg(target_arch = "x86_64")]
+#[repr(align(64))]
+struct Line([u8; 64]);
+#[cfg(target_arch = "x86_64")]
+static NOTHING: Line = Line([0; 64]);
 
-    use super::Lane;
-
-    macro_rules! lanes {
-        ($($type:ty: $zero:expr;)*) => {$(
-            impl Lane for $type {
-                const ZERO: Self = $zero;
-            }
-        )*};
-    }
-    lanes! {
-        i8: 0; u8: 0; i16: 0; u16: 0; i32: 0; u32: 0; i64: 0; u64: 0; f32: 0.0; f64: 0.0; [u8; 16]: [0; 16];
-    }
+/// Where `lanes` rows from `at` on are; if none of them is marked, a line that is at hand.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
+    debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
+    // A choice of addresses, not a branch: there is nothing to predict.
+    let wanted = marked >> at & (u64::MAX >> (64 - lanes)) != 0;
+    std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), NOTHING.0.as_ptr())
 }
 
 #[cfg(test)]
@@ -173,29 +197,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Narrow<T> = unsafe fn(&[T], T, bool, &mut [u64]);
+
+    /// Every path that this machine can take, by name.
+    fn paths<T: Lane>() -> Vec<(&'static str, Narrow<T>)> {
+        let mut paths: Vec<(_, Narrow<T>)> = vec![("chosen", narrow), ("portable", portable_narrow)];
+        #[cfg(target_arch = "x86_64")]
+        paths.extend(cpu::paths::<Narrow<T>>(avx2::narrow, avx512::narrow));
+        paths
+    }
+
+    type Each<'a, T> = &'a mut dyn FnMut(usize, T) -> Result<(), ()>;
+    type Distinct<T> = fn(&[T], &[u64], Each<'_, T>) -> Result<(), ()>;
+
+    fn distinct_paths<T: Lane>() -> Vec<(&'static str, Distinct<T>)> {
+        let mut paths: Vec<(_, Distinct<T>)> =
+            vec![("chosen", |v, m, e| distinct(v, m, e)), ("portable", |v, m, e| portable_distinct(v, m, e))];
+        // SAFETY (both): only those that this machine has are called.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        paths.extend(cpu::paths::<Distinct<T>>(
+            |v, m, e| unsafe { avx2::distinct(v, m, e) },
+            |v, m, e| unsafe { avx512::distinct(v, m, e) },
+        ));
+        paths
+    }
+
     fn check<T: Lane>(values: &[T], wanted: T, mask: &[u64]) {
         let marked = |mask: &[u64], row: usize| mask[row / 64] >> (row % 64) & 1 == 1;
-        for equal in [false, true] {
-            let (mut fast, mut plain) = (mask.to_vec(), mask.to_vec());
-            narrow(values, wanted, equal, &mut fast);
-            portable_narrow(values, wanted, equal, &mut plain);
-            for (row, value) in values.iter().enumerate() {
-                let want = marked(mask, row) && (*value == wanted) == equal;
-                assert_eq!((marked(&fast, row), marked(&plain, row)), (want, want), "row {row}");
+        for (name, narrow) in paths() {
+            for equal in [false, true] {
+                let mut got = mask.to_vec();
+                // SAFETY: the paths are those that this machine has.
+                #[allow(unsafe_code)]
+                unsafe {
+                    narrow(values, wanted, equal, &mut got);
+                }
+                for (row, value) in values.iter().enumerate() {
+                    let want = marked(mask, row) && (*value == wanted) == equal;
+                    assert_eq!(marked(&got, row), want, "{name}, row {row}");
+                }
             }
         }
-        for vectors in [false, true] {
+        for (_, distinct) in distinct_paths() {
             let mut named = Vec::new();
             let mut each = |row: usize, value: T| {
                 named.push((row, value));
-                Ok::<(), ()>(())
+                Ok(())
             };
-            if vectors {
-                distinct(values, mask, &mut each)
-            } else {
-                portable_distinct(values, mask, &mut each)
-            }
-            .unwrap();
+            distinct(values, mask, &mut each).unwrap();
             assert!(named.iter().zip(named.iter().skip(1)).all(|(a, b)| a.0 < b.0));
             assert!(named.iter().all(|(row, _)| marked(mask, *row)));
             for row in (0..values.len()).filter(|row| marked(mask, *row)) {

@@ -86,6 +86,12 @@ impl Partners {
             #[allow(unsafe_code)]
             return unsafe { avx512::hold(&self.table, left, right) };
         }
+        #[cfg(target_arch = "x86_64")]
+        if super::cpu::avx2() {
+            // SAFETY: as above.
+            #[allow(unsafe_code)]
+            return unsafe { avx2::hold(&self.table, left, right) };
+        }
         self.portable_hold(left, right)
     }
 
@@ -96,6 +102,9 @@ impl Partners {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512;
 
@@ -104,6 +113,15 @@ mod avx512;
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    type Hold = unsafe fn(&[u16], &[u16], &[u16]) -> bool;
+
+    fn paths() -> Vec<(&'static str, Hold)> {
+        #[cfg(target_arch = "x86_64")]
+        return crate::kernel::cpu::paths::<Hold>(avx2::hold, avx512::hold);
+        #[cfg(not(target_arch = "x86_64"))]
+        Vec::new()
+    }
 
     proptest! {
         #[test]
@@ -125,6 +143,12 @@ mod tests {
             let want = left.iter().zip(&right).all(|(l, r)| *l < slots && partner(*l) == *r);
             prop_assert_eq!(known.portable_hold(&left, &right), want);
             prop_assert_eq!(known.hold(&left, &right), want);
+            for (name, hold) in paths() {
+                // SAFETY: the paths are those that this machine has.
+                #[allow(unsafe_code)]
+                let got = unsafe { hold(&known.table, &left, &right) };
+                prop_assert_eq!(got, want, "{}", name);
+            }
             // What is learned from the rows holds for them.
             let mut learned = Partners::default();
             learned.grow(1 << 16);

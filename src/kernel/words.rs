@@ -51,6 +51,10 @@ impl<'a> Words<'a> {
         if cpu::avx512() {
             return Self::by(values, wanted, avx512_equal::<T>);
         }
+        #[cfg(target_arch = "x86_64")]
+        if cpu::avx2() {
+            return Self::by(values, wanted, avx2_equal::<T>);
+        }
         Self::portable(values, wanted)
     }
 
@@ -139,6 +143,23 @@ unsafe fn avx512_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8
     }
 }
 
+/// # Safety
+/// - As [`plain_equal`].
+/// - The CPU has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64 {
+    // SAFETY: by contract.
+    unsafe {
+        T::avx2_equal(
+            std::slice::from_raw_parts(start.cast::<T>(), rows),
+            wanted.cast::<T>().read_unaligned(),
+            marked,
+        )
+    }
+}
+
 /// The rows marked in `mask`, one after the other, at the front of `rows`; returns how many.
 /// `N` is at least the rows of the mask plus 31.
 #[inline]
@@ -202,7 +223,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn check<T: Lane>(values: &[T], wanted: T, marked: u64) {
-        for column in [Words::new(values, wanted), Words::portable(values, wanted)] {
+        let mut columns = vec![Words::new(values, wanted), Words::portable(values, wanted)];
+        #[cfg(target_arch = "x86_64")]
+        columns.extend(
+            cpu::paths::<Equal>(avx2_equal::<T>, avx512_equal::<T>)
+                .into_iter()
+                .map(|(_, by)| Words::by(values, wanted, by)),
+        );
+        for column in columns {
             for word in 0..5 {
                 column.ask(word);
                 let bits = |is: &dyn Fn(&T) -> bool| {

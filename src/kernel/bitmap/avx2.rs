@@ -14,8 +14,7 @@ use super::{Kept, Rows, Slots, Survivors};
 #[target_feature(enable = "avx2")]
 unsafe fn equal(rows: *const u16, slot: __m256i) -> u32 {
     // SAFETY: by contract.
-    let (low, high) =
-        unsafe { (_mm256_loadu_si256(rows.cast()), _mm256_loadu_si256(rows.add(16).cast())) };
+    let (low, high) = unsafe { (_mm256_loadu_si256(rows.cast()), _mm256_loadu_si256(rows.add(16).cast())) };
     let packed = _mm256_packs_epi16(_mm256_cmpeq_epi16(low, slot), _mm256_cmpeq_epi16(high, slot));
     // Packing goes by halves: 0-7, 16-23, 8-15, 24-31.
     _mm256_movemask_epi8(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed)) as u32

@@ -2,7 +2,17 @@
 
 use std::arch::x86_64::*;
 
-use super::Lane;
+use super::{Lane, line};
+
+/// What a [`Lane`] has to be able to do here.
+pub trait Equal: Copy {
+    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`; any bits
+    /// for rows that are not `marked`.
+    ///
+    /// # Safety
+    /// - The CPU has AVX-512 F and BW.
+    unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64;
+}
 
 /// See [`super::narrow`].
 ///
@@ -43,25 +53,9 @@ pub unsafe fn distinct<T: Lane, E>(
     Ok(())
 }
 
-/// What is loaded instead of rows that nobody asks for.
-#[repr(align(64))]
-struct Line([u8; 64]);
-static NOTHING: Line = Line([0; 64]);
-
-/// Where `lanes` rows from `at` on are; if none of them is marked, a line that is at hand.
-#[inline(always)]
-fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
-    debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
-    // A choice of addresses, not a branch: there is nothing to predict.
-    let wanted = marked >> at & (u64::MAX >> (64 - lanes)) != 0;
-    std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), NOTHING.0.as_ptr())
-}
-
 macro_rules! lanes {
-    ($($type:ty, $zero:expr, $cast:ty, $lanes:literal, $mask:ty, $load:ident, $set:ident, $equal:expr;)*) => {$(
-        impl Lane for $type {
-            const ZERO: Self = $zero;
-
+    ($($type:ty, $cast:ty, $lanes:literal, $mask:ty, $load:ident, $set:ident, $equal:expr;)*) => {$(
+        impl Equal for $type {
             #[inline]
             #[target_feature(enable = "avx512f,avx512bw")]
             unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
@@ -92,21 +86,19 @@ macro_rules! lanes {
     )*};
 }
 lanes! {
-    i8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
-    u8, 0, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
-    i16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
-    u16, 0, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
-    i32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
-    u32, 0, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
-    i64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
-    u64, 0, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
-    f32, 0.0, f32, 16, u16, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_mask_cmp_ps_mask::<_CMP_EQ_OQ>;
-    f64, 0.0, f64, 8, u8, _mm512_maskz_loadu_pd, _mm512_set1_pd, _mm512_mask_cmp_pd_mask::<_CMP_EQ_OQ>;
+    i8, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+    u8, i8, 64, u64, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_mask_cmpeq_epi8_mask;
+    i16, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+    u16, i16, 32, u32, _mm512_maskz_loadu_epi16, _mm512_set1_epi16, _mm512_mask_cmpeq_epi16_mask;
+    i32, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+    u32, i32, 16, u16, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_mask_cmpeq_epi32_mask;
+    i64, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+    u64, i64, 8, u8, _mm512_maskz_loadu_epi64, _mm512_set1_epi64, _mm512_mask_cmpeq_epi64_mask;
+    f32, f32, 16, u16, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_mask_cmp_ps_mask::<_CMP_EQ_OQ>;
+    f64, f64, 8, u8, _mm512_maskz_loadu_pd, _mm512_set1_pd, _mm512_mask_cmp_pd_mask::<_CMP_EQ_OQ>;
 }
 
-impl Lane for [u8; 16] {
-    const ZERO: Self = [0; 16];
-
+impl Equal for [u8; 16] {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {

@@ -35,9 +35,8 @@ pub unsafe fn stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i3
         };
         let known = _mm256_and_si256(there, _mm256_cmpgt_epi32(slots_end, slots));
         // SAFETY: the lanes gathered are those below the length of `ints`.
-        let eight = unsafe {
-            _mm256_mask_i32gather_epi32::<4>(_mm256_setzero_si256(), ints.as_ptr(), slots, known)
-        };
+        let eight =
+            unsafe { _mm256_mask_i32gather_epi32::<4>(_mm256_setzero_si256(), ints.as_ptr(), slots, known) };
         all = _mm256_add_epi32(all, eight);
         own = _mm256_add_epi32(own, _mm256_and_si256(eight, _mm256_cmpeq_epi32(channels, organic_slot)));
         at += 8;

@@ -232,12 +232,7 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
-pub unsafe fn hybrid_u16(
-    bytes: &[u8],
-    width: u8,
-    at: &mut super::Between,
-    out: &mut [u16],
-) -> (usize, u16) {
+pub unsafe fn hybrid_u16(bytes: &[u8], width: u8, at: &mut super::Between, out: &mut [u16]) -> (usize, u16) {
     // SAFETY: the instruction set is there.
     unsafe {
         if width <= 9 {
