@@ -11,7 +11,7 @@ pub fn cpu_features() -> Vec<&'static str> {
                 $(if std::arch::is_x86_feature_detected!($feature) { features.push($feature); })*
             };
         }
-        detect!("avx2" "bmi2" "avx512f" "avx512bw" "avx512vbmi" "avx512vbmi2");
+        detect!("avx2" "bmi1" "bmi2" "avx512f" "avx512bw" "avx512vbmi" "avx512vbmi2");
     }
     #[cfg(target_arch = "aarch64")]
     if std::arch::is_aarch64_feature_detected!("sve2") {

@@ -224,6 +224,17 @@ mod x86 {
         }
     }
 
+    /// By offset: its smallest multiple that is [`Narrow`]'s width or more.
+    static BACK: [u8; 16] = {
+        let mut back = [0; 16];
+        let mut offset = 1;
+        while offset < 16 {
+            back[offset] = (offset * 16usize.div_ceil(offset)) as u8;
+            offset += 1;
+        }
+        back
+    };
+
     impl Vector for Narrow {
         const WIDTH: usize = 16;
 
@@ -464,12 +475,17 @@ mod x86 {
                 let source = if literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
                 V::repeat(source, to.add(op), offset.min(V::WIDTH));
                 if V::WIDTH < 64 && count > V::WIDTH {
-                    if offset < V::WIDTH {
-                        return false;
-                    }
-                    // What comes before has been written, for offsets of a vector or more.
-                    for more in (V::WIDTH..count).step_by(V::WIDTH) {
-                        V::repeat(source.add(more), to.add(op + more), V::WIDTH);
+                    // What repeats over `offset` bytes does so over a multiple of them: of one
+                    // that is a vector or more, all bytes have been written.
+                    let back = if offset < V::WIDTH { usize::from(BACK[offset]) } else { offset };
+                    let source = if literal {
+                        source.add(V::WIDTH)
+                    } else {
+                        to.add(op + V::WIDTH - back).cast_const()
+                    };
+                    // As many as there may be: no branch on how many there are.
+                    for more in (0..64 - V::WIDTH).step_by(V::WIDTH) {
+                        V::repeat(source.add(more), to.add(op + V::WIDTH + more), V::WIDTH);
                     }
                 }
             }
