@@ -8,7 +8,7 @@ SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults \
+.PHONY: help run build test test-all test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults \
   picture fuzz miri s3-server clean
 
 help: ## This list
@@ -45,6 +45,8 @@ test-s3: $(S3_SERVER) ## S3 against moto (pip installs it), with faults in front
 	$(CARGO) test --test s3 -- --ignored --skip _child
 
 test: test-rust test-s3 test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
+
+test-all: test test-spark test-terraform test-airflow ## The same, and on Spark, Terraform and Airflow (Java 17, terraform)
 
 test-rust:
 	$(CARGO) test

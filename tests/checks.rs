@@ -81,7 +81,7 @@ fn a_file_that_init_wrote_knows_the_data() {
     let file = dir.path().join("checks.toml");
     fs::write(&file, &init.stdout).unwrap();
     let results = json(&check(&source, &["--json", "--checks", file.to_str().unwrap()]));
-    for id in ["channel_new", "channel_vanished"] {
+    for id in ["channel_new", "channel_vanished", "system_vanished"] {
         assert_eq!(status(&results, id), "pass");
     }
     let fewer = String::from_utf8(init.stdout).unwrap().replace("  \"Organic\",\n", "");
@@ -297,7 +297,7 @@ fn the_real_export_is_warned_about_and_not_blocked() {
     );
     let is_history = |id: &&str| id.parse::<CheckId>().unwrap().stage() == Stage::History;
     let (history, not_run): (Vec<&str>, Vec<&str>) = with(Status::NotRun).into_iter().partition(is_history);
-    assert_eq!(not_run, ["channel_new", "channel_vanished"]);
+    assert_eq!(not_run, ["system_vanished", "channel_new", "channel_vanished"]);
     assert_eq!(history.len(), CheckId::ALL.iter().filter(|id| id.stage() == Stage::History).count());
     let check = |id: &str| results["checks"].as_array().unwrap().iter().find(|c| c["check"] == id).unwrap();
     assert_eq!(check("token_name")["observed"], 1.0);

@@ -193,6 +193,9 @@ def _express(
         known = {"column": name, "value_set": declared["channels"]}
         one["channel_new"] = [("expect_column_values_to_be_in_set", known)]
         one["channel_vanished"] = [("expect_column_distinct_values_to_contain_set", known)]
+    if declared["systems"]:
+        known = {"column": system, "value_set": declared["systems"]}
+        one["system_vanished"] = [("expect_column_distinct_values_to_contain_set", known)]
     if len(job.organic) == 1:
         organic = {"column": name, "value_set": list(job.organic)}
         one["organic_present"] = [("expect_column_distinct_values_to_contain_set", organic)]

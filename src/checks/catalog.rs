@@ -67,6 +67,7 @@ catalog! {
     ValueIntegral = "value_integral", Raw, Warn, "rows", "values are whole numbers";
     CountryKnown = "country_known", Raw, Block, "rows", "countries are codes of ISO 3166-1 or the total";
     SystemKnown = "system_known", Raw, Block, "rows", "operating systems are those that are allowed";
+    SystemVanished = "system_vanished", Raw, Warn, "systems", "no operating system has vanished";
     ChannelNew = "channel_new", Raw, Warn, "channels", "no channel is new";
     ChannelVanished = "channel_vanished", Raw, Warn, "channels", "no channel has vanished";
     OrganicPresent = "organic_present", Raw, Block, "missing", "there are organic rows";

@@ -13,6 +13,10 @@
 //!    past the element is overwritten by the next one.
 //! 2. Copies that overlap repeat the last `offset` bytes: one byte permutation of the
 //!    vector, by a table over offsets. It is the identity for all other elements.
+//!    Where a vector has 16 bytes, the rest of a long element is three more vectors: what
+//!    repeats over `offset` bytes does so over a multiple of them, and of one that is a
+//!    vector or more all bytes are there. (A byte at a time, the rest of such repeats was
+//!    half of a job on strings and doubles without a dictionary.)
 //! 3. What is left as a chain is the way from tag to tag: where the next one lies is
 //!    computed for both kinds, and one is taken.
 //! 4. Vectors read past literals: the last elements are done in a copy that has room

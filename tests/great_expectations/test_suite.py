@@ -19,6 +19,7 @@ Damage = Callable[[pd.DataFrame], pd.DataFrame]
 CHECKS = """
 [allow]
 channels = [{channels}]
+systems = ["ios", "android"]
 [checks.token_name]
 severity = "off"
 """
@@ -73,8 +74,8 @@ def put(column: str, value: object, rows: int = 3) -> Damage:
     return damage
 
 
-def without(channel: str) -> Damage:
-    return lambda frame: frame[frame["name"] != channel]
+def without(column: str, name: str) -> Damage:
+    return lambda frame: frame[frame[column] != name]
 
 
 def twice(frame: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +97,9 @@ FAULTS: dict[str, tuple[str, Damage]] = {
     "country": ("country_known", put("country", "UK")),
     "system": ("system_known", put("os_name", "windows")),
     "channel": ("channel_new", put("name", "Billboards")),
-    "vanished": ("channel_vanished", without("Newsletter")),
-    "nobody organic": ("organic_present", without("Organic")),
+    "vanished": ("channel_vanished", without("name", "Newsletter")),
+    "system vanished": ("system_vanished", without("os_name", "ios")),
+    "nobody organic": ("organic_present", without("name", "Organic")),
     "twice": ("duplicate_rows", twice),
 }
 #: Both count values or rows, so that the counts have to agree too.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counts::{ByKey, Counts, Pairs, date, unit};
+use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
@@ -83,7 +83,13 @@ impl Judge<'_> {
             CheckId::SystemKnown => {
                 self.known(Role::System, &objections.systems, |name| self.rules.knows_system(name))?
             }
-            CheckId::ChannelNew | CheckId::ChannelVanished => return Ok(self.channels(id)),
+            CheckId::SystemVanished => {
+                return Ok(vanished("operating systems", &self.config.allow.systems, &self.counts.systems));
+            }
+            CheckId::ChannelNew => return Ok(self.new_channels()),
+            CheckId::ChannelVanished => {
+                return Ok(vanished("channels", &self.config.allow.channels, &self.counts.channels));
+            }
             CheckId::OrganicPresent => {
                 let is_there = |o: &String| self.counts.channels.contains(&Some(o.as_bytes().into()));
                 let (there, missing): (Vec<&String>, Vec<&String>) =
@@ -201,18 +207,10 @@ impl Judge<'_> {
         Ok(Finding::count(count, self.counts.rows, offenders).note(names.join(", ")))
     }
 
-    fn channels(&self, id: CheckId) -> Result<Finding, Reason> {
-        let known: BTreeSet<&[u8]> = self.config.allow.channels.iter().map(|c| c.as_bytes()).collect();
-        if known.is_empty() {
-            return Err(Reason::NotApplicable("no channels are listed as known".into()));
-        }
-        let seen: BTreeSet<&[u8]> = self.counts.channels.iter().filter_map(|c| c.as_deref()).collect();
-        let (odd, n) = match id {
-            CheckId::ChannelNew => (seen.difference(&known).collect::<Vec<_>>(), seen.len()),
-            _ => (known.difference(&seen).collect(), known.len()),
-        };
-        let offenders = odd.iter().take(OFFENDERS).map(|c| Offender::key(locate::name(Some(c)))).collect();
-        Ok(Finding::count(odd.len() as u64, n as u64, offenders))
+    fn new_channels(&self) -> Result<Finding, Reason> {
+        let known = listed("channels", &self.config.allow.channels)?;
+        let seen = seen(&self.counts.channels);
+        Ok(named(seen.difference(&known), seen.len()))
     }
 
     fn tokens(&self) -> Result<Finding, Reason> {
@@ -315,6 +313,30 @@ impl Judge<'_> {
         let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
         Ok(Finding::count(age, 1, vec![Offender::key(iso_date(last))]).note(text))
     }
+}
+
+/// Names that the file of checks lists.
+fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, Reason> {
+    if names.is_empty() {
+        return Err(Reason::NotApplicable(format!("no {what} are listed as known")));
+    }
+    Ok(names.iter().map(|name| name.as_bytes()).collect())
+}
+
+fn seen(names: &Names) -> BTreeSet<&[u8]> {
+    names.iter().filter_map(|name| name.as_deref()).collect()
+}
+
+/// Those that are listed and that no row has.
+fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Finding, Reason> {
+    let known = listed(what, names)?;
+    Ok(named(known.difference(&seen(seen_names)), known.len()))
+}
+
+fn named<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Finding {
+    let odd: Vec<_> = odd.collect();
+    let offenders = odd.iter().take(OFFENDERS).map(|name| Offender::key(locate::name(Some(name)))).collect();
+    Finding::count(odd.len() as u64, n as u64, offenders)
 }
 
 fn tally(tally: &super::cube::Tally) -> Finding {

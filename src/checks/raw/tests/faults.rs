@@ -127,6 +127,19 @@ kinds! {
         vec![(ChannelNew, 1)]
     };
     "a channel gone" => |r, _| { r.retain(|r| r.name != Some("TV")); vec![(ChannelVanished, 1)] };
+    "nothing but the total over systems" => |r, _| { r.retain(is_total); vec![(SystemVanished, 2)] };
+    "a system gone, from its total too" => |r, _| {
+        r.retain(|r| r.system != Some("ios"));
+        let left: std::collections::BTreeMap<_, _> = r
+            .iter()
+            .filter(|r| !is_total(r))
+            .map(|r| ((r.day, r.country, r.name), r.value))
+            .collect();
+        for row in r.iter_mut().filter(|r| is_total(r)) {
+            row.value = left.get(&(row.day, row.country, row.name)).copied().unwrap_or(Some(0.0));
+        }
+        vec![(SystemVanished, 1)]
+    };
     "a channel under another name" => |r, _| {
         r.iter_mut().filter(|r| r.name == Some("Email")).for_each(|r| r.name = Some("Mail"));
         vec![(ChannelVanished, 1), (ChannelNew, 1)]

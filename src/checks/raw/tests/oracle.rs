@@ -25,6 +25,7 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         SystemKnown,
         ChannelNew,
         ChannelVanished,
+        SystemVanished,
         OrganicPresent,
         DuplicateRows,
         TokenName,
@@ -89,6 +90,9 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     add(ChannelNew, names.difference(&listed).count());
     add(ChannelVanished, listed.difference(&names).count());
     add(OrganicPresent, usize::from(!names.contains("Organic")));
+    let systems: BTreeSet<&str> = rows.iter().filter_map(|r| r.system).collect();
+    let listed: BTreeSet<&str> = config.allow.systems.iter().map(String::as_str).collect();
+    add(SystemVanished, listed.difference(&systems).count());
     let days: BTreeSet<i32> = rows.iter().filter_map(day).collect();
     let there: BTreeSet<(i32, &str)> = rows.iter().filter_map(|r| day(r).zip(r.country)).collect();
     let all: BTreeSet<&str> = rows.iter().filter_map(|r| r.country).collect();
@@ -101,7 +105,6 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     if all.contains("ALL") && parts > 0 {
         add(CountryTotal, unbalanced(rows, |r| (r.system, r.country == Some("ALL"))));
     }
-    let systems: BTreeSet<&str> = rows.iter().filter_map(|r| r.system).collect();
     if systems.contains("all") && systems.len() > 1 {
         add(SystemTotal, unbalanced(rows, |r| (r.country, r.system == Some("all"))));
     }

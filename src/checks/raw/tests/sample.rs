@@ -108,7 +108,11 @@ pub fn config(rows: &[Row]) -> Config {
     let channels: Vec<&str> = channels.into_iter().collect();
     let last = rows.iter().filter_map(|r| r.day).max().unwrap();
     let today = crate::table::cell::iso_date(last + 1);
-    Config::parse(&format!("as_of = '{today}'\n[allow]\nchannels = {channels:?}"), "test").unwrap()
+    Config::parse(
+        &format!("as_of = '{today}'\n[allow]\nchannels = {channels:?}\nsystems = ['ios', 'android']"),
+        "test",
+    )
+    .unwrap()
 }
 
 /// How rows are laid out in a file.
