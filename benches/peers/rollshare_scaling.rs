@@ -48,8 +48,8 @@ fn job(source: &str, threads: usize) -> (Duration, Profile, u64) {
 }
 
 /// The tasks of a scan with one thread, given to more: each core takes the next task
-/// when it is free, as the threads do. What one thread does alone is added; merging is
-/// taken to cost each further thread what it cost the first.
+/// when it is free, as the threads do. What one thread does alone is added; grids are merged
+/// two by two, each round of which is taken to cost what merging cost the one thread.
 fn cores(source: &str) {
     let runs: Vec<(Duration, Profile, u64)> = (0..7).map(|_| job(source, 1)).collect();
     let wall = median(runs.iter().map(|run| run.0).collect());
@@ -78,7 +78,7 @@ fn cores(source: &str) {
             *next += *task;
         }
         let scan = *free.iter().max().unwrap();
-        let whole = alone + scan + merge * cores;
+        let whole = alone + scan + merge * (1 + cores.ilog2());
         println!(
             "| {cores} | {:.2} | {:.2} | {:.0} % | {:.1}x |",
             ms(scan),

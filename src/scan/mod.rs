@@ -580,7 +580,7 @@ impl<'s> Scan<'s> {
             worker.rest();
             lock(self.spare).push(worker);
         }
-        let mut partial = Partial::merge_all(parts)?;
+        let mut partial = merge_by_pairs(parts)?;
         // A page across the border of two tasks is opened by both.
         profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
         // The account is held against the footers, not against what tasks met.
@@ -593,6 +593,18 @@ impl<'s> Scan<'s> {
         ];
         Ok((partial, profile))
     }
+}
+
+/// [`Partial::merge_all`] of as many parts as there are threads, by all of them: two by two,
+/// so that it takes as long as the logarithm of how many there are.
+fn merge_by_pairs(mut parts: Vec<Partial>) -> Result<Partial> {
+    // Two workers' parts, and the one that holds the type: there is nothing to share out.
+    if parts.len() <= 3 {
+        return Partial::merge_all(parts);
+    }
+    let others = parts.split_off(parts.len() / 2);
+    let (one, other) = rayon::join(|| merge_by_pairs(parts), || merge_by_pairs(others));
+    Partial::merge_all(vec![one?, other?])
 }
 
 fn traffic(plans: &[FilePlan<'_>]) -> Option<Traffic> {
