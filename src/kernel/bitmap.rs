@@ -16,6 +16,7 @@
 //! 3. Once all countries and weeks of the dictionaries were seen, nobody looks
 //!    again; while a few are missing, a row is compared with these alone.
 
+use super::compare::portable_equal;
 use super::cpu;
 use crate::ids::keys::Country;
 
@@ -167,7 +168,6 @@ pub fn compress<const N: usize>(
 }
 
 /// The same without vectors.
-#[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block; survivors are at most as many
 pub fn portable_compress<const N: usize>(
     keep: &[u64],
     rows: Rows<'_>,
@@ -175,20 +175,31 @@ pub fn portable_compress<const N: usize>(
     out: &mut Survivors<N>,
 ) -> usize {
     let mut n = 0;
-    for (word, keep) in keep.iter().enumerate() {
-        let mut keep = *keep;
-        while keep != 0 {
-            let row = word * 64 + keep.trailing_zeros() as usize;
-            keep &= keep - 1;
-            let value = rows.values[row];
-            if Some(value) != zero {
-                out.countries[n] = rows.countries[row];
-                out.times[n] = rows.times[row];
-                out.channels[n] = rows.channels[row];
-                out.values[n] = value;
-                n += 1;
-            }
-        }
+    for ((word, keep), values) in keep.iter().enumerate().zip(rows.values.chunks(64)) {
+        let zeros = zero.map_or(0, |zero| portable_equal(values, zero));
+        n = take(word, keep & !zeros, rows, out, n);
+    }
+    n
+}
+
+/// Puts the rows of a word that are `live` behind the first `n` survivors; returns how many there are then.
+#[inline(always)]
+#[allow(clippy::indexing_slicing)] // bits of `live` are rows of the block; survivors are at most as many
+fn take<const N: usize>(
+    word: usize,
+    mut live: u64,
+    rows: Rows<'_>,
+    out: &mut Survivors<N>,
+    mut n: usize,
+) -> usize {
+    while live != 0 {
+        let row = word * 64 + live.trailing_zeros() as usize;
+        live &= live - 1;
+        out.countries[n] = rows.countries[row];
+        out.times[n] = rows.times[row];
+        out.channels[n] = rows.channels[row];
+        out.values[n] = rows.values[row];
+        n += 1;
     }
     n
 }

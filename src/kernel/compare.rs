@@ -167,6 +167,51 @@ pub fn portable_distinct<T: Lane, E>(
     Ok(())
 }
 
+/// [`narrow`] and [`distinct`] for a set of instructions, by its way to compare a word.
+#[cfg(target_arch = "x86_64")]
+macro_rules! by_word {
+    ($features:literal, $equal:ident) => {
+        /// See [`super::narrow`].
+        ///
+        /// # Safety
+        /// - The CPU has the instruction sets of the module.
+        #[target_feature(enable = $features)]
+        pub unsafe fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
+            let flip = u64::from(equal).wrapping_sub(1);
+            for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
+                if *word != 0 {
+                    // SAFETY: the instruction sets are there.
+                    *word &= unsafe { T::$equal(values, wanted, *word) } ^ flip;
+                }
+            }
+        }
+
+        /// See [`super::distinct`].
+        ///
+        /// # Safety
+        /// - The CPU has the instruction sets of the module.
+        #[target_feature(enable = $features)]
+        pub unsafe fn distinct<T: Lane, E>(
+            values: &[T],
+            mask: &[u64],
+            mut each: impl FnMut(usize, T) -> Result<(), E>,
+        ) -> Result<(), E> {
+            for ((word, values), at) in mask.iter().zip(values.chunks(64)).zip((0..).step_by(64)) {
+                let mut left = *word;
+                while left != 0 {
+                    let row = left.trailing_zeros() as usize;
+                    let Some(value) = values.get(row) else { break };
+                    each(at + row, *value)?;
+                    // SAFETY: the instruction sets are there. The row itself goes even where a value
+                    // does not equal itself, as NaN does not.
+                    left &= !(unsafe { T::$equal(values, *value, left) } | 1 << row);
+                }
+            }
+            Ok(())
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bits stay bits
 mod avx2;

@@ -473,8 +473,8 @@ mod x86 {
             if count == 0 || offset > op || offset == 0 || op + count > len {
                 return false;
             }
-            // SAFETY: a literal's bytes and a vector more are there; a copy begins in
-            // what is there already, and a vector more is within the output.
+            // SAFETY: 64 bytes from a literal's start on are there; a copy begins in what is
+            // there already, and 64 bytes from the element's place on are within the output.
             unsafe {
                 let source = if literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
                 V::repeat(source, to.add(op), offset.min(V::WIDTH));

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kept, Rows, Slots, Survivors};
+use super::{Kept, Rows, Slots, Survivors, portable_equal};
 
 /// Which of the 32 rows hold `slot`.
 ///
@@ -33,7 +33,7 @@ unsafe fn equal_word(rows: &[u16], slot: u16) -> u64 {
         let (low, high) = unsafe { (equal(rows.as_ptr(), slot), equal(rows.as_ptr().add(32), slot)) };
         return u64::from(low) | u64::from(high) << 32;
     }
-    rows.iter().enumerate().fold(0, |bits, (row, s)| bits | u64::from(*s == slot) << row)
+    portable_equal(rows, slot)
 }
 
 /// See [`super::select`].
@@ -65,7 +65,6 @@ pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mu
 /// - The CPU has AVX2 and BMI.
 /// - `N` is at least the number of rows.
 #[target_feature(enable = "avx2,bmi1")]
-#[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block; survivors are at most as many
 pub unsafe fn compress<const N: usize>(
     keep: &[u64],
     rows: Rows<'_>,
@@ -74,20 +73,9 @@ pub unsafe fn compress<const N: usize>(
 ) -> usize {
     let mut n = 0;
     for ((word, keep), values) in keep.iter().enumerate().zip(rows.values.chunks(64)) {
-        let mut left = *keep;
-        if let Some(zero) = zero {
-            // SAFETY: the instruction set is there.
-            left &= !unsafe { equal_word(values, zero) };
-        }
-        while left != 0 {
-            let row = word * 64 + left.trailing_zeros() as usize;
-            left &= left - 1;
-            out.countries[n] = rows.countries[row];
-            out.times[n] = rows.times[row];
-            out.channels[n] = rows.channels[row];
-            out.values[n] = rows.values[row];
-            n += 1;
-        }
+        // SAFETY: the instruction set is there.
+        let zeros = zero.map_or(0, |zero| unsafe { equal_word(values, zero) });
+        n = super::take(word, keep & !zeros, rows, out, n);
     }
     n
 }

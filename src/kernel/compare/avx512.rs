@@ -14,44 +14,7 @@ pub trait Equal: Copy {
     unsafe fn avx512_equal(values: &[Self], wanted: Self, marked: u64) -> u64;
 }
 
-/// See [`super::narrow`].
-///
-/// # Safety
-/// - The CPU has AVX-512 F and BW.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
-    let flip = u64::from(equal).wrapping_sub(1);
-    for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
-        if *word != 0 {
-            // SAFETY: the instruction sets are there.
-            *word &= unsafe { T::avx512_equal(values, wanted, *word) } ^ flip;
-        }
-    }
-}
-
-/// See [`super::distinct`].
-///
-/// # Safety
-/// - The CPU has AVX-512 F and BW.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn distinct<T: Lane, E>(
-    values: &[T],
-    mask: &[u64],
-    mut each: impl FnMut(usize, T) -> Result<(), E>,
-) -> Result<(), E> {
-    for ((word, values), at) in mask.iter().zip(values.chunks(64)).zip((0..).step_by(64)) {
-        let mut left = *word;
-        while left != 0 {
-            let row = left.trailing_zeros() as usize;
-            let Some(value) = values.get(row) else { break };
-            each(at + row, *value)?;
-            // SAFETY: the instruction sets are there. The row itself goes even where a value
-            // does not equal itself, as NaN does not.
-            left &= !(unsafe { T::avx512_equal(values, *value, left) } | 1 << row);
-        }
-    }
-    Ok(())
-}
+by_word!("avx512f,avx512bw", avx512_equal);
 
 macro_rules! lanes {
     ($($type:ty, $cast:ty, $lanes:literal, $mask:ty, $load:ident, $set:ident, $equal:expr;)*) => {$(
