@@ -31,8 +31,10 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     if package == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
         import polars as pl
 
-        frame = _needed(frame, job)
-        if hasattr(pl, "Categories"):
+        by_column = hasattr(pl, "Categories")
+        if not by_column or kind.__name__ == "LazyFrame":
+            frame = _needed(frame, job)
+        if by_column:
             return _rollshare.partial_columns(_polars(frame, job), job, threads)
         # Older versions export columns of some types under a wrong type, but whole frames rightly.
         if not hasattr(frame, "__arrow_c_stream__"):
@@ -65,9 +67,10 @@ def _needed(frame: Any, job: _rollshare.Job) -> Any:
     """The columns of a polars frame that are needed; of a lazy one computed."""
     lazy = hasattr(frame, "collect")
     names = frame.collect_schema().names() if lazy else frame.columns
-    wanted = [name for name in names if name.lower() in _wanted(job)]
+    read = _wanted(job)
+    wanted = [name for name in names if name.lower() in read]
     # A frame that lacks any is passed on whole for the error, which names its columns.
-    if len(wanted) == len(_wanted(job)):
+    if len(wanted) == len(read):
         frame = frame.select(wanted)
     return frame.collect() if lazy else frame
 

@@ -110,7 +110,9 @@ lanes! {
     f32, 16, |v: f32| _mm256_castps_si256(_mm256_set1_ps(v)), floats;
     f64, 8, |v: f64| _mm256_castpd_si256(_mm256_set1_pd(v)), doubles;
     [u8; 16], 4, |v: [u8; 16]| {
-        let (low, high) = (u128::from_le_bytes(v) as i64, (u128::from_le_bytes(v) >> 64) as i64);
+        let v = u128::from_le_bytes(v);
+        #[allow(clippy::cast_possible_truncation)] // the lower half
+        let (low, high) = (v as i64, (v >> 64) as i64);
         _mm256_set_epi64x(high, low, high, low)
     }, sixteens;
 }
