@@ -16,7 +16,7 @@ use super::results::Results;
 use crate::grid::dense::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::table::cell::iso_date;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Column, Table};
 use crate::{Grain, Job, Semantics, calendar};
 
 /// Sums of fractional values agree when they are as close as this part of them.
@@ -24,7 +24,9 @@ const CLOSE: f64 = 1e-9;
 
 /// Runs the checks on the table; `raw` is what the checks on the rows have seen.
 pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
-    let staging = Staging { job, config, partial, table, rows: keys(job, table), cube: raw.cube.as_ref() };
+    let rows = keys(job, table);
+    let points = Points::of(&rows);
+    let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref() };
     let legacy = || Err(Reason::NotApplicable("legacy semantics keep the rows of the original".into()));
     let iso = job.semantics == Semantics::Iso;
     let when_iso = |check: &dyn Fn() -> Result<Finding, Reason>| if iso { check() } else { legacy() };
@@ -46,20 +48,64 @@ struct Staging<'a> {
     table: &'a Table,
     /// Country and step of each row; `None` where they make no point.
     rows: Vec<Option<(&'a str, i32)>>,
+    points: Points<'a>,
     cube: Option<&'a Cube>,
 }
 
+/// Countries and steps that the table has, with the last row of each.
+struct Points<'a> {
+    /// In order, without repetition. A table is in this order already, so sorting it is one pass.
+    ordered: Vec<(&'a str, i32, usize)>,
+}
+
+impl<'a> Points<'a> {
+    fn of(rows: &[Option<(&'a str, i32)>]) -> Self {
+        let all = rows.iter().enumerate();
+        let mut ordered: Vec<_> = all.filter_map(|(row, key)| key.map(|(c, step)| (c, step, row))).collect();
+        ordered.sort();
+        ordered.dedup_by(|next, kept| {
+            let same = (next.0, next.1) == (kept.0, kept.1);
+            if same {
+                kept.2 = next.2;
+            }
+            same
+        });
+        Points { ordered }
+    }
+
+    /// The points of a country, by step.
+    fn of_country(&self, country: &str) -> &[(&'a str, i32, usize)] {
+        let from = self.ordered.partition_point(|point| point.0 < country);
+        let rest = self.ordered.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|point| point.0 == country)).unwrap_or_default()
+    }
+}
+
+/// The row of a step among the points of a country.
+fn row_of(points: &[(&str, i32, usize)], step: i32) -> Option<usize> {
+    // Nearly always one row for every step from the first on.
+    let guess = points.first().and_then(|first| usize::try_from(step.checked_sub(first.1)?).ok());
+    match guess.and_then(|at| points.get(at)) {
+        Some(point) if point.1 == step => Some(point.2),
+        _ => {
+            let at = points.binary_search_by_key(&step, |point| point.1).ok()?;
+            points.get(at).map(|point| point.2)
+        }
+    }
+}
+
 fn keys<'a>(job: &Job, table: &'a Table) -> Vec<Option<(&'a str, i32)>> {
-    let cell = |name: &str, row| table.column(name).map_or(Cell::Null, |c| c.data.cell(row));
+    let [country, year, week, date] = ["country", "year", "week", "date"].map(|name| table.column(name));
+    let cell = |column: Option<&'a Column>, row| column.map_or(Cell::Null, |c| c.data.cell(row));
     (0..table.rows())
         .map(|row| {
-            let Cell::Text(country) = cell("country", row) else { return None };
+            let Cell::Text(country) = cell(country, row) else { return None };
             let step = match job.grain {
-                Grain::Week => match (cell("year", row), cell("week", row)) {
+                Grain::Week => match (cell(year, row), cell(week, row)) {
                     (Cell::Int(year), Cell::Int(week)) => calendar::week_from_iso(year, week)?,
                     _ => return None,
                 },
-                Grain::Day => match cell("date", row) {
+                Grain::Day => match cell(date, row) {
                     Cell::Date(day) => day,
                     _ => return None,
                 },
@@ -78,9 +124,13 @@ impl Staging<'_> {
     }
 
     fn keys(&self) -> Finding {
-        let mut seen = BTreeSet::new();
         let mut offenders = Vec::new();
         let mut count = 0;
+        // Nothing to look for where each row is a point of its own.
+        if self.points.ordered.len() == self.rows.len() {
+            return Finding::count(count, self.rows.len() as u64, offenders);
+        }
+        let mut seen = BTreeSet::new();
         for (row, key) in self.rows.iter().enumerate() {
             let text = match key {
                 None => format!("row {row} has no country or no week"),
@@ -112,14 +162,14 @@ impl Staging<'_> {
 
     /// Missing points, and points that nobody asked for.
     fn complete(&self) -> Finding {
-        let there: BTreeSet<(&str, i32)> = self.rows.iter().flatten().copied().collect();
         let mut offenders = Vec::new();
         let (mut n, mut met, mut missing) = (0u64, 0u64, 0u64);
         if let Some((first, last)) = self.span() {
             for (_, country) in self.countries() {
+                let points = self.points.of_country(country);
                 for step in first..=last {
                     n += 1;
-                    if there.contains(&(country, step)) {
+                    if row_of(points, step).is_some() {
                         met += 1;
                         continue;
                     }
@@ -130,7 +180,7 @@ impl Staging<'_> {
                 }
             }
         }
-        let stray = there.len() as u64 - met;
+        let stray = self.points.ordered.len() as u64 - met;
         if stray > 0 && offenders.len() < OFFENDERS {
             offenders
                 .push(Offender::key(format!("{stray} rows outside of the weeks or countries of the data")));
@@ -163,14 +213,9 @@ impl Staging<'_> {
     fn each_share(&self, mut each: impl FnMut(&str, i32, Cell<'_>, [f64; CHANNELS])) {
         let Some((first, last)) = self.span() else { return };
         let steps = usize::try_from(last - first).unwrap_or_default() + 1;
-        let mut rows: BTreeMap<(&str, i32), usize> = BTreeMap::new();
-        for (row, key) in self.rows.iter().enumerate() {
-            if let Some(key) = key {
-                rows.insert(*key, row);
-            }
-        }
         for (group, country) in self.countries() {
             let series = self.series(group, first, steps);
+            let points = self.points.of_country(country);
             for window in &self.job.windows {
                 let name = format!("share_organic_p{window}{}", self.job.grain.letter());
                 let Some(column) = self.table.column(&name) else { continue };
@@ -180,8 +225,8 @@ impl Staging<'_> {
                     for step in series.get(start..=end).unwrap_or_default() {
                         users.iter_mut().zip(step).for_each(|(to, from)| *to += from);
                     }
-                    if let Some(row) = rows.get(&(country, step)) {
-                        each(country, step, column.data.cell(*row), users);
+                    if let Some(row) = row_of(points, step) {
+                        each(country, step, column.data.cell(row), users);
                     }
                 }
             }
