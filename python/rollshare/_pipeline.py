@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _rollshare
+from . import _arrow, _rollshare
 from ._errors import FrameError
 from ._results import CheckResults, RunResult
 
@@ -82,7 +82,7 @@ def _write(frame: Any, wanted: set[str], path: str) -> None:
     if package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
-        reader = pa.RecordBatchReader.from_stream(frame)
+        reader = _arrow.reader(frame)
     elif isinstance(frame, (pa.Table, pa.RecordBatch)) or hasattr(frame, "__arrow_c_array__"):
         table = pa.table(frame)
         reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property, lru_cache
 
-from . import _rollshare
+from . import _arrow, _rollshare
 from ._errors import BlockedError
 
 TYPE_CHECKING = False
@@ -103,10 +103,8 @@ class CheckResults:
         return self._native.__arrow_c_stream__(requested_schema)
 
     def to_arrow(self) -> pa.Table:
-        """Convert to a ``pyarrow.Table``; needs pyarrow 15 or later."""
-        import pyarrow as pa
-
-        return pa.RecordBatchReader.from_stream(self).read_all()
+        """Convert to a ``pyarrow.Table``; needs pyarrow 14 or later."""
+        return _arrow.reader(self).read_all()
 
     def to_polars(self) -> pl.DataFrame:
         """Convert to a ``polars.DataFrame``; needs polars alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _rollshare
+from . import _arrow, _rollshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,13 +73,8 @@ class Shares:
         return self._native.__arrow_c_schema__()
 
     def to_arrow(self) -> pa.Table:
-        """Convert to a ``pyarrow.Table``, without a copy of the numbers."""
-        import pyarrow as pa
-
-        if hasattr(pa.RecordBatchReader, "from_stream"):
-            return pa.RecordBatchReader.from_stream(self).read_all()
-        # Before pyarrow 15 nothing takes a capsule.
-        return pa.table({name: pa.array(self._numpy(name), from_pandas=True) for name in self.columns})
+        """Convert to a ``pyarrow.Table``, without a copy of the numbers; needs pyarrow 14 or later."""
+        return _arrow.reader(self).read_all()
 
     def to_polars(self) -> pl.DataFrame:
         """Convert to a ``polars.DataFrame``; needs polars alone."""
