@@ -335,6 +335,8 @@ SLOW = """
 import os, signal, sys, threading, time
 import rollshare, pyarrow as pa, pyarrow.parquet as pq
 path, kind = sys.argv[1:]
+# A shell that starts tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 table = pq.read_table(path)
 many = pa.concat_tables([table] * 400) if kind == "frame" else None
 def stop():
