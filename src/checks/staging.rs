@@ -124,12 +124,13 @@ impl Staging<'_> {
     }
 
     fn keys(&self) -> Finding {
+        let n = self.rows.len();
+        // Nothing to look for where each row is a point of its own.
+        if self.points.ordered.len() == n {
+            return Finding::count(0, n as u64, vec![]);
+        }
         let mut offenders = Vec::new();
         let mut count = 0;
-        // Nothing to look for where each row is a point of its own.
-        if self.points.ordered.len() == self.rows.len() {
-            return Finding::count(count, self.rows.len() as u64, offenders);
-        }
         let mut seen = BTreeSet::new();
         for (row, key) in self.rows.iter().enumerate() {
             let text = match key {
@@ -142,7 +143,7 @@ impl Staging<'_> {
                 offenders.push(Offender::key(text));
             }
         }
-        Finding::count(count, self.rows.len() as u64, offenders)
+        Finding::count(count, n as u64, offenders)
     }
 
     /// First and last step with a row that was kept.

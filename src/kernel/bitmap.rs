@@ -262,7 +262,7 @@ pub fn contains(keep: &[u64], slots: &[u16], slot: u16) -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bits stay bits
+#[allow(unsafe_code)]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]

@@ -214,7 +214,7 @@ macro_rules! by_word {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bits stay bits
-mod avx2;
+pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512;

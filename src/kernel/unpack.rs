@@ -134,15 +134,15 @@ pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) ->
     (0, 0)
 }
 
+// Bits stay bits.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::indexing_slicing)]
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-// bits stay bits
 mod avx2;
+// Bits stay bits.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::indexing_slicing)]
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-// bits stay bits
 mod avx512;
 
 #[cfg(test)]

@@ -126,39 +126,31 @@ unsafe fn plain_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8,
     }
 }
 
-/// # Safety
-/// - As [`plain_equal`].
-/// - The CPU has AVX-512 F and BW.
+/// [`Equal`] for a set of instructions, by its way to compare a word.
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn avx512_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64 {
-    // SAFETY: by contract.
-    unsafe {
-        T::avx512_equal(
-            std::slice::from_raw_parts(start.cast::<T>(), rows),
-            wanted.cast::<T>().read_unaligned(),
-            marked,
-        )
-    }
+macro_rules! equal_by {
+    ($name:ident, $features:literal) => {
+        /// # Safety
+        /// - As [`plain_equal`].
+        /// - The CPU has the instruction sets that the function names.
+        #[allow(unsafe_code)]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64 {
+            // SAFETY: by contract.
+            unsafe {
+                T::$name(
+                    std::slice::from_raw_parts(start.cast::<T>(), rows),
+                    wanted.cast::<T>().read_unaligned(),
+                    marked,
+                )
+            }
+        }
+    };
 }
-
-/// # Safety
-/// - As [`plain_equal`].
-/// - The CPU has AVX2.
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64 {
-    // SAFETY: by contract.
-    unsafe {
-        T::avx2_equal(
-            std::slice::from_raw_parts(start.cast::<T>(), rows),
-            wanted.cast::<T>().read_unaligned(),
-            marked,
-        )
-    }
-}
+equal_by!(avx2_equal, "avx2");
+#[cfg(target_arch = "x86_64")]
+equal_by!(avx512_equal, "avx512f,avx512bw");
 
 /// The rows marked in `mask`, one after the other, at the front of `rows`; returns how many.
 /// `N` is at least the rows of the mask plus 31.
