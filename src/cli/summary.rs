@@ -1,6 +1,6 @@
 //! What a run did, for people and for machines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::pipeline::{RunReport, State};
 pub use crate::report::words::{count, number};
 use crate::scan::Profile;
 use crate::table::render::{is_share, step};
-use crate::table::{Cell, Table};
+use crate::table::{Cell, ColumnData, Table};
 
 /// Combinations of kernel paths that `--explain` spells out.
 const PATHS: usize = 3;
@@ -47,24 +47,22 @@ struct Facts {
 
 impl Facts {
     fn of(table: &Table) -> Self {
-        let mut countries = BTreeSet::new();
-        let mut steps = BTreeSet::new();
-        let country = table.column("country");
-        // Sorted as numbers: (year, week), or the day.
-        let key = |row| {
-            let number = |name| match table.column(name).map(|c| c.data.cell(row)) {
-                Some(Cell::Int(value) | Cell::Date(value)) => Some(value),
-                _ => None,
-            };
-            (number("date"), number("year"), number("week"))
+        let distinct = |column: &ColumnData| match column {
+            ColumnData::Utf8 { indices, .. } => indices.iter().collect::<HashSet<_>>().len(),
+            _ => 0,
         };
-        for row in 0..table.rows() {
-            if let Some(Cell::Text(name)) = country.map(|c| c.data.cell(row)) {
-                countries.insert(name);
-            }
-            steps.insert((key(row), row));
-        }
-        let distinct: BTreeSet<_> = steps.iter().map(|(key, _)| key).collect();
+        // Sorted as numbers: the day, or (year, week).
+        let numbers = |name| match table.column(name).map(|column| &column.data) {
+            Some(ColumnData::Int32(numbers) | ColumnData::Date32(numbers)) => numbers.as_slice(),
+            _ => &[],
+        };
+        let (dates, years, weeks) = (numbers("date"), numbers("year"), numbers("week"));
+        let at = |numbers: &[Option<i32>], row| numbers.get(row).copied().flatten();
+        let mut steps: Vec<_> = (0..table.rows())
+            .map(|row| ((at(dates, row), at(years, row), at(weeks, row)), row))
+            .collect();
+        steps.sort_unstable();
+        steps.dedup_by_key(|(step, _)| *step);
         let name = |entry: Option<&(_, usize)>| entry.and_then(|(_, row)| step(table, *row));
         let nulls = |column: &crate::table::Column| {
             (0..table.rows()).filter(|row| column.data.cell(*row) == Cell::Null).count()
@@ -72,8 +70,8 @@ impl Facts {
         Facts {
             rows: table.rows(),
             columns: table.columns.iter().map(|c| c.name.clone()).collect(),
-            countries: countries.len(),
-            steps: distinct.len(),
+            countries: table.column("country").map_or(0, |column| distinct(&column.data)),
+            steps: steps.len(),
             first: name(steps.first()),
             last: name(steps.last()),
             null_shares: table

@@ -174,29 +174,28 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
         finish(&Job { details: true, windows: vec![window], ..job.clone() }, partial).ok()
     };
     let Some(table) = detailed else { return Shares { column, ..Shares::default() } };
-    let text = |name: &str, row| match table.column(name).map(|c| c.data.cell(row)) {
-        Some(Cell::Text(text)) => text,
-        _ => "",
+    let cells = |name: &str| {
+        let column = table.column(name);
+        move |row: usize| column.map_or(Cell::Null, |column| column.data.cell(row))
     };
-    let mut starts: Vec<usize> = (0..table.rows())
-        .filter(|row| *row == 0 || text("country", *row) != text("country", row - 1))
-        .collect();
+    let (country, date, year, week) = (cells("country"), cells("date"), cells("year"), cells("week"));
+    let (organic, paid) = (cells(&format!("organic{suffix}")), cells(&format!("nonorganic{suffix}")));
+    let organic = |row: usize| number(organic(row)).unwrap_or(0.0);
+    let total = |row: usize| organic(row) + number(paid(row)).unwrap_or(0.0);
+    let starts: Vec<usize> =
+        (0..table.rows()).filter(|row| *row == 0 || country(*row) != country(row - 1)).collect();
     let length = starts.get(1).copied().unwrap_or(table.rows());
     let skip = length.saturating_sub(STEPS);
-    let value = |name: &str, row: usize| table.column(name).and_then(|c| number(c.data.cell(row)));
-    let total = |row: usize| {
-        value(&format!("organic{suffix}"), row).unwrap_or(0.0)
-            + value(&format!("nonorganic{suffix}"), row).unwrap_or(0.0)
-    };
-    let size = |start: usize| (start + skip..start + length).map(total).sum::<f64>();
-    starts.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
+    let mut order: Vec<(f64, usize)> = (starts.into_iter())
+        .map(|start| ((start + skip..start + length).map(total).sum::<f64>(), start))
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let rows = skip..length;
-    let mut shares = Shares { column, left_out: starts.len().saturating_sub(COUNTRIES), ..Shares::default() };
+    let mut shares = Shares { column, left_out: order.len().saturating_sub(COUNTRIES), ..Shares::default() };
     for row in rows.clone() {
-        let cell = |name: &str| table.column(name).map(|c| c.data.cell(row));
-        let (label, week) = match (cell("year"), cell("week"), cell("date")) {
-            (_, _, Some(Cell::Date(day))) => (iso_date(day), calendar::week_of(day)),
-            (Some(Cell::Int(year)), Some(Cell::Int(week)), _) => {
+        let (label, week) = match (year(row), week(row), date(row)) {
+            (_, _, Cell::Date(day)) => (iso_date(day), calendar::week_of(day)),
+            (Cell::Int(year), Cell::Int(week), _) => {
                 (format!("{year:04}_{week:02}"), calendar::week_from_iso(year, week).unwrap_or_default())
             }
             _ => continue,
@@ -204,18 +203,20 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
         shares.steps.push(label);
         shares.complete.push(now.is_none_or(|now| now.weeks.is_complete(week)));
     }
-    for start in starts.iter().take(COUNTRIES).copied() {
-        let series = |name: String| rows.clone().map(|row| value(&name, start + row)).collect::<Vec<_>>();
+    let (share, low, high) = (
+        cells(&format!("share_organic{suffix}")),
+        cells(&format!("share_organic{suffix}_low")),
+        cells(&format!("share_organic{suffix}_high")),
+    );
+    for (_, start) in order.into_iter().take(COUNTRIES) {
+        let rows = start + rows.start..start + rows.end;
         shares.countries.push(CountryShares {
-            country: text("country", start).to_owned(),
-            organic: rows
-                .clone()
-                .map(|row| value(&format!("organic{suffix}"), start + row).unwrap_or(0.0))
-                .collect(),
-            total: rows.clone().map(|row| total(start + row)).collect(),
-            share: series(format!("share_organic{suffix}")),
-            low: series(format!("share_organic{suffix}_low")),
-            high: series(format!("share_organic{suffix}_high")),
+            country: if let Cell::Text(name) = country(start) { name.to_owned() } else { String::new() },
+            organic: rows.clone().map(organic).collect(),
+            total: rows.clone().map(total).collect(),
+            share: rows.clone().map(|row| number(share(row))).collect(),
+            low: rows.clone().map(|row| number(low(row))).collect(),
+            high: rows.map(|row| number(high(row))).collect(),
         });
     }
     shares
