@@ -58,9 +58,8 @@ impl Facts {
         };
         let (dates, years, weeks) = (numbers("date"), numbers("year"), numbers("week"));
         let at = |numbers: &[Option<i32>], row| numbers.get(row).copied().flatten();
-        let mut steps: Vec<_> = (0..table.rows())
-            .map(|row| ((at(dates, row), at(years, row), at(weeks, row)), row))
-            .collect();
+        let mut steps: Vec<_> =
+            (0..table.rows()).map(|row| ((at(dates, row), at(years, row), at(weeks, row)), row)).collect();
         steps.sort_unstable();
         steps.dedup_by_key(|(step, _)| *step);
         let name = |entry: Option<&(_, usize)>| entry.and_then(|(_, row)| step(table, *row));

@@ -1,11 +1,11 @@
 //! From paths to inputs.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::entries::Kind;
 use super::hive::{self, Partition};
 use super::object::{LocalFile, Object};
 use super::source::{Glob, local_path};
@@ -87,19 +87,21 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     let legacy = listing.legacy;
     let (candidates, mut notes, territory) = listing.distinct();
 
-    // Opening is a few system calls a file: with thousands of daily files worth sharing out.
-    // What was listed in a store needs no more of that, and is fetched in this order.
-    let opened: Vec<Result<Arc<dyn Object>>> = if candidates.iter().any(|c| c.found.stamp.is_some()) {
-        candidates.iter().map(|c| open(&c.found)).collect()
-    } else {
-        candidates.par_iter().map(|c| open(&c.found)).collect()
-    };
-    let mut inputs = Vec::with_capacity(candidates.len());
+    // Looking at a file is a system call: with thousands of files worth sharing out. What a
+    // listing has looked at needs no more, and what lies in a store is fetched in this order.
+    let one = |Candidate { found, partitions, given, .. }| (open(found), partitions, given);
+    let opened: Vec<(Result<Arc<dyn Object>>, _, _)> =
+        if candidates.iter().any(|candidate| candidate.found.stamp.is_some()) {
+            candidates.into_iter().map(one).collect()
+        } else {
+            candidates.into_par_iter().map(one).collect()
+        };
+    let mut inputs = Vec::with_capacity(opened.len());
     let mut empty = 0u64;
-    for (candidate, object) in candidates.into_iter().zip(opened) {
+    for (object, partitions, given) in opened {
         let object = object?;
         if object.is_empty() {
-            if legacy && !candidate.given {
+            if legacy && !given {
                 empty += 1;
                 notes.push(format!("{}: passed over, zero bytes (legacy)", object.name()));
                 continue;
@@ -109,7 +111,7 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
                 .advice("The export of this file broke off: export it again, or take it away")
                 .in_file(object.name()));
         }
-        inputs.push(Input { object, partitions: candidate.partitions });
+        inputs.push(Input { object, partitions });
     }
     if inputs.is_empty() {
         return Err(no_data(sources, empty));
@@ -117,13 +119,16 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     Ok(Discovery { inputs, notes, territory })
 }
 
-fn open(found: &Found) -> Result<Arc<dyn Object>> {
-    #[cfg(feature = "s3")]
-    if let Some(stamp) = &found.stamp {
-        let uri = super::s3::Uri::parse(&found.path.to_string_lossy())?;
-        return Ok(Arc::new(super::s3::S3Object::new(&uri, stamp.clone())?));
+fn open(found: Found) -> Result<Arc<dyn Object>> {
+    match found.stamp {
+        #[cfg(feature = "s3")]
+        Some(stamp) if found.is_stored => {
+            let uri = super::s3::Uri::parse(&found.path.to_string_lossy())?;
+            Ok(Arc::new(super::s3::S3Object::new(&uri, stamp)?))
+        }
+        Some(stamp) => Ok(Arc::new(LocalFile::listed(found.path, stamp))),
+        None => Ok(Arc::new(LocalFile::open(&found.path)?)),
     }
-    Ok(Arc::new(LocalFile::open(&found.path)?))
 }
 
 fn no_data(sources: &[String], empty: u64) -> Error {
@@ -207,16 +212,13 @@ impl Listing {
     /// Adds a file, or what a folder holds; partitions are named by what lies below `root`.
     fn add_path(&mut self, source: usize, path: &Path, root: &Path, given: bool) -> Result<()> {
         let (canonical, kind) = resolve(path)?;
-        if kind.is_file() {
-            return self.add_file(
-                source,
-                Found { path: path.to_owned(), canonical, stamp: None },
-                root,
-                given,
-            );
-        }
-        if !kind.is_dir() {
-            return Err(irregular(path));
+        match kind {
+            Kind::File => {
+                let found = Found { path: path.to_owned(), canonical, stamp: None, is_stored: false };
+                return self.add_file(source, found, root, given);
+            }
+            Kind::Folder => {}
+            Kind::Link | Kind::Other => return Err(irregular(path)),
         }
         let walk = Walk::of(path, &canonical)?;
         self.add_walk(source, path, canonical, walk, root)
@@ -259,33 +261,35 @@ impl Listing {
 
     /// Candidates in order of their paths, each file once.
     fn distinct(self) -> (Vec<Candidate>, Vec<String>, Territory) {
-        let Listing { candidates, unread, mut notes, territory, .. } = self;
-        let mut distinct: HashMap<PathBuf, Candidate> = HashMap::with_capacity(candidates.len());
-        let mut repeated = 0u64;
-        for candidate in candidates {
-            let key = candidate.found.canonical.clone();
-            match distinct.get_mut(&key) {
-                None => {
-                    distinct.insert(key, candidate);
-                }
-                Some(first) => {
-                    // One glob may match a folder and the files in it: no news to anyone.
-                    let news = first.source != candidate.source || first.found.path != candidate.found.path;
-                    repeated += u64::from(news);
-                    first.given |= candidate.given;
-                    // `data` and `data/country=FR`: only the first tells the country.
-                    if candidate.partitions.len() > first.partitions.len() {
-                        first.found = candidate.found;
-                        first.partitions = candidate.partitions;
-                    }
-                }
-            }
+        let Listing { mut candidates, unread, mut notes, territory, .. } = self;
+        fn bytes(path: &Path) -> &[u8] {
+            path.as_os_str().as_encoded_bytes()
         }
+        // Of the same file, the first that was named comes first.
+        candidates.sort_by(|a, b| bytes(&a.found.canonical).cmp(bytes(&b.found.canonical)));
+        let mut repeated = 0u64;
+        candidates.dedup_by(|later, first| {
+            if later.found.canonical != first.found.canonical {
+                return false;
+            }
+            // One glob may match a folder and the files in it: no news to anyone.
+            let news = first.source != later.source || first.found.path != later.found.path;
+            repeated += u64::from(news);
+            first.given |= later.given;
+            // `data` and `data/country=FR`: only the first tells the country.
+            if later.partitions.len() > first.partitions.len() {
+                std::mem::swap(&mut first.found, &mut later.found);
+                std::mem::swap(&mut first.partitions, &mut later.partitions);
+            }
+            true
+        });
         if repeated > 0 {
             notes.push(format!("{repeated} files are reached twice; each is read once"));
         }
         for (folder, files) in unread {
-            let left = files.iter().filter(|f| !distinct.contains_key(&f.canonical)).count();
+            let place =
+                |path: &Path| candidates.binary_search_by(|c| bytes(&c.found.canonical).cmp(bytes(path)));
+            let left = files.iter().filter(|file| place(&file.canonical).is_err()).count();
             if left > 0 {
                 notes.push(format!(
                     "{}: {left} files in nested folders not read, since files lie beside them (legacy)",
@@ -293,13 +297,7 @@ impl Listing {
                 ));
             }
         }
-        let mut candidates: Vec<Candidate> = distinct.into_values().collect();
-        candidates.sort_unstable_by(|a, b| {
-            fn key(c: &Candidate) -> &[u8] {
-                c.found.path.as_os_str().as_encoded_bytes()
-            }
-            key(a).cmp(key(b))
-        });
+        candidates.sort_by(|a, b| bytes(&a.found.path).cmp(bytes(&b.found.path)));
         (candidates, notes, territory)
     }
 }

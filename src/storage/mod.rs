@@ -10,6 +10,7 @@
 //! Storage knows nothing of parquet.
 
 pub mod discover;
+pub mod entries;
 pub mod folder;
 pub mod hive;
 pub mod object;

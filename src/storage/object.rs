@@ -131,9 +131,15 @@ impl LocalFile {
     /// # Errors
     /// `Io` where it cannot be looked at.
     pub fn open(path: &Path) -> Result<Self> {
-        let name: Arc<str> = path.to_string_lossy().into();
-        let meta = path.metadata().map_err(|e| Error::io("cannot open", e).in_file(&name))?;
-        Ok(LocalFile { name, path: path.to_owned(), stamp: stamp(&meta), map: OnceLock::new() })
+        let meta = path
+            .metadata()
+            .map_err(|e| Error::io("cannot open", e).in_file(&path.to_string_lossy().into()))?;
+        Ok(LocalFile::listed(path.to_owned(), stamp(&meta)))
+    }
+
+    /// The file at `path`, which a listing has looked at.
+    pub fn listed(path: PathBuf, stamp: Stamp) -> Self {
+        LocalFile { name: path.to_string_lossy().into(), path, stamp, map: OnceLock::new() }
     }
 
     fn cannot_open(&self, e: std::io::Error) -> Error {
@@ -187,8 +193,29 @@ fn stamp(meta: &Metadata) -> Stamp {
 #[cfg(unix)]
 fn version(meta: &Metadata) -> (Option<String>, Option<i64>) {
     use std::os::unix::fs::MetadataExt;
-    let ticked = meta.ctime().checked_mul(1_000_000_000).and_then(|s| s.checked_add(meta.ctime_nsec()));
-    (Some(format!("{}-{}.{:09}", meta.ino(), meta.ctime(), meta.ctime_nsec())), ticked)
+    changed(meta.ino(), meta.ctime(), meta.ctime_nsec())
+}
+
+/// The version of a file by its inode and the time of its change, and that time.
+#[cfg(unix)]
+fn changed(inode: u64, seconds: i64, nanos: i64) -> (Option<String>, Option<i64>) {
+    (Some(format!("{inode}-{seconds}.{nanos:09}")), nanoseconds(seconds, nanos))
+}
+
+#[cfg(unix)]
+fn nanoseconds(seconds: i64, nanos: i64) -> Option<i64> {
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+#[cfg(unix)]
+impl From<&rustix::fs::Stat> for Stamp {
+    // What these numbers are is different from system to system; none is past 63 bits.
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+    fn from(meta: &rustix::fs::Stat) -> Stamp {
+        let (version, ticked) = changed(meta.st_ino as u64, meta.st_ctime as i64, meta.st_ctime_nsec as i64);
+        let modified = nanoseconds(meta.st_mtime as i64, meta.st_mtime_nsec as i64);
+        Stamp { bytes: meta.st_size as u64, modified, version, ticked }
+    }
 }
 
 #[cfg(not(unix))]
@@ -309,6 +336,20 @@ mod tests {
         assert!(matches!(error, Error::Data(_)), "{error}");
         assert!(error.to_string().contains("x.parquet"), "{error}");
         assert_eq!(LocalFile::open(&path).unwrap().read(0..5).unwrap(), &b"after"[..]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_listing_says_what_a_look_at_the_file_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        fs::write(&path, "one").unwrap();
+        for seconds in [0u64, 1, 1_700_000_000] {
+            let time = UNIX_EPOCH + std::time::Duration::new(seconds, 7);
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            let listed = Stamp::from(&rustix::fs::stat(&path).unwrap());
+            assert_eq!(Some(listed), LocalFile::open(&path).unwrap().stamp());
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What a folder holds, nested folders included.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::entries::{Entries, Entry, Kind, Place};
 use super::hive;
 use super::object::Stamp;
 use crate::{Error, Result};
@@ -18,9 +19,10 @@ pub struct Found {
     pub path: PathBuf,
     /// Its one true path, symbolic links resolved.
     pub canonical: PathBuf,
-    /// What its listing says of it; `None` for a local file, which is looked at
-    /// when it is opened.
+    /// What its listing says of it; a file without is looked at when it is opened.
     pub stamp: Option<Stamp>,
+    /// Whether it lies in a store, not in a file system.
+    pub is_stored: bool,
 }
 
 /// Files of a folder.
@@ -46,7 +48,7 @@ impl Walk {
     /// Lists `folder`, whose canonical path is `canonical`.
     pub fn of(folder: &Path, canonical: &Path) -> Result<Self> {
         let mut walk = Walk::default();
-        walk.enter(folder, canonical, list(folder), true)?;
+        walk.enter(folder, canonical, Place::of(folder).and_then(|place| place.entries()), true)?;
         Ok(walk)
     }
 
@@ -58,11 +60,8 @@ impl Walk {
         }
         let entries = entries?;
         // Thousands of daily folders: what they hold is listed side by side.
-        let listed = |(name, kind): &(OsString, fs::FileType)| {
-            (kind.is_dir() && !is_hidden(name)).then(|| list(&folder.join(name)))
-        };
-        let lists: Vec<Option<Result<Entries>>> = entries.par_iter().with_min_len(16).map(listed).collect();
-        for ((name, mut kind), list_of) in entries.into_iter().zip(lists) {
+        let lists = lists_of(folder, &entries)?;
+        for (Entry { name, mut kind, stamp }, list) in entries.into_iter().zip(lists) {
             let path = folder.join(&name);
             if is_hidden(&name) {
                 if hive::is_partition(name.as_encoded_bytes()) {
@@ -71,45 +70,43 @@ impl Walk {
                 continue;
             }
             let mut canonical = canonical.join(&name);
-            if kind.is_symlink() {
+            if kind == Kind::Link {
                 (canonical, kind) = resolve(&path)?;
             }
-            if kind.is_dir() {
-                self.partitioned |= hive::is_partition(name.as_encoded_bytes());
-                self.enter(&path, &canonical, list_of.unwrap_or_else(|| list(&path)), false)?;
-            } else if kind.is_file() {
-                let files = if top { &mut self.direct } else { &mut self.nested };
-                files.push(Found { path, canonical, stamp: None });
-            } else {
-                return Err(irregular(&path));
+            match kind {
+                Kind::Folder => {
+                    self.partitioned |= hive::is_partition(name.as_encoded_bytes());
+                    let list = list.unwrap_or_else(|| Place::of(&path).and_then(|place| place.entries()));
+                    self.enter(&path, &canonical, list, false)?;
+                }
+                Kind::File => {
+                    let files = if top { &mut self.direct } else { &mut self.nested };
+                    files.push(Found { path, canonical, stamp, is_stored: false });
+                }
+                Kind::Link | Kind::Other => return Err(irregular(&path)),
             }
         }
         Ok(())
     }
 }
 
-/// Names and kinds of what a folder holds.
-type Entries = Vec<(OsString, fs::FileType)>;
-
-/// What `folder` holds, in order: a folder reached by two names is read under the
-/// first of them, on every machine.
-fn list(folder: &Path) -> Result<Entries> {
-    let fail = |e| Error::io("cannot list the folder", e).in_file(&folder.to_string_lossy().into());
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        entries.push((entry.file_name(), entry.file_type().map_err(fail)?));
+/// What the folders among `entries` hold, in their order.
+fn lists_of(folder: &Path, entries: &Entries) -> Result<Vec<Option<Result<Entries>>>> {
+    let is_read = |entry: &Entry| entry.kind == Kind::Folder && !is_hidden(&entry.name);
+    if !entries.iter().any(is_read) {
+        return Ok(entries.iter().map(|_| None).collect());
     }
-    entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    Ok(entries)
+    let here = Place::of(folder)?;
+    let listed = |entry: &Entry| is_read(entry).then(|| here.below(&entry.name)?.entries());
+    Ok(entries.par_iter().with_min_len(16).map(listed).collect())
 }
 
 /// Canonical path and kind of what `path` leads to.
-pub fn resolve(path: &Path) -> Result<(PathBuf, fs::FileType)> {
+pub fn resolve(path: &Path) -> Result<(PathBuf, Kind)> {
     let fail = |e| Error::io("cannot open", e).in_file(&path.to_string_lossy().into());
     let canonical = path.canonicalize().map_err(fail)?;
     let kind = fs::metadata(&canonical).map_err(fail)?.file_type();
-    Ok((canonical, kind))
+    Ok((canonical, Kind::of(kind)))
 }
 
 /// Neither file nor folder: opening a pipe would wait for ever.

@@ -102,7 +102,7 @@ fn found(bucket: &Uri, listed: Listed) -> Result<Found> {
             .in_file(&uri.to_string().into()));
     }
     let path = PathBuf::from(uri.to_string());
-    Ok(Found { canonical: path.clone(), path, stamp: Some(listed.stamp) })
+    Ok(Found { canonical: path.clone(), path, stamp: Some(listed.stamp), is_stored: true })
 }
 
 /// Whether an object stands for an empty folder.

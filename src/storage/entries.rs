@@ -1,0 +1,166 @@
+//! What one folder holds.
+//!
+//! Thousands of daily folders hold a file each, so that listing is most of what a run
+//! without news does. Folders are opened, and their files looked at, from the folder
+//! above: names are short, and nobody walks a long path again.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::PathBuf;
+
+use super::object::Stamp;
+use super::walk::is_hidden;
+use crate::{Error, Result};
+
+/// What a name in a folder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A pipe, a socket, a device.
+    Other,
+}
+
+impl Kind {
+    /// As the standard library has it.
+    pub fn of(kind: fs::FileType) -> Kind {
+        if kind.is_file() {
+            Kind::File
+        } else if kind.is_dir() {
+            Kind::Folder
+        } else if kind.is_symlink() {
+            Kind::Link
+        } else {
+            Kind::Other
+        }
+    }
+}
+
+/// One name in a folder.
+#[derive(Debug)]
+pub struct Entry {
+    /// It.
+    pub name: OsString,
+    /// What it stands for.
+    pub kind: Kind,
+    /// Of a regular file that is no hidden one, where looking at it was cheap.
+    pub stamp: Option<Stamp>,
+}
+
+/// What a folder holds, by name: a folder reached by two names is read under the first
+/// of them, on every machine.
+pub type Entries = Vec<Entry>;
+
+fn cannot_list(path: &std::path::Path, error: impl Into<std::io::Error>) -> Error {
+    Error::io("cannot list the folder", error.into()).in_file(&path.to_string_lossy().into())
+}
+
+/// A folder that is open.
+#[cfg(unix)]
+pub struct Place {
+    path: PathBuf,
+    folder: std::os::fd::OwnedFd,
+}
+
+#[cfg(unix)]
+impl Place {
+    /// The folder at `path`.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be opened.
+    pub fn of(path: &std::path::Path) -> Result<Place> {
+        Place::at(rustix::fs::CWD, path.as_os_str(), path.to_owned())
+    }
+
+    /// The folder called `name` in this one.
+    ///
+    /// # Errors
+    /// As of [`Place::of`].
+    pub fn below(&self, name: &OsStr) -> Result<Place> {
+        Place::at(&self.folder, name, self.path.join(name))
+    }
+
+    fn at(above: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> Result<Place> {
+        use rustix::fs::{Mode, OFlags, openat};
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match openat(above, name, flags, Mode::empty()) {
+            Ok(folder) => Ok(Place { path, folder }),
+            Err(error) => Err(cannot_list(&path, error)),
+        }
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be listed, or a file in it cannot be looked at.
+    pub fn entries(self) -> Result<Entries> {
+        use rustix::fs::{AtFlags, Dir, FileType, statat};
+        use std::os::unix::ffi::OsStringExt;
+        let Place { path, folder } = self;
+        let mut listed = Dir::new(folder).map_err(|error| cannot_list(&path, error))?;
+        let mut entries = Entries::new();
+        while let Some(entry) = listed.read() {
+            let entry = entry.map_err(|error| cannot_list(&path, error))?;
+            let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let mut kind = entry.file_type();
+            let mut stamp = None;
+            // Hidden files come and go: another run's, which are not read.
+            if matches!(kind, FileType::RegularFile | FileType::Unknown) && !is_hidden(&name) {
+                let listed = listed.fd().map_err(|error| cannot_list(&path, error))?;
+                let meta = statat(listed, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
+                    Error::io("cannot open", error.into()).in_file(&path.join(&name).to_string_lossy().into())
+                })?;
+                kind = FileType::from_raw_mode(meta.st_mode);
+                stamp = (kind == FileType::RegularFile).then(|| Stamp::from(&meta));
+            }
+            let kind = match kind {
+                FileType::RegularFile => Kind::File,
+                FileType::Directory => Kind::Folder,
+                FileType::Symlink => Kind::Link,
+                _ => Kind::Other,
+            };
+            entries.push(Entry { name, kind, stamp });
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
+
+/// A folder.
+#[cfg(not(unix))]
+pub struct Place(PathBuf);
+
+#[cfg(not(unix))]
+impl Place {
+    /// The folder at `path`.
+    pub fn of(path: &std::path::Path) -> Result<Place> {
+        Ok(Place(path.to_owned()))
+    }
+
+    /// The folder called `name` in this one.
+    pub fn below(&self, name: &OsStr) -> Result<Place> {
+        Ok(Place(self.0.join(name)))
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be listed.
+    pub fn entries(self) -> Result<Entries> {
+        let mut entries = Entries::new();
+        for entry in fs::read_dir(&self.0).map_err(|error| cannot_list(&self.0, error))? {
+            let entry = entry.map_err(|error| cannot_list(&self.0, error))?;
+            let kind = Kind::of(entry.file_type().map_err(|error| cannot_list(&self.0, error))?);
+            entries.push(Entry { name: entry.file_name(), kind, stamp: None });
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
