@@ -6,14 +6,14 @@
 //!     else                                   -> it is scanned, by itself
 //! all known, nothing gone  -> start from the total that the state has
 //! else                     -> add up the parts of the files that are known
-//! add what was scanned; write the state anew, whole
+//! add what was scanned; write the parts of that, and the head of the state anew
 //! ```
 //!
 //! Sums merge exactly in any order, so the answer's bytes are those of a run without
 //! state. What is kept is a cache: it can be deleted at any time, and whatever about it
 //! is damaged, foreign or of another version is left aside and made again.
 //!
-//! - [`ledger`]: the file of a state: its parts, their checks, reading and writing.
+//! - [`ledger`]: the files of a state: head and parts, their checks, reading and writing.
 //! - [`mod@key`]: what tells one question from another, and one version of a file from
 //!   the next.
 
@@ -101,7 +101,7 @@ pub fn scan(
     }
     reuse.new = inputs.len() - met;
     reuse.vanished = ledger.entries().len() - met;
-    let sums = known_sums(&ledger, &mut known, &mut reuse);
+    let sums = known_sums(&ledger, state, &mut known, &mut reuse);
     let loaded = started.elapsed();
 
     let unknown = |(at, input)| known.get(at).is_some_and(Option::is_none).then_some((at, input));
@@ -135,8 +135,7 @@ pub fn scan(
         Partial::merge_all([first, sums].into_iter().chain(parts.into_iter().map(untyped)).collect())?;
     total.account.check()?;
     if !read.is_empty() || reuse.vanished > 0 {
-        let written =
-            ledger.next(&question, &known, fresh, &total).and_then(|bytes| state.write_cache(&name, &bytes));
+        let written = ledger.write_next(state, (&name, &question), &known, fresh, &total);
         if let Err(error) = written {
             reuse.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
         }
@@ -177,7 +176,12 @@ fn place(folder: &str) -> Result<PathBuf> {
 
 /// The sums of the files that are known. Where that takes their parts, a file whose part
 /// is damaged is known no longer.
-fn known_sums(ledger: &Ledger, known: &mut [Option<&Entry>], reuse: &mut Reuse) -> Partial {
+fn known_sums(
+    ledger: &Ledger,
+    state: &dyn Folder,
+    known: &mut [Option<&Entry>],
+    reuse: &mut Reuse,
+) -> Partial {
     let untyped = |part: Partial| Partial { value_type: None, ..part };
     if known.iter().flatten().count() == ledger.entries().len() {
         match ledger.total() {
@@ -190,7 +194,7 @@ fn known_sums(ledger: &Ledger, known: &mut [Option<&Entry>], reuse: &mut Reuse) 
     let mut damaged = 0usize;
     for slot in known.iter_mut() {
         let Some(entry) = *slot else { continue };
-        match ledger.part(entry) {
+        match ledger.part(state, entry) {
             Some(part) => parts.push(untyped(part)),
             None => {
                 damaged += 1;

@@ -58,9 +58,11 @@ impl Place {
         (profile, reuse)
     }
 
-    fn state_file(&self) -> std::path::PathBuf {
-        let mut files = fs::read_dir(self.dir.path().join("state")).unwrap();
-        files.next().unwrap().unwrap().path()
+    /// The files of the state whose names end so.
+    fn state_files(&self, end: &str) -> Vec<std::path::PathBuf> {
+        let files = fs::read_dir(self.dir.path().join("state")).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        paths.filter(|path| path.to_str().unwrap().ends_with(end)).collect()
     }
 }
 
@@ -166,29 +168,84 @@ fn a_damaged_state_is_never_trusted() {
     export(&place.file("b.parquet"), 600, 2);
     settle();
     place.run();
-    let sound = fs::read(place.state_file()).unwrap();
-    let path = place.state_file();
+    let [head] = &place.state_files(".state")[..] else { panic!("one head") };
+    let [parts] = &place.state_files(".parts")[..] else { panic!("one file of parts") };
+    let undamaged = [(head, fs::read(head).unwrap()), (parts, fs::read(parts).unwrap())];
+    for (path, sound) in &undamaged {
+        damage(&place, path, sound, &undamaged);
+    }
+    fs::remove_file(parts).unwrap();
+    fs::remove_file(place.file("b.parquet")).unwrap();
+    let (_, reuse) = place.run();
+    assert_eq!(reuse.files, 0);
+    assert!(reuse.notes[0].contains("1 damaged entries"), "{:?}", reuse.notes);
+    fs::write(head, b"PAR1").unwrap();
+    let (_, reuse) = place.run();
+    assert_eq!(reuse.files, 0);
+    assert!(reuse.notes[0].contains("not a state of this version"), "{:?}", reuse.notes);
+}
+
+fn damage(place: &Place, path: &Path, sound: &[u8], undamaged: &[(&std::path::PathBuf, Vec<u8>)]) {
+    let write = |bytes: &[u8]| {
+        for (path, sound) in undamaged {
+            fs::write(path, sound).unwrap();
+        }
+        fs::write(path, bytes).unwrap();
+    };
     let step = (sound.len() / 150).max(1);
     for at in (0..sound.len()).step_by(step) {
-        let mut bytes = sound.clone();
+        let mut bytes = sound.to_vec();
         bytes[at] ^= 1 << (at % 8);
-        fs::write(&path, &bytes).unwrap();
+        write(&bytes);
         place.run();
         // A part may be damaged without anybody looking at it; with a file gone, they look.
-        fs::write(&path, &bytes).unwrap();
+        write(&bytes);
         let gone = place.dir.path().join("gone.parquet");
         fs::rename(place.file("b.parquet"), &gone).unwrap();
         place.run();
         fs::rename(&gone, place.file("b.parquet")).unwrap();
     }
     for len in (0..sound.len()).step_by(step) {
-        fs::write(&path, &sound[..len]).unwrap();
+        write(&sound[..len]);
         place.run();
     }
-    fs::write(&path, b"PAR1").unwrap();
-    let (_, reuse) = place.run();
-    assert_eq!(reuse.files, 0);
-    assert!(reuse.notes[0].contains("not a state of this version"), "{:?}", reuse.notes);
+    write(sound);
+}
+
+#[test]
+fn a_day_more_is_a_small_file_more_until_they_become_one() {
+    let place = Place::new();
+    let mut most = 0;
+    for day in 0..2 * ledger::MOST {
+        export(&place.file(&format!("{day:02}.parquet")), 30, day as u64);
+        // What a run that was killed has left.
+        fs::create_dir_all(place.dir.path().join("state")).unwrap();
+        let stem = key::file_name(&key::question(&place.job, &place.sources()).unwrap());
+        let left = format!("{}-left{day}.parts", stem.strip_suffix(".state").unwrap());
+        fs::write(place.dir.path().join("state").join(left), "left").unwrap();
+        settle();
+        assert_eq!(counts(&place.run().1), [day, 1, 0, 0, 0]);
+        most = most.max(
+            place.state_files(".parts").iter().filter(|p| !p.to_str().unwrap().contains("left")).count(),
+        );
+    }
+    // Days with the same sums share a file.
+    assert!((ledger::MOST / 2..=ledger::MOST).contains(&most), "{most}");
+    assert!(place.state_files(".parts").len() < 2 * ledger::MOST, "old parts go, and those of killed runs");
+    assert_eq!(counts(&place.run().1), [2 * ledger::MOST, 0, 0, 0, 0]);
+    // The parts add up, wherever they lie.
+    fs::remove_file(place.file("07.parquet")).unwrap();
+    assert_eq!(counts(&place.run().1), [2 * ledger::MOST - 1, 0, 0, 0, 1]);
+    // Most of what is kept is of no file any more.
+    let before: u64 = place.state_files(".parts").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    for day in 8..2 * ledger::MOST {
+        fs::remove_file(place.file(&format!("{day:02}.parquet"))).unwrap();
+    }
+    assert_eq!(counts(&place.run().1)[0], 7);
+    let parts = place.state_files(".parts");
+    assert_eq!(parts.len(), 1, "{parts:?}");
+    assert!(fs::metadata(&parts[0]).unwrap().len() < before / 4);
+    assert_eq!(counts(&place.run().1), [7, 0, 0, 0, 0]);
 }
 
 #[test]
