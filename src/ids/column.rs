@@ -72,6 +72,11 @@ impl<'a> Chunk<'a> {
         &self.pages.data
     }
 
+    /// Whether equal bytes in a page of each mean equal levels and ids.
+    pub fn is_stored_as(&self, other: &Chunk<'_>) -> bool {
+        (self.codec, self.leaf.max_definition) == (other.codec, other.leaf.max_definition)
+    }
+
     /// The stored bytes of a page.
     pub fn body(&self, page: &PageMeta) -> Result<Cow<'a, [u8]>> {
         self.object.read(page.body.clone())

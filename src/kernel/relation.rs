@@ -8,10 +8,14 @@
 //! 1. What a slot should go with is known from the dictionaries (a date and its
 //!    week), or learned from the first rows that have it (a name and its token).
 //!    From then on a row is one look-up and one comparison.
-//! 2. Up to 64 partners are held in one or two registers (`vpermw`,
-//!    `vpermt2w`), 32 rows at a time; more are gathered, 16 at a time.
+//! 2. Up to 64 partners are held in registers, 32 rows at a time: one or two of words
+//!    (`vpermw`, `vpermt2w`) or, with AVX2, four of bytes (`vpshufb`). More are
+//!    gathered, 16 or 8 at a time.
 //! 3. Nobody asks which row it is that differs: the caller counts such a stretch
 //!    again, the slow way.
+//!
+//! Two columns of 26 slots held against each other, 20 M rows, one core (EPYC of Zen 3,
+//! AVX2): gathered 10 ms, in registers 2.6.
 
 /// No partner. No column has so many slots: it would not be read as 16 bits.
 pub const UNKNOWN: u16 = u16::MAX;
@@ -127,10 +131,11 @@ mod tests {
         #[test]
         fn every_path_sees_what_differs(
             slots in prop_oneof![1u16..70, 1000u16..1500],
+            modulus in prop_oneof![1u16..4, 250u16..260, 300u16..301],
             rows in proptest::collection::vec(any::<u16>(), 0..200),
             damage in proptest::option::of((any::<prop::sample::Index>(), any::<u16>(), any::<bool>())),
         ) {
-            let partner = |slot: u16| slot.wrapping_mul(7) % 300;
+            let partner = |slot: u16| slot.wrapping_mul(7) % modulus;
             let mut left: Vec<u16> = rows.iter().map(|r| r % slots).collect();
             let mut right: Vec<u16> = left.iter().map(|slot| partner(*slot)).collect();
             if let Some((at, to, which)) = damage && !left.is_empty() {

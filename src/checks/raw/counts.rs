@@ -164,6 +164,7 @@ pub(super) fn with_cursor<T>(
 ) -> Result<Option<T>> {
     let Some(column) = columns.get(role) else { return Ok(None) };
     let mut cursor = Cursor::new(column, piece.rows.start, raw, Vec::new(), None)?;
+    cursor.look_ahead(piece.rows.end, Vec::new());
     work(&mut cursor).map(Some)
 }
 

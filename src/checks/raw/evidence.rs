@@ -6,7 +6,9 @@
 //! label, date       a date goes with one label; hold all rows against that, by runs
 //!                   or 32 at a time
 //! channel           a channel goes with one token and is or is not split up: learned
-//!                   from the first rows that have it, held against all
+//!                   from the first rows that have it, held against all. Where each
+//!                   channel has a token of its own, writers give both the same ids:
+//!                   pages that are equal byte by byte are the same rows, unopened
 //! anything else     counted row by row, by [`super::counts`], column by column
 //! ```
 //!
@@ -21,11 +23,11 @@ use super::file::{Columns, RawFile, Role};
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Piece, place};
 use crate::Result;
-use crate::ids::column::Column;
+use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::kernel::relation::{Partners, UNKNOWN};
-use crate::parquet::Encoding;
 use crate::parquet::encoding::Segment;
+use crate::parquet::{Encoding, PageMeta};
 
 /// Rows that are decoded at once.
 const BLOCK: usize = 2048;
@@ -50,19 +52,21 @@ pub fn look(rules: Rules<'_>, file: &RawFile<'_>, columns: &Columns<'_>, piece: 
     let mut evidence = Evidence::default();
     let counts = &mut evidence.counts;
     counts.rows = piece.rows.end - piece.rows.start;
-    for (role, claims) in CLAIMED.into_iter().zip(&mut evidence.claims) {
+    let mut all_claimed = [false; CLAIMED.len()];
+    for ((role, claims), all) in CLAIMED.into_iter().zip(&mut evidence.claims).zip(&mut all_claimed) {
         match claimed(rules, file, columns, piece, role)? {
-            Some(keys) => *claims = keys,
+            Some(keys) => (*claims, *all) = (keys, true),
             None => counts::names(rules, columns, piece, role, counts)?,
         }
     }
+    let [.., no_null_channels] = all_claimed;
     if !values_are_fine(file, columns, piece)? {
         counts::values(file, columns, piece, counts)?;
     }
     if !weeks(file, columns, piece, counts)? {
         counts::weeks(file, columns, piece, counts)?;
     }
-    partners(columns, piece, counts)?;
+    partners(columns, piece, no_null_channels, counts)?;
     // Rows were seen to have these.
     let [.., channels] = &mut evidence.claims;
     channels.retain(|name| !evidence.counts.channels.contains(name));
@@ -84,10 +88,7 @@ fn is_all_ids(file: &RawFile<'_>, column: &Column<'_>, piece: &Piece, role: Role
     Ok(true)
 }
 
-fn pages_of<'p>(
-    pages: &'p [crate::parquet::PageMeta],
-    rows: &Range<u64>,
-) -> impl Iterator<Item = &'p crate::parquet::PageMeta> {
+fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item = &'p PageMeta> {
     let from = pages.partition_point(|p| p.first_row + u64::from(p.values) <= rows.start);
     pages.get(from..).unwrap_or_default().iter().take_while(move |p| p.first_row < rows.end)
 }
@@ -268,23 +269,38 @@ struct Partner<'c> {
     partners: Partners,
     /// Whether every channel has one partner so far.
     holds: bool,
+    /// Whether each row's slot is that of its channel, so that only which slots there
+    /// are is left to find out.
+    same: bool,
 }
 
 /// Notes which tokens the channels have, and whether they have subtrackers; with
-/// that, which channels there are.
-fn partners(columns: &Columns<'_>, piece: &Piece, counts: &mut Counts) -> Result<()> {
+/// that, which channels there are. `no_nulls` where it is known that no channel is null.
+fn partners(columns: &Columns<'_>, piece: &Piece, no_nulls: bool, counts: &mut Counts) -> Result<()> {
     let mut others = Vec::new();
     for role in [Role::Token, Role::Subtrackers] {
         if let Some(column) = columns.get(role) {
             let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
-            others.push(Partner { role, cursor, partners: Partners::default(), holds: true });
+            let same = match (columns.get(Role::Channel), column) {
+                (Some(Column::Chunk(channel)), Column::Chunk(chunk)) => {
+                    same_ids(channel, chunk, &piece.rows)?
+                }
+                _ => false,
+            };
+            others.push(Partner { role, cursor, partners: Partners::default(), holds: true, same });
         }
     }
     if others.is_empty() {
         return Ok(());
     }
     with_cursor(columns, piece, Role::Channel, false, |channels| {
-        walk(channels, &mut others, piece.rows.end - piece.rows.start)?;
+        for other in &mut others {
+            // With as many entries, null is the same slot too, and whatever is an id of
+            // the one is an id of the other.
+            other.same &= other.cursor.entries.dictionary_len() == channels.entries.dictionary_len()
+                && channels.entries.slots() <= u32::from(UNKNOWN);
+        }
+        walk(channels, &mut others, piece.rows.end - piece.rows.start, no_nulls)?;
         for other in &others {
             if !other.holds {
                 counts::partners(columns, piece, other.role, counts)?;
@@ -302,15 +318,38 @@ fn partners(columns: &Columns<'_>, piece: &Piece, counts: &mut Counts) -> Result
     Ok(())
 }
 
+/// Whether two columns have the same ids in all rows of a range, as far as their
+/// stored pages show it.
+fn same_ids(one: &Chunk<'_>, other: &Chunk<'_>, rows: &Range<u64>) -> Result<bool> {
+    if !one.is_stored_as(other) {
+        return Ok(false);
+    }
+    let (mut ones, mut others) = (pages_of(one.data(), rows), pages_of(other.data(), rows));
+    loop {
+        match (ones.next(), others.next()) {
+            (None, None) => return Ok(true),
+            (Some(a), Some(b)) if a.encoding == Encoding::Dictionary => {
+                // But for where they lie.
+                let alike = *a == PageMeta { body: a.body.clone(), ..b.clone() };
+                if !alike || one.body(a)? != other.body(b)? {
+                    return Ok(false);
+                }
+            }
+            _ => return Ok(false),
+        }
+    }
+}
+
 /// Walks the channels and what they go with side by side.
-fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64) -> Result<()> {
+fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nulls: bool) -> Result<()> {
     let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
     let mut left = rows;
-    while left > 0 && others.iter().any(|other| other.holds) {
+    let mut all_met = false;
+    while left > 0 && !all_met {
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let mut len = left.min(BLOCK as u64) as u32;
         len = channels.rows_at_hand(len)?;
-        for other in others.iter_mut().filter(|other| other.holds) {
+        for other in others.iter_mut().filter(|other| other.holds && !other.same) {
             len = other.cursor.rows_at_hand(len)?;
         }
         if channels.shape()? != Shape::Narrow {
@@ -320,6 +359,11 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64) -> Res
         let a = a.get_mut(..len as usize).unwrap_or_default();
         channels.read_narrow(a)?;
         for other in others.iter_mut().filter(|other| other.holds) {
+            other.partners.grow(channels.entries.slots() as usize);
+            if other.same {
+                other.holds = other.partners.hold(a, a) || other.partners.learn(a, a);
+                continue;
+            }
             // [`UNKNOWN`] is no slot.
             if other.cursor.shape()? != Shape::Narrow || other.cursor.entries.slots() > u32::from(UNKNOWN) {
                 other.holds = false;
@@ -327,10 +371,13 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64) -> Res
             }
             let b = b.get_mut(..len as usize).unwrap_or_default();
             other.cursor.read_narrow(b)?;
-            other.partners.grow(channels.entries.slots() as usize);
             other.holds = other.partners.hold(a, b) || other.partners.learn(a, b);
         }
         left -= u64::from(len);
+        let entries = channels.entries.dictionary_len() as usize;
+        all_met = others
+            .iter()
+            .all(|other| !other.holds || no_nulls && other.same && other.partners.known().count() == entries);
     }
     Ok(())
 }

@@ -1,6 +1,13 @@
-//! AVX2; 8 rows a vector, partners gathered.
+//! AVX2: 32 rows a step with the partners in four registers, or 8 with partners gathered.
 
 use std::arch::x86_64::*;
+
+use super::{HELD, UNKNOWN};
+
+/// A partner that no row has.
+const NOBODY: u8 = u8::MAX;
+/// What all slots on the right from here on are taken for; partners are below it.
+const LARGE: u8 = NOBODY - 1;
 
 /// See [`super::Partners::hold`].
 ///
@@ -8,6 +15,73 @@ use std::arch::x86_64::*;
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
 pub unsafe fn hold(table: &[u16], left: &[u16], right: &[u16]) -> bool {
+    // SAFETY: the instruction set is there.
+    unsafe {
+        match held(table) {
+            Some(held) => hold_few(&held, left, right),
+            None => hold_many(table, left, right),
+        }
+    }
+}
+
+/// The partners of a table of [`HELD`] places as bytes; declines where they do not fit.
+fn held(table: &[u16]) -> Option<[u8; HELD]> {
+    if table.len() != HELD + 1 {
+        return None;
+    }
+    let mut held = [NOBODY; HELD];
+    let mut fits = true;
+    for (to, partner) in held.iter_mut().zip(table) {
+        fits &= *partner == UNKNOWN || *partner < u16::from(LARGE);
+        // The lowest byte of [`UNKNOWN`] is [`NOBODY`].
+        [*to, _] = partner.to_le_bytes();
+    }
+    fits.then_some(held)
+}
+
+/// # Safety
+/// - The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
+    let quarter = |at: usize| {
+        // SAFETY: 16 bytes of the 64 from each quarter on.
+        unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(held.as_ptr().add(at * 16).cast())) }
+    };
+    let tables = [quarter(0), quarter(1), quarter(2), quarter(3)];
+    let large = _mm256_set1_epi16(i16::from(LARGE));
+    let mut differ = _mm256_setzero_si256();
+    let mut rows = left.chunks_exact(32).zip(right.chunks_exact(32));
+    for (left, right) in &mut rows {
+        // SAFETY: 32 rows each, two vectors.
+        let [l0, l1, r0, r1] = unsafe {
+            let (left, right) = (left.as_ptr().cast::<__m256i>(), right.as_ptr().cast::<__m256i>());
+            [left, left.add(1), right, right.add(1)].map(|from| _mm256_loadu_si256(from))
+        };
+        // Slots past the table go with nothing.
+        differ = _mm256_or_si256(differ, _mm256_srli_epi16::<6>(_mm256_or_si256(l0, l1)));
+        // Packing puts the rows of both sides in the same other order.
+        let slots = _mm256_packus_epi16(l0, l1);
+        let right = _mm256_packus_epi16(_mm256_min_epu16(r0, large), _mm256_min_epu16(r1, large));
+        // The bits of 16 and of 32, where a blend looks for them.
+        let (sixteen, thirty_two) = (_mm256_slli_epi16::<3>(slots), _mm256_slli_epi16::<2>(slots));
+        let [a, b, c, d] = tables.map(|table| _mm256_shuffle_epi8(table, slots));
+        let low = _mm256_blendv_epi8(a, b, sixteen);
+        let high = _mm256_blendv_epi8(c, d, sixteen);
+        let partners = _mm256_blendv_epi8(low, high, thirty_two);
+        differ = _mm256_or_si256(differ, _mm256_xor_si256(partners, right));
+    }
+    let whole = left.len().min(right.len()) / 32 * 32;
+    let mut rest = left.iter().zip(right).skip(whole);
+    _mm256_testz_si256(differ, differ) == 1
+        && rest.all(|(left, right)| {
+            held.get(usize::from(*left)).is_some_and(|p| *p < LARGE && u16::from(*p) == *right)
+        })
+}
+
+/// # Safety
+/// - The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+unsafe fn hold_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     // The last place is there for the second half of a gather.
     let Some(slots) = table.len().checked_sub(1).filter(|slots| *slots > 0) else {
         return left.is_empty() || right.is_empty();
