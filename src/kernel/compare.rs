@@ -79,6 +79,14 @@ pub fn prefetch_rows<T>(values: &[T], rows: &[u16]) {
     }
 }
 
+/// Asks for the memory of some values.
+#[inline]
+pub fn prefetch_places<T>(values: &[T], places: &[u32]) {
+    for place in places {
+        fetch(values.as_ptr().wrapping_add(*place as usize));
+    }
+}
+
 /// Asks for a line of memory.
 #[inline]
 pub(super) fn fetch<T>(line: *const T) {

@@ -238,6 +238,87 @@ fn an_entry_that_no_row_uses_is_nothing() {
     }
 }
 
+/// Rows of clean cubes with more channels than fit a word of bits, values past 32 bits,
+/// nulls, some of them in no order; whatever is wrong with them, the arrays of all days,
+/// the days one by one, and the oracle see the same.
+#[test]
+fn any_order_and_any_size_of_values_give_the_same() {
+    let more: Vec<&'static str> = (0..40).map(|at| &*format!("Channel {at}").leak()).collect();
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let mut rows = clean(&mut random);
+        let config = config(&rows);
+        if random.below(2) == 0 {
+            let keys: Vec<Row> = rows.iter().filter(|r| r.name == Some("Organic")).cloned().collect();
+            for key in keys {
+                let token = |name: &'static str| Row { name: Some(name), token: Some(name), ..key.clone() };
+                rows.extend(more.iter().map(|name| token(name)));
+            }
+        }
+        // Small, past what three cells of 32 bits hold, past 2^46, fractions.
+        let scale = [1.0, 3e7, 1e13, 0.5][random.below(4)];
+        rows.iter_mut().for_each(|r| r.value = r.value.map(|v| v * scale));
+        if random.below(2) == 0 {
+            some_nulls(&mut rows, &mut random);
+        }
+        // All, a part, or none of them out of order.
+        let mixed = [rows.len(), rows.len() / 2, 0][random.below(3)];
+        for at in (1..mixed).rev() {
+            let other = random.below(at + 1);
+            rows.swap(at, other);
+        }
+        let layout = LAYOUTS[random.below(LAYOUTS.len())];
+        let results = check(&config, &[file("x.parquet", &rows, layout)]);
+        // Beyond 2^24 the oracle's own sums are rounded.
+        if scale <= 1.0 {
+            assert_eq!(observed(&results), oracle::observed(&rows, &config), "{seed}");
+        }
+    }
+}
+
+fn some_nulls(rows: &mut [Row], random: &mut Random) {
+    for _ in 0..10 {
+        let len = rows.len();
+        let mut any = || random.below(len);
+        rows[any()].day = None;
+        rows[any()].country = None;
+        rows[any()].system = None;
+        rows[any()].value = None;
+        // Of both, so that their ids stay alike; and of one.
+        let row = &mut rows[any()];
+        (row.name, row.token) = (None, None);
+        if any() % 20 == 0 {
+            rows[any()].token = None;
+        }
+    }
+}
+
+/// Names and tokens whose pages are the same bytes, or nearly so.
+#[test]
+fn tokens_with_the_ids_of_their_channels_are_told_from_others() {
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let mut rows = clean(&mut random);
+        let config = config(&rows);
+        let last = rows.len() - 1;
+        match seed % 6 {
+            0 => {}
+            // The same ids, but for one row.
+            1 => rows[last].token = Some("tok0"),
+            // Ids of a longer dictionary.
+            2 => rows[last].token = Some("tok9"),
+            3 => rows.iter_mut().for_each(|r| r.token = Some("tok0")),
+            // Null in the same rows, the last page's alone among them.
+            4 => (rows[last].name, rows[last].token) = (None, None),
+            _ => rows[last].token = None,
+        }
+        for layout in LAYOUTS {
+            let results = check(&config, &[file("x.parquet", &rows, layout)]);
+            assert_eq!(observed(&results), oracle::observed(&rows, &config), "{seed} {layout:?}");
+        }
+    }
+}
+
 #[test]
 fn nulls_in_every_key_are_counted_by_column() {
     let mut random = Random(8);

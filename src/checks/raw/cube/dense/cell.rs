@@ -1,0 +1,47 @@
+//! Sums of 32 bits, or of 64.
+
+/// What values and cells are.
+pub trait Cell: Copy + Default + PartialEq + Send + Sync {
+    /// A value, if `systems` of them cannot overflow a cell, nor 65,536 of them 64 bits.
+    fn of(steps: i128, systems: usize) -> Option<Self>;
+    fn add(&mut self, value: Self);
+    fn subtract(&mut self, value: Self);
+    fn wide(self) -> i64;
+}
+
+impl Cell for i32 {
+    fn of(steps: i128, systems: usize) -> Option<Self> {
+        let most = i32::MAX.unsigned_abs() as usize / systems.max(1);
+        i32::try_from(steps).ok().filter(|steps| steps.unsigned_abs() as usize <= most)
+    }
+    #[inline]
+    fn add(&mut self, value: Self) {
+        *self = self.wrapping_add(value);
+    }
+    #[inline]
+    fn subtract(&mut self, value: Self) {
+        *self = self.wrapping_sub(value);
+    }
+    #[inline]
+    fn wide(self) -> i64 {
+        self.into()
+    }
+}
+
+impl Cell for i64 {
+    fn of(steps: i128, _systems: usize) -> Option<Self> {
+        i64::try_from(steps).ok().filter(|steps| steps.unsigned_abs() <= 1 << 46)
+    }
+    #[inline]
+    fn add(&mut self, value: Self) {
+        *self = self.wrapping_add(value);
+    }
+    #[inline]
+    fn subtract(&mut self, value: Self) {
+        *self = self.wrapping_sub(value);
+    }
+    #[inline]
+    fn wide(self) -> i64 {
+        self
+    }
+}
