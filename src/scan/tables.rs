@@ -50,8 +50,8 @@ pub struct Tables {
 #[derive(Default)]
 struct Unseen {
     slots: Vec<u16>,
-    /// Slots below this were put on the list, or met.
-    listed: usize,
+    /// Whether a slot is on the list; as long as those that were put there, or passed over.
+    is_listed: Vec<bool>,
 }
 
 /// Up to so many unseen slots are compared with one by one.
@@ -60,7 +60,7 @@ const FEW: usize = 8;
 impl Unseen {
     fn clear(&mut self) {
         self.slots.clear();
-        self.listed = 0;
+        self.is_listed.clear();
     }
 
     /// Strikes off what the kept rows have, telling `met` of it.
@@ -72,42 +72,50 @@ impl Unseen {
         counts: impl Fn(u16) -> bool,
         mut met: impl FnMut(u16),
     ) {
-        while self.listed < slots {
-            if let Ok(slot) = u16::try_from(self.listed)
-                && counts(slot)
-            {
-                self.slots.push(slot);
-            }
-            self.listed += 1;
+        while self.is_listed.len() < slots {
+            let slot = u16::try_from(self.is_listed.len()).ok().filter(|slot| counts(*slot));
+            self.slots.extend(slot);
+            self.is_listed.push(slot.is_some());
         }
         if self.slots.is_empty() {
             return;
         }
+        let is_listed = &mut self.is_listed;
+        let mut struck = false;
+        let mut strike = |slot: u16| {
+            if let Some(is_listed) = is_listed.get_mut(usize::from(slot))
+                && *is_listed
+            {
+                *is_listed = false;
+                struck = true;
+                met(slot);
+            }
+        };
         if self.slots.len() <= FEW {
-            self.slots.retain(|slot| {
-                let hit = bitmap::contains(keep, rows, *slot);
-                if hit {
-                    met(*slot);
+            self.slots
+                .iter()
+                .filter(|slot| bitmap::contains(keep, rows, **slot))
+                .for_each(|slot| strike(*slot));
+        } else {
+            for (keep, rows) in keep.iter().zip(rows.chunks(64)) {
+                let mut keep = *keep;
+                // Most words of an export have one point in time.
+                let first = rows.first().copied().unwrap_or_default();
+                if keep != 0 && rows.iter().fold(0, |differ, slot| differ | (slot ^ first)) == 0 {
+                    strike(first);
+                    continue;
                 }
-                !hit
-            });
-            return;
-        }
-        let mut there = vec![false; slots];
-        for (keep, rows) in keep.iter().zip(rows.chunks(64)) {
-            for (bit, slot) in rows.iter().enumerate() {
-                if let Some(there) = there.get_mut(usize::from(*slot)) {
-                    *there |= keep >> bit & 1 == 1;
+                while keep != 0 {
+                    if let Some(slot) = rows.get(keep.trailing_zeros() as usize) {
+                        strike(*slot);
+                    }
+                    keep &= keep - 1;
                 }
             }
         }
-        self.slots.retain(|slot| {
-            let hit = there.get(usize::from(*slot)) == Some(&true);
-            if hit {
-                met(*slot);
-            }
-            !hit
-        });
+        if struck {
+            self.slots.retain(|slot| is_listed.get(usize::from(*slot)) == Some(&true));
+        }
     }
 }
 
