@@ -50,13 +50,13 @@ pub struct Worker {
     pub(super) countries: Countries,
     pub(super) times: Times,
     pub(super) channels: Channels,
-    scratch: Box<Scratch>,
+    pub(super) scratch: Box<Scratch>,
 }
 
 /// What is known of the rows of a block, where it was asked.
-struct Scratch {
-    groups: [u32; BLOCK],
-    times: [u32; BLOCK],
+pub(super) struct Scratch {
+    pub(super) groups: [u32; BLOCK],
+    pub(super) times: [u32; BLOCK],
     classes: [u8; BLOCK],
     /// Rows that add something, in order; whole vectors are stored.
     live: [u16; BLOCK + 31],

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::array::{Array, Code, Codes, Data, Nulls, Numbers, corrupt, drop_where, with_codes};
+use super::text::{Text, short_view};
 use crate::grid::{Dense, TimePoint};
 use crate::ids::entries::Entries;
 use crate::ids::keys::{Country, TimeCoding, country_name};
@@ -262,8 +263,8 @@ pub struct Countries {
     /// The only entry of the total; `None` where entries have to be looked up.
     total: Option<usize>,
     cache: Cache,
-    /// Groups of the block's rows were found out on the way.
-    filled: bool,
+    /// Groups of the block's rows were found out on the way: [`Self::fill`] has nothing to do.
+    pub(super) filled: bool,
 }
 
 impl Countries {
@@ -378,14 +379,14 @@ impl Countries {
         self.unseen > 0
     }
 
-    /// Meets the country of a row, which is kept and not null; its column is ids.
-    pub fn meet(&mut self, array: &Array, row: usize, job: &Job, dense: &mut Dense) -> Result<()> {
-        self.group(array.place(row).ok_or_else(corrupt)?, job, dense, false).map(drop)
-    }
-
-    /// The groups of rows are to be looked up by [`Self::fill`].
-    pub fn not_filled(&mut self) {
-        self.filled = false;
+    /// The group of the country of a row, which is kept and not null; its column is ids or strings.
+    pub fn meet(&mut self, array: &Array, row: usize, job: &Job, dense: &mut Dense) -> Result<u32> {
+        match &array.data {
+            Data::Text(text) => {
+                self.cache.text(text.get(row)?, |name| meaning_of(Some(name), job, dense, false))
+            }
+            _ => self.group(array.place(row).ok_or_else(corrupt)?, job, dense, false),
+        }
     }
 
     fn renew(&mut self, dictionary: &Array, job: &Job) {
@@ -483,7 +484,8 @@ pub struct Times {
     unseen: usize,
     cache: Cache,
     coding: Option<TimeCoding>,
-    filled: bool,
+    /// As of [`Countries`].
+    pub(super) filled: bool,
 }
 
 impl Times {
@@ -506,7 +508,7 @@ impl Times {
         self.unseen > 0
     }
 
-    /// Meets the point in time of a row, which is kept and not null; its column is ids.
+    /// The point in time of a row, which is kept and not null; its column is ids or strings.
     pub fn meet(
         &mut self,
         array: &Array,
@@ -514,24 +516,23 @@ impl Times {
         job: &Job,
         coding: TimeCoding,
         dense: &mut Dense,
-    ) -> Result<()> {
-        let (Data::Coded(_, dictionary), Some(place)) = (&array.data, array.place(row)) else {
-            return Err(corrupt());
+    ) -> Result<u32> {
+        let legacy = job.semantics == Semantics::Legacy;
+        let mut ask = |raw: Option<&[u8]>| {
+            id_of(raw, coding, legacy, dense)?.ok_or_else(|| bad_time(job, coding, raw, row))
+        };
+        let (dictionary, place) = match (&array.data, array.place(row)) {
+            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| ask(Some(raw))),
+            (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
+            _ => return Err(corrupt()),
         };
         let slot = self.ids.get_mut(place).ok_or_else(corrupt)?;
         if *slot == UNSEEN {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
-            let legacy = job.semantics == Semantics::Legacy;
-            *slot = id_of(raw.as_deref(), coding, legacy, dense)?
-                .ok_or_else(|| bad_time(job, coding, raw.as_deref(), row))?;
+            *slot = ask(raw.as_deref())?;
             self.unseen -= 1;
         }
-        Ok(())
-    }
-
-    /// The ids of rows are to be looked up by [`Self::fill`].
-    pub fn not_filled(&mut self) {
-        self.filled = false;
+        Ok(*slot)
     }
 
     /// Finds the points of the rows that are kept, as far as any may be new.
@@ -570,7 +571,7 @@ impl Times {
                 self.filled = false;
                 with_codes!(codes, c => {
                     compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, _| {
-                        self.meet(array, start + row, job, coding, dense)
+                        self.meet(array, start + row, job, coding, dense).map(drop)
                     })
                 })
             }
@@ -721,6 +722,15 @@ impl Channels {
                 }
             }),
             Data::Text(text) => {
+                let short: Option<Vec<_>> =
+                    job.organic.iter().map(|name| short_view(name.as_bytes())).collect();
+                if let (Text::Views(views, _), Some(organic)) = (text, short) {
+                    let views = views.get(start..).unwrap_or_default();
+                    for row in rows {
+                        put(row, organic.contains(views.get(row).ok_or_else(corrupt)?));
+                    }
+                    return Ok(());
+                }
                 for row in rows {
                     put(row, is_organic(text.get(start + row)?, job));
                 }

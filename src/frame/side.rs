@@ -1,17 +1,22 @@
-//! Columns of ids side by side: one pass over all of them, word by word.
+//! Columns of ids or string views side by side: one pass over all of them, word by word.
 //!
-//! It declines where a column is no ids into a dictionary, where more than one
-//! entry means the total, or where an entry is null: `block` does those, and
-//! whatever fails, a column after the other.
+//! A view of a short string is its value, as an id is: the total over systems is found by comparing
+//! sixteen bytes. What differs is that there is no dictionary to tell which countries and weeks are
+//! still to come, so a string is looked up wherever it is not that of the row before.
+//!
+//! It declines where a column is neither, where more than one entry means the total, where that has
+//! more than twelve bytes, or where an entry is null: `block` does those, and whatever fails, a
+//! column after the other.
 
 use std::ops::Range;
 
 use super::Plan;
 use super::array::{Array, Bits, Code, Data, Nulls, Numbers, with_codes};
-use super::block::{Columns, Worker};
+use super::block::{Columns, Scratch, Worker};
 use super::keys::{BLOCK, Mask};
+use super::text::{Text, short_view};
 use crate::kernel::compare::Lane;
-use crate::kernel::words::{WORD, Words};
+use crate::kernel::words::{AHEAD, WORD, Words};
 use crate::{Result, Semantics};
 
 /// A stretch of rows.
@@ -21,7 +26,12 @@ pub struct Side<'a> {
     /// Compared with the total, if there is one.
     country: Words<'a>,
     has_total: bool,
+    /// Whether countries are strings, which are looked up where one differs from the one before.
+    country_text: bool,
     time: Words<'a>,
+    time_text: bool,
+    /// If it is views: asked for where a row adds something.
+    channel: Option<Words<'a>>,
     /// Compared with zero.
     value: Words<'a>,
     /// Of system, country, time, channel and value.
@@ -71,6 +81,12 @@ fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Words
     })
 }
 
+/// Views of strings, to be compared with a short one. Equal ones are of equal strings.
+fn views<'a>(text: &'a Text, rows: &Range<usize>, wanted: &[u8]) -> Option<Words<'a>> {
+    let Text::Views(views, _) = text else { return None };
+    Some(Words::new(views.get(rows.clone())?, short_view(wanted)?))
+}
+
 /// Values, to be compared with zero.
 fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<Words<'a>> {
     let Data::Numbers(numbers) = &array.data else { return None };
@@ -108,18 +124,33 @@ impl Worker {
         if job.semantics == Semantics::Legacy {
             return None;
         }
-        let total = self.systems.only(&batch.system, &job.os_total)?;
-        let (system, true) = ids(&batch.system, rows, total)? else { return None };
-        let (country, has_total) = ids(&batch.country, rows, self.countries.total(&batch.country, job)?)?;
-        self.times.learn(&batch.time, plan.time_coding);
-        let (time, _) = ids(&batch.time, rows, 0)?;
-        if self.channels.has_nulls(&batch.channel, job)? {
+        let (system, true) = (match &batch.system.data {
+            Data::Text(text) => (views(text, rows, job.os_total.as_bytes())?, true),
+            _ => ids(&batch.system, rows, self.systems.only(&batch.system, &job.os_total)?)?,
+        }) else {
             return None;
-        }
+        };
+        let (country, has_total) = match &batch.country.data {
+            Data::Text(text) => (views(text, rows, job.country_total.as_bytes())?, true),
+            _ => ids(&batch.country, rows, self.countries.total(&batch.country, job)?)?,
+        };
+        self.times.learn(&batch.time, plan.time_coding);
+        let time = match &batch.time.data {
+            Data::Text(text) => views(text, rows, b"")?,
+            _ => ids(&batch.time, rows, 0)?.0,
+        };
+        let channel = match &batch.channel.data {
+            Data::Text(text) => views(text, rows, b""),
+            _ if self.channels.has_nulls(&batch.channel, job)? => return None,
+            _ => None,
+        };
         let columns = [&batch.system, &batch.country, &batch.time, &batch.channel, &batch.value];
         let valid = columns.map(|column| Valid::of(column, rows));
         let value = values(&batch.value, rows)?;
-        Some(Side { system, country, has_total, time, value, valid, start: rows.start })
+        let [country_text, time_text] =
+            [&batch.country, &batch.time].map(|column| matches!(column.data, Data::Text(_)));
+        let start = rows.start;
+        Some(Side { system, country, has_total, country_text, time, time_text, channel, value, valid, start })
     }
 
     /// A block of the stretch; false, and nothing added, where it is not for this path.
@@ -130,57 +161,115 @@ impl Worker {
         side: &Side<'_>,
         rows: Range<usize>,
     ) -> Result<bool> {
+        if side.country_text || side.time_text {
+            self.side_words::<AHEAD>(plan, batch, side, rows)
+        } else {
+            self.side_words::<0>(plan, batch, side, rows)
+        }
+    }
+
+    /// A block whose systems are looked at `EARLY` words before the rest: of columns that are wide
+    /// the rows that pass are asked for, of others all of a word.
+    fn side_words<const EARLY: usize>(
+        &mut self,
+        plan: &Plan,
+        batch: &Columns,
+        side: &Side<'_>,
+        rows: Range<usize>,
+    ) -> Result<bool> {
         let Side {
             system, country, time, value, valid: [systems, countries, times, channels, values], ..
         } = side;
         let (first, n) = ((rows.start - side.start) / WORD, rows.len());
-        let (new_countries, new_times) = (self.countries.any_unseen(), self.times.any_unseen());
+        let read_countries = side.country_text || self.countries.any_unseen();
+        let read_times = side.time_text || self.times.any_unseen();
+        let Scratch { groups, times: points, .. } = &mut *self.scratch;
         let mut counts = Counts::default();
-        let mut live: Mask = [0; BLOCK / WORD];
-        // The last row whose time was looked up.
-        let mut known_time = usize::MAX;
-        for ((live, word), at) in live.iter_mut().zip(first..).zip((0..n).step_by(WORD)) {
-            for column in [system, country, value] {
-                column.ask(word);
+        let (mut passed, mut live): (Mask, Mask) = ([0; BLOCK / WORD], [0; BLOCK / WORD]);
+        // Marks a word of the total over systems, and asks for what will be read of it.
+        let look = |passed: &mut Mask, at: usize| {
+            let word = first + at;
+            let Some(passed) = passed.get_mut(at).filter(|_| at * WORD < n) else { return };
+            system.ask(word);
+            if EARLY == 0 {
+                country.ask(word);
+                value.ask(word);
+                if read_times {
+                    time.ask(word);
+                }
             }
-            let there = u64::MAX >> (WORD - (n - at).min(WORD));
-            let passed = systems.narrow(word, there & system.equal(word, there));
+            let there = u64::MAX >> (WORD - (n - at * WORD).min(WORD));
+            *passed = systems.narrow(word, there & system.equal(word, there));
+            if EARLY > 0 {
+                for column in [country, time, value] {
+                    column.ask_marked(word, *passed);
+                }
+            }
+        };
+        // The last row whose country, or time, was looked up, and what that is.
+        let (mut country_row, mut group, mut time_row, mut point) = (usize::MAX, 0, usize::MAX, 0);
+        for ahead in 0..n.div_ceil(WORD) + EARLY {
+            look(&mut passed, ahead);
+            let Some(at) = ahead.checked_sub(EARLY) else { continue };
+            let (word, row) = (first + at, at * WORD);
+            let (Some(passed), Some(live)) = (passed.get(at).copied(), live.get_mut(at)) else { break };
             counts.passed += passed.count_ones();
             if passed == 0 {
                 continue;
             }
             let placed = countries.narrow(word, passed);
-            let kept = if side.has_total { placed & !country.equal(word, placed) } else { placed };
             counts.null_country += (passed & !placed).count_ones();
-            counts.country_total += (placed & !kept).count_ones();
-            let mut new = if new_countries { kept } else { 0 };
-            while new != 0 {
-                let row = word * WORD + new.trailing_zeros() as usize;
-                if self.countries.meet(&batch.country, side.start + row, plan.job(), &mut self.dense).is_err()
-                {
-                    return Ok(false);
+            let mut kept = placed;
+            if read_countries {
+                let mut same = country.like(country_row, word, placed) & placed;
+                let mut new = placed & !same;
+                if side.has_total {
+                    let totals = new & country.equal(word, new);
+                    new &= !totals;
+                    kept &= !totals;
                 }
-                new &= new - 1;
-                new &= !country.like(row, word, new);
+                loop {
+                    if side.country_text {
+                        put(groups, row, same, kept, group);
+                    }
+                    if new == 0 {
+                        break;
+                    }
+                    country_row = word * WORD + new.trailing_zeros() as usize;
+                    let row = side.start + country_row;
+                    let Ok(met) = self.countries.meet(&batch.country, row, plan.job(), &mut self.dense)
+                    else {
+                        return Ok(false);
+                    };
+                    group = met;
+                    same = country.like(country_row, word, new) & new;
+                    new &= !same;
+                }
+            } else if side.has_total {
+                kept &= !country.equal(word, placed);
             }
+            counts.country_total += (placed & !kept).count_ones();
             if times.narrow(word, kept) != kept {
                 return Ok(false);
             }
-            if new_times {
-                time.ask(word);
-                let mut new = kept & !time.like(known_time, word, kept);
-                while new != 0 {
-                    known_time = word * WORD + new.trailing_zeros() as usize;
-                    let row = side.start + known_time;
-                    if self
-                        .times
-                        .meet(&batch.time, row, plan.job(), plan.time_coding, &mut self.dense)
-                        .is_err()
-                    {
-                        return Ok(false);
+            if read_times && kept != 0 {
+                let mut same = time.like(time_row, word, kept) & kept;
+                let mut new = kept & !same;
+                loop {
+                    if side.time_text {
+                        put(points, row, same, kept, point);
                     }
-                    new &= new - 1;
-                    new &= !time.like(known_time, word, new);
+                    if new == 0 {
+                        break;
+                    }
+                    time_row = word * WORD + new.trailing_zeros() as usize;
+                    let row = side.start + time_row;
+                    let met =
+                        self.times.meet(&batch.time, row, plan.job(), plan.time_coding, &mut self.dense);
+                    let Ok(met) = met else { return Ok(false) };
+                    point = met;
+                    same = time.like(time_row, word, new) & new;
+                    new &= !same;
                 }
             }
             let named = channels.narrow(word, kept);
@@ -189,6 +278,10 @@ impl Worker {
             counts.null_value += (named & !valued).count_ones();
             counts.counted += valued.count_ones();
             *live = valued & !value.equal(word, valued);
+            // Read when the block ends.
+            if let Some(channel) = &side.channel {
+                channel.ask_rows(word, *live);
+            }
         }
         let account = &mut self.dense.account;
         account.other_system += n as u64 - u64::from(counts.passed);
@@ -198,10 +291,34 @@ impl Worker {
         account.null_value += u64::from(counts.null_value);
         account.counted += u64::from(counts.counted);
         if counts.counted > 0 {
-            self.countries.not_filled();
-            self.times.not_filled();
+            self.countries.filled = side.country_text;
+            self.times.filled = side.time_text;
             self.add_live(plan, batch, rows, live)?;
         }
         Ok(true)
+    }
+}
+
+/// Notes `id` for the rows of `same`, which are among `kept`, of the word that begins with `row`. Rows
+/// that are not kept may get it, too.
+#[inline]
+fn put(ids: &mut [u32; BLOCK], row: usize, same: u64, kept: u64, id: u32) {
+    if same == 0 {
+        return;
+    }
+    let (first, last) = (same.trailing_zeros(), 63 - same.leading_zeros());
+    let range = u64::MAX << first & u64::MAX >> (63 - last);
+    if kept & range == same {
+        if let Some(ids) = ids.get_mut(row + first as usize..=row + last as usize) {
+            ids.fill(id);
+        }
+        return;
+    }
+    let mut left = same;
+    while left != 0 {
+        if let Some(slot) = ids.get_mut(row + left.trailing_zeros() as usize) {
+            *slot = id;
+        }
+        left &= left - 1;
     }
 }

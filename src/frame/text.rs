@@ -166,15 +166,11 @@ impl Text {
             Text::Long(offsets, bytes) => {
                 by_offset(offsets.get(start..).unwrap_or_default(), bytes, wanted, mask);
             }
-            Text::Views(views, _) if wanted.len() <= 12 => {
-                let mut view = [0; 16];
-                view.iter_mut().skip(4).zip(wanted).for_each(|(to, from)| *to = *from);
-                view.iter_mut()
-                    .zip(u32::try_from(wanted.len()).unwrap_or_default().to_le_bytes())
-                    .for_each(|(to, from)| *to = from);
-                compare::narrow(views.get(start..).unwrap_or_default(), view, true, mask);
-            }
             Text::Views(views, _) => {
+                if let Some(view) = short_view(wanted) {
+                    compare::narrow(views.get(start..).unwrap_or_default(), view, true, mask);
+                    return Ok(());
+                }
                 for (word, at) in mask.iter_mut().zip((0..).step_by(64)) {
                     for row in at..views.len().saturating_sub(start).min(at + 64) {
                         if *word >> (row - at) & 1 == 1 && self.get(start + row)? != wanted {
@@ -186,6 +182,15 @@ impl Text {
         }
         Ok(())
     }
+}
+
+/// The view of a string that lies in its view, which no other string has.
+pub fn short_view(string: &[u8]) -> Option<[u8; 16]> {
+    let mut view = [0; 16];
+    let (len, inline) = view.split_first_chunk_mut::<4>()?;
+    *len = u32::try_from(string.len()).ok()?.to_le_bytes();
+    inline.get_mut(..string.len())?.copy_from_slice(string);
+    Some(view)
 }
 
 #[inline]

@@ -12,7 +12,8 @@
 //! 2. A column is a pointer and a function for its width: a call a word instead
 //!    of a loop for each of the thousands of combinations of widths.
 //! 3. What comes some words later is asked for: the hardware's own guesses end
-//!    with the page.
+//!    with the page. Wide values are asked for, and compared, eight rows at a time
+//!    and only where one of the eight counts.
 //! 4. The rows that are left come out of a word by a vector (`vpcompressw`).
 
 use std::marker::PhantomData;
@@ -24,7 +25,7 @@ use super::cpu;
 /// Rows of a word.
 pub const WORD: usize = 64;
 /// Words between the one at hand and the one asked for.
-const AHEAD: usize = 6;
+pub const AHEAD: usize = 6;
 /// The widest value, in bytes.
 const WIDEST: usize = 16;
 
@@ -111,6 +112,38 @@ impl<'a> Words<'a> {
             super::compare::fetch(from.wrapping_add(line * 64));
         }
     }
+
+    /// Asks for the memory of a word of which rows are marked; of wide values for that of the eights
+    /// of rows with any.
+    #[inline]
+    pub fn ask_marked(&self, word: usize, marked: u64) {
+        let from = self.start.wrapping_add(word * WORD * self.width);
+        if self.width < 8 {
+            for line in 0..self.width {
+                super::compare::fetch(from.wrapping_add(line * 64));
+            }
+            return;
+        }
+        let mut left = marked;
+        while left != 0 {
+            let at = left.trailing_zeros() & !7;
+            for line in 0..self.width / 8 {
+                super::compare::fetch(from.wrapping_add(at as usize * self.width + line * 64));
+            }
+            left &= !(0xff << at);
+        }
+    }
+
+    /// Asks for the memory of the marked rows of a word, a row after the other.
+    #[inline]
+    pub fn ask_rows(&self, word: usize, marked: u64) {
+        let from = self.start.wrapping_add(word * WORD * self.width);
+        let mut left = marked;
+        while left != 0 {
+            super::compare::fetch(from.wrapping_add(left.trailing_zeros() as usize * self.width));
+            left &= left - 1;
+        }
+    }
 }
 
 /// # Safety
@@ -148,7 +181,7 @@ macro_rules! equal_by {
     };
 }
 #[cfg(target_arch = "x86_64")]
-equal_by!(avx2_equal, "avx2");
+equal_by!(avx2_equal, "avx2,bmi1");
 #[cfg(target_arch = "x86_64")]
 equal_by!(avx512_equal, "avx512f,avx512bw");
 
@@ -225,6 +258,8 @@ mod tests {
         for column in columns {
             for word in 0..5 {
                 column.ask(word);
+                column.ask_marked(word, marked);
+                column.ask_rows(word, marked);
                 let bits = |is: &dyn Fn(&T) -> bool| {
                     let rows = values.iter().skip(word * WORD).take(WORD).enumerate();
                     rows.fold(0u64, |bits, (row, v)| bits | u64::from(is(v)) << row)

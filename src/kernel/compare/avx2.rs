@@ -64,16 +64,6 @@ fn doubles(a: __m256i, b: __m256i, wanted: __m256i) -> Mask {
     mask(a) | mask(b) << 4
 }
 
-/// Values of sixteen bytes: two a vector, of which both halves have to be equal.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn sixteens(a: __m256i, b: __m256i, wanted: __m256i) -> Mask {
-    let halves = eights(a, b, wanted);
-    let both = halves & halves >> 1;
-    // A row is two halves: 0, 2, 4, 6 become 0, 1, 2, 3.
-    both & 1 | both >> 1 & 2 | both >> 2 & 4 | both >> 3 & 8
-}
-
 macro_rules! lanes {
     ($($type:ty, $lanes:literal, $of:expr, $equal:ident;)*) => {$(
         impl Equal for $type {
@@ -109,10 +99,52 @@ lanes! {
     u64, 8, |v: u64| _mm256_set1_epi64x(v as i64), eights;
     f32, 16, |v: f32| _mm256_castps_si256(_mm256_set1_ps(v)), floats;
     f64, 8, |v: f64| _mm256_castpd_si256(_mm256_set1_pd(v)), doubles;
-    [u8; 16], 4, |v: [u8; 16]| {
-        let v = u128::from_le_bytes(v);
-        #[allow(clippy::cast_possible_truncation)] // the lower half
-        let (low, high) = (v as i64, (v >> 64) as i64);
-        _mm256_set_epi64x(high, low, high, low)
-    }, sixteens;
+}
+
+/// Sixteen bytes are two rows a vector; packed twice, a row is four bytes, and eight rows a vector.
+/// Of a frame in export order few of a word's rows are marked, and these follow each other: eights
+/// without any are passed over.
+impl Equal for [u8; 16] {
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    unsafe fn avx2_equal(values: &[Self], wanted: Self, marked: u64) -> u64 {
+        let Some(values) = values.first_chunk::<64>() else {
+            return portable_equal(values, wanted);
+        };
+        // SAFETY: sixteen bytes.
+        let wanted = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(wanted.as_ptr().cast()) });
+        let mut bits = 0;
+        if marked == u64::MAX {
+            for (eight, at) in values.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
+                bits |= eight_of_sixteen(eight, wanted) << at;
+            }
+            return bits;
+        }
+        let mut left = marked;
+        while left != 0 {
+            let at = left.trailing_zeros() & !7;
+            if let Some(eight) = values.as_chunks::<8>().0.get(at as usize / 8) {
+                bits |= eight_of_sixteen(eight, wanted) << at;
+            }
+            left &= !(0xff << at);
+        }
+        bits
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn eight_of_sixteen(rows: &[[u8; 16]; 8], wanted: __m256i) -> Mask {
+    let four = |at: usize| {
+        let from = rows.as_ptr().wrapping_add(at).cast::<__m256i>();
+        // SAFETY: `at` is 0 or 4, and four rows are two vectors.
+        let (a, b) = unsafe { (_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))) };
+        _mm256_packs_epi32(_mm256_cmpeq_epi32(a, wanted), _mm256_cmpeq_epi32(b, wanted))
+    };
+    let packed = _mm256_packs_epi16(four(0), four(4));
+    let equal = _mm256_cmpeq_epi32(packed, _mm256_set1_epi32(-1));
+    // Packing goes by halves: the even rows come first.
+    let in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    let equal = _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(equal, in_order));
+    _mm256_movemask_ps(equal) as u64
 }
