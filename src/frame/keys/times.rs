@@ -1,0 +1,192 @@
+//! The point in time.
+
+use super::cache::Cache;
+use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
+use super::{Known, UNSEEN, fill};
+use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
+use crate::grid::{Dense, TimePoint};
+use crate::ids::keys::TimeCoding;
+use crate::kernel::compare;
+use crate::{Error, Job, Result, Semantics, calendar};
+
+/// The point in time of a row.
+#[derive(Default)]
+pub struct Times {
+    known: Known,
+    /// Ids of the worker's grid by dictionary entry.
+    ids: Vec<u32>,
+    unseen: usize,
+    cache: Cache,
+    coding: Option<TimeCoding>,
+    /// As of [`Countries`].
+    pub(in crate::frame) filled: bool,
+}
+
+impl Times {
+    /// Makes ready for a column.
+    pub fn learn(&mut self, array: &Array, coding: TimeCoding) {
+        if self.coding != Some(coding) {
+            self.coding = Some(coding);
+            self.cache.clear();
+        }
+        if let Data::Coded(_, dictionary) = &array.data
+            && self.known.is_other(dictionary)
+        {
+            self.ids = vec![UNSEEN; dictionary.len];
+            self.unseen = dictionary.len;
+        }
+    }
+
+    /// Whether any point in time of the dictionary was not met.
+    pub fn any_unseen(&self) -> bool {
+        self.unseen > 0
+    }
+
+    /// The point in time of a row, which is kept and not null; its column is ids or strings.
+    pub fn meet(
+        &mut self,
+        array: &Array,
+        row: usize,
+        job: &Job,
+        coding: TimeCoding,
+        dense: &mut Dense,
+    ) -> Result<u32> {
+        let legacy = job.semantics == Semantics::Legacy;
+        let mut ask = |raw: Option<&[u8]>| {
+            id_of(raw, coding, legacy, dense)?.ok_or_else(|| bad_time(job, coding, raw, row))
+        };
+        let (dictionary, place) = match (&array.data, array.place(row)) {
+            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| ask(Some(raw))),
+            (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
+            _ => return Err(corrupt()),
+        };
+        let slot = self.ids.get_mut(place).ok_or_else(corrupt)?;
+        if *slot == UNSEEN {
+            let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
+            *slot = ask(raw.as_deref())?;
+            self.unseen -= 1;
+        }
+        Ok(*slot)
+    }
+
+    /// Finds the points of the rows that are kept, as far as any may be new.
+    #[allow(clippy::too_many_arguments)]
+    pub fn resolve(
+        &mut self,
+        array: &Array,
+        start: usize,
+        job: &Job,
+        coding: TimeCoding,
+        dense: &mut Dense,
+        keep: &Mask,
+        ids: &mut [u32; BLOCK],
+    ) -> Result<()> {
+        self.learn(array, coding);
+        let mut valid = *keep;
+        and_valid(array, start, &mut valid);
+        if let Some((word, at)) =
+            keep.iter().zip(&valid).zip(0..).find(|((k, v), _)| k != v).map(|((k, v), at)| (k & !v, at))
+        {
+            let row = at * 64 + word.trailing_zeros() as usize;
+            return Err(bad_time(job, coding, None, start + row));
+        }
+        self.filled = !(matches!(array.data, Data::Coded(..)) && self.unseen == 0);
+        if !self.filled {
+            return Ok(());
+        }
+        let legacy = job.semantics == Semantics::Legacy;
+        fn put(ids: &mut [u32; BLOCK], row: usize, id: u32) {
+            if let Some(slot) = ids.get_mut(row) {
+                *slot = id;
+            }
+        }
+        match &array.data {
+            Data::Coded(codes, _) => {
+                self.filled = false;
+                with_codes!(codes, c => {
+                    compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, _| {
+                        self.meet(array, start + row, job, coding, dense).map(drop)
+                    })
+                })
+            }
+            Data::Text(text) => each_run(keep, |first, len| {
+                let uniform = len > 3 && text.is_uniform(start + first, len);
+                let step = if uniform { len } else { 1 };
+                for row in (first..first + len).step_by(step) {
+                    let id = self.cache.text(text.get(start + row)?, |raw| {
+                        id_of(Some(raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(raw), start + row))
+                    })?;
+                    if let Some(ids) = ids.get_mut(row..row + step) {
+                        ids.fill(id);
+                    }
+                }
+                Ok(())
+            }),
+            Data::Numbers(Numbers::I32(values)) => each_bit(keep, |row| {
+                let value = values.get(start + row).copied().ok_or_else(corrupt)?;
+                let raw = value.to_le_bytes();
+                put(
+                    ids,
+                    row,
+                    self.cache.key(u64::from(value.cast_unsigned()), 4, || {
+                        id_of(Some(&raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                    })?,
+                );
+                Ok(())
+            }),
+            Data::Numbers(Numbers::I64(values)) => each_bit(keep, |row| {
+                let value = values.get(start + row).copied().ok_or_else(corrupt)?;
+                let raw = value.to_le_bytes();
+                put(
+                    ids,
+                    row,
+                    self.cache.key(value.cast_unsigned(), 8, || {
+                        id_of(Some(&raw), coding, legacy, dense)?
+                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                    })?,
+                );
+                Ok(())
+            }),
+            _ => Err(Error::internal("times of a type that the plan has refused")),
+        }
+    }
+
+    /// Fills in the ids of the rows that are marked.
+    pub fn fill(&self, array: &Array, start: usize, live: &[u16], ids: &mut [u32; BLOCK]) -> Result<()> {
+        if self.filled {
+            return Ok(());
+        }
+        fill(array, start, live, &self.ids, ids)
+    }
+}
+
+/// The worker's id of a point in time, which a kept row has; `None` where it is none.
+fn id_of(raw: Option<&[u8]>, coding: TimeCoding, legacy: bool, dense: &mut Dense) -> Result<Option<u32>> {
+    let Some(raw) = raw else { return Ok(None) };
+    let point = match (coding, legacy) {
+        (TimeCoding::Label, false) => calendar::parse_label(raw).map(TimePoint::Step),
+        (TimeCoding::Label, true) => {
+            std::str::from_utf8(raw).ok().map(|label| TimePoint::Label(label.into()))
+        }
+        _ => coding.day(raw).map(TimePoint::Step),
+    };
+    let Some(point) = point else { return Ok(None) };
+    let id = dense.time(point)?;
+    dense.see_time(id);
+    Ok(Some(id))
+}
+
+#[cold]
+fn bad_time(job: &Job, coding: TimeCoding, raw: Option<&[u8]>, row: usize) -> Error {
+    let (column, expected) = match job.grain {
+        crate::Grain::Week => (&job.columns.year_week, "yyyy_ww, an ISO week that exists, such as 2021_05"),
+        crate::Grain::Day => (&job.columns.start_date, "a date of the years 1 to 9999"),
+    };
+    Error::data(format!("{column} is {}", coding.show(raw)))
+        .expected(expected)
+        .advice("Correct the export; rows with another system or the country total may hold anything")
+        .in_column(column)
+        .at_row(row as u64)
+}
