@@ -6,7 +6,7 @@ ZIG_COMPATIBILITY ?= manylinux_2_28
 # More for maturin, e.g. '--profile dev'; what every wheel has is in pyproject.toml.
 WHEEL_ARGS ?=
 
-.PHONY: wheel wheel-aarch64 test-python test-gx lint-python
+.PHONY: wheel wheel-aarch64 test-python test-sdist test-gx lint-python
 
 $(PYTHON_VENV)/.python-package: pyproject.toml
 	$(PYTHON) -m venv $(PYTHON_VENV)
@@ -27,6 +27,9 @@ wheel-aarch64: $(PYTHON_VENV)/.python-package
 
 test-python: $(PYTHON_VENV)/.python-package
 	scripts/test_python.sh $(PYTHON_VENV)
+
+test-sdist: $(PYTHON_VENV)/.python-package ## The package from its source distribution, in a fresh environment
+	scripts/test_sdist.sh $(PYTHON_VENV)
 
 # Great Expectations in an environment of its own: it brings some fifty packages.
 test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
