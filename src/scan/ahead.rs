@@ -1,6 +1,7 @@
 //! Files that are far away: which bytes are going to be read, said in time.
 //!
-//! A local file is mapped and needs none of this.
+//! A local file is mapped and needs none of this, but for what was read: pages that are given
+//! back by the threads as they go need not be given back by one thread at the end.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -50,7 +51,5 @@ pub fn arrive(plan: &FilePlan<'_>) -> Result<()> {
 
 /// Says that row group `at` has been read.
 pub fn leave(job: &Job, plan: &FilePlan<'_>, at: usize) {
-    if plan.object.is_remote() {
-        plan.object.release(&needed(job, plan, at));
-    }
+    plan.object.release(&needed(job, plan, at));
 }

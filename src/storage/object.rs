@@ -244,6 +244,24 @@ impl Object for LocalFile {
         file.read_exact(buffer).map_err(|e| Error::io("cannot read", e).in_file(&self.name))
     }
 
+    #[cfg(unix)]
+    #[allow(unsafe_code)]
+    fn release(&self, done: &[Range<u64>]) {
+        const PAGE: usize = 4096;
+        let Some(map) = self.map.get() else { return };
+        for range in done {
+            let start = usize::try_from(range.start).map_or(map.len(), |at| at.next_multiple_of(PAGE));
+            let end = usize::try_from(range.end).map_or(map.len(), |at| at.min(map.len())) / PAGE * PAGE;
+            if start < end {
+                // SAFETY: the map is of a file and read-only: what is read of these pages again
+                // comes from the file again. Larger pages than these make it fail, which is as good.
+                let _ = unsafe {
+                    map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start)
+                };
+            }
+        }
+    }
+
     fn stamp(&self) -> Option<Stamp> {
         Some(self.stamp.clone())
     }
