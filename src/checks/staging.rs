@@ -30,11 +30,18 @@ pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table,
     let legacy = || Err(Reason::NotApplicable("legacy semantics keep the rows of the original".into()));
     let iso = job.semantics == Semantics::Iso;
     let when_iso = |check: &dyn Fn() -> Result<Finding, Reason>| if iso { check() } else { legacy() };
+    let (reconciliation, (keys, complete, share_range)) = rayon::join(
+        || when_iso(&|| staging.reconciliation()),
+        || {
+            let keys = when_iso(&|| Ok(staging.keys()));
+            (keys, when_iso(&|| Ok(staging.complete())), staging.share_range())
+        },
+    );
     let findings = vec![
-        (CheckId::TableKeys, when_iso(&|| Ok(staging.keys()))),
-        (CheckId::TableComplete, when_iso(&|| Ok(staging.complete()))),
-        (CheckId::ShareRange, staging.share_range()),
-        (CheckId::Reconciliation, when_iso(&|| staging.reconciliation())),
+        (CheckId::TableKeys, keys),
+        (CheckId::TableComplete, complete),
+        (CheckId::ShareRange, share_range),
+        (CheckId::Reconciliation, reconciliation),
         (CheckId::AccountAddsUp, Ok(staging.account())),
         (CheckId::LastWeek, when_iso(&|| staging.last_week())),
     ];
@@ -375,12 +382,16 @@ impl Staging<'_> {
 
 fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {
     let width = cube.countries.len().max(1);
-    let mut sums: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
+    let mut by_place = vec![[0i128; 2]; cube.countries.len()];
     for row in cube.users.chunks(width).chain([cube.undated.as_slice()]) {
-        for (country, users) in cube.countries.iter().zip(row) {
-            let to = sums.entry(country).or_default();
+        for (to, users) in by_place.iter_mut().zip(row) {
             to.iter_mut().zip(users).for_each(|(to, from)| *to += from);
         }
+    }
+    let mut sums: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
+    for (country, users) in cube.countries.iter().zip(by_place) {
+        let to = sums.entry(country).or_default();
+        to.iter_mut().zip(users).for_each(|(to, from)| *to += from);
     }
     sums
 }

@@ -82,6 +82,12 @@ impl Panel {
         }
     }
 
+    /// The place of a point, to be put or changed; `None` outside of the panel.
+    pub fn place(&mut self, name: usize, step: i32) -> Option<&mut Option<Point>> {
+        let at = self.at(name, step)?;
+        self.cells.get_mut(at)
+    }
+
     /// All points.
     pub fn points(&self) -> impl Iterator<Item = &Point> {
         self.cells.iter().flatten()
@@ -133,13 +139,15 @@ impl Panel {
         let is_theirs = |step: i32| {
             usize::try_from(step - start).ok().and_then(|at| theirs.get(at)).copied().unwrap_or_default()
         };
+        let places = |names: &[Arc<str>]| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
+        let (mine, others) = (places(&self.names), places(&newer.names));
         for (name, step, point) in self.entries().filter(|(_, step, _)| !is_theirs(*step)) {
-            if let Some(name) = self.names.get(name).and_then(|name| panel.find(name)) {
+            if let Some(name) = mine.get(name).copied().flatten() {
                 panel.put(name, step, *point);
             }
         }
         for (name, step, point) in newer.entries().filter(|(_, step, _)| is_theirs(*step)) {
-            if let Some(name) = newer.names.get(name).and_then(|name| panel.find(name)) {
+            if let Some(name) = others.get(name).copied().flatten() {
                 panel.put(name, step, Point { run, ..*point });
             }
         }

@@ -61,41 +61,48 @@ pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &When)
 
 /// As a file.
 pub fn encode(history: &History) -> Result<Vec<u8>> {
-    let (mut kinds, mut steps, mut complete) = (vec![], vec![], vec![]);
-    let (mut rows, mut users, mut organic) = (vec![], vec![], vec![]);
-    let (mut names, mut runs, mut dictionary) = (vec![], vec![], Vec::<Arc<str>>::new());
-    for (kind, panel) in (0..).zip([&history.totals.weeks, &history.totals.channels, &history.totals.days]) {
+    let panels = [&history.totals.weeks, &history.totals.channels, &history.totals.days];
+    let points = panels.iter().map(|panel| panel.points().count()).sum();
+    let ints = || Vec::<i32>::with_capacity(points);
+    let numbers = || Vec::<f64>::with_capacity(points);
+    let (mut kinds, mut steps, mut complete) = (ints(), ints(), ints());
+    let (mut rows, mut users, mut organic) = (numbers(), numbers(), numbers());
+    let (mut names, mut runs) = (Vec::with_capacity(points), Vec::with_capacity(points));
+    let mut dictionary = Vec::<Arc<str>>::new();
+    for (kind, panel) in (0..).zip(panels) {
         let base = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
         dictionary.extend(panel.names().iter().cloned());
         for (name, step, point) in panel.entries() {
-            kinds.push(Some(kind));
-            steps.push(Some(step));
-            complete.push(Some(i32::from(point.complete)));
+            kinds.push(kind);
+            steps.push(step);
+            complete.push(i32::from(point.complete));
             names.push(base + u32::try_from(name).unwrap_or(u32::MAX));
             runs.push(point.run);
-            rows.push(Some(point.rows));
-            users.push(Some(point.users));
-            organic.push(Some(point.organic));
+            rows.push(point.rows);
+            users.push(point.users);
+            organic.push(point.organic);
         }
     }
     let all = Rows {
-        kinds: &unwrapped(&kinds),
-        steps: &unwrapped(&steps),
-        complete: &unwrapped(&complete),
-        numbers: [&unwrapped(&rows), &unwrapped(&users), &unwrapped(&organic)],
+        kinds: &kinds,
+        steps: &steps,
+        complete: &complete,
+        numbers: [&rows, &users, &organic],
         texts: [(&names, &dictionary), (&runs, &history.runs)],
     };
     let digests = vec![Some(all.digest()); kinds.len()];
     let column = |name: &str, data| Column { name: name.into(), data };
+    let ints = |values: Vec<i32>| ColumnData::Int32(values.into_iter().map(Some).collect());
+    let numbers = |values: Vec<f64>| ColumnData::Float64(values.into_iter().map(Some).collect());
     let table = Table {
         columns: vec![
-            column("kind", ColumnData::Int32(kinds)),
-            column("step", ColumnData::Int32(steps)),
+            column("kind", ints(kinds)),
+            column("step", ints(steps)),
             column("name", ColumnData::Utf8 { indices: names, dictionary }),
-            column("complete", ColumnData::Int32(complete)),
-            column("rows", ColumnData::Float64(rows)),
-            column("users", ColumnData::Float64(users)),
-            column("organic", ColumnData::Float64(organic)),
+            column("complete", ints(complete)),
+            column("rows", numbers(rows)),
+            column("users", numbers(users)),
+            column("organic", numbers(organic)),
             column("run", ColumnData::Utf8 { indices: runs, dictionary: history.runs.clone() }),
             column("digest", ColumnData::Int32(digests)),
         ],
@@ -111,10 +118,19 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
 /// `Format`, `Unsupported` or `Data` where it is damaged, or not of this program.
 pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     let file = File::open(name, bytes)?;
-    let (kinds, steps, complete) = (file.ints("kind")?, file.ints("step")?, file.ints("complete")?);
-    let (rows, users, organic) = (file.numbers("rows")?, file.numbers("users")?, file.numbers("organic")?);
-    let ((name_ids, names), (run_ids, runs)) = (file.texts("name")?, file.texts("run")?);
-    let digests = file.ints("digest")?;
+    let ((ints, numbers), (texts, digests)) = rayon::join(
+        || {
+            let ints = || ["kind", "step", "complete"].map(|name| file.ints(name));
+            rayon::join(ints, || ["rows", "users", "organic"].map(|name| file.numbers(name)))
+        },
+        || rayon::join(|| ["name", "run"].map(|name| file.texts(name)), || file.ints("digest")),
+    );
+    let ([kinds, steps, complete], [rows, users, organic]) = (ints, numbers);
+    let (kinds, steps, complete) = (kinds?, steps?, complete?);
+    let (rows, users, organic) = (rows?, users?, organic?);
+    let [name, run] = texts;
+    let ((name_ids, names), (run_ids, runs)) = (name?, run?);
+    let digests = digests?;
     let len = kinds.len();
     let lengths = [steps.len(), complete.len(), rows.len(), users.len(), organic.len(), digests.len()];
     if lengths.iter().chain([&name_ids.len(), &run_ids.len()]).any(|other| *other != len) {
@@ -140,14 +156,20 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
         let (first, last) = (mine().filter_map(step).min().unwrap_or(0), mine().filter_map(step).max());
         let length = last.map_or(0, |last| i64::from(last) - i64::from(first) + 1);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let text = |row: usize| name_ids.get(row).and_then(|id| names.get(*id as usize)).cloned();
-        let mut used: Vec<Arc<str>> = mine().filter_map(text).collect();
-        used.sort_unstable();
-        used.dedup();
+        let mut occurs = vec![false; names.len()];
+        for id in mine().filter_map(|row| name_ids.get(row)) {
+            if let Some(occurs) = occurs.get_mut(*id as usize) {
+                *occurs = true;
+            }
+        }
+        let named = names.iter().zip(occurs).filter(|(_, occurs)| *occurs);
+        let used: Vec<Arc<str>> = named.map(|(name, _)| name.clone()).collect();
         if used.len().saturating_mul(length) > CELLS_MAX {
             return Err(Error::format(format!("{} names over {length} steps", used.len())));
         }
         let mut panel = Panel::new(first, length, used);
+        let places: Vec<Option<usize>> = names.iter().map(|name| panel.find(name)).collect();
+        let place = |row: usize| name_ids.get(row).and_then(|id| places.get(*id as usize)).copied();
         for row in mine() {
             let point = (|| {
                 Some(Point {
@@ -158,13 +180,13 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
                     run: *run_ids.get(row)?,
                 })
             })();
-            let (Some(point), Some(step), Some(name)) = (point, step(row), text(row)) else {
+            let (Some(point), Some(step), Some(name)) = (point, step(row), place(row)) else {
                 return Err(Error::format("a row that is not whole"));
             };
             if ![point.rows, point.users, point.organic].iter().all(|v| v.is_finite()) {
                 return Err(Error::format("a number that is not finite"));
             }
-            if let Some(name) = panel.find(&name) {
+            if let Some(name) = name {
                 panel.put(name, step, point);
             }
         }
@@ -189,12 +211,13 @@ impl Rows<'_> {
     /// The CRC-32 of all values, column by column.
     #[allow(clippy::cast_possible_wrap)] // kept as the bits that it is
     fn digest(&self) -> i32 {
-        let mut bytes = (self.kinds.len() as u64).to_le_bytes().to_vec();
+        let mut crc = Crc::default();
+        crc.add(&(self.kinds.len() as u64).to_le_bytes());
         for ints in [self.kinds, self.steps, self.complete] {
-            bytes.extend(ints.iter().flat_map(|v| v.to_le_bytes()));
+            ints.iter().for_each(|v| crc.add(&v.to_le_bytes()));
         }
         for numbers in self.numbers {
-            bytes.extend(numbers.iter().flat_map(|v| v.to_bits().to_le_bytes()));
+            numbers.iter().for_each(|v| crc.add(&v.to_bits().to_le_bytes()));
         }
         for (places, texts) in self.texts {
             // A list may be in another order when it is read: texts count in the order in which they occur.
@@ -204,21 +227,39 @@ impl Rows<'_> {
                 let Some(known) = order.get_mut(*place as usize) else { continue };
                 let at = *known.get_or_insert_with(|| {
                     if let Some(text) = texts.get(*place as usize) {
-                        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                        bytes.extend_from_slice(text.as_bytes());
+                        crc.add(&(text.len() as u64).to_le_bytes());
+                        crc.add(text.as_bytes());
                     }
                     next += 1;
                     next
                 });
-                bytes.extend_from_slice(&at.to_le_bytes());
+                crc.add(&at.to_le_bytes());
             }
         }
-        crc32fast::hash(&bytes) as i32
+        crc.finish() as i32
     }
 }
 
-fn unwrapped<T: Copy>(values: &[Option<T>]) -> Vec<T> {
-    values.iter().filter_map(|value| *value).collect()
+/// A CRC-32 of values of a few bytes, which are worth it some thousand at a time.
+#[derive(Default)]
+struct Crc {
+    bytes: Vec<u8>,
+    hasher: crc32fast::Hasher,
+}
+
+impl Crc {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= 1 << 14 {
+            self.hasher.update(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+
+    fn finish(mut self) -> u32 {
+        self.hasher.update(&self.bytes);
+        self.hasher.finalize()
+    }
 }
 
 struct File {

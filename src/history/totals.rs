@@ -23,14 +23,13 @@ impl Totals {
             return Totals::default();
         };
         let unit = cube.steps.max(1) as f64;
+        let whole = cube.steps <= 1;
+        let nearest = |steps: i128| if whole { nearest(steps) } else { nearest(steps) / unit };
         let (week, weeks) =
             (calendar::week_of(first), calendar::week_of(last) - calendar::week_of(first) + 1);
         let span = |length: i32| usize::try_from(length).unwrap_or_default();
-        let countries: Vec<usize> = (0..cube.countries.len())
-            .filter(|c| cube.countries.get(*c) != Some(&job.country_total))
-            .collect();
-        let names =
-            countries.iter().filter_map(|c| cube.countries.get(*c)).map(|c| c.as_str().into()).collect();
+        let countries = cube.countries.iter().filter(|c| **c != job.country_total);
+        let names = countries.map(|c| c.as_str().into()).collect();
         let mut totals = Totals {
             weeks: Panel::new(week, span(weeks), names),
             channels: Panel::new(
@@ -48,30 +47,26 @@ impl Totals {
             let week = calendar::week_of(day);
             let complete = is_complete(week);
             let mut sum = Point { complete: true, ..Point::default() };
-            for country in &countries {
-                let cell = at * width + country;
-                let (Some(rows), Some([paid, organic])) = (cube.rows.get(cell), cube.users.get(cell)) else {
-                    continue;
-                };
-                if *rows == 0 {
-                    continue;
-                }
+            let of_day = at * width..(at + 1) * width;
+            let rows = cube.rows.get(of_day.clone()).unwrap_or_default();
+            let users = cube.users.get(of_day).unwrap_or_default();
+            // The total over countries has no place.
+            for ((rows, [paid, organic]), place) in rows.iter().zip(users).zip(&places) {
+                let (Some(place), true) = (place, *rows != 0) else { continue };
                 let point = Point {
                     rows: *rows as f64,
-                    users: (paid + organic) as f64 / unit,
-                    organic: *organic as f64 / unit,
+                    users: nearest(paid + organic),
+                    organic: nearest(*organic),
                     ..Point::default()
                 };
                 add(&mut sum, &point);
-                if let Some(place) = places.get(*country).copied().flatten() {
-                    add_to(&mut totals.weeks, place, week, complete, &point);
-                }
+                add_to(&mut totals.weeks, *place, week, complete, &point);
             }
             totals.days.put(0, day, sum);
             for (channel, place) in channels.iter().enumerate() {
                 let users = cube.channel_users.get(at * channel_width + channel).copied().unwrap_or_default();
                 if let (Some(place), true) = (place, users != 0) {
-                    let point = Point { users: users as f64 / unit, ..Point::default() };
+                    let point = Point { users: nearest(users), ..Point::default() };
                     add_to(&mut totals.channels, *place, week, complete, &point);
                 }
             }
@@ -79,7 +74,7 @@ impl Totals {
         // A channel without users is no news either when it comes again.
         let week = calendar::week_of(last);
         for place in channels.into_iter().flatten() {
-            if totals.channels.entries().all(|(name, ..)| name != place) {
+            if totals.channels.steps().all(|week| totals.channels.get(place, week).is_none()) {
                 let point = Point { complete: is_complete(week), ..Point::default() };
                 totals.channels.put(place, week, point);
             }
@@ -95,7 +90,17 @@ fn add(to: &mut Point, from: &Point) {
 }
 
 fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Point) {
-    let mut sum = panel.get(name, step).copied().unwrap_or_default();
-    add(&mut sum, point);
-    panel.put(name, step, Point { complete, ..sum });
+    if let Some(place) = panel.place(name, step) {
+        let sum = place.get_or_insert_default();
+        add(sum, point);
+        sum.complete = complete;
+    }
+}
+
+/// The nearest double.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the halves of 128 bits
+fn nearest(users: i128) -> f64 {
+    let (low, high) = (users as i64, (users >> 64) as i64);
+    // 64 bits convert in one instruction, to the same; 128 take a call.
+    if high == low >> 63 { low as f64 } else { users as f64 }
 }

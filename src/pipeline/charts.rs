@@ -1,5 +1,7 @@
 //! Series for charts, as plain columns: every list of a chart is as long as its axis.
 
+use rayon::prelude::*;
+
 use crate::checks::drift::mix;
 use crate::checks::drift::series::{self, Measure};
 use crate::checks::raw::cube::Cube;
@@ -140,16 +142,16 @@ impl Charts {
         past: Option<&History>,
         cube: Option<&Cube>,
     ) -> Charts {
-        let mut charts = Charts { shares: shares(job, partial, table, now), ..Charts::default() };
-        let order: Vec<String> = charts.shares.countries.iter().map(|c| c.country.clone()).collect();
-        if let Some(now) = now {
-            charts.weeks = weeks(config, now, past, &order);
-            charts.mix = mix(config, now, past);
-        }
-        if let Some(cube) = cube {
-            charts.coverage = coverage(job, cube, &order);
-        }
-        charts
+        let (shares, mix) = rayon::join(
+            || shares(job, partial, table, now),
+            || now.map(|now| mix(config, now, past)).unwrap_or_default(),
+        );
+        let order: Vec<String> = shares.countries.iter().map(|c| c.country.clone()).collect();
+        let (weeks, coverage) = rayon::join(
+            || now.map(|now| weeks(config, now, past, &order)).unwrap_or_default(),
+            || cube.map(|cube| coverage(job, cube, &order)).unwrap_or_default(),
+        );
+        Charts { shares, weeks, coverage, mix }
     }
 }
 
@@ -234,12 +236,7 @@ fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]
     let past = past.map_or(&empty, |past| &past.totals.weeks);
     let limit = |id| config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0);
     let (share_limit, volume_limit) = (limit(CheckId::ShareDrift), limit(CheckId::VolumeDrift));
-    let mut weeks = Weeks {
-        steps: steps.clone().map(week_label).collect(),
-        complete: steps.clone().map(|week| now.weeks.is_complete(week)).collect(),
-        countries: vec![],
-    };
-    for country in order {
+    let of_country = |country: &String| {
         let mut series = CountryWeeks { country: country.clone(), ..CountryWeeks::default() };
         let (mine, before) = (now.weeks.find(country), past.find(country));
         for week in steps.clone() {
@@ -261,9 +258,13 @@ fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]
             series.users_low.push(users.map(|(low, _)| low.exp()));
             series.users_high.push(users.map(|(_, high)| high.exp()));
         }
-        weeks.countries.push(series);
+        series
+    };
+    Weeks {
+        steps: steps.clone().map(week_label).collect(),
+        complete: steps.clone().map(|week| now.weeks.is_complete(week)).collect(),
+        countries: order.par_iter().map(of_country).collect(),
     }
-    weeks
 }
 
 fn mix(config: &Config, now: &Totals, past: Option<&History>) -> Mix {
@@ -289,6 +290,7 @@ fn mix(config: &Config, now: &Totals, past: Option<&History>) -> Mix {
         users: order.iter().flat_map(|(_, at)| steps.clone().map(|week| users(*at, week))).collect(),
         psi: steps
             .clone()
+            .into_par_iter()
             .map(|week| if now.channels.is_complete(week) { psi(week) } else { None })
             .collect(),
     }

@@ -94,8 +94,9 @@ impl Kept {
     /// # Errors
     /// `Io` where it cannot be written.
     pub fn write_report(&self, report: &RunReport, keep: usize) -> Result<()> {
-        self.folder.write(&format!("{RUNS}{}.json", report.run), &json(report)?)?;
-        self.folder.write(&format!("{RUNS}{}.html", report.run), page(report)?.as_bytes())?;
+        let (json, page) = rayon::join(|| json(report), || page(report));
+        self.folder.write(&format!("{RUNS}{}.json", report.run), &json?)?;
+        self.folder.write(&format!("{RUNS}{}.html", report.run), page?.as_bytes())?;
         let runs = self.runs()?;
         for old in runs.iter().take(runs.len().saturating_sub(keep)) {
             // A page without its report would never be found again.

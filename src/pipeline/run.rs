@@ -1,6 +1,6 @@
 //! The steps of a run, in their order.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::charts::Charts;
 use super::kept::Kept;
@@ -50,13 +50,13 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     if let Some(state) = &options.state {
         state::refuse_overlap(state, &discovery.territory)?;
     }
-    let discovered = clock.elapsed();
     // Held until the end: what is read of the history is what the table is published over.
     let claim = target.as_ref().map(Claim::of).transpose()?.unwrap_or_default();
     let kept = target.as_ref().map(Kept::beside).transpose()?.flatten();
     if let Some(kept) = &kept {
         kept.sweep();
     }
+    let discovered = clock.elapsed();
     let mut run = Run {
         report: RunReport {
             format: FORMAT,
@@ -74,10 +74,12 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         table: None,
         profile: Profile::default(),
     };
+    let reading = Instant::now();
     let (found, version) = match &kept {
         Some(kept) if options.checks != Checks::Off => kept.history()?,
         _ => (Found::Nothing, When::Always),
     };
+    let read = reading.elapsed();
     let mut config = options.config.clone();
     if let Found::History(history) = &found
         && config.allow.channels.is_empty()
@@ -85,8 +87,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         config.allow.channels = published_channels(history);
     }
     let computed = compute(options, &job, &config, &discovery.inputs, progress, &mut run)?;
-    let Computed { mut results, partial, raw } = computed;
-    let totals = raw.as_ref().and_then(|raw| raw.cube.as_ref()).map(|cube| Totals::of(&job, cube));
+    let Computed { mut results, partial, raw, totals } = computed;
     if options.checks != Checks::Off && partial.is_some() {
         let holding = Instant::now();
         let past = past(target.as_ref(), &found);
@@ -115,20 +116,30 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         run.report.published = Some(publish(target, &claim, table)?);
         run.report.state = State::Published;
     }
-    run.profile.phases.insert(0, ("discover", discovered));
+    let mut before = vec![("discover", discovered)];
+    if options.checks != Checks::Off {
+        before.push(("read history", read));
+    }
+    run.profile.phases.splice(0..0, before);
     run.profile.phases.push(("publish", publishing.elapsed()));
     if let (Some(partial), Some(table)) = (&partial, &run.table) {
+        let charting = Instant::now();
         let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
         run.report.charts =
             Charts::of(&job, &config, partial, table, totals.as_ref(), history.as_ref(), cube);
+        run.profile.phases.push(("charts", charting.elapsed()));
     }
-    run.report.phases = (run.profile.phases.iter())
-        .map(|(name, time)| Phase { name: (*name).into(), seconds: time.as_secs_f64() })
-        .collect();
+    let phase = |(name, time): &(&str, Duration)| Phase { name: (*name).into(), seconds: time.as_secs_f64() };
+    run.report.phases = run.profile.phases.iter().map(phase).collect();
     run.report.finished = rfc3339(SystemTime::now());
     run.report.seconds = clock.elapsed().as_secs_f64();
     if let Some(kept) = &kept {
+        // What this takes cannot be in the report that it writes; it is in the one that is returned.
+        let keeping = Instant::now();
         keep(kept, target.as_ref(), &config, &mut run, totals.as_ref(), (history, version));
+        let kept = ("keep", keeping.elapsed());
+        run.report.phases.push(phase(&kept));
+        run.profile.phases.push(kept);
     }
     Ok(run)
 }
@@ -166,18 +177,24 @@ fn keep(
             .and_then(|table| kept.quarantine(report, table, totals, config.keep.quarantine));
         troubles.extend(quarantined.err().map(|e| ("the run is not in quarantine", e)));
     } else {
-        if let Some(totals) = totals {
+        if totals.is_some() {
             report.places.history = Some(kept.history_place());
-            let learned =
-                kept.learn(&mut history.unwrap_or_default(), &version, totals, &name, config.keep.weeks);
-            troubles.extend(learned.err().map(|e| ("the history has not learned from this run", e)));
         }
         if config.keep.runs > 0 {
             report.places.report = Some(kept.report_place(&name));
             report.places.page = Some(kept.page_place(&name));
-            let reported = kept.write_report(report, config.keep.runs);
-            troubles.extend(reported.err().map(|e| ("the report was not kept", e)));
         }
+        let report = &*report;
+        let (learned, reported) = rayon::join(
+            || {
+                let mut history = history.unwrap_or_default();
+                totals.map(|totals| kept.learn(&mut history, &version, totals, &name, config.keep.weeks))
+            },
+            || (config.keep.runs > 0).then(|| kept.write_report(report, config.keep.runs)),
+        );
+        let learned = learned.and_then(Result::err);
+        troubles.extend(learned.map(|e| ("the history has not learned from this run", e)));
+        troubles.extend(reported.and_then(Result::err).map(|e| ("the report was not kept", e)));
     }
     report.notes.extend(troubles.into_iter().map(|(what, e)| format!("{what}: {e}")));
 }
@@ -203,6 +220,8 @@ struct Computed {
     results: Results,
     partial: Option<Partial>,
     raw: Option<Raw>,
+    /// What the rows sum to, as a history keeps it; `None` where it is not known.
+    totals: Option<Totals>,
 }
 
 /// Rows to checked table.
@@ -246,18 +265,27 @@ fn compute(
     let (partial, profile, table, finished) = match summed {
         // What a check has found keeps the rows from being summed: that is told already.
         Err(_) if results.blocks(Stage::Raw) && options.checks == Checks::Block => {
-            return Ok(Computed { results, partial: None, raw });
+            let totals = raw.as_ref().and_then(|raw| totals(job, raw));
+            return Ok(Computed { results, partial: None, raw, totals });
         }
         summed => summed?,
     };
     run.profile = profile;
     run.profile.phases.push(("finish", finished));
+    let mut summed = None;
     if let Some(raw) = &raw {
         run.profile.phases.insert(0, ("check rows", checked));
         let checking = Instant::now();
-        results.append(check_table(job, config, &partial, &table, raw));
+        let (checked, sums) =
+            rayon::join(|| check_table(job, config, &partial, &table, raw), || totals(job, raw));
+        results.append(checked);
+        summed = sums;
         run.profile.phases.push(("check table", checking.elapsed()));
     }
     run.table = Some(table);
-    Ok(Computed { results, partial: Some(partial), raw })
+    Ok(Computed { results, partial: Some(partial), raw, totals: summed })
+}
+
+fn totals(job: &Job, raw: &Raw) -> Option<Totals> {
+    raw.cube.as_ref().map(|cube| Totals::of(job, cube))
 }

@@ -33,10 +33,10 @@ pub fn psi(now: &[f64], usual: &[f64]) -> f64 {
         .sum()
 }
 
-/// Channels of a week, in the order of `names`.
-fn channels(panel: &Panel, names: &[std::sync::Arc<str>], week: i32) -> Vec<f64> {
-    let users = |name: &str| panel.find(name).and_then(|at| panel.get(at, week)).map_or(0.0, |p| p.users);
-    names.iter().map(|name| users(name)).collect()
+/// Users of a week, channel by channel; `places` are those of the channels in `panel`.
+fn channels(panel: &Panel, places: &[Option<usize>], week: i32) -> Vec<f64> {
+    let users = |at: &Option<usize>| at.and_then(|at| panel.get(at, week)).map_or(0.0, |p| p.users);
+    places.iter().map(users).collect()
 }
 
 /// A week that was judged.
@@ -54,6 +54,8 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
     let mut names: Vec<std::sync::Arc<str>> = past.names().iter().chain(now.names()).cloned().collect();
     names.sort_unstable();
     names.dedup();
+    let places = |panel: &Panel| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
+    let (in_past, in_now) = (places(past), places(now));
     let drift = &config.drift;
     let reach = i32::try_from(drift.baseline_weeks * 2).unwrap_or(i32::MAX);
     let taught = |week: i32| past.is_complete(week) && !config.incidents.iter().any(|i| i.covers(None, week));
@@ -61,9 +63,9 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
         .map(|back| week - back)
         .filter(|week| taught(*week))
         .take(drift.baseline_weeks)
-        .map(|week| channels(past, &names, week))
+        .map(|week| channels(past, &in_past, week))
         .collect();
-    let point = channels(now, &names, week);
+    let point = channels(now, &in_now, week);
     if weeks.len() < drift.min_weeks || point.iter().sum::<f64>() < drift.min_users {
         return None;
     }
@@ -81,7 +83,7 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
     let index = psi(&point, &sum);
     // A mix that was published last week is no news.
     let index =
-        if taught(week - 1) { index.min(psi(&point, &channels(past, &names, week - 1))) } else { index };
+        if taught(week - 1) { index.min(psi(&point, &channels(past, &in_past, week - 1))) } else { index };
     let (a, b): (f64, f64) = (point.iter().sum(), sum.iter().sum());
     let part = |at: usize| {
         let of = |list: &[f64], all: f64| list.get(at).copied().unwrap_or_default() / all.max(1.0);

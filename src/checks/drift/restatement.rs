@@ -22,6 +22,9 @@ pub fn check(
     let mut names: Vec<&std::sync::Arc<str>> = past.names().iter().chain(now.weeks.names()).collect();
     names.sort_unstable();
     names.dedup();
+    // Where each name lies in either panel, looked up once and not once a week.
+    let names: Vec<(&std::sync::Arc<str>, Option<usize>, Option<usize>)> =
+        names.into_iter().map(|name| (name, past.find(name), now.weeks.find(name))).collect();
     let mut restated = Vec::new();
     let (mut n, mut weeks) = (0u64, 0u64);
     let absent = Point::default();
@@ -30,9 +33,9 @@ pub fn check(
         weeks += 1;
         let is_allowed = allowed.iter().any(|(first, last)| (*first..=*last).contains(&week));
         let mut run = None;
-        for name in &names {
-            let before = past.find(name).and_then(|at| past.get(at, week));
-            let today = now.weeks.find(name).and_then(|at| now.weeks.get(at, week));
+        for (name, before, today) in &names {
+            let before = before.and_then(|at| past.get(at, week));
+            let today = today.and_then(|at| now.weeks.get(at, week));
             if before.is_none() && today.is_none() {
                 continue;
             }

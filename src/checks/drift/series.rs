@@ -134,11 +134,12 @@ pub fn check(config: &Config, history: &History, now: &Totals) -> Vec<(CheckId, 
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut found;
     let weeks = new_weeks(history, now);
     let drift = &config.drift;
+    let places: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
     for week in &weeks {
-        for (country, name) in past.names().iter().enumerate() {
+        for (country, (name, place)) in past.names().iter().zip(&places).enumerate() {
             let baseline = baseline(config, past, country, *week);
             let absent = Point::default();
-            let point = now.weeks.find(name).and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
+            let point = place.and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
             let at = || format!("{name} {}", week_label(*week));
             if let Some(judged) = judge(config, Measure::Users, &baseline, point) {
                 let usual = judged.usual.exp();

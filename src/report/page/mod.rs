@@ -31,9 +31,9 @@ const POLICY: &str =
 /// `Internal` where a chart cannot be drawn.
 pub fn page(report: &RunReport) -> Result<String> {
     let sentence = verdict::sentence(report);
-    let shares = shares::section(report)?;
-    let coverage = rows::coverage(report)?;
-    let mix = rows::mix(report)?;
+    let (shares, rest) =
+        rayon::join(|| shares::section(report), || (rows::coverage(report), rows::mix(report)));
+    let (shares, coverage, mix) = (shares?, rest.0?, rest.1?);
     let page = html! {
         (DOCTYPE)
         html lang="en" {

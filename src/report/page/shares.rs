@@ -1,6 +1,7 @@
 //! The share over time: a chart and its numbers a country.
 
 use maud::{Markup, html};
+use rayon::prelude::*;
 
 use super::id;
 use crate::Result;
@@ -27,10 +28,10 @@ pub fn section(report: &RunReport) -> Result<Markup> {
         });
     };
     let order = order(report, shares);
-    let mut charts = Vec::new();
-    for (n, country) in order.iter().take(OPEN + FOLDED).enumerate() {
-        charts.push(chart(shares, country, n)?);
-    }
+    let shown = order.get(..order.len().min(OPEN + FOLDED)).unwrap_or_default();
+    let charts: Vec<Markup> = (shown.par_iter().enumerate())
+        .map(|(n, country)| chart(shares, country, n))
+        .collect::<Result<_>>()?;
     let (open, folded) = charts.split_at(charts.len().min(OPEN));
     let rest = order.len() - charts.len();
     let unit = if shares.grain == crate::Grain::Week { "week" } else { "day" };
