@@ -264,7 +264,11 @@ fn compute(
     });
     let (partial, profile, table, finished) = match summed {
         // What a check has found keeps the rows from being summed: that is told already.
-        Err(_) if results.blocks(Stage::Raw) && options.checks == Checks::Block => {
+        Err(e)
+            if !matches!(e, Error::Interrupted)
+                && results.blocks(Stage::Raw)
+                && options.checks == Checks::Block =>
+        {
             let totals = raw.as_ref().and_then(|raw| totals(job, raw));
             return Ok(Computed { results, partial: None, raw, totals });
         }
