@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::scan::Progress;
+use crate::scan::{Progress, Work};
 
 /// A bar that flashes by for a moment only distracts.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -23,8 +23,9 @@ impl Bar {
     /// `wanted`: unless stderr is no terminal.
     pub fn new(wanted: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style =
-            ProgressStyle::with_template("{bar:40} {binary_bytes} of {binary_total_bytes}, {eta} left");
+        let style = ProgressStyle::with_template(
+            "{msg:8} {bar:40} {binary_bytes} of {binary_total_bytes}, {eta} left",
+        );
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -40,8 +41,14 @@ impl Drop for Bar {
 }
 
 impl Progress for Bar {
-    fn total(&self, bytes: u64) {
+    fn begin(&self, work: Work, bytes: u64) {
+        self.bar.set_message(match work {
+            Work::Check => "checking",
+            Work::Sum => "summing",
+            Work::Write => "writing",
+        });
         self.bar.set_length(bytes);
+        self.bar.reset();
     }
 
     fn advance(&self, bytes: u64) {
@@ -49,5 +56,24 @@ impl Progress for Bar {
         if self.wanted && self.started.elapsed() > PATIENCE {
             self.shown.get_or_init(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_begins_at_nothing() {
+        let bar = Bar::new(false);
+        let state = || (bar.bar.message(), bar.bar.position(), bar.bar.length());
+        bar.begin(Work::Check, 10);
+        bar.advance(4);
+        assert_eq!(state(), ("checking".to_owned(), 4, Some(10)));
+        bar.advance(6);
+        bar.begin(Work::Sum, 7);
+        assert_eq!(state(), ("summing".to_owned(), 0, Some(7)));
+        bar.advance(7);
+        assert_eq!(state(), ("summing".to_owned(), 7, Some(7)));
     }
 }

@@ -40,10 +40,12 @@ use crate::storage::{Input, Traffic};
 use crate::{Error, Job, Result};
 
 /// Told how far the scan has come; asked whether to go on.
+///
+/// Its parts follow one another: each begins once, before anything of it is done.
 pub trait Progress: Sync {
-    /// The whole of the work, in compressed bytes; called once, before any work.
-    fn total(&self, bytes: u64) {
-        let _ = bytes;
+    /// A part of the work begins, of so many compressed bytes.
+    fn begin(&self, work: Work, bytes: u64) {
+        let _ = (work, bytes);
     }
     /// So many more compressed bytes are done.
     fn advance(&self, bytes: u64) {
@@ -53,6 +55,17 @@ pub trait Progress: Sync {
     fn interrupted(&self) -> bool {
         false
     }
+}
+
+/// A part of what a person waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// The rows are checked.
+    Check,
+    /// The rows are summed.
+    Sum,
+    /// A sample is written.
+    Write,
 }
 
 /// Nobody is told.
@@ -162,7 +175,7 @@ pub fn scan(
     // One file of a few rows is done before a pool would have started.
     if let [_] = inputs {
         let plans = open_all(&job, inputs, FilePlan::open)?;
-        progress.total(plans.iter().map(needed_bytes).sum());
+        progress.begin(Work::Sum, plans.iter().map(needed_bytes).sum());
         let scan = Scan::new(&job, &plans, options, progress, start, &spare);
         let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
         if threads == 1 || rows <= SEQUENTIAL_ROWS {
@@ -216,7 +229,7 @@ pub fn scan_each(
         }));
         typed.sort_by_key(|(at, _)| *at);
         same_types(typed.iter().map(|(_, typed)| typed))?;
-        progress.total(plans.iter().map(needed_bytes).sum());
+        progress.begin(Work::Sum, plans.iter().map(needed_bytes).sum());
         let opened = start.elapsed();
         let progress = Within(progress);
         let spare = Mutex::default();

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Piece;
 use super::file::{Columns, RawFile, Role};
+use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::ids::values::Number;
@@ -169,14 +170,24 @@ pub(super) fn with_cursor<T>(
 }
 
 /// Counts the rows of a piece, whatever its pages are.
-pub fn count(rules: Rules<'_>, file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<Counts> {
+pub fn count(
+    rules: Rules<'_>,
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    passes: &Passes<'_>,
+) -> Result<Counts> {
     let mut counts = Counts { rows: piece.rows.end - piece.rows.start, ..Counts::default() };
     for role in [Role::Country, Role::System, Role::Channel] {
+        passes.go_on()?;
         names(rules, columns, piece, role, &mut counts)?;
     }
+    passes.go_on()?;
     values(file, columns, piece, &mut counts)?;
+    passes.go_on()?;
     weeks(file, columns, piece, &mut counts)?;
     for role in [Role::Token, Role::Subtrackers] {
+        passes.go_on()?;
         partners(columns, piece, role, &mut counts)?;
     }
     Ok(counts)

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use super::counts::{self, Counts, Key, Names, with_cursor};
 use super::file::{Columns, RawFile, Role};
+use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Piece, place};
 use crate::Result;
@@ -48,24 +49,34 @@ pub type Claims = [Vec<Key>; 3];
 const CLAIMED: [Role; 3] = [Role::Country, Role::System, Role::Channel];
 
 /// Looks at a piece.
-pub fn look(rules: Rules<'_>, file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<Evidence> {
+pub fn look(
+    rules: Rules<'_>,
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    piece: &Piece,
+    passes: &Passes<'_>,
+) -> Result<Evidence> {
     let mut evidence = Evidence::default();
     let counts = &mut evidence.counts;
     counts.rows = piece.rows.end - piece.rows.start;
     let mut all_claimed = [false; CLAIMED.len()];
     for ((role, claims), all) in CLAIMED.into_iter().zip(&mut evidence.claims).zip(&mut all_claimed) {
+        passes.go_on()?;
         match claimed(rules, file, columns, piece, role)? {
             Some(keys) => (*claims, *all) = (keys, true),
             None => counts::names(rules, columns, piece, role, counts)?,
         }
     }
     let [.., no_null_channels] = all_claimed;
+    passes.go_on()?;
     if !values_are_fine(file, columns, piece)? {
         counts::values(file, columns, piece, counts)?;
     }
+    passes.go_on()?;
     if !weeks(file, columns, piece, counts)? {
         counts::weeks(file, columns, piece, counts)?;
     }
+    passes.go_on()?;
     partners(columns, piece, no_null_channels, counts)?;
     // Rows were seen to have these.
     let [.., channels] = &mut evidence.claims;
@@ -383,13 +394,20 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
 }
 
 /// Finds out which of the names that pieces claim some row has.
-pub fn settle(files: &[RawFile<'_>], pieces: &[Piece], claims: &[Claims], counts: &mut Counts) -> Result<()> {
+pub fn settle(
+    files: &[RawFile<'_>],
+    pieces: &[Piece],
+    claims: &[Claims],
+    counts: &mut Counts,
+    passes: &Passes<'_>,
+) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
     for ((role, seen), side) in CLAIMED.into_iter().zip(sides).zip(0..) {
         for (piece, claims) in pieces.iter().zip(claims) {
             let claims = claims.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
             let mut missing: Names = claims.iter().filter(|key| !seen.contains(*key)).cloned().collect();
             let (false, Some(file)) = (missing.is_empty(), files.get(piece.file)) else { continue };
+            passes.go_on()?;
             file.column(role, piece.row_group)
                 .and_then(|column| {
                     column.map_or(Ok(()), |column| look_for(&column, piece, &mut missing, seen))

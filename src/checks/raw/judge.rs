@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
+use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Findings, Piece, locate};
 use crate::checks::CheckId;
@@ -39,9 +40,10 @@ pub fn findings(
     pieces: &[Piece],
     counts: &Counts,
     cube: Result<&Cube, &Reason>,
+    passes: &Passes<'_>,
 ) -> Result<Findings> {
     let Rules { job, config } = rules;
-    let judge = Judge { rules, job, config, files, pieces, counts, cube };
+    let judge = Judge { rules, job, config, files, pieces, counts, cube, passes };
     let mut findings = Findings::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
         let finding = if config.severity(id) == Severity::Off {
@@ -60,6 +62,7 @@ struct Judge<'a> {
     config: &'a Config,
     files: &'a [RawFile<'a>],
     pieces: &'a [Piece],
+    passes: &'a Passes<'a>,
     counts: &'a Counts,
     cube: Result<&'a Cube, &'a Reason>,
 }
@@ -129,7 +132,7 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::rows(self.files, self.pieces, Role::Label, |_, raw| {
+            locate::rows(self.passes, self.files, self.pieces, Role::Label, |_, raw| {
                 (label(raw) == bad).then(|| locate::name(raw))
             })?
         };
@@ -141,7 +144,7 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::weeks(self.files, self.pieces, |file, week, raw| {
+            locate::weeks(self.passes, self.files, self.pieces, |file, week, raw| {
                 let date = date(file, raw);
                 is_wrong_week(label(week), date).then(|| match date {
                     Date::Day(day) => format!(
@@ -162,7 +165,7 @@ impl Judge<'_> {
         let mut offenders = Vec::new();
         for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
             let column = role.column(self.job);
-            offenders.extend(locate::rows(self.files, self.pieces, *role, |_, raw| {
+            offenders.extend(locate::rows(self.passes, self.files, self.pieces, *role, |_, raw| {
                 raw.is_none().then(|| format!("{column} is null"))
             })?);
         }
@@ -186,7 +189,9 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::numbers(self.files, self.pieces, |file, number| has(flaw, number, unit(file)))?
+            locate::numbers(self.passes, self.files, self.pieces, |file, number| {
+                has(flaw, number, unit(file))
+            })?
         };
         Ok(Finding::count(count, self.counts.rows, offenders))
     }
@@ -196,7 +201,7 @@ impl Judge<'_> {
         if count == 0 {
             return Ok(Finding::count(0, self.counts.rows, vec![]));
         }
-        let offenders = locate::rows(self.files, self.pieces, role, |_, raw| {
+        let offenders = locate::rows(self.passes, self.files, self.pieces, role, |_, raw| {
             raw.filter(|name| !known(name)).map(|_| locate::name(raw))
         })?;
         let names: Vec<String> = counts

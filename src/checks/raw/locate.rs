@@ -2,6 +2,7 @@
 
 use super::counts::{each_pair, number, with_cursor};
 use super::file::{RawFile, Role};
+use super::passes::Passes;
 use super::{Piece, at_row, place};
 use crate::Result;
 use crate::checks::model::{OFFENDERS, Offender};
@@ -14,12 +15,13 @@ const BLOCK: u32 = 2048;
 
 /// The first rows whose value in `role` is one that `bad` describes.
 pub fn rows(
+    passes: &Passes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
     role: Role,
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Offender>> {
-    search(files, pieces, |file, piece, found| {
+    search(passes, files, pieces, |file, piece, found| {
         with_cursor(&file.columns_of(piece.row_group, &[role])?, piece, role, false, |cursor| {
             let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
             let mut at = piece.rows.start;
@@ -47,11 +49,12 @@ pub fn rows(
 
 /// The first rows whose number is `bad`.
 pub fn numbers(
+    passes: &Passes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
     bad: impl Fn(&RawFile<'_>, Number) -> bool,
 ) -> Result<Vec<Offender>> {
-    search(files, pieces, |file, piece, found| {
+    search(passes, files, pieces, |file, piece, found| {
         with_cursor(&file.columns_of(piece.row_group, &[Role::Value])?, piece, Role::Value, true, |cursor| {
             let mut slots = vec![0u32; BLOCK as usize];
             let mut bits = vec![None; BLOCK as usize];
@@ -90,11 +93,12 @@ pub fn numbers(
 
 /// The first rows whose label and date do not fit.
 pub fn weeks(
+    passes: &Passes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Offender>> {
-    search(files, pieces, |file, piece, found| {
+    search(passes, files, pieces, |file, piece, found| {
         let rows = piece.rows.end - piece.rows.start;
         let columns = file.columns_of(piece.row_group, &[Role::Label, Role::Date])?;
         with_cursor(&columns, piece, Role::Label, false, |labels| {
@@ -124,12 +128,14 @@ pub fn weeks(
 }
 
 fn search(
+    passes: &Passes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
     look: impl Fn(&RawFile<'_>, &Piece, &mut Vec<Offender>) -> Result<()>,
 ) -> Result<Vec<Offender>> {
     let mut found = Vec::new();
     for piece in pieces {
+        passes.go_on()?;
         if let Some(file) = files.get(piece.file) {
             look(file, piece, &mut found).map_err(|e| place(e, files, piece))?;
         }

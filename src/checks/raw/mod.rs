@@ -16,7 +16,7 @@
 //! ```
 //!
 //! - [`mod@file`]: a file's columns.
-//! - [`ahead`]: what is going to be read of files that are far away, said in time.
+//! - [`passes`]: what is told to whoever waits. [`ahead`]: what is going to be read of files that are far away, said in time.
 //! - [`rules`]: what is objected to, value by value.
 //! - [`evidence`]: what is known of a task's rows without counting them.
 //! - [`counts`]: what one task, and all together, have counted.
@@ -31,6 +31,7 @@ pub mod evidence;
 pub mod file;
 pub mod judge;
 pub mod locate;
+pub mod passes;
 pub mod rules;
 
 use std::time::{Duration, Instant};
@@ -40,7 +41,8 @@ use rayon::prelude::*;
 use self::counts::Counts;
 use self::cube::Cube;
 use self::evidence::Evidence;
-use self::file::RawFile;
+use self::file::{RawFile, Role};
+use self::passes::Passes;
 use self::rules::Rules;
 use super::CheckId;
 use super::config::Config;
@@ -113,8 +115,10 @@ pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn P
     if let Some(problem) = file::problems(job, &files).into_iter().next() {
         return Err(Error::data(problem.value));
     }
-    let stop = || if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) };
-    count(Rules { job, config }, &files, Thoroughness::default(), &stop).map(|(_, counts)| counts)
+    let passes = Passes::begin(progress, &files, &[&Role::ALL]);
+    let (_, counts) = count(Rules { job, config }, &files, Thoroughness::default(), &passes)?;
+    passes.finish();
+    Ok(counts)
 }
 
 pub(crate) fn run_with(
@@ -138,15 +142,16 @@ pub(crate) fn run_with(
         });
     }
     let rules = Rules { job, config };
-    let stop = || if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) };
-    let (pieces, counts) = count(rules, &files, thoroughness, &stop)?;
+    let passes = Passes::begin(progress, &files, &[&Role::ALL, &cube::KEYS]);
+    let (pieces, counts) = count(rules, &files, thoroughness, &passes)?;
     let counted = Instant::now();
-    let cube = match Cube::fill(job, &files, &pieces, &counts, thoroughness, &stop) {
+    let cube = match Cube::fill(job, &files, &pieces, &counts, thoroughness, &passes) {
         Err(Error::TooLarge(report)) => Err(Reason::Failed(report.to_string())),
         other => Ok(other?),
     };
     let cubed = Instant::now();
-    let findings = judge::findings(rules, &files, &pieces, &counts, cube.as_ref())?;
+    let findings = judge::findings(rules, &files, &pieces, &counts, cube.as_ref(), &passes)?;
+    passes.finish();
     Ok(Raw {
         findings,
         counts: Some(counts),
@@ -160,7 +165,7 @@ fn count(
     rules: Rules<'_>,
     files: &[RawFile<'_>],
     thoroughness: Thoroughness,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    passes: &Passes<'_>,
 ) -> Result<(Vec<Piece>, Counts)> {
     let announced = ahead::announce(files);
     let mut groups = Vec::new();
@@ -179,17 +184,17 @@ fn count(
             let columns = file.columns(row_group).map_err(in_place)?;
             let pieces = pieces(at, file, row_group, before, &columns);
             let look = |piece: Piece| {
-                stop()?;
                 let mut evidence = match thoroughness {
-                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &piece)?,
+                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &piece, passes)?,
                     Thoroughness::Counting => Evidence {
-                        counts: counts::count(rules, file, &columns, &piece)?,
+                        counts: counts::count(rules, file, &columns, &piece, passes)?,
                         ..Evidence::default()
                     },
                 };
                 let days = &evidence.counts.days;
                 let piece = Piece { days: days.first().copied().zip(days.last().copied()), ..piece };
                 evidence.counts.rows = 0;
+                passes.done(file, &piece, &Role::ALL);
                 Ok((piece, evidence))
             };
             let looked = pieces.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
@@ -204,7 +209,7 @@ fn count(
         pieces.push(piece);
         claims.push(evidence.claims);
     }
-    evidence::settle(files, &pieces, &claims, &mut counts)?;
+    evidence::settle(files, &pieces, &claims, &mut counts, passes)?;
     Ok((pieces, counts))
 }
 

@@ -44,9 +44,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::super::counts::number;
-use super::super::file::{RawFile, Role};
+use super::super::file::RawFile;
+use super::super::passes::Passes;
 use super::super::{Piece, place};
-use super::{Axes, NONE, Part};
+use super::{Axes, KEYS, NONE, Part};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::kernel::words::WORD;
 use crate::{Error, Result};
@@ -60,6 +61,8 @@ use self::stretch::starts;
 const BYTES: usize = 512 << 20;
 /// Rows that are decoded at once.
 const BLOCK: usize = 2048;
+/// Blocks after which it is asked whether anybody waits.
+const ASK: u32 = 64;
 /// Days that are judged at once.
 const DAYS: usize = 16;
 /// An offset past all arrays, of which three still fit 32 bits: null, or no day.
@@ -115,14 +118,14 @@ pub(super) fn fill(
     axes: &Axes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    passes: &Passes<'_>,
 ) -> Result<Option<Vec<Part>>> {
-    match fill_with::<i32>(axes, files, pieces, stop)? {
+    match fill_with::<i32>(axes, files, pieces, passes)? {
         Outcome::Wide => {}
         Outcome::Declined => return Ok(None),
         Outcome::Done(parts) => return Ok(Some(parts)),
     }
-    match fill_with::<i64>(axes, files, pieces, stop)? {
+    match fill_with::<i64>(axes, files, pieces, passes)? {
         Outcome::Done(parts) => Ok(Some(parts)),
         Outcome::Wide | Outcome::Declined => Ok(None),
     }
@@ -139,7 +142,7 @@ fn fill_with<C: Cell>(
     axes: &Axes<'_>,
     files: &[RawFile<'_>],
     pieces: &[Piece],
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    passes: &Passes<'_>,
 ) -> Result<Outcome<Vec<Part>>> {
     let layout = Layout::of(axes);
     if [layout.days, layout.countries, layout.systems, layout.channels].contains(&0) {
@@ -155,8 +158,7 @@ fn fill_with<C: Cell>(
         let mut worker = Worker::new(layout);
         let mut blocks = Box::default();
         while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            stop()?;
-            match worker.piece(axes, files, piece, &mut blocks).map_err(|e| place(e, files, piece))? {
+            match worker.piece(axes, files, piece, &mut blocks, passes).map_err(|e| place(e, files, piece))? {
                 Outcome::Done(()) => {}
                 // The others need not go on.
                 other => {
@@ -247,8 +249,6 @@ impl Default for Blocks {
     }
 }
 
-const KEYS: [Role; 5] = [Role::Date, Role::Country, Role::System, Role::Channel, Role::Value];
-
 /// Arrays of all days.
 struct Worker<C> {
     layout: Layout,
@@ -303,6 +303,7 @@ impl<C: Cell> Worker<C> {
         files: &[RawFile<'_>],
         piece: &Piece,
         blocks: &mut Blocks,
+        passes: &Passes<'_>,
     ) -> Result<Outcome<()>> {
         let Some(file) = files.get(piece.file) else { return Ok(Outcome::Done(())) };
         let columns = file.columns_of(piece.row_group, &KEYS)?;
@@ -323,7 +324,13 @@ impl<C: Cell> Worker<C> {
             values: vec![],
         };
         let mut left = piece.rows.end - piece.rows.start;
-        while left > 0 {
+        for block in 0u32.. {
+            if left == 0 {
+                break;
+            }
+            if block.is_multiple_of(ASK) {
+                passes.go_on()?;
+            }
             let mut take = left.min(BLOCK as u64) as u32;
             for cursor in &mut cursors {
                 take = cursor.rows_at_hand(take)?;
@@ -344,6 +351,7 @@ impl<C: Cell> Worker<C> {
             self.buffers.push(cursor.take_ahead());
             self.buffers.push(cursor.into_parts().0);
         }
+        passes.done(file, piece, &KEYS);
         Ok(Outcome::Done(()))
     }
 

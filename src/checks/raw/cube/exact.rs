@@ -3,8 +3,9 @@
 
 use super::super::counts::number;
 use super::super::file::{RawFile, Role};
+use super::super::passes::Passes;
 use super::super::{Piece, at_row, place};
-use super::{Axes, NO_DAY, NONE, Part, TOLERANCE};
+use super::{Axes, KEYS, NO_DAY, NONE, Part, TOLERANCE};
 use crate::checks::model::{OFFENDERS, Offender};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::Segment;
@@ -12,6 +13,8 @@ use crate::{Error, Result};
 
 /// Rows that are decoded at once.
 const BLOCK: usize = 2048;
+/// Blocks, or runs of rows without a day, after which it is asked whether anybody waits.
+const ASK: u32 = 64;
 
 /// What the slots of a piece mean in a chunk.
 #[derive(Default)]
@@ -45,7 +48,7 @@ impl Chunk {
         files: &[RawFile<'_>],
         pieces: &[Piece],
         days: std::ops::Range<usize>,
-        stop: &(dyn Fn() -> Result<()> + Sync),
+        passes: &Passes<'_>,
     ) -> Result<Part> {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         let keys = days.len() * c * n;
@@ -58,21 +61,26 @@ impl Chunk {
         };
         let span = axes.days.get(chunk.days.start).zip(axes.days.get(chunk.days.end.wrapping_sub(1)));
         for piece in pieces {
-            stop()?;
             let overlaps = match (span, piece.days) {
                 (Some((first, last)), Some(days)) => days.0 <= *last && *first <= days.1,
                 _ => false,
             };
             // Rows without a day go to the first chunk.
             if overlaps || chunk.days.start == 0 {
-                chunk.piece(axes, files, piece).map_err(|e| place(e, files, piece))?;
+                chunk.piece(axes, files, piece, passes).map_err(|e| place(e, files, piece))?;
             }
         }
         chunk.judge(axes);
         Ok(chunk.part)
     }
 
-    fn piece(&mut self, axes: &Axes<'_>, files: &[RawFile<'_>], piece: &Piece) -> Result<()> {
+    fn piece(
+        &mut self,
+        axes: &Axes<'_>,
+        files: &[RawFile<'_>],
+        piece: &Piece,
+        passes: &Passes<'_>,
+    ) -> Result<()> {
         let Some(file) = files.get(piece.file) else { return Ok(()) };
         let column = |role| {
             file.column(role, piece.row_group)?.ok_or_else(|| Error::internal("a column has gone missing"))
@@ -91,7 +99,13 @@ impl Chunk {
         let mut slots = Slots::default();
         let mut blocks = vec![[0u32; BLOCK]; columns.len()];
         let mut at = piece.rows.start;
-        while at < piece.rows.end {
+        for block in 0u32.. {
+            if at >= piece.rows.end {
+                break;
+            }
+            if block.is_multiple_of(ASK) {
+                passes.go_on()?;
+            }
             let left = u32::try_from(piece.rows.end - at).unwrap_or(u32::MAX);
             self.learn(axes, file, &cursors, &mut slots)?;
             if let Segment::Run { value, len } = cursors[0].segment()? {
@@ -115,6 +129,7 @@ impl Chunk {
             });
             at += u64::from(take);
         }
+        passes.done(file, piece, &KEYS);
         Ok(())
     }
 

@@ -25,7 +25,8 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::counts::{Counts, Names as Keys};
-use super::file::RawFile;
+use super::file::{RawFile, Role};
+use super::passes::Passes;
 use super::rules::Flaw;
 use super::{Piece, Thoroughness};
 use crate::checks::model::{OFFENDERS, Offender};
@@ -167,7 +168,7 @@ impl Cube {
         pieces: &[Piece],
         counts: &Counts,
         thoroughness: Thoroughness,
-        stop: &(dyn Fn() -> Result<()> + Sync),
+        passes: &Passes<'_>,
     ) -> Result<Cube> {
         let days = counts.days();
         let channels = Names::new(&counts.channels, b"");
@@ -198,7 +199,7 @@ impl Cube {
             .expected(format!("at most {DAY_BYTES} bytes of sums a day")));
         }
         if thoroughness == Thoroughness::Evidence
-            && let Some(parts) = dense::fill(&axes, files, pieces, stop)?
+            && let Some(parts) = dense::fill(&axes, files, pieces, passes)?
         {
             return Ok(axes.gather(parts, files));
         }
@@ -211,12 +212,15 @@ impl Cube {
             .with_max_len(1)
             .map(|start| {
                 let days = start..axes.days.len().min(start + length);
-                exact::Chunk::fill(&axes, files, pieces, days, stop)
+                exact::Chunk::fill(&axes, files, pieces, days, passes)
             })
             .collect::<Result<_>>()?;
         Ok(axes.gather(parts, files))
     }
 }
+
+/// The columns that are read.
+pub(super) const KEYS: [Role; 5] = [Role::Date, Role::Country, Role::System, Role::Channel, Role::Value];
 
 /// What some days have told.
 struct Part {

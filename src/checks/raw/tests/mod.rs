@@ -2,10 +2,12 @@
 //!
 //! - [`sample`]: clean rows, and files of them. [`faults`]: what is done to them.
 //! - [`oracle`]: what the checks have to observe, counted another way.
+//! - [`invariants`]: threads, row groups, files, and whoever waits change nothing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
 mod faults;
+mod invariants;
 mod oracle;
 pub(crate) mod sample;
 
@@ -17,6 +19,7 @@ use super::super::results::check_rows;
 use super::super::{CheckId, Config, Results, Stage, Status};
 use super::counts::{self, Objections};
 use super::file::RawFile;
+use super::passes::Passes;
 use super::rules::Rules;
 use super::{Piece, Thoroughness, evidence, run_with};
 use crate::scan::Silent;
@@ -225,13 +228,15 @@ fn an_entry_that_no_row_uses_is_nothing() {
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
     let files = [RawFile::open(&job, &input).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
+    let passes = Passes::begin(&Silent, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
     for (from, is_odd) in [(0, true), (1, false)] {
         let piece = Piece { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
-        let found = evidence::look(rules, &files[0], &columns, &piece).unwrap();
+        let found = evidence::look(rules, &files[0], &columns, &piece, &passes).unwrap();
         let mut counts = found.counts;
-        evidence::settle(&files, std::slice::from_ref(&piece), &[found.claims], &mut counts).unwrap();
-        assert_eq!(counts, counts::count(rules, &files[0], &columns, &piece).unwrap());
+        evidence::settle(&files, std::slice::from_ref(&piece), &[found.claims], &mut counts, &passes)
+            .unwrap();
+        assert_eq!(counts, counts::count(rules, &files[0], &columns, &piece, &passes).unwrap());
         assert_eq!(counts.objections == Objections::default(), !is_odd);
         assert_eq!(counts.channels.contains(&Some(b"Radio"[..].into())), is_odd);
         assert_eq!(counts.days.contains(&(FIRST - 40)), is_odd);

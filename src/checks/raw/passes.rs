@@ -1,0 +1,65 @@
+//! What the passes over the rows tell whoever waits, and whether that one still does.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Piece;
+use super::file::{RawFile, Role};
+use crate::scan::{Progress, Work};
+use crate::{Error, Result};
+
+/// The passes of one run of the checks.
+pub struct Passes<'p> {
+    progress: &'p dyn Progress,
+    /// Bytes that were announced and are not done.
+    left: AtomicU64,
+}
+
+impl<'p> Passes<'p> {
+    /// Announces passes over `files`, each with the columns that it reads.
+    pub fn begin(progress: &'p dyn Progress, files: &[RawFile<'_>], passes: &[&[Role]]) -> Self {
+        let of_pass = |roles: &[Role]| -> u64 {
+            let groups =
+                files.iter().flat_map(|file| (0..file.meta.row_groups.len()).map(move |at| (file, at)));
+            groups.map(|(file, row_group)| bytes(file, row_group, roles)).fold(0, u64::saturating_add)
+        };
+        let all = passes.iter().map(|roles| of_pass(roles)).fold(0, u64::saturating_add);
+        progress.begin(Work::Check, all);
+        Passes { progress, left: AtomicU64::new(all) }
+    }
+
+    /// Asked every few milliseconds of work.
+    ///
+    /// # Errors
+    /// `Interrupted` where nobody waits any more.
+    pub fn go_on(&self) -> Result<()> {
+        if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// A pass is done with a piece. What is read once more than was announced, where
+    /// a faster way had to be given up, does not count.
+    pub fn done(&self, file: &RawFile<'_>, piece: &Piece, roles: &[Role]) {
+        let rows = file.meta.row_groups.get(piece.row_group).map_or(0, |meta| meta.rows).max(1);
+        let part = u128::from(bytes(file, piece.row_group, roles))
+            * u128::from(piece.rows.end - piece.rows.start)
+            / u128::from(rows);
+        self.advance(u64::try_from(part).unwrap_or(u64::MAX));
+    }
+
+    /// All passes are done, whatever they have left out.
+    pub fn finish(&self) {
+        self.advance(u64::MAX);
+    }
+
+    fn advance(&self, most: u64) {
+        let take = |left: u64| Some(left.saturating_sub(most));
+        if let Ok(left) = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            self.progress.advance(left.min(most));
+        }
+    }
+}
+
+/// Stored bytes of some columns of a row group.
+fn bytes(file: &RawFile<'_>, row_group: usize, roles: &[Role]) -> u64 {
+    let stored = |role: &Role| file.chunk(*role, row_group).map(|chunk| chunk.compressed_len);
+    roles.iter().filter_map(stored).fold(0, u64::saturating_add)
+}
