@@ -68,7 +68,11 @@ impl Claim {
                 held => held,
             }
         };
-        held.map(|held| Claim { _held: Some(held), ..Claim::default() })
+        held.map(|held| Claim {
+            _held: Some(held),
+            #[cfg(feature = "s3")]
+            before: None,
+        })
     }
 }
 
