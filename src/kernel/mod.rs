@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod relation;
 pub mod runs;
 pub mod snappy;
+pub mod strings;
 pub mod unpack;
 pub mod words;
 

@@ -1,0 +1,181 @@
+//! AVX2, and BMI2 where one value ends and the next begins.
+
+use std::arch::x86_64::*;
+
+use super::{Offset, VECTOR, Wanted, portable_equal};
+use crate::kernel::words::WORD;
+
+/// What an [`Offset`] has to be able to do here.
+pub trait Lengths: Sized {
+    /// The rows that are `len` bytes long, where differences wrap; any bits for rows that are not `marked`.
+    ///
+    /// # Safety
+    /// - The CPU has AVX2 and BMI1.
+    unsafe fn lengths(offsets: &[Self; WORD + 1], len: Self, marked: u64) -> u64;
+}
+
+/// Calls `eight` with the first row of each eight of rows of which one is marked, for its bits.
+macro_rules! by_eights {
+    ($marked:expr, $eight:expr) => {{
+        let (mut bits, mut left): (u64, u64) = (0, $marked);
+        while left != 0 {
+            let at = left.trailing_zeros() & !7;
+            bits |= $eight(at as usize) << at;
+            left &= !(0xff << at);
+        }
+        bits
+    }};
+}
+
+impl Lengths for i32 {
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    unsafe fn lengths(offsets: &[i32; WORD + 1], len: i32, marked: u64) -> u64 {
+        let wanted = _mm256_set1_epi32(len);
+        by_eights!(marked, |at: usize| {
+            debug_assert!(at + 8 <= WORD);
+            let from = offsets.as_ptr().wrapping_add(at);
+            // SAFETY: `at` is at most 56, and nine offsets follow.
+            let (start, end) =
+                unsafe { (_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(1).cast())) };
+            let equal = _mm256_cmpeq_epi32(_mm256_sub_epi32(end, start), wanted);
+            u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(equal)) as u32)
+        })
+    }
+}
+
+impl Lengths for i64 {
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    unsafe fn lengths(offsets: &[i64; WORD + 1], len: i64, marked: u64) -> u64 {
+        let wanted = _mm256_set1_epi64x(len);
+        let four = |at: usize| {
+            debug_assert!(at + 4 <= WORD);
+            let from = offsets.as_ptr().wrapping_add(at);
+            // SAFETY: `at` is at most 60, and five offsets follow.
+            let (start, end) =
+                unsafe { (_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(1).cast())) };
+            let equal = _mm256_cmpeq_epi64(_mm256_sub_epi64(end, start), wanted);
+            u64::from(_mm256_movemask_pd(_mm256_castsi256_pd(equal)) as u32)
+        };
+        by_eights!(marked, |at: usize| four(at) | four(at + 4) << 4)
+    }
+}
+
+/// How strings of a length lie in a vector.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Whole strings.
+    rows: u32,
+    /// The bits of their first bytes.
+    firsts: u32,
+    /// The bits of all their bytes.
+    whole: u32,
+    /// For each byte of the vector its place in the string; of strings that fit a half.
+    places: [u8; VECTOR],
+}
+
+/// By length; nothing fits where that is zero.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at most 32
+static SHAPES: [Shape; VECTOR + 1] = {
+    let mut shapes = [Shape { rows: 0, firsts: 0, whole: 0, places: [0; VECTOR] }; VECTOR + 1];
+    let mut len = 1;
+    while len <= VECTOR {
+        let shape = &mut shapes[len];
+        shape.rows = (VECTOR / len) as u32;
+        shape.whole = u32::MAX >> (VECTOR - VECTOR / len * len);
+        let mut byte = 0;
+        while byte < VECTOR {
+            shape.places[byte] = (byte % len) as u8;
+            if byte % len == 0 && byte + len <= VECTOR {
+                shape.firsts |= 1 << byte;
+            }
+            byte += 1;
+        }
+        len += 1;
+    }
+    shapes
+};
+
+/// See [`super::Equal`].
+///
+/// # Safety
+/// - The CPU has AVX2, BMI1 and BMI2.
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+pub unsafe fn equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>, marked: u64) -> u64 {
+    let len = wanted.string.len();
+    let (Some(word), Ok(length), Some(shape)) =
+        (offsets.first_chunk(), T::try_from(len), SHAPES.get(len).filter(|_| len > 0))
+    else {
+        return portable_equal(offsets, bytes, wanted, marked);
+    };
+    // SAFETY: the instruction sets are there.
+    let mut left = unsafe { T::lengths(word, length, marked) } & marked;
+    if left == 0 {
+        return 0;
+    }
+    // SAFETY: 32 bytes each.
+    let (head, places) = unsafe {
+        (_mm256_loadu_si256(wanted.head.as_ptr().cast()), _mm256_loadu_si256(shape.places.as_ptr().cast()))
+    };
+    let half = _mm256_broadcastsi128_si256(_mm256_castsi256_si128(head));
+    let repeated = if len <= VECTOR / 2 { _mm256_shuffle_epi8(half, places) } else { head };
+    let mut equal = 0;
+    while left != 0 {
+        let first = left.trailing_zeros();
+        let n = (!(left >> first)).trailing_zeros();
+        let stretch = (u64::MAX >> (64 - n)) << first;
+        left &= !stretch;
+        // No closures: what takes one has not the instruction sets, and is not inlined.
+        if let Some(start) = word.get(first as usize)
+            && let Ok(start) = TryInto::<usize>::try_into(*start)
+            && let Some(bytes) = bytes.get(start..)
+            && bytes.len() >= n as usize * len
+        {
+            equal |= repeats(bytes, n, len, shape, repeated) << first;
+        } else {
+            equal |= portable_equal(offsets, bytes, wanted, stretch);
+        }
+    }
+    equal
+}
+
+/// Of the `n` strings of `len` bytes at the front of `bytes` those that are the one repeated.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn repeats(bytes: &[u8], n: u32, len: usize, shape: &Shape, repeated: __m256i) -> u64 {
+    debug_assert!(bytes.len() >= n as usize * len);
+    let (mut bits, mut rest, mut row) = (0, bytes, 0);
+    while row < n {
+        let mut padded = [0; VECTOR];
+        let vector = match rest.first_chunk() {
+            Some(vector) => vector,
+            None => {
+                padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                &padded
+            }
+        };
+        // SAFETY: 32 bytes.
+        let vector = unsafe { _mm256_loadu_si256(vector.as_ptr().cast()) };
+        let same = _mm256_movemask_epi8(_mm256_cmpeq_epi8(vector, repeated)) as u32;
+        if same & shape.whole == shape.whole {
+            bits |= (u64::MAX >> (64 - shape.rows)) << row;
+        } else if same & shape.firsts != 0 {
+            bits |= u64::from(_pext_u32(together(same, len), shape.firsts)) << row;
+        }
+        row += shape.rows;
+        rest = rest.get(shape.rows as usize * len..).unwrap_or_default();
+    }
+    bits & (u64::MAX >> (64 - n))
+}
+
+/// The bits that begin `len` bits that are all set.
+#[inline]
+fn together(mut bits: u32, len: usize) -> u32 {
+    let mut known = 1;
+    while 2 * known <= len {
+        bits &= bits >> known;
+        known *= 2;
+    }
+    bits & bits >> (len - known)
+}
