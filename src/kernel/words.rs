@@ -33,6 +33,10 @@ const WIDEST: usize = 16;
 /// for rows that are not `marked`.
 type Equal = unsafe fn(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64;
 
+/// The same for two values at once: the rows are loaded once.
+type Either =
+    unsafe fn(start: *const u8, rows: usize, one: *const u8, other: *const u8, marked: u64) -> [u64; 2];
+
 /// A column of whatever width, and a value to compare with.
 #[allow(unsafe_code)]
 #[derive(Clone, Copy)]
@@ -42,6 +46,7 @@ pub struct Words<'a> {
     width: usize,
     wanted: [u8; WIDEST],
     equal: Equal,
+    either: Either,
     _values: PhantomData<&'a [u8]>,
 }
 
@@ -50,21 +55,21 @@ impl<'a> Words<'a> {
     pub fn new<T: Lane>(values: &'a [T], wanted: T) -> Self {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx512() {
-            return Self::by(values, wanted, avx512_equal::<T>);
+            return Self::by(values, wanted, avx512_equal::<T>, avx512_either::<T>);
         }
         #[cfg(target_arch = "x86_64")]
         if cpu::avx2() {
-            return Self::by(values, wanted, avx2_equal::<T>);
+            return Self::by(values, wanted, avx2_equal::<T>, avx2_either::<T>);
         }
         Self::portable(values, wanted)
     }
 
     /// The same without vectors.
     pub fn portable<T: Lane>(values: &'a [T], wanted: T) -> Self {
-        Self::by(values, wanted, plain_equal::<T>)
+        Self::by(values, wanted, plain_equal::<T>, plain_either::<T>)
     }
 
-    fn by<T: Lane>(values: &'a [T], wanted: T, equal: Equal) -> Self {
+    fn by<T: Lane>(values: &'a [T], wanted: T, equal: Equal, either: Either) -> Self {
         const { assert!(size_of::<T>() <= WIDEST) };
         let mut bytes = [0; WIDEST];
         // SAFETY: there is room for a `T`, which needs no alignment here.
@@ -73,7 +78,7 @@ impl<'a> Words<'a> {
             bytes.as_mut_ptr().cast::<T>().write_unaligned(wanted);
         }
         let (start, rows) = (values.as_ptr().cast(), values.len());
-        Words { start, rows, width: size_of::<T>(), wanted: bytes, equal, _values: PhantomData }
+        Words { start, rows, width: size_of::<T>(), wanted: bytes, equal, either, _values: PhantomData }
     }
 
     /// The rows of a word that equal the wanted value; any bits for rows that are not `marked`.
@@ -89,6 +94,23 @@ impl<'a> Words<'a> {
             return 0;
         }
         self.compare(word, self.start.wrapping_add(row * self.width), marked)
+    }
+
+    /// Both at once: the rows that equal row `row`, and those that equal the wanted value.
+    #[inline]
+    pub fn like_or_equal(&self, row: usize, word: usize, marked: u64) -> [u64; 2] {
+        if row >= self.rows {
+            return [0, self.equal(word, marked)];
+        }
+        let at = word.saturating_mul(WORD).min(self.rows);
+        let rows = (self.rows - at).min(WORD);
+        let (start, like) = (at * self.width, row * self.width);
+        // SAFETY: as in `compare`; row `row` is one of the column's values.
+        #[allow(unsafe_code)]
+        unsafe {
+            let (start, like) = (self.start.wrapping_add(start), self.start.wrapping_add(like));
+            (self.either)(start, rows, like, self.wanted.as_ptr(), marked)
+        }
     }
 
     #[inline]
@@ -159,10 +181,24 @@ unsafe fn plain_equal<T: Lane>(start: *const u8, rows: usize, wanted: *const u8,
     }
 }
 
-/// [`Equal`] for a set of instructions, by its way to compare a word.
+/// # Safety
+/// - As [`plain_equal`], with a value at `one` and one at `other`.
+#[allow(unsafe_code)]
+unsafe fn plain_either<T: Lane>(
+    start: *const u8,
+    rows: usize,
+    one: *const u8,
+    other: *const u8,
+    marked: u64,
+) -> [u64; 2] {
+    // SAFETY: by contract.
+    unsafe { [plain_equal::<T>(start, rows, one, marked), plain_equal::<T>(start, rows, other, marked)] }
+}
+
+/// [`Equal`] and [`Either`] for a set of instructions, by its way to compare a word.
 #[cfg(target_arch = "x86_64")]
 macro_rules! equal_by {
-    ($name:ident, $features:literal) => {
+    ($name:ident, $either:ident, $features:literal) => {
         /// # Safety
         /// - As [`plain_equal`].
         /// - The CPU has the instruction sets that the function names.
@@ -178,12 +214,28 @@ macro_rules! equal_by {
                 )
             }
         }
+
+        /// # Safety
+        /// - As [`plain_either`].
+        /// - The CPU has the instruction sets that the function names.
+        #[allow(unsafe_code)]
+        #[target_feature(enable = $features)]
+        unsafe fn $either<T: Lane>(
+            start: *const u8,
+            rows: usize,
+            one: *const u8,
+            other: *const u8,
+            marked: u64,
+        ) -> [u64; 2] {
+            // SAFETY: by contract.
+            unsafe { [$name::<T>(start, rows, one, marked), $name::<T>(start, rows, other, marked)] }
+        }
     };
 }
 #[cfg(target_arch = "x86_64")]
-equal_by!(avx2_equal, "avx2,bmi1");
+equal_by!(avx2_equal, avx2_either, "avx2,bmi1");
 #[cfg(target_arch = "x86_64")]
-equal_by!(avx512_equal, "avx512f,avx512bw");
+equal_by!(avx512_equal, avx512_either, "avx512f,avx512bw");
 
 /// The rows marked in `mask`, one after the other, at the front of `rows`; returns how many.
 /// `N` is at least the rows of the mask plus 31.
@@ -251,9 +303,12 @@ mod tests {
         let mut columns = vec![Words::new(values, wanted), Words::portable(values, wanted)];
         #[cfg(target_arch = "x86_64")]
         columns.extend(
-            cpu::paths::<Equal>(avx2_equal::<T>, avx512_equal::<T>)
-                .into_iter()
-                .map(|(_, by)| Words::by(values, wanted, by)),
+            cpu::paths::<(Equal, Either)>(
+                (avx2_equal::<T>, avx2_either::<T>),
+                (avx512_equal::<T>, avx512_either::<T>),
+            )
+            .into_iter()
+            .map(|(_, (equal, either))| Words::by(values, wanted, equal, either)),
         );
         for column in columns {
             for word in 0..5 {
@@ -268,6 +323,8 @@ mod tests {
                 for row in [0, 1, 100, 199, 1000] {
                     let like = values.get(row).map_or(0, |wanted| bits(&|v| v == wanted));
                     assert_eq!(column.like(row, word, marked) & marked, like & marked);
+                    let both = column.like_or_equal(row, word, marked).map(|bits| bits & marked);
+                    assert_eq!(both, [like & marked, column.equal(word, marked) & marked]);
                 }
             }
         }
