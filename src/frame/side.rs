@@ -1,12 +1,13 @@
-//! Columns of ids or string views side by side: one pass over all of them, word by word.
+//! Columns side by side, ids or strings: one pass over all of them, word by word.
 //!
 //! A view of a short string is its value, as an id is: the total over systems is found by comparing
-//! sixteen bytes. What differs is that there is no dictionary to tell which countries and weeks are
-//! still to come, so a string is looked up wherever it is not that of the row before.
+//! sixteen bytes. Strings by offsets are compared by their lengths and bytes. What differs from ids is
+//! that there is no dictionary to tell which countries and weeks are still to come, so a string is
+//! looked up wherever it is not that of the row before.
 //!
 //! It declines where a column is neither, where more than one entry means the total, where that has
-//! more than twelve bytes, or where an entry is null: `block` does those, and whatever fails, a
-//! column after the other.
+//! more than twelve bytes and strings are views, or where an entry is null: `block` does those, and
+//! whatever fails, a column after the other.
 
 use std::ops::Range;
 
@@ -16,27 +17,105 @@ use super::block::{Columns, Scratch, Worker};
 use super::keys::{BLOCK, Mask};
 use super::text::{Text, short_view};
 use crate::kernel::compare::Lane;
+use crate::kernel::strings::Strings;
 use crate::kernel::words::{AHEAD, WORD, Words};
 use crate::{Result, Semantics};
 
 /// A stretch of rows.
 pub struct Side<'a> {
     /// Compared with the total.
-    system: Words<'a>,
+    system: Keys<'a>,
     /// Compared with the total, if there is one.
-    country: Words<'a>,
+    country: Keys<'a>,
     has_total: bool,
     /// Whether countries are strings, which are looked up where one differs from the one before.
     country_text: bool,
-    time: Words<'a>,
+    time: Keys<'a>,
     time_text: bool,
-    /// If it is views: asked for where a row adds something.
-    channel: Option<Words<'a>>,
+    /// If it is strings: asked for where a row adds something.
+    channel: Option<Keys<'a>>,
     /// Compared with zero.
     value: Words<'a>,
     /// Of system, country, time, channel and value.
     valid: [Valid<'a>; 5],
     start: usize,
+}
+
+/// A key column: ids or views, or strings by offsets.
+enum Keys<'a> {
+    Words(Words<'a>),
+    Short(Strings<'a, i32>),
+    Long(Strings<'a, i64>),
+}
+
+/// Evaluates an expression over whatever a key column is.
+macro_rules! with_keys {
+    ($of:expr, $keys:ident => $body:expr) => {
+        match $of {
+            Keys::Words($keys) => $body,
+            Keys::Short($keys) => $body,
+            Keys::Long($keys) => $body,
+        }
+    };
+}
+
+impl<'a> Keys<'a> {
+    /// Strings, to be compared with `wanted`, which is a short one where they are views. Equal views are
+    /// of equal strings.
+    fn text(text: &'a Text, rows: &Range<usize>, wanted: &'a [u8]) -> Option<Self> {
+        let offsets = rows.start..rows.end + 1;
+        Some(match text {
+            Text::Views(views, _) => Keys::Words(Words::new(views.get(rows.clone())?, short_view(wanted)?)),
+            Text::Short(from, bytes) => Keys::Short(Strings::new(from.get(offsets)?, bytes, wanted)),
+            Text::Long(from, bytes) => Keys::Long(Strings::new(from.get(offsets)?, bytes, wanted)),
+        })
+    }
+
+    #[inline]
+    fn equal(&self, word: usize, marked: u64) -> u64 {
+        with_keys!(self, keys => keys.equal(word, marked))
+    }
+
+    #[inline]
+    fn like(&self, row: usize, word: usize, marked: u64) -> u64 {
+        with_keys!(self, keys => keys.like(row, word, marked))
+    }
+
+    /// The rows that are like `row`, and the others that equal what is wanted, if it `is` wanted.
+    #[inline]
+    fn like_or_equal(&self, row: usize, word: usize, marked: u64, is: bool) -> [u64; 2] {
+        if let (Keys::Words(words), true) = (self, is) {
+            return words.like_or_equal(row, word, marked).map(|bits| bits & marked);
+        }
+        let like = self.like(row, word, marked) & marked;
+        let left = marked & !like;
+        [like, if is && left != 0 { self.equal(word, left) & left } else { 0 }]
+    }
+
+    #[inline]
+    fn ask(&self, word: usize) {
+        with_keys!(self, keys => keys.ask(word));
+    }
+
+    #[inline]
+    fn ask_marked(&self, word: usize, marked: u64) {
+        with_keys!(self, keys => keys.ask_marked(word, marked));
+    }
+
+    /// Asks for the strings of the marked rows; their offsets were asked for.
+    #[inline]
+    fn ask_strings(&self, word: usize, marked: u64) {
+        match self {
+            Keys::Words(_) => {}
+            Keys::Short(strings) => strings.ask_strings(word, marked),
+            Keys::Long(strings) => strings.ask_strings(word, marked),
+        }
+    }
+
+    #[inline]
+    fn ask_rows(&self, word: usize, marked: u64) {
+        with_keys!(self, keys => keys.ask_rows(word, marked));
+    }
 }
 
 /// Which rows of a column are there.
@@ -72,19 +151,13 @@ impl<'a> Valid<'a> {
 }
 
 /// Ids, to be compared with that of a place in the dictionary; whether any row can have it.
-fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Words<'a>, bool)> {
+fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Keys<'a>, bool)> {
     let Data::Coded(codes, _) = &array.data else { return None };
     with_codes!(codes, c => {
         let ids = c.get(rows.clone())?;
         let wanted = Code::of(place);
-        Some((Words::new(ids, wanted.unwrap_or(Lane::ZERO)), wanted.is_some()))
+        Some((Keys::Words(Words::new(ids, wanted.unwrap_or(Lane::ZERO))), wanted.is_some()))
     })
-}
-
-/// Views of strings, to be compared with a short one. Equal ones are of equal strings.
-fn views<'a>(text: &'a Text, rows: &Range<usize>, wanted: &[u8]) -> Option<Words<'a>> {
-    let Text::Views(views, _) = text else { return None };
-    Some(Words::new(views.get(rows.clone())?, short_view(wanted)?))
 }
 
 /// Values, to be compared with zero.
@@ -116,7 +189,7 @@ impl Worker {
     /// Rows `rows` of a batch as columns side by side, or `None`.
     pub(super) fn side<'a>(
         &mut self,
-        plan: &Plan,
+        plan: &'a Plan,
         batch: &'a Columns,
         rows: &Range<usize>,
     ) -> Option<Side<'a>> {
@@ -125,22 +198,22 @@ impl Worker {
             return None;
         }
         let (system, true) = (match &batch.system.data {
-            Data::Text(text) => (views(text, rows, job.os_total.as_bytes())?, true),
+            Data::Text(text) => (Keys::text(text, rows, job.os_total.as_bytes())?, true),
             _ => ids(&batch.system, rows, self.systems.only(&batch.system, &job.os_total)?)?,
         }) else {
             return None;
         };
         let (country, has_total) = match &batch.country.data {
-            Data::Text(text) => (views(text, rows, job.country_total.as_bytes())?, true),
+            Data::Text(text) => (Keys::text(text, rows, job.country_total.as_bytes())?, true),
             _ => ids(&batch.country, rows, self.countries.total(&batch.country, job)?)?,
         };
         self.times.learn(&batch.time, plan.time_coding);
         let time = match &batch.time.data {
-            Data::Text(text) => views(text, rows, b"")?,
+            Data::Text(text) => Keys::text(text, rows, b"")?,
             _ => ids(&batch.time, rows, 0)?.0,
         };
         let channel = match &batch.channel.data {
-            Data::Text(text) => views(text, rows, b""),
+            Data::Text(text) => Keys::text(text, rows, b""),
             _ if self.channels.has_nulls(&batch.channel, job)? => return None,
             _ => None,
         };
@@ -201,15 +274,21 @@ impl Worker {
             let there = u64::MAX >> (WORD - (n - at * WORD).min(WORD));
             *passed = systems.narrow(word, there & system.equal(word, there));
             if EARLY > 0 {
-                for column in [country, time, value] {
-                    column.ask_marked(word, *passed);
-                }
+                country.ask_marked(word, *passed);
+                time.ask_marked(word, *passed);
+                value.ask_marked(word, *passed);
             }
         };
         // The last row whose country, or time, was looked up, and what that is.
         let (mut country_row, mut group, mut time_row, mut point) = (usize::MAX, 0, usize::MAX, 0);
         for ahead in 0..n.div_ceil(WORD) + EARLY {
             look(&mut passed, ahead);
+            if let Some(near) = ahead.checked_sub(EARLY / 2).filter(|_| EARLY > 0)
+                && let Some(passed) = passed.get(near)
+            {
+                country.ask_strings(first + near, *passed);
+                time.ask_strings(first + near, *passed);
+            }
             let Some(at) = ahead.checked_sub(EARLY) else { continue };
             let (word, row) = (first + at, at * WORD);
             let (Some(passed), Some(live)) = (passed.get(at).copied(), live.get_mut(at)) else { break };
@@ -221,13 +300,9 @@ impl Worker {
             counts.null_country += (passed & !placed).count_ones();
             let mut kept = placed;
             if read_countries {
-                let mut same = country.like(country_row, word, placed) & placed;
-                let mut new = placed & !same;
-                if side.has_total {
-                    let totals = new & country.equal(word, new);
-                    new &= !totals;
-                    kept &= !totals;
-                }
+                let [mut same, totals] = country.like_or_equal(country_row, word, placed, side.has_total);
+                let mut new = placed & !(same | totals);
+                kept &= !totals;
                 loop {
                     if side.country_text {
                         put(groups, row, same, kept, group);

@@ -4,6 +4,7 @@ use super::array::corrupt;
 use super::ffi::Slice;
 use crate::Result;
 use crate::kernel::compare;
+use crate::kernel::strings::{Offset, Strings};
 
 /// Strings.
 #[derive(Clone)]
@@ -92,6 +93,32 @@ impl Text {
         }
     }
 
+    /// Asks for the bytes of some rows, counted from `start`, that have one of the lengths; those of
+    /// views are left where they are.
+    pub fn prefetch_strings(&self, start: usize, rows: &[u16], lengths: impl Fn(usize) -> bool) {
+        fn by_offset<T: Copy + TryInto<usize>>(
+            offsets: Option<&[T]>,
+            bytes: &[u8],
+            rows: &[u16],
+            lengths: impl Fn(usize) -> bool,
+        ) {
+            let offsets = offsets.unwrap_or_default();
+            for row in rows.iter().map(|row| usize::from(*row)) {
+                if let (Some(from), Some(to)) = (offsets.get(row), offsets.get(row + 1))
+                    && let (Ok(from), Ok(to)) = ((*from).try_into(), (*to).try_into())
+                    && lengths(to.wrapping_sub(from))
+                {
+                    compare::prefetch_all(bytes.get(from..to).unwrap_or_default());
+                }
+            }
+        }
+        match self {
+            Text::Short(offsets, bytes) => by_offset(offsets.get(start..), bytes, rows, lengths),
+            Text::Long(offsets, bytes) => by_offset(offsets.get(start..), bytes, rows, lengths),
+            Text::Views(..) => {}
+        }
+    }
+
     /// Whether rows `start..start + len`, which are there, hold the same string; may say no
     /// where they do.
     ///
@@ -135,28 +162,10 @@ impl Text {
 
     /// Takes the rows of `mask` out whose string is not `wanted`; its first row is `start`.
     pub fn narrow(&self, start: usize, wanted: &[u8], mask: &mut [u64]) -> Result<()> {
-        fn by_offset<T: Copy + TryInto<usize>>(offsets: &[T], bytes: &[u8], wanted: &[u8], mask: &mut [u64]) {
-            let word = |b: Option<&[u8; 4]>| b.map_or(0, |b| u32::from_le_bytes(*b));
-            let is_short = wanted.len() <= 4;
-            let cut =
-                u32::MAX.checked_shr(32 - 8 * u32::try_from(wanted.len().min(4)).unwrap_or(4)).unwrap_or(0);
-            let mut padded = [0; 4];
-            padded.iter_mut().zip(wanted).for_each(|(to, from)| *to = *from);
-            let first = u32::from_le_bytes(padded);
-            let is = |start: T, end: T| -> bool {
-                let (Ok(start), Ok(end)) = (start.try_into(), end.try_into()) else { return false };
-                if end.wrapping_sub(start) != wanted.len() {
-                    return false;
-                }
-                match bytes.get(start..start.wrapping_add(4)) {
-                    Some(four) if is_short => (word(four.first_chunk()) & cut) == first,
-                    _ => bytes.get(start..end) == Some(wanted),
-                }
-            };
-            for (word, at) in mask.iter_mut().zip((0..).step_by(64)) {
-                let Some(offsets) = offsets.get(at..offsets.len().min(at + 65)) else { break };
-                let pairs = offsets.iter().zip(offsets.iter().skip(1)).enumerate();
-                *word &= pairs.fold(0, |bits, (row, (a, b))| bits | u64::from(is(*a, *b)) << row);
+        fn by_offset<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &[u8], mask: &mut [u64]) {
+            let strings = Strings::new(offsets, bytes, wanted);
+            for (at, word) in mask.iter_mut().enumerate() {
+                *word &= strings.equal(at, *word);
             }
         }
         match self {

@@ -80,6 +80,8 @@ impl Channels {
                     }
                     return Ok(());
                 }
+                // Names of another length are told apart without their bytes.
+                text.prefetch_strings(start, live, |len| job.organic.iter().any(|name| name.len() == len));
                 for row in rows {
                     put(row, is_organic(text.get(start + row)?, job));
                 }
