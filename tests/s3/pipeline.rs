@@ -28,7 +28,10 @@ fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
         let runs = kept.iter().filter(|key| key.contains("/runs/") && key.ends_with(".json")).count();
         assert_eq!(runs, nth, "{kept:?}");
         assert!(kept.contains(&format!("{KEPT}/history/published.parquet")), "{kept:?}");
-        assert_eq!(world.all_keys("state/").len(), 1);
+        let state = world.all_keys("state/");
+        for end in [".state", ".parts"] {
+            assert_eq!(state.iter().filter(|key| key.ends_with(end)).count(), 1, "{state:?}");
+        }
         assert_eq!(summary["reuse"]["files"], nth - 1, "{summary:#}");
     }
     let old = world.get("out/share.csv").unwrap();
