@@ -119,7 +119,8 @@ impl<'s> Scan<'s> {
         let object = BorrowedObject::new(input.object.name(), buffer);
         let plan = FilePlan::open_in(self.job, input, &object)?;
         for piece in pieces(at, &plan) {
-            self.row_group(piece, false);
+            // The buffer holds all of it: nothing is to be given back.
+            self.row_group_that_is_near(piece, false);
         }
         let typed = Typed { name: input.object.name(), value_type: plan.value_type, rows: plan.meta.rows };
         let bytes = input.object.len();

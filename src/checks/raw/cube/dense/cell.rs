@@ -9,23 +9,30 @@ pub trait Cell: Copy + Default + PartialEq + Send + Sync {
     fn wide(self) -> i64;
 }
 
+/// What is the same for both widths.
+macro_rules! wrapping {
+    () => {
+        #[inline]
+        fn add(&mut self, value: Self) {
+            *self = self.wrapping_add(value);
+        }
+        #[inline]
+        fn subtract(&mut self, value: Self) {
+            *self = self.wrapping_sub(value);
+        }
+    };
+}
+
 impl Cell for i32 {
     fn of(steps: i128, systems: usize) -> Option<Self> {
         let most = i32::MAX.unsigned_abs() as usize / systems.max(1);
         i32::try_from(steps).ok().filter(|steps| steps.unsigned_abs() as usize <= most)
     }
     #[inline]
-    fn add(&mut self, value: Self) {
-        *self = self.wrapping_add(value);
-    }
-    #[inline]
-    fn subtract(&mut self, value: Self) {
-        *self = self.wrapping_sub(value);
-    }
-    #[inline]
     fn wide(self) -> i64 {
         self.into()
     }
+    wrapping!();
 }
 
 impl Cell for i64 {
@@ -33,15 +40,8 @@ impl Cell for i64 {
         i64::try_from(steps).ok().filter(|steps| steps.unsigned_abs() <= 1 << 46)
     }
     #[inline]
-    fn add(&mut self, value: Self) {
-        *self = self.wrapping_add(value);
-    }
-    #[inline]
-    fn subtract(&mut self, value: Self) {
-        *self = self.wrapping_sub(value);
-    }
-    #[inline]
     fn wide(self) -> i64 {
         self
     }
+    wrapping!();
 }
