@@ -153,17 +153,11 @@ impl Dense {
         self.time_seen[time as usize] = true;
     }
 
-    /// Adds the sums of a stretch of kept rows of one point, paid and organic;
-    /// room for them was reserved.
+    /// The first cell of a point, of which rows were kept.
     #[inline]
-    pub fn add_stretch(&mut self, group: u32, time: u32, sums: [i64; CHANNELS]) {
+    pub fn cell(&mut self, group: u32, time: u32) -> usize {
         self.see(group, time);
-        let cell = self.base(group) + time as usize * CHANNELS;
-        let [paid, organic] = sums;
-        if let Some([paid_cell, organic_cell]) = self.cells.get_mut(cell..cell + CHANNELS) {
-            *paid_cell += paid;
-            *organic_cell += organic;
-        }
+        self.base(group) + time as usize * CHANNELS
     }
 
     /// Notes that a group has rows that were kept.

@@ -1,15 +1,18 @@
-//! Run intersection: one stretch of rows over which country and week repeat.
+//! Run intersection: stretches of rows over which country and week repeat.
 //!
 //! ```text
-//! for each row of the stretch:
-//!     sums[channel[row]] += value[row]
+//! for each stretch:
+//!     for each row of it:
+//!         cells[stretch][channel[row]] += value[row]
 //! ```
 //!
-//! 1. The key is fixed, so the sums stay in registers.
+//! 1. The key is fixed, so the sums stay in registers. Stretches come by the block: called
+//!    for one of them, the call costs as much as the sums.
 //! 2. Paid is what all rows sum to less organic: the second sum is the first one,
 //!    masked.
-//! 3. Values whose magnitude leaves room (`max * rows < 2^31`) are gathered 16
-//!    at a time as 32-bit integers, or without AVX-512 one by one.
+//! 3. Values whose magnitude leaves room (`max * rows < 2^31`) are summed as 32-bit
+//!    integers. With AVX-512 the few that are not zero are compressed to the front
+//!    and gathered, eight at a time; without it all are added one by one.
 //!
 //! Tried and left out: adding the few values of a stretch that are not zero one
 //! by one, without a gather. 85 % of counts are zero, yet the branches that
@@ -26,6 +29,8 @@ pub struct Meaning<'a> {
     pub classes: &'a [u8],
     /// The only organic channel slot, if there is exactly one.
     pub organic: Option<u16>,
+    /// A value slot of zero, if there is one.
+    pub zero: Option<u16>,
     /// By value slot.
     pub ints: &'a [i64],
     /// The same in 32 bits, where all fit [`NARROW`]; else empty.
@@ -37,9 +42,35 @@ pub const NARROW: u64 = 1 << 20;
 /// The most rows of a stretch.
 pub const STRETCH: usize = 2048;
 
-/// Sums of paid and organic values over a stretch of at most [`STRETCH`] rows.
-#[inline]
-pub fn stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 2] {
+/// Rows with one key, and where their sums go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first row.
+    pub start: u32,
+    /// The first row past it; at most [`STRETCH`] on.
+    pub end: u32,
+    /// The cell of paid, before that of organic.
+    pub cell: usize,
+}
+
+impl Stretch {
+    /// What a column has of it.
+    #[inline]
+    fn of<T>(self, column: &[T]) -> &[T] {
+        column.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    fn add(self, [paid, organic]: [i64; 2], cells: &mut [i64]) {
+        if let Some([paid_cell, organic_cell]) = cells.get_mut(self.cell..).and_then(|c| c.first_chunk_mut()) {
+            *paid_cell += paid;
+            *organic_cell += organic;
+        }
+    }
+}
+
+/// Adds the paid and organic values of each stretch to its cells.
+pub fn add(values: &[u16], channels: &[u16], meaning: Meaning<'_>, stretches: &[Stretch], cells: &mut [i64]) {
     if let Some(organic) = meaning.organic
         && !meaning.narrow.is_empty()
     {
@@ -47,16 +78,30 @@ pub fn stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 
         if cpu::avx512() {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            return unsafe { avx512::stretch(values, channels, organic, meaning.narrow) };
+            return unsafe { avx512::add(values, channels, organic, meaning, stretches, cells) };
         }
-        return narrow_stretch(values, channels, organic, meaning.narrow);
+        return narrow(values, channels, organic, meaning, stretches, cells);
     }
-    general_stretch(values, channels, meaning)
+    general(values, channels, meaning, stretches, cells);
 }
 
-/// One organic slot and small values, without vectors. A call of its own has its registers to itself.
+/// One organic slot and small values, without vectors.
+fn narrow(
+    values: &[u16],
+    channels: &[u16],
+    organic: u16,
+    meaning: Meaning<'_>,
+    stretches: &[Stretch],
+    cells: &mut [i64],
+) {
+    for stretch in stretches {
+        stretch.add(narrow_sums(stretch.of(values), stretch.of(channels), organic, meaning.narrow), cells);
+    }
+}
+
+/// A call of its own has its registers to itself.
 #[inline(never)]
-fn narrow_stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
+fn narrow_sums(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
     debug_assert!(values.len() <= STRETCH);
     let (mut all, mut own) = (0i32, 0i32);
     for (value, channel) in values.iter().zip(channels) {
@@ -68,24 +113,27 @@ fn narrow_stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) 
 }
 
 /// Any slots and values.
-fn general_stretch(values: &[u16], channels: &[u16], meaning: Meaning<'_>) -> [i64; 2] {
-    let (mut all, mut organic) = (0, 0);
-    for (value, channel) in values.iter().zip(channels) {
-        let value = meaning.ints.get(usize::from(*value)).copied().unwrap_or_default();
-        let class = meaning.classes.get(usize::from(*channel)).copied().unwrap_or_default();
-        all += value;
-        organic += if class == 1 { value } else { 0 };
+fn general(values: &[u16], channels: &[u16], meaning: Meaning<'_>, stretches: &[Stretch], cells: &mut [i64]) {
+    for stretch in stretches {
+        let ints = |value: &u16| meaning.ints.get(usize::from(*value)).copied().unwrap_or_default();
+        stretch.add(sums(stretch.of(values).iter().map(ints), stretch.of(channels), meaning.classes), cells);
     }
-    [all - organic, organic]
 }
 
-/// The same over integers as they are.
-pub fn stretch_ints(ints: &[i64], channels: &[u16], classes: &[u8]) -> [i64; 2] {
+/// [`add`] of integers as they are.
+pub fn add_ints(ints: &[i64], channels: &[u16], classes: &[u8], stretches: &[Stretch], cells: &mut [i64]) {
+    for stretch in stretches {
+        stretch.add(sums(stretch.of(ints).iter().copied(), stretch.of(channels), classes), cells);
+    }
+}
+
+#[inline]
+fn sums(ints: impl Iterator<Item = i64>, channels: &[u16], classes: &[u8]) -> [i64; 2] {
     let (mut all, mut organic) = (0, 0);
-    for (value, channel) in ints.iter().zip(channels) {
+    for (value, channel) in ints.zip(channels) {
         let class = classes.get(usize::from(*channel)).copied().unwrap_or_default();
         all += value;
-        organic += if class == 1 { *value } else { 0 };
+        organic += if class == 1 { value } else { 0 };
     }
     [all - organic, organic]
 }
@@ -101,27 +149,47 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_path_sums_alike(rows in proptest::collection::vec((0u16..7, 0u16..4), 0..STRETCH)) {
-            let narrow = [0, 1, -5, (1 << 20) - 1, 1 - (1 << 20), 7, 8];
-            let ints = narrow.map(i64::from);
+        fn every_path_sums_alike(
+            rows in proptest::collection::vec((0u16..7, 0u16..4), 0..STRETCH),
+            lengths in proptest::collection::vec((0u32..90, 0usize..5), 0..50),
+            zero in proptest::option::of(Just(0u16)),
+        ) {
+            let narrow_ints = [0, 1, -5, (1 << 20) - 1, 1 - (1 << 20), 7, 8];
+            let ints = narrow_ints.map(i64::from);
             let (values, channels): (Vec<u16>, Vec<u16>) = rows.iter().copied().unzip();
-            let meaning = Meaning { classes: &[0, 0, 1, 0], organic: Some(2), ints: &ints, narrow: &narrow };
-            let mut want = [0i64; 2];
-            for (value, channel) in &rows {
-                want[usize::from(*channel == 2)] += ints[usize::from(*value)];
+            let meaning =
+                Meaning { classes: &[0, 0, 1, 0], organic: Some(2), zero, ints: &ints, narrow: &narrow_ints };
+            // Stretches with gaps between them, some of which share a cell; the last one may be long.
+            let (mut stretches, mut start, count) = (vec![], 0, rows.len() as u32);
+            for (length, cell) in lengths {
+                let end = (start + length).min(count);
+                stretches.push(Stretch { start, end, cell: cell * 2 });
+                start = (end + length % 7).min(count);
             }
-            prop_assert_eq!(general_stretch(&values, &channels, meaning), want);
-            prop_assert_eq!(narrow_stretch(&values, &channels, 2, &narrow), want);
-            prop_assert_eq!(stretch(&values, &channels, meaning), want);
+            stretches.push(Stretch { start, end: count, cell: 10 });
+            let mut want = [0i64; 12];
+            for stretch in &stretches {
+                for (value, channel) in &rows[stretch.start as usize..stretch.end as usize] {
+                    want[stretch.cell + usize::from(*channel == 2)] += ints[usize::from(*value)];
+                }
+            }
+            let check = |name: &str, add: &dyn Fn(&mut [i64])| {
+                let mut cells = [0; 12];
+                add(&mut cells);
+                prop_assert_eq!(cells, want, "{}", name);
+                Ok(())
+            };
+            check("in use", &|cells| add(&values, &channels, meaning, &stretches, cells))?;
+            check("any", &|cells| general(&values, &channels, meaning, &stretches, cells))?;
+            check("narrow", &|cells| narrow(&values, &channels, 2, meaning, &stretches, cells))?;
+            let raw: Vec<i64> = values.iter().map(|v| ints[usize::from(*v)]).collect();
+            check("as they are", &|cells| add_ints(&raw, &channels, meaning.classes, &stretches, cells))?;
             #[cfg(target_arch = "x86_64")]
             if cpu::best() == cpu::Level::Avx512 {
                 // SAFETY: the instruction sets that the function names were found.
                 #[allow(unsafe_code)]
-                let got = unsafe { avx512::stretch(&values, &channels, 2, &narrow) };
-                prop_assert_eq!(got, want);
+                check("avx512", &|cells| unsafe { avx512::add(&values, &channels, 2, meaning, &stretches, cells) })?;
             }
-            let plain: Vec<i64> = values.iter().map(|v| ints[usize::from(*v)]).collect();
-            prop_assert_eq!(stretch_ints(&plain, &channels, meaning.classes), want);
         }
     }
 }

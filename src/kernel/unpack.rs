@@ -21,16 +21,13 @@
 //!    against the size of the dictionary: ids are range-checked for next to
 //!    nothing.
 //!
-//! 5. Whole runs of a stream take another way to the same lanes, one for all
-//!    widths: four values of 16 bits are cut out of eight bytes at any bit
-//!    (`vpmultishiftqb`). A repeated value is the same cut with other constants.
+//! 5. Whole runs of a stream (`hybrid`) take another way to the same lanes, one for
+//!    all widths: four values of 16 bits are cut out of eight bytes at any bit
+//!    (`vpmultishiftqb`).
 //!
 //! Tried and left out: computing the tables per call cost more than the
-//! unpacking, since runs of counts are some 20 values long. Telling packed from
-//! repeated runs by a branch took 7.7 ms of one core for the counts of 20 M rows, by
-//! constants 6.8: no more, since what bounds a run is the way from its header to
-//! the next one, some twelve cycles. The choice read from a small array on the stack
-//! took 7.3.
+//! unpacking, since runs of counts are some 20 values long. Both kinds of run without a
+//! branch between them, which an earlier figure had favoured: see `hybrid`.
 
 /// Unpacks `out.len()` values of `width` bits, the first of which starts at bit
 /// `start` of `bytes`; returns the largest. Bits past the end of `bytes` read as
@@ -113,9 +110,8 @@ pub struct Between {
 /// them; declines (0 values) where the general reader has to do it.
 ///
 /// Counts come in runs of some ten values: what one run costs is most of what
-/// decoding them costs. Both kinds of run take the same instructions with other
-/// constants, and whole vectors are written, of which the next run overwrites the
-/// tail.
+/// decoding them costs. Whole vectors are written, of which the next run overwrites
+/// the tail.
 #[inline]
 pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) -> (usize, u16) {
     #[cfg(target_arch = "x86_64")]
@@ -144,6 +140,9 @@ mod avx2;
 #[allow(unsafe_code, clippy::indexing_slicing)]
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod hybrid;
 
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]

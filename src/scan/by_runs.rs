@@ -1,10 +1,13 @@
 //! The path of long runs: walk the runs of the three keys together.
 
+use std::ops::Range;
+
 use super::task::{BLOCK, Blocks, Task};
 use crate::grid::Account;
 use crate::ids::cursor::{Cursor, Mark, Shape};
 use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
+use crate::kernel::runs::{Meaning, Stretch};
 use crate::kernel::{Path, runs};
 use crate::parquet::encoding::{Segment, Span};
 use crate::{Error, Result};
@@ -44,7 +47,7 @@ impl KeyRun {
     }
 }
 
-/// Runs of systems that are looked at together.
+/// Runs of systems, and stretches, that are looked at together.
 const SPANS: usize = 64;
 
 /// Where the rows of the total over systems are, some runs ahead; all in rows of
@@ -106,6 +109,52 @@ impl Passing {
     }
 }
 
+/// Stretches of the window at hand that are not summed yet.
+struct Found {
+    stretches: [Stretch; SPANS],
+    len: usize,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Found { stretches: [Stretch::default(); SPANS], len: 0 }
+    }
+}
+
+impl Found {
+    fn is_full(&self) -> bool {
+        self.len == SPANS
+    }
+
+    /// Notes a stretch; there must be room.
+    #[inline]
+    fn push(&mut self, rows: Range<u32>, cell: usize) {
+        if let Some(to) = self.stretches.get_mut(self.len) {
+            *to = Stretch { start: rows.start, end: rows.end, cell };
+            self.len += 1;
+        }
+    }
+
+    /// Sums them, over values that are slots or integers (`raw`).
+    fn add(
+        &mut self,
+        raw: bool,
+        meaning: Meaning<'_>,
+        values: &[u16],
+        ints: &[i64],
+        channels: &[u16],
+        cells: &mut [i64],
+    ) {
+        let stretches = self.stretches.get(..self.len).unwrap_or_default();
+        if raw {
+            runs::add_ints(ints, channels, meaning.classes, stretches, cells);
+        } else {
+            runs::add(values, channels, meaning, stretches, cells);
+        }
+        self.len = 0;
+    }
+}
+
 impl Task<'_, '_> {
     /// One step by runs: as many stretches over which all keys repeat as the
     /// pages at hand have. Where a key does not repeat, a short block by bitmap.
@@ -156,7 +205,7 @@ impl Task<'_, '_> {
         let raw = value.shape()? == Shape::Bits;
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
-        let meaning = tables.meaning();
+        let mut found = Found::default();
         let mut systems = Passing::at(system);
         let (mut countries, mut times) = (KeyRun::default(), KeyRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.
@@ -190,6 +239,7 @@ impl Task<'_, '_> {
             }
             end = end.min(times.end);
             if !window.contains(&at) {
+                found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let ahead = (rows - at).min(BLOCK as u32);
                 channel.skip(at - window.end)?;
@@ -212,21 +262,14 @@ impl Task<'_, '_> {
             else {
                 return Err(Error::internal("a slot without a meaning"));
             };
-            let stretch = (at - window.start) as usize..(end - window.start) as usize;
-            let (Some(values), Some(ints), Some(channels)) =
-                (values.get(stretch.clone()), ints.get(stretch.clone()), channels.get(stretch))
-            else {
-                return Err(Error::internal("a stretch past its window"));
-            };
-            let sums = if raw {
-                runs::stretch_ints(ints, channels, meaning.classes)
-            } else {
-                runs::stretch(values, channels, meaning)
-            };
-            dense.add_stretch(*group, *point, sums);
+            if found.is_full() {
+                found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+            }
+            found.push(at - window.start..end - window.start, dense.cell(*group, *point));
             account.counted += u64::from(end - at);
             at = end;
         }
+        found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
         dense.account.merge(&account);
         systems.leave(system, at)?;
         country.skip(at - countries.passed)?;

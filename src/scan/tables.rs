@@ -197,6 +197,7 @@ impl Tables {
         runs::Meaning {
             classes: &self.channel,
             organic: self.organic.1,
+            zero: self.values.zero,
             ints: &self.values.ints,
             narrow: &self.values.narrow,
         }

@@ -1,43 +1,61 @@
-//! AVX-512 F, BW, VL; 16 rows a vector.
+//! AVX-512 F, BW, VL, VBMI2; 32 rows a step.
 
 use std::arch::x86_64::*;
 
-/// See [`super::stretch`].
+use super::{Meaning, Stretch};
+
+/// See [`super::add`].
 ///
 /// # Safety
-/// - The CPU has AVX-512 F, BW and VL.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,ssse3,sse4.1")]
-pub unsafe fn stretch(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
-    debug_assert!(values.len() <= super::STRETCH);
-    let slots_end = _mm512_set1_epi32(i32::try_from(ints.len()).unwrap_or(i32::MAX));
-    let rows = values.len().min(channels.len());
-    let organic_slot = _mm256_set1_epi16(organic as i16);
-    let (mut all, mut own) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    for at in (0..rows).step_by(16) {
-        let left = rows - at;
-        let there: __mmask16 = if left >= 16 { u16::MAX } else { (1 << left) - 1 };
-        // SAFETY: lanes past the stretch are masked off and not touched.
-        let (channels, slots) = unsafe {
-            (
-                _mm256_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast()),
-                _mm256_maskz_loadu_epi16(there, values.as_ptr().add(at).cast()),
-            )
-        };
-        let slots = _mm512_cvtepu16_epi32(slots);
-        let known = _mm512_mask_cmplt_epi32_mask(there, slots, slots_end);
-        let zero = _mm512_setzero_si512();
-        // SAFETY: the lanes gathered are those below the length of `ints`.
-        let sixteen = unsafe { _mm512_mask_i32gather_epi32::<4>(zero, known, slots, ints.as_ptr()) };
-        all = _mm512_add_epi32(all, sixteen);
-        let organic = _mm256_cmpeq_epi16_mask(channels, organic_slot);
-        own = _mm512_mask_add_epi32(own, organic, own, sixteen);
+/// - The CPU has AVX-512 F, BW, VL and VBMI2, and BMI2.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi1,bmi2,popcnt,ssse3,sse4.1")]
+pub unsafe fn add(
+    values: &[u16],
+    channels: &[u16],
+    organic: u16,
+    meaning: Meaning<'_>,
+    stretches: &[Stretch],
+    cells: &mut [i64],
+) {
+    let organic = _mm512_set1_epi16(organic as i16);
+    for stretch in stretches {
+        let (values, channels) = (stretch.of(values), stretch.of(channels));
+        debug_assert!(values.len() <= super::STRETCH);
+        let (mut all, mut own) = (0i32, 0i32);
+        let rows = values.len().min(channels.len());
+        for at in (0..rows).step_by(32) {
+            let there = _bzhi_u32(u32::MAX, (rows - at).min(32) as u32);
+            // SAFETY: lanes past the stretch are masked off and not touched.
+            let (channels, values) = unsafe {
+                (
+                    _mm512_maskz_loadu_epi16(there, channels.as_ptr().add(at).cast()),
+                    _mm512_maskz_loadu_epi16(there, values.as_ptr().add(at).cast()),
+                )
+            };
+            let zero = meaning.zero.map(|zero| _mm512_set1_epi16(zero as i16));
+            let live = zero.map_or(there, |zero| _mm512_mask_cmpneq_epi16_mask(there, values, zero));
+            // The live rows to the front, and with them which are organic.
+            let mut slots = _mm512_maskz_compress_epi16(live, values);
+            let mut is_organic = _pext_u32(_mm512_cmpeq_epi16_mask(channels, organic), live);
+            let mut left = live.count_ones();
+            loop {
+                // Four at a time, those past the last one as nothing.
+                let four = _mm_cvtsi128_si64(_mm512_castsi512_si128(slots)) as u64;
+                let four = [four as u16, (four >> 16) as u16, (four >> 32) as u16, (four >> 48) as u16];
+                for (lane, slot) in (0..).zip(four) {
+                    let value = meaning.narrow.get(usize::from(slot)).copied().unwrap_or_default();
+                    let value = value & -i32::from(left > lane);
+                    all = all.wrapping_add(value);
+                    own = own.wrapping_add(value & -((is_organic >> lane & 1) as i32));
+                }
+                if left <= 4 {
+                    break;
+                }
+                left -= 4;
+                is_organic >>= 4;
+                slots = _mm512_alignr_epi32::<2>(_mm512_setzero_si512(), slots);
+            }
+        }
+        stretch.add([i64::from(all) - i64::from(own), own.into()], cells);
     }
-    // Both are folded together: stretches are short, and this is a good part of one.
-    let fold = |v: __m512i| _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
-    // Per half of 128 bits: two lanes of `all`, two of `own`, and again.
-    let both = _mm256_hadd_epi32(fold(all), fold(own));
-    let four = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
-    let two = _mm_hadd_epi32(four, four);
-    let (all, own) = (_mm_extract_epi32::<0>(two), _mm_extract_epi32::<1>(two));
-    [i64::from(all) - i64::from(own), i64::from(own)]
 }

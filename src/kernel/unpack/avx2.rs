@@ -10,6 +10,8 @@
 
 use std::arch::x86_64::*;
 
+use super::hybrid::{self, Steps};
+
 /// Bytes that a step may read from its first one on.
 const REACH: usize = 2 * 16 + 16;
 
@@ -236,9 +238,40 @@ pub unsafe fn hybrid_u16(bytes: &[u8], width: u8, at: &mut super::Between, out: 
     // SAFETY: the instruction set is there.
     unsafe {
         if width <= 9 {
-            hybrid::<ByNarrow>(bytes, usize::from(width), at, out)
+            whole_runs::<ByNarrow>(bytes, usize::from(width), at, out)
         } else {
-            hybrid::<ByWide>(bytes, usize::from(width), at, out)
+            whole_runs::<ByWide>(bytes, usize::from(width), at, out)
+        }
+    }
+}
+
+/// Two steps of sixteen.
+#[derive(Clone, Copy)]
+struct Twice<C> {
+    cut: C,
+    /// Bytes of sixteen values.
+    stride: usize,
+}
+
+impl<C: Cut> Steps for Twice<C> {
+    const REACH: usize = 2 * 16 + REACH;
+
+    #[inline(always)]
+    unsafe fn repeat(value: u16, to: *mut u16) {
+        // SAFETY: by contract.
+        unsafe {
+            let lanes = _mm256_set1_epi16(value as i16);
+            _mm256_storeu_si256(to.cast(), lanes);
+            _mm256_storeu_si256(to.add(16).cast(), lanes);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cut(self, from: *const u8, to: *mut u16) {
+        // SAFETY: by contract; a stride is at most 32 bytes.
+        unsafe {
+            _mm256_storeu_si256(to.cast(), self.cut.sixteen(from));
+            _mm256_storeu_si256(to.add(16).cast(), self.cut.sixteen(from.add(self.stride)));
         }
     }
 }
@@ -247,59 +280,16 @@ pub unsafe fn hybrid_u16(bytes: &[u8], width: u8, at: &mut super::Between, out: 
 /// - The CPU has AVX2.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn hybrid<C: Cut>(
+unsafe fn whole_runs<C: Cut>(
     bytes: &[u8],
     width: usize,
     at: &mut super::Between,
     out: &mut [u16],
 ) -> (usize, u16) {
-    let size = width.div_ceil(8);
-    let cut = C::packed(width, 0);
-    let (mut next, mut unread, mut done) = (at.next, at.unread as usize, 0);
+    let lanes = Twice { cut: C::packed(width, 0), stride: 2 * width };
+    // SAFETY: by contract.
+    let done = unsafe { hybrid::runs(lanes, bytes, width, at, out) };
     let mut max = _mm256_setzero_si256();
-    let one = if size == 1 { 0xff } else { 0xffff };
-    // The longest run here is 63 groups: 504 values, 1,008 bytes.
-    while next + 2 + REACH + 16 <= bytes.len() {
-        let header = usize::from(bytes[next]);
-        let (count, start, packed) = (header >> 1, next + 1, header & 1);
-        let values = count << (3 * packed);
-        let mask = packed.wrapping_neg();
-        let stored = ((count * width) & mask) | (size & !mask);
-        let declined = (header & 0x80 != 0)
-            | (count == 0)
-            | (values > unread)
-            | (start + stored + REACH + 16 > bytes.len())
-            // Whole vectors are written: up to 31 values past the run.
-            | (done + values + 31 > out.len());
-        if declined {
-            break;
-        }
-        let same = u16::from_le_bytes([bytes[start], bytes[start + 1]]) & one;
-        let (same, is_packed) =
-            (_mm256_set1_epi16(same as i16), _mm256_set1_epi8((packed as i8).wrapping_neg()));
-        let stride = 2 * width * packed;
-        let (mut from, mut to) = (start, done);
-        loop {
-            debug_assert!(from + REACH + stride <= bytes.len() && to + 32 <= out.len());
-            // SAFETY: the run's bytes and `REACH + 16` more are there; `values + 31` more fit `out`.
-            unsafe {
-                for half in 0..2 {
-                    let cut = cut.sixteen(bytes.as_ptr().add(from + half * stride));
-                    let lanes = _mm256_blendv_epi8(same, cut, is_packed);
-                    _mm256_storeu_si256(out.as_mut_ptr().add(to + half * 16).cast(), lanes);
-                }
-            }
-            from += 2 * stride;
-            to += 32;
-            if to >= done + values {
-                break;
-            }
-        }
-        done += values;
-        unread -= values;
-        next = start + stored;
-    }
-    (at.next, at.unread) = (next, unread as u32);
     for lanes in out[..done].chunks_exact(16) {
         // SAFETY: sixteen values.
         max = unsafe { _mm256_max_epu16(max, _mm256_loadu_si256(lanes.as_ptr().cast())) };

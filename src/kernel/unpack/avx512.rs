@@ -2,6 +2,8 @@
 
 use std::arch::x86_64::*;
 
+use super::hybrid::{self, Steps};
+
 /// Bytes and shifts of each lane, for one width and one first bit.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
@@ -69,7 +71,7 @@ pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16])
     if width <= 9 { narrow(bytes, start, width, first, out) } else { wide(bytes, start, width, first, out) }
 }
 
-/// How 32 lanes of 16 bits come out of the 64 bytes that a run's values begin
+/// How 32 lanes of 16 bits come out of the 64 bytes that a packed run's values begin
 /// with: which bytes each group of four lanes is cut from, at which bit each
 /// byte of them begins, and which bits of a lane are the value's.
 #[repr(C, align(64))]
@@ -80,7 +82,7 @@ struct Cut {
     mask: u16,
 }
 
-/// By width, 0 to 16: a bit-packed run. Four values are `4 * width` bits, which
+/// By width, 0 to 16. Four values are `4 * width` bits, which
 /// begin at bit 0 or 4 of a byte and so lie within eight bytes.
 static PACKED: [Cut; 17] = {
     let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64], mask: 0 }; 17];
@@ -98,19 +100,33 @@ static PACKED: [Cut; 17] = {
     cuts
 };
 
-/// By the bytes of the value, 0 to 2: a run that repeats it.
-static REPEATED: [Cut; 3] = {
-    let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64], mask: 0 }; 3];
-    let mut at = 0;
-    while at < 3 * 64 {
-        let (size, byte) = (at / 64, at % 64);
-        cuts[size].bytes[byte] = (byte % 2) as u8;
-        cuts[size].bits[byte] = (byte % 8 * 8) as u8;
-        cuts[size].mask = ((1u32 << (size * 8)) - 1) as u16;
-        at += 1;
+/// The cut of one width, in registers.
+#[derive(Clone, Copy)]
+struct InRegisters {
+    bytes: __m512i,
+    bits: __m512i,
+    mask: __m512i,
+}
+
+impl Steps for InRegisters {
+    const REACH: usize = 64;
+
+    #[inline(always)]
+    unsafe fn repeat(value: u16, to: *mut u16) {
+        // SAFETY: by contract.
+        unsafe { _mm512_storeu_si512(to.cast(), _mm512_set1_epi16(value as i16)) };
     }
-    cuts
-};
+
+    #[inline(always)]
+    unsafe fn cut(self, from: *const u8, to: *mut u16) {
+        // SAFETY: by contract.
+        unsafe {
+            let groups = _mm512_permutexvar_epi8(self.bytes, _mm512_loadu_si512(from.cast()));
+            let lanes = _mm512_and_si512(_mm512_multishift_epi64_epi8(self.bits, groups), self.mask);
+            _mm512_storeu_si512(to.cast(), lanes);
+        }
+    }
+}
 
 /// See [`super::hybrid_u16`].
 ///
@@ -119,55 +135,16 @@ static REPEATED: [Cut; 3] = {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub unsafe fn hybrid_u16(bytes: &[u8], width: u8, at: &mut super::Between, out: &mut [u16]) -> (usize, u16) {
     let width = usize::from(width);
-    let size = width.div_ceil(8);
-    // By the lowest bit of the header.
-    let cuts = [&REPEATED[size], &PACKED[width]];
-    let (mut next, mut unread, mut done) = (at.next, at.unread as usize, 0);
-    // The longest run here is 63 groups: 504 values, 1,008 bytes; every load
-    // of 64 bytes has to end before the bytes do.
-    while next + 2 + 64 <= bytes.len() {
-        let header = usize::from(bytes[next]);
-        let (count, start, packed) = (header >> 1, next + 1, header & 1);
-        let values = count << (3 * packed);
-        let mask = packed.wrapping_neg();
-        let stored = ((count * width) & mask) | (size & !mask);
-        let declined = (header & 0x80 != 0)
-            | (count == 0)
-            | (values > unread)
-            | (start + stored + 64 > bytes.len())
-            // Whole vectors are written: up to 31 values past the run.
-            | (done + values + 31 > out.len());
-        if declined {
-            break;
-        }
-        let cut = cuts[packed];
-        let stride = 4 * width * packed;
-        // SAFETY: both arrays are 64 bytes long and aligned.
-        let (index, bits) = unsafe {
-            (_mm512_load_si512(cut.bytes.as_ptr().cast()), _mm512_load_si512(cut.bits.as_ptr().cast()))
+    let cut = &PACKED[width];
+    // SAFETY: both arrays are 64 bytes long and aligned; the instruction sets are there.
+    let done = unsafe {
+        let lanes = InRegisters {
+            bytes: _mm512_load_si512(cut.bytes.as_ptr().cast()),
+            bits: _mm512_load_si512(cut.bits.as_ptr().cast()),
+            mask: _mm512_set1_epi16(cut.mask as i16),
         };
-        let mask = _mm512_set1_epi16(cut.mask as i16);
-        let (mut from, mut to) = (start, done);
-        loop {
-            debug_assert!(from + 64 <= bytes.len() && to + 32 <= out.len());
-            // SAFETY: the run's bytes and 64 more are there; `values + 31` more fit `out`.
-            unsafe {
-                let raw = _mm512_loadu_si512(bytes.as_ptr().add(from).cast());
-                let groups = _mm512_permutexvar_epi8(index, raw);
-                let lanes = _mm512_and_si512(_mm512_multishift_epi64_epi8(bits, groups), mask);
-                _mm512_storeu_si512(out.as_mut_ptr().add(to).cast(), lanes);
-            }
-            from += stride;
-            to += 32;
-            if to >= done + values {
-                break;
-            }
-        }
-        done += values;
-        unread -= values;
-        next = start + stored;
-    }
-    (at.next, at.unread) = (next, unread as u32);
+        hybrid::runs(lanes, bytes, width, at, out)
+    };
     (done, out[..done].iter().copied().max().unwrap_or(0))
 }
 

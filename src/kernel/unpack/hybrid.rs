@@ -1,0 +1,99 @@
+//! Whole runs of a hybrid stream, 32 values at a time.
+//!
+//! ```text
+//! while the next run is a plain one:
+//!     repeated:  write its value over and over; the next header is two or three bytes on
+//!     packed:    cut its values out;            the next header is behind them
+//! ```
+//!
+//! Writers of counts take turns: a repeated run, a packed one. So the branch on the kind
+//! is foreseen, and where the header behind a repeated run is needs no load: the way from
+//! header to header is waited for once in two runs. For the counts of 20 M rows, one core
+//! (EPYC of Zen 4): 3.9 ms; without that branch, by constants of either kind, 6.8.
+
+use super::Between;
+
+/// Values that are written at once.
+const STEP: usize = 32;
+
+/// What cuts values of one width out of a packed run.
+pub trait Steps: Copy {
+    /// Bytes that a step may read from its first one on.
+    const REACH: usize;
+
+    /// Writes a value [`STEP`] times.
+    ///
+    /// # Safety
+    /// - The CPU has the instruction sets of the lanes.
+    /// - `to` is followed by room for [`STEP`] values.
+    unsafe fn repeat(value: u16, to: *mut u16);
+
+    /// Writes the [`STEP`] values that begin with the first bit of `from`.
+    ///
+    /// # Safety
+    /// - As of [`Self::repeat`].
+    /// - `from` is followed by [`Self::REACH`] bytes.
+    unsafe fn cut(self, from: *const u8, to: *mut u16);
+}
+
+/// Decodes runs of `width`-bit values for as long as they are plain: headers of one byte,
+/// away from the ends of `bytes`, of the stream and of `out`. Returns how many values.
+///
+/// # Safety
+/// - The CPU has the instruction sets of the lanes.
+/// - `width` is 1 to 16, and the lanes' own.
+#[inline(always)]
+pub unsafe fn runs<L: Steps>(
+    lanes: L,
+    bytes: &[u8],
+    width: usize,
+    at: &mut Between,
+    out: &mut [u16],
+) -> usize {
+    let size = width.div_ceil(8);
+    let one = if size == 1 { 0xff } else { 0xffff };
+    // A header, a value of two bytes, and what a step reads past a run.
+    let Some(last) = bytes.len().checked_sub(3 + L::REACH) else { return 0 };
+    // Whole vectors are written: up to 31 values past a run.
+    let most = (at.unread as usize).min(out.len().saturating_sub(STEP - 1));
+    let (from, to) = (bytes.as_ptr(), out.as_mut_ptr());
+    let (mut next, mut done) = (at.next, 0);
+    while next <= last {
+        // SAFETY: `next` is before the end.
+        let header = usize::from(unsafe { *from.add(next) });
+        let (count, packed) = (header >> 1, header & 1 == 1);
+        // No run of nothing, no header of more bytes.
+        if !(2..0x80).contains(&header) {
+            break;
+        }
+        let values = if packed { count * 8 } else { count };
+        let stored = if packed { count * width } else { size };
+        if values > most - done || next + stored > last {
+            break;
+        }
+        let start = next + 1;
+        // SAFETY: the run's bytes and `REACH` more are there, and a step begins before the
+        // run ends; `values` and 31 more fit behind `done`.
+        unsafe {
+            if packed {
+                let mut step = 0;
+                while step * STEP < values {
+                    let cut = from.add(start + step * (STEP / 8) * width);
+                    lanes.cut(cut, to.add(done + step * STEP));
+                    step += 1;
+                }
+            } else {
+                let value = u16::from_le(from.add(start).cast::<u16>().read_unaligned()) & one;
+                for step in (0..values).step_by(STEP) {
+                    L::repeat(value, to.add(done + step));
+                }
+            }
+        }
+        done += values;
+        next = start + stored;
+    }
+    #[allow(clippy::cast_possible_truncation)] // at most `unread`, a u32
+    let passed = done as u32;
+    (at.next, at.unread) = (next, at.unread - passed);
+    done
+}
