@@ -29,7 +29,10 @@
 //!
 //! For the counts of 20 M rows in export order, 2.9 M elements, one core: the crate
 //! `snap` 14.4 ms, here 8.0 ms; for the channels, whose copies are longer, 5.7 and
-//! 2.5 ms. Vectors of 16 bytes take 8.7 and 5.4 ms.
+//! 2.5 ms. Vectors of 16 bytes take 8.7 and 5.4 ms. That was an Intel core; on one of
+//! Zen 4 the counts take 14.2 ms by `snap`, 9.2 by vectors of 64 bytes, 7.4 by those of 16
+//! (and 11.3 by those of 32), the channels 5.6, 2.8 and 4.0: so what a page says of its
+//! elements chooses.
 //!
 //! Tried and left out: reading both possible next tags before the choice (10.1 ms for
 //! the counts; two loads cost more than the wait saves), the step from a table (8.8),
@@ -56,20 +59,29 @@ pub fn literal(src: &[u8], len: usize) -> Option<Range<usize>> {
     (stored.checked_add(1)? == len && range.len() == len).then_some(range)
 }
 
+/// Whether the elements of a block are long on average, for which vectors of 64 bytes are
+/// faster; short ones are not worth them, since what they read lies in several stores that
+/// have not reached the cache. An element takes some three bytes.
+#[cfg(target_arch = "x86_64")]
+fn is_long(stored: usize, len: usize) -> bool {
+    len > stored.saturating_mul(4)
+}
+
 /// Decompresses `src`, a whole block, to `out[..len]`; `out` has [`SLACK`] more
 /// bytes. `None` where there is no vector path, or the block is damaged.
 pub fn decompress(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
     {
         use super::cpu;
-        match cpu::level() {
+        if cpu::avx512() && is_long(src.len(), len) {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            cpu::Level::Avx512 => return unsafe { x86::avx512(src, len, out) },
+            return unsafe { x86::avx512(src, len, out) };
+        }
+        if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            cpu::Level::Avx2 => return unsafe { x86::avx2(src, len, out) },
-            cpu::Level::Portable => {}
+            return unsafe { x86::avx2(src, len, out) };
         }
     }
     let _ = (src, len, out);
@@ -91,14 +103,15 @@ pub fn decompress_two(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
     {
         use super::cpu;
-        match cpu::level() {
+        if cpu::avx512() && is_long(one.src.len() + other.src.len(), one.len + other.len) {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            cpu::Level::Avx512 => return unsafe { x86::two_avx512(one, other) },
+            return unsafe { x86::two_avx512(one, other) };
+        }
+        if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            cpu::Level::Avx2 => return unsafe { x86::two_avx2(one, other) },
-            cpu::Level::Portable => {}
+            return unsafe { x86::two_avx2(one, other) };
         }
     }
     let _ = (one, other);
