@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::exact::Wide;
 use super::partial::{Extra, Partial, TimePoint};
 use super::{Account, CELLS_MAX};
@@ -49,6 +51,8 @@ pub struct Dense {
     group_raw: Vec<bool>,
     /// Points with a row that was kept; only legacy semantics ask.
     present: Vec<bool>,
+    /// Whether any of these was noted.
+    by_point: bool,
     /// First and last moment of the dates, in microseconds; only legacy semantics ask.
     dates: Option<(i64, i64)>,
     /// Where the rows went.
@@ -124,19 +128,20 @@ impl Dense {
             return Ok(());
         }
         let old = std::mem::replace(&mut self.stride, stride);
-        let place = |at: usize, per: usize| at / (old * per) * stride * per + at % (old * per);
-        fn moved<T: Copy + Default>(from: &[T], len: usize, place: impl Fn(usize) -> usize) -> Vec<T> {
+        /// Rows of `old` in rows of `new`, as many as there are in `len`.
+        fn moved<T: Copy + Default>(from: &[T], old: usize, new: usize, len: usize) -> Vec<T> {
             let mut to = vec![T::default(); len];
-            for (at, value) in from.iter().enumerate() {
-                to[place(at)] = *value;
+            for (to, from) in to.chunks_mut(new).zip(from.chunks(old.max(1))) {
+                to[..from.len()].copy_from_slice(from);
             }
             to
         }
-        self.cells = moved(&self.cells, points * CHANNELS, |at| place(at, CHANNELS));
-        self.present = moved(&self.present, points, |at| place(at, 1));
+        self.cells = moved(&self.cells, old * CHANNELS, stride * CHANNELS, points * CHANNELS);
+        self.present = moved(&self.present, old, stride, points);
         if !self.spilled.is_empty() {
-            self.spilled = moved(&self.spilled, points * CHANNELS, |at| place(at, CHANNELS));
+            self.spilled = moved(&self.spilled, old * CHANNELS, stride * CHANNELS, points * CHANNELS);
         }
+        let place = |at: usize, per: usize| at / (old * per) * stride * per + at % (old * per);
         self.extras = self.extras.drain().map(|(at, extra)| (place(at, CHANNELS), extra)).collect();
         Ok(())
     }
@@ -175,6 +180,7 @@ impl Dense {
         self.see(group, time);
         let at = group as usize * self.stride + time as usize;
         self.present[at] = true;
+        self.by_point = true;
     }
 
     /// Notes that a group occurs in any row.
@@ -232,6 +238,69 @@ impl Dense {
         self.extras.entry(cell).or_default().wide.get_or_insert_default().merge(sum);
     }
 
+    /// Whether there are sums in the cells alone, and nothing that only legacy semantics ask for.
+    fn is_plain(&self) -> bool {
+        self.extras.is_empty()
+            && self.spilled.is_empty()
+            && !self.by_point
+            && self.dates.is_none()
+            && !self.group_raw.contains(&true)
+    }
+
+    /// Whether it has neither rows nor sums.
+    pub fn is_empty(&self) -> bool {
+        self.account == Account::default() && !self.group_seen.contains(&true) && self.is_plain()
+    }
+
+    /// Takes over the sums and the account of another grid, which keeps its ids, where cells
+    /// are all that both have and none could overflow; else leaves both as they are.
+    pub fn absorb(&mut self, other: &mut Dense) -> Result<()> {
+        let added = self.added.checked_add(other.added).filter(|added| i64::try_from(*added).is_ok());
+        let (Some(added), true, true) = (added, self.is_plain(), other.is_plain()) else { return Ok(()) };
+        let seen =
+            |flags: &[bool]| flags.iter().zip(0..).filter(|(seen, _)| **seen).map(|(_, id)| id).collect();
+        let (groups, times): (Vec<usize>, Vec<usize>) = (seen(&other.group_seen), seen(&other.time_seen));
+        let own_times =
+            times.iter().map(|id| self.time(other.times[*id].clone())).collect::<Result<Vec<_>>>()?;
+        let own_groups =
+            groups.iter().map(|id| self.group(&other.groups[*id])).collect::<Result<Vec<_>>>()?;
+        own_groups.iter().for_each(|id| self.see_group(*id));
+        own_times.iter().for_each(|id| self.see_time(*id));
+        let mut theirs = vec![None; self.groups.len()];
+        groups.iter().zip(&own_groups).for_each(|(group, own)| theirs[*own as usize] = Some(*group));
+        each_row(&mut self.cells, self.stride * CHANNELS, |own, to| {
+            let Some(group) = theirs.get(own).copied().flatten() else { return };
+            let (to, _) = to.as_chunks_mut::<CHANNELS>();
+            for (time, own) in times.iter().zip(&own_times) {
+                let [paid, organic] = other.at(group, *time);
+                let [to_paid, to_organic] = &mut to[*own as usize];
+                *to_paid += paid;
+                *to_organic += organic;
+            }
+        });
+        other.cells.fill(0);
+        self.account.merge(&std::mem::take(&mut other.account));
+        self.added = added;
+        other.forget();
+        Ok(())
+    }
+
+    /// The cells of a point.
+    #[inline]
+    fn at(&self, group: usize, time: usize) -> [i64; CHANNELS] {
+        let cell = (group * self.stride + time) * CHANNELS;
+        let cells = self.cells[cell..].first_chunk();
+        cells.copied().unwrap_or_default()
+    }
+
+    /// Forgets what was seen, once the sums are taken.
+    fn forget(&mut self) {
+        self.added = 0;
+        self.time_seen.fill(false);
+        self.group_seen.fill(false);
+        self.group_raw.fill(false);
+    }
+
     /// The sums as a partial aggregate of their own.
     pub fn into_partial(mut self) -> Result<Partial> {
         self.drain()
@@ -250,44 +319,66 @@ impl Dense {
             groups: groups.keys().map(|g| (*g).clone()).collect(),
             kept: groups.values().map(|id| self.group_seen[*id]).collect(),
             times: seen.keys().map(|t| (*t).clone()).collect(),
-            cells: Vec::with_capacity(groups.len() * seen.len() * CHANNELS),
-            present: Vec::with_capacity(groups.len() * seen.len()),
             dates: self.dates.take(),
             ..Partial::default()
         };
         // Whatever was added to was seen: with these cells taken, all are zero.
         let only_cells = self.extras.is_empty() && self.spilled.is_empty();
         let times: Vec<usize> = seen.into_values().collect();
-        for group in groups.values() {
-            let points = group * self.stride..(group + 1) * self.stride;
-            let present = &mut self.present[points.clone()];
-            partial.present.extend(times.iter().map(|time| std::mem::take(&mut present[*time])));
-            if only_cells {
-                // Most grids.
-                let (row, _) = self.cells[points.start * CHANNELS..points.end * CHANNELS].as_chunks_mut();
-                for time in &times {
-                    let cells: [i64; CHANNELS] = std::mem::take(&mut row[*time]);
-                    partial.cells.extend(cells.map(i128::from));
-                }
-                continue;
+        let points = groups.len() * times.len();
+        // Zeros that nobody has touched: their memory comes when a row is written.
+        partial.cells = vec![0; points * CHANNELS];
+        partial.present = vec![false; points];
+        let groups: Vec<usize> = groups.into_values().collect();
+        each_row(&mut partial.cells, times.len() * CHANNELS, |at, row| {
+            let (row, _) = row.as_chunks_mut();
+            for (to, time) in row.iter_mut().zip(&times) {
+                *to = self.at(groups[at], *time).map(i128::from);
             }
-            for time in &times {
-                for channel in 0..CHANNELS {
-                    let cell = (points.start + time) * CHANNELS + channel;
-                    if let Some(extra) = self.extras.remove(&cell) {
-                        partial.extras.insert(partial.cells.len(), extra);
-                    }
-                    let spilled = self.spilled.get_mut(cell).map_or(0, std::mem::take);
-                    let own = i128::from(std::mem::take(&mut self.cells[cell]));
-                    partial.cells.push(spilled.checked_add(own).ok_or_else(overflow)?);
+        });
+        self.cells.fill(0);
+        if self.by_point {
+            for (group, row) in groups.iter().zip(partial.present.chunks_mut(times.len().max(1))) {
+                for (to, time) in row.iter_mut().zip(&times) {
+                    *to = std::mem::take(&mut self.present[group * self.stride + time]);
                 }
             }
         }
-        self.added = 0;
-        self.time_seen.fill(false);
-        self.group_seen.fill(false);
-        self.group_raw.fill(false);
+        if !only_cells {
+            for (at, to) in partial.cells.iter_mut().enumerate() {
+                let (point, channel) = (at / CHANNELS, at % CHANNELS);
+                let (group, time) = (groups[point / times.len()], times[point % times.len()]);
+                let cell = (group * self.stride + time) * CHANNELS + channel;
+                if let Some(extra) = self.extras.remove(&cell) {
+                    partial.extras.insert(at, extra);
+                }
+                let spilled = self.spilled.get_mut(cell).map_or(0, std::mem::take);
+                *to = to.checked_add(spilled).ok_or_else(overflow)?;
+            }
+        }
+        self.by_point = false;
+        self.forget();
         Ok(partial)
+    }
+}
+
+/// Cells from which rows of them are shared out among the threads at hand.
+const SHARED: usize = 1 << 14;
+
+/// Calls `each` with every row of `cells` and its number; on all threads of the pool that this
+/// is called in, if in any.
+fn each_row<T: Send>(cells: &mut [T], row: usize, each: impl Fn(usize, &mut [T]) + Sync) {
+    if row == 0 {
+        return;
+    }
+    if cells.len() >= SHARED && rayon::current_thread_index().is_some() {
+        cells
+            .par_chunks_mut(row)
+            .with_min_len(SHARED / row + 1)
+            .enumerate()
+            .for_each(|(at, row)| each(at, row));
+    } else {
+        cells.chunks_mut(row).enumerate().for_each(|(at, row)| each(at, row));
     }
 }
 
@@ -296,4 +387,67 @@ pub(super) fn overflow() -> Error {
     Error::too_large("a sum that does not fit 128 bits")
         .expected("sums of at most 38 digits")
         .advice("Check the value column: its numbers are implausibly large")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A row: group, time, channel, value.
+    type Row = (u8, i32, usize, i64);
+
+    fn grid(rows: &[Row]) -> Dense {
+        let mut dense = Dense::default();
+        for (group, time, channel, value) in rows {
+            let (group, time) =
+                (dense.group(&group.to_string()).unwrap(), dense.time(TimePoint::Step(*time)).unwrap());
+            let cell = dense.cell(group, time) + channel;
+            dense.add(cell, Number::int((*value).into())).unwrap();
+            dense.account.rows += 1;
+            dense.account.counted += 1;
+        }
+        dense
+    }
+
+    proptest! {
+        #[test]
+        fn grids_that_were_joined_are_the_grid_of_all_rows(
+            rows in proptest::collection::vec((0u8..9, 0i32..200, 0usize..2, -9i64..9), 0..300),
+            cut in 0usize..300, large in any::<bool>(),
+        ) {
+            let (one, other) = rows.split_at(cut.min(rows.len()));
+            let (mut one, mut other) = (grid(one), grid(other));
+            if large {
+                // Sums that are not in the cells alone: nothing is joined.
+                let (group, time) = (other.group("0").unwrap(), other.time(TimePoint::Step(1)).unwrap());
+                let cell = other.cell(group, time);
+                other.add(cell, Number::Big(1 << 90)).unwrap();
+            }
+            one.absorb(&mut other).unwrap();
+            prop_assert_eq!(other.is_empty(), !large);
+            let joined = one.drain().unwrap();
+            let rest = other.drain().unwrap();
+            let mut all = grid(&rows);
+            if large {
+                let (group, time) = (all.group("0").unwrap(), all.time(TimePoint::Step(1)).unwrap());
+                let cell = all.cell(group, time);
+                all.add(cell, Number::Big(1 << 90)).unwrap();
+            }
+            prop_assert_eq!(joined.merge(rest).unwrap(), all.drain().unwrap());
+            // Both can be used again.
+            prop_assert!(one.is_empty() && other.is_empty());
+            prop_assert_eq!(one.drain().unwrap(), Dense::default().drain().unwrap());
+        }
+    }
+
+    #[test]
+    fn grids_whose_sums_could_overflow_stay_apart() {
+        let mut one = grid(&[(0, 1, 0, 1 << 40)]);
+        let mut other = grid(&[(0, 1, 0, 1 << 40)]);
+        one.reserve(1, i64::MAX.unsigned_abs() - (1 << 40));
+        one.absorb(&mut other).unwrap();
+        assert!(!one.is_empty() && !other.is_empty());
+    }
 }

@@ -62,7 +62,8 @@ impl Stretch {
 
     #[inline]
     fn add(self, [paid, organic]: [i64; 2], cells: &mut [i64]) {
-        if let Some([paid_cell, organic_cell]) = cells.get_mut(self.cell..).and_then(|c| c.first_chunk_mut()) {
+        if let Some([paid_cell, organic_cell]) = cells.get_mut(self.cell..).and_then(|c| c.first_chunk_mut())
+        {
             *paid_cell += paid;
             *organic_cell += organic;
         }

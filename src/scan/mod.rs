@@ -578,22 +578,18 @@ impl<'s> Scan<'s> {
         let value_type = files.iter().min_by_key(|file| file.at).map(|file| file.typed.value_type);
         let mut parts = vec![Partial { value_type, ..Partial::default() }];
         let mut workers = self.workers.into_inner().map_err(|_| lost())?;
-        let drain = |worker: &mut Worker| worker.dense.drain();
-        // Only a scan in a pool has several.
-        let drained: Vec<Result<Partial>> = if workers.len() > 1 {
-            workers.par_iter_mut().map(drain).collect()
-        } else {
-            workers.iter_mut().map(drain).collect()
-        };
-        for (mut worker, part) in workers.into_iter().zip(drained) {
+        join(&mut workers)?;
+        for mut worker in workers {
             profile.bytes_read += worker.cost.bytes_read;
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
-            parts.push(part?);
+            if !worker.dense.is_empty() {
+                parts.push(worker.dense.drain()?);
+            }
             worker.rest();
             lock(self.spare).push(worker);
         }
-        let mut partial = merge_by_pairs(parts)?;
+        let mut partial = Partial::merge_all(parts)?;
         // A page across the border of two tasks is opened by both.
         profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
         // The account is held against the footers, not against what tasks met.
@@ -608,16 +604,21 @@ impl<'s> Scan<'s> {
     }
 }
 
-/// [`Partial::merge_all`] of as many parts as there are threads, by all of them: two by two,
-/// so that it takes as long as the logarithm of how many there are.
-fn merge_by_pairs(mut parts: Vec<Partial>) -> Result<Partial> {
-    // Two workers' parts, and the one that holds the type: there is nothing to share out.
-    if parts.len() <= 3 {
-        return Partial::merge_all(parts);
+/// Brings the sums of all workers to the first one, as far as they are in cells alone; by
+/// all threads and two by two, so that it takes as long as the logarithm of how many there are.
+fn join(workers: &mut [Worker]) -> Result<()> {
+    if workers.len() < 2 {
+        return Ok(());
     }
-    let others = parts.split_off(parts.len() / 2);
-    let (one, other) = rayon::join(|| merge_by_pairs(parts), || merge_by_pairs(others));
-    Partial::merge_all(vec![one?, other?])
+    let (one, other) = workers.split_at_mut(workers.len() / 2);
+    if one.len() + other.len() > 2 {
+        let (one, other) = rayon::join(|| join(one), || join(other));
+        one.and(other)?;
+    }
+    match (one, other) {
+        ([one, ..], [other, ..]) => one.dense.absorb(&mut other.dense),
+        _ => Ok(()),
+    }
 }
 
 fn traffic(plans: &[FilePlan<'_>]) -> Option<Traffic> {
