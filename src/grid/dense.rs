@@ -357,6 +357,7 @@ impl Dense {
             }
         }
         self.by_point = false;
+        self.spilled.clear();
         self.forget();
         Ok(partial)
     }
