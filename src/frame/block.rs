@@ -222,7 +222,7 @@ fn add<T: Stored>(
     rules: Rules,
 ) -> Result<()> {
     dense.reserve(live.len() as u64, SMALL.unsigned_abs());
-    let stride = dense.base(1);
+    let row_of_time = dense.row();
     let [groups, times] = keys;
     for row in live.iter().map(|row| usize::from(*row)) {
         let (Some(value), Some(group), Some(time), Some(class)) =
@@ -230,7 +230,7 @@ fn add<T: Stored>(
         else {
             return Err(corrupt());
         };
-        let cell = *group as usize * stride + *time as usize * 2 + usize::from(*class);
+        let cell = *time as usize * row_of_time + *group as usize * 2 + usize::from(*class);
         match value.number() {
             Some(Number::Small(small)) => {
                 *dense.cells.get_mut(cell).ok_or_else(|| Error::internal("a cell outside of the grid"))? +=

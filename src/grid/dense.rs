@@ -33,10 +33,11 @@ pub struct Dense {
     group_ids: HashMap<Arc<str>, u32>,
     times: Vec<TimePoint>,
     time_ids: HashMap<TimePoint, u32>,
-    /// Times that a group's row of cells has room for: a power of two and a line
-    /// of cache, so that the same time of all groups is not the same place of it.
+    /// Groups that a time's row of cells has room for: a power of two and, for many, a line
+    /// of cache, so that the same group at all times is not the same place of it.
     stride: usize,
-    /// Cells, `(group * stride + time) * CHANNELS + channel`.
+    /// Cells, `(time * stride + group) * CHANNELS + channel`: exports go from country to
+    /// country, day by day, and a time more is a row more.
     pub cells: Vec<i64>,
     /// What was spilled, in the same places.
     spilled: Vec<i128>,
@@ -83,7 +84,8 @@ impl Dense {
         self.group_ids.insert(name, id);
         self.group_seen.push(false);
         self.group_raw.push(false);
-        self.lay_out(self.stride)?;
+        let groups = self.groups.len();
+        self.lay_out(groups.next_power_of_two() + if groups > LINE * LINE { LINE } else { 0 })?;
         Ok(id)
     }
 
@@ -96,8 +98,7 @@ impl Dense {
         self.times.push(point.clone());
         self.time_ids.insert(point, id);
         self.time_seen.push(false);
-        let stride = self.times.len().next_power_of_two().max(64) + LINE;
-        self.lay_out(stride)?;
+        self.lay_out(self.stride)?;
         Ok(id)
     }
 
@@ -112,10 +113,9 @@ impl Dense {
             .advice("Check the country and week columns, or read fewer files at once")
     }
 
-    /// Makes room for all groups and `stride` times each.
+    /// Makes room for all times and `stride` groups each.
     fn lay_out(&mut self, stride: usize) -> Result<()> {
-        let groups = self.groups.len().next_power_of_two();
-        let points = groups * stride;
+        let points = self.times.len() * stride;
         if self.groups.len() * self.times.len() > CELLS_MAX || points > 4 * CELLS_MAX {
             return Err(self.too_large());
         }
@@ -146,9 +146,15 @@ impl Dense {
         Ok(())
     }
 
-    /// The first cell of a group's row of cells.
-    pub fn base(&self, group: u32) -> usize {
-        group as usize * self.stride * CHANNELS
+    /// Cells from a point to that of the same group and the next time.
+    pub fn row(&self) -> usize {
+        self.stride * CHANNELS
+    }
+
+    /// The first cell of a point.
+    #[inline]
+    pub fn place(&self, group: u32, time: u32) -> usize {
+        time as usize * self.row() + group as usize * CHANNELS
     }
 
     /// Notes that rows of a group and of a time were kept.
@@ -162,7 +168,7 @@ impl Dense {
     #[inline]
     pub fn cell(&mut self, group: u32, time: u32) -> usize {
         self.see(group, time);
-        self.base(group) + time as usize * CHANNELS
+        self.place(group, time)
     }
 
     /// Notes that a group has rows that were kept.
@@ -178,8 +184,7 @@ impl Dense {
     /// Notes that a row of this very point was kept.
     pub fn see_point(&mut self, group: u32, time: u32) {
         self.see(group, time);
-        let at = group as usize * self.stride + time as usize;
-        self.present[at] = true;
+        self.present[time as usize * self.stride + group as usize] = true;
         self.by_point = true;
     }
 
@@ -266,13 +271,14 @@ impl Dense {
             groups.iter().map(|id| self.group(&other.groups[*id])).collect::<Result<Vec<_>>>()?;
         own_groups.iter().for_each(|id| self.see_group(*id));
         own_times.iter().for_each(|id| self.see_time(*id));
-        let mut theirs = vec![None; self.groups.len()];
-        groups.iter().zip(&own_groups).for_each(|(group, own)| theirs[*own as usize] = Some(*group));
-        each_row(&mut self.cells, self.stride * CHANNELS, |own, to| {
-            let Some(group) = theirs.get(own).copied().flatten() else { return };
+        let mut theirs = vec![None; self.times.len()];
+        times.iter().zip(&own_times).for_each(|(time, own)| theirs[*own as usize] = Some(*time));
+        let row = self.row();
+        each_row(&mut self.cells, row, |own, to| {
+            let Some(time) = theirs.get(own).copied().flatten() else { return };
             let (to, _) = to.as_chunks_mut::<CHANNELS>();
-            for (time, own) in times.iter().zip(&own_times) {
-                let [paid, organic] = other.at(group, *time);
+            for (group, own) in groups.iter().zip(&own_groups) {
+                let [paid, organic] = other.at(*group, time);
                 let [to_paid, to_organic] = &mut to[*own as usize];
                 *to_paid += paid;
                 *to_organic += organic;
@@ -288,7 +294,7 @@ impl Dense {
     /// The cells of a point.
     #[inline]
     fn at(&self, group: usize, time: usize) -> [i64; CHANNELS] {
-        let cell = (group * self.stride + time) * CHANNELS;
+        let cell = (time * self.stride + group) * CHANNELS;
         let cells = self.cells[cell..].first_chunk();
         cells.copied().unwrap_or_default()
     }
@@ -340,7 +346,7 @@ impl Dense {
         if self.by_point {
             for (group, row) in groups.iter().zip(partial.present.chunks_mut(times.len().max(1))) {
                 for (to, time) in row.iter_mut().zip(&times) {
-                    *to = std::mem::take(&mut self.present[group * self.stride + time]);
+                    *to = std::mem::take(&mut self.present[time * self.stride + group]);
                 }
             }
         }
@@ -348,7 +354,7 @@ impl Dense {
             for (at, to) in partial.cells.iter_mut().enumerate() {
                 let (point, channel) = (at / CHANNELS, at % CHANNELS);
                 let (group, time) = (groups[point / times.len()], times[point % times.len()]);
-                let cell = (group * self.stride + time) * CHANNELS + channel;
+                let cell = (time * self.stride + group) * CHANNELS + channel;
                 if let Some(extra) = self.extras.remove(&cell) {
                     partial.extras.insert(at, extra);
                 }

@@ -175,15 +175,14 @@ impl Tables {
             };
             self.organic = (self.channel.len(), only);
         }
-        let layout = (self.group.len(), self.time.len(), dense.base(1));
+        let layout = (self.group.len(), self.time.len(), dense.row());
         if self.laid_out != layout {
             self.laid_out = layout;
             #[allow(clippy::cast_possible_truncation)] // cells are fewer than 2^32
-            let base = |group: &u32| dense.base(*group) as u32;
-            self.bases = self.group.iter().map(base).collect();
+            let offset = |time: &u32| if *time == BAD_TIME { 0 } else { dense.place(0, *time) as u32 };
+            self.bases = self.group.iter().map(|group| group * 2).collect();
             // A bad time never reaches the bitmap path.
-            self.offsets =
-                self.time.iter().map(|time| if *time == BAD_TIME { 0 } else { time * 2 }).collect();
+            self.offsets = self.time.iter().map(offset).collect();
         }
     }
 
