@@ -100,6 +100,9 @@ static PACKED: [Cut; 17] = {
     cuts
 };
 
+/// Bytes that are asked for ahead of those that are cut.
+const AHEAD: usize = 1536;
+
 /// The cut of one width, in registers.
 #[derive(Clone, Copy)]
 struct InRegisters {
@@ -121,6 +124,8 @@ impl Steps for InRegisters {
     unsafe fn cut(self, from: *const u8, to: *mut u16) {
         // SAFETY: by contract.
         unsafe {
+            // Pages that are stored as they are come from the map: 29.5 -> 28.4 ms for shuffled rows.
+            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
             let groups = _mm512_permutexvar_epi8(self.bytes, _mm512_loadu_si512(from.cast()));
             let lanes = _mm512_and_si512(_mm512_multishift_epi64_epi8(self.bits, groups), self.mask);
             _mm512_storeu_si512(to.cast(), lanes);
