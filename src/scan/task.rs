@@ -34,7 +34,8 @@ pub struct Worker {
     pub cost: Cost,
     tables: Tables,
     buffers: Vec<Vec<u8>>,
-    blocks: Box<Blocks>,
+    /// None while a task has them, and before the first.
+    blocks: Option<Box<Blocks>>,
     /// The row group that the tables are for, and its columns' entries: the
     /// next range of the same row group needs not read its dictionaries again.
     known: Option<(Option<u64>, Vec<Entries>)>,
@@ -104,13 +105,13 @@ pub fn run(
         end: rows.end,
         taken: Taken::default(),
         prefer: path.unwrap_or_else(|| prefer(columns)),
-        blocks: std::mem::take(&mut worker.blocks),
+        blocks: worker.blocks.take().unwrap_or_default(),
     };
     task.dense.account.rows += rows.end - rows.start;
     let outcome = task.run(path, progress);
     let Task { system, country, time, channel, value, date, tables, taken, blocks, .. } = task;
     worker.tables = tables;
-    worker.blocks = blocks;
+    worker.blocks = Some(blocks);
     let mut entries = Vec::with_capacity(6);
     for mut cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
