@@ -19,7 +19,7 @@ use crate::{Error, Result};
 pub const CHANNELS: usize = 2;
 
 /// Groups that are compared with before the hash map is asked.
-const LIKELY: usize = 3;
+const LIKELY: usize = 4;
 
 /// Points of time, two 64-bit cells each, that a line of cache holds.
 const LINE: usize = 4;
@@ -28,8 +28,10 @@ const LINE: usize = 4;
 #[derive(Default)]
 pub struct Dense {
     groups: Vec<Arc<str>>,
-    /// Where the group that is asked for next is looked for first.
-    likely: usize,
+    /// The group that came behind each the last time; in a circle.
+    behind: Vec<u32>,
+    /// The last group that was asked for.
+    last: u32,
     group_ids: HashMap<Arc<str>, u32>,
     times: Vec<TimePoint>,
     time_ids: HashMap<TimePoint, u32>,
@@ -62,26 +64,38 @@ pub struct Dense {
 
 #[allow(clippy::indexing_slicing)] // ids come from this value alone, cells are laid out for them
 impl Dense {
-    /// The id of a group that is there already and likely to be next: the
-    /// dictionaries of many files name the same countries in nearly the same order.
+    /// The id of a group that is there already and likely to be next: the dictionaries of many
+    /// files name most of the same countries in the same order.
     #[inline]
     pub fn next_group(&mut self, name: &[u8]) -> Option<u32> {
-        let ahead = self.groups.get(self.likely..)?.iter().take(LIKELY);
-        let skipped = ahead.map(|group| group.as_bytes()).position(|group| group == name)?;
-        self.likely += skipped + 1;
-        u32::try_from(self.likely - 1).ok()
+        let mut id = self.last;
+        for _ in 0..LIKELY {
+            id = *self.behind.get(id as usize)?;
+            if self.groups.get(id as usize).is_some_and(|group| group.as_bytes() == name) {
+                self.last = id;
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// The id of a group.
     pub fn group(&mut self, name: &str) -> Result<u32> {
         if let Some(id) = self.group_ids.get(name) {
-            self.likely = *id as usize + 1;
+            if let Some(behind) = self.behind.get_mut(self.last as usize) {
+                *behind = *id;
+            }
+            self.last = *id;
             return Ok(*id);
         }
         let id = self.next_id(self.groups.len())?;
         let name: Arc<str> = name.into();
         self.groups.push(name.clone());
         self.group_ids.insert(name, id);
+        // It is put between the last one and what came behind that.
+        let behind = self.behind.get_mut(self.last as usize).map(|behind| std::mem::replace(behind, id));
+        self.behind.push(behind.unwrap_or(id));
+        self.last = id;
         self.group_seen.push(false);
         self.group_raw.push(false);
         let groups = self.groups.len();
@@ -456,5 +470,33 @@ mod tests {
         one.reserve(1, i64::MAX.unsigned_abs() - (1 << 40));
         one.absorb(&mut other).unwrap();
         assert!(!one.is_empty() && !other.is_empty());
+    }
+
+    #[test]
+    fn what_came_behind_the_last_time_is_found_without_the_map() {
+        let mut dense = Dense::default();
+        assert_eq!(dense.next_group(b"a"), None);
+        // How many are found behind the one before, as one file after the other names them.
+        let mut found = |names: &[&str]| {
+            let by_map = |dense: &mut Dense, name: &str| dense.group(name).unwrap();
+            let ids: Vec<(Option<u32>, u32)> = names
+                .iter()
+                .map(|name| {
+                    let likely = dense.next_group(name.as_bytes());
+                    (likely, likely.unwrap_or_else(|| by_map(&mut dense, name)))
+                })
+                .collect();
+            for (name, (_, id)) in names.iter().zip(&ids) {
+                assert_eq!(dense.group_ids.get(*name), Some(id), "{name}");
+            }
+            ids.iter().filter(|(likely, _)| likely.is_some()).count()
+        };
+        assert_eq!(found(&["a", "c", "e", "g"]), 0);
+        assert_eq!(found(&["a", "c", "e", "g"]), 4);
+        assert_eq!(found(&["a", "b", "c", "d", "e"]), 3);
+        assert_eq!(found(&["a", "b", "c", "d", "e", "g"]), 6);
+        assert_eq!(found(&["a", "c", "g", "b"]), 4);
+        // Five behind: too far.
+        assert_eq!(found(&["c", "d", "a", "g"]), 3);
     }
 }
