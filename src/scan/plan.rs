@@ -236,7 +236,7 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
 /// Finds a column by its name: exactly, or else without regard to case, as
 /// Spark does. A partition value in the path wins over a column in the file.
 pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
-    let same = |name: &str| name.to_lowercase() == column.to_lowercase();
+    let same = |name: &str| is_alike(name, column);
     let partition = input
         .partitions
         .iter()
@@ -245,22 +245,46 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found
     if let Some((_, value)) = partition {
         return Ok(Found::Partition(value.clone()));
     }
-    let top = |leaf: &Leaf| leaf.path.first().map(|p| p.to_string()).unwrap_or_default();
+    fn top(leaf: &Leaf) -> &str {
+        leaf.path.first().map_or("", |name| name)
+    }
     let flat = || meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
     if let Some((at, _)) = flat().find(|(_, leaf)| top(leaf) == column) {
         return Ok(Found::Leaf(at));
     }
-    let mut alike = flat().filter(|(_, leaf)| same(&top(leaf)));
+    let mut alike = flat().filter(|(_, leaf)| same(top(leaf)));
     match (alike.next(), alike.next()) {
         (Some((at, _)), None) => Ok(Found::Leaf(at)),
         (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
             .expected(format!("one column that is called '{column}' but for case"))),
         (None, _) => {
-            let mut names: Vec<String> = meta.leaves.iter().map(top).collect();
+            let mut names: Vec<&str> = meta.leaves.iter().map(top).collect();
             names.dedup();
             Err(Error::data(format!("no column '{column}'"))
                 .expected(format!("it among {}", names.join(", ")))
                 .advice("Name it with --column ROLE=NAME if it is called otherwise"))
         }
+    }
+}
+
+/// Whether two names are the same but for case.
+fn is_alike(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        a.eq_ignore_ascii_case(b)
+    } else {
+        a.to_lowercase() == b.to_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_alike;
+
+    #[test]
+    fn names_are_alike_but_for_case_beyond_ascii_too() {
+        assert!(is_alike("Os_Name", "oS_nAME") && is_alike("PAÍS", "país"));
+        // The sign for kelvin is a capital k.
+        assert!(is_alike("\u{212a}ey", "key") && is_alike("key", "\u{212a}EY"));
+        assert!(!is_alike("key", "keys") && !is_alike("pais", "país"));
     }
 }
