@@ -100,19 +100,33 @@ impl ValueType {
 
     /// Raw bits as integers; false where one is not [`Number::Small`].
     pub fn small_integers(self, physical: Physical, bits: &[u64], out: &mut [i64]) -> bool {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // compared after the round trip
+        // Beside this a double has its integer in the last bits, and comes back the same if it was
+        // one of up to 51: conversions are not to be had for vectors everywhere.
+        const BESIDE: f64 = 1.5 * (1u64 << 52) as f64;
         fn reals(bits: &[u64], out: &mut [i64], real: impl Fn(u64) -> f64) -> bool {
-            bits.iter().zip(out).fold(true, |small, (bits, out)| {
+            let mut small = true;
+            for (out, bits) in out.iter_mut().zip(bits) {
                 let value = real(*bits);
-                *out = value as i64;
-                small & (*out as f64 == value) & (out.unsigned_abs() <= SMALL.unsigned_abs())
-            })
+                let moved = value + BESIDE;
+                *out = moved.to_bits().wrapping_sub(BESIDE.to_bits()).cast_signed();
+                small &= (moved - BESIDE == value) & (value.abs() <= SMALL as f64);
+            }
+            small
         }
         match self {
             #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern
             ValueType::Float32 => reals(bits, out, |bits| f64::from(f32::from_bits(bits as u32))),
             ValueType::Float64 => reals(bits, out, f64::from_bits),
             ValueType::Null | ValueType::Float16 => false,
+            // By far the most common: no 128 bits, and no comparison that not all vectors have.
+            ValueType::Int { signed: true, .. } if physical == Physical::Int64 => {
+                let mut high = 0;
+                for (out, bits) in out.iter_mut().zip(bits) {
+                    *out = bits.cast_signed();
+                    high |= out.wrapping_add(SMALL).cast_unsigned() >> (SMALL.ilog2() + 1);
+                }
+                high == 0 || out.iter().all(|value| value.unsigned_abs() <= SMALL.unsigned_abs())
+            }
             ValueType::Int { .. } | ValueType::Decimal { .. } => {
                 bits.iter().zip(out).fold(true, |small, (bits, out)| {
                     let number = Number::int(self.integer(physical, *bits));
@@ -276,6 +290,32 @@ mod tests {
         let bits = |values: [f32; 3]| values.map(|v| u64::from(v.to_bits()));
         assert!(ValueType::Float32.small_integers(Physical::Float, &bits([0.0, -3.0, 1e6]), &mut out));
         assert_eq!(out, [0, -3, 1_000_000]);
+        for (value, is_small) in [
+            (-0.0, true),
+            (SMALL as f64, true),
+            (-(SMALL as f64), true),
+            (SMALL as f64 - 1.0, true),
+            (SMALL as f64 + 1.0, false),
+            (SMALL as f64 - 0.5, false),
+            (0.5 - SMALL as f64, false),
+            (1e-300, false),
+            (3.5, false),
+            (6_755_399_441_055_744.0, false),
+            (-6_755_399_441_055_744.0, false),
+            (9_007_199_254_740_993.0, false),
+            (f64::MAX, false),
+            (f64::INFINITY, false),
+            (f64::NEG_INFINITY, false),
+            (f64::NAN, false),
+        ] {
+            let bits = [2.0, value, -7.0].map(f64::to_bits);
+            assert_eq!(
+                ValueType::Float64.small_integers(Physical::Double, &bits, &mut out),
+                is_small,
+                "{value}"
+            );
+            assert!(!is_small || out == [2, value as i64, -7], "{value}");
+        }
         for odd in [0.5, f32::NAN, f32::INFINITY, 1e30] {
             assert!(!ValueType::Float32.small_integers(Physical::Float, &bits([odd, 1.0, 1.0]), &mut out));
         }
@@ -284,6 +324,19 @@ mod tests {
         assert_eq!(out, [-1, 1, 2]);
         let long = ValueType::Int { bits: 64, signed: true };
         assert!(!long.small_integers(Physical::Int64, &[1, 1 << 41, 2], &mut out));
+        for (value, is_small) in [
+            (SMALL - 1, true),
+            (SMALL, true),
+            (-SMALL, true),
+            (SMALL + 1, false),
+            (-SMALL - 1, false),
+            (i64::MIN, false),
+            (i64::MAX, false),
+        ] {
+            let bits = [1, value.cast_unsigned(), 3];
+            assert_eq!(long.small_integers(Physical::Int64, &bits, &mut out), is_small, "{value}");
+            assert!(!is_small || out == [1, value, 3]);
+        }
     }
 
     #[test]
