@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::column::{Chunk, Column, Cost, each_value, is_numeric};
 use super::entries::Entries;
-use super::plain;
+use super::plain::{self, Sequences};
 use super::values::ValueType;
 use crate::parquet::encoding::{Booleans, Numbers, Runs, Segment, Span};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
@@ -84,6 +84,8 @@ pub struct Cursor<'a> {
     /// `None` where no row of the page is null.
     levels: Option<Runs>,
     values: Values,
+    /// Scratch space for pages of strings without a dictionary.
+    sequences: Sequences,
     /// What was read.
     pub cost: Cost,
 }
@@ -143,6 +145,7 @@ impl<'a> Cursor<'a> {
             layout: PageLayout::default(),
             levels: None,
             values: Values::Closed,
+            sequences: Sequences::default(),
             cost,
         };
         if let Column::Chunk(chunk) = column {
@@ -215,7 +218,7 @@ impl<'a> Cursor<'a> {
             // Where no row is null, nobody needs the levels again.
             self.levels = (present < open.rows).then_some(levels);
         }
-        self.values = decode(chunk, &open, count, &mut self.entries, self.raw)?;
+        self.values = decode(chunk, &open, count, &mut self.entries, &mut self.sequences, self.raw)?;
         Ok(())
     }
 
@@ -597,6 +600,7 @@ fn decode(
     open: &OpenPage<'_>,
     count: u32,
     entries: &mut Entries,
+    sequences: &mut Sequences,
     raw: bool,
 ) -> Result<Values> {
     if open.encoding == Encoding::Dictionary {
@@ -626,7 +630,7 @@ fn decode(
     }
     let mut slots = Vec::with_capacity(capacity);
     if (open.encoding, chunk.leaf.physical) == (Encoding::Plain, Physical::ByteArray) {
-        plain::intern(entries, open.values, count, &mut slots)?;
+        plain::intern(entries, open.values, count, &mut slots, sequences)?;
         return Ok(Values::Slots { slots, at: 0 });
     }
     each_value(chunk.leaf, open, count, |value| {
