@@ -14,6 +14,8 @@
 //!    same value before, and slots are copied as far as both are alike. (20 M channels, one
 //!    core: a value at a time 130 ms, so 40.)
 
+use std::ops::Range;
+
 use super::entries::Entries;
 use crate::{Error, Result};
 
@@ -21,6 +23,8 @@ use crate::{Error, Result};
 const PROBE: usize = 64;
 /// Fewer values a run than this are no runs.
 const RUN: usize = 2;
+/// Values that are copied at once.
+const BLOCK: usize = 16;
 
 /// The values of a page so far, to find what comes again.
 #[derive(Default)]
@@ -67,58 +71,65 @@ pub fn intern(
 
 impl Sequences {
     /// Appends the slots of the `left` values of `bytes` from `at` on, by sequences.
-    #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
     fn intern(
         &mut self,
         entries: &mut Entries,
         bytes: &[u8],
-        mut at: usize,
-        mut left: usize,
+        at: usize,
+        left: usize,
         slots: &mut Vec<u32>,
     ) -> Result<()> {
-        self.starts.clear();
-        self.starts.reserve(left);
+        // Blocks are copied whole; what is behind the last value goes again.
         let base = slots.len();
-        while left > 0 {
+        slots.resize(base + left + BLOCK, 0);
+        if self.starts.len() < left + BLOCK {
+            self.starts.resize(left + BLOCK, 0);
+        }
+        let outcome = self.fill(entries, bytes, at, slots.get_mut(base..).unwrap_or_default());
+        slots.truncate(base + left);
+        outcome
+    }
+
+    /// Fills `slots`, but for its last [`BLOCK`].
+    #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
+    fn fill(&mut self, entries: &mut Entries, bytes: &[u8], mut at: usize, slots: &mut [u32]) -> Result<()> {
+        let count = slots.len() - BLOCK;
+        let mut here = 0;
+        while here < count {
             let size = size_at(bytes, at)?;
             let slot = entries.intern_in(bytes, at + 4, size - 4)?;
-            let here = self.starts.len();
-            let before = self.note(slot, here).filter(|at| slots.get(base + at) == Some(&slot));
-            slots.push(slot);
-            self.starts.push(at as u32);
+            let before = self.note(slot, here).filter(|at| slots.get(*at) == Some(&slot));
+            if let (Some(to), Some(start)) = (slots.get_mut(here), self.starts.get_mut(here)) {
+                (*to, *start) = (slot, at as u32);
+            }
             at += size;
-            left -= 1;
-            let Some(before) = before else { continue };
+            here += 1;
             // What followed the same value before, and what follows it now.
-            let from = self.starts.get(before).map_or(at, |start| *start as usize + size);
+            let Some(first) = before.map(|before| before + 1) else { continue };
+            let from = self.start(first);
             // A value of less than eight bytes may be missed that is alike alone: it is interned.
             if word(bytes, at).is_none() || word(bytes, from) != word(bytes, at) {
                 continue;
             }
-            let period = here - before;
-            let count = self.values_in(equal_bytes(bytes, from, at), before + 1, (from, at)).min(left);
-            // Where there is more of it than what is there, that repeats: twice as much each time.
-            let (mut distance, mut rest) = (at - from, count);
-            while rest > 0 {
-                let known = self.starts.len() - (before + 1);
-                debug_assert!(known.is_multiple_of(period));
-                let take = rest.min(known);
-                slots.extend_from_within(base + before + 1..base + before + 1 + take);
-                let copied = self.starts.len();
-                self.starts.extend_from_within(before + 1..before + 1 + take);
-                for start in self.starts.iter_mut().skip(copied) {
-                    *start += distance as u32;
-                }
-                distance *= 2;
-                rest -= take;
+            let (period, distance) = (here - first, at - from);
+            let alike = self.values_in(equal_bytes(bytes, from, at), first..here, from, distance);
+            let alike = alike.min(count - here);
+            // Where it is longer than what is there, that repeats.
+            for done in (0..alike).step_by(period.min(BLOCK)) {
+                copy_block(slots, first + done, here + done, 0);
+                copy_block(&mut self.starts, first + done, here + done, distance as u32);
             }
-            if count > 0 {
-                let last = self.starts.last().map_or(at, |last| *last as usize);
+            if alike > 0 {
+                here += alike;
+                let last = self.start(here - 1);
                 at = last + size_at(bytes, last)?;
-                left -= count;
             }
         }
         Ok(())
+    }
+
+    fn start(&self, value: usize) -> usize {
+        self.starts.get(value).map_or(0, |start| *start as usize)
     }
 
     /// Notes that value `here` begins a sequence with a slot; which one did last.
@@ -133,25 +144,35 @@ impl Sequences {
         (before < here).then_some(before)
     }
 
-    /// How many whole values are within `len` bytes that are alike at `from` and `to`; those from
-    /// `first` on lie between the two.
-    fn values_in(&self, len: usize, first: usize, (from, to): (usize, usize)) -> usize {
-        let (distance, period) = (to - from, self.starts.len() - first);
+    /// How many whole values are within the first `len` bytes of `values`, which begin at `from`,
+    /// and come again every `distance` bytes.
+    #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
+    fn values_in(&self, len: usize, values: Range<usize>, from: usize, distance: usize) -> usize {
+        let period = values.len();
         let (times, rest) = if len < distance { (0, len) } else { (len / distance, len % distance) };
         // A value is whole where the next one begins within them.
-        let (eights, last) = self.starts.get(first + 1..).unwrap_or_default().as_chunks::<8>();
-        #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
-        let limit = (from + rest) as u32;
+        let (limit, mut left) = ((from + rest) as u32, period as u32 - 1);
         let mut whole = 0;
-        for eight in eights {
-            let within: u32 = eight.iter().map(|start| u32::from(*start <= limit)).sum();
+        for block in self.starts.get(values.start + 1..).unwrap_or_default().as_chunks::<BLOCK>().0 {
+            let within = block.iter().zip(0..).map(|(start, at)| u32::from(*start <= limit && at < left));
+            let within: u32 = within.sum();
             whole += within as usize;
-            if within < 8 {
-                return times * period + whole;
+            left = left.saturating_sub(BLOCK as u32);
+            if within < BLOCK as u32 {
+                break;
             }
         }
-        whole += last.iter().take_while(|start| **start <= limit).count();
         times * period + whole
+    }
+}
+
+/// Copies as many numbers as a block has, all of them larger by `add`.
+#[inline]
+fn copy_block(numbers: &mut [u32], from: usize, to: usize, add: u32) {
+    let block = numbers.get(from..).and_then(|numbers| numbers.first_chunk::<BLOCK>()).copied();
+    let to = numbers.get_mut(to..).and_then(|numbers| numbers.first_chunk_mut::<BLOCK>());
+    if let (Some(block), Some(to)) = (block, to) {
+        *to = block.map(|number| number.wrapping_add(add));
     }
 }
 
@@ -194,22 +215,21 @@ fn repeats(bytes: &[u8], at: usize, size: usize, most: usize) -> usize {
 }
 
 /// How many bytes from `a` on are those from `b` on; `b` is behind `a`.
+#[inline]
 fn equal_bytes(bytes: &[u8], a: usize, b: usize) -> usize {
     let (Some(a), Some(b)) = (bytes.get(a..), bytes.get(b..)) else { return 0 };
     let mut equal = 0;
     for (a, b) in a.as_chunks::<32>().0.iter().zip(b.as_chunks::<32>().0) {
         if a != b {
-            break;
+            // No CPU foresees in which of the words they differ.
+            let [a, b] = [a, b].map(|bytes| bytes.as_chunks::<8>().0);
+            let equal_bits = a.iter().zip(b).rev().fold(0, |behind, (a, b)| {
+                let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+                differ.trailing_zeros() + if differ == 0 { behind } else { 0 }
+            });
+            return equal + equal_bits as usize / 8;
         }
         equal += 32;
-    }
-    let rest = |bytes| <[u8]>::get(bytes, equal..).unwrap_or_default();
-    for (a, b) in rest(a).as_chunks().0.iter().zip(rest(b).as_chunks().0) {
-        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if differ != 0 {
-            return equal + differ.trailing_zeros() as usize / 8;
-        }
-        equal += 8;
     }
     let rest = |bytes| <[u8]>::get(bytes, equal..).unwrap_or_default();
     equal + rest(a).iter().zip(rest(b)).take_while(|(a, b)| a == b).count()

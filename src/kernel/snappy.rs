@@ -36,7 +36,8 @@
 //!
 //! Tried and left out: reading both possible next tags before the choice (10.1 ms for
 //! the counts; two loads cost more than the wait saves), the step from a table (8.8),
-//! no branch on damage (10.8).
+//! no branch on damage (10.8); copies of 64 bytes from one offset together, apart from the loop
+//! (PLAIN strings of 20 M rows, the whole job: 260 ms became 284; three follow one another).
 
 use std::ops::Range;
 
