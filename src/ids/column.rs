@@ -139,7 +139,11 @@ impl<'a> Chunk<'a> {
             return Ok(true);
         }
         entries.clear();
-        each_value(self.leaf, &open, open.rows, |value| entries.push(value))?;
+        let width = number_width(physical).unwrap_or(0);
+        match open.values.get(..width * open.rows as usize) {
+            Some(numbers) if width > 0 => entries.push_all(numbers, width)?,
+            _ => each_value(self.leaf, &open, open.rows, |value| entries.push(value))?,
+        }
         entries.note_origin(origin, open.values);
         entries.seal().map(|()| false)
     }
@@ -186,7 +190,16 @@ impl Column<'_> {
 
 /// Whether pages of this type are decoded as raw numbers.
 pub fn is_numeric(physical: Physical) -> bool {
-    matches!(physical, Physical::Int32 | Physical::Int64 | Physical::Float | Physical::Double)
+    number_width(physical).is_some()
+}
+
+/// Bytes of a number of this type.
+fn number_width(physical: Physical) -> Option<usize> {
+    match physical {
+        Physical::Int32 | Physical::Float => Some(4),
+        Physical::Int64 | Physical::Double => Some(8),
+        _ => None,
+    }
 }
 
 /// Calls `each` with the `count` values of a page that has no dictionary ids,
@@ -197,8 +210,7 @@ pub fn each_value(
     count: u32,
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    if is_numeric(leaf.physical) {
-        let size = if matches!(leaf.physical, Physical::Int32 | Physical::Float) { 4 } else { 8 };
+    if let Some(size) = number_width(leaf.physical) {
         return each_number(leaf, page, count, |bits| {
             each(bits.to_le_bytes().get(..size).unwrap_or_default())
         });

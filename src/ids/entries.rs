@@ -32,6 +32,8 @@ pub struct Entries {
     ends: Vec<u32>,
     /// Number of dictionary entries, which is the null slot.
     dictionary: u32,
+    /// Bytes of each of them, where all have the same; else 0.
+    width: usize,
     lookup: HashMap<Box<[u8]>, u32>,
     /// In front of `lookup`; empty until a value is interned.
     cache: Vec<Cached>,
@@ -49,6 +51,7 @@ impl Entries {
         self.arena.clear();
         self.ends.clear();
         self.dictionary = 0;
+        self.width = 0;
         self.lookup.clear();
         self.cache.clear();
     }
@@ -68,10 +71,36 @@ impl Entries {
     /// Appends a dictionary entry; only before [`Self::seal`].
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
         self.arena.extend_from_slice(value);
-        let end = u32::try_from(self.arena.len())
-            .map_err(|_| Error::too_large("more than 4 GiB of distinct values in a column chunk"))?;
+        let end = u32::try_from(self.arena.len()).map_err(|_| too_long())?;
         self.ends.push(end);
         Ok(())
+    }
+
+    /// Appends dictionary entries of `width` bytes each, which is not 0; the only ones there are.
+    ///
+    /// # Errors
+    /// As of [`Self::push`].
+    pub fn push_all(&mut self, values: &[u8], width: usize) -> Result<()> {
+        debug_assert!(self.ends.is_empty() && values.len().is_multiple_of(width));
+        let end = u32::try_from(values.len()).map_err(|_| too_long())?;
+        self.arena.extend_from_slice(values);
+        // Each ends where the next one begins.
+        self.ends.extend((0..=end).step_by(width).skip(1));
+        self.width = width;
+        Ok(())
+    }
+
+    /// Puts the dictionary entries into `bits` if each is a number of four or eight bytes; says
+    /// whether they are.
+    pub fn bits(&self, bits: &mut Vec<u64>) -> bool {
+        bits.clear();
+        let numbers = self.arena.get(..self.dictionary as usize * self.width).unwrap_or_default();
+        match self.width {
+            4 => bits.extend(numbers.as_chunks().0.iter().map(|four| u64::from(u32::from_le_bytes(*four)))),
+            8 => bits.extend(numbers.as_chunks().0.iter().map(|eight| u64::from_le_bytes(*eight))),
+            _ => return false,
+        }
+        true
     }
 
     /// Ends the dictionary and adds the null slot.
@@ -152,10 +181,41 @@ impl Entries {
     }
 }
 
+#[cold]
+fn too_long() -> Error {
+    Error::too_large("more than 4 GiB of distinct values in a column chunk")
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_of_one_width_are_those_that_come_one_by_one() {
+        for width in [1, 4, 8] {
+            for n in [0usize, 1, 5] {
+                let values: Vec<u8> = (0..width * n).map(|i| i as u8).collect();
+                let (mut all, mut single) = (Entries::new(), Entries::new());
+                all.push_all(&values, width).unwrap();
+                values.chunks(width).for_each(|value| single.push(value).unwrap());
+                all.seal().unwrap();
+                single.seal().unwrap();
+                let slots = |e: &Entries| -> Vec<Option<Vec<u8>>> {
+                    (0..e.slots() + 1).map(|slot| e.get(slot).map(<[u8]>::to_vec)).collect()
+                };
+                assert_eq!(slots(&all), slots(&single));
+                assert_eq!(all.intern(b"another").unwrap(), single.intern(b"another").unwrap());
+                let mut bits = vec![7];
+                assert_eq!(all.bits(&mut bits), width > 1);
+                let stored = bits.iter().flat_map(|bits| bits.to_le_bytes()[..width].to_vec());
+                assert!(width == 1 || stored.eq(values.iter().copied()));
+                assert!(!single.bits(&mut bits) && bits.is_empty());
+                all.clear();
+                assert!(!all.bits(&mut bits));
+            }
+        }
+    }
 
     #[test]
     fn dictionary_null_and_interned_values_have_slots_of_their_own() {

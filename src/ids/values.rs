@@ -216,7 +216,7 @@ impl Number {
 
 /// The numbers of a chunk's slots, split for the hot loops: small integers in
 /// one dense table, zero where the slot is anything else.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct ValueTable {
     /// Small integers by slot.
     pub ints: Vec<i64>,
@@ -242,6 +242,30 @@ impl ValueTable {
         self.special = false;
         self.zero = None;
         self.narrow.clear();
+    }
+
+    /// Appends slots of these raw bits, if all are small integers; false, and nothing is
+    /// appended, where they are not.
+    pub fn push_small(&mut self, kind: ValueType, physical: Physical, bits: &[u64]) -> bool {
+        let before = self.ints.len();
+        self.ints.resize(before + bits.len(), 0);
+        let ints = self.ints.get_mut(before..).unwrap_or_default();
+        if !kind.small_integers(physical, bits, ints) {
+            self.ints.truncate(before);
+            return false;
+        }
+        self.max = ints.iter().fold(self.max, |max, v| max.max(v.unsigned_abs()));
+        if self.zero.is_none() {
+            self.zero = ints.iter().position(|v| *v == 0).and_then(|at| u16::try_from(before + at).ok());
+        }
+        if self.max >= NARROW {
+            self.narrow.clear();
+        } else {
+            #[allow(clippy::cast_possible_truncation)] // below NARROW
+            self.narrow.extend(ints.iter().map(|v| *v as i32));
+        }
+        self.numbers.extend(ints.iter().map(|v| Number::Small(*v)));
+        true
     }
 
     /// Appends a slot.
@@ -336,6 +360,29 @@ mod tests {
             let bits = [1, value.cast_unsigned(), 3];
             assert_eq!(long.small_integers(Physical::Int64, &bits, &mut out), is_small, "{value}");
             assert!(!is_small || out == [1, value, 3]);
+        }
+    }
+
+    #[test]
+    fn numbers_at_once_are_the_same_slots() {
+        let narrow = i64::try_from(NARROW).unwrap();
+        let (double, long) = (ValueType::Float64, ValueType::Int { bits: 64, signed: true });
+        for ints in [vec![], vec![3, 0, 5, 0], vec![-7], vec![1, narrow], vec![-narrow, 0], vec![SMALL, 1]] {
+            for before in [vec![], vec![Number::Null], vec![Number::Small(0), Number::Small(narrow)]] {
+                let mut one_by_one = ValueTable::default();
+                let numbers = before.iter().copied().chain(ints.iter().map(|v| Number::Small(*v)));
+                numbers.for_each(|number| one_by_one.push(number));
+                for (kind, physical) in [(double, Physical::Double), (long, Physical::Int64)] {
+                    let bits = |v: &i64| if kind == long { v.cast_unsigned() } else { (*v as f64).to_bits() };
+                    let mut at_once = ValueTable::default();
+                    before.iter().for_each(|number| at_once.push(*number));
+                    assert!(at_once.push_small(kind, physical, &ints.iter().map(bits).collect::<Vec<_>>()));
+                    assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
+                    // One that is no small integer: all of them are left to be done one by one.
+                    assert!(!at_once.push_small(kind, physical, &[1, 1 << 62 | 1]));
+                    assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
+                }
+            }
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Tables {
     pub channel: Vec<u8>,
     /// Numbers.
     pub values: ValueTable,
+    /// Scratch space for those of a dictionary.
+    bits: Vec<u64>,
     /// Predicates as single slots, and for how many slots that was found.
     slots: (usize, usize, Option<Slots>),
     /// The only organic channel slot, if there is one, and for how many slots
@@ -297,6 +299,10 @@ impl Tables {
 
     /// Takes in the slots that the value column has added.
     pub fn numbers(&mut self, cursor: &Cursor<'_>, kind: ValueType, physical: Physical) -> Result<()> {
+        // The dictionary first; most hold small integers alone.
+        if self.values.ints.is_empty() && cursor.entries.bits(&mut self.bits) {
+            self.values.push_small(kind, physical, &self.bits);
+        }
         for slot in new_slots(&self.values.ints, cursor) {
             let number = match cursor.entries.get(slot) {
                 None => Number::Null,
