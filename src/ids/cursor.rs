@@ -11,6 +11,7 @@ use super::column::{Chunk, Column, Cost, each_value, is_numeric};
 use super::entries::Entries;
 use super::plain::{self, Sequences};
 use super::values::ValueType;
+use crate::kernel::relation::Packed;
 use crate::parquet::encoding::{Booleans, Numbers, Runs, Segment, Span};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
 use crate::{Error, Result};
@@ -27,6 +28,30 @@ enum Values {
     /// No page is open.
     #[default]
     Closed,
+}
+
+/// Rows of a page as they are stored.
+pub struct Ids<'c> {
+    runs: &'c mut Runs,
+    bytes: &'c [u8],
+    left: &'c mut u32,
+}
+
+impl<'c> Ids<'c> {
+    /// The next ids, which were not held against the dictionary, and how many they are;
+    /// `None` where they repeat, at the end of the page, and where it is damaged.
+    #[inline]
+    pub fn packed(&mut self) -> Option<(Packed<'c>, u32)> {
+        let (packed, len) = self.runs.packed_values(self.bytes).ok()??;
+        Some((packed, len.min(*self.left)))
+    }
+
+    /// Passes over `n` of these.
+    #[inline]
+    pub fn pass(&mut self, n: u32) {
+        self.runs.advance(n);
+        *self.left -= n;
+    }
 }
 
 /// A position within the page at hand.
@@ -316,6 +341,19 @@ impl<'a> Cursor<'a> {
         }
         self.skip(n)?;
         self.segment()
+    }
+
+    /// The ids of the page at hand, to be walked as they are stored; `None` where a row of it
+    /// may be null, or where it has no ids.
+    #[inline]
+    pub fn ids(&mut self) -> Result<Option<Ids<'_>>> {
+        if matches!(self.column, Column::Constant { .. }) {
+            return Ok(None);
+        }
+        self.ensure()?;
+        let (Values::Ids(runs), None) = (&mut self.values, &self.levels) else { return Ok(None) };
+        let bytes = self.layout.values.of(&self.body, &self.buffer);
+        Ok(Some(Ids { runs, bytes, left: &mut self.left }))
     }
 
     /// Walks plain runs of the page at hand, over at most `most` rows: see

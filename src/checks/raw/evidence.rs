@@ -154,8 +154,28 @@ fn weeks(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece, counts: &mut 
         })
     })?;
     let Some(Some(Some(days))) = held else { return Ok(false) };
-    counts.days.extend(days.into_iter().filter_map(|(day, seen)| day.filter(|_| seen)));
+    // At once: a set that is built of many is sorted, not inserted into.
+    let mut days: std::collections::BTreeSet<i32> =
+        days.into_iter().filter_map(|(day, seen)| day.filter(|_| seen)).collect();
+    counts.days.append(&mut days);
     Ok(true)
+}
+
+/// Holds the next rows of two columns as they are packed, at most `most` of them, and passes
+/// over those that hold; 0 where rows have to be decoded.
+fn hold_packed(partners: &Partners, left: &mut Cursor<'_>, right: &mut Cursor<'_>, most: u32) -> Result<u32> {
+    let (Some(mut left), Some(mut right)) = (left.ids()?, right.ids()?) else { return Ok(0) };
+    let mut passed = 0;
+    while let (Some((lefts, a)), Some((rights, b))) = (left.packed(), right.packed()) {
+        let len = a.min(b).min(most - passed);
+        if len == 0 || partners.hold_packed(lefts, rights, len as usize) != Some(true) {
+            break;
+        }
+        left.pass(len);
+        right.pass(len);
+        passed += len;
+    }
+    Ok(passed)
 }
 
 /// Dates, and the labels that they go with.
@@ -177,6 +197,14 @@ impl Weeks<'_> {
         let mut left = rows;
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
+            // Once all days were seen, there is nothing to note.
+            if self.unseen == 0 && !self.days.is_empty() {
+                let held = hold_packed(&self.partners, dates, labels, most)?;
+                if held > 0 {
+                    left -= u64::from(held);
+                    continue;
+                }
+            }
             let (x, y) = (dates.segment()?, labels.segment()?);
             if dates.may_be_null() || labels.may_be_null() || !self.learn(dates, labels)? {
                 return Ok(false);
@@ -291,7 +319,8 @@ fn partners(columns: &Columns<'_>, piece: &Piece, no_nulls: bool, counts: &mut C
     let mut others = Vec::new();
     for role in [Role::Token, Role::Subtrackers] {
         if let Some(column) = columns.get(role) {
-            let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+            let mut cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+            cursor.look_ahead(piece.rows.end, Vec::new());
             let same = match (columns.get(Role::Channel), column) {
                 (Some(Column::Chunk(channel)), Column::Chunk(chunk)) => {
                     same_ids(channel, chunk, &piece.rows)?
@@ -357,6 +386,11 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
     let mut left = rows;
     let mut all_met = false;
     while left > 0 && !all_met {
+        let held = walk_packed(channels, others, u32::try_from(left).unwrap_or(u32::MAX))?;
+        if held > 0 {
+            left -= u64::from(held);
+            continue;
+        }
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let mut len = left.min(BLOCK as u64) as u32;
         len = channels.rows_at_hand(len)?;
@@ -391,6 +425,42 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
             .all(|other| !other.holds || no_nulls && other.same && other.partners.known().count() == entries);
     }
     Ok(())
+}
+
+/// Holds the next channels against the other columns as all are packed, at most `most` rows,
+/// and passes over those that hold; 0 where rows have to be decoded. Columns with the ids of
+/// the channels need no look as long as there is another: a channel with a partner there was
+/// met before, and was learned by all.
+fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32) -> Result<u32> {
+    let mut apart = others.iter_mut().filter(|other| other.holds && !other.same);
+    match (apart.next(), apart.next()) {
+        (Some(other), None) => hold_packed(&other.partners, channels, &mut other.cursor, most),
+        (Some(one), Some(other)) => {
+            let (Some(mut names), Some(mut ones), Some(mut others)) =
+                (channels.ids()?, one.cursor.ids()?, other.cursor.ids()?)
+            else {
+                return Ok(0);
+            };
+            let mut passed = 0;
+            while let (Some((left, n)), Some((right, a)), Some((rights, b))) =
+                (names.packed(), ones.packed(), others.packed())
+            {
+                let len = n.min(a).min(b).min(most - passed);
+                if len == 0
+                    || one.partners.hold_packed(left, right, len as usize) != Some(true)
+                    || other.partners.hold_packed(left, rights, len as usize) != Some(true)
+                {
+                    break;
+                }
+                names.pass(len);
+                ones.pass(len);
+                others.pass(len);
+                passed += len;
+            }
+            Ok(passed)
+        }
+        (None, _) => Ok(0),
+    }
 }
 
 /// Finds out which of the names that pieces claim some row has.

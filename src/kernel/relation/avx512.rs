@@ -1,8 +1,8 @@
-//! AVX-512 F, BW; 32 rows a vector.
+//! AVX-512 F, BW; 32 rows a vector. Packed slots: VBMI, 64 rows a vector.
 
 use std::arch::x86_64::*;
 
-use super::HELD;
+use super::{BLOCK, HELD, NOBODY, Packed};
 
 /// See [`super::Partners::hold`].
 ///
@@ -50,4 +50,185 @@ pub unsafe fn hold(table: &[u16], left: &[u16], right: &[u16]) -> bool {
         differ |= _mm512_mask_cmpneq_epi16_mask(there, partners, right);
     }
     differ == 0
+}
+
+/// How values are cut out of 64 bytes: the bytes of each group of eight, and the bit of
+/// them at which each byte of the values begins.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Cut {
+    bytes: [u8; 64],
+    bits: [u8; 64],
+}
+
+/// By width, 0 to 12: 64 values of up to 8 bits as a byte each, or 32 wider ones as two.
+/// A first bit that is not 0 is added to all bits, which still lie within eight bytes:
+/// 7 + 7 * 7 + 8 and 7 + 4 + 3 * 12 + 8 + 8 are at most 64.
+static CUTS: [Cut; 13] = {
+    let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64] }; 13];
+    let mut at = 0;
+    // `for` is not to be had in constants.
+    while at < 13 * 64 {
+        let (width, byte) = (at / 64, at % 64);
+        let (group, within) = (byte / 8, byte % 8);
+        let (first, bit) = if width <= 8 {
+            (group * 8 * width, within * width)
+        } else {
+            (group * 4 * width, within / 2 * width + within % 2 * 8)
+        };
+        cuts[width].bytes[byte] = (first / 8 + within) as u8;
+        cuts[width].bits[byte] = (first % 8 + bit) as u8;
+        at += 1;
+    }
+    cuts
+};
+
+/// Packed values, to be cut out of their bytes.
+struct Cutter<'b> {
+    bytes: &'b [u8],
+    /// The byte that the next ones begin in.
+    at: usize,
+    index: __m512i,
+    shifts: __m512i,
+    mask: __m512i,
+}
+
+impl<'b> Cutter<'b> {
+    /// Declines a width past 12, and 8 bits across bytes.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    fn new(packed: Packed<'b>) -> Option<Self> {
+        let (width, first) = (usize::from(packed.width), packed.start % 8);
+        let cut = CUTS.get(width).filter(|_| width > 0 && (width != 8 || first == 0))?;
+        // SAFETY: both arrays are 64 bytes long and aligned.
+        let (index, shifts) = unsafe {
+            (_mm512_load_si512(cut.bytes.as_ptr().cast()), _mm512_load_si512(cut.bits.as_ptr().cast()))
+        };
+        let shifts = _mm512_add_epi8(shifts, _mm512_set1_epi8(first as i8));
+        let mask = if width <= 8 {
+            _mm512_set1_epi8(((1u16 << width) - 1) as i8)
+        } else {
+            _mm512_set1_epi16(((1u16 << width) - 1) as i16)
+        };
+        Some(Cutter { bytes: packed.bytes, at: packed.start / 8, index, shifts, mask })
+    }
+
+    /// The next values; `stored` bytes are theirs.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    fn next(&mut self, stored: usize) -> __m512i {
+        let raw = match self.bytes.get(self.at..).and_then(|bytes| bytes.first_chunk::<64>()) {
+            // SAFETY: 64 bytes.
+            Some(whole) => unsafe { _mm512_loadu_si512(whole.as_ptr().cast()) },
+            None => {
+                let left = self.bytes.len().saturating_sub(self.at);
+                debug_assert!(left < 64);
+                // SAFETY: bytes past the end are masked off and not touched.
+                unsafe {
+                    let from = self.bytes.as_ptr().wrapping_add(self.at);
+                    _mm512_maskz_loadu_epi8((1 << left) - 1, from.cast())
+                }
+            }
+        };
+        self.at += stored;
+        let groups = _mm512_permutexvar_epi8(self.index, raw);
+        _mm512_and_si512(_mm512_multishift_epi64_epi8(self.shifts, groups), self.mask)
+    }
+}
+
+/// See [`super::Partners::hold_packed`]; `table` is pairs of blocks of partners.
+///
+/// # Safety
+/// - The CPU has AVX-512 F, BW, VL and VBMI.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+pub unsafe fn hold_packed(table: &[u8], left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
+    let wide = left.width > 8;
+    if right.width > 8 || left.width <= 8 && table.len() > 2 * BLOCK || table.len() > BLOCKS * BLOCK {
+        return None;
+    }
+    let (mut lefts, mut rights) = (Cutter::new(left)?, Cutter::new(right)?);
+    let steps = usize::from(left.width);
+    let mut differ = 0u64;
+    // The largest partner that was looked up, and the largest high byte of a slot.
+    let (mut partner, mut highest) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    let (evens, odds) = (evens(), _mm512_add_epi8(evens(), _mm512_set1_epi8(1)));
+    for at in (0..rows).step_by(64) {
+        let there = if rows - at >= 64 { u64::MAX } else { (1 << (rows - at)) - 1 };
+        let partners = if wide {
+            let halves = [lefts.next(4 * steps), lefts.next(4 * steps)];
+            let low = _mm512_permutex2var_epi8(halves[0], evens, halves[1]);
+            let high = _mm512_permutex2var_epi8(halves[0], odds, halves[1]);
+            highest = _mm512_mask_max_epu8(highest, there, highest, high);
+            of_many(table, low, high)
+        } else {
+            of_few(table, lefts.next(8 * steps), left.width)
+        };
+        partner = _mm512_mask_max_epu8(partner, there, partner, partners);
+        let right_slots = rights.next(8 * usize::from(right.width));
+        differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, right_slots);
+    }
+    // Slots past the table go with nothing, nor do those without a partner.
+    let past = _mm512_cmpge_epu8_mask(highest, _mm512_set1_epi8((table.len() / (2 * BLOCK)) as i8));
+    let nobody = _mm512_cmpeq_epi8_mask(partner, _mm512_set1_epi8(NOBODY as i8));
+    Some(differ == 0 && nobody == 0 && !(wide && past != 0))
+}
+
+/// Blocks of partners that slots of more than 8 bits are looked up in.
+const BLOCKS: usize = 16;
+
+/// The even bytes of two vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn evens() -> __m512i {
+    static EVENS: [u8; 64] = {
+        let mut evens = [0; 64];
+        let mut at = 0;
+        while at < 64 {
+            evens[at] = at as u8 * 2;
+            at += 1;
+        }
+        evens
+    };
+    // SAFETY: 64 bytes.
+    unsafe { _mm512_loadu_si512(EVENS.as_ptr().cast()) }
+}
+
+/// The half of a block of 128 partners.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn half(table: &[u8], at: usize) -> __m512i {
+    debug_assert!((at + 1) * 64 <= table.len());
+    // SAFETY: tables are whole pairs of blocks, and callers ask for halves of these.
+    unsafe { _mm512_loadu_si512(table.as_ptr().add(at * 64).cast()) }
+}
+
+/// Partners of slots below 256, the least that a table has.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn of_few(table: &[u8], slots: __m512i, width: u8) -> __m512i {
+    match width {
+        0..=6 => _mm512_permutexvar_epi8(slots, half(table, 0)),
+        7 => _mm512_permutex2var_epi8(half(table, 0), slots, half(table, 1)),
+        _ => {
+            let low = _mm512_permutex2var_epi8(half(table, 0), slots, half(table, 1));
+            let high = _mm512_movepi8_mask(slots);
+            _mm512_mask_blend_epi8(high, low, _mm512_permutex2var_epi8(half(table, 2), slots, half(table, 3)))
+        }
+    }
+}
+
+/// Partners of slots of two bytes; those past the table stay as they are.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn of_many(table: &[u8], low: __m512i, high: __m512i) -> __m512i {
+    let second = _mm512_movepi8_mask(low);
+    let mut slots = low;
+    for pair in 0..table.len() / (2 * BLOCK) {
+        let ours = _mm512_cmpeq_epi8_mask(high, _mm512_set1_epi8(pair as i8));
+        let half = |at: usize| half(table, pair * 4 + at);
+        // Rows of other blocks keep their slots.
+        slots = _mm512_mask2_permutex2var_epi8(half(0), slots, ours & !second, half(1));
+        slots = _mm512_mask2_permutex2var_epi8(half(2), slots, ours & second, half(3));
+    }
+    slots
 }

@@ -10,6 +10,7 @@
 //! ends early never turns into zeros. Bits past the count in the last packed
 //! run are cut off, since writers pad it (DuckDB to 32 values).
 
+use crate::kernel::relation::Packed;
 use crate::kernel::unpack::{self, Between};
 use crate::{Error, Result};
 
@@ -108,6 +109,18 @@ impl Runs {
             Segment::Packed { len: self.left }
         } else {
             Segment::Run { value: self.value, len: self.left }
+        })
+    }
+
+    /// The values at hand as they are packed, and how many; `None` where they repeat.
+    /// They were not held against the limit. None at the end.
+    #[inline]
+    pub fn packed_values<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<(Packed<'b>, u32)>> {
+        Ok(match self.segment(bytes)? {
+            Segment::Packed { len } if len > 0 => {
+                Some((Packed { bytes, start: self.bit, width: self.width }, len))
+            }
+            _ => None,
         })
     }
 
@@ -257,8 +270,9 @@ impl Runs {
         Ok(())
     }
 
+    /// Passes over `n` values of the run at hand.
     #[inline]
-    fn advance(&mut self, n: u32) {
+    pub fn advance(&mut self, n: u32) {
         self.left -= n;
         if self.packed {
             self.bit += n as usize * usize::from(self.width);
