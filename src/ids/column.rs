@@ -46,6 +46,15 @@ pub enum Column<'a> {
     },
 }
 
+/// Where a column is found in a row group.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// In a column chunk.
+    Chunk(&'a Leaf, &'a ChunkMeta),
+    /// In the path: this value, or null.
+    Path(Option<&'a str>),
+}
+
 /// A column chunk and the places of its pages.
 pub struct Chunk<'a> {
     object: &'a dyn Object,
@@ -58,7 +67,16 @@ pub struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// Walks the page headers of a chunk in a row group of `rows` rows.
     pub fn new(object: &'a dyn Object, leaf: &'a Leaf, meta: &ChunkMeta, rows: u64) -> Result<Self> {
-        let pages = ChunkPages::walk(object, meta, leaf, rows).map_err(|e| e.in_column(&leaf.name()))?;
+        Self::with_pages(object, leaf, meta, ChunkPages::walk(object, meta, leaf, rows))
+    }
+
+    fn with_pages(
+        object: &'a dyn Object,
+        leaf: &'a Leaf,
+        meta: &ChunkMeta,
+        pages: Result<ChunkPages>,
+    ) -> Result<Self> {
+        let pages = pages.map_err(|e| e.in_column(&leaf.name()))?;
         Ok(Chunk { object, leaf, codec: Codec::from_id(meta.codec), pages })
     }
 
@@ -146,6 +164,32 @@ impl<'a> Chunk<'a> {
         }
         entries.note_origin(origin, open.values);
         entries.seal().map(|()| false)
+    }
+}
+
+impl<'a> Column<'a> {
+    /// Columns of a row group of `rows` rows; their page headers are walked together.
+    ///
+    /// # Errors
+    /// The first in order of the columns.
+    pub fn open_all(object: &'a dyn Object, places: &[Place<'a>], rows: u64) -> Result<Vec<Self>> {
+        let chunk = |place: &Place<'a>| match *place {
+            Place::Chunk(leaf, meta) => Some((meta, leaf)),
+            Place::Path(_) => None,
+        };
+        let chunks: Vec<(&ChunkMeta, &Leaf)> = places.iter().filter_map(chunk).collect();
+        let mut walked = ChunkPages::walk_all(object, &chunks, rows).into_iter();
+        let open = |place: &Place<'a>| match *place {
+            Place::Path(value) => {
+                Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())), rows })
+            }
+            Place::Chunk(leaf, meta) => {
+                let pages =
+                    walked.next().unwrap_or_else(|| Err(Error::internal("a chunk that was not walked")));
+                Chunk::with_pages(object, leaf, meta, pages).map(Column::Chunk)
+            }
+        };
+        places.iter().map(open).collect()
     }
 }
 

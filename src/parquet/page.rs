@@ -10,12 +10,16 @@ use super::codec::{self, Codec, decompress};
 use super::footer::ChunkMeta;
 use super::schema::Leaf;
 use super::thrift::{Fault, Read, Reader, kind};
+use crate::kernel::compare::prefetch_all;
 use crate::kernel::snappy;
 use crate::storage::Object;
 use crate::{Error, Result};
 
 /// What a header is first taken to need; those with long statistics need more.
 const HEADER_GUESS: u64 = 256;
+
+/// Bytes of a header that are asked for ahead: what most have, over two lines of memory.
+const HEADER_LINES: u64 = 65;
 
 /// `parquet.thrift`, `Encoding`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -117,38 +121,92 @@ impl ChunkPages {
     /// `Unsupported` for chunks that are encrypted, external or repeated;
     /// `Format` when headers are damaged or the pages do not add up to `rows`.
     pub fn walk(object: &dyn Object, chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<Self> {
-        check_readable(chunk, leaf, rows)?;
-        if rows == 0 {
-            return Ok(ChunkPages::default());
+        let mut walk = Walk::new(object, chunk, leaf, rows)?;
+        while walk.step()? {}
+        walk.finish()
+    }
+
+    /// The same of several chunks of a row group, a header of each by turns: where one
+    /// is, the one before it tells, and memory has until the next turn to bring it.
+    pub fn walk_all(object: &dyn Object, chunks: &[(&ChunkMeta, &Leaf)], rows: u64) -> Vec<Result<Self>> {
+        // Whole chunks are what comes from afar.
+        if object.is_remote() {
+            return chunks.iter().map(|(chunk, leaf)| Self::walk(object, chunk, leaf, rows)).collect();
         }
-        let end = chunk.start.saturating_add(chunk.compressed_len);
-        let mut pages = ChunkPages::default();
-        let (mut at, mut first_row) = (chunk.start, 0u64);
-        while at < end {
-            let in_page = |e: Error| e.in_page(pages.data.len());
-            let (header, header_len) = read_header(object, at..end).map_err(in_page)?;
-            let page = header.page(at + header_len, end, first_row).map_err(in_page)?;
-            at = page.as_ref().map_or(at + header_len + header.body_len(), |page| page.body.end);
-            match page {
-                // An index page: nobody writes or reads them.
-                None => {}
-                Some(page) if page.kind == PageKind::Dictionary => {
-                    if pages.dictionary.is_some() || !pages.data.is_empty() {
-                        return Err(damaged("a dictionary page that is not the chunk's first page"));
-                    }
-                    pages.dictionary = Some(page);
-                }
-                Some(page) => {
-                    first_row += u64::from(page.values);
-                    pages.data.push(page);
+        let mut walks: Vec<Result<Walk<'_>>> =
+            chunks.iter().map(|(chunk, leaf)| Walk::new(object, chunk, leaf, rows)).collect();
+        let mut going = true;
+        while going {
+            going = false;
+            for walk in &mut walks {
+                let Ok(under_way) = walk else { continue };
+                match under_way.step() {
+                    Ok(more) => going |= more,
+                    Err(error) => *walk = Err(error),
                 }
             }
         }
-        if first_row != rows {
-            return Err(damaged(format!("the pages of the column have {first_row} values"))
-                .expected(format!("{rows}, the rows of the row group")));
+        walks.into_iter().map(|walk| walk?.finish()).collect()
+    }
+}
+
+/// A walk over the page headers of a chunk.
+struct Walk<'w> {
+    object: &'w dyn Object,
+    /// The next header, and the end of the chunk.
+    at: u64,
+    end: u64,
+    rows: u64,
+    first_row: u64,
+    pages: ChunkPages,
+}
+
+impl<'w> Walk<'w> {
+    fn new(object: &'w dyn Object, chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<Self> {
+        check_readable(chunk, leaf, rows)?;
+        // A chunk without rows has no pages.
+        let len = if rows == 0 { 0 } else { chunk.compressed_len };
+        let end = chunk.start.saturating_add(len);
+        Ok(Walk { object, at: chunk.start, end, rows, first_row: 0, pages: ChunkPages::default() })
+    }
+
+    /// Reads a header; false where there is none left.
+    fn step(&mut self) -> Result<bool> {
+        if self.at >= self.end {
+            return Ok(false);
         }
-        Ok(pages)
+        let in_page = |e: Error| e.in_page(self.pages.data.len());
+        let (header, header_len) = read_header(self.object, self.at..self.end).map_err(in_page)?;
+        let page = header.page(self.at + header_len, self.end, self.first_row).map_err(in_page)?;
+        self.at = page.as_ref().map_or(self.at + header_len + header.body_len(), |page| page.body.end);
+        match page {
+            // An index page: nobody writes or reads them.
+            None => {}
+            Some(page) if page.kind == PageKind::Dictionary => {
+                if self.pages.dictionary.is_some() || !self.pages.data.is_empty() {
+                    return Err(damaged("a dictionary page that is not the chunk's first page"));
+                }
+                self.pages.dictionary = Some(page);
+            }
+            Some(page) => {
+                self.first_row += u64::from(page.values);
+                self.pages.data.push(page);
+            }
+        }
+        if self.at < self.end && !self.object.is_remote() {
+            // An error is for the next step to meet.
+            let ahead = self.at..self.end.min(self.at + HEADER_LINES);
+            self.object.read(ahead).iter().for_each(|bytes| prefetch_all(bytes));
+        }
+        Ok(true)
+    }
+
+    fn finish(self) -> Result<ChunkPages> {
+        if self.first_row != self.rows {
+            return Err(damaged(format!("the pages of the column have {} values", self.first_row))
+                .expected(format!("{}, the rows of the row group", self.rows)));
+        }
+        Ok(self.pages)
     }
 }
 

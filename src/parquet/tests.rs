@@ -163,9 +163,19 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
     let mut columns = vec![vec![]; meta.leaves.len()];
     let mut buffer = vec![];
     for group in &meta.row_groups {
-        for ((chunk, leaf), column) in group.chunks.iter().zip(&meta.leaves).zip(&mut columns) {
+        let chunks: Vec<_> = group.chunks.iter().zip(&meta.leaves).collect();
+        let together = ChunkPages::walk_all(object, &chunks, group.rows);
+        assert_eq!(together.len(), chunks.len());
+        for (((chunk, leaf), column), together) in chunks.into_iter().zip(&mut columns).zip(together) {
             let codec = Codec::from_id(chunk.codec);
-            let pages = ChunkPages::walk(object, chunk, leaf, group.rows)?;
+            let pages = ChunkPages::walk(object, chunk, leaf, group.rows);
+            // By turns or one after the other, whatever the bytes are.
+            match (&pages, together) {
+                (Ok(pages), Ok(together)) => assert_eq!(*pages, together),
+                (Err(error), Err(together)) => assert_eq!(error.to_string(), together.to_string()),
+                (pages, together) => panic!("{pages:?} and {together:?}"),
+            }
+            let pages = pages?;
             let mut dictionary = vec![];
             if let Some(page) = &pages.dictionary {
                 let bytes = object.read(page.body.clone())?;

@@ -1,10 +1,9 @@
 //! From an input to the columns of its row groups.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::ids::column::{Chunk, Column};
+use crate::ids::column::{Column, Place};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
@@ -171,30 +170,30 @@ impl<'a> FilePlan<'a> {
     }
 
     /// Walks the pages of a row group's columns.
-    pub fn columns<'p>(&'p self, row_group: &RowGroupMeta) -> Result<Columns<'p>> {
-        let of = |found: &'p Found| self.column(row_group, found);
+    pub fn columns<'p>(&'p self, row_group: &'p RowGroupMeta) -> Result<Columns<'p>> {
+        let needed = [&self.system, &self.country, &self.time, &self.channel, &self.value];
+        let places: Vec<Place<'p>> = (needed.into_iter().chain(&self.date))
+            .map(|found| self.place(row_group, found))
+            .collect::<Result<_>>()?;
+        let mut columns = Column::open_all(self.object, &places, row_group.rows)?.into_iter();
+        let mut next = || columns.next().ok_or_else(|| Error::internal("a column that was not opened"));
         Ok(Columns {
-            system: of(&self.system)?,
-            country: of(&self.country)?,
-            time: of(&self.time)?,
-            channel: of(&self.channel)?,
-            value: of(&self.value)?,
-            date: self.date.as_ref().map(of).transpose()?,
+            system: next()?,
+            country: next()?,
+            time: next()?,
+            channel: next()?,
+            value: next()?,
+            date: self.date.as_ref().map(|_| next()).transpose()?,
         })
     }
 
-    fn column<'p>(&'p self, row_group: &RowGroupMeta, found: &'p Found) -> Result<Column<'p>> {
+    fn place<'p>(&'p self, row_group: &'p RowGroupMeta, found: &'p Found) -> Result<Place<'p>> {
         match found {
-            Found::Partition(value) => Ok(Column::Constant {
-                value: value.as_ref().map(|v| Cow::Borrowed(v.as_bytes())),
-                rows: row_group.rows,
-            }),
-            Found::Leaf(at) => {
-                let (Some(leaf), Some(chunk)) = (self.meta.leaves.get(*at), row_group.chunks.get(*at)) else {
-                    return Err(Error::internal("no such column chunk"));
-                };
-                Chunk::new(self.object, leaf, chunk, row_group.rows).map(Column::Chunk)
-            }
+            Found::Partition(value) => Ok(Place::Path(value.as_deref())),
+            Found::Leaf(at) => match (self.meta.leaves.get(*at), row_group.chunks.get(*at)) {
+                (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
+                _ => Err(Error::internal("no such column chunk")),
+            },
         }
     }
 

@@ -1,12 +1,10 @@
 //! Where the columns of a file are, and whether their types fit.
 
-use std::borrow::Cow;
-
 use crate::checks::model::Offender;
-use crate::ids::column::{Chunk, Column};
+use crate::ids::column::{Column, Place};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
-use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, footer};
+use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
 use crate::scan::plan::{Found, check_string, find, leaf_of};
 use crate::scan::skip::is_trusted;
 use crate::storage::Input;
@@ -166,9 +164,16 @@ impl<'a> RawFile<'a> {
     /// Some columns of a row group.
     pub fn columns_of(&self, row_group: usize, roles: &[Role]) -> Result<Columns<'_>> {
         let mut columns = Columns { columns: Default::default() };
+        let Some(meta) = self.meta.row_groups.get(row_group) else { return Ok(columns) };
+        let mut found = Vec::with_capacity(roles.len());
         for role in roles {
-            if let Some(to) = columns.columns.get_mut(*role as usize) {
-                *to = self.column(*role, row_group)?;
+            found.extend(self.place(*role, meta)?.map(|place| (*role, place)));
+        }
+        let places: Vec<Place<'_>> = found.iter().map(|(_, place)| *place).collect();
+        let opened = Column::open_all(self.input.object.as_ref(), &places, meta.rows)?;
+        for ((role, _), column) in found.into_iter().zip(opened) {
+            if let Some(to) = columns.columns.get_mut(role as usize) {
+                *to = Some(column);
             }
         }
         Ok(columns)
@@ -183,19 +188,19 @@ impl<'a> RawFile<'a> {
 
     /// A column of a row group; `None` where the file does without it.
     pub fn column(&self, role: Role, row_group: usize) -> Result<Option<Column<'_>>> {
-        let Some(meta) = self.meta.row_groups.get(row_group) else { return Ok(None) };
+        let mut columns = self.columns_of(row_group, &[role])?;
+        Ok(columns.columns.get_mut(role as usize).and_then(Option::take))
+    }
+
+    /// Where a column is; `None` where the file does without it.
+    fn place<'p>(&'p self, role: Role, row_group: &'p RowGroupMeta) -> Result<Option<Place<'p>>> {
         match self.found.get(role as usize).and_then(Option::as_ref) {
             None => Ok(None),
-            Some(Found::Partition(value)) => Ok(Some(Column::Constant {
-                value: value.as_ref().map(|v| Cow::Borrowed(v.as_bytes())),
-                rows: meta.rows,
-            })),
-            Some(Found::Leaf(at)) => {
-                let (Some(leaf), Some(chunk)) = (self.leaf(*at), meta.chunks.get(*at)) else {
-                    return Err(Error::internal("no such column chunk"));
-                };
-                Chunk::new(self.input.object.as_ref(), leaf, chunk, meta.rows).map(Column::Chunk).map(Some)
-            }
+            Some(Found::Partition(value)) => Ok(Some(Place::Path(value.as_deref()))),
+            Some(Found::Leaf(at)) => match (self.leaf(*at), row_group.chunks.get(*at)) {
+                (Some(leaf), Some(chunk)) => Ok(Some(Place::Chunk(leaf, chunk))),
+                _ => Err(Error::internal("no such column chunk")),
+            },
         }
     }
 
