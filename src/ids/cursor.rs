@@ -42,7 +42,7 @@ impl<'c> Ids<'c> {
     /// `None` where they repeat, at the end of the page, and where it is damaged.
     #[inline]
     pub fn packed(&mut self) -> Option<(Packed<'c>, u32)> {
-        let (packed, len) = self.runs.packed_values(self.bytes).ok()??;
+        let (packed, len) = self.runs.packed_values(self.bytes)?;
         Some((packed, len.min(*self.left)))
     }
 

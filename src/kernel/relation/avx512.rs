@@ -61,9 +61,9 @@ struct Cut {
     bits: [u8; 64],
 }
 
-/// By width, 0 to 12: 64 values of up to 8 bits as a byte each, or 32 wider ones as two.
-/// A first bit that is not 0 is added to all bits, which still lie within eight bytes:
-/// 7 + 7 * 7 + 8 and 7 + 4 + 3 * 12 + 8 + 8 are at most 64.
+/// By width, 0 to 12: 64 values of up to 8 bits as a byte each, or 32 wider ones as two, the
+/// place in a block and the block. A first bit that is not 0 is added to all bits, which
+/// still lie within eight bytes: 7 + 7 * 7 + 8 and 7 + 4 + 3 * 12 + 7 + 8 are at most 64.
 static CUTS: [Cut; 13] = {
     let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64] }; 13];
     let mut at = 0;
@@ -74,7 +74,7 @@ static CUTS: [Cut; 13] = {
         let (first, bit) = if width <= 8 {
             (group * 8 * width, within * width)
         } else {
-            (group * 4 * width, within / 2 * width + within % 2 * 8)
+            (group * 4 * width, within / 2 * width + within % 2 * 7)
         };
         cuts[width].bytes[byte] = (first / 8 + within) as u8;
         cuts[width].bits[byte] = (first % 8 + bit) as u8;
@@ -108,7 +108,7 @@ impl<'b> Cutter<'b> {
         let mask = if width <= 8 {
             _mm512_set1_epi8(((1u16 << width) - 1) as i8)
         } else {
-            _mm512_set1_epi16(((1u16 << width) - 1) as i16)
+            _mm512_set1_epi16((((1u16 << (width - 7)) - 1) << 8 | 0x7f) as i16)
         };
         Some(Cutter { bytes: packed.bytes, at: packed.start / 8, index, shifts, mask })
     }
@@ -142,35 +142,88 @@ impl<'b> Cutter<'b> {
 /// - The CPU has AVX-512 F, BW, VL and VBMI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub unsafe fn hold_packed(table: &[u8], left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
-    let wide = left.width > 8;
-    if right.width > 8 || left.width <= 8 && table.len() > 2 * BLOCK || table.len() > BLOCKS * BLOCK {
-        return None;
+    let (lefts, rights) = (Cutter::new(left)?, Cutter::new(right)?);
+    match (left.width, right.width) {
+        (0..=8, 0..=8) if table.len() == 2 * BLOCK => {
+            let steps = (8 * usize::from(left.width), 8 * usize::from(right.width));
+            Some(hold_few_packed(table, (lefts, rights), steps, rows))
+        }
+        (9.., 0..=8) if table.len() <= BLOCKS * BLOCK => {
+            let steps = (4 * usize::from(left.width), 8 * usize::from(right.width));
+            Some(hold_many_packed(table, (lefts, rights), steps, rows))
+        }
+        _ => None,
     }
-    let (mut lefts, mut rights) = (Cutter::new(left)?, Cutter::new(right)?);
-    let steps = usize::from(left.width);
+}
+
+/// The rows of 64 from `at` on that there are.
+#[inline]
+fn there(rows: usize, at: usize) -> u64 {
+    let left = rows.saturating_sub(at);
+    if left >= 64 { u64::MAX } else { (1 << left) - 1 }
+}
+
+/// Whether a partner that was looked up is none.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn is_nobody(largest: __m512i) -> bool {
+    _mm512_cmpeq_epi8_mask(largest, _mm512_set1_epi8(NOBODY as i8)) != 0
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn hold_few_packed(
+    table: &[u8],
+    (mut lefts, mut rights): (Cutter<'_>, Cutter<'_>),
+    steps: (usize, usize),
+    rows: usize,
+) -> bool {
     let mut differ = 0u64;
-    // The largest partner that was looked up, and the largest high byte of a slot.
-    let (mut partner, mut highest) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let (evens, odds) = (evens(), _mm512_add_epi8(evens(), _mm512_set1_epi8(1)));
+    let mut largest = _mm512_setzero_si512();
     for at in (0..rows).step_by(64) {
-        let there = if rows - at >= 64 { u64::MAX } else { (1 << (rows - at)) - 1 };
-        let partners = if wide {
-            let halves = [lefts.next(4 * steps), lefts.next(4 * steps)];
-            let low = _mm512_permutex2var_epi8(halves[0], evens, halves[1]);
-            let high = _mm512_permutex2var_epi8(halves[0], odds, halves[1]);
-            highest = _mm512_mask_max_epu8(highest, there, highest, high);
-            of_many(table, low, high)
-        } else {
-            of_few(table, lefts.next(8 * steps), left.width)
-        };
-        partner = _mm512_mask_max_epu8(partner, there, partner, partners);
-        let right_slots = rights.next(8 * usize::from(right.width));
-        differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, right_slots);
+        let there = there(rows, at);
+        let partners = of_few(table, lefts.next(steps.0), steps.0);
+        largest = _mm512_mask_max_epu8(largest, there, largest, partners);
+        differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, rights.next(steps.1));
     }
-    // Slots past the table go with nothing, nor do those without a partner.
-    let past = _mm512_cmpge_epu8_mask(highest, _mm512_set1_epi8((table.len() / (2 * BLOCK)) as i8));
-    let nobody = _mm512_cmpeq_epi8_mask(partner, _mm512_set1_epi8(NOBODY as i8));
-    Some(differ == 0 && nobody == 0 && !(wide && past != 0))
+    differ == 0 && !is_nobody(largest)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn hold_many_packed(
+    table: &[u8],
+    (mut lefts, mut rights): (Cutter<'_>, Cutter<'_>),
+    steps: (usize, usize),
+    rows: usize,
+) -> bool {
+    let mut differ = 0u64;
+    let (mut largest, mut last) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    let (evens, odds) = (evens(), _mm512_add_epi8(evens(), _mm512_set1_epi8(1)));
+    // Two vectors a step: each block of partners is loaded once for both.
+    for at in (0..rows).step_by(128) {
+        let there = [there(rows, at), there(rows, at + 64)];
+        let [a, b, c, d] = [(); 4].map(|()| lefts.next(steps.0));
+        let blocks = [_mm512_permutex2var_epi8(a, odds, b), _mm512_permutex2var_epi8(c, odds, d)];
+        // Places in a block; rows of other blocks keep them until their turn comes.
+        let mut slots = [_mm512_permutex2var_epi8(a, evens, b), _mm512_permutex2var_epi8(c, evens, d)];
+        for block in 0..table.len() / BLOCK {
+            let halves = [half(table, block * 2), half(table, block * 2 + 1)];
+            let this = _mm512_set1_epi8(block as i8);
+            for (slots, blocks) in slots.iter_mut().zip(blocks) {
+                let ours = _mm512_cmpeq_epi8_mask(blocks, this);
+                *slots = _mm512_mask2_permutex2var_epi8(halves[0], *slots, ours, halves[1]);
+            }
+        }
+        for ((partners, blocks), there) in slots.into_iter().zip(blocks).zip(there) {
+            largest = _mm512_mask_max_epu8(largest, there, largest, partners);
+            last = _mm512_mask_max_epu8(last, there, last, blocks);
+            differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, rights.next(steps.1));
+        }
+    }
+    // Slots past the table go with nothing.
+    let past = _mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((table.len() / BLOCK) as i8));
+    differ == 0 && past == 0 && !is_nobody(largest)
 }
 
 /// Blocks of partners that slots of more than 8 bits are looked up in.
@@ -205,8 +258,8 @@ fn half(table: &[u8], at: usize) -> __m512i {
 /// Partners of slots below 256, the least that a table has.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn of_few(table: &[u8], slots: __m512i, width: u8) -> __m512i {
-    match width {
+fn of_few(table: &[u8], slots: __m512i, step: usize) -> __m512i {
+    match step / 8 {
         0..=6 => _mm512_permutexvar_epi8(slots, half(table, 0)),
         7 => _mm512_permutex2var_epi8(half(table, 0), slots, half(table, 1)),
         _ => {
@@ -215,20 +268,4 @@ fn of_few(table: &[u8], slots: __m512i, width: u8) -> __m512i {
             _mm512_mask_blend_epi8(high, low, _mm512_permutex2var_epi8(half(table, 2), slots, half(table, 3)))
         }
     }
-}
-
-/// Partners of slots of two bytes; those past the table stay as they are.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn of_many(table: &[u8], low: __m512i, high: __m512i) -> __m512i {
-    let second = _mm512_movepi8_mask(low);
-    let mut slots = low;
-    for pair in 0..table.len() / (2 * BLOCK) {
-        let ours = _mm512_cmpeq_epi8_mask(high, _mm512_set1_epi8(pair as i8));
-        let half = |at: usize| half(table, pair * 4 + at);
-        // Rows of other blocks keep their slots.
-        slots = _mm512_mask2_permutex2var_epi8(half(0), slots, ours & !second, half(1));
-        slots = _mm512_mask2_permutex2var_epi8(half(2), slots, ours & second, half(3));
-    }
-    slots
 }

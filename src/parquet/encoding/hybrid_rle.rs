@@ -112,16 +112,16 @@ impl Runs {
         })
     }
 
-    /// The values at hand as they are packed, and how many; `None` where they repeat.
-    /// They were not held against the limit. None at the end.
+    /// The values at hand as they are packed, and how many; `None` where they repeat, at the
+    /// end, and where the stream is damaged, which whoever reads them is told. They were not
+    /// held against the limit.
     #[inline]
-    pub fn packed_values<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<(Packed<'b>, u32)>> {
-        Ok(match self.segment(bytes)? {
-            Segment::Packed { len } if len > 0 => {
-                Some((Packed { bytes, start: self.bit, width: self.width }, len))
-            }
-            _ => None,
-        })
+    pub fn packed_values<'b>(&mut self, bytes: &'b [u8]) -> Option<(Packed<'b>, u32)> {
+        if self.left == 0 && self.unread > 0 {
+            self.load(bytes).ok()?;
+        }
+        let packed = Packed { bytes, start: self.bit, width: self.width };
+        (self.packed && self.left > 0).then_some((packed, self.left))
     }
 
     /// Passes over `n` values, then looks at the next: declines (`None`, nothing
