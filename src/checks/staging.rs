@@ -404,3 +404,6 @@ fn to_f64(value: i128) -> f64 {
 fn close(a: f64, b: f64, part: f64) -> bool {
     (a - b).abs() <= part * a.abs().max(b.abs())
 }
+
+#[cfg(test)]
+mod tests;
