@@ -165,7 +165,8 @@ impl Partners {
 #[allow(unsafe_code)]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, clippy::cast_possible_wrap)]
+#[allow(unsafe_code, clippy::indexing_slicing)]
+#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation)] // bits stay bits
 mod avx512;
 
 #[cfg(test)]
@@ -251,7 +252,7 @@ mod tests {
                     prop_assert_eq!(got, want, "{}", name);
                 }
                 // It declines nothing that two columns of a day's data are.
-                let whole = |packed: Packed<'_>| packed.width < 8 || packed.start % 8 == 0;
+                let whole = |packed: Packed<'_>| packed.width < 8 || packed.start.is_multiple_of(8);
                 let fits = widths.0 <= 8 && slots <= 256 || (9..=12).contains(&widths.0) && slots <= 2048;
                 if fits && widths.1 <= 8 && whole(lefts) && whole(rights) {
                     prop_assert!(got.is_some(), "{} declines", name);

@@ -63,6 +63,8 @@ fn remove(table: &mut Table, row: usize) {
 }
 
 type Damage = fn(&mut Table, &mut Partial, usize);
+/// What it is, what it does to a row, and what each check that fails then observes.
+type Fault<'f> = (&'f str, Damage, &'f [(CheckId, f64)]);
 
 #[test]
 fn a_fault_is_found_in_a_million_rows_of_a_table() {
@@ -73,7 +75,7 @@ fn a_fault_is_found_in_a_million_rows_of_a_table() {
     let (partial, _) = scan(&job, &inputs, &Options::default(), &Silent).unwrap();
     let table = finish(&job, &partial).unwrap();
     assert!(table.rows() > 1_000_000);
-    let faults: [(&str, Damage, &[(CheckId, f64)]); 14] = [
+    let faults: [Fault<'_>; 14] = [
         ("nothing", |_, _, _| {}, &[]),
         (
             "a key twice",
