@@ -24,7 +24,8 @@
 //!
 //! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by
 //! row as they came took 175 ms of wall time in export order and 850 ms shuffled; with 3 alone 105 in
-//! export order; shuffled, without a branch but without bins 440, with bins 230.
+//! export order; shuffled, without a branch but without bins 440, with bins 230. On Zen 4, 24 bins
+//! in place of 64 took 213 ms where these take 200.
 //!
 //! - [`cell`]: sums of 32 or 64 bits.
 //! - [`stretch`]: 3. [`bins`]: 4.
