@@ -298,7 +298,7 @@ impl Dense {
                 *to_organic += organic;
             }
         });
-        other.cells.fill(0);
+        other.clear(&times);
         self.account.merge(&std::mem::take(&mut other.account));
         self.added = added;
         other.forget();
@@ -311,6 +311,12 @@ impl Dense {
         let cell = (time * self.stride + group) * CHANNELS;
         let cells = self.cells[cell..].first_chunk();
         cells.copied().unwrap_or_default()
+    }
+
+    /// Makes the cells of these times zero; of one file of many they are few.
+    fn clear(&mut self, times: &[usize]) {
+        let row = self.row();
+        times.iter().for_each(|time| self.cells[time * row..(time + 1) * row].fill(0));
     }
 
     /// Forgets what was seen, once the sums are taken.
@@ -356,7 +362,7 @@ impl Dense {
                 *to = self.at(groups[at], *time).map(i128::from);
             }
         });
-        self.cells.fill(0);
+        self.clear(&times);
         if self.by_point {
             for (group, row) in groups.iter().zip(partial.present.chunks_mut(times.len().max(1))) {
                 for (to, time) in row.iter_mut().zip(&times) {
