@@ -24,7 +24,7 @@ pub trait Steps: Copy {
     /// Writes a value [`STEP`] times.
     ///
     /// # Safety
-    /// - The CPU has the instruction sets of the lanes.
+    /// - The CPU has the instruction sets of the steps.
     /// - `to` is followed by room for [`STEP`] values.
     unsafe fn repeat(value: u16, to: *mut u16);
 
@@ -40,11 +40,11 @@ pub trait Steps: Copy {
 /// away from the ends of `bytes`, of the stream and of `out`. Returns how many values.
 ///
 /// # Safety
-/// - The CPU has the instruction sets of the lanes.
-/// - `width` is 1 to 16, and the lanes' own.
+/// - The CPU has the instruction sets of the steps.
+/// - `width` is 1 to 16, and the steps' own.
 #[inline(always)]
-pub unsafe fn runs<L: Steps>(
-    lanes: L,
+pub unsafe fn runs<S: Steps>(
+    steps: S,
     bytes: &[u8],
     width: usize,
     at: &mut Between,
@@ -53,7 +53,7 @@ pub unsafe fn runs<L: Steps>(
     let size = width.div_ceil(8);
     let one = if size == 1 { 0xff } else { 0xffff };
     // A header, a value of two bytes, and what a step reads past a run.
-    let Some(last) = bytes.len().checked_sub(3 + L::REACH) else { return 0 };
+    let Some(last) = bytes.len().checked_sub(3 + S::REACH) else { return 0 };
     // Whole vectors are written: up to 31 values past a run.
     let most = (at.unread as usize).min(out.len().saturating_sub(STEP - 1));
     let (from, to) = (bytes.as_ptr(), out.as_mut_ptr());
@@ -79,13 +79,13 @@ pub unsafe fn runs<L: Steps>(
                 let mut step = 0;
                 while step * STEP < values {
                     let cut = from.add(start + step * (STEP / 8) * width);
-                    lanes.cut(cut, to.add(done + step * STEP));
+                    steps.cut(cut, to.add(done + step * STEP));
                     step += 1;
                 }
             } else {
                 let value = u16::from_le(from.add(start).cast::<u16>().read_unaligned()) & one;
                 for step in (0..values).step_by(STEP) {
-                    L::repeat(value, to.add(done + step));
+                    S::repeat(value, to.add(done + step));
                 }
             }
         }
