@@ -139,11 +139,13 @@ fn sums(ints: impl Iterator<Item = i64>, channels: &[u16], classes: &[u8]) -> [i
     [all - organic, organic]
 }
 
+// Bits stay bits.
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, clippy::cast_possible_wrap)]
+#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 mod avx512;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
