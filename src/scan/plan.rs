@@ -19,6 +19,19 @@ pub enum Found {
     Partition(Option<String>),
 }
 
+impl Found {
+    /// Where the column is in a row group of the file.
+    pub fn place<'p>(&'p self, meta: &'p FileMeta, row_group: &'p RowGroupMeta) -> Result<Place<'p>> {
+        match self {
+            Found::Partition(value) => Ok(Place::Path(value.as_deref())),
+            Found::Leaf(at) => match (meta.leaves.get(*at), row_group.chunks.get(*at)) {
+                (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
+                _ => Err(Error::internal("no such column chunk")),
+            },
+        }
+    }
+}
+
 /// A file, opened: its footer and where the job's columns are.
 pub struct FilePlan<'a> {
     /// The file.
@@ -173,7 +186,7 @@ impl<'a> FilePlan<'a> {
     pub fn columns<'p>(&'p self, row_group: &'p RowGroupMeta) -> Result<Columns<'p>> {
         let needed = [&self.system, &self.country, &self.time, &self.channel, &self.value];
         let places: Vec<Place<'p>> = (needed.into_iter().chain(&self.date))
-            .map(|found| self.place(row_group, found))
+            .map(|found| found.place(&self.meta, row_group))
             .collect::<Result<_>>()?;
         let mut columns = Column::open_all(self.object, &places, row_group.rows)?.into_iter();
         let mut next = || columns.next().ok_or_else(|| Error::internal("a column that was not opened"));
@@ -185,16 +198,6 @@ impl<'a> FilePlan<'a> {
             value: next()?,
             date: self.date.as_ref().map(|_| next()).transpose()?,
         })
-    }
-
-    fn place<'p>(&'p self, row_group: &'p RowGroupMeta, found: &'p Found) -> Result<Place<'p>> {
-        match found {
-            Found::Partition(value) => Ok(Place::Path(value.as_deref())),
-            Found::Leaf(at) => match (self.meta.leaves.get(*at), row_group.chunks.get(*at)) {
-                (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
-                _ => Err(Error::internal("no such column chunk")),
-            },
-        }
     }
 
     /// The needed column chunks.

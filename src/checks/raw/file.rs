@@ -4,7 +4,7 @@ use crate::checks::model::Offender;
 use crate::ids::column::{Column, Place};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
-use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
+use crate::parquet::{ChunkMeta, FileMeta, Physical, footer};
 use crate::scan::plan::{Found, check_string, find, leaf_of};
 use crate::scan::skip::is_trusted;
 use crate::storage::Input;
@@ -167,7 +167,9 @@ impl<'a> RawFile<'a> {
         let Some(meta) = self.meta.row_groups.get(row_group) else { return Ok(columns) };
         let mut found = Vec::with_capacity(roles.len());
         for role in roles {
-            found.extend(self.place(*role, meta)?.map(|place| (*role, place)));
+            if let Some(at) = self.found.get(*role as usize).and_then(Option::as_ref) {
+                found.push((*role, at.place(&self.meta, meta)?));
+            }
         }
         let places: Vec<Place<'_>> = found.iter().map(|(_, place)| *place).collect();
         let opened = Column::open_all(self.input.object.as_ref(), &places, meta.rows)?;
@@ -192,26 +194,10 @@ impl<'a> RawFile<'a> {
         Ok(columns.columns.get_mut(role as usize).and_then(Option::take))
     }
 
-    /// Where a column is; `None` where the file does without it.
-    fn place<'p>(&'p self, role: Role, row_group: &'p RowGroupMeta) -> Result<Option<Place<'p>>> {
-        match self.found.get(role as usize).and_then(Option::as_ref) {
-            None => Ok(None),
-            Some(Found::Partition(value)) => Ok(Some(Place::Path(value.as_deref()))),
-            Some(Found::Leaf(at)) => match (self.leaf(*at), row_group.chunks.get(*at)) {
-                (Some(leaf), Some(chunk)) => Ok(Some(Place::Chunk(leaf, chunk))),
-                _ => Err(Error::internal("no such column chunk")),
-            },
-        }
-    }
-
     /// What the footer says of a column of a row group; `None` where it is not in the file.
     pub fn chunk(&self, role: Role, row_group: usize) -> Option<&ChunkMeta> {
         let Some(Found::Leaf(at)) = self.found.get(role as usize)? else { return None };
         self.meta.row_groups.get(row_group)?.chunks.get(*at)
-    }
-
-    fn leaf(&self, at: usize) -> Option<&Leaf> {
-        self.meta.leaves.get(at)
     }
 }
 
