@@ -218,8 +218,10 @@ impl<'a> Lengths<'a> {
         }
         let len = self.ahead.get(self.at).copied().unwrap_or(u64::MAX);
         self.at += 1;
-        // Lengths are 32-bit integers, sums wrap as such.
-        let len = i32::try_from(len.cast_signed()).ok().and_then(|len| usize::try_from(len).ok());
+        // Lengths are 32-bit integers whose sums wrap at that width (Encodings.md, "Delta Encoding");
+        // pyarrow 12 and 13 write differences that do.
+        #[allow(clippy::cast_possible_truncation)] // the low half is the length
+        let len = usize::try_from((len as u32).cast_signed()).ok();
         len.ok_or_else(|| damaged("a byte array of a negative length".to_owned()))
     }
 }
