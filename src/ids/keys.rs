@@ -62,6 +62,8 @@ impl TimeCoding {
     pub fn of_date(leaf: &Leaf) -> Result<Self> {
         let day = 86_400;
         match (leaf.physical, leaf.logical) {
+            // Null in every row.
+            (_, Logical::Null) => Ok(TimeCoding::Text),
             (Physical::Int32, Logical::Date) => Ok(TimeCoding::Day32),
             (Physical::Int64, Logical::Timestamp { unit, .. }) => Ok(TimeCoding::Ticks(match unit {
                 Unit::Millis => day * 1_000,

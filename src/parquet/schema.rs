@@ -114,8 +114,26 @@ pub enum Logical {
     Float16,
     /// 16 bytes.
     Uuid,
-    /// Something else, or later than this code.
-    Other,
+}
+
+impl Logical {
+    /// Whether values stored as `physical`, of `type_length` bytes where the length is fixed, can
+    /// mean this (LogicalTypes.md of parquet-format). A type that does not fit has to be ignored.
+    fn fits(self, physical: Physical, type_length: i32) -> bool {
+        use Physical::{ByteArray, FixedLenByteArray, Int32, Int64};
+        match self {
+            Logical::None | Logical::Null => true,
+            Logical::String | Logical::Enum | Logical::Json | Logical::Bson => physical == ByteArray,
+            Logical::Decimal { .. } => matches!(physical, Int32 | Int64 | ByteArray | FixedLenByteArray),
+            Logical::Date | Logical::Time { unit: Unit::Millis, .. } => physical == Int32,
+            Logical::Time { .. } | Logical::Timestamp { .. } | Logical::Integer { bits: 64, .. } => {
+                physical == Int64
+            }
+            Logical::Integer { .. } => physical == Int32,
+            Logical::Float16 => physical == FixedLenByteArray && type_length == 2,
+            Logical::Uuid => physical == FixedLenByteArray && type_length == 16,
+        }
+    }
 }
 
 /// A leaf column.
@@ -175,40 +193,44 @@ pub(super) fn element(r: &mut Reader) -> Read<Element> {
             (6, kind::I32) => converted = Some(r.i32()?),
             (7, kind::I32) => scale = r.i32()?,
             (8, kind::I32) => precision = r.i32()?,
-            (10, kind::STRUCT) => logical = Some(logical_type(r)?),
+            (10, kind::STRUCT) => logical = logical_type(r)?,
             _ => r.skip(field.kind)?,
         }
     }
     element.name = name.ok_or(Fault::Bad("a schema element has no name"))?;
-    element.logical = match (logical, converted) {
-        (Some(logical), _) => logical,
-        (None, Some(converted)) => converted_type(converted, scale, precision),
-        (None, None) => Logical::None,
-    };
+    // A logical type that is empty (Parquet.Net), unknown, or does not fit leaves the converted
+    // type; where that is none either, the values are what their physical type says.
+    let physical = element.physical.map(Physical::from_id);
+    let fits = |logical: &Logical| physical.is_none_or(|p| logical.fits(p, element.type_length));
+    element.logical = logical
+        .filter(fits)
+        .or_else(|| converted.and_then(|id| converted_type(id, scale, precision)).filter(fits))
+        .unwrap_or(Logical::None);
     Ok(element)
 }
 
-/// The `LogicalType` union: the field's id is the type.
-fn logical_type(r: &mut Reader) -> Read<Logical> {
-    let mut logical = Logical::Other;
+/// The `LogicalType` union: the field's id is the type; `None` where there is no field, or one
+/// that is later than this code.
+fn logical_type(r: &mut Reader) -> Read<Option<Logical>> {
+    let mut logical = None;
     let mut last = 0;
     while let Some(field) = r.field(&mut last)? {
         logical = match (field.id, field.kind) {
-            (5, kind::STRUCT) => decimal(r)?,
+            (5, kind::STRUCT) => Some(decimal(r)?),
             (7 | 8, kind::STRUCT) => time(r, field.id == 8)?,
             (10, kind::STRUCT) => integer(r)?,
             (id, kind) => {
                 r.skip(kind)?;
                 match id {
-                    1 => Logical::String,
-                    4 => Logical::Enum,
-                    6 => Logical::Date,
-                    11 => Logical::Null,
-                    12 => Logical::Json,
-                    13 => Logical::Bson,
-                    14 => Logical::Uuid,
-                    15 => Logical::Float16,
-                    _ => Logical::Other,
+                    1 => Some(Logical::String),
+                    4 => Some(Logical::Enum),
+                    6 => Some(Logical::Date),
+                    11 => Some(Logical::Null),
+                    12 => Some(Logical::Json),
+                    13 => Some(Logical::Bson),
+                    14 => Some(Logical::Uuid),
+                    15 => Some(Logical::Float16),
+                    _ => None,
                 }
             }
         };
@@ -228,7 +250,7 @@ fn decimal(r: &mut Reader) -> Read<Logical> {
     Ok(Logical::Decimal { precision, scale })
 }
 
-fn time(r: &mut Reader, stamp: bool) -> Read<Logical> {
+fn time(r: &mut Reader, stamp: bool) -> Read<Option<Logical>> {
     let (mut utc, mut unit, mut last) = (false, None, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
@@ -248,14 +270,10 @@ fn time(r: &mut Reader, stamp: bool) -> Read<Logical> {
             _ => r.skip(field.kind)?,
         }
     }
-    Ok(match unit {
-        Some(unit) if stamp => Logical::Timestamp { unit, utc },
-        Some(unit) => Logical::Time { unit, utc },
-        None => Logical::Other,
-    })
+    Ok(unit.map(|unit| if stamp { Logical::Timestamp { unit, utc } } else { Logical::Time { unit, utc } }))
 }
 
-fn integer(r: &mut Reader) -> Read<Logical> {
+fn integer(r: &mut Reader) -> Read<Option<Logical>> {
     let (mut bits, mut signed, mut last) = (0, false, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
@@ -264,14 +282,12 @@ fn integer(r: &mut Reader) -> Read<Logical> {
             _ => r.skip(field.kind)?,
         }
     }
-    Ok(match bits {
-        8 | 16 | 32 | 64 => Logical::Integer { bits, signed },
-        _ => Logical::Other,
-    })
+    Ok(matches!(bits, 8 | 16 | 32 | 64).then_some(Logical::Integer { bits, signed }))
 }
 
-fn converted_type(id: i32, scale: i32, precision: i32) -> Logical {
-    match id {
+/// `ConvertedType`; `None` for those of groups, for INTERVAL, and for later ones.
+fn converted_type(id: i32, scale: i32, precision: i32) -> Option<Logical> {
+    Some(match id {
         0 => Logical::String,
         4 => Logical::Enum,
         5 => Logical::Decimal { precision, scale },
@@ -290,8 +306,8 @@ fn converted_type(id: i32, scale: i32, precision: i32) -> Logical {
         18 => Logical::Integer { bits: 64, signed: true },
         19 => Logical::Json,
         20 => Logical::Bson,
-        _ => Logical::Other,
-    }
+        _ => return None,
+    })
 }
 
 /// A group whose children are being walked.
