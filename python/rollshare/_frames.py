@@ -27,7 +27,7 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     kind = type(frame)
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and kind.__name__ == "DataFrame":
-        return _rollshare.partial_columns(_pandas(frame, job), job, threads)
+        return _rollshare.partial_columns(_pandas(frame, job), len(frame), job, threads)
     if package == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
         import polars as pl
 
@@ -35,14 +35,14 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
         if not by_column or kind.__name__ == "LazyFrame":
             frame = _needed(frame, job)
         if by_column:
-            return _rollshare.partial_columns(_polars(frame, job), job, threads)
+            return _rollshare.partial_columns(_polars(frame, job), frame.height, job, threads)
         # Older versions export columns of some types under a wrong type, but whole frames rightly.
         if not hasattr(frame, "__arrow_c_stream__"):
             frame = frame.to_arrow()
     elif package == "pyarrow" and kind.__name__ == "Table":
         # Before pyarrow 16 tables export themselves, columns do not.
         if frame.num_rows >= MANY_ROWS and hasattr(frame.column(0), "__arrow_c_stream__"):
-            return _rollshare.partial_columns(_pyarrow(frame, job), job, threads)
+            return _rollshare.partial_columns(_pyarrow(frame, job), frame.num_rows, job, threads)
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):

@@ -142,9 +142,9 @@ def partial_frame(capsules: object, job: Job, threads: int | None = None) -> Par
     """Sum an Arrow stream, or a pair of schema and array."""
 
 def partial_columns(
-    columns: Sequence[tuple[str, tuple[Any, ...]]], job: Job, threads: int | None = None
+    columns: Sequence[tuple[str, tuple[Any, ...]]], rows: int, job: Job, threads: int | None = None
 ) -> Partial:
-    """Sum a frame that is given column by column."""
+    """Sum a frame of ``rows`` rows that is given column by column."""
 
 def plan_splits(
     sources: Sequence[str], job: Job, most: int, least: int, threads: int | None = None

@@ -149,12 +149,37 @@ impl Plan {
 pub trait Source: Send {
     /// The columns of the next batch and its rows; `None` after the last.
     fn next(&mut self, plan: &Plan) -> Result<Option<Columns>>;
+
+    /// Whether a row is left. Batches without rows are consumed by this, and the first with rows.
+    fn has_rows(&mut self) -> Result<bool>;
 }
 
 impl Source for Stream {
     fn next(&mut self, plan: &Plan) -> Result<Option<Columns>> {
         let Some(batch) = self.next_batch()? else { return Ok(None) };
         plan.gather(batch.rows(), &mut |at| batch.column(at)).map(Some)
+    }
+
+    fn has_rows(&mut self) -> Result<bool> {
+        while let Some(batch) = self.next_batch()? {
+            if batch.rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The plan of a frame, or `None` where it has no rows and columns that are missing or of other types:
+/// those of a frame without rows mean nothing, as in an empty file.
+///
+/// # Errors
+/// That of the plan, where there are rows.
+pub fn plan_or_empty(plan: Result<Plan>, source: &mut impl Source) -> Result<Option<Plan>> {
+    match plan {
+        Ok(plan) => Ok(Some(plan)),
+        Err(Error::Data(_)) if !source.has_rows()? => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -256,7 +281,9 @@ impl<S: Source> Sum<S> {
         if let Some((_, error)) = queue.failed {
             return Err(error);
         }
-        let mut partial = Partial { value_type: Some(self.plan.value_type), ..Partial::default() };
+        // The types of a frame without rows mean nothing.
+        let value_type = (queue.rows > 0).then_some(self.plan.value_type);
+        let mut partial = Partial { value_type, ..Partial::default() };
         for worker in workers {
             partial = partial.merge(worker.into_partial()?)?;
         }

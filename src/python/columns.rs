@@ -50,21 +50,19 @@ enum Column {
 }
 
 impl Zipped {
-    /// Takes the columns of a frame.
-    pub fn new(columns: &[(String, Bound<'_, PyAny>)]) -> PyResult<Self> {
-        let mut zipped = Zipped { fields: Vec::new(), columns: Vec::new(), rows: 0, at: 0 };
-        let mut rows = None;
+    /// Takes the columns of a frame of `rows` rows.
+    pub fn new(columns: &[(String, Bound<'_, PyAny>)], rows: usize) -> PyResult<Self> {
+        let mut zipped = Zipped { fields: Vec::new(), columns: Vec::new(), rows, at: 0 };
         for (name, given) in columns {
             let (field, column, len) = column(name, given.cast()?)?;
             zipped.fields.push(field);
             zipped.columns.push(column);
             if let Some(len) = len
-                && *rows.get_or_insert(len) != len
+                && len != rows
             {
-                return Err(PyValueError::new_err(format!("column '{name}' has {len} rows, others differ")));
+                return Err(PyValueError::new_err(format!("column '{name}' has {len} rows of {rows}")));
             }
         }
-        zipped.rows = rows.unwrap_or_default();
         Ok(zipped)
     }
 
@@ -390,5 +388,9 @@ impl Source for Zipped {
             column.part(at, len)
         };
         plan.gather(len, &mut part).map(Some)
+    }
+
+    fn has_rows(&mut self) -> Result<bool> {
+        Ok(self.at < self.rows)
     }
 }

@@ -11,7 +11,7 @@ use super::errors::raise;
 use super::job::PyJob;
 use super::shares::PyShares;
 use super::{capsule, work};
-use crate::frame::{Plan, Source, Sum};
+use crate::frame::{Plan, Source, Sum, plan_or_empty};
 use crate::grid::{Account, Partial};
 use crate::scan::{self, Options, scan};
 use crate::storage::{Territory, discover};
@@ -172,17 +172,23 @@ pub fn read_parquet(
 
 fn sum<S: Source>(
     py: Python<'_>,
-    open: impl FnOnce() -> Result<(Plan, S)> + Send,
+    job: &Job,
+    plan: Result<Plan>,
+    mut source: S,
     threads: Option<usize>,
 ) -> PyResult<PyPartial> {
     let asked = work::threads(threads).map_err(|e| raise(py, e))?;
-    let (sum, job, small) = work::small(py, || {
-        let (plan, source) = open()?;
+    let opened = work::small(py, || {
+        let Some(plan) = plan_or_empty(plan, &mut source)? else { return Ok(None) };
         let job = plan.job().clone();
         let mut sum = Sum::new(plan, source);
         let small = sum.is_small()?;
-        Ok((sum, job, small))
+        Ok(Some((sum, job, small)))
     })?;
+    let Some((sum, job, small)) = opened else {
+        let job = job.clone().validated().map_err(|e| raise(py, e))?;
+        return Ok(PyPartial::new(job, Partial::default()));
+    };
     let sums = if small {
         work::small(py, || sum.run(Some(1), work::UNINTERRUPTED))?
     } else {
@@ -202,19 +208,20 @@ pub fn partial_frame(
 ) -> PyResult<PyPartial> {
     let stream = capsule::import(capsules)?;
     let plan = Plan::new(&job.0, stream.fields());
-    sum(py, || Ok((plan?, stream)), threads)
+    sum(py, &job.0, plan, stream, threads)
 }
 
 /// Sum a frame that is given column by column; see `columns.rs` for what a column is.
 #[pyfunction]
-#[pyo3(signature = (columns, job, threads = None))]
+#[pyo3(signature = (columns, rows, job, threads = None))]
 pub fn partial_columns(
     py: Python<'_>,
     columns: Vec<(String, Bound<'_, PyAny>)>,
+    rows: usize,
     job: &PyJob,
     threads: Option<usize>,
 ) -> PyResult<PyPartial> {
-    let zipped = Zipped::new(&columns)?;
+    let zipped = Zipped::new(&columns, rows)?;
     let plan = Plan::new(&job.0, zipped.fields());
-    sum(py, || Ok((plan?, zipped)), threads)
+    sum(py, &job.0, plan, zipped, threads)
 }

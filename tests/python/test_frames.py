@@ -230,6 +230,42 @@ def test_columns_that_are_missing_or_of_a_wrong_type(sample: str) -> None:
     assert (caught.value.row, caught.value.column) == (3, "country")
 
 
+def test_frames_without_rows_may_have_any_columns(sample: str) -> None:
+    table = pq.read_table(sample)
+    empty = table.slice(0, 0)
+    frames = [
+        empty,
+        empty.to_pandas(),
+        pl.from_arrow(empty),
+        # pandas gives columns of nothing the type object, or float64, or none at all.
+        pd.DataFrame(columns=["name", "value", "year_week", "country", "os_name"]),
+        pd.DataFrame({"name": np.array([], float), "value": np.array([], object)}),
+        pd.DataFrame(),
+        pl.DataFrame(),
+        pa.table({"value": pa.nulls(0)}),
+        pa.Table.from_pandas(pd.DataFrame(columns=["name", "value"])),
+    ]
+    whole = rollshare.rolling_share(table)
+    for frame in frames:
+        shares = rollshare.rolling_share(frame)
+        assert (len(shares), shares.account["rows"]) == (0, 0)
+        # Whatever its types: merged with rows, it changes nothing.
+        assert rollshare.merge([rollshare.partial(frame), rollshare.partial(table)]).finish() == whole
+    for frame in (pd.DataFrame(index=range(3)), pd.DataFrame({"other": [1]}), pa.table({"value": [1]})):
+        with pytest.raises(rollshare.DataError, match="no column"):
+            rollshare.rolling_share(frame)
+
+
+def test_names_that_are_all_null_are_in_neither_sum(sample: str) -> None:
+    table = pq.read_table(sample)
+    nameless = table.set_column(table.schema.get_field_index("name"), "name", pa.nulls(len(table)))
+    object_column = table.to_pandas()
+    object_column["name"] = None
+    for frame in (nameless, object_column, pl.from_arrow(nameless)):
+        account = rollshare.rolling_share(frame).account
+        assert account["null_name"] == account["kept"] > 0
+
+
 def test_what_is_no_frame() -> None:
     for thing in (5, "text", [1, 2], object(), None):
         with pytest.raises(TypeError) as caught:
