@@ -15,6 +15,8 @@ use crate::{Error, Result};
 const MAGIC: &[u8; 4] = b"PAR1";
 /// Encryption.md, "Encrypted footer mode".
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
+/// The start of a chunk whose offset is negative.
+const NOWHERE: u64 = u64::MAX;
 /// Footer length and magic.
 const TAIL: u64 = 8;
 /// Where a file says that it is parquet, other than at its end.
@@ -49,23 +51,16 @@ pub struct RowGroupMeta {
 pub struct ChunkMeta {
     /// `parquet.thrift`, `CompressionCodec`; see [`super::Codec`].
     pub codec: i32,
-    /// Values, nulls included.
+    /// Values, nulls included; some writers count those that are not null.
     pub values: u64,
-    /// Where its first page begins. The chunk is checked to lie in the file,
-    /// unless it is encrypted, external or empty.
+    /// Where its first page begins; not checked until the chunk is read.
     pub start: u64,
-    /// Length of its pages with their headers.
+    /// Length of its pages with their headers, as the writer says, at most to the end of the data.
     pub compressed_len: u64,
-    /// Where the dictionary page begins, where there is one and the writer says so.
-    pub dictionary_page_offset: Option<u64>,
-    /// Where the first data page begins.
-    pub data_page_offset: u64,
-    /// Smallest and largest value, and nulls, where the writer says so.
-    pub statistics: Option<Box<Statistics>>,
-    /// Where the offset index lies; not checked.
-    pub offset_index: Option<Range<u64>>,
-    /// Where the column index lies; not checked.
-    pub column_index: Option<Range<u64>>,
+    /// Where the data of the file ends and its footer begins.
+    pub data_end: u64,
+    /// Smallest and largest value, where the writer says so.
+    pub bounds: Option<Box<Bounds>>,
     /// Encrypted: cannot be read.
     pub encrypted: bool,
     /// In another file: cannot be read.
@@ -74,17 +69,22 @@ pub struct ChunkMeta {
     pub encodings: Vec<i32>,
 }
 
-/// Bounds of a chunk, as PLAIN bytes without a length. Bounds are dropped
-/// unless the footer says that they are in the type's own order; those of
-/// floats leave NaN out, and say nothing of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Statistics {
-    /// No value is smaller.
-    pub min: Option<Vec<u8>>,
-    /// No value is larger.
-    pub max: Option<Vec<u8>>,
-    /// Values that are null.
-    pub null_count: Option<u64>,
+impl ChunkMeta {
+    /// The bytes that its pages take, as far as the footer says.
+    pub fn bytes(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.compressed_len)
+    }
+}
+
+/// The bounds that a footer states for a chunk, as PLAIN bytes without a length. Writers got them
+/// wrong (pyarrow up to 10.0.1 states those of a chunk's first dictionary), so they may order work
+/// but never decide which rows are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Stated to be no larger than any value.
+    pub min: Vec<u8>,
+    /// Stated to be no smaller than any value.
+    pub max: Vec<u8>,
 }
 
 /// Reads the footer of `object`.
@@ -157,88 +157,57 @@ fn not_parquet(found: impl Into<String>) -> Error {
         .advice("It is no parquet file, or it was cut short; remove it or export it again")
 }
 
-/// Parses footer bytes; chunks have to end before `data_end`.
+/// Parses footer bytes; the data of the file ends at `data_end`.
 pub(super) fn parse(bytes: &[u8], data_end: u64) -> Result<FileMeta> {
     let footer = raw(bytes).map_err(|fault| fault.into_error("footer"))?;
     let leaves = schema::leaves(&footer.elements)?;
     let mut rows = 0u64;
     let mut row_groups = footer.row_groups;
     for (at, group) in row_groups.iter_mut().enumerate() {
-        check_group(group, &leaves, &footer.type_ordered, data_end).map_err(|e| e.in_row_group(at))?;
+        check_group(group, &leaves, data_end).map_err(|e| e.in_row_group(at))?;
         rows = rows.saturating_add(group.rows);
-    }
-    if rows != footer.rows {
-        return Err(Error::format(format!("the row groups have {rows} rows"))
-            .expected(format!("the {} rows that the file says it has", footer.rows))
-            .advice("The footer is damaged; export the file again"));
     }
     Ok(FileMeta { rows, created_by: footer.created_by, leaves, row_groups, footer_bytes: bytes.len() as u64 })
 }
 
-fn check_group(
-    group: &mut RowGroupMeta,
-    leaves: &[Leaf],
-    type_ordered: &[bool],
-    data_end: u64,
-) -> Result<()> {
+fn check_group(group: &mut RowGroupMeta, leaves: &[Leaf], data_end: u64) -> Result<()> {
     if group.chunks.len() != leaves.len() {
         return Err(Error::format(format!("{} column chunks", group.chunks.len()))
             .expected(format!("{}, one a column", leaves.len()))
             .advice("The footer is damaged; export the file again"));
     }
-    for (at, (chunk, leaf)) in group.chunks.iter_mut().zip(leaves).enumerate() {
-        // Without an order the bounds have no meaning: `parquet.thrift`, `ColumnOrder`.
-        if !type_ordered.get(at).copied().unwrap_or(false)
-            && let Some(statistics) = &mut chunk.statistics
-        {
-            (statistics.min, statistics.max) = (None, None);
-        }
-        // Some writers place the chunks of an empty row group nowhere.
-        if chunk.encrypted || chunk.external || group.rows == 0 {
-            continue;
-        }
-        let end = chunk.start.saturating_add(chunk.compressed_len);
-        if chunk.start < MAGIC.len() as u64 || end > data_end {
-            return Err(Error::format(format!("a column chunk at bytes {}..{end}", chunk.start))
-                .expected(format!("a range within {}..{data_end}", MAGIC.len()))
-                .advice("The file is cut short or its footer is damaged; export it again")
-                .in_column(&leaf.name()));
-        }
+    for chunk in &mut group.chunks {
+        chunk.data_end = data_end;
+        // Real writers state lengths that reach past the data. Where the pages end, their headers say.
+        chunk.compressed_len = chunk.compressed_len.min(data_end.saturating_sub(chunk.start));
     }
     Ok(())
 }
 
 struct RawFooter {
     elements: Vec<schema::Element>,
-    rows: u64,
     row_groups: Vec<RowGroupMeta>,
     created_by: Option<String>,
-    /// Whether bounds are in the type's own order, by leaf.
-    type_ordered: Vec<bool>,
 }
 
-/// Vectors grow as elements come: a hostile count reserves nothing.
+/// Vectors grow as elements come: a hostile count reserves nothing. The file's row count is not
+/// read: its row groups have the rows, and writers that append to files leave it at 0.
 fn raw(bytes: &[u8]) -> Read<RawFooter> {
     let r = &mut Reader::new(bytes);
-    let (mut elements, mut rows, mut row_groups) = (None, None, None);
-    let (mut created_by, mut type_ordered) = (None, Vec::new());
+    let (mut elements, mut row_groups, mut created_by) = (None, None, None);
     let mut last = 0;
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
             (2, kind::LIST) => elements = Some(list(r, schema::element)?),
-            (3, kind::I64) => rows = Some(unsigned(r.i64()?)?),
             (4, kind::LIST) => row_groups = Some(list(r, row_group)?),
             (6, kind::BINARY) => created_by = Some(String::from_utf8_lossy(r.binary()?).into_owned()),
-            (7, kind::LIST) => type_ordered = list(r, column_order)?,
             _ => r.skip(field.kind)?,
         }
     }
     Ok(RawFooter {
         elements: elements.ok_or(Fault::Bad("it has no schema"))?,
-        rows: rows.ok_or(Fault::Bad("it has no row count"))?,
         row_groups: row_groups.ok_or(Fault::Bad("it has no list of row groups"))?,
         created_by,
-        type_ordered,
     })
 }
 
@@ -252,17 +221,7 @@ fn list<'a, T>(r: &mut Reader<'a>, element: impl Fn(&mut Reader<'a>) -> Read<T>)
 }
 
 fn unsigned(value: i64) -> Read<u64> {
-    u64::try_from(value).map_err(|_| Fault::Bad("a count or offset is negative"))
-}
-
-/// `ColumnOrder`: whether it is `TYPE_ORDER`.
-fn column_order(r: &mut Reader) -> Read<bool> {
-    let (mut type_order, mut last) = (false, 0);
-    while let Some(field) = r.field(&mut last)? {
-        type_order = field.id == 1;
-        r.skip(field.kind)?;
-    }
-    Ok(type_order)
+    u64::try_from(value).map_err(|_| Fault::Bad("a row count is negative"))
 }
 
 /// `RowGroup`.
@@ -284,7 +243,7 @@ fn row_group(r: &mut Reader) -> Read<RowGroupMeta> {
 /// `ColumnChunk`.
 fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
     let mut chunk = ChunkMeta::default();
-    let (mut meta, mut offset_index, mut column_index, mut last) = (false, (None, None), (None, None), 0);
+    let (mut meta, mut last) = (false, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
             (1, kind::BINARY) => chunk.external = !r.binary()?.is_empty(),
@@ -292,10 +251,6 @@ fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
                 meta = true;
                 column_meta(r, &mut chunk)?;
             }
-            (4, kind::I64) => offset_index.0 = Some(r.i64()?),
-            (5, kind::I32) => offset_index.1 = Some(r.i32()?),
-            (6, kind::I64) => column_index.0 = Some(r.i64()?),
-            (7, kind::I32) => column_index.1 = Some(r.i32()?),
             // The union has no fields but its variants: any content means encryption.
             (8, kind::STRUCT) => {
                 chunk.encrypted = true;
@@ -311,21 +266,14 @@ fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
     if !meta && !chunk.encrypted {
         return Err(Fault::Bad("a column chunk has no metadata"));
     }
-    chunk.offset_index = range(offset_index);
-    chunk.column_index = range(column_index);
     Ok(chunk)
 }
 
-/// A damaged place of an index is no index: the data can be read without.
-fn range((offset, len): (Option<i64>, Option<i32>)) -> Option<Range<u64>> {
-    let start = u64::try_from(offset?).ok()?;
-    let len = u64::try_from(len?).ok().filter(|&len| len > 0)?;
-    Some(start..start.checked_add(len)?)
-}
-
-/// `ColumnMetaData`.
+/// `ColumnMetaData`. Counts, lengths and offsets that are negative are those of a chunk that is
+/// nowhere, which matters to those who read it.
 fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
-    let (mut codec, mut values, mut len, mut data, mut last) = (None, None, None, None, 0);
+    let (mut codec, mut values, mut len, mut data, mut dictionary, mut last) =
+        (None, None, None, None, None, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
             (2, kind::LIST) => {
@@ -334,35 +282,36 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
                 }
             }
             (4, kind::I32) => codec = Some(r.i32()?),
-            (5, kind::I64) => values = Some(unsigned(r.i64()?)?),
-            (7, kind::I64) => len = Some(unsigned(r.i64()?)?),
-            (9, kind::I64) => data = Some(unsigned(r.i64()?)?),
+            (5, kind::I64) => values = Some(r.i64()?),
+            (7, kind::I64) => len = Some(r.i64()?),
+            (9, kind::I64) => data = Some(r.i64()?),
             // Some writers say 0 for none.
-            (11, kind::I64) => chunk.dictionary_page_offset = Some(unsigned(r.i64()?)?).filter(|&at| at > 0),
-            (12, kind::STRUCT) => chunk.statistics = Some(Box::new(statistics(r)?)),
+            (11, kind::I64) => dictionary = u64::try_from(r.i64()?).ok().filter(|&at| at > 0),
+            (12, kind::STRUCT) => chunk.bounds = statistics(r)?.map(Box::new),
             _ => r.skip(field.kind)?,
         }
     }
     chunk.codec = codec.ok_or(Fault::Bad("a column chunk has no codec"))?;
-    chunk.values = values.ok_or(Fault::Bad("a column chunk has no value count"))?;
-    chunk.compressed_len = len.ok_or(Fault::Bad("a column chunk has no length"))?;
-    chunk.data_page_offset = data.ok_or(Fault::Bad("a column chunk has no offset"))?;
-    chunk.start =
-        chunk.dictionary_page_offset.map_or(chunk.data_page_offset, |at| at.min(chunk.data_page_offset));
+    let values = values.ok_or(Fault::Bad("a column chunk has no value count"))?;
+    let len = len.ok_or(Fault::Bad("a column chunk has no length"))?;
+    let data = data.ok_or(Fault::Bad("a column chunk has no offset"))?;
+    chunk.values = u64::try_from(values).unwrap_or(0);
+    chunk.compressed_len = u64::try_from(len).unwrap_or(0);
+    let data = u64::try_from(data).unwrap_or(NOWHERE);
+    chunk.start = dictionary.map_or(data, |at| at.min(data));
     Ok(())
 }
 
-/// `Statistics`. The deprecated `min` and `max` are left out: writers did not
-/// agree on their order.
-fn statistics(r: &mut Reader) -> Read<Statistics> {
-    let (mut statistics, mut last) = (Statistics::default(), 0);
+/// `Statistics`, as far as it has both bounds. The deprecated `min` and `max` are left out: writers
+/// did not agree on their order.
+fn statistics(r: &mut Reader) -> Read<Option<Bounds>> {
+    let (mut min, mut max, mut last) = (None, None, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
-            (3, kind::I64) => statistics.null_count = u64::try_from(r.i64()?).ok(),
-            (5, kind::BINARY) => statistics.max = Some(r.binary()?.to_vec()),
-            (6, kind::BINARY) => statistics.min = Some(r.binary()?.to_vec()),
+            (5, kind::BINARY) => max = Some(r.binary()?.to_vec()),
+            (6, kind::BINARY) => min = Some(r.binary()?.to_vec()),
             _ => r.skip(field.kind)?,
         }
     }
-    Ok(statistics)
+    Ok(min.zip(max).map(|(min, max)| Bounds { min, max }))
 }

@@ -118,7 +118,6 @@ mod tests {
                 let v2 = PageKind::V2 {
                     definition_len: levels(1, rows).len() as u32 - 4,
                     repetition_len: 0,
-                    nulls: 0,
                     is_compressed: true,
                 };
                 assert_eq!(shows_no_nulls(&levels(value, rows)[4..], &page(v2, rows), Codec::Zstd, 1), want);

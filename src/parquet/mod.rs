@@ -6,7 +6,6 @@
 //! - [`page`]: page headers, the walk over a chunk's pages, opening one page.
 //! - [`codec`]: decompression of pages. [`head`]: what a page tells without it.
 //! - [`encoding`]: from a page's bytes to runs and values.
-//! - [`index`]: the page index, where there is one.
 //!
 //! Whatever the bytes, nothing here panics, loops for ever or takes memory out
 //! of proportion to them. What a file uses and this code does not know is
@@ -16,7 +15,6 @@ pub mod codec;
 pub mod encoding;
 pub mod footer;
 pub mod head;
-pub mod index;
 pub mod page;
 pub mod schema;
 pub mod thrift;
@@ -25,6 +23,6 @@ pub use codec::Codec;
 #[cfg(test)]
 mod tests;
 
-pub use footer::{ChunkMeta, FileMeta, RowGroupMeta, Statistics};
+pub use footer::{Bounds, ChunkMeta, FileMeta, RowGroupMeta};
 pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageLayout, PageMeta, Span};
 pub use schema::{Leaf, Logical, Physical, Unit};

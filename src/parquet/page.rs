@@ -15,6 +15,9 @@ use crate::kernel::snappy;
 use crate::storage::Object;
 use crate::{Error, Result};
 
+/// Bytes before the first column chunk of a file: the magic.
+const MAGIC_LEN: u64 = 4;
+
 /// What a header is first taken to need; those with long statistics need more.
 const HEADER_GUESS: u64 = 256;
 
@@ -76,8 +79,6 @@ pub enum PageKind {
         definition_len: u32,
         /// Bytes of the repetition levels, which come first.
         repetition_len: u32,
-        /// Values that are null.
-        nulls: u32,
         /// Whether the values are compressed.
         is_compressed: bool,
     },
@@ -150,12 +151,17 @@ impl ChunkPages {
     }
 }
 
-/// A walk over the page headers of a chunk.
+/// A walk over the page headers of a chunk. It ends when all rows are there: the length that the
+/// footer states reaches into the next chunk, or past the data, in files of some writers. The last
+/// page has to begin within that length but may end behind it: parquet-mr before 1.2.9 left the
+/// dictionary page's header out (PARQUET-816).
 struct Walk<'w> {
     object: &'w dyn Object,
-    /// The next header, and the end of the chunk.
+    /// The next header, and the end of the chunk, as the footer says.
     at: u64,
     end: u64,
+    /// Where the data of the file ends.
+    data_end: u64,
     rows: u64,
     first_row: u64,
     pages: ChunkPages,
@@ -164,20 +170,19 @@ struct Walk<'w> {
 impl<'w> Walk<'w> {
     fn new(object: &'w dyn Object, chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<Self> {
         check_readable(chunk, leaf, rows)?;
-        // A chunk without rows has no pages.
-        let len = if rows == 0 { 0 } else { chunk.compressed_len };
-        let end = chunk.start.saturating_add(len);
-        Ok(Walk { object, at: chunk.start, end, rows, first_row: 0, pages: ChunkPages::default() })
+        let (at, end, data_end) = (chunk.start, chunk.bytes().end, chunk.data_end);
+        Ok(Walk { object, at, end, data_end, rows, first_row: 0, pages: ChunkPages::default() })
     }
 
-    /// Reads a header; false where there is none left.
+    /// Reads a header; false where no row is left to come.
     fn step(&mut self) -> Result<bool> {
-        if self.at >= self.end {
+        if self.first_row >= self.rows || self.at >= self.end {
             return Ok(false);
         }
         let in_page = |e: Error| e.in_page(self.pages.data.len());
-        let (header, header_len) = read_header(self.object, self.at..self.end).map_err(in_page)?;
-        let page = header.page(self.at + header_len, self.end, self.first_row).map_err(in_page)?;
+        let (header, header_len) =
+            read_header(self.object, self.at, self.end, self.data_end).map_err(in_page)?;
+        let page = header.page(self.at + header_len, self.data_end, self.first_row).map_err(in_page)?;
         self.at = page.as_ref().map_or(self.at + header_len + header.body_len(), |page| page.body.end);
         match page {
             // An index page: nobody writes or reads them.
@@ -193,7 +198,7 @@ impl<'w> Walk<'w> {
                 self.pages.data.push(page);
             }
         }
-        if self.at < self.end && !self.object.is_remote() {
+        if self.first_row < self.rows && self.at < self.end && !self.object.is_remote() {
             // An error is for the next step to meet.
             let ahead = self.at..self.end.min(self.at + HEADER_LINES);
             self.object.read(ahead).iter().for_each(|bytes| prefetch_all(bytes));
@@ -228,24 +233,32 @@ fn check_readable(chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<()> {
             .expected("one value a row")
             .advice("Choose another column, or export it flat"));
     }
-    if chunk.values != rows {
+    // Fewer are stated by writers that leave nulls out. More would be rows that no other column has.
+    if chunk.values > rows {
         return Err(damaged(format!("a column chunk of {} values", chunk.values))
             .expected(format!("{rows}, the rows of the row group")));
+    }
+    if rows > 0 && !(MAGIC_LEN..chunk.data_end).contains(&chunk.start) {
+        return Err(damaged(format!("a column chunk at byte {}", chunk.start.cast_signed()))
+            .expected(format!("a place within the data, bytes {MAGIC_LEN} to {}", chunk.data_end)));
     }
     Ok(())
 }
 
-/// Reads the header that `range` begins with, in a window that grows until the
-/// header fits.
-fn read_header(object: &dyn Object, range: Range<u64>) -> Result<(PageHeader, u64)> {
-    let left = range.end - range.start;
-    let mut window = HEADER_GUESS.min(left);
+/// Reads the header at `start`, in a window that grows until the header fits: to `end`, where the
+/// chunk should end, and only then to `data_end`, since bytes behind the chunk of a remote file
+/// have to be fetched.
+fn read_header(object: &dyn Object, start: u64, end: u64, data_end: u64) -> Result<(PageHeader, u64)> {
+    let in_chunk = end.saturating_sub(start);
+    let in_data = data_end.saturating_sub(start);
+    let mut window = HEADER_GUESS.min(in_chunk);
     loop {
-        let bytes = object.read(range.start..range.start + window)?;
+        let bytes = object.read(start..start + window)?;
         let mut reader = Reader::new(&bytes);
         match PageHeader::read(&mut reader) {
             Ok(header) => return Ok((header, reader.position() as u64)),
-            Err(Fault::Ended) if window < left => window = (window * 16).min(left),
+            Err(Fault::Ended) if window < in_chunk => window = (window * 16).min(in_chunk),
+            Err(Fault::Ended) if window < in_data => window = (window * 16).min(in_data),
             Err(fault) => return Err(fault.into_error("page header")),
         }
     }
@@ -269,8 +282,6 @@ struct DataHeader {
     values: u32,
     encoding: i32,
     definition_encoding: i32,
-    nulls: u32,
-    rows: u32,
     definition_len: u32,
     repetition_len: u32,
     is_compressed: bool,
@@ -310,13 +321,13 @@ impl PageHeader {
         u64::from(self.compressed_len)
     }
 
-    /// The page whose body begins at `start`, in a chunk that ends at `end`;
+    /// The page whose body begins at `start`, in a file whose data ends at `data_end`;
     /// `None` for pages that hold no values.
-    fn page(&self, start: u64, end: u64, first_row: u64) -> Result<Option<PageMeta>> {
+    fn page(&self, start: u64, data_end: u64, first_row: u64) -> Result<Option<PageMeta>> {
         let body = start..start + self.body_len();
-        if body.end > end {
+        if body.end > data_end {
             return Err(damaged(format!("a page at bytes {}..{}", body.start, body.end))
-                .expected(format!("it to end with its column chunk at {end}")));
+                .expected(format!("it to end before the footer at {data_end}")));
         }
         let missing = || damaged(format!("a page of type {} without the header of that type", self.kind));
         let (header, kind) = match self.kind {
@@ -359,16 +370,9 @@ impl PageHeader {
         if levels > self.body_len() || levels > u64::from(self.uncompressed_len) {
             return Err(damaged(format!("{levels} bytes of levels in a page of {}", self.compressed_len)));
         }
-        if header.nulls > header.values || header.rows != header.values {
-            return Err(damaged(format!(
-                "a page of {} values with {} nulls in {} rows",
-                header.values, header.nulls, header.rows
-            )));
-        }
         Ok(PageKind::V2 {
             definition_len: header.definition_len,
             repetition_len: header.repetition_len,
-            nulls: header.nulls,
             is_compressed: header.is_compressed,
         })
     }
@@ -407,7 +411,9 @@ impl DataHeader {
         Ok(DataHeader { values: required(values)?, encoding: required(encoding)?, ..DataHeader::default() })
     }
 
-    /// `DataPageHeaderV2`.
+    /// `DataPageHeaderV2`. Its counts of nulls and of rows are not read: a flat column has a row
+    /// a value, the levels say which values are null, and writers got both counts wrong
+    /// (parquet-java before 1.18 writes -1, pyarrow before 12 the nulls of several pages).
     fn v2(r: &mut Reader) -> Read<Self> {
         let mut header = DataHeader { is_compressed: true, ..DataHeader::default() };
         let mut found = 0u32;
@@ -415,8 +421,6 @@ impl DataHeader {
         while let Some(field) = r.field(&mut last)? {
             match (field.id, field.kind) {
                 (1, kind::I32) => header.values = unsigned(r.i32()?)?,
-                (2, kind::I32) => header.nulls = unsigned(r.i32()?)?,
-                (3, kind::I32) => header.rows = unsigned(r.i32()?)?,
                 (4, kind::I32) => header.encoding = r.i32()?,
                 (5, kind::I32) => header.definition_len = unsigned(r.i32()?)?,
                 (6, kind::I32) => header.repetition_len = unsigned(r.i32()?)?,
@@ -424,11 +428,11 @@ impl DataHeader {
                 (7, kind::FALSE) => header.is_compressed = false,
                 _ => r.skip(field.kind)?,
             }
-            if (1..=6).contains(&field.id) && field.kind == kind::I32 {
+            if matches!(field.id, 1 | 4..=6) && field.kind == kind::I32 {
                 found |= 1 << field.id;
             }
         }
-        required((found == 0b111_1110).then_some(header))
+        required((found == 0b111_0010).then_some(header))
     }
 }
 

@@ -7,22 +7,44 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::plan::FilePlan;
-use super::skip;
-use crate::parquet::footer;
+use super::skip::{self, Outlook};
+use crate::parquet::{ChunkMeta, footer};
 use crate::{Job, Result};
 
-/// The bytes of row group `at` that a scan reads; none where it reads none.
+/// The bytes of row group `at` that a scan is sure to read: all needed columns, or that of the
+/// operating system alone where it is likely to rule the row group out.
 fn needed(job: &Job, plan: &FilePlan<'_>, at: usize) -> Vec<Range<u64>> {
     let Some(meta) = plan.meta.row_groups.get(at).filter(|meta| meta.rows > 0) else { return Vec::new() };
-    if skip::row_group(job, plan, meta) {
-        return Vec::new();
-    }
-    let mut ranges: Vec<Range<u64>> = plan
-        .chunks(meta)
-        .map(|chunk| chunk.start..chunk.start.saturating_add(chunk.compressed_len))
-        .collect();
-    ranges.extend(skip::index(job, plan, meta));
+    let mut ranges: Vec<Range<u64>> = match skip::outlook(job, plan, meta) {
+        Outlook::RuledOut => Vec::new(),
+        Outlook::Unlikely => {
+            skip::system_chunk(plan, meta).into_iter().map(|(_, chunk)| chunk.bytes()).collect()
+        }
+        Outlook::Unknown | Outlook::Likely => plan.chunks(meta).map(ChunkMeta::bytes).collect(),
+    };
+    ranges.retain(|range| !range.is_empty());
     ranges
+}
+
+/// The other bytes of row group `at`, of a row group that was unlikely to be needed and is.
+fn rest(job: &Job, plan: &FilePlan<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = plan.meta.row_groups.get(at) else { return Vec::new() };
+    let known = needed(job, plan, at);
+    let all = plan.chunks(meta).map(ChunkMeta::bytes);
+    all.filter(|range| !range.is_empty() && !known.contains(range)).collect()
+}
+
+/// Says that row group `at`, which was unlikely to be needed, is going to be read; its other
+/// columns are left by [`leave_rest`].
+pub fn announce_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
+    if plan.object.is_remote() {
+        plan.object.announce(&rest(job, plan, at));
+    }
+}
+
+/// Says that what [`announce_rest`] has named has been read.
+pub fn leave_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
+    plan.object.release(&rest(job, plan, at));
 }
 
 /// Says which row groups are going to be read of a file whose footer is known; each is

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::task::{BLOCK, Blocks, Task};
+use super::task::{BLOCK, Blocks, LONG_RUN, Task};
 use crate::grid::Account;
 use crate::ids::cursor::{Cursor, Mark, Shape};
 use crate::ids::keys::Country;
@@ -14,8 +14,6 @@ use crate::{Error, Result};
 
 /// Rows of a block by bitmap in the middle of runs.
 const SHORT_BLOCK: u32 = 256;
-/// Rows from which a run that is ruled out is passed over at once in all columns.
-const LONG_RUN: u32 = 4096;
 
 /// The run of a key column at hand, in rows of the step.
 #[derive(Clone, Copy, Default)]

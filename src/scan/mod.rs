@@ -2,7 +2,7 @@
 //!
 //! - [`ahead`]: what is going to be read, said in time to a store that is far away.
 //! - [`plan`]: from a file's footer to the columns of its row groups.
-//! - [`skip`]: rows that bounds in the file rule out.
+//! - [`skip`]: rows that the path, a dictionary or long runs rule out.
 //! - [`small`]: small files, each opened and summed at one go.
 //! - [`tables`]: what the slots of these columns mean.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`],
@@ -30,12 +30,14 @@ use std::time::{Duration, Instant};
 
 use plan::FilePlan;
 use rayon::prelude::*;
+use skip::Outlook;
 use task::{Taken, Worker};
 
 use crate::grid::Partial;
-use crate::ids::column::Column;
+use crate::ids::column::{Column, Cost};
 use crate::ids::values::ValueType;
 use crate::kernel::Path;
+use crate::parquet::RowGroupMeta;
 use crate::storage::{Input, Traffic};
 use crate::{Error, Job, Result};
 
@@ -98,7 +100,7 @@ pub struct Profile {
     /// Data and dictionary pages opened.
     pub pages_read: u64,
     /// Pages of needed columns that nobody opened; those of row groups that
-    /// their statistics rule out are not counted.
+    /// are ruled out whole are not counted.
     pub pages_skipped: u64,
     /// Row groups by the kernel path taken.
     pub row_groups: Vec<RowGroupProfile>,
@@ -145,7 +147,7 @@ pub struct RowGroupProfile {
     /// Its rows.
     pub rows: u64,
     /// What did the work, the path with most rows first; `skipped` where
-    /// statistics ruled all rows out.
+    /// all rows were ruled out.
     pub path: String,
     /// Rows by path: runs, bitmap, scalar.
     pub rows_by_path: Taken,
@@ -312,13 +314,12 @@ impl<'t> Typed<'t> {
     }
 }
 
-/// Fails unless all files have values of the first one's type.
-fn same_types<'t>(mut files: impl Iterator<Item = &'t Typed<'t>>) -> Result<()> {
+/// Fails unless all files that have rows have values of one type.
+fn same_types<'t>(files: impl Iterator<Item = &'t Typed<'t>>) -> Result<()> {
+    // The types of a file without rows mean nothing: an empty pandas frame has DOUBLE for strings.
+    let mut files = files.filter(|file| file.rows > 0);
     let Some(first) = files.next() else { return Ok(()) };
-    let fits = |other: &&Typed<'_>| {
-        first.value_type == other.value_type || other.rows == 0 && other.value_type == ValueType::Null
-    };
-    match files.find(|other| !fits(other)) {
+    match files.find(|other| first.value_type != other.value_type) {
         None => Ok(()),
         Some(other) => Err(Error::data(format!("values of type {}", other.value_type))
             .expected(format!("{}, as in {}", first.value_type, first.name))
@@ -450,21 +451,37 @@ impl<'s> Scan<'s> {
         }
         let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
         let bytes = piece.plan.needed_bytes(meta);
-        if skip::row_group(self.job, piece.plan, meta) {
-            self.drop_rows(piece.to - piece.from);
+        let mut cost = Cost::default();
+        if let Err(error) = ahead::arrive(piece.plan) {
+            return self.fail(piece, 0, error);
+        }
+        if skip::row_group(self.job, piece.plan, meta, &mut cost) {
+            self.drop_rows(piece.to - piece.from, cost);
             self.progress.advance(bytes);
             return self.took(piece, Taken::default());
         }
-        let columns = match ahead::arrive(piece.plan).and_then(|()| piece.plan.columns(meta)) {
+        let unlikely = skip::outlook(self.job, piece.plan, meta) == Outlook::Unlikely;
+        if unlikely {
+            ahead::announce_rest(self.job, piece.plan, piece.row_group);
+        }
+        self.scan_rows(piece, meta, bytes, cost, parallel);
+        if unlikely {
+            ahead::leave_rest(self.job, piece.plan, piece.row_group);
+        }
+    }
+
+    /// Scans the rows of a row group that is not ruled out.
+    fn scan_rows(&self, piece: Piece<'_>, meta: &RowGroupMeta, bytes: u64, mut cost: Cost, parallel: bool) {
+        let columns = match piece.plan.columns(meta) {
             Ok(columns) => columns,
             Err(error) => return self.fail(piece, 0, error),
         };
         self.pages.fetch_add(columns.pages(), Ordering::Relaxed);
-        let ruled_out = skip::pages(self.job, piece.plan, meta, &columns);
+        let ruled_out = skip::runs(self.job, &columns, piece.rows, &mut cost);
         let mut ranges = ranges(&columns.value, piece.rows, &ruled_out);
         let ours = |range: &std::ops::Range<u64>| (piece.from..piece.to).contains(&range.start);
         ranges.retain(ours);
-        self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum());
+        self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum(), cost);
         let share = bytes / (ranges.len() as u64).max(1);
         let scan_range = |range: &std::ops::Range<u64>| -> Taken {
             if self.is_late(piece.order) {
@@ -505,11 +522,12 @@ impl<'s> Scan<'s> {
         own.or_else(|| lock(self.spare).pop()).unwrap_or_default()
     }
 
-    /// Counts rows that bounds have ruled out.
-    fn drop_rows(&self, rows: u64) {
-        if rows > 0 {
+    /// Counts rows that were ruled out, and what finding out cost.
+    fn drop_rows(&self, rows: u64, cost: Cost) {
+        if rows > 0 || cost != Cost::default() {
             let mut worker = self.worker();
             worker.dense.account.other_system += rows;
+            worker.cost.merge(cost);
             lock(&self.workers).push(worker);
         }
     }
@@ -575,7 +593,8 @@ impl<'s> Scan<'s> {
             tasks: self.tasks.into_inner().map_err(|_| lost())?,
             ..Profile::default()
         };
-        let value_type = files.iter().min_by_key(|file| file.at).map(|file| file.typed.value_type);
+        let with_rows = files.iter().filter(|file| file.typed.rows > 0);
+        let value_type = with_rows.min_by_key(|file| file.at).map(|file| file.typed.value_type);
         let mut parts = vec![Partial { value_type, ..Partial::default() }];
         let mut workers = self.workers.into_inner().map_err(|_| lost())?;
         join(&mut workers)?;

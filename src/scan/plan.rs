@@ -25,6 +25,8 @@ impl Found {
         match self {
             Found::Partition(value) => Ok(Place::Path(value.as_deref())),
             Found::Leaf(at) => match (meta.leaves.get(*at), row_group.chunks.get(*at)) {
+                // LogicalTypes.md, "UNKNOWN (always null)": no page of it needs to be read.
+                (Some(Leaf { logical: Logical::Null, .. }), _) => Ok(Place::Path(None)),
                 (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
                 _ => Err(Error::internal("no such column chunk")),
             },
@@ -120,6 +122,9 @@ impl<'a> FilePlan<'a> {
         object: &'a dyn Object,
         meta: Arc<FileMeta>,
     ) -> Result<Self> {
+        if meta.rows == 0 {
+            return Ok(Self::without_rows(job, input, object, meta));
+        }
         let find = |column: &str| find(&meta, input, column);
         let strings = |column: &str| -> Result<Found> {
             let found = find(column)?;
@@ -177,6 +182,27 @@ impl<'a> FilePlan<'a> {
         })
     }
 
+    /// A file of no rows: its columns may be missing, or be of any type.
+    fn without_rows(job: &Job, input: &'a Input, object: &'a dyn Object, meta: Arc<FileMeta>) -> Self {
+        let nowhere = || Found::Partition(None);
+        FilePlan {
+            input,
+            object,
+            system: nowhere(),
+            country: nowhere(),
+            time: nowhere(),
+            channel: nowhere(),
+            value: nowhere(),
+            date: (job.semantics == Semantics::Legacy).then(nowhere),
+            value_type: ValueType::Null,
+            value_physical: Physical::Double,
+            time_coding: TimeCoding::Text,
+            date_coding: TimeCoding::Text,
+            head_read: AtomicBool::new(false),
+            meta,
+        }
+    }
+
     /// Where the operating system is found.
     pub fn system(&self) -> &Found {
         &self.system
@@ -225,8 +251,14 @@ pub(crate) fn leaf_of<'m>(meta: &'m FileMeta, found: &Found) -> Option<&'m Leaf>
 }
 
 pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
-    let string = leaf.physical == Physical::ByteArray
-        && matches!(leaf.logical, Logical::None | Logical::String | Logical::Enum | Logical::Json);
+    let string = match leaf.logical {
+        // Columns of nulls only have any physical type: pandas and pyarrow write INT32.
+        Logical::Null => true,
+        Logical::None | Logical::String | Logical::Enum | Logical::Json => {
+            leaf.physical == Physical::ByteArray
+        }
+        _ => false,
+    };
     if string {
         return Ok(());
     }
@@ -251,8 +283,15 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found
         leaf.path.first().map_or("", |name| name)
     }
     let flat = || meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
-    if let Some((at, _)) = flat().find(|(_, leaf)| top(leaf) == column) {
-        return Ok(Found::Leaf(at));
+    let mut exact = flat().filter(|(_, leaf)| top(leaf) == column);
+    match (exact.next(), exact.next()) {
+        (Some((at, _)), None) => return Ok(Found::Leaf(at)),
+        (Some(_), Some(_)) => {
+            return Err(Error::data(format!("two columns are called '{column}'"))
+                .expected("one")
+                .advice("Export the file with one name for each column"));
+        }
+        (None, _) => {}
     }
     let mut alike = flat().filter(|(_, leaf)| same(top(leaf)));
     match (alike.next(), alike.next()) {

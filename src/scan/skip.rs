@@ -1,80 +1,136 @@
-//! Rows that bounds in the file rule out before any page is opened.
+//! Rows that are ruled out before any page of the other columns is opened.
 //!
-//! A row whose operating system is not the total over systems adds nothing and
-//! puts no point on the axis, whatever its other columns hold. Where the bounds
-//! of a page, of a column chunk, or the path itself say that the total is not
-//! in there, its rows are counted as dropped and nothing else is read of them.
+//! A row whose operating system is not the total over systems adds nothing and puts no point on
+//! the axis, whatever its other columns hold. Three kinds of evidence rule rows out, and each is
+//! exact:
+//!
+//! 1. the path: a hive partition gives every row of the file its operating system;
+//! 2. the dictionary of a chunk whose data pages are all dictionary ids: every value is in it;
+//! 3. the runs of ids in the pages of the operating system, where these are long.
+//!
+//! Bounds and null counts that a writer states decide nothing: pyarrow up to 10.0.1 states the
+//! bounds of a chunk's first dictionary. Bounds say which row groups are worth the look at the
+//! dictionary, and which chunks of a remote file are fetched first.
 
 use std::ops::Range;
 
 use super::plan::{Columns, FilePlan, Found};
-use crate::ids::column::Column;
-use crate::parquet::{FileMeta, RowGroupMeta, index};
-use crate::{Job, Semantics};
+use super::task::LONG_RUN;
+use crate::ids::column::{Chunk, Column, Cost};
+use crate::ids::cursor::Cursor;
+use crate::ids::entries::Entries;
+use crate::parquet::encoding::Segment;
+use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
+use crate::{Job, Result, Semantics};
 
-/// Writers whose bounds of strings are known to be right. Files written with
-/// parquet2 before 0.17.2 have wrong ones, and name many different programs.
-const TRUSTED: [&str; 4] = ["parquet-cpp-arrow", "parquet-mr", "parquet-rs", "DuckDB"];
+/// Rows a stored byte of the operating system from which its runs are walked ahead of the scan.
+const ROWS_A_BYTE: u64 = 64;
 
-/// Whether a whole row group holds no row of the total over systems.
-pub fn row_group(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> bool {
+/// What the path and the stated bounds say of a row group, before a byte of it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// The path rules all rows out. This alone is certain.
+    RuledOut,
+    /// The bounds leave the total out: the operating system is read before anything else.
+    Unlikely,
+    /// There are no bounds.
+    Unknown,
+    /// The total lies within the bounds.
+    Likely,
+}
+
+/// What to expect of a row group.
+pub fn outlook(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Outlook {
     // The original job's axis and countries come from all rows.
     if job.semantics == Semantics::Legacy {
-        return false;
+        return Outlook::Likely;
     }
+    let total = job.os_total.as_bytes();
     match plan.system() {
-        Found::Partition(value) => value.as_deref() != Some(&job.os_total),
-        Found::Leaf(at) => {
-            let bounds = meta.chunks.get(*at).and_then(|chunk| chunk.statistics.as_deref());
-            trusted(plan)
-                && bounds
-                    .and_then(|s| s.min.as_deref().zip(s.max.as_deref()))
-                    .is_some_and(|(min, max)| outside(job, min, max))
-        }
+        Found::Partition(value) if value.as_deref() != Some(&job.os_total) => Outlook::RuledOut,
+        Found::Partition(_) => Outlook::Likely,
+        Found::Leaf(at) => match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
+            None => Outlook::Unknown,
+            Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
+            Some(_) => Outlook::Unlikely,
+        },
     }
 }
 
-/// The ranges of rows of a row group that hold no row of the total over
-/// systems, in order.
-pub fn pages(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, columns: &Columns<'_>) -> Vec<Range<u64>> {
-    let (Found::Leaf(at), Column::Chunk(chunk)) = (plan.system(), &columns.system) else { return Vec::new() };
-    if job.semantics == Semantics::Legacy || !trusted(plan) || chunk.data().len() < 2 {
+/// Whether a row group has no row of the total over systems; false as well where only reading its
+/// pages tells, and where it is damaged, which reading it reports.
+pub fn row_group(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
+    match outlook(job, plan, meta) {
+        Outlook::RuledOut => true,
+        Outlook::Likely => false,
+        Outlook::Unlikely | Outlook::Unknown => system_chunk(plan, meta).is_some_and(|(leaf, chunk)| {
+            dictionary_lacks_total(job, plan, leaf, chunk, meta.rows, cost).unwrap_or(false)
+        }),
+    }
+}
+
+/// The column chunk of the operating system, where there is one.
+pub fn system_chunk<'m>(plan: &'m FilePlan<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
+    let Found::Leaf(at) = plan.system() else { return None };
+    plan.meta.leaves.get(*at).zip(meta.chunks.get(*at))
+}
+
+fn dictionary_lacks_total(
+    job: &Job,
+    plan: &FilePlan<'_>,
+    leaf: &Leaf,
+    chunk: &ChunkMeta,
+    rows: u64,
+    cost: &mut Cost,
+) -> Result<bool> {
+    let chunk = Chunk::new(plan.object, leaf, chunk, rows)?;
+    if chunk.data().iter().any(|page| page.encoding != Encoding::Dictionary) {
+        return Ok(false);
+    }
+    let (mut entries, mut buffer) = (Entries::new(), Vec::new());
+    Column::Chunk(chunk).entries(&mut entries, &mut buffer, cost)?;
+    Ok((0..entries.dictionary_len()).all(|id| !is_total(job, &entries, id)))
+}
+
+fn is_total(job: &Job, entries: &Entries, id: u32) -> bool {
+    entries.get(id) == Some(job.os_total.as_bytes())
+}
+
+/// The ranges of rows of a row group that hold no row of the total over systems, in order, as far
+/// as they are long; none where runs are short, and where a page is damaged, which the scan reports.
+pub fn runs(job: &Job, columns: &Columns<'_>, rows: u64, cost: &mut Cost) -> Vec<Range<u64>> {
+    let Column::Chunk(chunk) = &columns.system else { return Vec::new() };
+    let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();
+    if job.semantics == Semantics::Legacy || bytes.saturating_mul(ROWS_A_BYTE) > rows {
         return Vec::new();
     }
-    let bounds = meta.chunks.get(*at).and_then(|meta| index::bounds(plan.object, meta, chunk.data().len()));
+    walk_runs(job, &columns.system, rows, cost).unwrap_or_default()
+}
+
+fn walk_runs(job: &Job, system: &Column<'_>, rows: u64, cost: &mut Cost) -> Result<Vec<Range<u64>>> {
+    let mut cursor = Cursor::new(system, 0, false, Vec::new(), None)?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
-    for (page, bounds) in chunk.data().iter().zip(bounds.unwrap_or_default()) {
-        let ruled_out = bounds.bounds.is_none_or(|(min, max)| outside(job, &min, &max));
-        if !ruled_out {
-            continue;
-        }
-        let rows = page.first_row..page.first_row + u64::from(page.values);
-        match ranges.last_mut() {
-            Some(last) if last.end == rows.start => last.end = rows.end,
-            _ => ranges.push(rows),
+    let dictionary = 0..cursor.entries.dictionary_len();
+    // Where every entry is the total, only nulls could be ruled out.
+    if dictionary.is_empty() || !dictionary.into_iter().all(|id| is_total(job, &cursor.entries, id)) {
+        let mut at = 0;
+        while at < rows {
+            let segment = cursor.segment()?;
+            let len = u32::try_from(rows - at).map_or(segment.len(), |left| segment.len().min(left));
+            let run = at..at + u64::from(len);
+            if let Segment::Run { value, .. } = segment
+                && !is_total(job, &cursor.entries, value)
+            {
+                match ranges.last_mut() {
+                    Some(last) if last.end == run.start => last.end = run.end,
+                    _ => ranges.push(run),
+                }
+            }
+            cursor.skip(len)?;
+            at += u64::from(len);
         }
     }
-    ranges
-}
-
-/// Where the bounds of pages lie that [`pages`] looks at.
-pub fn index(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Option<Range<u64>> {
-    let Found::Leaf(at) = plan.system() else { return None };
-    let index = meta.chunks.get(*at)?.column_index.clone()?;
-    (job.semantics != Semantics::Legacy && trusted(plan)).then_some(index)
-}
-
-fn trusted(plan: &FilePlan<'_>) -> bool {
-    is_trusted(&plan.meta)
-}
-
-/// Whether the statistics of a file may be believed.
-pub(crate) fn is_trusted(meta: &FileMeta) -> bool {
-    meta.created_by.as_ref().is_some_and(|by| TRUSTED.iter().any(|writer| by.starts_with(writer)))
-}
-
-/// Strings are ordered by their bytes (parquet-format, `ColumnOrder`).
-fn outside(job: &Job, min: &[u8], max: &[u8]) -> bool {
-    let total = job.os_total.as_bytes();
-    min <= max && (total < min || total > max)
+    cost.merge(cursor.cost);
+    ranges.retain(|range| range.end - range.start >= u64::from(LONG_RUN));
+    Ok(ranges)
 }

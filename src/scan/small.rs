@@ -136,8 +136,7 @@ impl<'s> Scan<'s> {
         let mut typed: Vec<(usize, Typed<'_>)> = large.collect();
         typed.extend(lock(&self.small).iter().map(|done| (done.at, done.typed)));
         typed.sort_by_key(|(at, _)| *at);
-        let Some(((_, first), rest)) = typed.split_first() else { return Ok(()) };
-        let in_time = rest.iter().take_while(|(at, _)| !self.is_late((*at as u64) << 32));
-        same_types([first].into_iter().chain(in_time.map(|(_, typed)| typed)))
+        let in_time = typed.iter().take_while(|(at, _)| !self.is_late((*at as u64) << 32));
+        same_types(in_time.map(|(_, typed)| typed))
     }
 }

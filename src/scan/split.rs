@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use super::plan::FilePlan;
-use super::{Options, Piece, Progress, Scan, TASK_ROWS, ahead, lock, open_all, skip};
+use super::skip::{self, Outlook};
+use super::{Options, Piece, Progress, Scan, TASK_ROWS, ahead, lock, open_all};
 use crate::grid::Partial;
-use crate::ids::values::ValueType;
 use crate::parquet::{FileMeta, footer};
 use crate::storage::object::Stamp;
 use crate::storage::{Input, discover};
@@ -76,8 +76,11 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     inputs.iter().for_each(|input| input.object.prepare());
     let plans = open_all(&job, inputs, FilePlan::look)?;
     let cost = |plan: &FilePlan<'_>, at: usize| {
-        let row_group = plan.meta.row_groups.get(at).filter(|rg| !skip::row_group(&job, plan, rg));
-        row_group.map_or(0, |rg| plan.needed_bytes(rg))
+        plan.meta.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, plan, rg) {
+            Outlook::RuledOut => 0,
+            Outlook::Unlikely => skip::system_chunk(plan, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
+            Outlook::Unknown | Outlook::Likely => plan.needed_bytes(rg),
+        })
     };
     let groups = |plan: &FilePlan<'_>| 0..plan.meta.row_groups.len();
     let bytes: u64 = plans.iter().flat_map(|plan| groups(plan).map(|at| cost(plan, at))).sum();
@@ -103,7 +106,7 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     }
     open.close(&mut splits.splits);
     if splits.splits.is_empty() {
-        // Files without rows: one split that says of what type the values are.
+        // Files without rows: one split, so that there is an answer.
         let mut split = empty(&job);
         split.files.extend(inputs.first().map(file));
         splits.splits.push(split);
@@ -205,11 +208,7 @@ impl Split {
             let (row_group, from, to) = (part.row_group, part.from, part.to);
             scan.row_group(Piece { order, plan, row_group, rows, from, to }, false);
         }
-        let (mut partial, _) = scan.collect(None)?;
-        if partial.value_type == Some(ValueType::Null) && partial.account.rows == 0 {
-            partial.value_type = None;
-        }
-        Ok(partial)
+        scan.collect(None).map(|(partial, _)| partial)
     }
 }
 

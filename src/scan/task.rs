@@ -25,6 +25,9 @@ use crate::{Error, Job, Result, Semantics};
 /// Rows that a block takes at the most.
 pub const BLOCK: usize = 2048;
 
+/// Rows from which a run that is ruled out is skipped at once in all columns.
+pub const LONG_RUN: u32 = 4096;
+
 /// What a worker keeps from task to task.
 #[derive(Default)]
 pub struct Worker {

@@ -118,14 +118,10 @@ pub fn scan(
     let merging = Instant::now();
     reuse.files = others.len();
     reuse.rows = others.iter().map(|known| known.rows).sum();
-    // The type is that of the first file, read or known, as without state.
-    let first = Partial {
-        value_type: known.first().and_then(|first| match first {
-            Some(entry) => entry.value_type,
-            None => parts.first().and_then(|part| part.value_type),
-        }),
-        ..Partial::default()
-    };
+    // Files of no rows have no type; all others have the same.
+    let value_type = (known.iter().flatten().find_map(|entry| entry.value_type))
+        .or_else(|| parts.iter().find_map(|part| part.value_type));
+    let first = Partial { value_type, ..Partial::default() };
     let mut fresh = Vec::with_capacity(parts.len());
     for ((_, input), part) in read.iter().zip(&parts) {
         fresh.push(Entry::new(input, part, listed)?);

@@ -58,6 +58,6 @@ impl Announced {
 /// The bytes of the columns of a row group that the checks look at.
 fn chunks(file: &RawFile<'_>, row_group: usize) -> Vec<Range<u64>> {
     let chunk = |role| file.chunk(role, row_group);
-    let range = |at: &crate::parquet::ChunkMeta| at.start..at.start.saturating_add(at.compressed_len);
-    Role::ALL.into_iter().filter_map(chunk).map(range).collect()
+    let ranges = Role::ALL.into_iter().filter_map(chunk).map(crate::parquet::ChunkMeta::bytes);
+    ranges.filter(|range| !range.is_empty()).collect()
 }

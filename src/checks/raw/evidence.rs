@@ -62,7 +62,7 @@ pub fn look(
     let mut all_claimed = [false; CLAIMED.len()];
     for ((role, claims), all) in CLAIMED.into_iter().zip(&mut evidence.claims).zip(&mut all_claimed) {
         passes.go_on()?;
-        match claimed(rules, file, columns, piece, role)? {
+        match claimed(rules, columns, piece, role)? {
             Some(keys) => (*claims, *all) = (keys, true),
             None => counts::names(rules, columns, piece, role, counts)?,
         }
@@ -85,14 +85,13 @@ pub fn look(
 }
 
 /// Whether all rows of a range are ids of a dictionary, and none is null.
-fn is_all_ids(file: &RawFile<'_>, column: &Column<'_>, piece: &Piece, role: Role) -> Result<bool> {
+fn is_all_ids(column: &Column<'_>, piece: &Piece) -> Result<bool> {
     let chunk = match column {
         Column::Constant { value, .. } => return Ok(value.is_some()),
         Column::Chunk(chunk) => chunk,
     };
-    let told = file.has_no_nulls(role, piece.row_group);
     for page in pages_of(chunk.data(), &piece.rows) {
-        if page.encoding != Encoding::Dictionary || !told && !chunk.shows_no_nulls(page)? {
+        if page.encoding != Encoding::Dictionary || !chunk.shows_no_nulls(page)? {
             return Ok(false);
         }
     }
@@ -106,15 +105,9 @@ fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item 
 
 /// The names that rows may have; `None` where rows have to be counted, since one
 /// may be null or be objected to.
-fn claimed(
-    rules: Rules<'_>,
-    file: &RawFile<'_>,
-    columns: &Columns<'_>,
-    piece: &Piece,
-    role: Role,
-) -> Result<Option<Vec<Key>>> {
+fn claimed(rules: Rules<'_>, columns: &Columns<'_>, piece: &Piece, role: Role) -> Result<Option<Vec<Key>>> {
     let Some(column) = columns.get(role) else { return Ok(None) };
-    if !is_all_ids(file, column, piece, role)? {
+    if !is_all_ids(column, piece)? {
         return Ok(None);
     }
     let fine = |name: &[u8]| match role {
@@ -130,7 +123,7 @@ fn claimed(
 /// Whether no row of the value column can have a flaw.
 fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<bool> {
     let Some(column) = columns.get(Role::Value) else { return Ok(false) };
-    if !is_all_ids(file, column, piece, Role::Value)? {
+    if !is_all_ids(column, piece)? {
         return Ok(false);
     }
     let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;

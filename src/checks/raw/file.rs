@@ -6,7 +6,6 @@ use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Physical, footer};
 use crate::scan::plan::{Found, check_string, find, leaf_of};
-use crate::scan::skip::is_trusted;
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
@@ -118,8 +117,9 @@ impl<'a> RawFile<'a> {
                         *place = Some(found);
                     }
                 }
-                // What nobody needs may be missing, or be something else.
-                Err(_) if role.is_optional() => {}
+                // What is not needed may be missing, or be something else; so may all columns of a
+                // file without rows, whose types mean nothing.
+                Err(_) if role.is_optional() || file.meta.rows == 0 => {}
                 Err(Error::Data(report) | Error::Unsupported(report) | Error::Format(report)) => {
                     file.problems.push((role, report.to_string()));
                 }
@@ -181,13 +181,6 @@ impl<'a> RawFile<'a> {
         Ok(columns)
     }
 
-    /// Whether the statistics say that a column of a row group has no null, and may
-    /// be believed.
-    pub fn has_no_nulls(&self, role: Role, row_group: usize) -> bool {
-        let statistics = self.chunk(role, row_group).and_then(|chunk| chunk.statistics.as_ref());
-        is_trusted(&self.meta) && statistics.is_some_and(|s| s.null_count == Some(0))
-    }
-
     /// A column of a row group; `None` where the file does without it.
     pub fn column(&self, role: Role, row_group: usize) -> Result<Option<Column<'_>>> {
         let mut columns = self.columns_of(row_group, &[role])?;
@@ -204,7 +197,7 @@ impl<'a> RawFile<'a> {
 /// What keeps the rows from being checked, file by file.
 pub fn problems(job: &Job, files: &[RawFile<'_>]) -> Vec<Offender> {
     let mut problems = Vec::new();
-    let first = files.first();
+    let first = files.iter().find(|file| file.meta.rows > 0);
     for file in files {
         let mut add = |role: Role, text: String| {
             problems.push(Offender {
@@ -219,6 +212,7 @@ pub fn problems(job: &Job, files: &[RawFile<'_>]) -> Vec<Offender> {
         if let Some(first) = first
             && first.problems.is_empty()
             && file.problems.is_empty()
+            && file.meta.rows > 0
             && first.value_type != file.value_type
         {
             add(Role::Value, format!("{}, but {} in the first file", file.value_type, first.value_type));
