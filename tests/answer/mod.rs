@@ -1,0 +1,40 @@
+//! What a scan found, compared with the oracle.
+
+use rollshare::grid::{Account, Partial};
+use rollshare::{Job, table};
+
+use super::expected;
+use super::oracle::{self, Row};
+
+fn account(a: &Account) -> oracle::Account {
+    oracle::Account {
+        rows: a.rows,
+        other_system: a.other_system,
+        null_country: a.null_country,
+        country_total: a.country_total,
+        null_name: a.null_name,
+        null_value: a.null_value,
+        nan_value: a.nan_value,
+        infinite_value: a.infinite_value,
+        counted: a.counted,
+    }
+}
+
+/// The first difference from the oracle's table and account of `rows`, if there is one.
+pub fn difference(partial: &Partial, rows: &[Row]) -> Option<String> {
+    let (want, want_account) = oracle::iso(rows);
+    let got = expected::rows(&table::finish(&Job::default(), partial).unwrap());
+    let want: Vec<_> = want
+        .into_iter()
+        .map(|(year, week, country, share)| expected::Row {
+            year: Some(year),
+            week: Some(week),
+            country: Some(country),
+            share,
+        })
+        .collect();
+    let got_account = account(&partial.account);
+    expected::difference(&got, &want).or_else(|| {
+        (got_account != want_account).then(|| format!("{got_account:?} instead of {want_account:?}"))
+    })
+}
