@@ -1,5 +1,17 @@
-//! Tables to parquet files of any shape, with a writer that is not ours.
+//! Tables to parquet files of any shape, with a writer that is not ours: the `parquet` crate.
+//!
+//! That crate writes sound files only. For files that other writers get wrong there is a small
+//! writer by hand, whose every part a test can change:
+//! - [`thrift`]: structs as maps of fields. [`encodings`]: values as bytes.
+//! - [`pages`]: a column chunk as a list of pages. [`file`]: page index, footer, offsets.
+//! - [`table`]: a table of the job's rows as such a file.
 #![allow(dead_code)] // each test program uses its part
+
+pub mod encodings;
+pub mod file;
+pub mod pages;
+pub mod table;
+pub mod thrift;
 
 use std::sync::Arc;
 
