@@ -306,6 +306,8 @@ fn converted_type(id: i32, scale: i32, precision: i32) -> Option<Logical> {
         18 => Logical::Integer { bits: 64, signed: true },
         19 => Logical::Json,
         20 => Logical::Bson,
+        // NULL, in files of before LogicalType had UNKNOWN.
+        24 => Logical::Null,
         _ => return None,
     })
 }

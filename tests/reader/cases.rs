@@ -148,13 +148,13 @@ impl Cases {
         self.record(name, &wrong(files, rows, ways.as_flattened()));
     }
 
-    /// A file of the rows of [`table::rows`], with what `edit` changes: a data error that names `column`.
-    pub fn add_error(&mut self, name: &str, column: &str, edit: impl Fn(&mut File, &Layout)) {
+    /// A file of the rows of [`table::rows`], with what `edit` changes: an error with `text`.
+    pub fn add_error(&mut self, name: &str, text: &str, edit: impl Fn(&mut File, &Layout)) {
         for layout in &LAYOUTS {
             let mut file = table::file(&table::rows(), layout);
             edit(&mut file, layout);
             let why = match scan(&Job::default(), &[file.bytes()]) {
-                Err(Error::Data(report)) if report.to_string().contains(&format!("'{column}'")) => None,
+                Err(Error::Data(report) | Error::Format(report)) if report.to_string().contains(text) => None,
                 Err(error) => Some(format!("the error is {error:?}")),
                 Ok(_) => Some("no error".to_owned()),
             };

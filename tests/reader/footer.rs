@@ -121,14 +121,14 @@ fn values_of_a_chunk() {
 fn two_columns_of_one_name() {
     let mut cases = Cases::default();
     for name in STRINGS {
-        cases.add_error(&format!("{name} twice"), name, |file, layout| {
+        cases.add_error(&format!("{name} twice"), &format!("'{name}'"), |file, layout| {
             file.add(string_leaf(name), &texts(&rows(), name), layout);
         });
     }
-    cases.add_error("value twice", "value", |file, layout| {
+    cases.add_error("value twice", "'value'", |file, layout| {
         file.add(leaf("value", INT64), &integers(&rows()), layout);
     });
-    cases.add_error("value twice, of two types", "value", |file, layout| {
+    cases.add_error("value twice, of two types", "'value'", |file, layout| {
         file.add(string_leaf("value"), &texts(&rows(), "name"), layout);
     });
     let numbers: Vec<_> = (0..150).map(|n| Some(Cell::Int32(n))).collect();

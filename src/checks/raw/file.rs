@@ -106,6 +106,10 @@ impl<'a> RawFile<'a> {
             date_coding: TimeCoding::Text,
             meta,
         };
+        // The columns of a file without rows may be missing, and their types mean nothing.
+        if file.meta.rows == 0 {
+            return Ok(file);
+        }
         for (role, slot) in Role::ALL.into_iter().zip(0..) {
             let found = find(&file.meta, input, role.column(job)).and_then(|found| {
                 file.take(role, &found)?;
@@ -117,9 +121,8 @@ impl<'a> RawFile<'a> {
                         *place = Some(found);
                     }
                 }
-                // What is not needed may be missing, or be something else; so may all columns of a
-                // file without rows, whose types mean nothing.
-                Err(_) if role.is_optional() || file.meta.rows == 0 => {}
+                // What is not needed may be missing, or be something else.
+                Err(_) if role.is_optional() => {}
                 Err(Error::Data(report) | Error::Unsupported(report) | Error::Format(report)) => {
                     file.problems.push((role, report.to_string()));
                 }
