@@ -13,8 +13,10 @@ def monday(label: str) -> date:
     return date.fromisocalendar(int(year), int(week), 1)
 
 
-def shares(rows: list[dict[str, object]], windows: list[int]) -> list[dict[str, object]]:
-    """The table of iso semantics; a value is a number or None."""
+def shares(
+    rows: list[dict[str, object]], windows: list[int], details: bool = False
+) -> list[dict[str, object]]:
+    """The table of iso semantics, with the two sums if ``details``; a value is a number or None."""
     kept = [r for r in rows if r["os_name"] == "all" and r["country"] not in ("ALL", None)]
     if not kept:
         return []
@@ -38,6 +40,9 @@ def shares(rows: list[dict[str, object]], windows: list[int]) -> list[dict[str, 
                 total = organic + sum(sums.get((country, d, False), Fraction(0)) for d in days)
                 share = None if float(total) == 0 else float(organic) / float(total)
                 line[f"share_organic_p{n}w"] = share
+                if details:
+                    line[f"organic_p{n}w"] = float(organic)
+                    line[f"nonorganic_p{n}w"] = float(total - organic)
             table.append(line)
             day += timedelta(weeks=1)
     return table
