@@ -29,6 +29,8 @@ $(SAMPLE): | build
 -include python/python.mk
 # Spark brings test-spark and bench-spark.
 -include tests/spark/spark.mk
+# test-writers: files of real writers.
+-include tests/writers/writers.mk
 # deploy, submit, destroy, and the tests of the cloud part.
 -include terraform/terraform.mk
 
@@ -46,7 +48,7 @@ test-s3: $(S3_SERVER) ## S3 against moto (pip installs it), with faults in front
 
 test: test-rust test-s3 test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run every test
 
-test-all: test test-spark test-terraform test-airflow ## The same, and on Spark, Terraform and Airflow (Java 17, terraform)
+test-all: test test-spark test-writers-slice test-terraform test-airflow ## The same, and other writers, Spark, Terraform and Airflow (Java 17, terraform)
 
 test-rust:
 	$(CARGO) test

@@ -35,7 +35,7 @@ test-sdist: $(PYTHON_VENV)/.python-package ## The package from its source distri
 test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
 	scripts/test_gx.sh $(PYTHON_VENV)
 
-PYTHON_CODE := python tests/python tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark \
+PYTHON_CODE := python tests/python tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark tests/writers \
 	benches/python benches/spark docs dags jobs
 
 lint-python: $(PYTHON_VENV)/.python-package ## ruff and mypy; part of lint
