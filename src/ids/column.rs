@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::entries::{Entries, Origin};
+use super::entries::{ChunkDictionary, Origin};
 use crate::parquet::encoding::{ByteArrays, Numbers};
 use crate::parquet::{
     ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page,
@@ -144,26 +144,31 @@ impl<'a> Chunk<'a> {
 
     /// Reads the dictionary, if there is one, into `entries`; true where they
     /// have that very dictionary already.
-    fn dictionary(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<bool> {
+    fn dictionary(
+        &self,
+        entries: &mut ChunkDictionary,
+        buffer: &mut Vec<u8>,
+        cost: &mut Cost,
+    ) -> Result<bool> {
         let Some(page) = &self.pages.dictionary else {
             entries.clear();
-            return entries.seal().map(|()| false);
+            return entries.finish_dictionary().map(|()| false);
         };
         let body = self.body(page)?;
         let open = self.open(&body, page, buffer, false, cost)?.view(&body, buffer);
         let Leaf { physical, logical, type_length, .. } = *self.leaf;
         let origin = Origin::Dictionary(physical, logical, type_length, open.rows);
-        if entries.are_from(origin, open.values) {
+        if entries.is_same_as(origin, open.values) {
             return Ok(true);
         }
         entries.clear();
         let width = number_width(physical).unwrap_or(0);
         match open.values.get(..width * open.rows as usize) {
-            Some(numbers) if width > 0 => entries.push_all(numbers, width)?,
+            Some(numbers) if width > 0 => entries.push_fixed_width(numbers, width)?,
             _ => each_value(self.leaf, &open, open.rows, |value| entries.push(value))?,
         }
-        entries.note_origin(origin, open.values);
-        entries.seal().map(|()| false)
+        entries.set_origin(origin, open.values);
+        entries.finish_dictionary().map(|()| false)
     }
 }
 
@@ -196,13 +201,18 @@ impl<'a> Column<'a> {
 impl Column<'_> {
     /// The column's distinct values as far as its dictionary tells; true where
     /// `entries`, of another chunk in the same place of the job, are these already.
-    pub fn entries(&self, entries: &mut Entries, buffer: &mut Vec<u8>, cost: &mut Cost) -> Result<bool> {
+    pub fn entries(
+        &self,
+        entries: &mut ChunkDictionary,
+        buffer: &mut Vec<u8>,
+        cost: &mut Cost,
+    ) -> Result<bool> {
         match self {
             // Bits are ids as they are.
             Column::Chunk(chunk) if chunk.leaf.physical == Physical::Boolean => {
                 entries.clear();
                 [[0], [1]].iter().try_for_each(|value| entries.push(value))?;
-                entries.seal().map(|()| false)
+                entries.finish_dictionary().map(|()| false)
             }
             Column::Chunk(chunk) => {
                 chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))
@@ -210,15 +220,15 @@ impl Column<'_> {
             Column::Constant { value, .. } => {
                 let (origin, bytes) =
                     (Origin::Constant(value.is_some()), value.as_deref().unwrap_or_default());
-                if entries.are_from(origin, bytes) {
+                if entries.is_same_as(origin, bytes) {
                     return Ok(true);
                 }
                 entries.clear();
                 if value.is_some() {
                     entries.push(bytes)?;
                 }
-                entries.note_origin(origin, bytes);
-                entries.seal().map(|()| false)
+                entries.set_origin(origin, bytes);
+                entries.finish_dictionary().map(|()| false)
             }
         }
     }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::column::{Chunk, Column, Cost, each_value, is_numeric};
-use super::entries::Entries;
+use super::entries::ChunkDictionary;
 use super::plain::{self, Sequences};
 use super::values::ValueType;
 use crate::kernel::relation::Packed;
@@ -87,7 +87,7 @@ const EAGER_ROWS: usize = 1 << 22;
 pub struct Cursor<'a> {
     column: &'a Column<'a>,
     /// Distinct values met so far.
-    pub entries: Entries,
+    pub entries: ChunkDictionary,
     /// Whether numbers are to stay raw bits.
     raw: bool,
     /// Pages before this one are done.
@@ -124,11 +124,11 @@ impl<'a> Cursor<'a> {
         row: u64,
         raw: bool,
         buffer: Vec<u8>,
-        entries: Option<Entries>,
+        entries: Option<ChunkDictionary>,
     ) -> Result<Self> {
         match entries {
             Some(entries) => Ok(Self::at(column, row, raw, buffer, entries, Cost::default())),
-            None => Self::after(column, row, raw, buffer, Entries::new()).map(|(cursor, _)| cursor),
+            None => Self::after(column, row, raw, buffer, ChunkDictionary::new()).map(|(cursor, _)| cursor),
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Cursor<'a> {
         row: u64,
         raw: bool,
         mut buffer: Vec<u8>,
-        mut entries: Entries,
+        mut entries: ChunkDictionary,
     ) -> Result<(Self, bool)> {
         let mut cost = Cost::default();
         let same = column.entries(&mut entries, &mut buffer, &mut cost)?;
@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
         row: u64,
         raw: bool,
         buffer: Vec<u8>,
-        entries: Entries,
+        entries: ChunkDictionary,
         cost: Cost,
     ) -> Self {
         let mut cursor = Cursor {
@@ -198,7 +198,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The scratch space and the entries, for the next cursor.
-    pub fn into_parts(self) -> (Vec<u8>, Entries) {
+    pub fn into_parts(self) -> (Vec<u8>, ChunkDictionary) {
         (self.buffer, self.entries)
     }
 
@@ -637,7 +637,7 @@ fn decode(
     chunk: &Chunk<'_>,
     open: &OpenPage<'_>,
     count: u32,
-    entries: &mut Entries,
+    entries: &mut ChunkDictionary,
     sequences: &mut Sequences,
     raw: bool,
 ) -> Result<Values> {

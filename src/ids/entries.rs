@@ -22,7 +22,7 @@ pub enum Origin {
 
 /// The distinct values of one column chunk.
 #[derive(Default)]
-pub struct Entries {
+pub struct ChunkDictionary {
     /// What the slots before the null slot were read from, to know it again.
     origin: Option<Origin>,
     read_from: Vec<u8>,
@@ -39,10 +39,10 @@ pub struct Entries {
     cache: Vec<Cached>,
 }
 
-impl Entries {
+impl ChunkDictionary {
     /// No entries yet.
     pub fn new() -> Self {
-        Entries::default()
+        ChunkDictionary::default()
     }
 
     /// Forgets all entries, for another column chunk.
@@ -57,18 +57,18 @@ impl Entries {
     }
 
     /// Whether the slots are those that `bytes` would give, and no others.
-    pub fn are_from(&self, origin: Origin, bytes: &[u8]) -> bool {
+    pub fn is_same_as(&self, origin: Origin, bytes: &[u8]) -> bool {
         self.origin == Some(origin) && self.slots() == self.dictionary + 1 && self.read_from == bytes
     }
 
     /// Notes what the dictionary was read from.
-    pub fn note_origin(&mut self, origin: Origin, bytes: &[u8]) {
+    pub fn set_origin(&mut self, origin: Origin, bytes: &[u8]) {
         self.origin = Some(origin);
         self.read_from.clear();
         self.read_from.extend_from_slice(bytes);
     }
 
-    /// Appends a dictionary entry; only before [`Self::seal`].
+    /// Appends a dictionary entry; only before [`Self::finish_dictionary`].
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
         self.arena.extend_from_slice(value);
         let end = u32::try_from(self.arena.len()).map_err(|_| too_long())?;
@@ -80,7 +80,7 @@ impl Entries {
     ///
     /// # Errors
     /// As of [`Self::push`].
-    pub fn push_all(&mut self, values: &[u8], width: usize) -> Result<()> {
+    pub fn push_fixed_width(&mut self, values: &[u8], width: usize) -> Result<()> {
         debug_assert!(self.ends.is_empty() && values.len().is_multiple_of(width));
         let end = u32::try_from(values.len()).map_err(|_| too_long())?;
         self.arena.extend_from_slice(values);
@@ -104,7 +104,7 @@ impl Entries {
     }
 
     /// Ends the dictionary and adds the null slot.
-    pub fn seal(&mut self) -> Result<()> {
+    pub fn finish_dictionary(&mut self) -> Result<()> {
         self.dictionary = self.slots();
         self.push(&[])
     }
@@ -196,12 +196,12 @@ mod tests {
         for width in [1, 4, 8] {
             for n in [0usize, 1, 5] {
                 let values: Vec<u8> = (0..width * n).map(|i| i as u8).collect();
-                let (mut all, mut single) = (Entries::new(), Entries::new());
-                all.push_all(&values, width).unwrap();
+                let (mut all, mut single) = (ChunkDictionary::new(), ChunkDictionary::new());
+                all.push_fixed_width(&values, width).unwrap();
                 values.chunks(width).for_each(|value| single.push(value).unwrap());
-                all.seal().unwrap();
-                single.seal().unwrap();
-                let slots = |e: &Entries| -> Vec<Option<Vec<u8>>> {
+                all.finish_dictionary().unwrap();
+                single.finish_dictionary().unwrap();
+                let slots = |e: &ChunkDictionary| -> Vec<Option<Vec<u8>>> {
                     (0..e.slots() + 1).map(|slot| e.get(slot).map(<[u8]>::to_vec)).collect()
                 };
                 assert_eq!(slots(&all), slots(&single));
@@ -219,10 +219,10 @@ mod tests {
 
     #[test]
     fn dictionary_null_and_interned_values_have_slots_of_their_own() {
-        let mut e = Entries::new();
+        let mut e = ChunkDictionary::new();
         e.push(b"FR").unwrap();
         e.push(b"").unwrap();
-        e.seal().unwrap();
+        e.finish_dictionary().unwrap();
         assert_eq!((e.null(), e.slots()), (2, 3));
         assert_eq!(e.intern(b"FR").unwrap(), 0);
         assert_eq!(e.intern(b"").unwrap(), 1);
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn many_values_keep_apart() {
-        let mut e = Entries::new();
-        e.seal().unwrap();
+        let mut e = ChunkDictionary::new();
+        e.finish_dictionary().unwrap();
         for round in 0..2 {
             for i in 0..5000u32 {
                 // 1 to 43 bytes, alike at the head or at the tail.

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::entries::Entries;
+use super::entries::ChunkDictionary;
 use crate::{Error, Result};
 
 /// Values that show whether a page has runs.
@@ -42,7 +42,7 @@ pub struct Sequences {
 /// `Format` when a value reaches past the end, `TooLarge` when there are too
 /// many distinct values.
 pub fn intern(
-    entries: &mut Entries,
+    entries: &mut ChunkDictionary,
     bytes: &[u8],
     count: u32,
     slots: &mut Vec<u32>,
@@ -73,7 +73,7 @@ impl Sequences {
     /// Appends the slots of the `left` values of `bytes` from `at` on, by sequences.
     fn intern(
         &mut self,
-        entries: &mut Entries,
+        entries: &mut ChunkDictionary,
         bytes: &[u8],
         at: usize,
         left: usize,
@@ -92,7 +92,13 @@ impl Sequences {
 
     /// Fills `slots`, but for its last [`BLOCK`].
     #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
-    fn fill(&mut self, entries: &mut Entries, bytes: &[u8], mut at: usize, slots: &mut [u32]) -> Result<()> {
+    fn fill(
+        &mut self,
+        entries: &mut ChunkDictionary,
+        bytes: &[u8],
+        mut at: usize,
+        slots: &mut [u32],
+    ) -> Result<()> {
         let count = slots.len() - BLOCK;
         let mut here = 0;
         while here < count {
@@ -248,9 +254,10 @@ mod tests {
 
     /// The slots of some pages one after the other, by [`intern`] and one by one.
     fn both(pages: &[Vec<&str>]) -> [Vec<u32>; 2] {
-        let (mut entries, mut one_by_one, mut slots) = (Entries::new(), Entries::new(), vec![]);
-        entries.seal().unwrap();
-        one_by_one.seal().unwrap();
+        let (mut entries, mut one_by_one, mut slots) =
+            (ChunkDictionary::new(), ChunkDictionary::new(), vec![]);
+        entries.finish_dictionary().unwrap();
+        one_by_one.finish_dictionary().unwrap();
         let mut sequences = Sequences::default();
         for page in pages {
             let count = u32::try_from(page.len()).unwrap();
@@ -285,7 +292,8 @@ mod tests {
         let count = u32::try_from(lists.len()).unwrap();
         for cut in 1..20 {
             let short = &page[..page.len() - cut];
-            let outcome = intern(&mut Entries::new(), short, count, &mut vec![], &mut Sequences::default());
+            let outcome =
+                intern(&mut ChunkDictionary::new(), short, count, &mut vec![], &mut Sequences::default());
             assert!(outcome.is_err(), "{cut}");
         }
     }
@@ -321,7 +329,7 @@ mod tests {
             if cut > 0 && !page.is_empty() {
                 let short = &page[..page.len().saturating_sub(cut)];
                 let outcome =
-                    intern(&mut Entries::new(), short, count, &mut vec![], &mut Sequences::default());
+                    intern(&mut ChunkDictionary::new(), short, count, &mut vec![], &mut Sequences::default());
                 prop_assert!(outcome.is_err());
             }
         }

@@ -30,7 +30,7 @@ use crate::frame::ffi::Slice;
 use crate::frame::field::{Field, Layout};
 use crate::frame::text::Text;
 use crate::frame::{BATCH_ROWS, Plan, Source};
-use crate::ids::entries::Entries;
+use crate::ids::entries::ChunkDictionary;
 use crate::{Error, Result};
 
 /// Columns side by side.
@@ -147,7 +147,7 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
                 addresses: memory(&data, len)?,
                 known: HashMap::new(),
                 recent: vec![(0, 0); RECENT],
-                entries: Entries::new(),
+                entries: ChunkDictionary::new(),
                 dictionary: None,
             };
             Ok((Field::new(name, "l", Some("U")), Column::Objects(Box::new(objects)), Some(len)))
@@ -259,14 +259,14 @@ struct Objects {
     known: HashMap<u64, u32>,
     recent: Vec<(u64, u32)>,
     /// Strings by id; the null slot is the first.
-    entries: Entries,
+    entries: ChunkDictionary,
     dictionary: Option<Arc<Array>>,
 }
 
 impl Objects {
     fn chunk(&mut self, start: usize, len: usize) -> Result<Array> {
         if self.entries.slots() == 0 {
-            self.entries.seal()?;
+            self.entries.finish_dictionary()?;
         }
         let before = self.entries.slots();
         let codes = Python::attach(|py| self.codes(py, start, len))?;

@@ -18,7 +18,7 @@ use super::plan::{Columns, FilePlan, Found};
 use super::task::LONG_RUN;
 use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
-use crate::ids::entries::Entries;
+use crate::ids::entries::ChunkDictionary;
 use crate::parquet::encoding::Segment;
 use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
 use crate::{Job, Result, Semantics};
@@ -87,12 +87,12 @@ fn dictionary_lacks_total(
     if chunk.data().iter().any(|page| page.encoding != Encoding::Dictionary) {
         return Ok(false);
     }
-    let (mut entries, mut buffer) = (Entries::new(), Vec::new());
+    let (mut entries, mut buffer) = (ChunkDictionary::new(), Vec::new());
     Column::Chunk(chunk).entries(&mut entries, &mut buffer, cost)?;
     Ok((0..entries.dictionary_len()).all(|id| !is_total(job, &entries, id)))
 }
 
-fn is_total(job: &Job, entries: &Entries, id: u32) -> bool {
+fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
     entries.get(id) == Some(job.os_total.as_bytes())
 }
 

@@ -18,7 +18,7 @@ use super::tables::Tables;
 use crate::grid::Dense;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{Cursor, Shape};
-use crate::ids::entries::Entries;
+use crate::ids::entries::ChunkDictionary;
 use crate::kernel::{Path, bitmap};
 use crate::{Error, Job, Result, Semantics};
 
@@ -41,7 +41,7 @@ pub struct Worker {
     blocks: Option<Box<Blocks>>,
     /// The row group that the tables are for, and its columns' entries: the
     /// next range of the same row group needs not read its dictionaries again.
-    known: Option<(Option<u64>, Vec<Entries>)>,
+    known: Option<(Option<u64>, Vec<ChunkDictionary>)>,
 }
 
 impl Worker {

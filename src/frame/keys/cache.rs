@@ -1,13 +1,13 @@
 //! What short strings and numbers mean, remembered.
 
 use super::UNSEEN;
-use crate::ids::entries::Entries;
+use crate::ids::entries::ChunkDictionary;
 use crate::{Error, Result};
 
 /// Small cache from short strings or numbers to what they mean.
 pub(super) struct Cache {
     lines: Box<[(u64, u32, u32); LINES]>,
-    long: Entries,
+    long: ChunkDictionary,
     /// By slot of `long`.
     meanings: Vec<u32>,
 }
@@ -16,7 +16,7 @@ pub(super) const LINES: usize = 1024;
 
 impl Default for Cache {
     fn default() -> Self {
-        let mut long = Entries::new();
+        let mut long = ChunkDictionary::new();
         // Nothing was pushed before: there is room for the null slot.
         let sealed = long.seal();
         debug_assert!(sealed.is_ok());
