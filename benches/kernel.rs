@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rollshare::Job;
 use rollshare::ids::column::{Column, Cost};
 use rollshare::ids::cursor::Cursor;
-use rollshare::ids::runs::Runs;
+use rollshare::ids::runs::HybridRleDecoder;
 use rollshare::kernel::bitmap::{self, Predicate, Slots};
 use rollshare::sample::Layout;
 use rollshare::scan::plan::FilePlan;
@@ -50,7 +50,7 @@ struct IdPage {
 impl IdPage {
     fn decode(&self, out: &mut Vec<u16>) {
         out.resize(self.values as usize, 0);
-        let mut runs = Runs::new(1, self.bytes[0], self.entries, self.values).unwrap();
+        let mut runs = HybridRleDecoder::new(1, self.bytes[0], self.entries, self.values).unwrap();
         runs.read_u16(&self.bytes, out).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use super::entries::ChunkDictionary;
 use super::plain::{self, Sequences};
 use super::values::ValueType;
 use crate::kernel::relation::Packed;
-use crate::parquet::encoding::{Booleans, Numbers, Runs, Segment, Span};
+use crate::parquet::encoding::{Booleans, HybridRleDecoder, Numbers, RunOrPacked, Span};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ use crate::{Error, Result};
 #[derive(Default)]
 enum Values {
     /// Dictionary ids.
-    Ids(Runs),
+    Ids(HybridRleDecoder),
     /// Slots of values that were interned.
     Slots { slots: Vec<u32>, at: usize },
     /// Raw bits of numbers.
@@ -32,7 +32,7 @@ enum Values {
 
 /// Rows of a page as they are stored.
 pub struct Ids<'c> {
-    runs: &'c mut Runs,
+    runs: &'c mut HybridRleDecoder,
     bytes: &'c [u8],
     left: &'c mut u32,
 }
@@ -59,12 +59,12 @@ pub struct Mark {
     page: usize,
     left: u32,
     pending: u32,
-    levels: Option<Runs>,
+    levels: Option<HybridRleDecoder>,
     at: MarkValues,
 }
 
 enum MarkValues {
-    Ids(Runs),
+    Ids(HybridRleDecoder),
     At(usize),
 }
 
@@ -107,7 +107,7 @@ pub struct Cursor<'a> {
     opened: Option<usize>,
     layout: PageLayout,
     /// `None` where no row of the page is null.
-    levels: Option<Runs>,
+    levels: Option<HybridRleDecoder>,
     values: Values,
     /// Scratch space for pages of strings without a dictionary.
     sequences: Sequences,
@@ -317,10 +317,10 @@ impl<'a> Cursor<'a> {
 
     /// The next rows as one run of a slot, or so many rows that may differ.
     #[inline]
-    pub fn segment(&mut self) -> Result<Segment> {
+    pub fn segment(&mut self) -> Result<RunOrPacked> {
         if let Column::Constant { value, .. } = self.column {
             let slot = if value.is_some() { 0 } else { self.entries.null() };
-            return Ok(Segment::Run { value: slot, len: u32::MAX });
+            return Ok(RunOrPacked::Rle { value: slot, len: u32::MAX });
         }
         self.ensure()?;
         let segment = self.segment_at_hand();
@@ -330,7 +330,7 @@ impl<'a> Cursor<'a> {
     /// Passes over `n` rows, then looks at the next ones: what walking runs does
     /// for every run.
     #[inline]
-    pub fn segment_after(&mut self, n: u32) -> Result<Segment> {
+    pub fn segment_after(&mut self, n: u32) -> Result<RunOrPacked> {
         if n < self.left
             && self.levels.is_none()
             && let Values::Ids(runs) = &mut self.values
@@ -357,7 +357,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks plain runs of the page at hand, over at most `most` rows: see
-    /// [`Runs::spans`]. Declines (no row passed) where there are none.
+    /// [`HybridRleDecoder::spans`]. Declines (no row passed) where there are none.
     pub fn spans(&mut self, pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
         let (Values::Ids(runs), None) = (&mut self.values, &self.levels) else { return (0, 0) };
         let bytes = self.layout.values.of(&self.body, &self.buffer);
@@ -367,24 +367,24 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn segment_at_hand(&mut self) -> Result<Segment> {
+    fn segment_at_hand(&mut self) -> Result<RunOrPacked> {
         let mut most = self.left;
         if let Some(levels) = &mut self.levels {
             let level_bytes = levels_of(&self.layout, &self.body, &self.buffer);
             match levels.segment(level_bytes)? {
-                Segment::Packed { len } => return Ok(Segment::Packed { len: len.min(most) }),
-                Segment::Run { value, len } if value == max_level(self.column) => most = most.min(len),
-                Segment::Run { len, .. } => {
-                    return Ok(Segment::Run { value: self.entries.null(), len: len.min(most) });
+                RunOrPacked::BitPacked { len } => return Ok(RunOrPacked::BitPacked { len: len.min(most) }),
+                RunOrPacked::Rle { value, len } if value == max_level(self.column) => most = most.min(len),
+                RunOrPacked::Rle { len, .. } => {
+                    return Ok(RunOrPacked::Rle { value: self.entries.null(), len: len.min(most) });
                 }
             }
         }
         Ok(match &mut self.values {
             Values::Ids(runs) => match runs.segment(self.layout.values.of(&self.body, &self.buffer))? {
-                Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
-                Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+                RunOrPacked::Rle { value, len } => RunOrPacked::Rle { value, len: len.min(most) },
+                RunOrPacked::BitPacked { len } => RunOrPacked::BitPacked { len: len.min(most) },
             },
-            _ => Segment::Packed { len: most },
+            _ => RunOrPacked::BitPacked { len: most },
         })
     }
 
@@ -458,10 +458,10 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut out: &mut [T],
         narrow: impl Fn(u32) -> T + Copy,
-        ids: impl Fn(&mut Runs, &[u8], &mut [T]) -> Result<()>,
+        ids: impl Fn(&mut HybridRleDecoder, &[u8], &mut [T]) -> Result<()>,
     ) -> Result<()> {
         if let Column::Constant { .. } = self.column {
-            if let Segment::Run { value, .. } = self.segment()? {
+            if let RunOrPacked::Rle { value, .. } = self.segment()? {
                 out.fill(narrow(value));
             }
             return Ok(());
@@ -484,7 +484,7 @@ impl<'a> Cursor<'a> {
         &mut self,
         out: &mut [T],
         narrow: impl Fn(u32) -> T,
-        ids: &impl Fn(&mut Runs, &[u8], &mut [T]) -> Result<()>,
+        ids: &impl Fn(&mut HybridRleDecoder, &[u8], &mut [T]) -> Result<()>,
     ) -> Result<()> {
         let value_bytes = self.layout.values.of(&self.body, &self.buffer);
         let values = &mut self.values;
@@ -602,20 +602,20 @@ fn count_present(levels: &[u16], max: u32) -> u32 {
 }
 
 /// Counts the values that are there, and gives a reader of the levels.
-fn present(bytes: &[u8], max: u16, rows: u32) -> Result<(u32, Runs)> {
+fn present(bytes: &[u8], max: u16, rows: u32) -> Result<(u32, HybridRleDecoder)> {
     #[allow(clippy::cast_possible_truncation)] // at most 16
     let width = (u16::BITS - max.leading_zeros()) as u8;
-    let runs = Runs::new(0, width, u32::from(max) + 1, rows)?;
+    let runs = HybridRleDecoder::new(0, width, u32::from(max) + 1, rows)?;
     let (mut reader, mut present, mut left) = (runs.clone(), 0, rows);
     let mut block = [0u16; 256];
     while left > 0 {
         match reader.segment(bytes).map_err(levels_damaged)? {
-            Segment::Run { value, len } => {
+            RunOrPacked::Rle { value, len } => {
                 present += if value == u32::from(max) { len } else { 0 };
                 reader.skip(bytes, len)?;
                 left -= len;
             }
-            Segment::Packed { len } => {
+            RunOrPacked::BitPacked { len } => {
                 let take = len.min(256);
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 reader.read_u16(bytes, out).map_err(levels_damaged)?;
@@ -645,12 +645,12 @@ fn decode(
         let Some((width, _)) = open.values.split_first() else {
             // A page of nulls may leave out even the bit width.
             return if count == 0 {
-                Runs::new(0, 0, entries.dictionary_len(), 0).map(Values::Ids)
+                HybridRleDecoder::new(0, 0, entries.dictionary_len(), 0).map(Values::Ids)
             } else {
                 Err(Error::format("a page of dictionary ids without their bit width"))
             };
         };
-        return Runs::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
+        return HybridRleDecoder::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
     }
     if chunk.leaf.physical == Physical::Boolean {
         return bits(open, count).map(Values::Ids);
@@ -679,12 +679,12 @@ fn decode(
 }
 
 /// The booleans of a page as ids: 0 is false, 1 is true.
-fn bits(open: &OpenPage<'_>, count: u32) -> Result<Runs> {
+fn bits(open: &OpenPage<'_>, count: u32) -> Result<HybridRleDecoder> {
     // Verifies encoding and length.
     Booleans::open(open.encoding, open.values, count)?;
     match open.encoding {
         // The length of the runs stands in front of them: Encodings.md, "RLE".
-        Encoding::Rle => Runs::new(4, 1, 2, count),
-        _ => Ok(Runs::packed(0, 1, 2, count)),
+        Encoding::Rle => HybridRleDecoder::new(4, 1, 2, count),
+        _ => Ok(HybridRleDecoder::packed(0, 1, 2, count)),
     }
 }

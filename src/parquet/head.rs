@@ -7,7 +7,7 @@
 //! has to be opened.
 
 use super::codec::Codec;
-use super::encoding::{Runs, Segment};
+use super::encoding::{HybridRleDecoder, RunOrPacked};
 use super::page::{Encoding, PageKind, PageMeta};
 
 /// Bytes of a page's body that are looked at.
@@ -42,9 +42,9 @@ pub fn shows_no_nulls(bytes: &[u8], page: &PageMeta, codec: Codec, max_definitio
 fn all_present(levels: &[u8], max: u16, rows: u32) -> bool {
     #[allow(clippy::cast_possible_truncation)] // at most 16
     let width = (u16::BITS - max.leading_zeros()) as u8;
-    Runs::new(0, width, u32::from(max) + 1, rows)
+    HybridRleDecoder::new(0, width, u32::from(max) + 1, rows)
         .and_then(|mut runs| runs.segment(levels))
-        .is_ok_and(|segment| segment == Segment::Run { value: max.into(), len: rows })
+        .is_ok_and(|segment| segment == RunOrPacked::Rle { value: max.into(), len: rows })
 }
 
 /// The first bytes of a snappy block (format_description.txt of snappy), as many

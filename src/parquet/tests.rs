@@ -18,7 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
-use super::encoding::{Booleans, ByteArrays, Numbers, Runs};
+use super::encoding::{Booleans, ByteArrays, HybridRleDecoder, Numbers};
 use super::*;
 use crate::Result;
 use crate::storage::{MemoryObject, Object};
@@ -125,7 +125,7 @@ fn write(options: &Options) -> Vec<u8> {
 /// `count` values of a hybrid stream that starts at byte `start`.
 fn unpacked(bytes: &[u8], start: usize, width: u8, count: u32) -> Result<Vec<u32>> {
     let mut out = vec![0; count as usize];
-    Runs::new(start, width, u32::MAX, count)?.read_u32(bytes, &mut out)?;
+    HybridRleDecoder::new(start, width, u32::MAX, count)?.read_u32(bytes, &mut out)?;
     Ok(out)
 }
 

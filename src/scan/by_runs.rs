@@ -9,7 +9,7 @@ use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
 use crate::kernel::runs::{Meaning, Stretch};
 use crate::kernel::{Path, runs};
-use crate::parquet::encoding::{Segment, Span};
+use crate::parquet::encoding::{RunOrPacked, Span};
 use crate::{Error, Result};
 
 /// Rows of a block by bitmap in the middle of runs.
@@ -35,12 +35,12 @@ impl KeyRun {
         let segment = cursor.segment_after(at - self.passed)?;
         self.passed = at;
         match segment {
-            Segment::Run { value, len } => {
+            RunOrPacked::Rle { value, len } => {
                 self.slot = value;
                 self.end = at.saturating_add(len);
                 Ok(true)
             }
-            Segment::Packed { .. } => Ok(false),
+            RunOrPacked::BitPacked { .. } => Ok(false),
         }
     }
 }
@@ -79,7 +79,7 @@ impl Passing {
             (self.at, self.end) = (0, end);
             (self.known, self.passed) = (at + passed, at + passed);
             if passed == 0 {
-                let Segment::Run { value, len } = cursor.segment()? else { return Ok(None) };
+                let RunOrPacked::Rle { value, len } = cursor.segment()? else { return Ok(None) };
                 let len = len.min(rows - at);
                 self.known = at + len;
                 self.end = usize::from(pass.get(value as usize) == Some(&1));
@@ -160,7 +160,7 @@ impl Task<'_, '_> {
         // Runs that a key rules out cost nothing in the other columns: pages
         // that hold no other rows are never opened.
         let most = self.rows_left(u32::MAX);
-        let Segment::Run { value: system, len } = self.system.segment()? else {
+        let RunOrPacked::Rle { value: system, len } = self.system.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
         let len = len.min(most);
@@ -169,7 +169,7 @@ impl Task<'_, '_> {
             self.skip_all(len, [true; 5])?;
             return Ok(Some((Path::Runs, len)));
         }
-        let Segment::Run { value: country, len: country_len } = self.country.segment()? else {
+        let RunOrPacked::Rle { value: country, len: country_len } = self.country.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
         let len = len.min(country_len);

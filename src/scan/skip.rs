@@ -19,7 +19,7 @@ use super::task::LONG_RUN;
 use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
 use crate::ids::entries::ChunkDictionary;
-use crate::parquet::encoding::Segment;
+use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
 use crate::{Job, Result, Semantics};
 
@@ -118,7 +118,7 @@ fn walk_runs(job: &Job, system: &Column<'_>, rows: u64, cost: &mut Cost) -> Resu
             let segment = cursor.segment()?;
             let len = u32::try_from(rows - at).map_or(segment.len(), |left| segment.len().min(left));
             let run = at..at + u64::from(len);
-            if let Segment::Run { value, .. } = segment
+            if let RunOrPacked::Rle { value, .. } = segment
                 && !is_total(job, &cursor.entries, value)
             {
                 match ranges.last_mut() {

@@ -14,7 +14,7 @@ use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::ids::values::Number;
-use crate::parquet::encoding::Segment;
+use crate::parquet::encoding::RunOrPacked;
 use crate::scan::by_row::number_of;
 use crate::{Error, Result};
 
@@ -284,7 +284,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
         slots.resize(cursor.entries.slots() as usize, 0);
         let most = u32::try_from(left).unwrap_or(u32::MAX);
         match segment {
-            Segment::Run { value, len } => {
+            RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
                 if let Some(count) = slots.get_mut(value as usize) {
                     *count += u64::from(len);
@@ -292,7 +292,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
                 cursor.skip(len)?;
                 left -= u64::from(len);
             }
-            Segment::Packed { len } => {
+            RunOrPacked::BitPacked { len } => {
                 let take = len.min(most).min(BLOCK_ROWS);
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_wide(out)?;
@@ -465,7 +465,7 @@ pub(super) fn each_pair(
         let (x, y) = (left.segment()?, right.segment()?);
         each(left, right, 0, 0, 0)?;
         let mut len = x.len().min(y.len()).min(most);
-        if let (Segment::Run { value: x, .. }, Segment::Run { value: y, .. }) = (x, y) {
+        if let (RunOrPacked::Rle { value: x, .. }, RunOrPacked::Rle { value: y, .. }) = (x, y) {
             if !each(left, right, x, y, len)? {
                 return Ok(());
             }

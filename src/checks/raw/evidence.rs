@@ -27,7 +27,7 @@ use crate::Result;
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::kernel::relation::{Partners, UNKNOWN};
-use crate::parquet::encoding::Segment;
+use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Encoding, PageMeta};
 
 /// Rows that are decoded at once.
@@ -202,32 +202,34 @@ impl Weeks<'_> {
             if dates.may_be_null() || labels.may_be_null() || !self.learn(dates, labels)? {
                 return Ok(false);
             }
-            let len = if let (Segment::Run { value: x, len: xs }, Segment::Run { value: y, len: ys }) = (x, y)
-            {
-                #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
-                let (x, y) = (x as u16, y as u16);
-                if !self.partners.hold(&[x], &[y]) {
-                    return Ok(false);
-                }
-                self.see(&[x]);
-                let len = xs.min(ys).min(most);
-                dates.skip(len)?;
-                labels.skip(len)?;
-                len
-            } else {
-                #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-                let len = labels.rows_at_hand(most.min(BLOCK as u32))?;
-                let len = dates.rows_at_hand(len)?;
-                let a = a.get_mut(..len as usize).unwrap_or_default();
-                let b = b.get_mut(..len as usize).unwrap_or_default();
-                dates.read_narrow(a)?;
-                labels.read_narrow(b)?;
-                if !self.partners.hold(a, b) {
-                    return Ok(false);
-                }
-                self.see(a);
-                len
-            };
+            let len =
+                if let (RunOrPacked::Rle { value: x, len: xs }, RunOrPacked::Rle { value: y, len: ys }) =
+                    (x, y)
+                {
+                    #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
+                    let (x, y) = (x as u16, y as u16);
+                    if !self.partners.hold(&[x], &[y]) {
+                        return Ok(false);
+                    }
+                    self.see(&[x]);
+                    let len = xs.min(ys).min(most);
+                    dates.skip(len)?;
+                    labels.skip(len)?;
+                    len
+                } else {
+                    #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+                    let len = labels.rows_at_hand(most.min(BLOCK as u32))?;
+                    let len = dates.rows_at_hand(len)?;
+                    let a = a.get_mut(..len as usize).unwrap_or_default();
+                    let b = b.get_mut(..len as usize).unwrap_or_default();
+                    dates.read_narrow(a)?;
+                    labels.read_narrow(b)?;
+                    if !self.partners.hold(a, b) {
+                        return Ok(false);
+                    }
+                    self.see(a);
+                    len
+                };
             left -= u64::from(len);
         }
         Ok(true)
@@ -492,13 +494,13 @@ fn look_for(column: &Column<'_>, piece: &Piece, missing: &mut Names, seen: &mut 
     while left > 0 && !missing.is_empty() {
         let most = u32::try_from(left).unwrap_or(u32::MAX);
         let (take, slots) = match cursor.segment()? {
-            Segment::Run { value, len } => {
+            RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
                 cursor.skip(len)?;
                 block[0] = value;
                 (len, block.get(..1))
             }
-            Segment::Packed { len } => {
+            RunOrPacked::BitPacked { len } => {
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let len = len.min(most).min(BLOCK as u32);
                 let out = block.get_mut(..len as usize).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! BOOLEAN: bit-packed (PLAIN) or hybrid RLE.
 
-use super::hybrid_rle::Runs;
+use super::hybrid_rle::HybridRleDecoder;
 use crate::kernel::unpack;
 use crate::parquet::{Encoding, Physical};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ enum Source {
     /// Packed from the least significant bit up; the next bit.
     Plain { bit: usize },
     /// Hybrid RLE.
-    Rle(Runs),
+    Rle(HybridRleDecoder),
 }
 
 impl<'a> Booleans<'a> {
@@ -45,7 +45,7 @@ impl<'a> Booleans<'a> {
                     None if count == 0 => &[],
                     None => return Err(super::short(bytes.len(), count)),
                 };
-                (bytes, Source::Rle(Runs::new(0, 1, 2, count)?))
+                (bytes, Source::Rle(HybridRleDecoder::new(0, 1, 2, count)?))
             }
             _ => return Err(super::unsupported(encoding, Physical::Boolean)),
         };

@@ -16,26 +16,26 @@ use crate::{Error, Result};
 
 /// What lies next in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Segment {
+pub enum RunOrPacked {
     /// `len` times the same value.
-    Run {
+    Rle {
         /// The value.
         value: u32,
         /// How often.
         len: u32,
     },
     /// `len` values that may differ.
-    Packed {
+    BitPacked {
         /// How many.
         len: u32,
     },
 }
 
-impl Segment {
+impl RunOrPacked {
     /// Values in it.
     pub fn len(self) -> u32 {
         match self {
-            Segment::Run { len, .. } | Segment::Packed { len } => len,
+            RunOrPacked::Rle { len, .. } | RunOrPacked::BitPacked { len } => len,
         }
     }
 
@@ -43,8 +43,8 @@ impl Segment {
     #[inline]
     pub fn at_most(self, most: u32) -> Self {
         match self {
-            Segment::Run { value, len } => Segment::Run { value, len: len.min(most) },
-            Segment::Packed { len } => Segment::Packed { len: len.min(most) },
+            RunOrPacked::Rle { value, len } => RunOrPacked::Rle { value, len: len.min(most) },
+            RunOrPacked::BitPacked { len } => RunOrPacked::BitPacked { len: len.min(most) },
         }
     }
 
@@ -59,7 +59,7 @@ pub type Span = (u32, u32);
 
 /// Where a reader of a hybrid stream stands.
 #[derive(Debug, Clone, Default)]
-pub struct Runs {
+pub struct HybridRleDecoder {
     /// Byte of the next run's header.
     next: usize,
     /// Bits per value.
@@ -78,20 +78,27 @@ pub struct Runs {
     bit: usize,
 }
 
-impl Runs {
+impl HybridRleDecoder {
     /// A stream of `count` values of `width` bits, each below `limit`, whose
     /// first run header is at byte `start`.
     pub fn new(start: usize, width: u8, limit: u32, count: u32) -> Result<Self> {
         if width > 32 {
             return Err(Error::format(format!("bit width {width} of dictionary ids")).expected("at most 32"));
         }
-        Ok(Runs { next: start, width, limit, unread: count, ..Runs::default() })
+        Ok(HybridRleDecoder { next: start, width, limit, unread: count, ..HybridRleDecoder::default() })
     }
 
     /// `count` values of `width` bits, bit-packed without a header, that begin at
     /// byte `start`; the caller has seen that the bytes are there.
     pub fn packed(start: usize, width: u8, limit: u32, count: u32) -> Self {
-        Runs { width, limit, packed: true, left: count, bit: start * 8, ..Runs::default() }
+        HybridRleDecoder {
+            width,
+            limit,
+            packed: true,
+            left: count,
+            bit: start * 8,
+            ..HybridRleDecoder::default()
+        }
     }
 
     /// Values left.
@@ -101,14 +108,14 @@ impl Runs {
 
     /// What lies next; empty at the end.
     #[inline]
-    pub fn segment(&mut self, bytes: &[u8]) -> Result<Segment> {
+    pub fn segment(&mut self, bytes: &[u8]) -> Result<RunOrPacked> {
         if self.left == 0 && self.unread > 0 {
             self.load(bytes)?;
         }
         Ok(if self.packed {
-            Segment::Packed { len: self.left }
+            RunOrPacked::BitPacked { len: self.left }
         } else {
-            Segment::Run { value: self.value, len: self.left }
+            RunOrPacked::Rle { value: self.value, len: self.left }
         })
     }
 
@@ -129,7 +136,7 @@ impl Runs {
     /// run is a short repeated one. A fast path of [`Self::skip`] and
     /// [`Self::segment`].
     #[inline]
-    pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<Segment> {
+    pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<RunOrPacked> {
         if n < self.left {
             self.advance(n);
         } else {
@@ -155,9 +162,9 @@ impl Runs {
             self.next += 1 + size;
         }
         Some(if self.packed {
-            Segment::Packed { len: self.left }
+            RunOrPacked::BitPacked { len: self.left }
         } else {
-            Segment::Run { value: self.value, len: self.left }
+            RunOrPacked::Rle { value: self.value, len: self.left }
         })
     }
 
@@ -431,7 +438,7 @@ mod tests {
             let values: Vec<u32> =
                 runs.iter().flat_map(|(v, n)| std::iter::repeat_n(u32::from(*v) & ((1 << width) - 1), *n)).collect();
             let bytes = encode(&values, width);
-            let mut reader = Runs::new(0, width, 1 << width, values.len() as u32).unwrap();
+            let mut reader = HybridRleDecoder::new(0, width, 1 << width, values.len() as u32).unwrap();
             let mut at = 0usize;
             for (kind, n) in steps.iter().cycle().take(500) {
                 let n = (*n).min(reader.remaining());
@@ -469,7 +476,7 @@ mod tests {
         ) {
             let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n((*v).into(), *n as usize)).collect();
             let bytes = encode(&values, 3);
-            let mut reader = Runs::new(0, 3, 5, values.len() as u32).unwrap();
+            let mut reader = HybridRleDecoder::new(0, 3, 5, values.len() as u32).unwrap();
             let skipped = skipped.min(reader.remaining());
             reader.skip(&bytes, skipped).unwrap();
             let (mut slow, pass) = (reader.clone(), [0, 1, 0, 0, 1]);
@@ -492,13 +499,13 @@ mod tests {
         fn any_bytes_give_values_in_range_or_an_error(
             bytes in proptest::collection::vec(any::<u8>(), 0..300), width in 0u8..=32, limit in 0u32..300, count in 0u32..5000,
         ) {
-            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut reader = HybridRleDecoder::new(0, width, limit, count).unwrap();
             let mut out = vec![0u32; count as usize];
             let ok = reader.read_u32(&bytes, &mut out).is_ok();
             if ok {
                 prop_assert!(out.iter().all(|v| *v < limit));
             }
-            let mut reader = Runs::new(0, width, limit, count).unwrap();
+            let mut reader = HybridRleDecoder::new(0, width, limit, count).unwrap();
             let mut narrow = vec![0u16; count as usize];
             prop_assert_eq!(reader.read_u16(&bytes, &mut narrow).is_ok(), ok);
             prop_assert!(!ok || narrow.iter().zip(&out).all(|(a, b)| u32::from(*a) == *b));
@@ -509,9 +516,9 @@ mod tests {
     fn an_early_end_is_an_error() {
         let bytes = encode(&[5; 20], 3);
         let mut out = [0u16; 21];
-        let mut reader = Runs::new(0, 3, 8, 21).unwrap();
+        let mut reader = HybridRleDecoder::new(0, 3, 8, 21).unwrap();
         assert!(reader.read_u16(&bytes, &mut out).is_err());
-        let mut reader = Runs::new(0, 3, 5, 20).unwrap();
+        let mut reader = HybridRleDecoder::new(0, 3, 5, 20).unwrap();
         assert!(reader.read_u16(&bytes, &mut out[..20]).is_err(), "id 5 in a dictionary of 5");
     }
 }

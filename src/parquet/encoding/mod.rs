@@ -14,7 +14,7 @@ pub mod numbers;
 
 pub use booleans::Booleans;
 pub use byte_arrays::ByteArrays;
-pub use hybrid_rle::{Runs, Segment, Span};
+pub use hybrid_rle::{HybridRleDecoder, RunOrPacked, Span};
 pub use numbers::Numbers;
 
 use super::{Encoding, Physical};

@@ -8,7 +8,7 @@ use super::super::{Piece, at_row, place};
 use super::{Axes, KEYS, NO_DAY, NONE, Part, TOLERANCE};
 use crate::checks::model::{OFFENDERS, Offender};
 use crate::ids::cursor::Cursor;
-use crate::parquet::encoding::Segment;
+use crate::parquet::encoding::RunOrPacked;
 use crate::{Error, Result};
 
 /// Rows that are decoded at once.
@@ -108,7 +108,7 @@ impl Chunk {
             }
             let left = u32::try_from(piece.rows.end - at).unwrap_or(u32::MAX);
             self.learn(axes, file, &cursors, &mut slots)?;
-            if let Segment::Run { value, len } = cursors[0].segment()? {
+            if let RunOrPacked::Rle { value, len } = cursors[0].segment()? {
                 self.learn(axes, file, &cursors, &mut slots)?;
                 if slots.days.get(value as usize) == Some(&NONE) {
                     let len = len.min(left);
