@@ -192,7 +192,7 @@ pub struct Sum<S> {
 /// Ranges that nobody has taken, and where more come from.
 struct Queue<S> {
     source: S,
-    ranges: VecDeque<Stretch>,
+    ranges: VecDeque<BatchRange>,
     /// Rows of the batches that were taken from the source.
     rows: u64,
     done: bool,
@@ -201,7 +201,7 @@ struct Queue<S> {
 }
 
 /// A range of a batch, and the rows before the batch.
-struct Stretch {
+struct BatchRange {
     before: u64,
     batch: Arc<Columns>,
     rows: Range<usize>,
@@ -216,7 +216,7 @@ impl<S: Source> Queue<S> {
         };
         let (before, batch) = (self.rows, Arc::new(batch));
         self.rows += batch.rows as u64;
-        self.ranges.extend((0..batch.rows).step_by(RANGE_ROWS).map(|at| Stretch {
+        self.ranges.extend((0..batch.rows).step_by(RANGE_ROWS).map(|at| BatchRange {
             before,
             batch: batch.clone(),
             rows: at..batch.rows.min(at + RANGE_ROWS),
@@ -224,7 +224,7 @@ impl<S: Source> Queue<S> {
         Ok(())
     }
 
-    fn pop(&mut self, plan: &Plan) -> Option<Stretch> {
+    fn pop(&mut self, plan: &Plan) -> Option<BatchRange> {
         while self.failed.is_none() {
             if let Some(range) = self.ranges.pop_front() {
                 return Some(range);
@@ -300,7 +300,7 @@ fn work<S: Source>(plan: &Plan, queue: &Mutex<Queue<S>>, progress: &dyn Progress
     let mut worker = Worker::default();
     loop {
         let next = lock().pop(plan);
-        let Some(Stretch { before, batch, rows }) = next else { return worker };
+        let Some(BatchRange { before, batch, rows }) = next else { return worker };
         let first = before + rows.start as u64;
         if let Err(error) = worker.run(plan, &batch, rows, progress) {
             lock().fail(first, error.offset_row(before));

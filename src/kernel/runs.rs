@@ -37,23 +37,23 @@ pub struct Meaning<'a> {
     pub narrow: &'a [i32],
 }
 
-/// Magnitude below which [`STRETCH`] values sum to less than 2^31.
+/// Magnitude below which [`BLOCK_ROWS`] values sum to less than 2^31.
 pub const NARROW: u64 = 1 << 20;
 /// The most rows of a stretch.
-pub const STRETCH: usize = 2048;
+pub const BLOCK_ROWS: usize = 2048;
 
 /// Rows with one key, and where their sums go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stretch {
+pub struct KeyRun {
     /// The first row.
     pub start: u32,
-    /// The first row past it; at most [`STRETCH`] on.
+    /// The first row past it; at most [`BLOCK_ROWS`] on.
     pub end: u32,
     /// The cell of paid, before that of organic.
     pub cell: usize,
 }
 
-impl Stretch {
+impl KeyRun {
     /// What a column has of it.
     #[inline]
     fn of<T>(self, column: &[T]) -> &[T] {
@@ -71,7 +71,7 @@ impl Stretch {
 }
 
 /// Adds the paid and organic values of each stretch to its cells.
-pub fn add(values: &[u16], channels: &[u16], meaning: Meaning<'_>, stretches: &[Stretch], cells: &mut [i64]) {
+pub fn add(values: &[u16], channels: &[u16], meaning: Meaning<'_>, key_runs: &[KeyRun], cells: &mut [i64]) {
     if let Some(organic) = meaning.organic
         && !meaning.narrow.is_empty()
     {
@@ -79,11 +79,11 @@ pub fn add(values: &[u16], channels: &[u16], meaning: Meaning<'_>, stretches: &[
         if cpu::avx512() {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            return unsafe { avx512::add(values, channels, organic, meaning, stretches, cells) };
+            return unsafe { avx512::add(values, channels, organic, meaning, key_runs, cells) };
         }
-        return narrow(values, channels, organic, meaning, stretches, cells);
+        return narrow(values, channels, organic, meaning, key_runs, cells);
     }
-    general(values, channels, meaning, stretches, cells);
+    general(values, channels, meaning, key_runs, cells);
 }
 
 /// One organic slot and small values, without vectors.
@@ -92,18 +92,18 @@ fn narrow(
     channels: &[u16],
     organic: u16,
     meaning: Meaning<'_>,
-    stretches: &[Stretch],
+    key_runs: &[KeyRun],
     cells: &mut [i64],
 ) {
-    for stretch in stretches {
-        stretch.add(narrow_sums(stretch.of(values), stretch.of(channels), organic, meaning.narrow), cells);
+    for key_run in key_runs {
+        key_run.add(narrow_sums(key_run.of(values), key_run.of(channels), organic, meaning.narrow), cells);
     }
 }
 
 /// A call of its own has its registers to itself.
 #[inline(never)]
 fn narrow_sums(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> [i64; 2] {
-    debug_assert!(values.len() <= STRETCH);
+    debug_assert!(values.len() <= BLOCK_ROWS);
     let (mut all, mut own) = (0i32, 0i32);
     for (value, channel) in values.iter().zip(channels) {
         let value = ints.get(usize::from(*value)).copied().unwrap_or_default();
@@ -114,17 +114,17 @@ fn narrow_sums(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> 
 }
 
 /// Any slots and values.
-fn general(values: &[u16], channels: &[u16], meaning: Meaning<'_>, stretches: &[Stretch], cells: &mut [i64]) {
-    for stretch in stretches {
+fn general(values: &[u16], channels: &[u16], meaning: Meaning<'_>, key_runs: &[KeyRun], cells: &mut [i64]) {
+    for key_run in key_runs {
         let ints = |value: &u16| meaning.ints.get(usize::from(*value)).copied().unwrap_or_default();
-        stretch.add(sums(stretch.of(values).iter().map(ints), stretch.of(channels), meaning.classes), cells);
+        key_run.add(sums(key_run.of(values).iter().map(ints), key_run.of(channels), meaning.classes), cells);
     }
 }
 
 /// [`add`] of integers as they are.
-pub fn add_ints(ints: &[i64], channels: &[u16], classes: &[u8], stretches: &[Stretch], cells: &mut [i64]) {
-    for stretch in stretches {
-        stretch.add(sums(stretch.of(ints).iter().copied(), stretch.of(channels), classes), cells);
+pub fn add_ints(ints: &[i64], channels: &[u16], classes: &[u8], key_runs: &[KeyRun], cells: &mut [i64]) {
+    for key_run in key_runs {
+        key_run.add(sums(key_run.of(ints).iter().copied(), key_run.of(channels), classes), cells);
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_path_sums_alike(
-            rows in proptest::collection::vec((0u16..7, 0u16..4), 0..STRETCH),
+            rows in proptest::collection::vec((0u16..7, 0u16..4), 0..BLOCK_ROWS),
             lengths in proptest::collection::vec((0u32..90, 0usize..5), 0..50),
             zero in proptest::option::of(Just(0u16)),
         ) {
@@ -163,17 +163,17 @@ mod tests {
             let meaning =
                 Meaning { classes: &[0, 0, 1, 0], organic: Some(2), zero, ints: &ints, narrow: &narrow_ints };
             // Stretches with gaps between them, some of which share a cell; the last one may be long.
-            let (mut stretches, mut start, count) = (vec![], 0, rows.len() as u32);
+            let (mut key_runs, mut start, count) = (vec![], 0, rows.len() as u32);
             for (length, cell) in lengths {
                 let end = (start + length).min(count);
-                stretches.push(Stretch { start, end, cell: cell * 2 });
+                key_runs.push(KeyRun { start, end, cell: cell * 2 });
                 start = (end + length % 7).min(count);
             }
-            stretches.push(Stretch { start, end: count, cell: 10 });
+            key_runs.push(KeyRun { start, end: count, cell: 10 });
             let mut want = [0i64; 12];
-            for stretch in &stretches {
-                for (value, channel) in &rows[stretch.start as usize..stretch.end as usize] {
-                    want[stretch.cell + usize::from(*channel == 2)] += ints[usize::from(*value)];
+            for key_run in &key_runs {
+                for (value, channel) in &rows[key_run.start as usize..key_run.end as usize] {
+                    want[key_run.cell + usize::from(*channel == 2)] += ints[usize::from(*value)];
                 }
             }
             let check = |name: &str, add: &dyn Fn(&mut [i64])| {
@@ -182,16 +182,16 @@ mod tests {
                 prop_assert_eq!(cells, want, "{}", name);
                 Ok(())
             };
-            check("in use", &|cells| add(&values, &channels, meaning, &stretches, cells))?;
-            check("any", &|cells| general(&values, &channels, meaning, &stretches, cells))?;
-            check("narrow", &|cells| narrow(&values, &channels, 2, meaning, &stretches, cells))?;
+            check("in use", &|cells| add(&values, &channels, meaning, &key_runs, cells))?;
+            check("any", &|cells| general(&values, &channels, meaning, &key_runs, cells))?;
+            check("narrow", &|cells| narrow(&values, &channels, 2, meaning, &key_runs, cells))?;
             let raw: Vec<i64> = values.iter().map(|v| ints[usize::from(*v)]).collect();
-            check("as they are", &|cells| add_ints(&raw, &channels, meaning.classes, &stretches, cells))?;
+            check("as they are", &|cells| add_ints(&raw, &channels, meaning.classes, &key_runs, cells))?;
             #[cfg(target_arch = "x86_64")]
             if cpu::best() == cpu::Level::Avx512 {
                 // SAFETY: the instruction sets that the function names were found.
                 #[allow(unsafe_code)]
-                check("avx512", &|cells| unsafe { avx512::add(&values, &channels, 2, meaning, &stretches, cells) })?;
+                check("avx512", &|cells| unsafe { avx512::add(&values, &channels, 2, meaning, &key_runs, cells) })?;
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::grid::Account;
 use crate::ids::cursor::{Cursor, Mark, Shape};
 use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
-use crate::kernel::runs::{Meaning, Stretch};
+use crate::kernel::runs::{KeyRun, Meaning};
 use crate::kernel::{Path, runs};
 use crate::parquet::encoding::{RunOrPacked, Span};
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ const SHORT_BLOCK: u32 = 256;
 
 /// The run of a key column at hand, in rows of the step.
 #[derive(Clone, Copy, Default)]
-struct KeyRun {
+struct CurrentRun {
     /// Rows that the cursor has passed.
     passed: u32,
     /// The first row that the run does not cover.
@@ -25,7 +25,7 @@ struct KeyRun {
     slot: u32,
 }
 
-impl KeyRun {
+impl CurrentRun {
     /// Brings the run to row `at`; false where rows differ one by one there.
     #[inline]
     fn reach(&mut self, cursor: &mut Cursor<'_>, at: u32) -> Result<bool> {
@@ -109,13 +109,13 @@ impl Passing {
 
 /// Stretches of the window at hand that are not summed yet.
 struct Found {
-    stretches: [Stretch; SPANS],
+    key_runs: [KeyRun; SPANS],
     len: usize,
 }
 
 impl Default for Found {
     fn default() -> Self {
-        Found { stretches: [Stretch::default(); SPANS], len: 0 }
+        Found { key_runs: [KeyRun::default(); SPANS], len: 0 }
     }
 }
 
@@ -127,8 +127,8 @@ impl Found {
     /// Notes a stretch; there must be room.
     #[inline]
     fn push(&mut self, rows: Range<u32>, cell: usize) {
-        if let Some(to) = self.stretches.get_mut(self.len) {
-            *to = Stretch { start: rows.start, end: rows.end, cell };
+        if let Some(to) = self.key_runs.get_mut(self.len) {
+            *to = KeyRun { start: rows.start, end: rows.end, cell };
             self.len += 1;
         }
     }
@@ -143,11 +143,11 @@ impl Found {
         channels: &[u16],
         cells: &mut [i64],
     ) {
-        let stretches = self.stretches.get(..self.len).unwrap_or_default();
+        let key_runs = self.key_runs.get(..self.len).unwrap_or_default();
         if raw {
-            runs::add_ints(ints, channels, meaning.classes, stretches, cells);
+            runs::add_ints(ints, channels, meaning.classes, key_runs, cells);
         } else {
-            runs::add(values, channels, meaning, stretches, cells);
+            runs::add(values, channels, meaning, key_runs, cells);
         }
         self.len = 0;
     }
@@ -192,20 +192,20 @@ impl Task<'_, '_> {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
-        let done = self.stretches(rows)?;
+        let done = self.key_runs(rows)?;
         if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((Path::Runs, done))) }
     }
 
     /// Walks the runs of the three keys over at most `rows` rows; returns how
     /// many rows it has come before a key stopped repeating.
-    fn stretches(&mut self, rows: u32) -> Result<u32> {
+    fn key_runs(&mut self, rows: u32) -> Result<u32> {
         let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
         let raw = value.shape()? == Shape::Bits;
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let mut found = Found::default();
         let mut systems = Passing::at(system);
-        let (mut countries, mut times) = (KeyRun::default(), KeyRun::default());
+        let (mut countries, mut times) = (CurrentRun::default(), CurrentRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.
         let mut window = 0..0u32;
         let mut marks = (channel.mark(), value.mark());

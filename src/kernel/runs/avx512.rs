@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Meaning, Stretch};
+use super::{KeyRun, Meaning};
 
 /// See [`super::add`].
 ///
@@ -14,13 +14,13 @@ pub unsafe fn add(
     channels: &[u16],
     organic: u16,
     meaning: Meaning<'_>,
-    stretches: &[Stretch],
+    key_runs: &[KeyRun],
     cells: &mut [i64],
 ) {
     let organic = _mm512_set1_epi16(organic as i16);
-    for stretch in stretches {
-        let (values, channels) = (stretch.of(values), stretch.of(channels));
-        debug_assert!(values.len() <= super::STRETCH);
+    for key_run in key_runs {
+        let (values, channels) = (key_run.of(values), key_run.of(channels));
+        debug_assert!(values.len() <= super::BLOCK_ROWS);
         let (mut all, mut own) = (0i32, 0i32);
         let rows = values.len().min(channels.len());
         for at in (0..rows).step_by(32) {
@@ -56,6 +56,6 @@ pub unsafe fn add(
                 slots = _mm512_alignr_epi32::<2>(_mm512_setzero_si512(), slots);
             }
         }
-        stretch.add([i64::from(all) - i64::from(own), own.into()], cells);
+        key_run.add([i64::from(all) - i64::from(own), own.into()], cells);
     }
 }

@@ -40,7 +40,7 @@ impl<C: Cell> Worker<C> {
         let is_total = system_id == axes.systems.total as usize;
         let is_country_total = country_id == axes.countries.total as usize;
         let by_country = (day_id * 2 + usize::from(is_country_total)) * s + system_id;
-        let mut sums = Stretch {
+        let mut sums = BlockSums {
             seen: &mut self.seen[place as usize..][..words],
             by_system: &mut self.by_system[at_country * n..][..n],
             by_country: &mut self.by_country[by_country * n..][..n],
@@ -68,7 +68,7 @@ impl<C: Cell> Worker<C> {
 }
 
 /// What rows of one day, country and system are added to.
-struct Stretch<'w, C> {
+struct BlockSums<'w, C> {
     seen: &'w mut [u32],
     by_system: &'w mut [C],
     by_country: &'w mut [i64],
@@ -76,7 +76,7 @@ struct Stretch<'w, C> {
     nulls: u64,
 }
 
-impl<C: Cell> Stretch<'_, C> {
+impl<C: Cell> BlockSums<'_, C> {
     #[inline(always)]
     #[allow(clippy::indexing_slicing)] // as of the worker
     fn add_all(
