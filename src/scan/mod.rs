@@ -334,12 +334,12 @@ fn needed_bytes(plan: &FilePlan<'_>) -> u64 {
 }
 
 /// The row groups of the file at place `at`.
-fn pieces<'p>(at: usize, plan: &'p FilePlan<'p>) -> impl Iterator<Item = Piece<'p>> {
+fn row_ranges<'p>(at: usize, plan: &'p FilePlan<'p>) -> impl Iterator<Item = RowRange<'p>> {
     let groups = plan.meta.row_groups.iter().enumerate();
     groups
         // Some writers give a row group without rows column chunks of nothing.
         .filter(|(_, meta)| meta.rows > 0)
-        .map(move |(row_group, meta)| Piece {
+        .map(move |(row_group, meta)| RowRange {
             order: (at as u64) << 32 | row_group as u64,
             plan,
             row_group,
@@ -351,7 +351,7 @@ fn pieces<'p>(at: usize, plan: &'p FilePlan<'p>) -> impl Iterator<Item = Piece<'
 
 /// A row group to scan.
 #[derive(Clone, Copy)]
-struct Piece<'s> {
+struct RowRange<'s> {
     /// Its place in the order of files and row groups.
     order: u64,
     plan: &'s FilePlan<'s>,
@@ -416,22 +416,22 @@ impl<'s> Scan<'s> {
     }
 
     fn finish(self, parallel: bool) -> Result<(Partial, Profile)> {
-        let mut pieces: Vec<Piece<'_>> = self
+        let mut row_ranges: Vec<RowRange<'_>> = self
             .plans
             .iter()
             .enumerate()
-            .flat_map(|(at, plan)| pieces(self.places.get(at).copied().unwrap_or(at), plan))
+            .flat_map(|(at, plan)| row_ranges(self.places.get(at).copied().unwrap_or(at), plan))
             .collect();
         if parallel && self.plans.iter().any(|plan| plan.object.is_remote()) {
             // In order: that is how they arrive.
-            pieces.into_iter().par_bridge().for_each(|piece| self.row_group(piece, true));
+            row_ranges.into_iter().par_bridge().for_each(|row_range| self.row_group(row_range, true));
         } else if parallel {
             // Largest first: no thread is left with a long piece at the end.
-            pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.rows), piece.order));
-            pieces.into_par_iter().with_max_len(1).for_each(|piece| self.row_group(piece, true));
+            row_ranges.sort_by_key(|row_range| (std::cmp::Reverse(row_range.rows), row_range.order));
+            row_ranges.into_par_iter().with_max_len(1).for_each(|row_range| self.row_group(row_range, true));
         } else {
-            for piece in pieces {
-                self.row_group(piece, false);
+            for row_range in row_ranges {
+                self.row_group(row_range, false);
             }
         }
         let large: u64 = self.plans.iter().map(|p| p.meta.rows).sum();
@@ -440,60 +440,67 @@ impl<'s> Scan<'s> {
     }
 
     /// Scans a row group, in parallel ranges where it is large.
-    fn row_group(&self, piece: Piece<'_>, parallel: bool) {
-        self.row_group_that_is_near(piece, parallel);
-        ahead::leave(self.job, piece.plan, piece.row_group);
+    fn row_group(&self, row_range: RowRange<'_>, parallel: bool) {
+        self.row_group_that_is_near(row_range, parallel);
+        ahead::leave(self.job, row_range.plan, row_range.row_group);
     }
 
-    fn row_group_that_is_near(&self, piece: Piece<'_>, parallel: bool) {
-        if self.is_late(piece.order) {
+    fn row_group_that_is_near(&self, row_range: RowRange<'_>, parallel: bool) {
+        if self.is_late(row_range.order) {
             return;
         }
-        let Some(meta) = piece.plan.meta.row_groups.get(piece.row_group) else { return };
-        let bytes = piece.plan.needed_bytes(meta);
+        let Some(meta) = row_range.plan.meta.row_groups.get(row_range.row_group) else { return };
+        let bytes = row_range.plan.needed_bytes(meta);
         let mut cost = Cost::default();
-        if let Err(error) = ahead::arrive(piece.plan) {
-            return self.fail(piece, 0, error);
+        if let Err(error) = ahead::arrive(row_range.plan) {
+            return self.fail(row_range, 0, error);
         }
-        if skip::row_group(self.job, piece.plan, meta, &mut cost) {
-            self.drop_rows(piece.to - piece.from, cost);
+        if skip::row_group(self.job, row_range.plan, meta, &mut cost) {
+            self.drop_rows(row_range.to - row_range.from, cost);
             self.progress.advance(bytes);
-            return self.took(piece, Taken::default());
+            return self.took(row_range, Taken::default());
         }
-        let unlikely = skip::outlook(self.job, piece.plan, meta) == Outlook::Unlikely;
+        let unlikely = skip::outlook(self.job, row_range.plan, meta) == Outlook::Unlikely;
         if unlikely {
-            ahead::announce_rest(self.job, piece.plan, piece.row_group);
+            ahead::announce_rest(self.job, row_range.plan, row_range.row_group);
         }
-        self.scan_rows(piece, meta, bytes, cost, parallel);
+        self.scan_rows(row_range, meta, bytes, cost, parallel);
         if unlikely {
-            ahead::leave_rest(self.job, piece.plan, piece.row_group);
+            ahead::leave_rest(self.job, row_range.plan, row_range.row_group);
         }
     }
 
     /// Scans the rows of a row group that is not ruled out.
-    fn scan_rows(&self, piece: Piece<'_>, meta: &RowGroupMeta, bytes: u64, mut cost: Cost, parallel: bool) {
-        let columns = match piece.plan.columns(meta) {
+    fn scan_rows(
+        &self,
+        row_range: RowRange<'_>,
+        meta: &RowGroupMeta,
+        bytes: u64,
+        mut cost: Cost,
+        parallel: bool,
+    ) {
+        let columns = match row_range.plan.columns(meta) {
             Ok(columns) => columns,
-            Err(error) => return self.fail(piece, 0, error),
+            Err(error) => return self.fail(row_range, 0, error),
         };
         self.pages.fetch_add(columns.pages(), Ordering::Relaxed);
-        let ruled_out = skip::runs(self.job, &columns, piece.rows, &mut cost);
-        let mut ranges = ranges(&columns.value, piece.rows, &ruled_out);
-        let ours = |range: &std::ops::Range<u64>| (piece.from..piece.to).contains(&range.start);
+        let ruled_out = skip::runs(self.job, &columns, row_range.rows, &mut cost);
+        let mut ranges = ranges(&columns.value, row_range.rows, &ruled_out);
+        let ours = |range: &std::ops::Range<u64>| (row_range.from..row_range.to).contains(&range.start);
         ranges.retain(ours);
         self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum(), cost);
         let share = bytes / (ranges.len() as u64).max(1);
         let scan_range = |range: &std::ops::Range<u64>| -> Taken {
-            if self.is_late(piece.order) {
+            if self.is_late(row_range.order) {
                 return Taken::default();
             }
             let begun = Instant::now();
             let mut worker = self.worker();
             let outcome = task::run(
                 self.job,
-                piece.plan,
+                row_range.plan,
                 &columns,
-                piece.order,
+                row_range.order,
                 range.clone(),
                 self.path,
                 &mut worker,
@@ -503,7 +510,7 @@ impl<'s> Scan<'s> {
             lock(&self.tasks).push(TaskCost { rows: range.end - range.start, time: begun.elapsed() });
             self.progress.advance(share);
             outcome.unwrap_or_else(|error| {
-                self.fail(piece, range.start, error);
+                self.fail(row_range, range.start, error);
                 Taken::default()
             })
         };
@@ -513,7 +520,7 @@ impl<'s> Scan<'s> {
         } else {
             ranges.iter().map(scan_range).fold(Taken::default(), add)
         };
-        self.took(piece, taken);
+        self.took(row_range, taken);
     }
 
     /// A worker that is free.
@@ -533,24 +540,25 @@ impl<'s> Scan<'s> {
     }
 
     /// Notes what did the work.
-    fn took(&self, piece: Piece<'_>, taken: Taken) {
+    fn took(&self, row_range: RowRange<'_>, taken: Taken) {
         let profile = RowGroupProfile {
-            file: piece.plan.input.object.name().clone(),
-            row_group: piece.row_group,
-            rows: piece.rows,
+            file: row_range.plan.input.object.name().clone(),
+            row_group: row_range.row_group,
+            rows: row_range.rows,
             path: describe(taken),
             rows_by_path: taken,
         };
-        lock(&self.row_groups).push((piece.order, profile));
+        lock(&self.row_groups).push((row_range.order, profile));
     }
 
     /// Keeps the error if it is the first by order.
     #[cold]
-    fn fail(&self, piece: Piece<'_>, row: u64, error: Error) {
+    fn fail(&self, row_range: RowRange<'_>, row: u64, error: Error) {
         // Rows are counted in the row group; people count them in the file.
-        let before: u64 = piece.plan.meta.row_groups.iter().take(piece.row_group).map(|rg| rg.rows).sum();
-        let error = error.in_row_group(piece.row_group).offset_row(before);
-        self.fail_at(piece.order, row, error.in_file(piece.plan.input.object.name()));
+        let before: u64 =
+            row_range.plan.meta.row_groups.iter().take(row_range.row_group).map(|rg| rg.rows).sum();
+        let error = error.in_row_group(row_range.row_group).offset_row(before);
+        self.fail_at(row_range.order, row, error.in_file(row_range.plan.input.object.name()));
     }
 
     /// Whether there is a failure before what has this order.

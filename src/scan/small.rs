@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::plan::FilePlan;
 use super::task::Worker;
-use super::{Options, Profile, Progress, Scan, Typed, Work, lock, needed_bytes, pieces, same_types};
+use super::{Options, Profile, Progress, Scan, Typed, Work, lock, needed_bytes, row_ranges, same_types};
 use crate::grid::Partial;
 use crate::storage::{BorrowedObject, Input, Object};
 use crate::{Error, Job, Result};
@@ -118,9 +118,9 @@ impl<'s> Scan<'s> {
         input.object.read_whole(buffer)?;
         let object = BorrowedObject::new(input.object.name(), buffer);
         let plan = FilePlan::open_in(self.job, input, &object)?;
-        for piece in pieces(at, &plan) {
+        for row_range in row_ranges(at, &plan) {
             // The buffer holds all of it: nothing is to be given back.
-            self.row_group_that_is_near(piece, false);
+            self.row_group_that_is_near(row_range, false);
         }
         let typed = Typed { name: input.object.name(), value_type: plan.value_type, rows: plan.meta.rows };
         let bytes = input.object.len();

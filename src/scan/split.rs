@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::plan::FilePlan;
 use super::skip::{self, Outlook};
-use super::{Options, Piece, Progress, Scan, TASK_ROWS, ahead, lock, open_all};
+use super::{Options, Progress, RowRange, Scan, TASK_ROWS, ahead, lock, open_all};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
 use crate::storage::object::Stamp;
@@ -38,7 +38,7 @@ struct File {
 
 /// Rows of a row group.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Part {
+struct SplitRange {
     /// Its place in [`Split::files`].
     file: usize,
     row_group: usize,
@@ -51,7 +51,7 @@ struct Part {
 pub struct Split {
     job: Job,
     files: Vec<File>,
-    parts: Vec<Part>,
+    parts: Vec<SplitRange>,
 }
 
 /// All of the work.
@@ -143,7 +143,7 @@ impl Open<'_> {
         if self.split.files.last().is_none_or(|f| f.name != **input.object.name()) {
             self.split.files.push(file(input));
         }
-        self.split.parts.push(Part { file: self.split.files.len() - 1, row_group, from, to });
+        self.split.parts.push(SplitRange { file: self.split.files.len() - 1, row_group, from, to });
         self.cost += cost;
     }
 
@@ -206,7 +206,7 @@ impl Split {
                 return Err(Error::format("a split that does not fit its files"));
             };
             let (row_group, from, to) = (part.row_group, part.from, part.to);
-            scan.row_group(Piece { order, plan, row_group, rows, from, to }, false);
+            scan.row_group(RowRange { order, plan, row_group, rows, from, to }, false);
         }
         scan.collect(None).map(|(partial, _)| partial)
     }

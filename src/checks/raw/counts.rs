@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Piece;
+use super::RowRange;
 use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
@@ -158,14 +158,14 @@ pub fn date(file: &RawFile<'_>, raw: Option<&[u8]>) -> Date {
 /// A cursor on a column of a piece.
 pub(super) fn with_cursor<T>(
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     role: Role,
     raw: bool,
     work: impl FnOnce(&mut Cursor<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     let Some(column) = columns.get(role) else { return Ok(None) };
-    let mut cursor = Cursor::new(column, piece.rows.start, raw, Vec::new(), None)?;
-    cursor.look_ahead(piece.rows.end, Vec::new());
+    let mut cursor = Cursor::new(column, row_range.rows.start, raw, Vec::new(), None)?;
+    cursor.look_ahead(row_range.rows.end, Vec::new());
     work(&mut cursor).map(Some)
 }
 
@@ -174,21 +174,21 @@ pub fn count(
     rules: Rules<'_>,
     file: &RawFile<'_>,
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     passes: &Passes<'_>,
 ) -> Result<Counts> {
-    let mut counts = Counts { rows: piece.rows.end - piece.rows.start, ..Counts::default() };
+    let mut counts = Counts { rows: row_range.rows.end - row_range.rows.start, ..Counts::default() };
     for role in [Role::Country, Role::System, Role::Channel] {
         passes.go_on()?;
-        names(rules, columns, piece, role, &mut counts)?;
+        names(rules, columns, row_range, role, &mut counts)?;
     }
     passes.go_on()?;
-    values(file, columns, piece, &mut counts)?;
+    values(file, columns, row_range, &mut counts)?;
     passes.go_on()?;
-    weeks(file, columns, piece, &mut counts)?;
+    weeks(file, columns, row_range, &mut counts)?;
     for role in [Role::Token, Role::Subtrackers] {
         passes.go_on()?;
-        partners(columns, piece, role, &mut counts)?;
+        partners(columns, row_range, role, &mut counts)?;
     }
     Ok(counts)
 }
@@ -197,12 +197,12 @@ pub fn count(
 pub(super) fn names(
     rules: Rules<'_>,
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     role: Role,
     counts: &mut Counts,
 ) -> Result<()> {
-    with_cursor(columns, piece, role, false, |cursor| {
-        let slots = histogram(cursor, piece.rows.end - piece.rows.start)?;
+    with_cursor(columns, row_range, role, false, |cursor| {
+        let slots = histogram(cursor, row_range.rows.end - row_range.rows.start)?;
         for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
             add_name(rules, role, cursor.entries.get(slot), rows, counts);
         }
@@ -241,10 +241,10 @@ pub(super) fn add_name(rules: Rules<'_>, role: Role, name: Option<&[u8]>, rows: 
 pub(super) fn weeks(
     file: &RawFile<'_>,
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     counts: &mut Counts,
 ) -> Result<()> {
-    with_pairs(columns, piece, Role::Label, Role::Date, |left, right, rows| {
+    with_pairs(columns, row_range, Role::Label, Role::Date, |left, right, rows| {
         let (label, date) = (label(left), date(file, right));
         let objections = &mut counts.objections;
         for (counts, counter) in [
@@ -265,9 +265,14 @@ pub(super) fn weeks(
 }
 
 /// Notes which values of another column the channels go with.
-pub(super) fn partners(columns: &Columns<'_>, piece: &Piece, role: Role, counts: &mut Counts) -> Result<()> {
+pub(super) fn partners(
+    columns: &Columns<'_>,
+    row_range: &RowRange,
+    role: Role,
+    counts: &mut Counts,
+) -> Result<()> {
     let to = if role == Role::Token { &mut counts.tokens } else { &mut counts.subtrackers };
-    with_pairs(columns, piece, Role::Channel, role, |left, right, _| {
+    with_pairs(columns, row_range, Role::Channel, role, |left, right, _| {
         to.insert((left.map(Into::into), right.map(Into::into)));
         check_distinct(to.len())
     })
@@ -312,13 +317,13 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
 pub(super) fn values(
     file: &RawFile<'_>,
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     counts: &mut Counts,
 ) -> Result<()> {
     let unit = unit(file);
     let counts = &mut counts.objections.values;
-    with_cursor(columns, piece, Role::Value, true, |cursor| {
-        let mut left = piece.rows.end - piece.rows.start;
+    with_cursor(columns, row_range, Role::Value, true, |cursor| {
+        let mut left = row_range.rows.end - row_range.rows.start;
         let (mut ints, mut bits) = ([0; BLOCK], [None; BLOCK]);
         let mut slots: Vec<u64> = Vec::new();
         while left > 0 {
@@ -420,15 +425,15 @@ impl PairTable {
 /// how many rows have it.
 fn with_pairs(
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     a: Role,
     b: Role,
     mut each: impl FnMut(Option<&[u8]>, Option<&[u8]>, u64) -> Result<()>,
 ) -> Result<()> {
-    with_cursor(columns, piece, a, false, |left| {
-        with_cursor(columns, piece, b, false, |right| {
+    with_cursor(columns, row_range, a, false, |left| {
+        with_cursor(columns, row_range, b, false, |right| {
             let mut pairs = PairTable { stride: 1, dense: vec![], sparse: Default::default() };
-            each_pair(left, right, piece.rows.end - piece.rows.start, |left, right, a, b, rows| {
+            each_pair(left, right, row_range.rows.end - row_range.rows.start, |left, right, a, b, rows| {
                 if rows > 0 {
                     pairs.add(a, b, rows);
                 } else {

@@ -22,7 +22,7 @@ use super::counts::{self, Counts, Key, Names, with_cursor};
 use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Piece, place};
+use super::{RowRange, place};
 use crate::Result;
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{Cursor, Shape};
@@ -53,31 +53,31 @@ pub fn look(
     rules: Rules<'_>,
     file: &RawFile<'_>,
     columns: &Columns<'_>,
-    piece: &Piece,
+    row_range: &RowRange,
     passes: &Passes<'_>,
 ) -> Result<Evidence> {
     let mut evidence = Evidence::default();
     let counts = &mut evidence.counts;
-    counts.rows = piece.rows.end - piece.rows.start;
+    counts.rows = row_range.rows.end - row_range.rows.start;
     let mut all_claimed = [false; CLAIMED.len()];
     for ((role, claims), all) in CLAIMED.into_iter().zip(&mut evidence.claims).zip(&mut all_claimed) {
         passes.go_on()?;
-        match claimed(rules, columns, piece, role)? {
+        match claimed(rules, columns, row_range, role)? {
             Some(keys) => (*claims, *all) = (keys, true),
-            None => counts::names(rules, columns, piece, role, counts)?,
+            None => counts::names(rules, columns, row_range, role, counts)?,
         }
     }
     let [.., no_null_channels] = all_claimed;
     passes.go_on()?;
-    if !values_are_fine(file, columns, piece)? {
-        counts::values(file, columns, piece, counts)?;
+    if !values_are_fine(file, columns, row_range)? {
+        counts::values(file, columns, row_range, counts)?;
     }
     passes.go_on()?;
-    if !weeks(file, columns, piece, counts)? {
-        counts::weeks(file, columns, piece, counts)?;
+    if !weeks(file, columns, row_range, counts)? {
+        counts::weeks(file, columns, row_range, counts)?;
     }
     passes.go_on()?;
-    partners(columns, piece, no_null_channels, counts)?;
+    partners(columns, row_range, no_null_channels, counts)?;
     // Rows were seen to have these.
     let [.., channels] = &mut evidence.claims;
     channels.retain(|name| !evidence.counts.channels.contains(name));
@@ -85,12 +85,12 @@ pub fn look(
 }
 
 /// Whether all rows of a range are ids of a dictionary, and none is null.
-fn is_all_ids(column: &Column<'_>, piece: &Piece) -> Result<bool> {
+fn is_all_ids(column: &Column<'_>, row_range: &RowRange) -> Result<bool> {
     let chunk = match column {
         Column::Constant { value, .. } => return Ok(value.is_some()),
         Column::Chunk(chunk) => chunk,
     };
-    for page in pages_of(chunk.data(), &piece.rows) {
+    for page in pages_of(chunk.data(), &row_range.rows) {
         if page.encoding != Encoding::Dictionary || !chunk.shows_no_nulls(page)? {
             return Ok(false);
         }
@@ -105,9 +105,14 @@ fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item 
 
 /// The names that rows may have; `None` where rows have to be counted, since one
 /// may be null or be objected to.
-fn claimed(rules: Rules<'_>, columns: &Columns<'_>, piece: &Piece, role: Role) -> Result<Option<Vec<Key>>> {
+fn claimed(
+    rules: Rules<'_>,
+    columns: &Columns<'_>,
+    row_range: &RowRange,
+    role: Role,
+) -> Result<Option<Vec<Key>>> {
     let Some(column) = columns.get(role) else { return Ok(None) };
-    if !is_all_ids(column, piece)? {
+    if !is_all_ids(column, row_range)? {
         return Ok(None);
     }
     let fine = |name: &[u8]| match role {
@@ -115,18 +120,18 @@ fn claimed(rules: Rules<'_>, columns: &Columns<'_>, piece: &Piece, role: Role) -
         Role::System => rules.knows_system(name),
         _ => true,
     };
-    let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+    let cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let entries = || (0..cursor.entries.dictionary_len()).filter_map(|slot| cursor.entries.get(slot));
     Ok(entries().all(fine).then(|| entries().map(|name| Some(name.into())).collect()))
 }
 
 /// Whether no row of the value column can have a flaw.
-fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> Result<bool> {
+fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRange) -> Result<bool> {
     let Some(column) = columns.get(Role::Value) else { return Ok(false) };
-    if !is_all_ids(column, piece)? {
+    if !is_all_ids(column, row_range)? {
         return Ok(false);
     }
-    let cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+    let cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let unit = counts::unit(file);
     for slot in 0..cursor.entries.dictionary_len() {
         let number = counts::number(file, &cursor, slot)?;
@@ -139,11 +144,16 @@ fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece) -> 
 
 /// Holds all dates against their labels, and notes the days; false, and nothing is
 /// noted, where rows have to be counted.
-fn weeks(file: &RawFile<'_>, columns: &Columns<'_>, piece: &Piece, counts: &mut Counts) -> Result<bool> {
-    let held = with_cursor(columns, piece, Role::Date, false, |dates| {
-        with_cursor(columns, piece, Role::Label, false, |labels| {
+fn weeks(
+    file: &RawFile<'_>,
+    columns: &Columns<'_>,
+    row_range: &RowRange,
+    counts: &mut Counts,
+) -> Result<bool> {
+    let held = with_cursor(columns, row_range, Role::Date, false, |dates| {
+        with_cursor(columns, row_range, Role::Label, false, |labels| {
             let mut weeks = Weeks { file, partners: Partners::default(), days: vec![], unseen: 0, labels: 0 };
-            Ok(weeks.hold(dates, labels, piece.rows.end - piece.rows.start)?.then_some(weeks.days))
+            Ok(weeks.hold(dates, labels, row_range.rows.end - row_range.rows.start)?.then_some(weeks.days))
         })
     })?;
     let Some(Some(Some(days))) = held else { return Ok(false) };
@@ -310,15 +320,15 @@ struct Partner<'c> {
 
 /// Notes which tokens the channels have, and whether they have subtrackers; with
 /// that, which channels there are. `no_nulls` where it is known that no channel is null.
-fn partners(columns: &Columns<'_>, piece: &Piece, no_nulls: bool, counts: &mut Counts) -> Result<()> {
+fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts: &mut Counts) -> Result<()> {
     let mut others = Vec::new();
     for role in [Role::Token, Role::Subtrackers] {
         if let Some(column) = columns.get(role) {
-            let mut cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
-            cursor.look_ahead(piece.rows.end, Vec::new());
+            let mut cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
+            cursor.look_ahead(row_range.rows.end, Vec::new());
             let same = match (columns.get(Role::Channel), column) {
                 (Some(Column::Chunk(channel)), Column::Chunk(chunk)) => {
-                    same_ids(channel, chunk, &piece.rows)?
+                    same_ids(channel, chunk, &row_range.rows)?
                 }
                 _ => false,
             };
@@ -328,17 +338,17 @@ fn partners(columns: &Columns<'_>, piece: &Piece, no_nulls: bool, counts: &mut C
     if others.is_empty() {
         return Ok(());
     }
-    with_cursor(columns, piece, Role::Channel, false, |channels| {
+    with_cursor(columns, row_range, Role::Channel, false, |channels| {
         for other in &mut others {
             // With as many entries, null is the same slot too, and whatever is an id of
             // the one is an id of the other.
             other.same &= other.cursor.entries.dictionary_len() == channels.entries.dictionary_len()
                 && channels.entries.slots() <= u32::from(UNKNOWN);
         }
-        walk(channels, &mut others, piece.rows.end - piece.rows.start, no_nulls)?;
+        walk(channels, &mut others, row_range.rows.end - row_range.rows.start, no_nulls)?;
         for other in &others {
             if !other.holds {
-                counts::partners(columns, piece, other.role, counts)?;
+                counts::partners(columns, row_range, other.role, counts)?;
                 continue;
             }
             let to = if other.role == Role::Token { &mut counts.tokens } else { &mut counts.subtrackers };
@@ -461,36 +471,36 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
 /// Finds out which of the names that pieces claim some row has.
 pub fn settle(
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     claims: &[Claims],
     counts: &mut Counts,
     passes: &Passes<'_>,
 ) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
     for ((role, seen), side) in CLAIMED.into_iter().zip(sides).zip(0..) {
-        for (piece, claims) in pieces.iter().zip(claims) {
+        for (row_range, claims) in row_ranges.iter().zip(claims) {
             let claims = claims.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
             let mut missing: Names = claims.iter().filter(|key| !seen.contains(*key)).cloned().collect();
-            let (false, Some(file)) = (missing.is_empty(), files.get(piece.file)) else { continue };
+            let (false, Some(file)) = (missing.is_empty(), files.get(row_range.file)) else { continue };
             passes.go_on()?;
-            file.column(role, piece.row_group)
+            file.column(role, row_range.row_group)
                 .and_then(|column| {
-                    column.map_or(Ok(()), |column| look_for(&column, piece, &mut missing, seen))
+                    column.map_or(Ok(()), |column| look_for(&column, row_range, &mut missing, seen))
                 })
-                .map_err(|e| place(e, files, piece))?;
+                .map_err(|e| place(e, files, row_range))?;
         }
     }
     Ok(())
 }
 
 /// Walks the rows of a piece until all `missing` names were met; moves them to `seen`.
-fn look_for(column: &Column<'_>, piece: &Piece, missing: &mut Names, seen: &mut Names) -> Result<()> {
-    let mut cursor = Cursor::new(column, piece.rows.start, false, Vec::new(), None)?;
+fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen: &mut Names) -> Result<()> {
+    let mut cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let mut wanted: Vec<bool> = (0..cursor.entries.slots())
         .map(|slot| cursor.entries.get(slot).is_some_and(|name| missing.contains(&Some(name.into()))))
         .collect();
     let mut block = [0u32; BLOCK];
-    let mut left = piece.rows.end - piece.rows.start;
+    let mut left = row_range.rows.end - row_range.rows.start;
     while left > 0 && !missing.is_empty() {
         let most = u32::try_from(left).unwrap_or(u32::MAX);
         let (take, slots) = match cursor.segment()? {

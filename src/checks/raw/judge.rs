@@ -7,7 +7,7 @@ use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Findings, Piece, locate};
+use super::{Findings, RowRange, locate};
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
@@ -37,13 +37,13 @@ pub fn without_columns(problems: &[Offender], files: usize) -> Findings {
 pub fn findings(
     rules: Rules<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     counts: &Counts,
     cube: Result<&Cube, &Reason>,
     passes: &Passes<'_>,
 ) -> Result<Findings> {
     let Rules { job, config } = rules;
-    let judge = Judge { rules, job, config, files, pieces, counts, cube, passes };
+    let judge = Judge { rules, job, config, files, row_ranges, counts, cube, passes };
     let mut findings = Findings::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
         let finding = if config.severity(id) == Severity::Off {
@@ -61,7 +61,7 @@ struct Judge<'a> {
     job: &'a Job,
     config: &'a Config,
     files: &'a [RawFile<'a>],
-    pieces: &'a [Piece],
+    row_ranges: &'a [RowRange],
     passes: &'a Passes<'a>,
     counts: &'a Counts,
     cube: Result<&'a Cube, &'a Reason>,
@@ -132,7 +132,7 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::rows(self.passes, self.files, self.pieces, Role::Label, |_, raw| {
+            locate::rows(self.passes, self.files, self.row_ranges, Role::Label, |_, raw| {
                 (label(raw) == bad).then(|| locate::name(raw))
             })?
         };
@@ -144,7 +144,7 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::weeks(self.passes, self.files, self.pieces, |file, week, raw| {
+            locate::weeks(self.passes, self.files, self.row_ranges, |file, week, raw| {
                 let date = date(file, raw);
                 is_wrong_week(label(week), date).then(|| match date {
                     Date::Day(day) => format!(
@@ -165,7 +165,7 @@ impl Judge<'_> {
         let mut offenders = Vec::new();
         for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
             let column = role.column(self.job);
-            offenders.extend(locate::rows(self.passes, self.files, self.pieces, *role, |_, raw| {
+            offenders.extend(locate::rows(self.passes, self.files, self.row_ranges, *role, |_, raw| {
                 raw.is_none().then(|| format!("{column} is null"))
             })?);
         }
@@ -189,7 +189,7 @@ impl Judge<'_> {
         let offenders = if count == 0 {
             vec![]
         } else {
-            locate::numbers(self.passes, self.files, self.pieces, |file, number| {
+            locate::numbers(self.passes, self.files, self.row_ranges, |file, number| {
                 has(flaw, number, unit(file))
             })?
         };
@@ -201,7 +201,7 @@ impl Judge<'_> {
         if count == 0 {
             return Ok(Finding::count(0, self.counts.rows, vec![]));
         }
-        let offenders = locate::rows(self.passes, self.files, self.pieces, role, |_, raw| {
+        let offenders = locate::rows(self.passes, self.files, self.row_ranges, role, |_, raw| {
             raw.filter(|name| !known(name)).map(|_| locate::name(raw))
         })?;
         let names: Vec<String> = counts

@@ -3,7 +3,7 @@
 use super::counts::{each_pair, number, with_cursor};
 use super::file::{RawFile, Role};
 use super::passes::Passes;
-use super::{Piece, at_row, place};
+use super::{RowRange, at_row, place};
 use crate::Result;
 use crate::checks::model::{OFFENDERS, Offender};
 use crate::ids::cursor::Shape;
@@ -17,16 +17,16 @@ const BLOCK: u32 = 2048;
 pub fn rows(
     passes: &Passes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     role: Role,
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Offender>> {
-    search(passes, files, pieces, |file, piece, found| {
-        with_cursor(&file.columns_of(piece.row_group, &[role])?, piece, role, false, |cursor| {
+    search(passes, files, row_ranges, |file, row_range, found| {
+        with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
             let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
-            let mut at = piece.rows.start;
-            while at < piece.rows.end && found.len() < OFFENDERS {
-                let most = u32::try_from(piece.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+            let mut at = row_range.rows.start;
+            while at < row_range.rows.end && found.len() < OFFENDERS {
+                let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                 let take = cursor.rows_at_hand(most)?;
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_wide(out)?;
@@ -36,7 +36,7 @@ pub fn rows(
                 }
                 for (slot, row) in out.iter().zip(at..) {
                     if let Some(Some(value)) = told.get(*slot as usize) {
-                        found.push(at_row(files, piece, row, value.clone()));
+                        found.push(at_row(files, row_range, row, value.clone()));
                     }
                 }
                 at += u64::from(take);
@@ -51,42 +51,52 @@ pub fn rows(
 pub fn numbers(
     passes: &Passes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     bad: impl Fn(&RawFile<'_>, Number) -> bool,
 ) -> Result<Vec<Offender>> {
-    search(passes, files, pieces, |file, piece, found| {
-        with_cursor(&file.columns_of(piece.row_group, &[Role::Value])?, piece, Role::Value, true, |cursor| {
-            let mut slots = vec![0u32; BLOCK as usize];
-            let mut bits = vec![None; BLOCK as usize];
-            let mut at = piece.rows.start;
-            while at < piece.rows.end && found.len() < OFFENDERS {
-                let most = u32::try_from(piece.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-                let shape = cursor.shape()?;
-                let take = cursor.rows_at_hand(most)?;
-                let (slots, bits) = (
-                    slots.get_mut(..take as usize).unwrap_or_default(),
-                    bits.get_mut(..take as usize).unwrap_or_default(),
-                );
-                if shape == Shape::Bits {
-                    cursor.read_bits(bits)?;
-                } else {
-                    cursor.read_wide(slots)?;
-                }
-                for ((slot, bits), row) in slots.iter().zip(bits).zip(at..) {
-                    let number = match shape {
-                        Shape::Bits => {
-                            bits.map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b))
-                        }
-                        _ => number(file, cursor, *slot)?,
-                    };
-                    if bad(file, number) {
-                        found.push(at_row(files, piece, row, show(number, super::counts::unit(file))));
+    search(passes, files, row_ranges, |file, row_range, found| {
+        with_cursor(
+            &file.columns_of(row_range.row_group, &[Role::Value])?,
+            row_range,
+            Role::Value,
+            true,
+            |cursor| {
+                let mut slots = vec![0u32; BLOCK as usize];
+                let mut bits = vec![None; BLOCK as usize];
+                let mut at = row_range.rows.start;
+                while at < row_range.rows.end && found.len() < OFFENDERS {
+                    let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+                    let shape = cursor.shape()?;
+                    let take = cursor.rows_at_hand(most)?;
+                    let (slots, bits) = (
+                        slots.get_mut(..take as usize).unwrap_or_default(),
+                        bits.get_mut(..take as usize).unwrap_or_default(),
+                    );
+                    if shape == Shape::Bits {
+                        cursor.read_bits(bits)?;
+                    } else {
+                        cursor.read_wide(slots)?;
                     }
+                    for ((slot, bits), row) in slots.iter().zip(bits).zip(at..) {
+                        let number = match shape {
+                            Shape::Bits => bits
+                                .map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b)),
+                            _ => number(file, cursor, *slot)?,
+                        };
+                        if bad(file, number) {
+                            found.push(at_row(
+                                files,
+                                row_range,
+                                row,
+                                show(number, super::counts::unit(file)),
+                            ));
+                        }
+                    }
+                    at += u64::from(take);
                 }
-                at += u64::from(take);
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .map(|_| ())
     })
 }
@@ -95,15 +105,15 @@ pub fn numbers(
 pub fn weeks(
     passes: &Passes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Offender>> {
-    search(passes, files, pieces, |file, piece, found| {
-        let rows = piece.rows.end - piece.rows.start;
-        let columns = file.columns_of(piece.row_group, &[Role::Label, Role::Date])?;
-        with_cursor(&columns, piece, Role::Label, false, |labels| {
-            with_cursor(&columns, piece, Role::Date, false, |dates| {
-                let mut at = piece.rows.start;
+    search(passes, files, row_ranges, |file, row_range, found| {
+        let rows = row_range.rows.end - row_range.rows.start;
+        let columns = file.columns_of(row_range.row_group, &[Role::Label, Role::Date])?;
+        with_cursor(&columns, row_range, Role::Label, false, |labels| {
+            with_cursor(&columns, row_range, Role::Date, false, |dates| {
+                let mut at = row_range.rows.start;
                 let mut last = None;
                 each_pair(labels, dates, rows, |labels, dates, a, b, rows| {
                     if rows > 0 {
@@ -114,7 +124,7 @@ pub fn weeks(
                         if let Some((_, Some(value))) = &last {
                             let room = OFFENDERS.saturating_sub(found.len());
                             for row in (at..at + u64::from(rows)).take(room) {
-                                found.push(at_row(files, piece, row, value.clone()));
+                                found.push(at_row(files, row_range, row, value.clone()));
                             }
                         }
                         at += u64::from(rows);
@@ -130,14 +140,14 @@ pub fn weeks(
 fn search(
     passes: &Passes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
-    look: impl Fn(&RawFile<'_>, &Piece, &mut Vec<Offender>) -> Result<()>,
+    row_ranges: &[RowRange],
+    look: impl Fn(&RawFile<'_>, &RowRange, &mut Vec<Offender>) -> Result<()>,
 ) -> Result<Vec<Offender>> {
     let mut found = Vec::new();
-    for piece in pieces {
+    for row_range in row_ranges {
         passes.go_on()?;
-        if let Some(file) = files.get(piece.file) {
-            look(file, piece, &mut found).map_err(|e| place(e, files, piece))?;
+        if let Some(file) = files.get(row_range.file) {
+            look(file, row_range, &mut found).map_err(|e| place(e, files, row_range))?;
         }
         if found.len() >= OFFENDERS {
             break;

@@ -71,7 +71,7 @@ const TASK_ROWS: u64 = 1 << 20;
 
 /// A range of rows of one row group.
 #[derive(Debug, Clone)]
-pub struct Piece {
+pub struct RowRange {
     /// Index of the file.
     pub file: usize,
     /// Row group.
@@ -143,14 +143,14 @@ pub(crate) fn run_with(
     }
     let rules = Rules { job, config };
     let passes = Passes::begin(progress, &files, &[&Role::ALL, &cube::KEYS]);
-    let (pieces, counts) = count(rules, &files, thoroughness, &passes)?;
+    let (row_ranges, counts) = count(rules, &files, thoroughness, &passes)?;
     let counted = Instant::now();
-    let cube = match Cube::fill(job, &files, &pieces, &counts, thoroughness, &passes) {
+    let cube = match Cube::fill(job, &files, &row_ranges, &counts, thoroughness, &passes) {
         Err(Error::TooLarge(report)) => Err(Reason::Failed(report.to_string())),
         other => Ok(other?),
     };
     let cubed = Instant::now();
-    let findings = judge::findings(rules, &files, &pieces, &counts, cube.as_ref(), &passes)?;
+    let findings = judge::findings(rules, &files, &row_ranges, &counts, cube.as_ref(), &passes)?;
     passes.finish();
     Ok(Raw {
         findings,
@@ -166,7 +166,7 @@ fn count(
     files: &[RawFile<'_>],
     thoroughness: Thoroughness,
     passes: &Passes<'_>,
-) -> Result<(Vec<Piece>, Counts)> {
+) -> Result<(Vec<RowRange>, Counts)> {
     let announced = ahead::announce(files);
     let mut groups = Vec::new();
     for (file, opened) in files.iter().enumerate() {
@@ -176,51 +176,52 @@ fn count(
             before += meta.rows;
         }
     }
-    let found: Vec<Vec<(Piece, Evidence)>> = groups
+    let found: Vec<Vec<(RowRange, Evidence)>> = groups
         .into_par_iter()
         .with_max_len(1)
         .map(|(at, file, row_group, before)| {
             let in_place = |e: Error| e.in_row_group(row_group).in_file(file.input.object.name());
             let columns = file.columns(row_group).map_err(in_place)?;
-            let pieces = pieces(at, file, row_group, before, &columns);
-            let look = |piece: Piece| {
+            let row_ranges = row_ranges(at, file, row_group, before, &columns);
+            let look = |row_range: RowRange| {
                 let mut evidence = match thoroughness {
-                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &piece, passes)?,
+                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &row_range, passes)?,
                     Thoroughness::Counting => Evidence {
-                        counts: counts::count(rules, file, &columns, &piece, passes)?,
+                        counts: counts::count(rules, file, &columns, &row_range, passes)?,
                         ..Evidence::default()
                     },
                 };
                 let days = &evidence.counts.days;
-                let piece = Piece { days: days.first().copied().zip(days.last().copied()), ..piece };
+                let row_range =
+                    RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
                 evidence.counts.rows = 0;
-                passes.done(file, &piece, &Role::ALL);
-                Ok((piece, evidence))
+                passes.done(file, &row_range, &Role::ALL);
+                Ok((row_range, evidence))
             };
-            let looked = pieces.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
+            let looked = row_ranges.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
             announced.leave(file, row_group);
             looked.map_err(in_place)
         })
         .collect::<Result<_>>()?;
     let mut counts = Counts { rows: files.iter().map(|f| f.meta.rows).sum(), ..Counts::default() };
-    let (mut pieces, mut claims) = (Vec::new(), Vec::new());
-    for (piece, evidence) in found.into_iter().flatten() {
-        counts.merge(evidence.counts).map_err(|e| place(e, files, &piece))?;
-        pieces.push(piece);
+    let (mut row_ranges, mut claims) = (Vec::new(), Vec::new());
+    for (row_range, evidence) in found.into_iter().flatten() {
+        counts.merge(evidence.counts).map_err(|e| place(e, files, &row_range))?;
+        row_ranges.push(row_range);
         claims.push(evidence.claims);
     }
-    evidence::settle(files, &pieces, &claims, &mut counts, passes)?;
-    Ok((pieces, counts))
+    evidence::settle(files, &row_ranges, &claims, &mut counts, passes)?;
+    Ok((row_ranges, counts))
 }
 
 /// A row group, cut into ranges that begin where a page of values begins.
-fn pieces(
+fn row_ranges(
     at: usize,
     file: &RawFile<'_>,
     row_group: usize,
     before: u64,
     columns: &file::Columns<'_>,
-) -> Vec<Piece> {
+) -> Vec<RowRange> {
     let rows = file.meta.row_groups.get(row_group).map_or(0, |meta| meta.rows);
     let mut cuts = vec![0];
     let mut last = 0;
@@ -236,21 +237,21 @@ fn pieces(
         [start, end] if start < end => Some(*start..*end),
         _ => None,
     });
-    ranges.map(|rows| Piece { file: at, row_group, rows, before, days: None }).collect()
+    ranges.map(|rows| RowRange { file: at, row_group, rows, before, days: None }).collect()
 }
 
-fn place(error: Error, files: &[RawFile<'_>], piece: &Piece) -> Error {
-    let error = error.in_row_group(piece.row_group);
-    match files.get(piece.file) {
+fn place(error: Error, files: &[RawFile<'_>], row_range: &RowRange) -> Error {
+    let error = error.in_row_group(row_range.row_group);
+    match files.get(row_range.file) {
         Some(file) => error.in_file(file.input.object.name()),
         None => error,
     }
 }
 
 /// An offender at a row of a piece.
-fn at_row(files: &[RawFile<'_>], piece: &Piece, row: u64, value: String) -> Offender {
-    let file = files.get(piece.file).map(|f| f.input.object.name().clone());
-    Offender { file, row: Some(piece.before + row), value }
+fn at_row(files: &[RawFile<'_>], row_range: &RowRange, row: u64, value: String) -> Offender {
+    let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
+    Offender { file, row: Some(row_range.before + row), value }
 }
 
 #[cfg(test)]

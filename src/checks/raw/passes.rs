@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Piece;
+use super::RowRange;
 use super::file::{RawFile, Role};
 use crate::scan::{Progress, Work};
 use crate::{Error, Result};
@@ -37,10 +37,10 @@ impl<'p> Passes<'p> {
 
     /// A pass is done with a piece. What is read once more than was announced, where
     /// a faster way had to be given up, does not count.
-    pub fn done(&self, file: &RawFile<'_>, piece: &Piece, roles: &[Role]) {
-        let rows = file.meta.row_groups.get(piece.row_group).map_or(0, |meta| meta.rows).max(1);
-        let part = u128::from(bytes(file, piece.row_group, roles))
-            * u128::from(piece.rows.end - piece.rows.start)
+    pub fn done(&self, file: &RawFile<'_>, row_range: &RowRange, roles: &[Role]) {
+        let rows = file.meta.row_groups.get(row_range.row_group).map_or(0, |meta| meta.rows).max(1);
+        let part = u128::from(bytes(file, row_range.row_group, roles))
+            * u128::from(row_range.rows.end - row_range.rows.start)
             / u128::from(rows);
         self.advance(u64::try_from(part).unwrap_or(u64::MAX));
     }

@@ -47,8 +47,8 @@ use rayon::prelude::*;
 use super::super::counts::number;
 use super::super::file::RawFile;
 use super::super::passes::Passes;
-use super::super::{Piece, place};
-use super::{Axes, KEYS, NONE, Part};
+use super::super::{RowRange, place};
+use super::{Axes, CellSum, KEYS, NONE};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::kernel::words::WORD;
 use crate::{Error, Result};
@@ -118,15 +118,15 @@ impl Layout {
 pub(super) fn fill(
     axes: &Axes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     passes: &Passes<'_>,
-) -> Result<Option<Vec<Part>>> {
-    match fill_with::<i32>(axes, files, pieces, passes)? {
+) -> Result<Option<Vec<CellSum>>> {
+    match fill_with::<i32>(axes, files, row_ranges, passes)? {
         Outcome::Wide => {}
         Outcome::Declined => return Ok(None),
         Outcome::Done(parts) => return Ok(Some(parts)),
     }
-    match fill_with::<i64>(axes, files, pieces, passes)? {
+    match fill_with::<i64>(axes, files, row_ranges, passes)? {
         Outcome::Done(parts) => Ok(Some(parts)),
         Outcome::Wide | Outcome::Declined => Ok(None),
     }
@@ -142,15 +142,15 @@ enum Outcome<T> {
 fn fill_with<C: Cell>(
     axes: &Axes<'_>,
     files: &[RawFile<'_>],
-    pieces: &[Piece],
+    row_ranges: &[RowRange],
     passes: &Passes<'_>,
-) -> Result<Outcome<Vec<Part>>> {
+) -> Result<Outcome<Vec<CellSum>>> {
     let layout = Layout::of(axes);
     if [layout.days, layout.countries, layout.systems, layout.channels].contains(&0) {
         return Ok(Outcome::Declined);
     }
     let bytes = layout.bytes(size_of::<C>());
-    let workers = (BYTES / bytes.max(1)).min(rayon::current_num_threads()).min(pieces.len());
+    let workers = (BYTES / bytes.max(1)).min(rayon::current_num_threads()).min(row_ranges.len());
     if workers == 0 {
         return Ok(Outcome::Declined);
     }
@@ -158,12 +158,15 @@ fn fill_with<C: Cell>(
     let work = |_| -> Result<Outcome<Worker<C>>> {
         let mut worker = Worker::new(layout);
         let mut blocks = Box::default();
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match worker.piece(axes, files, piece, &mut blocks, passes).map_err(|e| place(e, files, piece))? {
+        while let Some(row_range) = row_ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match worker
+                .row_range(axes, files, row_range, &mut blocks, passes)
+                .map_err(|e| place(e, files, row_range))?
+            {
                 Outcome::Done(()) => {}
                 // The others need not go on.
                 other => {
-                    next.store(pieces.len(), Ordering::Relaxed);
+                    next.store(row_ranges.len(), Ordering::Relaxed);
                     return Ok(match other {
                         Outcome::Wide => Outcome::Wide,
                         _ => Outcome::Declined,
@@ -190,7 +193,7 @@ fn fill_with<C: Cell>(
         return Ok(Outcome::Wide);
     }
     let starts: Vec<usize> = (0..layout.days).step_by(DAYS).collect();
-    let mut parts: Vec<Part> = starts
+    let mut parts: Vec<CellSum> = starts
         .into_par_iter()
         .map(|start| judge(axes, layout, &workers, start..layout.days.min(start + DAYS)))
         .collect();
@@ -298,22 +301,22 @@ impl<C: Cell> Worker<C> {
     }
 
     /// Takes in the rows of a piece.
-    fn piece(
+    fn row_range(
         &mut self,
         axes: &Axes<'_>,
         files: &[RawFile<'_>],
-        piece: &Piece,
+        row_range: &RowRange,
         blocks: &mut Blocks,
         passes: &Passes<'_>,
     ) -> Result<Outcome<()>> {
-        let Some(file) = files.get(piece.file) else { return Ok(Outcome::Done(())) };
-        let columns = file.columns_of(piece.row_group, &KEYS)?;
+        let Some(file) = files.get(row_range.file) else { return Ok(Outcome::Done(())) };
+        let columns = file.columns_of(row_range.row_group, &KEYS)?;
         let mut cursors = Vec::with_capacity(KEYS.len());
         for role in KEYS {
             let column = columns.get(role).ok_or_else(|| Error::internal("a column has gone missing"))?;
             let buffer = self.buffers.pop().unwrap_or_default();
-            let mut cursor = Cursor::new(column, piece.rows.start, false, buffer, None)?;
-            cursor.look_ahead(piece.rows.end, self.buffers.pop().unwrap_or_default());
+            let mut cursor = Cursor::new(column, row_range.rows.start, false, buffer, None)?;
+            cursor.look_ahead(row_range.rows.end, self.buffers.pop().unwrap_or_default());
             cursors.push(cursor);
         }
         let mut slots = Slots {
@@ -324,7 +327,7 @@ impl<C: Cell> Worker<C> {
             channels: vec![],
             values: vec![],
         };
-        let mut left = piece.rows.end - piece.rows.start;
+        let mut left = row_range.rows.end - row_range.rows.start;
         for block in 0u32.. {
             if left == 0 {
                 break;
@@ -352,7 +355,7 @@ impl<C: Cell> Worker<C> {
             self.buffers.push(cursor.take_ahead());
             self.buffers.push(cursor.into_parts().0);
         }
-        passes.done(file, piece, &KEYS);
+        passes.done(file, row_range, &KEYS);
         Ok(Outcome::Done(()))
     }
 

@@ -4,8 +4,8 @@
 use super::super::counts::number;
 use super::super::file::{RawFile, Role};
 use super::super::passes::Passes;
-use super::super::{Piece, at_row, place};
-use super::{Axes, KEYS, NO_DAY, NONE, Part, TOLERANCE};
+use super::super::{RowRange, at_row, place};
+use super::{Axes, CellSum, KEYS, NO_DAY, NONE, TOLERANCE};
 use crate::checks::model::{OFFENDERS, Offender};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
@@ -32,7 +32,7 @@ pub(super) struct Chunk {
     seen: Vec<u64>,
     by_system: Vec<i64>,
     by_country: Vec<Total>,
-    part: Part,
+    part: CellSum,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -46,44 +46,45 @@ impl Chunk {
     pub(super) fn fill(
         axes: &Axes<'_>,
         files: &[RawFile<'_>],
-        pieces: &[Piece],
+        row_ranges: &[RowRange],
         days: std::ops::Range<usize>,
         passes: &Passes<'_>,
-    ) -> Result<Part> {
+    ) -> Result<CellSum> {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         let keys = days.len() * c * n;
         let mut chunk = Chunk {
             seen: vec![0; (keys * s).div_ceil(64)],
             by_system: vec![0; keys],
             by_country: vec![Total::default(); days.len() * s * n],
-            part: Part::new(axes, days.len()),
+            part: CellSum::new(axes, days.len()),
             days,
         };
         let span = axes.days.get(chunk.days.start).zip(axes.days.get(chunk.days.end.wrapping_sub(1)));
-        for piece in pieces {
-            let overlaps = match (span, piece.days) {
+        for row_range in row_ranges {
+            let overlaps = match (span, row_range.days) {
                 (Some((first, last)), Some(days)) => days.0 <= *last && *first <= days.1,
                 _ => false,
             };
             // Rows without a day go to the first chunk.
             if overlaps || chunk.days.start == 0 {
-                chunk.piece(axes, files, piece, passes).map_err(|e| place(e, files, piece))?;
+                chunk.row_range(axes, files, row_range, passes).map_err(|e| place(e, files, row_range))?;
             }
         }
         chunk.judge(axes);
         Ok(chunk.part)
     }
 
-    fn piece(
+    fn row_range(
         &mut self,
         axes: &Axes<'_>,
         files: &[RawFile<'_>],
-        piece: &Piece,
+        row_range: &RowRange,
         passes: &Passes<'_>,
     ) -> Result<()> {
-        let Some(file) = files.get(piece.file) else { return Ok(()) };
+        let Some(file) = files.get(row_range.file) else { return Ok(()) };
         let column = |role| {
-            file.column(role, piece.row_group)?.ok_or_else(|| Error::internal("a column has gone missing"))
+            file.column(role, row_range.row_group)?
+                .ok_or_else(|| Error::internal("a column has gone missing"))
         };
         let columns = [
             column(Role::Date)?,
@@ -94,19 +95,19 @@ impl Chunk {
         ];
         let mut cursors = Vec::with_capacity(columns.len());
         for column in &columns {
-            cursors.push(Cursor::new(column, piece.rows.start, false, Vec::new(), None)?);
+            cursors.push(Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?);
         }
         let mut slots = Slots::default();
         let mut blocks = vec![[0u32; BLOCK]; columns.len()];
-        let mut at = piece.rows.start;
+        let mut at = row_range.rows.start;
         for block in 0u32.. {
-            if at >= piece.rows.end {
+            if at >= row_range.rows.end {
                 break;
             }
             if block.is_multiple_of(ASK) {
                 passes.go_on()?;
             }
-            let left = u32::try_from(piece.rows.end - at).unwrap_or(u32::MAX);
+            let left = u32::try_from(row_range.rows.end - at).unwrap_or(u32::MAX);
             self.learn(axes, file, &cursors, &mut slots)?;
             if let RunOrPacked::Rle { value, len } = cursors[0].segment()? {
                 self.learn(axes, file, &cursors, &mut slots)?;
@@ -125,11 +126,11 @@ impl Chunk {
             self.learn(axes, file, &cursors, &mut slots)?;
             self.rows(axes, &slots, &blocks, take as usize, |row, value| {
                 let row = at + row;
-                ((piece.file, piece.before + row), at_row(files, piece, row, value))
+                ((row_range.file, row_range.before + row), at_row(files, row_range, row, value))
             });
             at += u64::from(take);
         }
-        passes.done(file, piece, &KEYS);
+        passes.done(file, row_range, &KEYS);
         Ok(())
     }
 

@@ -28,7 +28,7 @@ use super::counts::{Counts, Names as Keys};
 use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::Flaw;
-use super::{Piece, Thoroughness};
+use super::{RowRange, Thoroughness};
 use crate::checks::model::{OFFENDERS, Offender};
 use crate::ids::values::Number;
 use crate::table::cell::iso_date;
@@ -165,7 +165,7 @@ impl Cube {
     pub(crate) fn fill(
         job: &Job,
         files: &[RawFile<'_>],
-        pieces: &[Piece],
+        row_ranges: &[RowRange],
         counts: &Counts,
         thoroughness: Thoroughness,
         passes: &Passes<'_>,
@@ -199,7 +199,7 @@ impl Cube {
             .expected(format!("at most {DAY_BYTES} bytes of sums a day")));
         }
         if thoroughness == Thoroughness::Evidence
-            && let Some(parts) = dense::fill(&axes, files, pieces, passes)?
+            && let Some(parts) = dense::fill(&axes, files, row_ranges, passes)?
         {
             return Ok(axes.gather(parts, files));
         }
@@ -207,12 +207,12 @@ impl Cube {
         let length = share.min(CHUNK_BYTES / per_day.max(1)).max(1);
         // Without days there is still one chunk, for the rows that have none.
         let starts: Vec<usize> = (0..axes.days.len().max(1)).step_by(length).collect();
-        let parts: Vec<Part> = starts
+        let parts: Vec<CellSum> = starts
             .into_par_iter()
             .with_max_len(1)
             .map(|start| {
                 let days = start..axes.days.len().min(start + length);
-                exact::Chunk::fill(&axes, files, pieces, days, passes)
+                exact::Chunk::fill(&axes, files, row_ranges, days, passes)
             })
             .collect::<Result<_>>()?;
         Ok(axes.gather(parts, files))
@@ -223,7 +223,7 @@ impl Cube {
 pub(super) const KEYS: [Role; 5] = [Role::Date, Role::Country, Role::System, Role::Channel, Role::Value];
 
 /// What some days have told.
-struct Part {
+struct CellSum {
     rows: Vec<u64>,
     users: Vec<[i128; 2]>,
     undated: Vec<[i128; 2]>,
@@ -235,10 +235,10 @@ struct Part {
     country_totals: Totals,
 }
 
-impl Part {
+impl CellSum {
     fn new(axes: &Axes<'_>, days: usize) -> Self {
         let (c, n) = (axes.countries.len(), axes.channels.len());
-        Part {
+        CellSum {
             rows: vec![0; days * c],
             users: vec![[0; 2]; days * c],
             undated: vec![[0; 2]; c],
@@ -258,7 +258,7 @@ impl Axes<'_> {
         keys.saturating_mul(8 + self.systems.len().div_ceil(8)).saturating_add(totals)
     }
 
-    fn gather(self, parts: Vec<Part>, files: &[RawFile<'_>]) -> Cube {
+    fn gather(self, parts: Vec<CellSum>, files: &[RawFile<'_>]) -> Cube {
         let show = |names: &Names| (0..names.len()).map(|id| names.show(id)).collect();
         let mut cube = Cube {
             countries: show(&self.countries),

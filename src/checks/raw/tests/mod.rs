@@ -21,7 +21,7 @@ use super::counts::{self, Objections};
 use super::file::RawFile;
 use super::passes::Passes;
 use super::rules::Rules;
-use super::{Piece, Thoroughness, evidence, run_with};
+use super::{RowRange, Thoroughness, evidence, run_with};
 use crate::scan::Silent;
 use crate::storage::Input;
 use crate::{Columns, Job};
@@ -231,12 +231,13 @@ fn an_entry_that_no_row_uses_is_nothing() {
     let passes = Passes::begin(&Silent, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
     for (from, is_odd) in [(0, true), (1, false)] {
-        let piece = Piece { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
-        let found = evidence::look(rules, &files[0], &columns, &piece, &passes).unwrap();
+        let row_range =
+            RowRange { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
+        let found = evidence::look(rules, &files[0], &columns, &row_range, &passes).unwrap();
         let mut counts = found.counts;
-        evidence::settle(&files, std::slice::from_ref(&piece), &[found.claims], &mut counts, &passes)
+        evidence::settle(&files, std::slice::from_ref(&row_range), &[found.claims], &mut counts, &passes)
             .unwrap();
-        assert_eq!(counts, counts::count(rules, &files[0], &columns, &piece, &passes).unwrap());
+        assert_eq!(counts, counts::count(rules, &files[0], &columns, &row_range, &passes).unwrap());
         assert_eq!(counts.objections == Objections::default(), !is_odd);
         assert_eq!(counts.channels.contains(&Some(b"Radio"[..].into())), is_odd);
         assert_eq!(counts.days.contains(&(FIRST - 40)), is_odd);

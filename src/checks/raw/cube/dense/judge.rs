@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::{Axes, Part, TOLERANCE, Totals};
+use super::super::{Axes, CellSum, TOLERANCE, Totals};
 use super::cell::Cell;
 use super::{Layout, Worker};
 
@@ -13,9 +13,9 @@ pub(super) fn judge<C: Cell>(
     layout: Layout,
     workers: &[Worker<C>],
     days: Range<usize>,
-) -> Part {
+) -> CellSum {
     let Layout { countries: c, systems: s, channels: n, words, .. } = layout;
-    let mut part = Part::new(axes, days.len());
+    let mut part = CellSum::new(axes, days.len());
     let tolerance = if axes.rounded { TOLERANCE } else { 0 };
     let mut seen = vec![0u32; layout.seen()];
     let (mut by_system, mut by_country) = (vec![C::default(); c * n], vec![0i64; layout.by_country()]);
