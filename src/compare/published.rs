@@ -6,7 +6,7 @@ use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::Cursor;
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::{FileMeta, Leaf, footer};
-use crate::scan::plan::{Found, check_string, find, leaf_of};
+use crate::scan::plan::{ColumnLocation, check_string, find, leaf_of};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
@@ -79,7 +79,7 @@ fn place<'m>(input: &Input, meta: &'m FileMeta, column: &str) -> Result<(usize, 
         e.advice("--against wants what the old job published: year, week, country and a share")
     })?;
     match (&found, leaf_of(meta, &found)) {
-        (Found::Leaf(at), Some(leaf)) => Ok((*at, leaf)),
+        (ColumnLocation::Leaf(at), Some(leaf)) => Ok((*at, leaf)),
         _ => {
             Err(Error::data(format!("'{column}' is a partition of the path"))
                 .expected("a column in the file"))

@@ -22,7 +22,7 @@ pub const FILE: &str = "history/published.parquet";
 const CELLS_MAX: usize = 1 << 24;
 
 /// What was found.
-pub enum Found {
+pub enum LoadedHistory {
     /// Nothing was published yet.
     Nothing,
     /// This.
@@ -35,12 +35,12 @@ pub enum Found {
 ///
 /// # Errors
 /// `Io` where the file cannot be read; one that is damaged is no error.
-pub fn read(folder: &dyn Folder, file: &str) -> Result<(Found, When)> {
+pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, When)> {
     let (bytes, version) = folder.read_version(file)?;
-    let Some(bytes) = bytes else { return Ok((Found::Nothing, version)) };
+    let Some(bytes) = bytes else { return Ok((LoadedHistory::Nothing, version)) };
     let found = match decode(&folder.place(file), bytes) {
-        Ok(history) => Found::History(history),
-        Err(error) => Found::Damaged(error.to_string()),
+        Ok(history) => LoadedHistory::History(history),
+        Err(error) => LoadedHistory::Damaged(error.to_string()),
     };
     Ok((found, version))
 }

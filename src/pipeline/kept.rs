@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::report::RunReport;
-use crate::history::store::{self, Found};
+use crate::history::store::{self, LoadedHistory};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
 use crate::report::page;
@@ -58,7 +58,7 @@ impl Kept {
     ///
     /// # Errors
     /// `Io` where it cannot be read; one that is damaged is no error.
-    pub fn history(&self) -> Result<(Found, When)> {
+    pub fn history(&self) -> Result<(LoadedHistory, When)> {
         store::read(self.folder.as_ref(), store::FILE)
     }
 
@@ -205,9 +205,9 @@ impl Kept {
                 .advice(format!("It was blocked for: {}", report.why)));
         };
         let totals = match store::read(self.folder.as_ref(), &place("sums.parquet"))?.0 {
-            Found::Nothing => None,
-            Found::History(history) => Some(history.totals),
-            Found::Damaged(why) => {
+            LoadedHistory::Nothing => None,
+            LoadedHistory::History(history) => Some(history.totals),
+            LoadedHistory::Damaged(why) => {
                 return Err(Error::format(format!("the sums of run {run} are damaged: {why}")));
             }
         };

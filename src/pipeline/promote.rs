@@ -4,7 +4,7 @@ use super::kept::Kept;
 use super::report::{RunReport, State};
 use crate::checks::settings::Keep;
 use crate::history::History;
-use crate::history::store::Found;
+use crate::history::store::LoadedHistory;
 use crate::publish::{Claim, Target, publish_written};
 use crate::{Error, Result};
 
@@ -39,8 +39,8 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     report.places.page = Some(kept.page_place(run));
     let (found, version) = kept.history()?;
     let mut history = match found {
-        Found::History(history) => history,
-        Found::Nothing | Found::Damaged(_) => History::default(),
+        LoadedHistory::History(history) => history,
+        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => History::default(),
     };
     if let Some(totals) = &totals {
         kept.learn(&mut history, &version, totals, run, keep.weeks)?;

@@ -12,7 +12,7 @@ use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
 use crate::checks::{Config, Results, Stage};
 use crate::grid::Partial;
-use crate::history::store::Found;
+use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
 use crate::publish::{Claim, Target, publish};
 use crate::scan::{Options, Profile, Progress, scan};
@@ -77,11 +77,11 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     let reading = Instant::now();
     let (found, version) = match &kept {
         Some(kept) if options.checks != Checks::Off => kept.history()?,
-        _ => (Found::Nothing, When::Always),
+        _ => (LoadedHistory::Nothing, When::Always),
     };
     let read = reading.elapsed();
     let mut config = options.config.clone();
-    if let Found::History(history) = &found
+    if let LoadedHistory::History(history) = &found
         && config.allow.channels.is_empty()
     {
         config.allow.channels = published_channels(history);
@@ -104,8 +104,8 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     run.report.account = partial.as_ref().map(|partial| partial.account);
     run.report.table_rows = run.table.as_ref().map_or(0, Table::rows);
     let history = match found {
-        Found::History(history) => Some(history),
-        Found::Nothing | Found::Damaged(_) => None,
+        LoadedHistory::History(history) => Some(history),
+        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
     };
 
     let blocked = run.report.exit_code() != 0;
@@ -200,10 +200,10 @@ fn keep(
 }
 
 /// What is known of earlier runs, or why nothing is.
-fn past<'a>(target: Option<&Target>, found: &'a Found) -> Past<'a> {
+fn past<'a>(target: Option<&Target>, found: &'a LoadedHistory) -> Past<'a> {
     match (target, found) {
-        (_, Found::History(history)) if !history.is_empty() => Past::History(history),
-        (_, Found::Damaged(why)) => Past::Damaged(why.clone()),
+        (_, LoadedHistory::History(history)) if !history.is_empty() => Past::History(history),
+        (_, LoadedHistory::Damaged(why)) => Past::Damaged(why.clone()),
         (None | Some(Target::Stdout), _) => Past::None("there is no target that keeps a history".into()),
         _ => Past::None("no history yet: nothing was published with checks at this target".into()),
     }

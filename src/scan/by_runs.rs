@@ -108,18 +108,18 @@ impl Passing {
 }
 
 /// Stretches of the window at hand that are not summed yet.
-struct Found {
+struct PendingRuns {
     key_runs: [KeyRun; SPANS],
     len: usize,
 }
 
-impl Default for Found {
+impl Default for PendingRuns {
     fn default() -> Self {
-        Found { key_runs: [KeyRun::default(); SPANS], len: 0 }
+        PendingRuns { key_runs: [KeyRun::default(); SPANS], len: 0 }
     }
 }
 
-impl Found {
+impl PendingRuns {
     fn is_full(&self) -> bool {
         self.len == SPANS
     }
@@ -203,7 +203,7 @@ impl Task<'_, '_> {
         let raw = value.shape()? == Shape::Bits;
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
-        let mut found = Found::default();
+        let mut found = PendingRuns::default();
         let mut systems = Passing::at(system);
         let (mut countries, mut times) = (CurrentRun::default(), CurrentRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.

@@ -12,19 +12,19 @@ use crate::{Error, Grain, Job, Result, Semantics};
 
 /// Where a column of the job is found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum ColumnLocation {
     /// A leaf column, by its number.
     Leaf(usize),
     /// A hive partition value of the file's path.
     Partition(Option<String>),
 }
 
-impl Found {
+impl ColumnLocation {
     /// Where the column is in a row group of the file.
     pub fn place<'p>(&'p self, meta: &'p FileMeta, row_group: &'p RowGroupMeta) -> Result<Place<'p>> {
         match self {
-            Found::Partition(value) => Ok(Place::Path(value.as_deref())),
-            Found::Leaf(at) => match (meta.leaves.get(*at), row_group.chunks.get(*at)) {
+            ColumnLocation::Partition(value) => Ok(Place::Path(value.as_deref())),
+            ColumnLocation::Leaf(at) => match (meta.leaves.get(*at), row_group.chunks.get(*at)) {
                 // LogicalTypes.md, "UNKNOWN (always null)": no page of it needs to be read.
                 (Some(Leaf { logical: Logical::Null, .. }), _) => Ok(Place::Path(None)),
                 (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
@@ -42,12 +42,12 @@ pub struct FilePlan<'a> {
     pub object: &'a dyn Object,
     /// Its footer.
     pub meta: Arc<FileMeta>,
-    system: Found,
-    country: Found,
-    time: Found,
-    channel: Found,
-    value: Found,
-    date: Option<Found>,
+    system: ColumnLocation,
+    country: ColumnLocation,
+    time: ColumnLocation,
+    channel: ColumnLocation,
+    value: ColumnLocation,
+    date: Option<ColumnLocation>,
     /// The number type of its value column.
     pub value_type: ValueType,
     /// The physical type of its value column.
@@ -126,7 +126,7 @@ impl<'a> FilePlan<'a> {
             return Ok(Self::without_rows(job, input, object, meta));
         }
         let find = |column: &str| find(&meta, input, column);
-        let strings = |column: &str| -> Result<Found> {
+        let strings = |column: &str| -> Result<ColumnLocation> {
             let found = find(column)?;
             if let Some(leaf) = leaf_of(&meta, &found) {
                 check_string(leaf).map_err(|e| e.in_column(column))?;
@@ -147,7 +147,7 @@ impl<'a> FilePlan<'a> {
                 .expected("a number: integer, float, double or decimal")
                 .in_column(&columns.value));
         }
-        let date_coding_of = |found: &Found| match leaf_of(&meta, found) {
+        let date_coding_of = |found: &ColumnLocation| match leaf_of(&meta, found) {
             Some(leaf) => TimeCoding::of_date(leaf).map_err(|e| e.in_column(&columns.start_date)),
             None => Ok(TimeCoding::Text),
         };
@@ -184,7 +184,7 @@ impl<'a> FilePlan<'a> {
 
     /// A file of no rows: its columns may be missing, or be of any type.
     fn without_rows(job: &Job, input: &'a Input, object: &'a dyn Object, meta: Arc<FileMeta>) -> Self {
-        let nowhere = || Found::Partition(None);
+        let nowhere = || ColumnLocation::Partition(None);
         FilePlan {
             input,
             object,
@@ -204,7 +204,7 @@ impl<'a> FilePlan<'a> {
     }
 
     /// Where the operating system is found.
-    pub fn system(&self) -> &Found {
+    pub fn system(&self) -> &ColumnLocation {
         &self.system
     }
 
@@ -232,8 +232,8 @@ impl<'a> FilePlan<'a> {
             .into_iter()
             .chain(&self.date)
             .filter_map(|found| match found {
-                Found::Leaf(at) => row_group.chunks.get(*at),
-                Found::Partition(_) => None,
+                ColumnLocation::Leaf(at) => row_group.chunks.get(*at),
+                ColumnLocation::Partition(_) => None,
             })
     }
 
@@ -243,10 +243,10 @@ impl<'a> FilePlan<'a> {
     }
 }
 
-pub(crate) fn leaf_of<'m>(meta: &'m FileMeta, found: &Found) -> Option<&'m Leaf> {
+pub(crate) fn leaf_of<'m>(meta: &'m FileMeta, found: &ColumnLocation) -> Option<&'m Leaf> {
     match found {
-        Found::Leaf(at) => meta.leaves.get(*at),
-        Found::Partition(_) => None,
+        ColumnLocation::Leaf(at) => meta.leaves.get(*at),
+        ColumnLocation::Partition(_) => None,
     }
 }
 
@@ -269,7 +269,7 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
 
 /// Finds a column by its name: exactly, or else without regard to case, as
 /// Spark does. A partition value in the path wins over a column in the file.
-pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found> {
+pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<ColumnLocation> {
     let same = |name: &str| is_alike(name, column);
     let partition = input
         .partitions
@@ -277,7 +277,7 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found
         .find(|(key, _)| key == column)
         .or_else(|| input.partitions.iter().find(|(key, _)| same(key)));
     if let Some((_, value)) = partition {
-        return Ok(Found::Partition(value.clone()));
+        return Ok(ColumnLocation::Partition(value.clone()));
     }
     fn top(leaf: &Leaf) -> &str {
         leaf.path.first().map_or("", |name| name)
@@ -285,7 +285,7 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found
     let flat = || meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
     let mut exact = flat().filter(|(_, leaf)| top(leaf) == column);
     match (exact.next(), exact.next()) {
-        (Some((at, _)), None) => return Ok(Found::Leaf(at)),
+        (Some((at, _)), None) => return Ok(ColumnLocation::Leaf(at)),
         (Some(_), Some(_)) => {
             return Err(Error::data(format!("two columns are called '{column}'"))
                 .expected("one")
@@ -295,7 +295,7 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Found
     }
     let mut alike = flat().filter(|(_, leaf)| same(top(leaf)));
     match (alike.next(), alike.next()) {
-        (Some((at, _)), None) => Ok(Found::Leaf(at)),
+        (Some((at, _)), None) => Ok(ColumnLocation::Leaf(at)),
         (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
             .expected(format!("one column that is called '{column}' but for case"))),
         (None, _) => {

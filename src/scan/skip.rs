@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use super::plan::{Columns, FilePlan, Found};
+use super::plan::{ColumnLocation, Columns, FilePlan};
 use super::task::LONG_RUN;
 use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
@@ -47,9 +47,9 @@ pub fn outlook(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Outlook {
     }
     let total = job.os_total.as_bytes();
     match plan.system() {
-        Found::Partition(value) if value.as_deref() != Some(&job.os_total) => Outlook::RuledOut,
-        Found::Partition(_) => Outlook::Likely,
-        Found::Leaf(at) => match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
+        ColumnLocation::Partition(value) if value.as_deref() != Some(&job.os_total) => Outlook::RuledOut,
+        ColumnLocation::Partition(_) => Outlook::Likely,
+        ColumnLocation::Leaf(at) => match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
             None => Outlook::Unknown,
             Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
             Some(_) => Outlook::Unlikely,
@@ -71,7 +71,7 @@ pub fn row_group(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, cost: &mut
 
 /// The column chunk of the operating system, where there is one.
 pub fn system_chunk<'m>(plan: &'m FilePlan<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
-    let Found::Leaf(at) = plan.system() else { return None };
+    let ColumnLocation::Leaf(at) = plan.system() else { return None };
     plan.meta.leaves.get(*at).zip(meta.chunks.get(*at))
 }
 

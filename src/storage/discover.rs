@@ -9,7 +9,7 @@ use super::entries::Kind;
 use super::hive::{self, Partition};
 use super::object::{LocalFile, Object};
 use super::source::{Glob, local_path};
-use super::walk::{Found, Walk, irregular, resolve};
+use super::walk::{Walk, WalkEntry, irregular, resolve};
 use crate::{Error, Result, Semantics};
 
 /// One file to read.
@@ -57,7 +57,7 @@ impl Territory {
 
 /// A file on its way to become an input.
 struct Candidate {
-    found: Found,
+    found: WalkEntry,
     partitions: Vec<Partition>,
     /// Which source led to it.
     source: usize,
@@ -119,7 +119,7 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     Ok(Discovery { inputs, notes, territory })
 }
 
-fn open(found: Found) -> Result<Arc<dyn Object>> {
+fn open(found: WalkEntry) -> Result<Arc<dyn Object>> {
     match found.stamp {
         #[cfg(feature = "s3")]
         Some(stamp) if found.is_stored => {
@@ -146,7 +146,7 @@ struct Listing {
     legacy: bool,
     candidates: Vec<Candidate>,
     /// Files that Spark would not read, unless another source names them.
-    unread: Vec<(PathBuf, Vec<Found>)>,
+    unread: Vec<(PathBuf, Vec<WalkEntry>)>,
     notes: Vec<String>,
     territory: Territory,
 }
@@ -214,7 +214,7 @@ impl Listing {
         let (canonical, kind) = resolve(path)?;
         match kind {
             Kind::File => {
-                let found = Found { path: path.to_owned(), canonical, stamp: None, is_stored: false };
+                let found = WalkEntry { path: path.to_owned(), canonical, stamp: None, is_stored: false };
                 return self.add_file(source, found, root, given);
             }
             Kind::Folder => {}
@@ -224,7 +224,7 @@ impl Listing {
         self.add_walk(source, path, canonical, walk, root)
     }
 
-    fn add_file(&mut self, source: usize, found: Found, root: &Path, given: bool) -> Result<()> {
+    fn add_file(&mut self, source: usize, found: WalkEntry, root: &Path, given: bool) -> Result<()> {
         self.territory.files.push(found.canonical.clone());
         // A source that is a file has nothing below it that could be a partition.
         let partitions = if given { Vec::new() } else { below(root, &found.path)? };

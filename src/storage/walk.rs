@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// A file that was come across.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct WalkEntry {
     /// As the user would name it.
     pub path: PathBuf,
     /// Its one true path, symbolic links resolved.
@@ -29,9 +29,9 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Walk {
     /// Files directly in the folder.
-    pub direct: Vec<Found>,
+    pub direct: Vec<WalkEntry>,
     /// Files in nested folders.
-    pub nested: Vec<Found>,
+    pub nested: Vec<WalkEntry>,
     /// Whether a nested folder is a hive partition.
     pub partitioned: bool,
     /// What a person should know of.
@@ -81,7 +81,7 @@ impl Walk {
                 }
                 Kind::File => {
                     let files = if top { &mut self.direct } else { &mut self.nested };
-                    files.push(Found { path, canonical, stamp, is_stored: false });
+                    files.push(WalkEntry { path, canonical, stamp, is_stored: false });
                 }
                 Kind::Link | Kind::Other => return Err(irregular(&path)),
             }

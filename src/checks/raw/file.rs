@@ -5,7 +5,7 @@ use crate::ids::column::{Column, Place};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Physical, footer};
-use crate::scan::plan::{Found, check_string, find, leaf_of};
+use crate::scan::plan::{ColumnLocation, check_string, find, leaf_of};
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
@@ -82,7 +82,7 @@ pub struct RawFile<'a> {
     pub input: &'a Input,
     /// Its footer.
     pub meta: FileMeta,
-    found: [Option<Found>; Role::ALL.len()],
+    found: [Option<ColumnLocation>; Role::ALL.len()],
     /// What is wrong with its columns.
     problems: Vec<(Role, String)>,
     /// The number type of its values.
@@ -133,7 +133,7 @@ impl<'a> RawFile<'a> {
     }
 
     /// Looks at the type of a column.
-    fn take(&mut self, role: Role, found: &Found) -> Result<()> {
+    fn take(&mut self, role: Role, found: &ColumnLocation) -> Result<()> {
         let leaf = leaf_of(&self.meta, found);
         match (role, leaf) {
             (Role::Value, None) => Err(Error::data("the value is a hive partition of the path")
@@ -192,7 +192,7 @@ impl<'a> RawFile<'a> {
 
     /// What the footer says of a column of a row group; `None` where it is not in the file.
     pub fn chunk(&self, role: Role, row_group: usize) -> Option<&ChunkMeta> {
-        let Some(Found::Leaf(at)) = self.found.get(role as usize)? else { return None };
+        let Some(ColumnLocation::Leaf(at)) = self.found.get(role as usize)? else { return None };
         self.meta.row_groups.get(row_group)?.chunks.get(*at)
     }
 }

@@ -13,7 +13,7 @@ use super::list::{self, Listed};
 use super::{Uri, fault, uri};
 use crate::storage::hive;
 use crate::storage::source::Glob;
-use crate::storage::walk::{Found, Walk, is_hidden};
+use crate::storage::walk::{Walk, WalkEntry, is_hidden};
 use crate::{Error, Result};
 
 /// What a source led to.
@@ -21,7 +21,7 @@ pub enum Matched {
     /// An object.
     File {
         /// It.
-        found: Found,
+        found: WalkEntry,
         /// The source names this very object.
         given: bool,
     },
@@ -93,7 +93,7 @@ fn file(uri: &Uri, listed: Listed, given: bool) -> Result<Matched> {
     Ok(Matched::File { found: found(&uri.with_key(""), listed)?, given })
 }
 
-fn found(bucket: &Uri, listed: Listed) -> Result<Found> {
+fn found(bucket: &Uri, listed: Listed) -> Result<WalkEntry> {
     let uri = bucket.with_key(listed.key);
     if let Some(segment) = uri::odd_segment(&uri.key) {
         return Err(Error::unsupported(format!("a segment '{segment}' in the key"))
@@ -102,7 +102,7 @@ fn found(bucket: &Uri, listed: Listed) -> Result<Found> {
             .in_file(&uri.to_string().into()));
     }
     let path = PathBuf::from(uri.to_string());
-    Ok(Found { canonical: path.clone(), path, stamp: Some(listed.stamp), is_stored: true })
+    Ok(WalkEntry { canonical: path.clone(), path, stamp: Some(listed.stamp), is_stored: true })
 }
 
 /// Whether an object stands for an empty folder.
