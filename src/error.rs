@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Where in the input something was found. Unknown parts are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Place {
+pub struct Location {
     /// File, as the user would name it.
     pub file: Option<Arc<str>>,
     /// Column, by its name in the file.
@@ -26,7 +26,7 @@ pub struct Place {
     pub row: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sep = "";
         if let Some(file) = &self.file {
@@ -56,7 +56,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// What was found.
     pub found: String,
     /// What was expected instead; may be empty.
@@ -67,8 +67,8 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place != Place::default() {
-            write!(f, "{}: ", self.place)?;
+        if self.location != Location::default() {
+            write!(f, "{}: ", self.location)?;
         }
         write!(f, "{}", self.found)?;
         if !self.expected.is_empty() {
@@ -195,42 +195,42 @@ impl Error {
     /// Names the file, unless a deeper layer did.
     pub fn in_file(self, file: &Arc<str>) -> Self {
         self.edit(|r| {
-            r.place.file.get_or_insert_with(|| file.clone());
+            r.location.file.get_or_insert_with(|| file.clone());
         })
     }
 
     /// Names the column, unless a deeper layer did.
     pub fn in_column(self, column: &str) -> Self {
         self.edit(|r| {
-            r.place.column.get_or_insert_with(|| column.to_owned());
+            r.location.column.get_or_insert_with(|| column.to_owned());
         })
     }
 
     /// Names the row group, unless a deeper layer did.
     pub fn in_row_group(self, row_group: usize) -> Self {
         self.edit(|r| {
-            r.place.row_group.get_or_insert(row_group);
+            r.location.row_group.get_or_insert(row_group);
         })
     }
 
     /// Names the page, unless a deeper layer did.
     pub fn in_page(self, page: usize) -> Self {
         self.edit(|r| {
-            r.place.page.get_or_insert(page);
+            r.location.page.get_or_insert(page);
         })
     }
 
     /// Names the row, unless a deeper layer did.
     pub fn at_row(self, row: u64) -> Self {
         self.edit(|r| {
-            r.place.row.get_or_insert(row);
+            r.location.row.get_or_insert(row);
         })
     }
 
     /// Moves the row, if one is named, by the rows that come before.
     pub fn offset_row(self, before: u64) -> Self {
         self.edit(|r| {
-            if let Some(row) = &mut r.place.row {
+            if let Some(row) = &mut r.location.row {
                 *row += before;
             }
         })

@@ -51,5 +51,5 @@ pub mod storage;
 pub mod table;
 pub mod window;
 
-pub use error::{Error, Place, Result};
+pub use error::{Error, Location, Result};
 pub use job::{Columns, Grain, Job, Semantics};

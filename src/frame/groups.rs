@@ -150,7 +150,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                     let (group, time) = (dense.group(&country)?, dense.time(TimePoint::Step(step))?);
                     dense.see(group, time);
                     let organic = usize::from(matches!(class, Class::Organic | Class::OddOrganic));
-                    let cell = dense.place(group, time) + organic;
+                    let cell = dense.cell_index(group, time) + organic;
                     match class {
                         Class::NullName => dense.account.null_name += rows,
                         Class::NullValue => dense.account.null_value += rows,

@@ -167,7 +167,7 @@ impl Dense {
 
     /// The first cell of a point.
     #[inline]
-    pub fn place(&self, group: u32, time: u32) -> usize {
+    pub fn cell_index(&self, group: u32, time: u32) -> usize {
         time as usize * self.row() + group as usize * CHANNELS
     }
 
@@ -182,7 +182,7 @@ impl Dense {
     #[inline]
     pub fn cell(&mut self, group: u32, time: u32) -> usize {
         self.see(group, time);
-        self.place(group, time)
+        self.cell_index(group, time)
     }
 
     /// Notes that a group has rows that were kept.

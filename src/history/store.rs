@@ -38,7 +38,7 @@ pub enum LoadedHistory {
 pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, When)> {
     let (bytes, version) = folder.read_version(file)?;
     let Some(bytes) = bytes else { return Ok((LoadedHistory::Nothing, version)) };
-    let found = match decode(&folder.place(file), bytes) {
+    let found = match decode(&folder.display_path(file), bytes) {
         Ok(history) => LoadedHistory::History(history),
         Err(error) => LoadedHistory::Damaged(error.to_string()),
     };
@@ -56,7 +56,7 @@ pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &When)
     Err(Error::data("another run has written the history since this one read it")
         .expected("one run at a time for a target")
         .advice("What that run published is what the next one is held against")
-        .in_file(&folder.place(file).into()))
+        .in_file(&folder.display_path(file).into()))
 }
 
 /// As a file.

@@ -48,7 +48,7 @@ pub enum Column<'a> {
 
 /// Where a column is found in a row group.
 #[derive(Clone, Copy)]
-pub enum Place<'a> {
+pub enum ColumnSource<'a> {
     /// In a column chunk.
     Chunk(&'a Leaf, &'a ChunkMeta),
     /// In the path: this value, or null.
@@ -177,18 +177,18 @@ impl<'a> Column<'a> {
     ///
     /// # Errors
     /// The first in order of the columns.
-    pub fn open_all(object: &'a dyn Object, places: &[Place<'a>], rows: u64) -> Result<Vec<Self>> {
-        let chunk = |place: &Place<'a>| match *place {
-            Place::Chunk(leaf, meta) => Some((meta, leaf)),
-            Place::Path(_) => None,
+    pub fn open_all(object: &'a dyn Object, places: &[ColumnSource<'a>], rows: u64) -> Result<Vec<Self>> {
+        let chunk = |place: &ColumnSource<'a>| match *place {
+            ColumnSource::Chunk(leaf, meta) => Some((meta, leaf)),
+            ColumnSource::Path(_) => None,
         };
         let chunks: Vec<(&ChunkMeta, &Leaf)> = places.iter().filter_map(chunk).collect();
         let mut walked = ChunkPages::walk_all(object, &chunks, rows).into_iter();
-        let open = |place: &Place<'a>| match *place {
-            Place::Path(value) => {
+        let open = |place: &ColumnSource<'a>| match *place {
+            ColumnSource::Path(value) => {
                 Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())), rows })
             }
-            Place::Chunk(leaf, meta) => {
+            ColumnSource::Chunk(leaf, meta) => {
                 let pages =
                     walked.next().unwrap_or_else(|| Err(Error::internal("a chunk that was not walked")));
                 Chunk::with_pages(object, leaf, meta, pages).map(Column::Chunk)

@@ -146,7 +146,7 @@ impl ChunkDictionary {
     pub fn intern_in(&mut self, bytes: &[u8], start: usize, len: usize) -> Result<u32> {
         let short = Short::within(bytes, start, len);
         if let Some(short) = &short
-            && let Some(slot) = self.cache.get(short.place()).and_then(|cached| cached.slot_of(short))
+            && let Some(slot) = self.cache.get(short.bucket()).and_then(|cached| cached.slot_of(short))
         {
             return Ok(slot);
         }
@@ -154,7 +154,7 @@ impl ChunkDictionary {
         let slot = self.intern_slowly(value)?;
         if let Some(short) = short {
             self.cache.resize(CACHE, Cached::NONE);
-            if let Some(cached) = self.cache.get_mut(short.place()) {
+            if let Some(cached) = self.cache.get_mut(short.bucket()) {
                 *cached = Cached::new(short, slot);
             }
         }

@@ -59,7 +59,7 @@ impl Short {
     /// Its place in the cache.
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // the top eleven bits
-    pub fn place(&self) -> usize {
+    pub fn bucket(&self) -> usize {
         let [a, b, c, d] = self.words;
         let mix = a.wrapping_mul(0x9E37_79B9_7F4A_7C15)
             ^ b.wrapping_mul(0xC2B2_AE3D_27D4_EB4F)

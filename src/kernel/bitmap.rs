@@ -206,7 +206,7 @@ fn take<const N: usize>(
 
 /// Where the survivors' sums are.
 #[derive(Clone, Copy)]
-pub struct Places<'a> {
+pub struct CellOffsets<'a> {
     /// First cell of each country slot.
     pub bases: &'a [u32],
     /// What each time slot adds to that.
@@ -219,23 +219,34 @@ pub struct Places<'a> {
 
 /// Adds the first `n` survivors to `cells`.
 #[allow(clippy::indexing_slicing)] // slots are those of the tables, places those of the cells
-pub fn add<const N: usize>(survivors: &Survivors<N>, n: usize, places: Places<'_>, cells: &mut [i64]) {
+pub fn add<const N: usize>(
+    survivors: &Survivors<N>,
+    n: usize,
+    cell_offsets: CellOffsets<'_>,
+    cells: &mut [i64],
+) {
     let rows = survivors.countries[..n]
         .iter()
         .zip(&survivors.times[..n])
         .zip(&survivors.channels[..n])
         .zip(&survivors.values[..n]);
     for (((country, time), channel), value) in rows {
-        let cell = places.bases[usize::from(*country)]
-            + places.offsets[usize::from(*time)]
-            + u32::from(places.channels[usize::from(*channel)]);
-        cells[cell as usize] += places.ints[usize::from(*value)];
+        let cell = cell_offsets.bases[usize::from(*country)]
+            + cell_offsets.offsets[usize::from(*time)]
+            + u32::from(cell_offsets.channels[usize::from(*channel)]);
+        cells[cell as usize] += cell_offsets.ints[usize::from(*value)];
     }
 }
 
 /// Adds the kept rows of a block whose values are integers as they are.
 #[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block
-pub fn add_ints(keep: &[u64], rows: Rows<'_>, ints: &[i64], places: Places<'_>, cells: &mut [i64]) {
+pub fn add_ints(
+    keep: &[u64],
+    rows: Rows<'_>,
+    ints: &[i64],
+    cell_offsets: CellOffsets<'_>,
+    cells: &mut [i64],
+) {
     for (word, keep) in keep.iter().enumerate() {
         let mut keep = *keep;
         while keep != 0 {
@@ -243,9 +254,9 @@ pub fn add_ints(keep: &[u64], rows: Rows<'_>, ints: &[i64], places: Places<'_>, 
             keep &= keep - 1;
             let value = ints[row];
             if value != 0 {
-                let cell = places.bases[usize::from(rows.countries[row])]
-                    + places.offsets[usize::from(rows.times[row])]
-                    + u32::from(places.channels[usize::from(rows.channels[row])]);
+                let cell = cell_offsets.bases[usize::from(rows.countries[row])]
+                    + cell_offsets.offsets[usize::from(rows.times[row])]
+                    + u32::from(cell_offsets.channels[usize::from(rows.channels[row])]);
                 cells[cell as usize] += value;
             }
         }

@@ -39,13 +39,13 @@ impl Kept {
     }
 
     /// The folder, for people.
-    pub fn place(&self) -> String {
-        self.folder.place("")
+    pub fn display_path(&self) -> String {
+        self.folder.display_path("")
     }
 
     /// The file of the history, for people.
     pub fn history_place(&self) -> String {
-        self.folder.place(store::FILE)
+        self.folder.display_path(store::FILE)
     }
 
     /// Removes what runs at this target left behind when they were killed; for the one
@@ -81,12 +81,12 @@ impl Kept {
 
     /// Where the report of a published run lies, for people.
     pub fn report_place(&self, run: &str) -> String {
-        self.folder.place(&format!("{RUNS}{run}.json"))
+        self.folder.display_path(&format!("{RUNS}{run}.json"))
     }
 
     /// Where the page of a published run lies, for people.
     pub fn page_place(&self, run: &str) -> String {
-        self.folder.place(&format!("{RUNS}{run}.html"))
+        self.folder.display_path(&format!("{RUNS}{run}.html"))
     }
 
     /// Writes the report of a published run and its page; the oldest beyond `keep` go.
@@ -116,7 +116,7 @@ impl Kept {
             if let Some(bytes) = self.folder.read(&name)? {
                 return serde_json::from_slice(&bytes).map_err(|e| {
                     Error::format(format!("the report cannot be read: {e}"))
-                        .in_file(&self.folder.place(&name).into())
+                        .in_file(&self.folder.display_path(&name).into())
                 });
             }
         }
@@ -150,7 +150,7 @@ impl Kept {
 
     /// Where the things of a blocked run lie, for people.
     pub fn quarantine_place(&self, run: &str) -> String {
-        self.folder.place(&format!("{QUARANTINE}{run}"))
+        self.folder.display_path(&format!("{QUARANTINE}{run}"))
     }
 
     /// Keeps a run that was blocked: its table and what it would teach, then its report;
@@ -228,9 +228,9 @@ impl Kept {
     fn unknown(&self, run: &str, runs: &[String]) -> Error {
         let last: Vec<&str> = runs.iter().rev().take(5).map(String::as_str).collect();
         let expected = if last.is_empty() {
-            format!("a run that is kept in {}; there is none", self.place())
+            format!("a run that is kept in {}; there is none", self.display_path())
         } else {
-            format!("one of the runs kept in {}, such as {}", self.place(), last.join(", "))
+            format!("one of the runs kept in {}, such as {}", self.display_path(), last.join(", "))
         };
         Error::argument(format!("no run '{run}'")).expected(expected)
     }

@@ -32,7 +32,7 @@ pub enum State {
 /// Where things of a run lie, as a person would name the places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct Places {
+pub struct OutputPaths {
     /// The folder of what is kept beside the target.
     pub kept: Option<String>,
     /// The history, if the target has one.
@@ -122,7 +122,7 @@ pub struct RunReport {
     /// Published weeks that have changed, largest change first.
     pub restated: Vec<Restated>,
     /// Where things lie.
-    pub places: Places,
+    pub places: OutputPaths,
     /// What the state has saved; `None` without one.
     pub reuse: Option<Reuse>,
     /// What else a person should know.

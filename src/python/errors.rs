@@ -27,16 +27,16 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     };
     let exception = module.getattr(class)?.call1((error.to_string(),))?;
     if let Some(report) = error.report() {
-        let place = PyDict::new(py);
-        place.set_item("file", report.place.file.as_deref())?;
-        place.set_item("column", report.place.column.as_deref())?;
-        place.set_item("row_group", report.place.row_group)?;
-        place.set_item("page", report.place.page)?;
-        place.set_item("row", report.place.row)?;
-        place.set_item("found", &report.found)?;
-        place.set_item("expected", &report.expected)?;
-        place.set_item("advice", &report.advice)?;
-        exception.getattr("__dict__")?.call_method1("update", (place,))?;
+        let location = PyDict::new(py);
+        location.set_item("file", report.location.file.as_deref())?;
+        location.set_item("column", report.location.column.as_deref())?;
+        location.set_item("row_group", report.location.row_group)?;
+        location.set_item("page", report.location.page)?;
+        location.set_item("row", report.location.row)?;
+        location.set_item("found", &report.found)?;
+        location.set_item("expected", &report.expected)?;
+        location.set_item("advice", &report.advice)?;
+        exception.getattr("__dict__")?.call_method1("update", (location,))?;
     }
     Ok(PyErr::from_value(exception))
 }

@@ -49,14 +49,14 @@ impl Task<'_, '_> {
         if raw {
             let block = bitmap::Rows { countries, times, channels, values: &[] };
             self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());
-            bitmap::add_ints(&keep, block, ints, tables.places(), &mut self.dense.cells);
+            bitmap::add_ints(&keep, block, ints, tables.cell_offsets(), &mut self.dense.cells);
             return Ok(Some((Path::Bitmap, rows)));
         }
         self.value.read_narrow(values)?;
         let block = bitmap::Rows { countries, times, channels, values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);
-        bitmap::add(survivors, live, tables.places(), &mut self.dense.cells);
+        bitmap::add(survivors, live, tables.cell_offsets(), &mut self.dense.cells);
         Ok(Some((Path::Bitmap, rows)))
     }
 }

@@ -79,7 +79,7 @@ impl Task<'_, '_> {
             } else {
                 tables.values.numbers.get(*value as usize).copied().unwrap_or(Number::Null)
             };
-            let cell = dense.place(group, point) + usize::from(channel);
+            let cell = dense.cell_index(group, point) + usize::from(channel);
             match number {
                 Number::Null => dense.account.null_value += 1,
                 Number::Nan => dense.account.nan_value += 1,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::ids::column::{Column, Place};
+use crate::ids::column::{Column, ColumnSource};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
@@ -21,13 +21,13 @@ pub enum ColumnLocation {
 
 impl ColumnLocation {
     /// Where the column is in a row group of the file.
-    pub fn place<'p>(&'p self, meta: &'p FileMeta, row_group: &'p RowGroupMeta) -> Result<Place<'p>> {
+    pub fn source<'p>(&'p self, meta: &'p FileMeta, row_group: &'p RowGroupMeta) -> Result<ColumnSource<'p>> {
         match self {
-            ColumnLocation::Partition(value) => Ok(Place::Path(value.as_deref())),
+            ColumnLocation::Partition(value) => Ok(ColumnSource::Path(value.as_deref())),
             ColumnLocation::Leaf(at) => match (meta.leaves.get(*at), row_group.chunks.get(*at)) {
                 // LogicalTypes.md, "UNKNOWN (always null)": no page of it needs to be read.
-                (Some(Leaf { logical: Logical::Null, .. }), _) => Ok(Place::Path(None)),
-                (Some(leaf), Some(chunk)) => Ok(Place::Chunk(leaf, chunk)),
+                (Some(Leaf { logical: Logical::Null, .. }), _) => Ok(ColumnSource::Path(None)),
+                (Some(leaf), Some(chunk)) => Ok(ColumnSource::Chunk(leaf, chunk)),
                 _ => Err(Error::internal("no such column chunk")),
             },
         }
@@ -211,8 +211,8 @@ impl<'a> FilePlan<'a> {
     /// Walks the pages of a row group's columns.
     pub fn columns<'p>(&'p self, row_group: &'p RowGroupMeta) -> Result<Columns<'p>> {
         let needed = [&self.system, &self.country, &self.time, &self.channel, &self.value];
-        let places: Vec<Place<'p>> = (needed.into_iter().chain(&self.date))
-            .map(|found| found.place(&self.meta, row_group))
+        let places: Vec<ColumnSource<'p>> = (needed.into_iter().chain(&self.date))
+            .map(|found| found.source(&self.meta, row_group))
             .collect::<Result<_>>()?;
         let mut columns = Column::open_all(self.object, &places, row_group.rows)?.into_iter();
         let mut next = || columns.next().ok_or_else(|| Error::internal("a column that was not opened"));

@@ -206,8 +206,8 @@ impl Tables {
     }
 
     /// Where survivors add to.
-    pub fn places(&self) -> bitmap::Places<'_> {
-        bitmap::Places {
+    pub fn cell_offsets(&self) -> bitmap::CellOffsets<'_> {
+        bitmap::CellOffsets {
             bases: &self.bases,
             offsets: &self.offsets,
             channels: &self.channel,

@@ -79,7 +79,7 @@ pub fn scan(
     let name = key::file_name(&question);
     let ledger = match state.read(&name) {
         Ok(Some(bytes)) => Ledger::parse(bytes, &question).unwrap_or_else(|why| {
-            reuse.notes.push(format!("{}: {why}; all files are read", state.place(&name)));
+            reuse.notes.push(format!("{}: {why}; all files are read", state.display_path(&name)));
             Ledger::default()
         }),
         Ok(None) => Ledger::default(),
@@ -162,7 +162,7 @@ pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
 }
 
 /// Where a folder is, as a [`Territory`] has it.
-fn place(folder: &str) -> Result<PathBuf> {
+fn display_path(folder: &str) -> Result<PathBuf> {
     #[cfg(feature = "s3")]
     if Uri::is(folder) {
         return Ok(Uri::parse(folder)?.to_string().trim_end_matches('/').into());

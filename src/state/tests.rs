@@ -24,14 +24,14 @@ fn export(path: &Path, rows: u64, seed: u64) {
     sample::write(&options, path, &Silent).unwrap();
 }
 
-struct Place {
+struct Fixture {
     dir: tempfile::TempDir,
     job: Job,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
-        Place { dir: tempfile::tempdir().unwrap(), job: Job::default() }
+        Fixture { dir: tempfile::tempdir().unwrap(), job: Job::default() }
     }
 
     fn file(&self, name: &str) -> std::path::PathBuf {
@@ -73,59 +73,59 @@ fn counts(reuse: &Reuse) -> [usize; 5] {
 #[test]
 fn only_what_is_new_or_changed_is_read() {
     for semantics in [Semantics::Iso, Semantics::Legacy] {
-        let mut place = Place::new();
-        place.job.semantics = semantics;
+        let mut fixture = Fixture::new();
+        fixture.job.semantics = semantics;
         for (n, name) in ["a.parquet", "b.parquet", "c.parquet"].into_iter().enumerate() {
-            export(&place.file(name), 3000, n as u64 + 1);
+            export(&fixture.file(name), 3000, n as u64 + 1);
         }
         settle();
-        assert_eq!(counts(&place.run().1), [0, 3, 0, 0, 0]);
-        let (profile, reuse) = place.run();
+        assert_eq!(counts(&fixture.run().1), [0, 3, 0, 0, 0]);
+        let (profile, reuse) = fixture.run();
         assert_eq!((counts(&reuse), reuse.rows), ([3, 0, 0, 0, 0], 9000));
         assert_eq!((profile.files, profile.bytes_read), (0, 0));
 
-        export(&place.file("d.parquet"), 200_000, 9);
+        export(&fixture.file("d.parquet"), 200_000, 9);
         settle();
-        let (profile, reuse) = place.run();
+        let (profile, reuse) = fixture.run();
         assert_eq!((counts(&reuse), profile.files), ([3, 1, 0, 0, 0], 1));
         assert_eq!(reuse.notes, Vec::<String>::new());
 
         // Changed in place, gone, and new under an old name.
-        export(&place.file("b.parquet"), 3000, 77);
-        fs::remove_file(place.file("c.parquet")).unwrap();
+        export(&fixture.file("b.parquet"), 3000, 77);
+        fs::remove_file(fixture.file("c.parquet")).unwrap();
         settle();
-        assert_eq!(counts(&place.run().1), [2, 0, 1, 0, 1]);
-        fs::rename(place.file("a.parquet"), place.file("c.parquet")).unwrap();
+        assert_eq!(counts(&fixture.run().1), [2, 0, 1, 0, 1]);
+        fs::rename(fixture.file("a.parquet"), fixture.file("c.parquet")).unwrap();
         settle();
-        assert_eq!(counts(&place.run().1), [2, 1, 0, 0, 1]);
-        assert_eq!(counts(&place.run().1), [3, 0, 0, 0, 0]);
+        assert_eq!(counts(&fixture.run().1), [2, 1, 0, 0, 1]);
+        assert_eq!(counts(&fixture.run().1), [3, 0, 0, 0, 0]);
     }
 }
 
 #[test]
 fn a_file_replaced_within_its_time_and_length_is_noticed() {
-    let place = Place::new();
-    export(&place.file("a.parquet"), 3000, 1);
+    let fixture = Fixture::new();
+    export(&fixture.file("a.parquet"), 3000, 1);
     settle();
-    place.run();
-    let time = fs::metadata(place.file("a.parquet")).unwrap().modified().unwrap();
-    let mut bytes = fs::read(place.file("a.parquet")).unwrap();
+    fixture.run();
+    let time = fs::metadata(fixture.file("a.parquet")).unwrap().modified().unwrap();
+    let mut bytes = fs::read(fixture.file("a.parquet")).unwrap();
     // The dictionary of the countries lies in the file as it is: another country, no other change.
     let at = bytes.windows(2).position(|w| w == b"FR").unwrap();
     bytes[at..at + 2].copy_from_slice(b"ES");
-    fs::write(place.file("a.parquet"), &bytes).unwrap();
-    fs::File::options().write(true).open(place.file("a.parquet")).unwrap().set_modified(time).unwrap();
+    fs::write(fixture.file("a.parquet"), &bytes).unwrap();
+    fs::File::options().write(true).open(fixture.file("a.parquet")).unwrap().set_modified(time).unwrap();
     settle();
-    assert_eq!(counts(&place.run().1), [0, 0, 1, 0, 0]);
+    assert_eq!(counts(&fixture.run().1), [0, 0, 1, 0, 0]);
 }
 
 #[test]
 fn a_file_that_was_just_written_is_read_again() {
-    let place = Place::new();
-    export(&place.file("a.parquet"), 100, 1);
+    let fixture = Fixture::new();
+    export(&fixture.file("a.parquet"), 100, 1);
     // Written after the run had begun, as far as the clock can tell.
-    let inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
-    let part = scan::scan(&place.job, &inputs, &Options::default(), &Silent).unwrap().0;
+    let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
+    let part = scan::scan(&fixture.job, &inputs, &Options::default(), &Silent).unwrap().0;
     let stamp = inputs[0].object.stamp().unwrap();
     let listed = |after| stamp.ticked.unwrap() + after;
     assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().settled);
@@ -138,54 +138,58 @@ fn a_file_that_was_just_written_is_read_again() {
 
 #[test]
 fn the_settings_that_change_sums_have_a_state_each() {
-    let mut place = Place::new();
-    export(&place.file("a.parquet"), 3000, 1);
+    let mut fixture = Fixture::new();
+    export(&fixture.file("a.parquet"), 3000, 1);
     settle();
-    place.run();
-    place.job.windows = vec![4, 13];
-    place.job.details = true;
-    assert_eq!(counts(&place.run().1), [1, 0, 0, 0, 0]);
-    place.job.organic = vec!["Email".into()];
-    assert_eq!(counts(&place.run().1), [0, 1, 0, 0, 0]);
-    place.job.organic = Job::default().organic;
-    assert_eq!(counts(&place.run().1), [1, 0, 0, 0, 0]);
+    fixture.run();
+    fixture.job.windows = vec![4, 13];
+    fixture.job.details = true;
+    assert_eq!(counts(&fixture.run().1), [1, 0, 0, 0, 0]);
+    fixture.job.organic = vec!["Email".into()];
+    assert_eq!(counts(&fixture.run().1), [0, 1, 0, 0, 0]);
+    fixture.job.organic = Job::default().organic;
+    assert_eq!(counts(&fixture.run().1), [1, 0, 0, 0, 0]);
     // The state of one question under the name of another.
     let of = |job: &Job| {
-        place.dir.path().join("state").join(key::file_name(&key::question(job, &place.sources()).unwrap()))
+        fixture
+            .dir
+            .path()
+            .join("state")
+            .join(key::file_name(&key::question(job, &fixture.sources()).unwrap()))
     };
-    let other = Job { os_total: "ios".into(), ..place.job.clone() };
-    fs::copy(of(&place.job), of(&other)).unwrap();
-    place.job = other;
-    let (_, reuse) = place.run();
+    let other = Job { os_total: "ios".into(), ..fixture.job.clone() };
+    fs::copy(of(&fixture.job), of(&other)).unwrap();
+    fixture.job = other;
+    let (_, reuse) = fixture.run();
     assert_eq!(counts(&reuse), [0, 1, 0, 0, 0]);
     assert!(reuse.notes[0].contains("another question"), "{:?}", reuse.notes);
 }
 
 #[test]
 fn a_damaged_state_is_never_trusted() {
-    let place = Place::new();
-    export(&place.file("a.parquet"), 600, 1);
-    export(&place.file("b.parquet"), 600, 2);
+    let fixture = Fixture::new();
+    export(&fixture.file("a.parquet"), 600, 1);
+    export(&fixture.file("b.parquet"), 600, 2);
     settle();
-    place.run();
-    let [head] = &place.state_files(".state")[..] else { panic!("one head") };
-    let [parts] = &place.state_files(".parts")[..] else { panic!("one file of parts") };
+    fixture.run();
+    let [head] = &fixture.state_files(".state")[..] else { panic!("one head") };
+    let [parts] = &fixture.state_files(".parts")[..] else { panic!("one file of parts") };
     let undamaged = [(head, fs::read(head).unwrap()), (parts, fs::read(parts).unwrap())];
     for (path, sound) in &undamaged {
-        damage(&place, path, sound, &undamaged);
+        damage(&fixture, path, sound, &undamaged);
     }
     fs::remove_file(parts).unwrap();
-    fs::remove_file(place.file("b.parquet")).unwrap();
-    let (_, reuse) = place.run();
+    fs::remove_file(fixture.file("b.parquet")).unwrap();
+    let (_, reuse) = fixture.run();
     assert_eq!(reuse.files, 0);
     assert!(reuse.notes[0].contains("1 damaged entries"), "{:?}", reuse.notes);
     fs::write(head, b"PAR1").unwrap();
-    let (_, reuse) = place.run();
+    let (_, reuse) = fixture.run();
     assert_eq!(reuse.files, 0);
     assert!(reuse.notes[0].contains("not a state of this version"), "{:?}", reuse.notes);
 }
 
-fn damage(place: &Place, path: &Path, sound: &[u8], undamaged: &[(&std::path::PathBuf, Vec<u8>)]) {
+fn damage(fixture: &Fixture, path: &Path, sound: &[u8], undamaged: &[(&std::path::PathBuf, Vec<u8>)]) {
     let write = |bytes: &[u8]| {
         for (path, sound) in undamaged {
             fs::write(path, sound).unwrap();
@@ -197,81 +201,83 @@ fn damage(place: &Place, path: &Path, sound: &[u8], undamaged: &[(&std::path::Pa
         let mut bytes = sound.to_vec();
         bytes[at] ^= 1 << (at % 8);
         write(&bytes);
-        place.run();
+        fixture.run();
         // A part may be damaged without anybody looking at it; with a file gone, they look.
         write(&bytes);
-        let gone = place.dir.path().join("gone.parquet");
-        fs::rename(place.file("b.parquet"), &gone).unwrap();
-        place.run();
-        fs::rename(&gone, place.file("b.parquet")).unwrap();
+        let gone = fixture.dir.path().join("gone.parquet");
+        fs::rename(fixture.file("b.parquet"), &gone).unwrap();
+        fixture.run();
+        fs::rename(&gone, fixture.file("b.parquet")).unwrap();
     }
     for len in (0..sound.len()).step_by(step) {
         write(&sound[..len]);
-        place.run();
+        fixture.run();
     }
     write(sound);
 }
 
 #[test]
 fn a_day_more_is_a_small_file_more_until_they_become_one() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let mut most = 0;
     for day in 0..2 * ledger::MOST {
-        export(&place.file(&format!("{day:02}.parquet")), 30, day as u64);
+        export(&fixture.file(&format!("{day:02}.parquet")), 30, day as u64);
         // What a run that was killed has left.
-        fs::create_dir_all(place.dir.path().join("state")).unwrap();
-        let stem = key::file_name(&key::question(&place.job, &place.sources()).unwrap());
+        fs::create_dir_all(fixture.dir.path().join("state")).unwrap();
+        let stem = key::file_name(&key::question(&fixture.job, &fixture.sources()).unwrap());
         let left = format!("{}-left{day}.parts", stem.strip_suffix(".state").unwrap());
-        fs::write(place.dir.path().join("state").join(left), "left").unwrap();
+        fs::write(fixture.dir.path().join("state").join(left), "left").unwrap();
         settle();
-        assert_eq!(counts(&place.run().1), [day, 1, 0, 0, 0]);
+        assert_eq!(counts(&fixture.run().1), [day, 1, 0, 0, 0]);
         most = most.max(
-            place.state_files(".parts").iter().filter(|p| !p.to_str().unwrap().contains("left")).count(),
+            fixture.state_files(".parts").iter().filter(|p| !p.to_str().unwrap().contains("left")).count(),
         );
     }
     // Days with the same sums share a file.
     assert!((ledger::MOST / 2..=ledger::MOST).contains(&most), "{most}");
-    assert!(place.state_files(".parts").len() < 2 * ledger::MOST, "old parts go, and those of killed runs");
-    assert_eq!(counts(&place.run().1), [2 * ledger::MOST, 0, 0, 0, 0]);
+    assert!(fixture.state_files(".parts").len() < 2 * ledger::MOST, "old parts go, and those of killed runs");
+    assert_eq!(counts(&fixture.run().1), [2 * ledger::MOST, 0, 0, 0, 0]);
     // The parts add up, wherever they lie.
-    fs::remove_file(place.file("07.parquet")).unwrap();
-    assert_eq!(counts(&place.run().1), [2 * ledger::MOST - 1, 0, 0, 0, 1]);
+    fs::remove_file(fixture.file("07.parquet")).unwrap();
+    assert_eq!(counts(&fixture.run().1), [2 * ledger::MOST - 1, 0, 0, 0, 1]);
     // Most of what is kept is of no file any more.
-    let before: u64 = place.state_files(".parts").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let before: u64 =
+        fixture.state_files(".parts").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     for day in 8..2 * ledger::MOST {
-        fs::remove_file(place.file(&format!("{day:02}.parquet"))).unwrap();
+        fs::remove_file(fixture.file(&format!("{day:02}.parquet"))).unwrap();
     }
-    assert_eq!(counts(&place.run().1)[0], 7);
-    let parts = place.state_files(".parts");
+    assert_eq!(counts(&fixture.run().1)[0], 7);
+    let parts = fixture.state_files(".parts");
     assert_eq!(parts.len(), 1, "{parts:?}");
     assert!(fs::metadata(&parts[0]).unwrap().len() < before / 4);
-    assert_eq!(counts(&place.run().1), [7, 0, 0, 0, 0]);
+    assert_eq!(counts(&fixture.run().1), [7, 0, 0, 0, 0]);
 }
 
 #[test]
 fn a_state_that_cannot_be_written_is_a_note() {
-    let place = Place::new();
-    export(&place.file("a.parquet"), 600, 1);
-    fs::write(place.dir.path().join("state"), "a file, no folder").unwrap();
-    let (_, reuse) = place.run();
+    let fixture = Fixture::new();
+    export(&fixture.file("a.parquet"), 600, 1);
+    fs::write(fixture.dir.path().join("state"), "a file, no folder").unwrap();
+    let (_, reuse) = fixture.run();
     assert!(reuse.notes.iter().any(|note| note.contains("cannot be written")), "{:?}", reuse.notes);
 }
 
 #[test]
 fn types_that_differ_are_the_same_error_with_state() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let case = |name: &str| {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name).join("input.parquet")
     };
-    fs::create_dir_all(place.file("")).unwrap();
-    fs::copy(case("value_int32"), place.file("a.parquet")).unwrap();
+    fs::create_dir_all(fixture.file("")).unwrap();
+    fs::copy(case("value_int32"), fixture.file("a.parquet")).unwrap();
     settle();
-    place.run();
-    fs::copy(case("value_float64"), place.file("b.parquet")).unwrap();
-    let inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
+    fixture.run();
+    fs::copy(case("value_float64"), fixture.file("b.parquet")).unwrap();
+    let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
     let options = Options::default();
-    let with = scan(&place.job, &place.sources(), &inputs, &options, &Silent, &place.state()).unwrap_err();
-    let without = scan::scan(&place.job, &inputs, &options, &Silent).unwrap_err();
+    let with =
+        scan(&fixture.job, &fixture.sources(), &inputs, &options, &Silent, &fixture.state()).unwrap_err();
+    let without = scan::scan(&fixture.job, &inputs, &options, &Silent).unwrap_err();
     assert!(matches!(with, Error::Data(_)));
     assert_eq!(with.to_string(), without.to_string());
 }
@@ -299,14 +305,16 @@ impl Object for Coarse {
 
 #[test]
 fn without_a_version_the_footer_tells() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let run = |seed| {
-        export(&place.file("a.parquet"), 600, seed);
-        let mut inputs = discover(&place.sources(), Semantics::Iso).unwrap().inputs;
+        export(&fixture.file("a.parquet"), 600, seed);
+        let mut inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
         for input in &mut inputs {
             input.object = Arc::new(Coarse(input.object.clone()));
         }
-        scan(&place.job, &place.sources(), &inputs, &Options::default(), &Silent, &place.state()).unwrap().2
+        scan(&fixture.job, &fixture.sources(), &inputs, &Options::default(), &Silent, &fixture.state())
+            .unwrap()
+            .2
     };
     assert_eq!(counts(&run(1)), [0, 1, 0, 0, 0]);
     assert_eq!(counts(&run(1)), [1, 0, 0, 0, 0]);

@@ -61,34 +61,34 @@ fn cannot_list(path: &std::path::Path, error: impl Into<std::io::Error>) -> Erro
 
 /// A folder that is open.
 #[cfg(unix)]
-pub struct Place {
+pub struct OpenFolder {
     path: PathBuf,
     folder: std::os::fd::OwnedFd,
 }
 
 #[cfg(unix)]
-impl Place {
+impl OpenFolder {
     /// The folder at `path`.
     ///
     /// # Errors
     /// `Io` where it cannot be opened.
-    pub fn of(path: &std::path::Path) -> Result<Place> {
-        Place::at(rustix::fs::CWD, path.as_os_str(), path.to_owned())
+    pub fn of(path: &std::path::Path) -> Result<OpenFolder> {
+        OpenFolder::at(rustix::fs::CWD, path.as_os_str(), path.to_owned())
     }
 
     /// The folder called `name` in this one.
     ///
     /// # Errors
-    /// As of [`Place::of`].
-    pub fn below(&self, name: &OsStr) -> Result<Place> {
-        Place::at(&self.folder, name, self.path.join(name))
+    /// As of [`OpenFolder::of`].
+    pub fn below(&self, name: &OsStr) -> Result<OpenFolder> {
+        OpenFolder::at(&self.folder, name, self.path.join(name))
     }
 
-    fn at(above: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> Result<Place> {
+    fn at(above: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> Result<OpenFolder> {
         use rustix::fs::{Mode, OFlags, openat};
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match openat(above, name, flags, Mode::empty()) {
-            Ok(folder) => Ok(Place { path, folder }),
+            Ok(folder) => Ok(OpenFolder { path, folder }),
             Err(error) => Err(cannot_list(&path, error)),
         }
     }
@@ -100,7 +100,7 @@ impl Place {
     pub fn entries(self) -> Result<Entries> {
         use rustix::fs::{AtFlags, Dir, FileType, statat};
         use std::os::unix::ffi::OsStringExt;
-        let Place { path, folder } = self;
+        let OpenFolder { path, folder } = self;
         let mut listed = Dir::new(folder).map_err(|error| cannot_list(&path, error))?;
         let mut entries = Entries::new();
         while let Some(entry) = listed.read() {
@@ -135,18 +135,18 @@ impl Place {
 
 /// A folder.
 #[cfg(not(unix))]
-pub struct Place(PathBuf);
+pub struct OpenFolder(PathBuf);
 
 #[cfg(not(unix))]
-impl Place {
+impl OpenFolder {
     /// The folder at `path`.
-    pub fn of(path: &std::path::Path) -> Result<Place> {
-        Ok(Place(path.to_owned()))
+    pub fn of(path: &std::path::Path) -> Result<OpenFolder> {
+        Ok(OpenFolder(path.to_owned()))
     }
 
     /// The folder called `name` in this one.
-    pub fn below(&self, name: &OsStr) -> Result<Place> {
-        Ok(Place(self.0.join(name)))
+    pub fn below(&self, name: &OsStr) -> Result<OpenFolder> {
+        Ok(OpenFolder(self.0.join(name)))
     }
 
     /// What it holds.

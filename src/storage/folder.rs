@@ -40,7 +40,7 @@ pub enum When {
 /// separated by `/`; folders come with their first file and go with their last.
 pub trait Folder: Send + Sync {
     /// The place of `name`, for people; of the folder itself for the empty name.
-    fn place(&self, name: &str) -> String;
+    fn display_path(&self, name: &str) -> String;
 
     /// Every file below the folder whose name begins with `prefix`, in order of the
     /// names; nothing where the folder is not there.
@@ -131,7 +131,7 @@ impl LocalFolder {
 }
 
 impl Folder for LocalFolder {
-    fn place(&self, name: &str) -> String {
+    fn display_path(&self, name: &str) -> String {
         self.root.join(name).to_string_lossy().into_owned()
     }
 
@@ -238,7 +238,7 @@ mod tests {
         folder.remove("history/a").unwrap();
         folder.remove("history/b").unwrap();
         assert!(!root.join("history").exists() && root.exists());
-        assert!(folder.place("lock").ends_with("/_rollshare/lock"));
+        assert!(folder.display_path("lock").ends_with("/_rollshare/lock"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::entries::{Entries, Entry, Kind, Place};
+use super::entries::{Entries, Entry, Kind, OpenFolder};
 use super::hive;
 use super::object::Stamp;
 use crate::{Error, Result};
@@ -48,7 +48,7 @@ impl Walk {
     /// Lists `folder`, whose canonical path is `canonical`.
     pub fn of(folder: &Path, canonical: &Path) -> Result<Self> {
         let mut walk = Walk::default();
-        walk.enter(folder, canonical, Place::of(folder).and_then(|place| place.entries()), true)?;
+        walk.enter(folder, canonical, OpenFolder::of(folder).and_then(|place| place.entries()), true)?;
         Ok(walk)
     }
 
@@ -76,7 +76,8 @@ impl Walk {
             match kind {
                 Kind::Folder => {
                     self.partitioned |= hive::is_partition(name.as_encoded_bytes());
-                    let list = list.unwrap_or_else(|| Place::of(&path).and_then(|place| place.entries()));
+                    let list =
+                        list.unwrap_or_else(|| OpenFolder::of(&path).and_then(|place| place.entries()));
                     self.enter(&path, &canonical, list, false)?;
                 }
                 Kind::File => {
@@ -96,7 +97,7 @@ fn lists_of(folder: &Path, entries: &Entries) -> Result<Vec<Option<Result<Entrie
     if !entries.iter().any(is_read) {
         return Ok(entries.iter().map(|_| None).collect());
     }
-    let here = Place::of(folder)?;
+    let here = OpenFolder::of(folder)?;
     let listed = |entry: &Entry| is_read(entry).then(|| here.below(&entry.name)?.entries());
     Ok(entries.par_iter().with_min_len(16).map(listed).collect())
 }

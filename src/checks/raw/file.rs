@@ -1,7 +1,7 @@
 //! Where the columns of a file are, and whether their types fit.
 
 use crate::checks::model::Offender;
-use crate::ids::column::{Column, Place};
+use crate::ids::column::{Column, ColumnSource};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Physical, footer};
@@ -171,10 +171,10 @@ impl<'a> RawFile<'a> {
         let mut found = Vec::with_capacity(roles.len());
         for role in roles {
             if let Some(at) = self.found.get(*role as usize).and_then(Option::as_ref) {
-                found.push((*role, at.place(&self.meta, meta)?));
+                found.push((*role, at.source(&self.meta, meta)?));
             }
         }
-        let places: Vec<Place<'_>> = found.iter().map(|(_, place)| *place).collect();
+        let places: Vec<ColumnSource<'_>> = found.iter().map(|(_, place)| *place).collect();
         let opened = Column::open_all(self.input.object.as_ref(), &places, meta.rows)?;
         for ((role, _), column) in found.into_iter().zip(opened) {
             if let Some(to) = columns.columns.get_mut(role as usize) {

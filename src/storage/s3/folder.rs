@@ -29,7 +29,7 @@ impl S3Folder {
 }
 
 impl Folder for S3Folder {
-    fn place(&self, name: &str) -> String {
+    fn display_path(&self, name: &str) -> String {
         self.root.join(name).to_string()
     }
 
