@@ -50,7 +50,7 @@ const SPANS: usize = 64;
 
 /// Where the rows of the total over systems are, some runs ahead; all in rows of
 /// the step.
-struct Passing {
+struct SelectedRuns {
     spans: [Span; SPANS],
     /// The first span that is not done, and the end of those there are.
     at: usize,
@@ -63,9 +63,9 @@ struct Passing {
     mark: (Mark, u32),
 }
 
-impl Passing {
+impl SelectedRuns {
     fn at(cursor: &Cursor<'_>) -> Self {
-        Passing { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark: (cursor.mark(), 0) }
+        SelectedRuns { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark: (cursor.mark(), 0) }
     }
 
     /// The next rows of the total, from `at` on; an empty span where it is only
@@ -204,7 +204,7 @@ impl Task<'_, '_> {
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let mut found = PendingRuns::default();
-        let mut systems = Passing::at(system);
+        let mut systems = SelectedRuns::at(system);
         let (mut countries, mut times) = (CurrentRun::default(), CurrentRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.
         let mut window = 0..0u32;
