@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use plan::FilePlan;
 use rayon::prelude::*;
 use skip::Outlook;
-use task::{Taken, Worker};
+use task::{RowsByPath, Worker};
 
 use crate::grid::Partial;
 use crate::ids::column::{Column, Cost};
@@ -150,7 +150,7 @@ pub struct RowGroupProfile {
     /// all rows were ruled out.
     pub path: String,
     /// Rows by path: runs, bitmap, scalar.
-    pub rows_by_path: Taken,
+    pub rows_by_path: RowsByPath,
 }
 
 /// Rows that a task has at the most, give or take a page.
@@ -458,7 +458,7 @@ impl<'s> Scan<'s> {
         if skip::row_group(self.job, row_range.plan, meta, &mut cost) {
             self.drop_rows(row_range.to - row_range.from, cost);
             self.progress.advance(bytes);
-            return self.took(row_range, Taken::default());
+            return self.took(row_range, RowsByPath::default());
         }
         let unlikely = skip::outlook(self.job, row_range.plan, meta) == Outlook::Unlikely;
         if unlikely {
@@ -490,9 +490,9 @@ impl<'s> Scan<'s> {
         ranges.retain(ours);
         self.drop_rows(ruled_out.iter().filter(|r| ours(r)).map(|range| range.end - range.start).sum(), cost);
         let share = bytes / (ranges.len() as u64).max(1);
-        let scan_range = |range: &std::ops::Range<u64>| -> Taken {
+        let scan_range = |range: &std::ops::Range<u64>| -> RowsByPath {
             if self.is_late(row_range.order) {
-                return Taken::default();
+                return RowsByPath::default();
             }
             let begun = Instant::now();
             let mut worker = self.worker();
@@ -511,14 +511,14 @@ impl<'s> Scan<'s> {
             self.progress.advance(share);
             outcome.unwrap_or_else(|error| {
                 self.fail(row_range, range.start, error);
-                Taken::default()
+                RowsByPath::default()
             })
         };
-        let add = |a: Taken, b: Taken| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+        let add = |a: RowsByPath, b: RowsByPath| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
         let taken = if parallel && ranges.len() > 1 {
-            ranges.par_iter().with_max_len(1).map(scan_range).reduce(Taken::default, add)
+            ranges.par_iter().with_max_len(1).map(scan_range).reduce(RowsByPath::default, add)
         } else {
-            ranges.iter().map(scan_range).fold(Taken::default(), add)
+            ranges.iter().map(scan_range).fold(RowsByPath::default(), add)
         };
         self.took(row_range, taken);
     }
@@ -540,7 +540,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Notes what did the work.
-    fn took(&self, row_range: RowRange<'_>, taken: Taken) {
+    fn took(&self, row_range: RowRange<'_>, taken: RowsByPath) {
         let profile = RowGroupProfile {
             file: row_range.plan.input.object.name().clone(),
             row_group: row_range.row_group,
@@ -684,7 +684,7 @@ fn ranges(value: &Column<'_>, rows: u64, ruled_out: &[std::ops::Range<u64>]) -> 
 }
 
 /// The names of the paths taken, the one with most rows first.
-fn describe(taken: Taken) -> String {
+fn describe(taken: RowsByPath) -> String {
     let mut paths: Vec<(u64, &str)> =
         taken.into_iter().zip(["runs", "bitmap", "scalar"]).filter(|(rows, _)| *rows > 0).collect();
     paths.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));

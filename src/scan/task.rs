@@ -53,7 +53,7 @@ impl Worker {
 }
 
 /// How many rows each path has taken, by [`Path`].
-pub type Taken = [u64; 3];
+pub type RowsByPath = [u64; 3];
 
 /// Sums rows `rows` of a row group, which `id` tells from the others of the scan.
 #[allow(clippy::too_many_arguments)]
@@ -66,7 +66,7 @@ pub fn run(
     path: Option<Path>,
     worker: &mut Worker,
     progress: &dyn Progress,
-) -> Result<Taken> {
+) -> Result<RowsByPath> {
     // Slots and tables of the last task stay where it had the same row group, or
     // another with the same dictionary: daily files have many in common.
     let (known, entries) = worker.known.take().unwrap_or_default();
@@ -106,7 +106,7 @@ pub fn run(
         dense: &mut worker.dense,
         at: rows.start,
         end: rows.end,
-        taken: Taken::default(),
+        taken: RowsByPath::default(),
         prefer: path.unwrap_or_else(|| prefer(columns)),
         blocks: worker.blocks.take().unwrap_or_default(),
     };
@@ -152,7 +152,7 @@ pub(super) struct Task<'t, 'a> {
     /// The next row.
     pub(super) at: u64,
     pub(super) end: u64,
-    pub(super) taken: Taken,
+    pub(super) taken: RowsByPath,
     pub(super) prefer: Path,
     pub(super) blocks: Box<Blocks>,
 }
