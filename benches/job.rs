@@ -8,7 +8,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rollshare::Job;
-use rollshare::kernel::Path;
+use rollshare::kernel::ScanPath;
 use rollshare::sample::Layout;
 use rollshare::scan::{self, Options, Silent};
 use rollshare::storage::Input;
@@ -16,7 +16,7 @@ use rollshare::table::{self, Table};
 
 mod samples;
 
-fn run(inputs: &[Input], threads: usize, path: Option<Path>) -> Table {
+fn run(inputs: &[Input], threads: usize, path: Option<ScanPath>) -> Table {
     let job = Job::default();
     let options = Options { threads: Some(threads), path };
     let (partial, _) = scan::scan(&job, inputs, &options, &Silent).unwrap();
@@ -27,13 +27,13 @@ fn run(inputs: &[Input], threads: usize, path: Option<Path>) -> Table {
 fn jobs(c: &mut Criterion) {
     for layout in [Layout::Export, Layout::Shuffled] {
         let inputs = samples::inputs(layout);
-        let want = run(&inputs, 1, Some(Path::Scalar));
+        let want = run(&inputs, 1, Some(ScanPath::Scalar));
         let mut group = c.benchmark_group(format!("job/{layout}"));
         group.throughput(Throughput::Elements(samples::rows())).sample_size(20);
         let ways = [
-            ("runs", Some(Path::Runs), 1),
-            ("bitmap", Some(Path::Bitmap), 1),
-            ("scalar", Some(Path::Scalar), 1),
+            ("runs", Some(ScanPath::Runs), 1),
+            ("bitmap", Some(ScanPath::Bitmap), 1),
+            ("scalar", Some(ScanPath::Scalar), 1),
             ("chosen", None, 1),
             ("chosen", None, 2),
         ];

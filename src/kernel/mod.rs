@@ -13,7 +13,7 @@ pub mod words;
 /// A kernel path, callable by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Path {
+pub enum ScanPath {
     /// Walk the runs of the key columns together.
     Runs,
     /// Filter to a bitmap, compress the survivors.

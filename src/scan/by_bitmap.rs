@@ -5,11 +5,11 @@ use super::task::{BLOCK, Blocks, Task};
 use crate::Result;
 use crate::ids::cursor::Shape;
 use crate::ids::values::SMALL;
-use crate::kernel::{Path, bitmap};
+use crate::kernel::{ScanPath, bitmap};
 
 impl Task<'_, '_> {
     /// One block by bitmap, of at most `most` rows.
-    pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(Path, u32)>> {
+    pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(ScanPath, u32)>> {
         if !self.is_plain()? {
             return Ok(None);
         }
@@ -38,7 +38,7 @@ impl Task<'_, '_> {
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
             self.skip_all(rows, [false, false, true, true, !raw])?;
-            return Ok(Some((Path::Bitmap, rows)));
+            return Ok(Some((ScanPath::Bitmap, rows)));
         }
         let times = times.get_mut(..n).unwrap_or_default();
         let channels = channels.get_mut(..n).unwrap_or_default();
@@ -50,13 +50,13 @@ impl Task<'_, '_> {
             let block = bitmap::Rows { countries, times, channels, values: &[] };
             self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());
             bitmap::add_ints(&keep, block, ints, tables.cell_offsets(), &mut self.dense.cells);
-            return Ok(Some((Path::Bitmap, rows)));
+            return Ok(Some((ScanPath::Bitmap, rows)));
         }
         self.value.read_narrow(values)?;
         let block = bitmap::Rows { countries, times, channels, values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);
         bitmap::add(survivors, live, tables.cell_offsets(), &mut self.dense.cells);
-        Ok(Some((Path::Bitmap, rows)))
+        Ok(Some((ScanPath::Bitmap, rows)))
     }
 }

@@ -8,7 +8,7 @@ use crate::ids::cursor::{Cursor, Mark, Shape};
 use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
 use crate::kernel::runs::{KeyRun, Meaning};
-use crate::kernel::{Path, runs};
+use crate::kernel::{ScanPath, runs};
 use crate::parquet::encoding::{RunOrPacked, Span};
 use crate::{Error, Result};
 
@@ -156,7 +156,7 @@ impl PendingRuns {
 impl Task<'_, '_> {
     /// One step by runs: as many stretches over which all keys repeat as the
     /// pages at hand have. Where a key does not repeat, a short block by bitmap.
-    pub(super) fn step_runs(&mut self) -> Result<Option<(Path, u32)>> {
+    pub(super) fn step_runs(&mut self) -> Result<Option<(ScanPath, u32)>> {
         // Runs that a key rules out cost nothing in the other columns: pages
         // that hold no other rows are never opened.
         let most = self.rows_left(u32::MAX);
@@ -167,7 +167,7 @@ impl Task<'_, '_> {
         if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
             self.dense.account.other_system += u64::from(len);
             self.skip_all(len, [true; 5])?;
-            return Ok(Some((Path::Runs, len)));
+            return Ok(Some((ScanPath::Runs, len)));
         }
         let RunOrPacked::Rle { value: country, len: country_len } = self.country.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
@@ -186,14 +186,14 @@ impl Task<'_, '_> {
             };
             *reason += u64::from(len);
             self.skip_all(len, [true; 5])?;
-            return Ok(Some((Path::Runs, len)));
+            return Ok(Some((ScanPath::Runs, len)));
         }
         if !self.is_plain()? {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
         let done = self.key_runs(rows)?;
-        if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((Path::Runs, done))) }
+        if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((ScanPath::Runs, done))) }
     }
 
     /// Walks the runs of the three keys over at most `rows` rows; returns how

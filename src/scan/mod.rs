@@ -36,7 +36,7 @@ use task::{RowsByPath, Worker};
 use crate::grid::Partial;
 use crate::ids::column::{Column, Cost};
 use crate::ids::values::ValueType;
-use crate::kernel::Path;
+use crate::kernel::ScanPath;
 use crate::parquet::RowGroupMeta;
 use crate::storage::{Input, Traffic};
 use crate::{Error, Job, Result};
@@ -81,7 +81,7 @@ pub struct Options {
     /// Threads; `None` for one a core.
     pub threads: Option<usize>,
     /// Kernel path; `None` to let the pages decide.
-    pub path: Option<crate::kernel::Path>,
+    pub path: Option<crate::kernel::ScanPath>,
 }
 
 /// What the scan cost, for `--explain`.
@@ -370,7 +370,7 @@ struct Scan<'s> {
     places: &'s [usize],
     /// Small files that are done.
     small: Mutex<Vec<small::Done<'s>>>,
-    path: Option<Path>,
+    path: Option<ScanPath>,
     progress: &'s dyn Progress,
     workers: Mutex<Vec<Worker>>,
     /// Workers of scans that have ended, for their memory.

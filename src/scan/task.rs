@@ -19,7 +19,7 @@ use crate::grid::Dense;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{Cursor, Shape};
 use crate::ids::entries::ChunkDictionary;
-use crate::kernel::{Path, bitmap};
+use crate::kernel::{ScanPath, bitmap};
 use crate::{Error, Job, Result, Semantics};
 
 /// Rows that a block takes at the most.
@@ -52,7 +52,7 @@ impl Worker {
     }
 }
 
-/// How many rows each path has taken, by [`Path`].
+/// How many rows each path has taken, by [`ScanPath`].
 pub type RowsByPath = [u64; 3];
 
 /// Sums rows `rows` of a row group, which `id` tells from the others of the scan.
@@ -63,7 +63,7 @@ pub fn run(
     columns: &Columns<'_>,
     id: u64,
     rows: std::ops::Range<u64>,
-    path: Option<Path>,
+    path: Option<ScanPath>,
     worker: &mut Worker,
     progress: &dyn Progress,
 ) -> Result<RowsByPath> {
@@ -129,13 +129,13 @@ pub fn run(
 }
 
 /// Long runs of countries pay for walking runs; without them, bitmaps win.
-fn prefer(columns: &Columns<'_>) -> Path {
-    let Column::Chunk(chunk) = &columns.country else { return Path::Runs };
+fn prefer(columns: &Columns<'_>) -> ScanPath {
+    let Column::Chunk(chunk) = &columns.country else { return ScanPath::Runs };
     let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
         (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
     });
     // A run takes about three bytes; below two bits a row runs span a dozen rows.
-    if bytes * 8 <= rows * 2 { Path::Runs } else { Path::Bitmap }
+    if bytes * 8 <= rows * 2 { ScanPath::Runs } else { ScanPath::Bitmap }
 }
 
 pub(super) struct Task<'t, 'a> {
@@ -153,7 +153,7 @@ pub(super) struct Task<'t, 'a> {
     pub(super) at: u64,
     pub(super) end: u64,
     pub(super) taken: RowsByPath,
-    pub(super) prefer: Path,
+    pub(super) prefer: ScanPath,
     pub(super) blocks: Box<Blocks>,
 }
 
@@ -185,7 +185,7 @@ impl Default for Blocks {
 }
 
 impl Task<'_, '_> {
-    fn run(&mut self, forced: Option<Path>, progress: &dyn Progress) -> Result<()> {
+    fn run(&mut self, forced: Option<ScanPath>, progress: &dyn Progress) -> Result<()> {
         self.sync()?;
         let mut steps = 0u32;
         while self.at < self.end {
@@ -194,16 +194,17 @@ impl Task<'_, '_> {
                 return Err(Error::Interrupted);
             }
             let legacy = self.job.semantics == Semantics::Legacy;
-            let path = if legacy || forced == Some(Path::Scalar) { Path::Scalar } else { self.prefer };
+            let path =
+                if legacy || forced == Some(ScanPath::Scalar) { ScanPath::Scalar } else { self.prefer };
             let done = match path {
-                Path::Runs => self.step_runs()?,
+                ScanPath::Runs => self.step_runs()?,
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-                Path::Bitmap => self.step_bitmap_of(BLOCK as u32)?,
-                Path::Scalar => None,
+                ScanPath::Bitmap => self.step_bitmap_of(BLOCK as u32)?,
+                ScanPath::Scalar => None,
             };
             let (path, rows) = match done {
                 Some(done) => done,
-                None => (Path::Scalar, self.step_scalar()?),
+                None => (ScanPath::Scalar, self.step_scalar()?),
             };
             if let Some(taken) = self.taken.get_mut(path as usize) {
                 *taken += u64::from(rows);
