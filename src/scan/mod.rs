@@ -192,7 +192,7 @@ pub fn scan(
 }
 
 /// A file that was summed by an earlier scan, for [`scan_each`].
-pub struct Known<'k> {
+pub struct CachedFile<'k> {
     /// Its place among all files.
     pub at: usize,
     /// Its name.
@@ -212,7 +212,7 @@ pub struct Known<'k> {
 pub fn scan_each(
     job: &Job,
     inputs: &[(usize, &Input)],
-    known: &[Known<'_>],
+    known: &[CachedFile<'_>],
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(Vec<Partial>, Profile)> {

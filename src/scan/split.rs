@@ -214,9 +214,9 @@ impl Split {
 
 /// Opens a file, or finds it open.
 fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
-    type Known = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
-    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
-    let known = KNOWN.get_or_init(Mutex::default);
+    type OpenFiles = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
+    static OPEN_FILES: OnceLock<Mutex<OpenFiles>> = OnceLock::new();
+    let known = OPEN_FILES.get_or_init(Mutex::default);
     let same = |input: &Input| {
         let stamp = input.object.stamp();
         // An ETag is the same from every machine; an inode is not.

@@ -29,7 +29,7 @@ use ledger::{Entry, Ledger};
 
 use crate::grid::Partial;
 use crate::publish::target::resolve;
-use crate::scan::{self, Known, Options, Profile, Progress};
+use crate::scan::{self, CachedFile, Options, Profile, Progress};
 #[cfg(feature = "s3")]
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
@@ -106,11 +106,11 @@ pub fn scan(
 
     let unknown = |(at, input)| known.get(at).is_some_and(Option::is_none).then_some((at, input));
     let read: Vec<(usize, &Input)> = inputs.iter().enumerate().filter_map(unknown).collect();
-    let others: Vec<Known<'_>> = (inputs.iter().enumerate().zip(&known))
+    let others: Vec<CachedFile<'_>> = (inputs.iter().enumerate().zip(&known))
         .filter_map(|((at, input), entry)| {
             let entry = (*entry)?;
             let name = input.object.name();
-            Some(Known { at, name, value_type: entry.value_type, rows: entry.rows })
+            Some(CachedFile { at, name, value_type: entry.value_type, rows: entry.rows })
         })
         .collect();
     let (parts, mut profile) = scan::scan_each(&job, &read, &others, options, progress)?;

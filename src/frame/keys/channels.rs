@@ -1,7 +1,7 @@
 //! The channel.
 
 use super::mask::{BLOCK, Mask, and_valid, count, each_bit};
-use super::{Known, entries};
+use super::{DictionaryMemo, entries};
 use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
 use crate::frame::text::{Text, short_view};
 use crate::{Job, Result};
@@ -9,7 +9,7 @@ use crate::{Job, Result};
 /// The channel: organic, paid or unknown?
 #[derive(Default)]
 pub struct Channels {
-    known: Known,
+    known: DictionaryMemo,
     /// Whether an entry is organic.
     organic: Vec<bool>,
     nulls: Vec<bool>,

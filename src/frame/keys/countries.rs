@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::mask::{BLOCK, Mask, all, and_valid, count, each_bit, each_run};
-use super::{Known, NOTHING, TOTAL, UNSEEN, entries, fill, narrow};
+use super::{DictionaryMemo, NOTHING, TOTAL, UNSEEN, entries, fill, narrow};
 use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
 use crate::grid::Dense;
 use crate::ids::keys::{Country, country_name};
@@ -21,7 +21,7 @@ pub struct Counts {
 /// The country: which group does a row belong to?
 #[derive(Default)]
 pub struct Countries {
-    known: Known,
+    known: DictionaryMemo,
     class: Vec<Country>,
     /// Ids of the worker's grid by dictionary entry.
     groups: Vec<u32>,

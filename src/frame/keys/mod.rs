@@ -37,9 +37,9 @@ const NOTHING: u32 = u32::MAX - 2;
 
 /// The dictionary that a table was made for.
 #[derive(Default)]
-struct Known(Option<Arc<Array>>);
+struct DictionaryMemo(Option<Arc<Array>>);
 
-impl Known {
+impl DictionaryMemo {
     /// Whether `dictionary` says something else than the one before.
     fn is_other(&mut self, dictionary: &Arc<Array>) -> bool {
         if self.0.as_ref().is_some_and(|known| Arc::ptr_eq(known, dictionary)) {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::mask::{BLOCK, Mask, all, and_valid};
-use super::{Known, entries, narrow};
+use super::{DictionaryMemo, entries, narrow};
 use crate::Result;
 use crate::frame::array::{Array, Code, Data, corrupt, drop_where, with_codes};
 
 /// The operating system: is a row the total over systems?
 #[derive(Default)]
 pub struct Systems {
-    known: Known,
+    known: DictionaryMemo,
     pass: Vec<bool>,
     /// The only entry that passes.
     only: Option<usize>,

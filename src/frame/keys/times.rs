@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
-use super::{Known, UNSEEN, fill};
+use super::{DictionaryMemo, UNSEEN, fill};
 use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
 use crate::grid::{Dense, TimePoint};
 use crate::ids::keys::TimeCoding;
@@ -12,7 +12,7 @@ use crate::{Error, Job, Result, Semantics, calendar};
 /// The point in time of a row.
 #[derive(Default)]
 pub struct Times {
-    known: Known,
+    known: DictionaryMemo,
     /// Ids of the worker's grid by dictionary entry.
     ids: Vec<u32>,
     unseen: usize,
