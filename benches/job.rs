@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rollshare::Job;
 use rollshare::kernel::ScanPath;
 use rollshare::sample::Layout;
-use rollshare::scan::{self, Options, Silent};
+use rollshare::scan::{self, NoProgress, Options};
 use rollshare::storage::Input;
 use rollshare::table::{self, Table};
 
@@ -19,7 +19,7 @@ mod samples;
 fn run(inputs: &[Input], threads: usize, path: Option<ScanPath>) -> Table {
     let job = Job::default();
     let options = Options { threads: Some(threads), path };
-    let (partial, _) = scan::scan(&job, inputs, &options, &Silent).unwrap();
+    let (partial, _) = scan::scan(&job, inputs, &options, &NoProgress).unwrap();
     assert_eq!(partial.account.rows, samples::rows());
     table::finish(&job, &partial).unwrap()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rollshare::scan::{self, Silent};
+use rollshare::scan::{self, NoProgress};
 use rollshare::{Error, Job, Semantics, storage, table};
 
 mod expected;
@@ -50,7 +50,7 @@ fn run(input: &str, semantics: Semantics) -> rollshare::Result<Vec<Row>> {
     let job = Job { semantics, ..Job::default() }.validated()?;
     let source = folder().join(input).to_string_lossy().into_owned();
     let found = storage::discover(&[source], semantics)?;
-    let (partial, _) = scan::scan(&job, &found.inputs, &scan::Options::default(), &Silent)?;
+    let (partial, _) = scan::scan(&job, &found.inputs, &scan::Options::default(), &NoProgress)?;
     partial.account.check()?;
     Ok(expected::rows(&table::finish(&job, &partial)?))
 }

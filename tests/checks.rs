@@ -10,7 +10,7 @@ use rollshare::checks::results::check_rows;
 use rollshare::checks::staging::check_table;
 use rollshare::checks::{CheckId, Config, Stage, Status};
 use rollshare::grid::Partial;
-use rollshare::scan::{Options, Silent, scan};
+use rollshare::scan::{NoProgress, Options, scan};
 use rollshare::storage::discover;
 use rollshare::table::ColumnData;
 use rollshare::{Grain, Job, Semantics, calendar, sample, table};
@@ -27,7 +27,7 @@ fn check(source: &str, arguments: &[&str]) -> Output {
 fn sample_at(dir: &Path, rows: u64, seed: u64) -> String {
     let path = dir.join(format!("{seed}.parquet"));
     let options = sample::Options { rows, layout: sample::Layout::Export, seed };
-    sample::write(&options, &path, &Silent).unwrap();
+    sample::write(&options, &path, &NoProgress).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
@@ -206,14 +206,14 @@ fn a_table_that_was_tampered_with_is_not_published() {
         .find_map(|seed| {
             let source = sample_at(dir.path(), 9_000, seed);
             let discovery = discover(&[source], Semantics::Iso).unwrap();
-            let (_, raw) = check_rows(&job, &Config::default(), &discovery.inputs, &Silent).unwrap();
+            let (_, raw) = check_rows(&job, &Config::default(), &discovery.inputs, &NoProgress).unwrap();
             let last = *raw.cube.as_ref().unwrap().days.last().unwrap();
             // The last week has to lack its Sunday, and to have a day before the last: that one is cut
             // short, and may have no country but the total.
             (1..6).contains(&calendar::weekday(last)).then_some((discovery, raw))
         })
         .unwrap();
-    let (partial, _) = scan(&job, &discovery.inputs, &Options::default(), &Silent).unwrap();
+    let (partial, _) = scan(&job, &discovery.inputs, &Options::default(), &NoProgress).unwrap();
     let table = table::finish(&job, &partial).unwrap();
     let failed = |tampers: &[Tamper]| -> Vec<CheckId> {
         let (mut table, mut partial, mut config) = (table.clone(), partial.clone(), Config::default());
@@ -246,7 +246,7 @@ fn a_table_that_was_tampered_with_is_not_published() {
 
     // The last week of a table by day, likewise.
     let daily = Job { grain: Grain::Day, windows: vec![28], ..Job::default() };
-    let (partial, _) = scan(&daily, &discovery.inputs, &Options::default(), &Silent).unwrap();
+    let (partial, _) = scan(&daily, &discovery.inputs, &Options::default(), &NoProgress).unwrap();
     let table = table::finish(&daily, &partial).unwrap();
     for (text, status) in [("partial_last_week = 'fail'", Status::Fail), ("", Status::Pass)] {
         let config = Config::parse(text, "x").unwrap();
@@ -264,8 +264,8 @@ fn five_hundred_clean_samples_are_not_blocked() {
         let source = sample_at(dir.path(), 500 + 7 * seed, seed);
         let discovery = discover(std::slice::from_ref(&source), Semantics::Iso).unwrap();
         let (job, config) = (Job::default(), Config::default());
-        let (mut results, raw) = check_rows(&job, &config, &discovery.inputs, &Silent).unwrap();
-        let (partial, _) = scan(&job, &discovery.inputs, &Options::default(), &Silent).unwrap();
+        let (mut results, raw) = check_rows(&job, &config, &discovery.inputs, &NoProgress).unwrap();
+        let (partial, _) = scan(&job, &discovery.inputs, &Options::default(), &NoProgress).unwrap();
         let table = table::finish(&job, &partial).unwrap();
         results.append(check_table(&job, &config, &partial, &table, &raw));
         for stage in [Stage::Raw, Stage::Staging] {

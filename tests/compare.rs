@@ -6,14 +6,14 @@ use std::path::Path;
 
 use rollshare::compare::{Cause, Comparison, compare};
 use rollshare::publish::{Claim, Target, publish};
-use rollshare::scan::{self, Options, Silent};
+use rollshare::scan::{self, NoProgress, Options};
 use rollshare::{Job, Semantics, storage, table};
 
 /// Publishes what the old job would have, as Spark leaves it.
 fn old_output(source: &Path, folder: &Path) -> String {
     let job = Job { semantics: Semantics::Legacy, ..Job::default() };
     let found = storage::discover(&[source.to_string_lossy().into_owned()], Semantics::Legacy).unwrap();
-    let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &Silent).unwrap();
+    let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &NoProgress).unwrap();
     let target = format!("{}/old/", folder.display());
     let to = Target::parse(&target).unwrap();
     publish(&to, &Claim::of(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
@@ -22,7 +22,7 @@ fn old_output(source: &Path, folder: &Path) -> String {
 
 fn explained(source: &Path, against: &str) -> Comparison {
     let sources = [source.to_string_lossy().into_owned()];
-    compare(&Job::default(), &sources, against, &Options::default(), &Silent).unwrap()
+    compare(&Job::default(), &sources, against, &Options::default(), &NoProgress).unwrap()
 }
 
 fn case(name: &str) -> std::path::PathBuf {
@@ -76,7 +76,7 @@ fn another_source_is_told() {
 fn what_is_no_output_is_an_error_that_says_so() {
     let source = case("base");
     let sources = [source.to_string_lossy().into_owned()];
-    let error = compare(&Job::default(), &sources, &sources[0], &Options::default(), &Silent)
+    let error = compare(&Job::default(), &sources, &sources[0], &Options::default(), &NoProgress)
         .unwrap_err()
         .to_string();
     assert!(error.contains("no column 'year'") && error.contains("--against"), "{error}");

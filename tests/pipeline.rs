@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use rollshare::checks::{CheckId, Status, Verdict};
 use rollshare::pipeline::{self, RunOptions, RunReport, State};
 use rollshare::sample;
-use rollshare::scan::Silent;
+use rollshare::scan::NoProgress;
 use serde_json::Value;
 
 const PART: &str = "part-00000-rollshare.snappy.parquet";
@@ -33,7 +33,7 @@ impl World {
     /// Replaces the export; every seed is another company's numbers.
     fn export(&self, seed: u64) {
         let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
-        sample::write(&options, &self.at("export.parquet"), &Silent).unwrap();
+        sample::write(&options, &self.at("export.parquet"), &NoProgress).unwrap();
     }
 
     fn run(&self, target: &str, arguments: &[&str]) -> Output {
@@ -244,7 +244,7 @@ fn daily_runs_of_a_growing_sample_publish() {
     for seed in [1, 2] {
         let all = dir.path().join(format!("all{seed}"));
         let options = sample::Options { rows: 60_000, layout: sample::Layout::Daily, seed };
-        sample::write(&options, &all, &Silent).unwrap();
+        sample::write(&options, &all, &NoProgress).unwrap();
         let source = dir.path().join(format!("in{seed}"));
         fs::create_dir(&source).unwrap();
         let days = names(&all);
@@ -258,7 +258,7 @@ fn daily_runs_of_a_growing_sample_publish() {
         };
         let mut judged = 0;
         for day in &days[begin..] {
-            let report = pipeline::run(&run, &Silent).unwrap().report;
+            let report = pipeline::run(&run, &NoProgress).unwrap().report;
             assert_eq!(report.state, State::Published, "seed {seed}, before {day}: {}", report.why);
             judged += (report.outcomes.iter())
                 .filter(|o| o.check == CheckId::VolumeDrift && o.status != Status::NotRun)

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use rollshare::scan::{self, Silent};
+use rollshare::scan::{self, NoProgress};
 use rollshare::{Job, Semantics, storage, table};
 
 mod expected;
@@ -28,7 +28,7 @@ fn the_real_export_gives_the_expected_tables() {
     for (semantics, answer) in EXPECTED {
         let job = Job { semantics, ..Job::default() }.validated().unwrap();
         let found = storage::discover(&[file.to_string_lossy().into_owned()], semantics).unwrap();
-        let (partial, _) = scan::scan(&job, &found.inputs, &scan::Options::default(), &Silent).unwrap();
+        let (partial, _) = scan::scan(&job, &found.inputs, &scan::Options::default(), &NoProgress).unwrap();
         let mut got = expected::rows(&table::finish(&job, &partial).unwrap());
         let want = expected::read(&folder.join(answer));
         if semantics == Semantics::Legacy {

@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use rollshare::checks::{Config, raw, results::check_rows};
-use rollshare::scan::{self, Options, Silent};
+use rollshare::scan::{self, NoProgress, Options};
 use rollshare::storage::{self, Input};
 use rollshare::{Job, Semantics, table};
 
@@ -27,7 +27,7 @@ fn main() {
             storage::discover(std::slice::from_ref(&source), Semantics::Iso).expect("the source is there");
         before(&found.inputs);
         let (partial, _) =
-            scan::scan(&job, &found.inputs, &Options::default(), &Silent).expect("the job runs");
+            scan::scan(&job, &found.inputs, &Options::default(), &NoProgress).expect("the job runs");
         let answer = table::finish(&job, &partial).expect("the table is made");
         (start.elapsed().as_secs_f64() * 1e3, answer)
     };
@@ -35,10 +35,10 @@ fn main() {
     let ways: [Way<'_>; 3] = [
         ("job", &|_| {}),
         ("checks on rows and columns, job", &|inputs| {
-            raw::count_rows(&job, &config, inputs, &Silent).expect("the rows are counted");
+            raw::count_rows(&job, &config, inputs, &NoProgress).expect("the rows are counted");
         }),
         ("all checks on the rows, job", &|inputs| {
-            let (results, _) = check_rows(&job, &config, inputs, &Silent).expect("the rows are checked");
+            let (results, _) = check_rows(&job, &config, inputs, &NoProgress).expect("the rows are checked");
             assert_eq!(results.verdict().exit_code(), 0, "{}", results.why());
         }),
     ];

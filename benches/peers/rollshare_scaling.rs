@@ -13,7 +13,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rollshare::scan::{self, Options, Profile, Silent};
+use rollshare::scan::{self, NoProgress, Options, Profile};
 use rollshare::storage::{self, LocalFolder};
 use rollshare::{Job, Semantics, state, table};
 
@@ -41,7 +41,7 @@ fn job(source: &str, threads: usize) -> (Duration, Profile, u64) {
     let (job, begun) = (Job::default(), Instant::now());
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).unwrap();
     let options = Options { threads: Some(threads), ..Options::default() };
-    let (partial, profile) = scan::scan(&job, &found.inputs, &options, &Silent).unwrap();
+    let (partial, profile) = scan::scan(&job, &found.inputs, &options, &NoProgress).unwrap();
     let table = table::finish(&job, &partial).unwrap();
     assert!(table.rows() > 0);
     (begun.elapsed(), profile, partial.account.rows)
@@ -96,7 +96,8 @@ fn day(folder: &str) {
     let sources = [folder.to_owned()];
     let directory = tempfile::tempdir().unwrap();
     let with_state = |inputs: &[storage::Input], at: &Path| {
-        state::scan(&question, &sources, inputs, &options, &Silent, &LocalFolder::new(at.to_owned())).unwrap()
+        state::scan(&question, &sources, inputs, &options, &NoProgress, &LocalFolder::new(at.to_owned()))
+            .unwrap()
     };
     let list = || storage::discover(&sources, Semantics::Iso).unwrap().inputs;
     let old = directory.path().join("old");
@@ -132,7 +133,7 @@ fn day(folder: &str) {
         let begun = Instant::now();
         with_state(&inputs, &new);
         same.push(begun.elapsed());
-        assert_eq!(with, scan::scan(&question, &list(), &options, &Silent).unwrap().0);
+        assert_eq!(with, scan::scan(&question, &list(), &options, &NoProgress).unwrap().0);
     }
     let [full, listing, adding, same, finishing] = [full, listing, adding, same, finishing].map(median);
     println!("{files} files, two threads.\n\n| what | ms |\n|---|---|");

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rollshare::publish::Format;
-use rollshare::scan::{self, Options, Profile, Silent};
+use rollshare::scan::{self, NoProgress, Options, Profile};
 use rollshare::{Job, Result, Semantics, storage, table};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -33,7 +33,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> ([f64; 2], T) {
 fn whole_job(job: &Job, source: &str, threads: usize) -> Result<(table::Table, Profile)> {
     let found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
     let options = Options { threads: Some(threads), ..Options::default() };
-    let (partial, profile) = scan::scan(job, &found.inputs, &options, &Silent)?;
+    let (partial, profile) = scan::scan(job, &found.inputs, &options, &NoProgress)?;
     Ok((table::finish(job, &partial)?, profile))
 }
 

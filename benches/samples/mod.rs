@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rollshare::sample::{self, Layout, Options};
-use rollshare::scan::Silent;
+use rollshare::scan::NoProgress;
 use rollshare::storage::{self, Input};
 
 /// Rows of the sample; the seed is always 1.
@@ -20,7 +20,7 @@ pub fn inputs(layout: Layout) -> Vec<Input> {
     let path = folder.join(format!("{layout}-{rows}-{}.parquet", env!("CARGO_PKG_VERSION")));
     if !path.exists() {
         std::fs::create_dir_all(&folder).expect("a folder for samples");
-        sample::write(&Options { rows, layout, seed: 1 }, &path, &Silent).expect("the sample is written");
+        sample::write(&Options { rows, layout, seed: 1 }, &path, &NoProgress).expect("the sample is written");
     }
     let source = path.to_string_lossy().into_owned();
     storage::discover(&[source], rollshare::Semantics::Iso).expect("the sample is there").inputs

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use rollshare::kernel::Path;
-use rollshare::scan::{self, Silent};
+use rollshare::scan::{self, NoProgress};
 use rollshare::storage::{Input, MemoryObject};
 use rollshare::{Error, Job, Semantics};
 
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let inputs =
         [Input { object: Arc::new(MemoryObject::new("fuzz.parquet", bytes.to_vec())), partitions: vec![] }];
     let options = scan::Options { threads: Some(1), path };
-    match scan::scan(&job, &inputs, &options, &Silent) {
+    match scan::scan(&job, &inputs, &options, &NoProgress) {
         Ok((partial, _)) => partial.account.check().expect("every row is accounted for"),
         Err(Error::Internal(report)) => panic!("a bug: {report}"),
         Err(_) => {}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::scan::{Progress, Work};
+use crate::scan::{Phase, Progress};
 
 /// A bar that flashes by for a moment only distracts.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -41,11 +41,11 @@ impl Drop for Bar {
 }
 
 impl Progress for Bar {
-    fn begin(&self, work: Work, bytes: u64) {
+    fn begin(&self, work: Phase, bytes: u64) {
         self.bar.set_message(match work {
-            Work::Check => "checking",
-            Work::Sum => "summing",
-            Work::Write => "writing",
+            Phase::Check => "checking",
+            Phase::Sum => "summing",
+            Phase::Write => "writing",
         });
         self.bar.set_length(bytes);
         self.bar.reset();
@@ -67,11 +67,11 @@ mod tests {
     fn each_part_begins_at_nothing() {
         let bar = Bar::new(false);
         let state = || (bar.bar.message(), bar.bar.position(), bar.bar.length());
-        bar.begin(Work::Check, 10);
+        bar.begin(Phase::Check, 10);
         bar.advance(4);
         assert_eq!(state(), ("checking".to_owned(), 4, Some(10)));
         bar.advance(6);
-        bar.begin(Work::Sum, 7);
+        bar.begin(Phase::Sum, 7);
         assert_eq!(state(), ("summing".to_owned(), 0, Some(7)));
         bar.advance(7);
         assert_eq!(state(), ("summing".to_owned(), 7, Some(7)));

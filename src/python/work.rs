@@ -13,7 +13,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use super::errors::raise;
-use crate::scan::{Progress, Silent};
+use crate::scan::{NoProgress, Progress};
 use crate::{Error, Result};
 
 /// Between two questions for signals: a fifth of what a person notices.
@@ -95,7 +95,7 @@ pub fn large<T: Send>(
 }
 
 /// Nobody waits for so little.
-pub const UNINTERRUPTED: &dyn Progress = &Silent;
+pub const UNINTERRUPTED: &dyn Progress = &NoProgress;
 
 /// Turns a panic, which is a bug of ours, into an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {

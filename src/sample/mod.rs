@@ -29,7 +29,7 @@ use self::column::{ColumnWriter, Which};
 use self::cube::{Cube, Row};
 use self::file::Output;
 use self::shuffle::Permutation;
-use crate::scan::{Progress, Work};
+use crate::scan::{Phase, Progress};
 use crate::{Error, Result};
 
 /// How the rows are laid out in files.
@@ -118,7 +118,7 @@ pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<W
         );
     }
     let cube = Cube::new(options.rows, options.seed);
-    progress.begin(Work::Write, options.rows);
+    progress.begin(Phase::Write, options.rows);
     let partial = Partial::beside(out)?;
     let written = match options.layout {
         Layout::Daily => {

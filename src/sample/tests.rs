@@ -8,7 +8,7 @@ use super::cube::{ALL, Cube, Row};
 use super::shuffle::Permutation;
 use super::*;
 use crate::calendar;
-use crate::scan::Silent;
+use crate::scan::NoProgress;
 
 fn rows(cube: &Cube) -> Vec<Row> {
     (0..cube.rows()).map(|i| cube.row(i)).collect()
@@ -176,14 +176,14 @@ fn same_options_same_bytes_and_nothing_left_behind() {
         let options = Options { rows: 30_000, layout, seed: 3 };
         let [a, b] = ["a.parquet", "b.parquet"].map(|name| {
             let path = folder.path().join(name);
-            let written = write(&options, &path, &Silent).unwrap();
+            let written = write(&options, &path, &NoProgress).unwrap();
             let bytes = std::fs::read(&path).unwrap();
             assert_eq!(written, Written { rows: 30_000, files: 1, bytes: bytes.len() as u64 });
             bytes
         });
         assert!(a == b, "{layout} differs from itself");
         let other = Options { seed: 4, ..options };
-        write(&other, &folder.path().join("b.parquet"), &Silent).unwrap();
+        write(&other, &folder.path().join("b.parquet"), &NoProgress).unwrap();
         assert!(a != std::fs::read(folder.path().join("b.parquet")).unwrap());
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -194,13 +194,13 @@ fn daily_is_a_folder_a_day_and_refuses_to_mix() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("days");
     let options = Options { rows: 2_000, layout: Layout::Daily, seed: 1 };
-    let written = write(&options, &out, &Silent).unwrap();
+    let written = write(&options, &out, &NoProgress).unwrap();
     let cube = Cube::new(2_000, 1);
     assert_eq!(written.files, cube.days().len());
     for (day, _) in cube.days() {
         assert!(out.join(format!("start_date={}/part-0.parquet", cube.date_label(day))).is_file());
     }
-    assert!(matches!(write(&options, &out, &Silent), Err(Error::Argument(_))));
+    assert!(matches!(write(&options, &out, &NoProgress), Err(Error::Argument(_))));
 }
 
 #[test]

@@ -46,7 +46,7 @@ use crate::{Error, Job, Result};
 /// Its parts follow one another: each begins once, before anything of it is done.
 pub trait Progress: Sync {
     /// A part of the work begins, of so many compressed bytes.
-    fn begin(&self, work: Work, bytes: u64) {
+    fn begin(&self, work: Phase, bytes: u64) {
         let _ = (work, bytes);
     }
     /// So many more compressed bytes are done.
@@ -61,7 +61,7 @@ pub trait Progress: Sync {
 
 /// A part of what a person waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum Phase {
     /// The rows are checked.
     Check,
     /// The rows are summed.
@@ -71,9 +71,9 @@ pub enum Work {
 }
 
 /// Nobody is told.
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {}
+impl Progress for NoProgress {}
 
 /// How to do it; the answer does not depend on any of this.
 #[derive(Debug, Clone, Default)]
@@ -177,7 +177,7 @@ pub fn scan(
     // One file of a few rows is done before a pool would have started.
     if let [_] = inputs {
         let plans = open_all(&job, inputs, FilePlan::open)?;
-        progress.begin(Work::Sum, plans.iter().map(needed_bytes).sum());
+        progress.begin(Phase::Sum, plans.iter().map(needed_bytes).sum());
         let scan = Scan::new(&job, &plans, options, progress, start, &spare);
         let rows: u64 = plans.iter().map(|p| p.meta.rows).sum();
         if threads == 1 || rows <= SEQUENTIAL_ROWS {
@@ -231,9 +231,9 @@ pub fn scan_each(
         }));
         typed.sort_by_key(|(at, _)| *at);
         same_types(typed.iter().map(|(_, typed)| typed))?;
-        progress.begin(Work::Sum, plans.iter().map(needed_bytes).sum());
+        progress.begin(Phase::Sum, plans.iter().map(needed_bytes).sum());
         let opened = start.elapsed();
-        let progress = Within(progress);
+        let progress = AdvanceOnly(progress);
         let spare = Mutex::default();
         let one = |plan: &FilePlan<'_>, parallel| {
             let plans = std::slice::from_ref(plan);
@@ -262,9 +262,9 @@ pub fn scan_each(
 }
 
 /// Passes everything on but the total, which was told for all files together.
-struct Within<'p>(&'p dyn Progress);
+struct AdvanceOnly<'p>(&'p dyn Progress);
 
-impl Progress for Within<'_> {
+impl Progress for AdvanceOnly<'_> {
     fn advance(&self, bytes: u64) {
         self.0.advance(bytes);
     }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::plan::FilePlan;
 use super::task::Worker;
-use super::{Options, Profile, Progress, Scan, Typed, Work, lock, needed_bytes, row_ranges, same_types};
+use super::{Options, Phase, Profile, Progress, Scan, Typed, lock, needed_bytes, row_ranges, same_types};
 use crate::grid::Partial;
 use crate::storage::{BorrowedObject, Input, Object};
 use crate::{Error, Job, Result};
@@ -80,7 +80,7 @@ pub(super) fn scan_many(
         }
     }
     let lengths = small.iter().filter_map(|at| inputs.get(*at)).map(|input| input.object.len());
-    progress.begin(Work::Sum, plans.iter().map(needed_bytes).sum::<u64>() + lengths.sum::<u64>());
+    progress.begin(Phase::Sum, plans.iter().map(needed_bytes).sum::<u64>() + lengths.sum::<u64>());
     let mut scan = Scan::new(job, &plans, options, progress, start, spare);
     scan.places = &places;
     // Where a larger file cannot be opened, only a smaller one before it can be the first error.

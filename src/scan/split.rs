@@ -253,21 +253,21 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{Silent, scan};
+    use super::super::{NoProgress, scan};
     use super::*;
     use crate::sample;
 
     fn inputs(rows: u64, layout: sample::Layout) -> (tempfile::TempDir, Vec<Input>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sample.parquet");
-        sample::write(&sample::Options { rows, layout, seed: 1 }, &path, &Silent).unwrap();
+        sample::write(&sample::Options { rows, layout, seed: 1 }, &path, &NoProgress).unwrap();
         let found = discover(&[path.to_string_lossy().into_owned()], Semantics::Iso).unwrap();
         (folder, found.inputs)
     }
 
     /// Scans all splits and merges them, as Spark does.
     fn scan_all(splits: &Splits) -> Partial {
-        let parts = splits.splits.iter().map(|split| split.scan(&Silent).unwrap());
+        let parts = splits.splits.iter().map(|split| split.scan(&NoProgress).unwrap());
         let merged = parts.reduce(|sum, part| sum.merge(part).unwrap()).unwrap();
         assert_eq!(merged.account.rows, splits.rows);
         merged
@@ -279,7 +279,7 @@ mod tests {
             let (_folder, inputs) = inputs(700_000, layout);
             for semantics in [Semantics::Iso, Semantics::Legacy] {
                 let job = Job { semantics, ..Job::default() };
-                let (whole, _) = scan(&job, &inputs, &Options::default(), &Silent).unwrap();
+                let (whole, _) = scan(&job, &inputs, &Options::default(), &NoProgress).unwrap();
                 for most in [1, 2, 3, 7, 1000] {
                     let splits = plan(&job, &inputs, most, 1).unwrap();
                     assert!(splits.splits.len() <= most + 1, "{} of {most}", splits.splits.len());
@@ -298,7 +298,7 @@ mod tests {
         for split in &splits {
             let rows: u64 = split.parts.iter().map(|part| part.to - part.from).sum();
             assert!(rows.abs_diff(500_000) < 1000, "{rows}");
-            let scanned = split.scan(&Silent).unwrap().account.rows;
+            let scanned = split.scan(&NoProgress).unwrap().account.rows;
             assert!(scanned.abs_diff(500_000) < 300_000, "{scanned}");
         }
         // A small file is one split, however many are allowed.
@@ -316,10 +316,10 @@ mod tests {
         sample::write(
             &sample::Options { rows: 20_000, layout: sample::Layout::Export, seed: 2 },
             &path,
-            &Silent,
+            &NoProgress,
         )
         .unwrap();
-        let error = copy.scan(&Silent).unwrap_err().to_string();
+        let error = copy.scan(&NoProgress).unwrap_err().to_string();
         assert!(error.contains("sample.parquet") && error.contains("planned"), "{error}");
     }
 }

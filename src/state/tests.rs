@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::sample::{self, Layout};
-use crate::scan::Silent;
+use crate::scan::NoProgress;
 use crate::storage::{LocalFolder, Object, Stamp, discover};
 use crate::{Error, Semantics};
 
@@ -21,7 +21,7 @@ fn settle() {
 fn export(path: &Path, rows: u64, seed: u64) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let options = sample::Options { rows, layout: Layout::Export, seed };
-    sample::write(&options, path, &Silent).unwrap();
+    sample::write(&options, path, &NoProgress).unwrap();
 }
 
 struct Fixture {
@@ -51,9 +51,9 @@ impl Fixture {
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
         let options = Options { threads: Some(2), ..Options::default() };
         let (with, profile, reuse) =
-            scan(&self.job, &self.sources(), &inputs, &options, &Silent, &self.state()).unwrap();
+            scan(&self.job, &self.sources(), &inputs, &options, &NoProgress, &self.state()).unwrap();
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
-        let (without, _) = scan::scan(&self.job, &inputs, &options, &Silent).unwrap();
+        let (without, _) = scan::scan(&self.job, &inputs, &options, &NoProgress).unwrap();
         assert_eq!(with, without);
         (profile, reuse)
     }
@@ -125,7 +125,7 @@ fn a_file_that_was_just_written_is_read_again() {
     export(&fixture.file("a.parquet"), 100, 1);
     // Written after the run had begun, as far as the clock can tell.
     let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
-    let part = scan::scan(&fixture.job, &inputs, &Options::default(), &Silent).unwrap().0;
+    let part = scan::scan(&fixture.job, &inputs, &Options::default(), &NoProgress).unwrap().0;
     let stamp = inputs[0].object.stamp().unwrap();
     let listed = |after| stamp.ticked.unwrap() + after;
     assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().settled);
@@ -276,8 +276,8 @@ fn types_that_differ_are_the_same_error_with_state() {
     let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
     let options = Options::default();
     let with =
-        scan(&fixture.job, &fixture.sources(), &inputs, &options, &Silent, &fixture.state()).unwrap_err();
-    let without = scan::scan(&fixture.job, &inputs, &options, &Silent).unwrap_err();
+        scan(&fixture.job, &fixture.sources(), &inputs, &options, &NoProgress, &fixture.state()).unwrap_err();
+    let without = scan::scan(&fixture.job, &inputs, &options, &NoProgress).unwrap_err();
     assert!(matches!(with, Error::Data(_)));
     assert_eq!(with.to_string(), without.to_string());
 }
@@ -312,7 +312,7 @@ fn without_a_version_the_footer_tells() {
         for input in &mut inputs {
             input.object = Arc::new(Coarse(input.object.clone()));
         }
-        scan(&fixture.job, &fixture.sources(), &inputs, &Options::default(), &Silent, &fixture.state())
+        scan(&fixture.job, &fixture.sources(), &inputs, &Options::default(), &NoProgress, &fixture.state())
             .unwrap()
             .2
     };

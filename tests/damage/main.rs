@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rollshare::kernel::Path;
 use rollshare::parquet::footer;
 use rollshare::parquet::page::ChunkPages;
-use rollshare::scan::{self, Silent};
+use rollshare::scan::{self, NoProgress};
 use rollshare::storage::{Input, MemoryObject};
 use rollshare::{Error, Job, Result, Semantics, table};
 
@@ -84,7 +84,7 @@ fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<Path>) -> (Result<S
         [Input { object: Arc::new(MemoryObject::new("damaged.parquet", bytes)), partitions: vec![] }];
     let options = scan::Options { threads: Some(1), path };
     let before = allocations::start();
-    let scanned = scan::scan(&job, &inputs, &options, &Silent);
+    let scanned = scan::scan(&job, &inputs, &options, &NoProgress);
     let peak = allocations::peak().saturating_sub(before);
     // The table is as long as the labels in the file are far apart: not measured.
     let table = scanned.and_then(|(partial, _)| {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::RowRange;
 use super::file::{RawFile, Role};
-use crate::scan::{Progress, Work};
+use crate::scan::{Phase, Progress};
 use crate::{Error, Result};
 
 /// The passes of one run of the checks.
@@ -23,7 +23,7 @@ impl<'p> Passes<'p> {
             groups.map(|(file, row_group)| bytes(file, row_group, roles)).fold(0, u64::saturating_add)
         };
         let all = passes.iter().map(|roles| of_pass(roles)).fold(0, u64::saturating_add);
-        progress.begin(Work::Check, all);
+        progress.begin(Phase::Check, all);
         Passes { progress, left: AtomicU64::new(all) }
     }
 

@@ -7,7 +7,7 @@ use super::super::model::Status;
 use super::super::raw::tests::sample::{FIRST, LAYOUTS, Random, Row, file, week_of};
 use super::super::results::check_rows;
 use super::*;
-use crate::scan::{Options, Silent, scan};
+use crate::scan::{NoProgress, Options, scan};
 use crate::table::{ColumnData, finish};
 
 const WEEKS: usize = 1_500;
@@ -71,8 +71,8 @@ fn a_fault_is_found_in_a_million_rows_of_a_table() {
     use CheckId::*;
     let job = Job::default();
     let inputs = [file("x.parquet", &rows(), LAYOUTS[0])];
-    let (_, mut raw) = check_rows(&job, &Config::default(), &inputs, &Silent).unwrap();
-    let (partial, _) = scan(&job, &inputs, &Options::default(), &Silent).unwrap();
+    let (_, mut raw) = check_rows(&job, &Config::default(), &inputs, &NoProgress).unwrap();
+    let (partial, _) = scan(&job, &inputs, &Options::default(), &NoProgress).unwrap();
     let table = finish(&job, &partial).unwrap();
     assert!(table.rows() > 1_000_000);
     let faults: [Fault<'_>; 14] = [

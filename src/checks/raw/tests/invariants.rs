@@ -10,7 +10,7 @@ use super::super::{Thoroughness, count_rows, run_with};
 use super::faults::kinds;
 use super::sample::{COUNTRIES, LAYOUTS, Layout, Random, Row, clean, config, cube, file};
 use super::some_nulls;
-use crate::scan::{Progress, Silent, Work, pool};
+use crate::scan::{NoProgress, Phase, Progress, pool};
 use crate::storage::Input;
 use crate::{Error, Job};
 
@@ -24,14 +24,14 @@ struct Seen {
 
 impl Seen {
     fn of(config: &Config, inputs: &[Input], thoroughness: Thoroughness) -> Self {
-        let raw = run_with(&Job::default(), config, inputs, &Silent, thoroughness).unwrap();
+        let raw = run_with(&Job::default(), config, inputs, &NoProgress, thoroughness).unwrap();
         let results = Results::judge(config, raw.findings);
         Seen { results, counts: raw.counts, cube: raw.cube.map(|cube| format!("{cube:?}")) }
     }
 
     /// The same without the places of rows, which are others in another order.
     fn anywhere(config: &Config, inputs: &[Input], thoroughness: Thoroughness) -> Self {
-        let mut raw = run_with(&Job::default(), config, inputs, &Silent, thoroughness).unwrap();
+        let mut raw = run_with(&Job::default(), config, inputs, &NoProgress, thoroughness).unwrap();
         // Columns are counted file by file.
         raw.findings.retain(|(id, _)| *id != CheckId::Columns);
         for (_, finding) in &mut raw.findings {
@@ -113,14 +113,14 @@ fn any_order_of_row_groups_and_any_split_into_files_give_the_same() {
 /// Writes down what it is told; has enough after some questions.
 #[derive(Default)]
 struct Waiting {
-    begun: Mutex<Vec<(Work, u64)>>,
+    begun: Mutex<Vec<(Phase, u64)>>,
     done: AtomicU64,
     asked: AtomicU64,
     patience: Option<u64>,
 }
 
 impl Progress for Waiting {
-    fn begin(&self, work: Work, bytes: u64) {
+    fn begin(&self, work: Phase, bytes: u64) {
         assert_eq!(self.done.load(Ordering::Relaxed), 0);
         self.begun.lock().unwrap().push((work, bytes));
     }
@@ -139,7 +139,7 @@ impl Waiting {
     /// Whether all that was announced is done, and nothing else.
     fn assert_all_done(&self) {
         let begun = self.begun.lock().unwrap();
-        let [(Work::Check, bytes)] = begun[..] else { panic!("{begun:?}") };
+        let [(Phase::Check, bytes)] = begun[..] else { panic!("{begun:?}") };
         assert!(bytes > 0);
         assert_eq!(self.done.load(Ordering::Relaxed), bytes);
     }

@@ -22,7 +22,7 @@ use super::file::RawFile;
 use super::passes::Passes;
 use super::rules::Rules;
 use super::{RowRange, Thoroughness, evidence, run_with};
-use crate::scan::Silent;
+use crate::scan::NoProgress;
 use crate::storage::Input;
 use crate::{Columns, Job};
 
@@ -30,7 +30,7 @@ use crate::{Columns, Job};
 fn check(config: &Config, inputs: &[Input]) -> Results {
     let job = Job::default();
     let of = |thoroughness| {
-        let raw = run_with(&job, config, inputs, &Silent, thoroughness).unwrap();
+        let raw = run_with(&job, config, inputs, &NoProgress, thoroughness).unwrap();
         let cube = raw.cube.map(|cube| format!("{cube:?}"));
         (Results::judge(config, raw.findings), raw.counts, cube)
     };
@@ -147,7 +147,7 @@ fn a_fault_is_found_in_a_million_rows() {
     let inputs: Vec<Input> = parts.iter().zip(0..).map(|(rows, at)| file(&name(at), rows, EXPORT)).collect();
     let input = |at: usize| Input { object: inputs[at].object.clone(), partitions: vec![] };
     let clean =
-        check_rows(&Job::default(), &config, &(0..inputs.len()).map(input).collect::<Vec<_>>(), &Silent);
+        check_rows(&Job::default(), &config, &(0..inputs.len()).map(input).collect::<Vec<_>>(), &NoProgress);
     assert!(clean.unwrap().0.outcomes.iter().all(|o| o.status == Status::Pass));
 
     type Change = fn(&mut Row);
@@ -180,7 +180,7 @@ fn a_fault_is_found_in_a_million_rows() {
         let inputs: Vec<Input> = (0..inputs.len())
             .map(|at| if at == part { file(&name(at), &damaged, EXPORT) } else { input(at) })
             .collect();
-        let results = check_rows(&Job::default(), &config, &inputs, &Silent).unwrap().0;
+        let results = check_rows(&Job::default(), &config, &inputs, &NoProgress).unwrap().0;
         for id in *checks {
             let outcome = results.get(*id).unwrap();
             assert!(is_told(&results, *id), "{checks:?}: {id}");
@@ -228,7 +228,7 @@ fn an_entry_that_no_row_uses_is_nothing() {
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
     let files = [RawFile::open(&job, &input).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
-    let passes = Passes::begin(&Silent, &files, &[]);
+    let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
     for (from, is_odd) in [(0, true), (1, false)] {
         let row_range =
@@ -377,7 +377,8 @@ fn without_a_column_or_its_type_nothing_else_runs() {
     ];
     for columns in cases {
         let job = Job { columns, ..Job::default() };
-        let (results, raw) = check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &Silent).unwrap();
+        let (results, raw) =
+            check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &NoProgress).unwrap();
         let outcome = results.get(CheckId::Columns).unwrap();
         assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(1.0)), "{:?}", job.columns);
         assert!(results.outcomes.iter().skip(1).all(|o| o.status == Status::NotRun && o.could_not_run));
@@ -394,7 +395,7 @@ fn the_bounds_of_a_file_decide() {
     let check = |text: &str| {
         let config = Config::parse(text, "mine.toml").unwrap();
         let input = file("x.parquet", &rows, Layout { group: 64, dictionary: true, page: 10 });
-        let results = check_rows(&Job::default(), &config, &[input], &Silent).unwrap().0;
+        let results = check_rows(&Job::default(), &config, &[input], &NoProgress).unwrap().0;
         let outcome = results.get(CheckId::LabelForm).unwrap().clone();
         (outcome.status, outcome.bounds.origin)
     };
