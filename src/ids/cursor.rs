@@ -70,13 +70,13 @@ enum MarkValues {
 
 /// What the next rows look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum BlockKind {
     /// Slots that fit 16 bits.
-    Narrow,
+    Ids16,
     /// Slots.
-    Wide,
+    Ids32,
     /// Raw bits, and slots for nulls.
-    Bits,
+    Numbers,
 }
 
 /// The most rows that a page without dictionary may have beyond four a byte:
@@ -289,12 +289,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// What the next rows are. At least one row must be left.
-    pub fn shape(&mut self) -> Result<Shape> {
+    pub fn load_page(&mut self) -> Result<BlockKind> {
         self.ensure()?;
         Ok(match self.values {
-            Values::Bits { .. } => Shape::Bits,
-            _ if self.entries.slots() <= 1 << 16 => Shape::Narrow,
-            _ => Shape::Wide,
+            Values::Bits { .. } => BlockKind::Numbers,
+            _ if self.entries.slots() <= 1 << 16 => BlockKind::Ids16,
+            _ => BlockKind::Ids32,
         })
     }
 
@@ -440,16 +440,16 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The next rows as 16-bit slots; the shape must be [`Shape::Narrow`].
+    /// The next rows as 16-bit slots; the shape must be [`BlockKind::Ids16`].
     #[inline]
-    pub fn read_narrow(&mut self, out: &mut [u16]) -> Result<()> {
+    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // the shape says that slots fit
         let narrow = |slot| slot as u16;
         self.read(out, narrow, |runs, bytes, out| runs.read_u16(bytes, out))
     }
 
-    /// The next rows as slots; the shape must not be [`Shape::Bits`].
-    pub fn read_wide(&mut self, out: &mut [u32]) -> Result<()> {
+    /// The next rows as slots; the shape must not be [`BlockKind::Numbers`].
+    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
         self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out))
     }
 
@@ -524,7 +524,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next rows as small integers; false, and nothing is read, where one
-    /// is null or no small integer. The shape must be [`Shape::Bits`], and all
+    /// is null or no small integer. The shape must be [`BlockKind::Numbers`], and all
     /// rows must be at hand.
     pub fn read_ints(&mut self, kind: ValueType, out: &mut [i64]) -> Result<bool> {
         self.ensure()?;
@@ -548,7 +548,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next rows as raw bits, `None` for null; the shape must be
-    /// [`Shape::Bits`], and all rows must be at hand.
+    /// [`BlockKind::Numbers`], and all rows must be at hand.
     pub fn read_bits(&mut self, out: &mut [Option<u64>]) -> Result<()> {
         let max = max_level(self.column);
         let mut block = [0u16; 256];

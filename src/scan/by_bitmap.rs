@@ -3,7 +3,7 @@
 
 use super::task::{BLOCK, Blocks, Task};
 use crate::Result;
-use crate::ids::cursor::Shape;
+use crate::ids::cursor::BlockKind;
 use crate::ids::values::SMALL;
 use crate::kernel::{ScanPath, bitmap};
 
@@ -15,7 +15,7 @@ impl Task<'_, '_> {
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
-        let raw = self.value.shape()? == Shape::Bits;
+        let raw = self.value.load_page()? == BlockKind::Numbers;
         let kind = self.plan.value_type;
         let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
@@ -26,8 +26,8 @@ impl Task<'_, '_> {
         }
         let systems = systems.get_mut(..n).unwrap_or_default();
         let countries = countries.get_mut(..n).unwrap_or_default();
-        self.system.read_narrow(systems)?;
-        self.country.read_narrow(countries)?;
+        self.system.read_ids16(systems)?;
+        self.country.read_ids16(countries)?;
         let tables = &mut self.tables;
         let mut keep = [0u64; BLOCK / 64];
         let kept = bitmap::select(&tables.predicate(), systems, countries, &mut keep);
@@ -43,8 +43,8 @@ impl Task<'_, '_> {
         let times = times.get_mut(..n).unwrap_or_default();
         let channels = channels.get_mut(..n).unwrap_or_default();
         let values = values.get_mut(..n).unwrap_or_default();
-        self.time.read_narrow(times)?;
-        self.channel.read_narrow(channels)?;
+        self.time.read_ids16(times)?;
+        self.channel.read_ids16(channels)?;
         tables.see(&keep, countries, times, self.dense);
         if raw {
             let block = bitmap::Rows { countries, times, channels, values: &[] };
@@ -52,7 +52,7 @@ impl Task<'_, '_> {
             bitmap::add_ints(&keep, block, ints, tables.cell_offsets(), &mut self.dense.cells);
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
-        self.value.read_narrow(values)?;
+        self.value.read_ids16(values)?;
         let block = bitmap::Rows { countries, times, channels, values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);

@@ -3,7 +3,7 @@
 
 use super::tables::BAD_TIME;
 use super::task::{BLOCK, Blocks, Task};
-use crate::ids::cursor::Shape;
+use crate::ids::cursor::BlockKind;
 use crate::ids::keys::{Channel, Country};
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::Physical;
@@ -24,15 +24,15 @@ impl Task<'_, '_> {
         let channels = channels.get_mut(..n).unwrap_or_default();
         let values = values.get_mut(..n).unwrap_or_default();
         let bits = bits.get_mut(..n).unwrap_or_default();
-        self.system.read_wide(systems)?;
-        self.country.read_wide(countries)?;
-        self.time.read_wide(times)?;
-        self.channel.read_wide(channels)?;
-        let raw = self.value.shape()? == Shape::Bits;
+        self.system.read_ids32(systems)?;
+        self.country.read_ids32(countries)?;
+        self.time.read_ids32(times)?;
+        self.channel.read_ids32(channels)?;
+        let raw = self.value.load_page()? == BlockKind::Numbers;
         if raw {
             self.value.read_bits(bits)?;
         } else {
-            self.value.read_wide(values)?;
+            self.value.read_ids32(values)?;
         }
         self.see_dates(rows)?;
         self.sync()?;
@@ -102,7 +102,7 @@ impl Task<'_, '_> {
         let mut last = None;
         while left > 0 {
             let out = block.get_mut(..left.min(256)).unwrap_or_default();
-            date.read_wide(out)?;
+            date.read_ids32(out)?;
             left -= out.len();
             for slot in out {
                 if last == Some(*slot) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::task::{BLOCK, Blocks, LONG_RUN, Task};
 use crate::grid::Account;
-use crate::ids::cursor::{Cursor, Mark, Shape};
+use crate::ids::cursor::{BlockKind, Cursor, Mark};
 use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
 use crate::kernel::runs::{KeyRun, Meaning};
@@ -200,7 +200,7 @@ impl Task<'_, '_> {
     /// many rows it has come before a key stopped repeating.
     fn key_runs(&mut self, rows: u32) -> Result<u32> {
         let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
-        let raw = value.shape()? == Shape::Bits;
+        let raw = value.load_page()? == BlockKind::Numbers;
         let kind = plan.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let mut found = PendingRuns::default();
@@ -246,13 +246,13 @@ impl Task<'_, '_> {
                 window = at..at;
                 let n = ahead as usize;
                 if !raw {
-                    value.read_narrow(values.get_mut(..n).unwrap_or_default())?;
+                    value.read_ids16(values.get_mut(..n).unwrap_or_default())?;
                 } else if !value.read_ints(kind, ints.get_mut(..n).unwrap_or_default())? {
                     // Not for this path: the step ends before these rows.
                     break;
                 }
                 window.end += ahead;
-                channel.read_narrow(channels.get_mut(..n).unwrap_or_default())?;
+                channel.read_ids16(channels.get_mut(..n).unwrap_or_default())?;
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =

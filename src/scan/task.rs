@@ -17,7 +17,7 @@ use super::plan::{Columns, FilePlan};
 use super::tables::Tables;
 use crate::grid::Dense;
 use crate::ids::column::{Column, Cost};
-use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::entries::ChunkDictionary;
 use crate::kernel::{ScanPath, bitmap};
 use crate::{Error, Job, Result, Semantics};
@@ -236,11 +236,11 @@ impl Task<'_, '_> {
 
     /// Whether the fast paths know what is at hand.
     pub(super) fn is_plain(&mut self) -> Result<bool> {
-        let narrow = self.system.shape()? == Shape::Narrow
-            && self.country.shape()? == Shape::Narrow
-            && self.time.shape()? == Shape::Narrow
-            && self.channel.shape()? == Shape::Narrow
-            && self.value.shape()? != Shape::Wide;
+        let narrow = self.system.load_page()? == BlockKind::Ids16
+            && self.country.load_page()? == BlockKind::Ids16
+            && self.time.load_page()? == BlockKind::Ids16
+            && self.channel.load_page()? == BlockKind::Ids16
+            && self.value.load_page()? != BlockKind::Ids32;
         self.sync()?;
         Ok(narrow
             && !self.tables.values.special

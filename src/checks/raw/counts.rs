@@ -12,7 +12,7 @@ use super::RowRange;
 use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::Number;
 use crate::parquet::encoding::RunOrPacked;
 use crate::scan::by_row::number_of;
@@ -300,7 +300,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
             RunOrPacked::BitPacked { len } => {
                 let take = len.min(most).min(BLOCK_ROWS);
                 let out = block.get_mut(..take as usize).unwrap_or_default();
-                cursor.read_wide(out)?;
+                cursor.read_ids32(out)?;
                 for slot in out {
                     if let Some(count) = slots.get_mut(*slot as usize) {
                         *count += 1;
@@ -328,7 +328,7 @@ pub(super) fn values(
         let mut slots: Vec<u64> = Vec::new();
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
-            if cursor.shape()? == Shape::Bits {
+            if cursor.load_page()? == BlockKind::Numbers {
                 let take = cursor.rows_at_hand(most.min(BLOCK_ROWS))?;
                 let ints = ints.get_mut(..take as usize).unwrap_or_default();
                 let bits = bits.get_mut(..take as usize).unwrap_or_default();
@@ -482,8 +482,8 @@ pub(super) fn each_pair(
             len = right.rows_at_hand(len)?;
             let a = a.get_mut(..len as usize).unwrap_or_default();
             let b = b.get_mut(..len as usize).unwrap_or_default();
-            left.read_wide(a)?;
-            right.read_wide(b)?;
+            left.read_ids32(a)?;
+            right.read_ids32(b)?;
             for (a, b) in a.iter().zip(b) {
                 if !each(left, right, *a, *b, 1)? {
                     return Ok(());

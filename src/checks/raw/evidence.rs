@@ -25,7 +25,7 @@ use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{RowRange, place};
 use crate::Result;
 use crate::ids::column::{Chunk, Column};
-use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::relation::{Partners, UNKNOWN};
 use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Encoding, PageMeta};
@@ -232,8 +232,8 @@ impl Weeks<'_> {
                     let len = dates.rows_at_hand(len)?;
                     let a = a.get_mut(..len as usize).unwrap_or_default();
                     let b = b.get_mut(..len as usize).unwrap_or_default();
-                    dates.read_narrow(a)?;
-                    labels.read_narrow(b)?;
+                    dates.read_ids16(a)?;
+                    labels.read_ids16(b)?;
                     if !self.partners.hold(a, b) {
                         return Ok(false);
                     }
@@ -253,8 +253,8 @@ impl Weeks<'_> {
             return Ok(true);
         }
         // [`UNKNOWN`] is no slot.
-        if dates.shape()? != Shape::Narrow
-            || labels.shape()? != Shape::Narrow
+        if dates.load_page()? != BlockKind::Ids16
+            || labels.load_page()? != BlockKind::Ids16
             || labels.entries.slots() > u32::from(UNKNOWN)
         {
             return Ok(false);
@@ -402,12 +402,12 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
         for other in others.iter_mut().filter(|other| other.holds && !other.same) {
             len = other.cursor.rows_at_hand(len)?;
         }
-        if channels.shape()? != Shape::Narrow {
+        if channels.load_page()? != BlockKind::Ids16 {
             others.iter_mut().for_each(|other| other.holds = false);
             return Ok(());
         }
         let a = a.get_mut(..len as usize).unwrap_or_default();
-        channels.read_narrow(a)?;
+        channels.read_ids16(a)?;
         for other in others.iter_mut().filter(|other| other.holds) {
             other.partners.grow(channels.entries.slots() as usize);
             if other.same {
@@ -415,12 +415,14 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
                 continue;
             }
             // [`UNKNOWN`] is no slot.
-            if other.cursor.shape()? != Shape::Narrow || other.cursor.entries.slots() > u32::from(UNKNOWN) {
+            if other.cursor.load_page()? != BlockKind::Ids16
+                || other.cursor.entries.slots() > u32::from(UNKNOWN)
+            {
                 other.holds = false;
                 continue;
             }
             let b = b.get_mut(..len as usize).unwrap_or_default();
-            other.cursor.read_narrow(b)?;
+            other.cursor.read_ids16(b)?;
             other.holds = other.partners.hold(a, b) || other.partners.learn(a, b);
         }
         left -= u64::from(len);
@@ -514,7 +516,7 @@ fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let len = len.min(most).min(BLOCK as u32);
                 let out = block.get_mut(..len as usize).unwrap_or_default();
-                cursor.read_wide(out)?;
+                cursor.read_ids32(out)?;
                 (len, block.get(..len as usize))
             }
         };

@@ -6,7 +6,7 @@ use super::passes::Passes;
 use super::{RowRange, at_row, place};
 use crate::Result;
 use crate::checks::model::{OFFENDERS, Offender};
-use crate::ids::cursor::Shape;
+use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
 use crate::scan::by_row::number_of;
 
@@ -29,7 +29,7 @@ pub fn rows(
                 let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                 let take = cursor.rows_at_hand(most)?;
                 let out = block.get_mut(..take as usize).unwrap_or_default();
-                cursor.read_wide(out)?;
+                cursor.read_ids32(out)?;
                 for slot in told.len()..cursor.entries.slots() as usize {
                     let value = u32::try_from(slot).ok().and_then(|slot| cursor.entries.get(slot));
                     told.push(bad(file, value));
@@ -66,20 +66,20 @@ pub fn numbers(
                 let mut at = row_range.rows.start;
                 while at < row_range.rows.end && found.len() < OFFENDERS {
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-                    let shape = cursor.shape()?;
+                    let load_page = cursor.load_page()?;
                     let take = cursor.rows_at_hand(most)?;
                     let (slots, bits) = (
                         slots.get_mut(..take as usize).unwrap_or_default(),
                         bits.get_mut(..take as usize).unwrap_or_default(),
                     );
-                    if shape == Shape::Bits {
+                    if load_page == BlockKind::Numbers {
                         cursor.read_bits(bits)?;
                     } else {
-                        cursor.read_wide(slots)?;
+                        cursor.read_ids32(slots)?;
                     }
                     for ((slot, bits), row) in slots.iter().zip(bits).zip(at..) {
-                        let number = match shape {
-                            Shape::Bits => bits
+                        let number = match load_page {
+                            BlockKind::Numbers => bits
                                 .map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b)),
                             _ => number(file, cursor, *slot)?,
                         };

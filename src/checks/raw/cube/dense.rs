@@ -49,7 +49,7 @@ use super::super::file::RawFile;
 use super::super::passes::Passes;
 use super::super::{RowRange, place};
 use super::{Axes, CellSum, KEYS, NONE};
-use crate::ids::cursor::{Cursor, Shape};
+use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::words::WORD;
 use crate::{Error, Result};
 
@@ -340,10 +340,10 @@ impl<C: Cell> Worker<C> {
                 take = cursor.rows_at_hand(take)?;
             }
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks.slots) {
-                if cursor.shape()? != Shape::Narrow {
+                if cursor.load_page()? != BlockKind::Ids16 {
                     return Ok(Outcome::Declined);
                 }
-                cursor.read_narrow(&mut block[..take as usize])?;
+                cursor.read_ids16(&mut block[..take as usize])?;
             }
             if !self.learn(axes, file, &cursors, &mut slots)? {
                 return Ok(Outcome::Wide);

@@ -121,7 +121,7 @@ impl Chunk {
             #[allow(clippy::cast_possible_truncation)] // a block is short
             let take = left.min(BLOCK as u32);
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks) {
-                cursor.read_wide(&mut block[..take as usize])?;
+                cursor.read_ids32(&mut block[..take as usize])?;
             }
             self.learn(axes, file, &cursors, &mut slots)?;
             self.rows(axes, &slots, &blocks, take as usize, |row, value| {
