@@ -3,7 +3,7 @@
 pub mod bitmap;
 pub mod compare;
 pub mod cpu;
-pub mod relation;
+pub mod id_mapping;
 pub mod runs;
 pub mod snappy;
 pub mod strings;

@@ -26,7 +26,7 @@ use super::{RowRange, place};
 use crate::Result;
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{BlockKind, Cursor};
-use crate::kernel::relation::{Partners, UNKNOWN};
+use crate::kernel::id_mapping::{IdMapping, UNKNOWN};
 use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Encoding, PageMeta};
 
@@ -152,8 +152,9 @@ fn weeks(
 ) -> Result<bool> {
     let held = with_cursor(columns, row_range, Role::Date, false, |dates| {
         with_cursor(columns, row_range, Role::Label, false, |labels| {
-            let mut weeks = Weeks { file, partners: Partners::default(), days: vec![], unseen: 0, labels: 0 };
-            Ok(weeks.hold(dates, labels, row_range.rows.end - row_range.rows.start)?.then_some(weeks.days))
+            let mut weeks =
+                Weeks { file, partners: IdMapping::default(), days: vec![], unseen: 0, labels: 0 };
+            Ok(weeks.matches(dates, labels, row_range.rows.end - row_range.rows.start)?.then_some(weeks.days))
         })
     })?;
     let Some(Some(Some(days))) = held else { return Ok(false) };
@@ -166,12 +167,17 @@ fn weeks(
 
 /// Holds the next rows of two columns as they are packed, at most `most` of them, and passes
 /// over those that hold; 0 where rows have to be decoded.
-fn hold_packed(partners: &Partners, left: &mut Cursor<'_>, right: &mut Cursor<'_>, most: u32) -> Result<u32> {
+fn matches_packed(
+    partners: &IdMapping,
+    left: &mut Cursor<'_>,
+    right: &mut Cursor<'_>,
+    most: u32,
+) -> Result<u32> {
     let (Some(mut left), Some(mut right)) = (left.ids()?, right.ids()?) else { return Ok(0) };
     let mut passed = 0;
     while let (Some((lefts, a)), Some((rights, b))) = (left.packed(), right.packed()) {
         let len = a.min(b).min(most - passed);
-        if len == 0 || partners.hold_packed(lefts, rights, len as usize) != Some(true) {
+        if len == 0 || partners.matches_packed(lefts, rights, len as usize) != Some(true) {
             break;
         }
         left.pass(len);
@@ -184,7 +190,7 @@ fn hold_packed(partners: &Partners, left: &mut Cursor<'_>, right: &mut Cursor<'_
 /// Dates, and the labels that they go with.
 struct Weeks<'f> {
     file: &'f RawFile<'f>,
-    partners: Partners,
+    partners: IdMapping,
     /// By date slot: the day, and whether a row has it.
     days: Vec<(Option<i32>, bool)>,
     /// Days that no row has yet.
@@ -195,21 +201,21 @@ struct Weeks<'f> {
 
 impl Weeks<'_> {
     /// Whether each row's label is a week, and that of its date.
-    fn hold(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>, rows: u64) -> Result<bool> {
+    fn matches(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>, rows: u64) -> Result<bool> {
         let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
         let mut left = rows;
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             // Once all days were seen, there is nothing to note.
             if self.unseen == 0 && !self.days.is_empty() {
-                let held = hold_packed(&self.partners, dates, labels, most)?;
+                let held = matches_packed(&self.partners, dates, labels, most)?;
                 if held > 0 {
                     left -= u64::from(held);
                     continue;
                 }
             }
             let (x, y) = (dates.segment()?, labels.segment()?);
-            if dates.may_be_null() || labels.may_be_null() || !self.learn(dates, labels)? {
+            if dates.may_be_null() || labels.may_be_null() || !self.extend_from(dates, labels)? {
                 return Ok(false);
             }
             let len =
@@ -218,7 +224,7 @@ impl Weeks<'_> {
                 {
                     #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
                     let (x, y) = (x as u16, y as u16);
-                    if !self.partners.hold(&[x], &[y]) {
+                    if !self.partners.matches(&[x], &[y]) {
                         return Ok(false);
                     }
                     self.see(&[x]);
@@ -234,7 +240,7 @@ impl Weeks<'_> {
                     let b = b.get_mut(..len as usize).unwrap_or_default();
                     dates.read_ids16(a)?;
                     labels.read_ids16(b)?;
-                    if !self.partners.hold(a, b) {
+                    if !self.partners.matches(a, b) {
                         return Ok(false);
                     }
                     self.see(a);
@@ -247,7 +253,7 @@ impl Weeks<'_> {
 
     /// Takes in slots that were added; false where they are too many, or two labels
     /// are written the same.
-    fn learn(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>) -> Result<bool> {
+    fn extend_from(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>) -> Result<bool> {
         let known = u32::try_from(self.days.len()).unwrap_or(u32::MAX);
         if (known, self.labels) == (dates.entries.slots(), labels.entries.slots()) {
             return Ok(true);
@@ -310,7 +316,7 @@ impl Weeks<'_> {
 struct Partner<'c> {
     role: Role,
     cursor: Cursor<'c>,
-    partners: Partners,
+    partners: IdMapping,
     /// Whether every channel has one partner so far.
     holds: bool,
     /// Whether each row's slot is that of its channel, so that only which slots there
@@ -332,7 +338,7 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
                 }
                 _ => false,
             };
-            others.push(Partner { role, cursor, partners: Partners::default(), holds: true, same });
+            others.push(Partner { role, cursor, partners: IdMapping::default(), holds: true, same });
         }
     }
     if others.is_empty() {
@@ -411,7 +417,7 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
         for other in others.iter_mut().filter(|other| other.holds) {
             other.partners.grow(channels.entries.slots() as usize);
             if other.same {
-                other.holds = other.partners.hold(a, a) || other.partners.learn(a, a);
+                other.holds = other.partners.matches(a, a) || other.partners.extend_from(a, a);
                 continue;
             }
             // [`UNKNOWN`] is no slot.
@@ -423,7 +429,7 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
             }
             let b = b.get_mut(..len as usize).unwrap_or_default();
             other.cursor.read_ids16(b)?;
-            other.holds = other.partners.hold(a, b) || other.partners.learn(a, b);
+            other.holds = other.partners.matches(a, b) || other.partners.extend_from(a, b);
         }
         left -= u64::from(len);
         let entries = channels.entries.dictionary_len() as usize;
@@ -441,7 +447,7 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
 fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32) -> Result<u32> {
     let mut apart = others.iter_mut().filter(|other| other.holds && !other.same);
     match (apart.next(), apart.next()) {
-        (Some(other), None) => hold_packed(&other.partners, channels, &mut other.cursor, most),
+        (Some(other), None) => matches_packed(&other.partners, channels, &mut other.cursor, most),
         (Some(one), Some(other)) => {
             let (Some(mut names), Some(mut ones), Some(mut others)) =
                 (channels.ids()?, one.cursor.ids()?, other.cursor.ids()?)
@@ -454,8 +460,8 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
             {
                 let len = n.min(a).min(b).min(most - passed);
                 if len == 0
-                    || one.partners.hold_packed(left, right, len as usize) != Some(true)
-                    || other.partners.hold_packed(left, rights, len as usize) != Some(true)
+                    || one.partners.matches_packed(left, right, len as usize) != Some(true)
+                    || other.partners.matches_packed(left, rights, len as usize) != Some(true)
                 {
                     break;
                 }

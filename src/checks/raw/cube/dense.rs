@@ -345,7 +345,7 @@ impl<C: Cell> Worker<C> {
                 }
                 cursor.read_ids16(&mut block[..take as usize])?;
             }
-            if !self.learn(axes, file, &cursors, &mut slots)? {
+            if !self.extend_from(axes, file, &cursors, &mut slots)? {
                 return Ok(Outcome::Wide);
             }
             self.block(axes, &slots, blocks, take as usize);
@@ -360,7 +360,7 @@ impl<C: Cell> Worker<C> {
     }
 
     /// Takes in the slots that were added; false where a value does not fit the cells.
-    fn learn(
+    fn extend_from(
         &mut self,
         axes: &Axes<'_>,
         file: &RawFile<'_>,

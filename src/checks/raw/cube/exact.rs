@@ -108,9 +108,9 @@ impl Chunk {
                 passes.go_on()?;
             }
             let left = u32::try_from(row_range.rows.end - at).unwrap_or(u32::MAX);
-            self.learn(axes, file, &cursors, &mut slots)?;
+            self.extend_from(axes, file, &cursors, &mut slots)?;
             if let RunOrPacked::Rle { value, len } = cursors[0].segment()? {
-                self.learn(axes, file, &cursors, &mut slots)?;
+                self.extend_from(axes, file, &cursors, &mut slots)?;
                 if slots.days.get(value as usize) == Some(&NONE) {
                     let len = len.min(left);
                     cursors.iter_mut().try_for_each(|cursor| cursor.skip(len))?;
@@ -123,7 +123,7 @@ impl Chunk {
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks) {
                 cursor.read_ids32(&mut block[..take as usize])?;
             }
-            self.learn(axes, file, &cursors, &mut slots)?;
+            self.extend_from(axes, file, &cursors, &mut slots)?;
             self.rows(axes, &slots, &blocks, take as usize, |row, value| {
                 let row = at + row;
                 ((row_range.file, row_range.before + row), at_row(files, row_range, row, value))
@@ -135,7 +135,7 @@ impl Chunk {
     }
 
     /// Takes in the slots that were added.
-    fn learn(
+    fn extend_from(
         &self,
         axes: &Axes<'_>,
         file: &RawFile<'_>,
@@ -254,14 +254,14 @@ impl Chunk {
                 }
                 let name =
                     || axes.key(self.days.start + key / n / c.max(1), Some(key / n % c), None, key % n);
-                self.part.systems.hold(*difference, tolerance, axes, name);
+                self.part.systems.matches(*difference, tolerance, axes, name);
             }
         }
         if axes.countries.has_parts() {
             for (key, total) in self.by_country.iter().enumerate().filter(|(_, total)| total.rows > 0) {
                 let name =
                     || axes.key(self.days.start + key / n / s.max(1), None, Some(key / n % s), key % n);
-                self.part.country_totals.hold(total.difference, tolerance, axes, name);
+                self.part.country_totals.matches(total.difference, tolerance, axes, name);
             }
         }
     }

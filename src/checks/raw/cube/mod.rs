@@ -310,7 +310,7 @@ impl Axes<'_> {
 }
 
 impl Totals {
-    fn hold(&mut self, difference: i64, tolerance: u64, axes: &Axes<'_>, name: impl Fn() -> String) {
+    fn matches(&mut self, difference: i64, tolerance: u64, axes: &Axes<'_>, name: impl Fn() -> String) {
         self.tally.n += 1;
         if difference.unsigned_abs() <= tolerance {
             return;

@@ -95,7 +95,7 @@ impl Totals {
             return;
         }
         for (channel, difference) in differences.iter().enumerate().filter(|(channel, _)| bits(*channel)) {
-            self.hold(*difference, tolerance, axes, || name(channel));
+            self.matches(*difference, tolerance, axes, || name(channel));
         }
     }
 }

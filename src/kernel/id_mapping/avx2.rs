@@ -9,12 +9,12 @@ const NOBODY: u8 = u8::MAX;
 /// What all slots on the right from here on are taken for; partners are below it.
 const LARGE: u8 = NOBODY - 1;
 
-/// See [`super::Partners::hold`].
+/// See [`super::IdMapping::matches`].
 ///
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
-pub unsafe fn hold(table: &[u16], left: &[u16], right: &[u16]) -> bool {
+pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     // SAFETY: the instruction set is there.
     unsafe {
         match held(table) {
@@ -107,5 +107,5 @@ unsafe fn hold_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     let rest = left.iter().zip(right).skip(whole);
     let known = table.get(..slots).unwrap_or_default();
     _mm256_testz_si256(differ, differ) == 1
-        && rest.fold(true, |hold, (left, right)| hold & (known.get(usize::from(*left)) == Some(right)))
+        && rest.fold(true, |matches, (left, right)| matches & (known.get(usize::from(*left)) == Some(right)))
 }

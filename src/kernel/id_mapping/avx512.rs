@@ -4,12 +4,12 @@ use std::arch::x86_64::*;
 
 use super::{BLOCK, HELD, NOBODY, Packed};
 
-/// See [`super::Partners::hold`].
+/// See [`super::IdMapping::matches`].
 ///
 /// # Safety
 /// - The CPU has AVX-512 F and BW.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub unsafe fn hold(table: &[u16], left: &[u16], right: &[u16]) -> bool {
+pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     let rows = left.len().min(right.len());
     // The last place is there for the second half of a gather.
     let Some(slots) = table.len().checked_sub(1).filter(|slots| *slots >= HELD) else { return rows == 0 };
@@ -136,12 +136,12 @@ impl<'b> Cutter<'b> {
     }
 }
 
-/// See [`super::Partners::hold_packed`]; `table` is pairs of blocks of partners.
+/// See [`super::IdMapping::matches_packed`]; `table` is pairs of blocks of partners.
 ///
 /// # Safety
 /// - The CPU has AVX-512 F, BW, VL and VBMI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-pub unsafe fn hold_packed(table: &[u8], left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
+pub unsafe fn matches_packed(table: &[u8], left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
     let (lefts, rights) = (Cutter::new(left)?, Cutter::new(right)?);
     match (left.width, right.width) {
         (0..=8, 0..=8) if table.len() == 2 * BLOCK => {

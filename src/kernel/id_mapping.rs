@@ -14,7 +14,7 @@
 //! 3. Nobody asks which row it is that differs: the caller counts such a stretch
 //!    again, the slow way.
 //! 4. Where both columns are bit-packed, AVX-512 holds them as they are stored
-//!    ([`Partners::hold_packed`]), 64 rows at a time: values of up to 8 bits are cut out of
+//!    ([`IdMapping::matches_packed`]), 64 rows at a time: values of up to 8 bits are cut out of
 //!    their bytes by two instructions, and nothing is written.
 //!
 //! Two columns of 26 slots held against each other, 20 M rows, one core (EPYC of Zen 3,
@@ -46,7 +46,7 @@ pub struct Packed<'b> {
 
 /// What each slot of a column goes with.
 #[derive(Debug, Clone)]
-pub struct Partners {
+pub struct IdMapping {
     /// By slot; [`UNKNOWN`] from `slots` on, over at least [`HELD`] places and one more.
     table: Vec<u16>,
     slots: usize,
@@ -54,13 +54,13 @@ pub struct Partners {
     bytes: Option<Vec<u8>>,
 }
 
-impl Default for Partners {
+impl Default for IdMapping {
     fn default() -> Self {
-        Partners { table: vec![UNKNOWN; HELD + 1], slots: 0, bytes: Some(vec![NOBODY; 2 * BLOCK]) }
+        IdMapping { table: vec![UNKNOWN; HELD + 1], slots: 0, bytes: Some(vec![NOBODY; 2 * BLOCK]) }
     }
 }
 
-impl Partners {
+impl IdMapping {
     /// Makes room for so many slots.
     pub fn grow(&mut self, slots: usize) {
         self.slots = self.slots.max(slots);
@@ -100,7 +100,7 @@ impl Partners {
 
     /// Takes over the partners of slots that have none yet; false where a row
     /// says otherwise than the ones before it.
-    pub fn learn(&mut self, left: &[u16], right: &[u16]) -> bool {
+    pub fn extend_from(&mut self, left: &[u16], right: &[u16]) -> bool {
         for (left, right) in left.iter().zip(right) {
             let partner = self.of(*left);
             if partner == UNKNOWN {
@@ -114,31 +114,31 @@ impl Partners {
 
     /// Whether each row of `right` is the partner of the same row of `left`.
     #[inline]
-    pub fn hold(&self, left: &[u16], right: &[u16]) -> bool {
+    pub fn matches(&self, left: &[u16], right: &[u16]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if super::cpu::avx512() {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            return unsafe { avx512::hold(&self.table, left, right) };
+            return unsafe { avx512::matches(&self.table, left, right) };
         }
         #[cfg(target_arch = "x86_64")]
         if super::cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            return unsafe { avx2::hold(&self.table, left, right) };
+            return unsafe { avx2::matches(&self.table, left, right) };
         }
         self.portable_hold(left, right)
     }
 
     /// The same of `rows` rows as they are stored; declines where that is not to be had.
     #[inline]
-    pub fn hold_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
+    pub fn matches_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
         let bytes = self.bytes.as_deref()?;
         #[cfg(target_arch = "x86_64")]
         if super::cpu::avx512() {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            return unsafe { avx512::hold_packed(bytes, left, right, rows) };
+            return unsafe { avx512::matches_packed(bytes, left, right, rows) };
         }
         let _ = (bytes, left, right, rows);
         None
@@ -157,7 +157,7 @@ impl Partners {
 
     /// The same without vectors.
     pub fn portable_hold(&self, left: &[u16], right: &[u16]) -> bool {
-        left.iter().zip(right).fold(true, |hold, (left, right)| hold & (self.of(*left) == *right))
+        left.iter().zip(right).fold(true, |matches, (left, right)| matches & (self.of(*left) == *right))
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     fn paths() -> Vec<(&'static str, Hold)> {
         #[cfg(target_arch = "x86_64")]
-        return crate::kernel::cpu::paths::<Hold>(avx2::hold, avx512::hold);
+        return crate::kernel::cpu::paths::<Hold>(avx2::matches, avx512::matches);
         #[cfg(not(target_arch = "x86_64"))]
         Vec::new()
     }
@@ -189,7 +189,7 @@ mod tests {
     fn packed_paths() -> Vec<(&'static str, HoldPacked)> {
         #[cfg(target_arch = "x86_64")]
         if crate::kernel::cpu::best() == crate::kernel::cpu::Level::Avx512 {
-            return vec![("avx512", avx512::hold_packed)];
+            return vec![("avx512", avx512::matches_packed)];
         }
         Vec::new()
     }
@@ -226,7 +226,7 @@ mod tests {
                 let at = at.index(left.len());
                 if which { left[at] = to & of(widths.0) } else { right[at] = to & of(widths.1) }
             }
-            let mut partners = Partners::default();
+            let mut partners = IdMapping::default();
             partners.grow(slots);
             // Some slots have no partner yet, mostly none that a row has.
             (0..slots as u16).filter(|slot| usize::from(*slot) % 20 != known).for_each(|slot| {
@@ -240,14 +240,14 @@ mod tests {
             let lefts = Packed { bytes: &lefts, start: starts.0, width: widths.0 };
             let rights = Packed { bytes: &rights, start: starts.1, width: widths.1 };
             prop_assert_eq!(partners.portable_hold_packed(lefts, rights, left.len()), want);
-            if let Some(got) = partners.hold_packed(lefts, rights, left.len()) {
+            if let Some(got) = partners.matches_packed(lefts, rights, left.len()) {
                 prop_assert_eq!(got, want);
             }
-            for (name, hold) in packed_paths() {
+            for (name, matches) in packed_paths() {
                 let Some(bytes) = &partners.bytes else { continue };
                 // SAFETY: the paths are those that this machine has.
                 #[allow(unsafe_code)]
-                let got = unsafe { hold(bytes, lefts, rights, left.len()) };
+                let got = unsafe { matches(bytes, lefts, rights, left.len()) };
                 if let Some(got) = got {
                     prop_assert_eq!(got, want, "{}", name);
                 }
@@ -274,23 +274,23 @@ mod tests {
                 let at = at.index(left.len());
                 if which { left[at] = to } else { right[at] = to }
             }
-            let mut known = Partners::default();
+            let mut known = IdMapping::default();
             known.grow(usize::from(slots));
             (0..slots).for_each(|slot| known.set(slot, partner(slot)));
             let want = left.iter().zip(&right).all(|(l, r)| *l < slots && partner(*l) == *r);
             prop_assert_eq!(known.portable_hold(&left, &right), want);
-            prop_assert_eq!(known.hold(&left, &right), want);
-            for (name, hold) in paths() {
+            prop_assert_eq!(known.matches(&left, &right), want);
+            for (name, matches) in paths() {
                 // SAFETY: the paths are those that this machine has.
                 #[allow(unsafe_code)]
-                let got = unsafe { hold(&known.table, &left, &right) };
+                let got = unsafe { matches(&known.table, &left, &right) };
                 prop_assert_eq!(got, want, "{}", name);
             }
             // What is learned from the rows holds for them.
-            let mut learned = Partners::default();
+            let mut learned = IdMapping::default();
             learned.grow(1 << 16);
-            if learned.learn(&left, &right) && !right.contains(&UNKNOWN) {
-                prop_assert!(learned.hold(&left, &right));
+            if learned.extend_from(&left, &right) && !right.contains(&UNKNOWN) {
+                prop_assert!(learned.matches(&left, &right));
                 for (slot, partner) in learned.known() {
                     prop_assert!(left.iter().zip(&right).any(|pair| pair == (&slot, &partner)));
                 }
