@@ -17,7 +17,7 @@ use std::ops::Range;
 use super::Plan;
 use super::array::{Array, Data, Nulls, Stored, corrupt, with_numbers};
 use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit};
-use crate::grid::{Account, Dense, Partial};
+use crate::grid::{Account, GridAccumulator, Partial};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
 use crate::kernel::words::rows_of;
@@ -45,7 +45,7 @@ pub struct Columns {
 /// One thread's sums, and what it knows of dictionaries.
 #[derive(Default)]
 pub struct Worker {
-    pub(super) dense: Dense,
+    pub(super) dense: GridAccumulator,
     pub(super) systems: Systems,
     pub(super) countries: Countries,
     pub(super) times: Times,
@@ -218,7 +218,7 @@ fn add<T: Stored>(
     live: &[u16],
     keys: [&[u32; BLOCK]; 2],
     classes: &[u8; BLOCK],
-    dense: &mut Dense,
+    dense: &mut GridAccumulator,
     rules: Rules,
 ) -> Result<()> {
     dense.reserve(live.len() as u64, SMALL.unsigned_abs());
@@ -248,7 +248,7 @@ fn add<T: Stored>(
 }
 
 #[cold]
-fn add_special(number: Number, cell: usize, dense: &mut Dense, rules: Rules) -> Result<()> {
+fn add_special(number: Number, cell: usize, dense: &mut GridAccumulator, rules: Rules) -> Result<()> {
     let Account { counted, nan_value, infinite_value, null_value, .. } = &mut dense.account;
     let reason = match number {
         Number::Nan if rules.nan_is_null => {
@@ -267,7 +267,12 @@ fn add_special(number: Number, cell: usize, dense: &mut Dense, rules: Rules) -> 
 }
 
 /// Notes the dates of all rows.
-fn see_dates(date: &Array, rows: Range<usize>, coding: TimeCoding, dense: &mut Dense) -> Result<()> {
+fn see_dates(
+    date: &Array,
+    rows: Range<usize>,
+    coding: TimeCoding,
+    dense: &mut GridAccumulator,
+) -> Result<()> {
     let mut last = None;
     for row in rows.filter(|row| date.is_valid(*row)) {
         let raw = match &date.data {

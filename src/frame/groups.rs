@@ -17,7 +17,7 @@ use super::array::{Array, Data, Stored, with_numbers};
 use super::ffi::Stream;
 use super::field::find;
 use crate::grid::exact::Wide;
-use crate::grid::{Dense, Partial, TimePoint};
+use crate::grid::{GridAccumulator, Partial, TimePoint};
 use crate::ids::values::{Number, ValueType};
 use crate::{Error, Job, Result, Semantics, calendar};
 
@@ -105,7 +105,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
     if job.semantics == Semantics::Legacy {
         return Err(Error::internal("legacy semantics need rows, not groups"));
     }
-    let mut dense = Dense::default();
+    let mut dense = GridAccumulator::default();
     let mut bad: Option<(Option<String>, u64)> = None;
     let fields = stream.fields().clone();
     let place = |name: &str| find(&fields, name);
@@ -187,7 +187,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
 }
 
 /// Adds `rows` times one value.
-fn add_odd(dense: &mut Dense, cell: usize, value: Number, rows: u64) -> Result<()> {
+fn add_odd(dense: &mut GridAccumulator, cell: usize, value: Number, rows: u64) -> Result<()> {
     let mut wide = Wide::default();
     match value {
         Number::Nan => dense.account.nan_value += rows,
@@ -205,7 +205,7 @@ fn add_odd(dense: &mut Dense, cell: usize, value: Number, rows: u64) -> Result<(
 }
 
 /// Adds `rows` times one integer.
-fn add_many(dense: &mut Dense, cell: usize, value: i128, rows: u64) -> Result<()> {
+fn add_many(dense: &mut GridAccumulator, cell: usize, value: i128, rows: u64) -> Result<()> {
     dense.account.counted += rows;
     let sum = value.checked_mul(rows.into()).ok_or_else(|| {
         Error::too_large("a sum that does not fit 128 bits")

@@ -26,10 +26,10 @@ const LINE: usize = 4;
 
 /// One worker's sums.
 #[derive(Default)]
-pub struct Dense {
+pub struct GridAccumulator {
     groups: Vec<Arc<str>>,
     /// The group that came behind each the last time; in a circle.
-    behind: Vec<u32>,
+    next_hint: Vec<u32>,
     /// The last group that was asked for.
     last: u32,
     group_ids: HashMap<Arc<str>, u32>,
@@ -63,14 +63,14 @@ pub struct Dense {
 }
 
 #[allow(clippy::indexing_slicing)] // ids come from this value alone, cells are laid out for them
-impl Dense {
+impl GridAccumulator {
     /// The id of a group that is there already and likely to be next: the dictionaries of many
     /// files name most of the same countries in the same order.
     #[inline]
     pub fn next_group(&mut self, name: &[u8]) -> Option<u32> {
         let mut id = self.last;
         for _ in 0..LIKELY {
-            id = *self.behind.get(id as usize)?;
+            id = *self.next_hint.get(id as usize)?;
             if self.groups.get(id as usize).is_some_and(|group| group.as_bytes() == name) {
                 self.last = id;
                 return Some(id);
@@ -82,8 +82,8 @@ impl Dense {
     /// The id of a group.
     pub fn group(&mut self, name: &str) -> Result<u32> {
         if let Some(id) = self.group_ids.get(name) {
-            if let Some(behind) = self.behind.get_mut(self.last as usize) {
-                *behind = *id;
+            if let Some(next_hint) = self.next_hint.get_mut(self.last as usize) {
+                *next_hint = *id;
             }
             self.last = *id;
             return Ok(*id);
@@ -93,13 +93,14 @@ impl Dense {
         self.groups.push(name.clone());
         self.group_ids.insert(name, id);
         // It is put between the last one and what came behind that.
-        let behind = self.behind.get_mut(self.last as usize).map(|behind| std::mem::replace(behind, id));
-        self.behind.push(behind.unwrap_or(id));
+        let next_hint =
+            self.next_hint.get_mut(self.last as usize).map(|next_hint| std::mem::replace(next_hint, id));
+        self.next_hint.push(next_hint.unwrap_or(id));
         self.last = id;
         self.group_seen.push(false);
         self.group_raw.push(false);
         let groups = self.groups.len();
-        self.lay_out(groups.next_power_of_two() + if groups > LINE * LINE { LINE } else { 0 })?;
+        self.resize(groups.next_power_of_two() + if groups > LINE * LINE { LINE } else { 0 })?;
         Ok(id)
     }
 
@@ -112,7 +113,7 @@ impl Dense {
         self.times.push(point.clone());
         self.time_ids.insert(point, id);
         self.time_seen.push(false);
-        self.lay_out(self.stride)?;
+        self.resize(self.stride)?;
         Ok(id)
     }
 
@@ -128,7 +129,7 @@ impl Dense {
     }
 
     /// Makes room for all times and `stride` groups each.
-    fn lay_out(&mut self, stride: usize) -> Result<()> {
+    fn resize(&mut self, stride: usize) -> Result<()> {
         let points = self.times.len() * stride;
         if self.groups.len() * self.times.len() > CELLS_MAX || points > 4 * CELLS_MAX {
             return Err(self.too_large());
@@ -156,7 +157,7 @@ impl Dense {
             self.spilled = moved(&self.spilled, old * CHANNELS, stride * CHANNELS, points * CHANNELS);
         }
         let place = |at: usize, per: usize| at / (old * per) * stride * per + at % (old * per);
-        self.extras = self.extras.drain().map(|(at, extra)| (place(at, CHANNELS), extra)).collect();
+        self.extras = self.extras.take_partial().map(|(at, extra)| (place(at, CHANNELS), extra)).collect();
         Ok(())
     }
 
@@ -273,7 +274,7 @@ impl Dense {
 
     /// Takes over the sums and the account of another grid, which keeps its ids, where cells
     /// are all that both have and none could overflow; else leaves both as they are.
-    pub fn absorb(&mut self, other: &mut Dense) -> Result<()> {
+    pub fn merge_from(&mut self, other: &mut GridAccumulator) -> Result<()> {
         let added = self.added.checked_add(other.added).filter(|added| i64::try_from(*added).is_ok());
         let (Some(added), true, true) = (added, self.is_plain(), other.is_plain()) else { return Ok(()) };
         let seen =
@@ -329,12 +330,12 @@ impl Dense {
 
     /// The sums as a partial aggregate of their own.
     pub fn into_partial(mut self) -> Result<Partial> {
-        self.drain()
+        self.take_partial()
     }
 
     /// Takes the sums out. Groups and times keep their ids, so that what was worked out
     /// for them holds for the rows that come next.
-    pub fn drain(&mut self) -> Result<Partial> {
+    pub fn take_partial(&mut self) -> Result<Partial> {
         let seen: BTreeMap<&TimePoint, usize> =
             (self.times.iter().zip(0..)).filter(|(_, id)| self.time_seen[*id]).collect();
         let groups: BTreeMap<&Arc<str>, usize> = (self.groups.iter().zip(0..))
@@ -425,8 +426,8 @@ mod tests {
     /// A row: group, time, channel, value.
     type Row = (u8, i32, usize, i64);
 
-    fn grid(rows: &[Row]) -> Dense {
-        let mut dense = Dense::default();
+    fn grid(rows: &[Row]) -> GridAccumulator {
+        let mut dense = GridAccumulator::default();
         for (group, time, channel, value) in rows {
             let (group, time) =
                 (dense.group(&group.to_string()).unwrap(), dense.time(TimePoint::Step(*time)).unwrap());
@@ -452,20 +453,20 @@ mod tests {
                 let cell = other.cell(group, time);
                 other.add(cell, Number::Big(1 << 90)).unwrap();
             }
-            one.absorb(&mut other).unwrap();
+            one.merge_from(&mut other).unwrap();
             prop_assert_eq!(other.is_empty(), !large);
-            let joined = one.drain().unwrap();
-            let rest = other.drain().unwrap();
+            let joined = one.take_partial().unwrap();
+            let rest = other.take_partial().unwrap();
             let mut all = grid(&rows);
             if large {
                 let (group, time) = (all.group("0").unwrap(), all.time(TimePoint::Step(1)).unwrap());
                 let cell = all.cell(group, time);
                 all.add(cell, Number::Big(1 << 90)).unwrap();
             }
-            prop_assert_eq!(joined.merge(rest).unwrap(), all.drain().unwrap());
+            prop_assert_eq!(joined.merge(rest).unwrap(), all.take_partial().unwrap());
             // Both can be used again.
             prop_assert!(one.is_empty() && other.is_empty());
-            prop_assert_eq!(one.drain().unwrap(), Dense::default().drain().unwrap());
+            prop_assert_eq!(one.take_partial().unwrap(), GridAccumulator::default().take_partial().unwrap());
         }
     }
 
@@ -474,17 +475,17 @@ mod tests {
         let mut one = grid(&[(0, 1, 0, 1 << 40)]);
         let mut other = grid(&[(0, 1, 0, 1 << 40)]);
         one.reserve(1, i64::MAX.unsigned_abs() - (1 << 40));
-        one.absorb(&mut other).unwrap();
+        one.merge_from(&mut other).unwrap();
         assert!(!one.is_empty() && !other.is_empty());
     }
 
     #[test]
     fn what_came_behind_the_last_time_is_found_without_the_map() {
-        let mut dense = Dense::default();
+        let mut dense = GridAccumulator::default();
         assert_eq!(dense.next_group(b"a"), None);
         // How many are found behind the one before, as one file after the other names them.
         let mut found = |names: &[&str]| {
-            let by_map = |dense: &mut Dense, name: &str| dense.group(name).unwrap();
+            let by_map = |dense: &mut GridAccumulator, name: &str| dense.group(name).unwrap();
             let ids: Vec<(Option<u32>, u32)> = names
                 .iter()
                 .map(|name| {

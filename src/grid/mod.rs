@@ -12,7 +12,7 @@ pub mod exact;
 pub mod partial;
 
 pub use account::Account;
-pub use dense::Dense;
+pub use dense::GridAccumulator;
 pub use partial::{Partial, TimePoint};
 
 /// The most pairs of group and time that a grid holds: 512 MiB of sums.

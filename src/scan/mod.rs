@@ -611,7 +611,7 @@ impl<'s> Scan<'s> {
             profile.bytes_decompressed += worker.cost.bytes_decompressed;
             profile.pages_read += worker.cost.pages_read;
             if !worker.dense.is_empty() {
-                parts.push(worker.dense.drain()?);
+                parts.push(worker.dense.take_partial()?);
             }
             worker.rest();
             lock(self.spare).push(worker);
@@ -643,7 +643,7 @@ fn join(workers: &mut [Worker]) -> Result<()> {
         one.and(other)?;
     }
     match (one, other) {
-        ([one, ..], [other, ..]) => one.dense.absorb(&mut other.dense),
+        ([one, ..], [other, ..]) => one.dense.merge_from(&mut other.dense),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What the slots of the five columns mean, as tables for the hot loops.
 
 use crate::calendar;
-use crate::grid::{Dense, TimePoint};
+use crate::grid::{GridAccumulator, TimePoint};
 use crate::ids::cursor::Cursor;
 use crate::ids::keys::{Channel, Country, TimeCoding, country_name};
 use crate::ids::labels;
@@ -156,7 +156,7 @@ impl Tables {
 
     /// Brings what is derived from the tables up to them; call after slots were
     /// taken in.
-    pub fn derive(&mut self, dense: &Dense) {
+    pub fn derive(&mut self, dense: &GridAccumulator) {
         if (self.slots.0, self.slots.1) != (self.system.len(), self.country.len()) {
             self.slots = (self.system.len(), self.country.len(), Slots::find(&self.system, &self.country));
         }
@@ -216,7 +216,7 @@ impl Tables {
     }
 
     /// Notes the countries and times of the kept rows of a block.
-    pub fn see(&mut self, keep: &[u64], countries: &[u16], times: &[u16], dense: &mut Dense) {
+    pub fn see(&mut self, keep: &[u64], countries: &[u16], times: &[u16], dense: &mut GridAccumulator) {
         let (class, group, time) = (&self.country, &self.group, &self.time);
         let is_country = |slot: u16| class.get(usize::from(slot)) == Some(&(Country::Keep as u8));
         self.unseen_countries.strike(keep, countries, class.len(), is_country, |slot| {
@@ -241,7 +241,7 @@ impl Tables {
     }
 
     /// Takes in the slots that the country column has added.
-    pub fn countries(&mut self, cursor: &Cursor<'_>, job: &Job, dense: &mut Dense) -> Result<()> {
+    pub fn countries(&mut self, cursor: &Cursor<'_>, job: &Job, dense: &mut GridAccumulator) -> Result<()> {
         for slot in new_slots(&self.country, cursor) {
             let (class, group) = match cursor.entries.get(slot) {
                 None => (Country::Null, 0),
@@ -263,7 +263,7 @@ impl Tables {
         cursor: &Cursor<'_>,
         job: &Job,
         coding: TimeCoding,
-        dense: &mut Dense,
+        dense: &mut GridAccumulator,
     ) -> Result<()> {
         for slot in new_slots(&self.time, cursor) {
             let point = cursor.entries.get(slot).and_then(|raw| match (coding, job.semantics) {

@@ -15,7 +15,7 @@
 use super::Progress;
 use super::plan::{Columns, FilePlan};
 use super::tables::Tables;
-use crate::grid::Dense;
+use crate::grid::GridAccumulator;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::entries::ChunkDictionary;
@@ -32,7 +32,7 @@ pub const LONG_RUN: u32 = 4096;
 #[derive(Default)]
 pub struct Worker {
     /// The sums.
-    pub dense: Dense,
+    pub dense: GridAccumulator,
     /// What its pages cost.
     pub cost: Cost,
     tables: Tables,
@@ -148,7 +148,7 @@ pub(super) struct Task<'t, 'a> {
     pub(super) value: Cursor<'a>,
     pub(super) date: Option<Cursor<'a>>,
     pub(super) tables: Tables,
-    pub(super) dense: &'t mut Dense,
+    pub(super) dense: &'t mut GridAccumulator,
     /// The next row.
     pub(super) at: u64,
     pub(super) end: u64,

@@ -4,7 +4,7 @@ use super::cache::Cache;
 use super::mask::{BLOCK, Mask, all, and_valid, count, each_bit, each_run};
 use super::{DictionaryMemo, NOTHING, TOTAL, UNSEEN, entries, fill, narrow};
 use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
-use crate::grid::Dense;
+use crate::grid::GridAccumulator;
 use crate::ids::keys::{Country, country_name};
 use crate::kernel::compare;
 use crate::{Job, Result, Semantics};
@@ -44,7 +44,7 @@ impl Countries {
         start: usize,
         rows: usize,
         job: &Job,
-        dense: &mut Dense,
+        dense: &mut GridAccumulator,
         keep: &mut Mask,
         groups: &mut [u32; BLOCK],
     ) -> Result<Counts> {
@@ -147,7 +147,7 @@ impl Countries {
     }
 
     /// The group of the country of a row, which is kept and not null; its column is ids or strings.
-    pub fn meet(&mut self, array: &Array, row: usize, job: &Job, dense: &mut Dense) -> Result<u32> {
+    pub fn meet(&mut self, array: &Array, row: usize, job: &Job, dense: &mut GridAccumulator) -> Result<u32> {
         match &array.data {
             Data::Text(text) => {
                 self.cache.text(text.get(row)?, |name| meaning_of(Some(name), job, dense, false))
@@ -174,7 +174,7 @@ impl Countries {
 
     /// The group of a dictionary entry.
     #[inline]
-    fn group(&mut self, place: usize, job: &Job, dense: &mut Dense, legacy: bool) -> Result<u32> {
+    fn group(&mut self, place: usize, job: &Job, dense: &mut GridAccumulator, legacy: bool) -> Result<u32> {
         match self.groups.get(place) {
             None => Err(corrupt().in_column(&job.columns.country)),
             Some(&UNSEEN) => {
@@ -202,7 +202,7 @@ impl Countries {
     }
 }
 
-fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut Dense, legacy: bool) -> Result<u32> {
+fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut GridAccumulator, legacy: bool) -> Result<u32> {
     match name {
         None => Ok(NOTHING),
         Some(name) if name == job.country_total.as_bytes() => Ok(TOTAL),

@@ -4,7 +4,7 @@ use super::cache::Cache;
 use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
 use super::{DictionaryMemo, UNSEEN, fill};
 use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
-use crate::grid::{Dense, TimePoint};
+use crate::grid::{GridAccumulator, TimePoint};
 use crate::ids::keys::TimeCoding;
 use crate::kernel::compare;
 use crate::{Error, Job, Result, Semantics, calendar};
@@ -49,7 +49,7 @@ impl Times {
         row: usize,
         job: &Job,
         coding: TimeCoding,
-        dense: &mut Dense,
+        dense: &mut GridAccumulator,
     ) -> Result<u32> {
         let legacy = job.semantics == Semantics::Legacy;
         let mut ask = |raw: Option<&[u8]>| {
@@ -77,7 +77,7 @@ impl Times {
         start: usize,
         job: &Job,
         coding: TimeCoding,
-        dense: &mut Dense,
+        dense: &mut GridAccumulator,
         keep: &Mask,
         ids: &mut [u32; BLOCK],
     ) -> Result<()> {
@@ -163,7 +163,12 @@ impl Times {
 }
 
 /// The worker's id of a point in time, which a kept row has; `None` where it is none.
-fn id_of(raw: Option<&[u8]>, coding: TimeCoding, legacy: bool, dense: &mut Dense) -> Result<Option<u32>> {
+fn id_of(
+    raw: Option<&[u8]>,
+    coding: TimeCoding,
+    legacy: bool,
+    dense: &mut GridAccumulator,
+) -> Result<Option<u32>> {
     let Some(raw) = raw else { return Ok(None) };
     let point = match (coding, legacy) {
         (TimeCoding::Label, false) => calendar::parse_label(raw).map(TimePoint::Step),
