@@ -148,7 +148,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                     let country =
                         text(&country, row)?.ok_or_else(|| Error::internal("a group of no country"))?;
                     let (group, time) = (dense.group(&country)?, dense.time(TimePoint::Step(step))?);
-                    dense.see(group, time);
+                    dense.mark_present(group, time);
                     let organic = usize::from(matches!(class, Class::Organic | Class::OddOrganic));
                     let cell = dense.cell_index(group, time) + organic;
                     match class {

@@ -174,7 +174,7 @@ impl GridAccumulator {
 
     /// Notes that rows of a group and of a time were kept.
     #[inline]
-    pub fn see(&mut self, group: u32, time: u32) {
+    pub fn mark_present(&mut self, group: u32, time: u32) {
         self.group_seen[group as usize] = true;
         self.time_seen[time as usize] = true;
     }
@@ -182,12 +182,12 @@ impl GridAccumulator {
     /// The first cell of a point, of which rows were kept.
     #[inline]
     pub fn cell(&mut self, group: u32, time: u32) -> usize {
-        self.see(group, time);
+        self.mark_present(group, time);
         self.cell_index(group, time)
     }
 
     /// Notes that a group has rows that were kept.
-    pub fn see_group(&mut self, group: u32) {
+    pub fn mark_group_present(&mut self, group: u32) {
         self.group_seen[group as usize] = true;
     }
 
@@ -198,13 +198,13 @@ impl GridAccumulator {
 
     /// Notes that a row of this very point was kept.
     pub fn see_point(&mut self, group: u32, time: u32) {
-        self.see(group, time);
+        self.mark_present(group, time);
         self.present[time as usize * self.stride + group as usize] = true;
         self.by_point = true;
     }
 
     /// Notes that a group occurs in any row.
-    pub fn see_raw(&mut self, group: u32) {
+    pub fn mark_present_raw(&mut self, group: u32) {
         self.group_raw[group as usize] = true;
     }
 
@@ -284,7 +284,7 @@ impl GridAccumulator {
             times.iter().map(|id| self.time(other.times[*id].clone())).collect::<Result<Vec<_>>>()?;
         let own_groups =
             groups.iter().map(|id| self.group(&other.groups[*id])).collect::<Result<Vec<_>>>()?;
-        own_groups.iter().for_each(|id| self.see_group(*id));
+        own_groups.iter().for_each(|id| self.mark_group_present(*id));
         own_times.iter().for_each(|id| self.see_time(*id));
         let mut theirs = vec![None; self.times.len()];
         times.iter().zip(&own_times).for_each(|(time, own)| theirs[*own as usize] = Some(*time));

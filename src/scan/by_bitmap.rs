@@ -45,7 +45,7 @@ impl Task<'_, '_> {
         let values = values.get_mut(..n).unwrap_or_default();
         self.time.read_ids16(times)?;
         self.channel.read_ids16(channels)?;
-        tables.see(&keep, countries, times, self.dense);
+        tables.mark_present(&keep, countries, times, self.dense);
         if raw {
             let block = bitmap::Rows { countries, times, channels, values: &[] };
             self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());

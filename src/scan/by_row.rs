@@ -46,7 +46,7 @@ impl Task<'_, '_> {
             let country_class = class(&tables.country, *country);
             let group = tables.group.get(*country as usize).copied().unwrap_or_default();
             if legacy && country_class == Country::Keep as u8 {
-                dense.see_raw(group);
+                dense.mark_present_raw(group);
             }
             if class(&tables.system, *system) == 0 {
                 dense.account.other_system += 1;
@@ -67,7 +67,7 @@ impl Task<'_, '_> {
             if legacy {
                 dense.see_point(group, point);
             } else {
-                dense.see(group, point);
+                dense.mark_present(group, point);
             }
             let channel = class(&tables.channel, *channel);
             if channel == Channel::Unknown as u8 {

@@ -66,7 +66,7 @@ impl Unseen {
     }
 
     /// Strikes off what the kept rows have, telling `met` of it.
-    fn strike(
+    fn mark_seen(
         &mut self,
         keep: &[u64],
         rows: &[u16],
@@ -84,7 +84,7 @@ impl Unseen {
         }
         let is_listed = &mut self.is_listed;
         let mut struck = false;
-        let mut strike = |slot: u16| {
+        let mut mark_seen = |slot: u16| {
             if let Some(is_listed) = is_listed.get_mut(usize::from(slot))
                 && *is_listed
             {
@@ -97,19 +97,19 @@ impl Unseen {
             self.slots
                 .iter()
                 .filter(|slot| bitmap::contains(keep, rows, **slot))
-                .for_each(|slot| strike(*slot));
+                .for_each(|slot| mark_seen(*slot));
         } else {
             for (keep, rows) in keep.iter().zip(rows.chunks(64)) {
                 let mut keep = *keep;
                 // Most words of an export have one point in time.
                 let first = rows.first().copied().unwrap_or_default();
                 if keep != 0 && rows.iter().fold(0, |differ, slot| differ | (slot ^ first)) == 0 {
-                    strike(first);
+                    mark_seen(first);
                     continue;
                 }
                 while keep != 0 {
                     if let Some(slot) = rows.get(keep.trailing_zeros() as usize) {
-                        strike(*slot);
+                        mark_seen(*slot);
                     }
                     keep &= keep - 1;
                 }
@@ -216,16 +216,22 @@ impl Tables {
     }
 
     /// Notes the countries and times of the kept rows of a block.
-    pub fn see(&mut self, keep: &[u64], countries: &[u16], times: &[u16], dense: &mut GridAccumulator) {
+    pub fn mark_present(
+        &mut self,
+        keep: &[u64],
+        countries: &[u16],
+        times: &[u16],
+        dense: &mut GridAccumulator,
+    ) {
         let (class, group, time) = (&self.country, &self.group, &self.time);
         let is_country = |slot: u16| class.get(usize::from(slot)) == Some(&(Country::Keep as u8));
-        self.unseen_countries.strike(keep, countries, class.len(), is_country, |slot| {
+        self.unseen_countries.mark_seen(keep, countries, class.len(), is_country, |slot| {
             if let Some(group) = group.get(usize::from(slot)) {
-                dense.see_group(*group);
+                dense.mark_group_present(*group);
             }
         });
         let is_time = |slot: u16| time.get(usize::from(slot)).is_some_and(|t| *t != BAD_TIME);
-        self.unseen_times.strike(keep, times, time.len(), is_time, |slot| {
+        self.unseen_times.mark_seen(keep, times, time.len(), is_time, |slot| {
             if let Some(time) = time.get(usize::from(slot)) {
                 dense.see_time(*time);
             }

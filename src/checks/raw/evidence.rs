@@ -227,7 +227,7 @@ impl Weeks<'_> {
                     if !self.partners.matches(&[x], &[y]) {
                         return Ok(false);
                     }
-                    self.see(&[x]);
+                    self.mark_present(&[x]);
                     let len = xs.min(ys).min(most);
                     dates.skip(len)?;
                     labels.skip(len)?;
@@ -243,7 +243,7 @@ impl Weeks<'_> {
                     if !self.partners.matches(a, b) {
                         return Ok(false);
                     }
-                    self.see(a);
+                    self.mark_present(a);
                     len
                 };
             left -= u64::from(len);
@@ -297,7 +297,7 @@ impl Weeks<'_> {
     }
 
     /// Notes the days of some rows.
-    fn see(&mut self, dates: &[u16]) {
+    fn mark_present(&mut self, dates: &[u16]) {
         if self.unseen == 0 {
             return;
         }

@@ -119,7 +119,7 @@ impl Countries {
                 TOTAL => counts.total += u32::from(drop_row(row)),
                 group => {
                     if legacy {
-                        dense.see_raw(group);
+                        dense.mark_present_raw(group);
                     }
                     if let Some(slot) = groups.get_mut(row) {
                         *slot = group;
@@ -210,7 +210,7 @@ fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut GridAccumulator, legac
             let group = dense.group(country_name(name, job)?)?;
             // Under legacy semantics rows that are not kept come here, too.
             if !legacy {
-                dense.see_group(group);
+                dense.mark_group_present(group);
             }
             Ok(group)
         }
