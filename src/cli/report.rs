@@ -10,7 +10,7 @@ use super::check::text;
 use super::print;
 use super::run::look;
 use crate::checks::{Results, Verdict};
-use crate::pipeline::kept::Kept;
+use crate::pipeline::kept::RunStore;
 use crate::pipeline::report::FORMAT;
 use crate::pipeline::{RunReport, State};
 use crate::publish::Target;
@@ -30,7 +30,7 @@ pub fn report(args: &Report) -> Result<()> {
             Error::argument("no --target").expected("the target whose runs are meant, or a report X.json")
         );
     };
-    let kept = Kept::beside(&Target::parse(target)?)?
+    let kept = RunStore::beside(&Target::parse(target)?)?
         .ok_or_else(|| Error::argument(format!("target '{target}'")).expected("a target that is kept"))?;
     let runs = runs(&kept)?;
     match (args.run.as_deref(), runs.first()) {
@@ -45,7 +45,7 @@ pub fn report(args: &Report) -> Result<()> {
 }
 
 /// The runs that have left a report, published or blocked, the latest first.
-fn runs(kept: &Kept) -> Result<Vec<String>> {
+fn runs(kept: &RunStore) -> Result<Vec<String>> {
     let mut runs = [kept.runs()?, kept.quarantined()?].concat();
     runs.sort_unstable_by(|a, b| b.cmp(a));
     runs.dedup();

@@ -22,7 +22,7 @@ use crate::ids::keys::Country;
 
 /// How many rows of a block went where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct SelectionCounts {
     /// Rows of the total over systems.
     pub system: u32,
     /// Of these, rows whose country is null.
@@ -78,7 +78,12 @@ impl Slots {
 }
 
 /// Marks the rows that count, 64 a word.
-pub fn select(predicate: &Predicate<'_>, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
+pub fn select(
+    predicate: &Predicate<'_>,
+    systems: &[u16],
+    countries: &[u16],
+    keep: &mut [u64],
+) -> SelectionCounts {
     #[cfg(target_arch = "x86_64")]
     if let Some(slots) = predicate.slots {
         if cpu::avx512() {
@@ -101,8 +106,8 @@ pub fn portable_select(
     systems: &[u16],
     countries: &[u16],
     keep: &mut [u64],
-) -> Kept {
-    let mut kept = Kept::default();
+) -> SelectionCounts {
+    let mut kept = SelectionCounts::default();
     let class = |table: &[u8], slot: &u16| table.get(usize::from(*slot)).copied().unwrap_or_default();
     for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
         *keep = 0;
@@ -287,7 +292,7 @@ mod tests {
 
     const N: usize = 300 + 31;
 
-    type Select = unsafe fn(Slots, &[u16], &[u16], &mut [u64]) -> Kept;
+    type Select = unsafe fn(Slots, &[u16], &[u16], &mut [u64]) -> SelectionCounts;
     type Compress = unsafe fn(&[u64], Rows<'_>, Option<u16>, &mut Survivors<N>) -> usize;
 
     fn paths() -> Vec<(&'static str, (Select, Compress))> {

@@ -25,17 +25,17 @@ const RUNS: &str = "runs/";
 const QUARANTINE: &str = "quarantine/";
 
 /// The folder of what is kept beside a target.
-pub struct Kept {
+pub struct RunStore {
     folder: Arc<dyn Folder>,
 }
 
-impl Kept {
+impl RunStore {
     /// Of a target; `None` for one that keeps nothing. Nothing is created before the first write.
     ///
     /// # Errors
     /// `Unsupported` for a place that is not in this build.
-    pub fn beside(target: &Target) -> Result<Option<Kept>> {
-        target.kept().map(|place| Ok(Kept { folder: folder(&place)? })).transpose()
+    pub fn beside(target: &Target) -> Result<Option<RunStore>> {
+        target.kept().map(|place| Ok(RunStore { folder: folder(&place)? })).transpose()
     }
 
     /// The folder, for people.
@@ -54,7 +54,7 @@ impl Kept {
         self.folder.sweep();
     }
 
-    /// Reads the history; with it goes what [`Kept::learn`] takes to replace this version.
+    /// Reads the history; with it goes what [`RunStore::learn`] takes to replace this version.
     ///
     /// # Errors
     /// `Io` where it cannot be read; one that is damaged is no error.

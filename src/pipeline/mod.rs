@@ -18,7 +18,7 @@ pub mod promote;
 pub mod report;
 pub mod run;
 
-pub use kept::Kept;
+pub use kept::RunStore;
 pub use options::{Checks, RunOptions};
 pub use promote::promote;
 pub use report::{RunReport, State};

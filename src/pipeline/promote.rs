@@ -1,6 +1,6 @@
 //! Publishing a run that was blocked, after a person has looked.
 
-use super::kept::Kept;
+use super::kept::RunStore;
 use super::report::{RunReport, State};
 use crate::checks::settings::Keep;
 use crate::history::History;
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// published since; `Io` when another run is at the target, or writing fails.
 pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     let target = Target::parse(target)?;
-    let Some(kept) = Kept::beside(&target)? else {
+    let Some(kept) = RunStore::beside(&target)? else {
         return Err(
             Error::argument(format!("target '{target}'")).expected("the target at which the run was blocked")
         );

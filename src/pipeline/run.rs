@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::charts::Charts;
-use super::kept::Kept;
+use super::kept::RunStore;
 use super::options::{Checks, RunOptions};
 use super::report::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::checks::drift::{self, Past};
@@ -52,7 +52,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     }
     // Held until the end: what is read of the history is what the table is published over.
     let claim = target.as_ref().map(Claim::of).transpose()?.unwrap_or_default();
-    let kept = target.as_ref().map(Kept::beside).transpose()?.flatten();
+    let kept = target.as_ref().map(RunStore::beside).transpose()?.flatten();
     if let Some(kept) = &kept {
         kept.sweep();
     }
@@ -147,7 +147,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
 /// Keeps what the next run and a person need. The table is where it belongs by now, or is
 /// not going there: what cannot be kept is told, and is no failure.
 fn keep(
-    kept: &Kept,
+    kept: &RunStore,
     target: Option<&Target>,
     config: &Config,
     run: &mut Run,

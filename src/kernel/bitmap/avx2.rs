@@ -2,7 +2,7 @@
 //! they are taken one by one from a mask that two comparisons gave. Tried and left out: a list
 //! of their rows, four at a time without a branch, from which they were added: no faster.
 
-use super::{Kept, Rows, Slots, Survivors};
+use super::{Rows, SelectionCounts, Slots, Survivors};
 use crate::kernel::compare::avx2::Equal;
 
 /// Which of the at most 64 rows hold `slot`.
@@ -21,8 +21,8 @@ unsafe fn equal(rows: &[u16], slot: u16) -> u64 {
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2,popcnt")]
-pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
-    let mut kept = Kept::default();
+pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> SelectionCounts {
+    let mut kept = SelectionCounts::default();
     for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
         // SAFETY: the instruction set is there.
         unsafe {

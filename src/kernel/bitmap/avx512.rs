@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kept, Rows, Slots, Survivors};
+use super::{Rows, SelectionCounts, Slots, Survivors};
 
 /// Rows `at..at + 32` of a column, zeros past its end, and the mask of rows there.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -20,11 +20,11 @@ fn load(column: &[u16], at: usize) -> (__m512i, u32) {
 /// # Safety
 /// - The CPU has AVX-512 F and BW.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> Kept {
+pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> SelectionCounts {
     let system = _mm512_set1_epi16(slots.system as i16);
     let total = _mm512_set1_epi16(slots.total as i16);
     let null = _mm512_set1_epi16(slots.null as i16);
-    let mut kept = Kept::default();
+    let mut kept = SelectionCounts::default();
     let words = systems.len().min(countries.len()).div_ceil(64);
     for (word, keep) in keep.iter_mut().enumerate().take(words) {
         *keep = 0;
