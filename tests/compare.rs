@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rollshare::compare::{Cause, Comparison, compare};
-use rollshare::publish::{Claim, Target, publish};
+use rollshare::publish::{Target, TargetLock, publish};
 use rollshare::scan::{self, NoProgress, Options};
 use rollshare::{Job, Semantics, storage, table};
 
@@ -16,7 +16,7 @@ fn old_output(source: &Path, folder: &Path) -> String {
     let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &NoProgress).unwrap();
     let target = format!("{}/old/", folder.display());
     let to = Target::parse(&target).unwrap();
-    publish(&to, &Claim::of(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
+    publish(&to, &TargetLock::of(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
     target
 }
 

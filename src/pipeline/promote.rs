@@ -5,7 +5,7 @@ use super::report::{RunReport, State};
 use crate::checks::settings::Keep;
 use crate::history::History;
 use crate::history::store::LoadedHistory;
-use crate::publish::{Claim, Target, publish_written};
+use crate::publish::{Target, TargetLock, publish_written};
 use crate::{Error, Result};
 
 /// Publishes the table of `run`, which was blocked at `target`, as it was computed
@@ -23,7 +23,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     };
     // Before anything is claimed, so that nothing is created for a run that is not there.
     let _ = kept.from_quarantine(run, target.format())?;
-    let claim = Claim::of(&target)?;
+    let claim = TargetLock::of(&target)?;
     kept.sweep();
     let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
     if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {

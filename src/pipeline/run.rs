@@ -14,7 +14,7 @@ use crate::checks::{Config, Results, Stage};
 use crate::grid::Partial;
 use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
-use crate::publish::{Claim, Target, publish};
+use crate::publish::{Target, TargetLock, publish};
 use crate::scan::{Options, Profile, Progress, scan};
 use crate::storage::{self, Input, When, discover};
 use crate::table::{Table, finish};
@@ -51,7 +51,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         state::refuse_overlap(state, &discovery.territory)?;
     }
     // Held until the end: what is read of the history is what the table is published over.
-    let claim = target.as_ref().map(Claim::of).transpose()?.unwrap_or_default();
+    let claim = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();
     let kept = target.as_ref().map(RunStore::beside).transpose()?.flatten();
     if let Some(kept) = &kept {
         kept.sweep();

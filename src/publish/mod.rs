@@ -10,11 +10,11 @@
 
 #[cfg(feature = "s3")]
 pub mod bucket;
-pub mod claim;
 pub mod csv;
 pub mod file;
 pub mod folder;
 pub mod json;
+pub mod lock;
 pub mod parquet;
 pub mod target;
 pub mod temporary;
@@ -22,7 +22,7 @@ pub mod temporary;
 use std::io::{self, Write};
 use std::path::Path;
 
-pub use claim::Claim;
+pub use lock::TargetLock;
 pub use target::{Format, Target};
 
 use crate::error::Report;
@@ -48,7 +48,7 @@ pub struct Published {
 /// `Argument` when the target is a folder that holds more than an earlier output,
 /// `Io` when writing fails, `Data` when another run published to the same key of a
 /// bucket since it was claimed. The old target is then untouched.
-pub fn publish(target: &Target, claim: &Claim, table: &Table) -> Result<Published> {
+pub fn publish(target: &Target, claim: &TargetLock, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
         return Ok(published(target, table.rows(), to_stdout(table)?));
     }
@@ -62,7 +62,12 @@ pub fn publish(target: &Target, claim: &Claim, table: &Table) -> Result<Publishe
 ///
 /// # Errors
 /// As [`publish`].
-pub fn publish_written(target: &Target, claim: &Claim, rows: usize, written: &[u8]) -> Result<Published> {
+pub fn publish_written(
+    target: &Target,
+    claim: &TargetLock,
+    rows: usize,
+    written: &[u8],
+) -> Result<Published> {
     let bytes = replace(target, claim, &|out| out.write_all(written))?;
     Ok(published(target, rows, bytes))
 }
@@ -75,7 +80,7 @@ fn published(target: &Target, rows: usize, bytes: u64) -> Published {
 pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
 #[cfg_attr(not(feature = "s3"), allow(unused_variables))] // on disk, holding the claim is enough
-fn replace(target: &Target, claim: &Claim, write: Writer<'_>) -> Result<u64> {
+fn replace(target: &Target, claim: &TargetLock, write: Writer<'_>) -> Result<u64> {
     #[cfg(feature = "s3")]
     if let Some(uri) = target.stored()? {
         let before = claim.before.clone();

@@ -13,7 +13,7 @@ use super::job::PyJob;
 use super::partial::{PyPartial, account};
 use super::{capsule, work};
 use crate::grid::Partial;
-use crate::publish::{Claim, Format, Target, publish};
+use crate::publish::{Format, Target, TargetLock, publish};
 use crate::storage::Territory;
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, ColumnData, Table};
@@ -91,7 +91,7 @@ impl PyShares {
             return Err(Error::argument(format!("target '{path}'")).expected(expected));
         }
         target.refuse_overlap(&self.territory)?;
-        publish(&target, &Claim::of(&target)?, &self.table).map(|published| published.rows)
+        publish(&target, &TargetLock::of(&target)?, &self.table).map(|published| published.rows)
     }
 }
 

@@ -26,36 +26,36 @@ const FOLDER_RETRIES: u32 = 3;
 
 /// A target that no other run publishes to; let go of when it is dropped.
 #[derive(Default)]
-pub struct Claim {
-    _held: Option<Held>,
+pub struct TargetLock {
+    _held: Option<LockFile>,
     /// Of a target in a bucket, its version when it was claimed; `None` where there was none.
     #[cfg(feature = "s3")]
     pub(super) before: Option<crate::storage::Stamp>,
 }
 
-impl Claim {
+impl TargetLock {
     /// Claims `target` for this run. The standard output needs no claim.
     ///
     /// # Errors
     /// `Io` when another run has claimed it, nothing can be written there, or a store
     /// says no; `Argument` for a folder of a bucket that holds more than an output.
-    pub fn of(target: &Target) -> Result<Claim> {
+    pub fn of(target: &Target) -> Result<TargetLock> {
         #[cfg(feature = "s3")]
         if let Some(uri) = target.stored()? {
             let before = super::bucket::version(target, &uri)?;
-            return Ok(Claim { before, ..Claim::default() });
+            return Ok(TargetLock { before, ..TargetLock::default() });
         }
         let path = match target {
-            Target::Stdout => return Ok(Claim::default()),
+            Target::Stdout => return Ok(TargetLock::default()),
             Target::File { path, .. } | Target::Folder { path, .. } => path,
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let beside = path.with_file_name(format!(".{name}.rollshare-lock"));
         let inside = path.join(".rollshare-lock");
         let held = if path.is_dir() && is_mount_point(path) {
-            Held::on(&inside, path)
+            LockFile::on(&inside, path)
         } else {
-            match Held::on(&beside, path) {
+            match LockFile::on(&beside, path) {
                 Err(Error::Io { source, .. })
                     if path.is_dir()
                         && matches!(
@@ -63,12 +63,12 @@ impl Claim {
                             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
                         ) =>
                 {
-                    Held::on(&inside, path)
+                    LockFile::on(&inside, path)
                 }
                 held => held,
             }
         };
-        held.map(|held| Claim {
+        held.map(|held| TargetLock {
             _held: Some(held),
             #[cfg(feature = "s3")]
             before: None,
@@ -77,14 +77,14 @@ impl Claim {
 }
 
 /// A locked file, and the folders that were made for it.
-struct Held {
+struct LockFile {
     file: PathBuf,
     _lock: File,
     made: Vec<PathBuf>,
 }
 
-impl Held {
-    fn on(file: &Path, target: &Path) -> Result<Held> {
+impl LockFile {
+    fn on(file: &Path, target: &Path) -> Result<LockFile> {
         let made = make_parents(file)?;
         let fail = |e| failed("cannot claim the target", target, e);
         for attempt in 0..RETRIES {
@@ -104,14 +104,14 @@ impl Held {
             }
             // The run before may have removed the file after it was opened here.
             if is_at(&lock, file) {
-                return Ok(Held { file: file.to_owned(), _lock: lock, made });
+                return Ok(LockFile { file: file.to_owned(), _lock: lock, made });
             }
         }
         Err(taken(target))
     }
 }
 
-impl Drop for Held {
+impl Drop for LockFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
         // Folders that were made for a target that was not published go; others are not empty.
@@ -151,13 +151,14 @@ mod tests {
         for name in ["new/deep/x.csv", "new/folder/", "y.parquet"] {
             let text = format!("{}/{name}", dir.path().display());
             let target = Target::parse(&text).unwrap();
-            let claim = Claim::of(&target).unwrap();
-            let error = Claim::of(&target).err().unwrap();
+            let claim = TargetLock::of(&target).unwrap();
+            let error = TargetLock::of(&target).err().unwrap();
             assert_eq!(error.exit_code(), 6);
             assert!(error.to_string().contains("another run"), "{error}");
-            let other = Claim::of(&Target::parse(&format!("{}/other.csv", dir.path().display())).unwrap());
+            let other =
+                TargetLock::of(&Target::parse(&format!("{}/other.csv", dir.path().display())).unwrap());
             drop((claim, other.unwrap()));
-            drop(Claim::of(&target).unwrap());
+            drop(TargetLock::of(&target).unwrap());
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{name}");
         }
     }
@@ -167,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(".x.csv.rollshare-lock"), "").unwrap();
         let target = Target::parse(&format!("{}/x.csv", dir.path().display())).unwrap();
-        drop(Claim::of(&target).unwrap());
+        drop(TargetLock::of(&target).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
