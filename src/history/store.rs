@@ -12,7 +12,7 @@ use crate::ids::column::{Chunk, Column as Stored};
 use crate::ids::cursor::Cursor;
 use crate::parquet::footer;
 use crate::publish::parquet;
-use crate::storage::{Folder, MemoryObject, When};
+use crate::storage::{Folder, MemoryObject, Precondition};
 use crate::table::{Column, ColumnData, Table};
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ pub enum LoadedHistory {
 ///
 /// # Errors
 /// `Io` where the file cannot be read; one that is damaged is no error.
-pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, When)> {
+pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, Precondition)> {
     let (bytes, version) = folder.read_version(file)?;
     let Some(bytes) = bytes else { return Ok((LoadedHistory::Nothing, version)) };
     let found = match decode(&folder.display_path(file), bytes) {
@@ -49,7 +49,7 @@ pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, When)> {
 ///
 /// # Errors
 /// `Io` where it cannot be written, `Data` where another run has written it meanwhile.
-pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &When) -> Result<()> {
+pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &Precondition) -> Result<()> {
     if folder.write_when(file, &encode(history)?, version)? {
         return Ok(());
     }

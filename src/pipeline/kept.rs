@@ -18,7 +18,7 @@ use crate::history::store::{self, LoadedHistory};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
 use crate::report::page;
-use crate::storage::{Folder, When, folder};
+use crate::storage::{Folder, Precondition, folder};
 use crate::{Error, Result};
 
 const RUNS: &str = "runs/";
@@ -58,7 +58,7 @@ impl RunStore {
     ///
     /// # Errors
     /// `Io` where it cannot be read; one that is damaged is no error.
-    pub fn history(&self) -> Result<(LoadedHistory, When)> {
+    pub fn history(&self) -> Result<(LoadedHistory, Precondition)> {
         store::read(self.folder.as_ref(), store::FILE)
     }
 
@@ -70,7 +70,7 @@ impl RunStore {
     pub fn learn(
         &self,
         history: &mut History,
-        version: &When,
+        version: &Precondition,
         totals: &Totals,
         run: &str,
         weeks: usize,
@@ -176,7 +176,7 @@ impl RunStore {
         if let Some(totals) = totals {
             let mut alone = History::default();
             alone.learn(totals, run, usize::MAX / 7);
-            store::write(self.folder.as_ref(), &place("sums.parquet"), &alone, &When::Always)?;
+            store::write(self.folder.as_ref(), &place("sums.parquet"), &alone, &Precondition::None)?;
         }
         self.folder.write(&place("report.html"), page(report)?.as_bytes())?;
         self.folder.write(&place("report.json"), &json(report)?)?;

@@ -16,7 +16,7 @@ use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
 use crate::publish::{Target, TargetLock, publish};
 use crate::scan::{Options, Profile, Progress, scan};
-use crate::storage::{self, Input, When, discover};
+use crate::storage::{self, Input, Precondition, discover};
 use crate::table::{Table, finish};
 use crate::{Error, Job, Result, state};
 
@@ -77,7 +77,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     let reading = Instant::now();
     let (found, version) = match &kept {
         Some(kept) if options.checks != Checks::Off => kept.history()?,
-        _ => (LoadedHistory::Nothing, When::Always),
+        _ => (LoadedHistory::Nothing, Precondition::None),
     };
     let read = reading.elapsed();
     let mut config = options.config.clone();
@@ -152,7 +152,7 @@ fn keep(
     config: &Config,
     run: &mut Run,
     totals: Option<&Totals>,
-    (history, version): (Option<History>, When),
+    (history, version): (Option<History>, Precondition),
 ) {
     let report = &mut run.report;
     let name = report.run.clone();

@@ -18,7 +18,7 @@ use super::folder::{PART, SUCCESS};
 use super::{Target, Writer, folder};
 use crate::storage::Stamp;
 use crate::storage::s3::client::{Client, client};
-use crate::storage::s3::put::{self, Outcome, When};
+use crate::storage::s3::put::{self, Outcome, Precondition};
 use crate::storage::s3::{Uri, fault, list};
 use crate::{Error, Result};
 
@@ -55,14 +55,16 @@ pub(super) fn replace(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Re
 fn promote(client: &Client, uri: &Uri, bytes: &[u8], before: Option<Stamp>) -> Result<u64> {
     sweep(client, uri)?;
     let staged = Staged { client, uri: staging(uri) };
-    put::put(client, &staged.uri, bytes, &When::Always)?;
+    put::put(client, &staged.uri, bytes, &Precondition::None)?;
     if put::contents(client, &staged.uri)?.is_none_or(|there| there != bytes) {
         return Err(Error::data("what was staged reads back as something else")
             .expected("the bytes that were written")
             .advice("Nothing was published: run again, and look at what writes to this bucket")
             .in_file(&staged.uri.to_string().into()));
     }
-    let when = before.map_or(When::Absent, |stamp| stamp.version.map_or(When::Always, When::Unchanged));
+    let when = before.map_or(Precondition::IfAbsent, |stamp| {
+        stamp.version.map_or(Precondition::None, Precondition::IfMatch)
+    });
     match put::put(client, uri, bytes, &when)? {
         Outcome::Done => Ok(bytes.len() as u64),
         Outcome::Overtaken => Err(Error::data("another run published here while this one was under way")
@@ -168,7 +170,7 @@ pub(super) fn replace_folder(uri: &Uri, before: Option<Stamp>, write: Writer<'_>
     for name in strangers {
         put::remove(&client, &at(name))?;
     }
-    match put::put(&client, &at(SUCCESS), &[], &When::Always)? {
+    match put::put(&client, &at(SUCCESS), &[], &Precondition::None)? {
         Outcome::Done => Ok(len),
         Outcome::Overtaken => Err(fault::replaced(&at(SUCCESS))),
     }

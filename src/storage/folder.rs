@@ -27,13 +27,13 @@ pub struct Entry {
 
 /// What has to hold of a file for a write to take its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum When {
+pub enum Precondition {
     /// Anything.
-    Always,
+    None,
     /// There is no such file.
-    Absent,
+    IfAbsent,
     /// It is still this version, by its ETag.
-    Unchanged(String),
+    IfMatch(String),
 }
 
 /// A folder of small files, on disk or in a bucket. Names are relative, segments
@@ -62,21 +62,21 @@ pub trait Folder: Send + Sync {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
     /// As [`Folder::read`], with what [`Folder::write_when`] takes to replace this
-    /// version and no other. On disk that is [`When::Always`]: there a lock keeps
+    /// version and no other. On disk that is [`Precondition::None`]: there a lock keeps
     /// writers apart.
     ///
     /// # Errors
     /// `Io` when reading fails.
-    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, When)> {
-        Ok((self.read(name)?, When::Always))
+    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, Precondition)> {
+        Ok((self.read(name)?, Precondition::None))
     }
 
     /// As [`Folder::write`], if `when` holds; says whether it did.
     ///
     /// # Errors
     /// `Io` when writing fails; what was there is then untouched.
-    fn write_when(&self, name: &str, bytes: &[u8], when: &When) -> Result<bool> {
-        debug_assert_eq!(*when, When::Always, "a store that knows versions says so itself");
+    fn write_when(&self, name: &str, bytes: &[u8], when: &Precondition) -> Result<bool> {
+        debug_assert_eq!(*when, Precondition::None, "a store that knows versions says so itself");
         self.write(name, bytes).map(|()| true)
     }
 

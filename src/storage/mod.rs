@@ -20,7 +20,7 @@ pub mod source;
 pub mod walk;
 
 pub use discover::{Discovery, Input, Territory, discover};
-pub use folder::{Entry, Folder, LocalFolder, When, folder};
+pub use folder::{Entry, Folder, LocalFolder, Precondition, folder};
 pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, Stamp, Traffic};
 #[cfg(feature = "s3")]
 pub use s3::S3Object;

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use rollshare::storage::s3::client::client;
-use rollshare::storage::s3::put::{Outcome, PART, When, put, remove};
+use rollshare::storage::s3::put::{Outcome, PART, Precondition, put, remove};
 use rollshare::storage::s3::{Uri, list};
 use rollshare::storage::{Object, folder};
 
@@ -95,11 +95,14 @@ fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
 #[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
 fn parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &When::Absent).unwrap(), Outcome::Done);
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Done);
     let etag = list::look(&client, &uri).unwrap().unwrap().version.unwrap();
-    assert_eq!(put(&client, &uri, b"else", &When::Absent).unwrap(), Outcome::Overtaken);
-    assert_eq!(put(&client, &uri, b"else", &When::Unchanged("\"0\"".into())).unwrap(), Outcome::Overtaken);
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &When::Unchanged(etag)).unwrap(), Outcome::Done);
+    assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::Overtaken);
+    assert_eq!(
+        put(&client, &uri, b"else", &Precondition::IfMatch("\"0\"".into())).unwrap(),
+        Outcome::Overtaken
+    );
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfMatch(etag)).unwrap(), Outcome::Done);
     remove(&client, &Uri::parse("s3://bucket/none").unwrap()).unwrap();
 }
 
@@ -107,7 +110,7 @@ fn parts_child() {
 #[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
 fn broken_parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
-    let error = put(&client, &uri, &long(PART + 4096), &When::Always).unwrap_err();
+    let error = put(&client, &uri, &long(PART + 4096), &Precondition::None).unwrap_err();
     assert!(error.to_string().contains("s3://bucket/long: cannot write"), "{error}");
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::client::client;
-use super::put::{self, Outcome, When};
+use super::put::{self, Outcome, Precondition};
 use super::{Uri, fault, list, uri};
 use crate::storage::folder::{Entry, Folder};
 use crate::{Error, Result};
@@ -57,19 +57,19 @@ impl Folder for S3Folder {
         put::contents(&*client()?, &self.uri(name)?)
     }
 
-    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, When)> {
+    fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, Precondition)> {
         Ok(match put::version(&*client()?, &self.uri(name)?)? {
-            Some((bytes, etag)) => (Some(bytes), etag.map_or(When::Always, When::Unchanged)),
-            None => (None, When::Absent),
+            Some((bytes, etag)) => (Some(bytes), etag.map_or(Precondition::None, Precondition::IfMatch)),
+            None => (None, Precondition::IfAbsent),
         })
     }
 
-    fn write_when(&self, name: &str, bytes: &[u8], when: &When) -> Result<bool> {
+    fn write_when(&self, name: &str, bytes: &[u8], when: &Precondition) -> Result<bool> {
         Ok(put::put(&*client()?, &self.uri(name)?, bytes, when)? == Outcome::Done)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        if self.write_when(name, bytes, &When::Always)? {
+        if self.write_when(name, bytes, &Precondition::None)? {
             return Ok(());
         }
         Err(fault::replaced(&self.uri(name)?))

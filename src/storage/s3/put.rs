@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use super::client::Client;
 use super::{Uri, fault, get};
 use crate::Result;
-pub use crate::storage::folder::When;
+pub use crate::storage::folder::Precondition;
 
 /// What is longer goes up in parts of this length.
 pub const PART: usize = 16 << 20;
@@ -29,20 +29,20 @@ pub enum Outcome {
 }
 
 /// `If-Match`.
-fn etag(when: &When) -> Option<String> {
-    if let When::Unchanged(etag) = when { Some(etag.clone()) } else { None }
+fn etag(when: &Precondition) -> Option<String> {
+    if let Precondition::IfMatch(etag) = when { Some(etag.clone()) } else { None }
 }
 
 /// `If-None-Match`.
-fn none(when: &When) -> Option<String> {
-    (*when == When::Absent).then(|| "*".to_owned())
+fn none(when: &Precondition) -> Option<String> {
+    (*when == Precondition::IfAbsent).then(|| "*".to_owned())
 }
 
 /// Writes `bytes` at `uri`.
 ///
 /// # Errors
 /// What S3 said; what was there is then untouched.
-pub fn put(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outcome> {
+pub fn put(client: &Client, uri: &Uri, bytes: &[u8], when: &Precondition) -> Result<Outcome> {
     client.wait(async {
         let outcome = if bytes.len() > PART {
             in_parts(client, uri, bytes, when).await?
@@ -60,7 +60,7 @@ pub fn put(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outc
     })
 }
 
-async fn whole(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outcome> {
+async fn whole(client: &Client, uri: &Uri, bytes: &[u8], when: &Precondition) -> Result<Outcome> {
     for _ in 0..CONFLICTS {
         let request = client.s3.put_object().bucket(&uri.bucket).key(&uri.key);
         let request = request.set_if_match(etag(when)).set_if_none_match(none(when));
@@ -79,19 +79,19 @@ fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bo
         && error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalRequestConflict")
 }
 
-fn overtaken<E>(uri: &Uri, when: &When, error: &SdkError<E, HttpResponse>) -> Result<Outcome>
+fn overtaken<E>(uri: &Uri, when: &Precondition, error: &SdkError<E, HttpResponse>) -> Result<Outcome>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     // 404 with a condition: the version that was to be replaced is gone.
-    let gone = matches!(when, When::Unchanged(_)) && fault::is_absent(error);
-    if *when != When::Always && (gone || fault::status(error) == Some(412)) {
+    let gone = matches!(when, Precondition::IfMatch(_)) && fault::is_absent(error);
+    if *when != Precondition::None && (gone || fault::status(error) == Some(412)) {
         return Ok(Outcome::Overtaken);
     }
     Err(fault::told("cannot write", uri, error))
 }
 
-async fn in_parts(client: &Client, uri: &Uri, bytes: &[u8], when: &When) -> Result<Outcome> {
+async fn in_parts(client: &Client, uri: &Uri, bytes: &[u8], when: &Precondition) -> Result<Outcome> {
     let begun = client.s3.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
     let begun = begun.send().await.map_err(|e| fault::told("cannot write", uri, &e))?;
     let id = begun.upload_id().unwrap_or_default().to_owned();
