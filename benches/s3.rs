@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use rollshare::storage::s3::client::client;
 use rollshare::storage::s3::get::{self, Counter};
 use rollshare::storage::s3::{S3Object, Uri, ranges};
-use rollshare::storage::{Object, Stamp};
+use rollshare::storage::{Object, ObjectVersion};
 
 /// The object: 512 MiB, of which every second MiB is wanted.
 const LEN: u64 = 512 << 20;
@@ -84,7 +84,7 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
 
 /// Announced, and read in their order by two threads in turn.
 fn announced_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
-    let stamp = Stamp { bytes: LEN, modified: None, version: Some(ETAG.to_owned()), ticked: None };
+    let stamp = ObjectVersion { bytes: LEN, modified: None, version: Some(ETAG.to_owned()), ticked: None };
     let object = S3Object::new(uri, stamp).unwrap();
     object.announce(wanted);
     std::thread::scope(|scope| {

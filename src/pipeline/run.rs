@@ -45,10 +45,10 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     let target = options.target.as_deref().map(Target::parse).transpose()?;
     let discovery = discover(&options.sources, job.semantics)?;
     if let Some(target) = &target {
-        target.refuse_overlap(&discovery.territory)?;
+        target.check_disjoint(&discovery.source_paths)?;
     }
     if let Some(state) = &options.state {
-        state::refuse_overlap(state, &discovery.territory)?;
+        state::check_disjoint(state, &discovery.source_paths)?;
     }
     // Held until the end: what is read of the history is what the table is published over.
     let claim = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();

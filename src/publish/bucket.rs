@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::folder::{PART, SUCCESS};
 use super::{Target, Writer, folder};
-use crate::storage::Stamp;
+use crate::storage::ObjectVersion;
 use crate::storage::s3::client::{Client, client};
 use crate::storage::s3::put::{self, Outcome, Precondition};
 use crate::storage::s3::{Uri, fault, list};
@@ -31,7 +31,7 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Errors
 /// What S3 said; as of [`Contents::of`].
-pub(super) fn version(target: &Target, uri: &Uri) -> Result<Option<Stamp>> {
+pub(super) fn version(target: &Target, uri: &Uri) -> Result<Option<ObjectVersion>> {
     match target {
         Target::Folder { .. } => Ok(Contents::of(uri)?.part),
         _ => list::look(&*client()?, uri),
@@ -44,7 +44,7 @@ pub(super) fn version(target: &Target, uri: &Uri) -> Result<Option<Stamp>> {
 /// # Errors
 /// `Io` where S3 says no, `Data` where another run published meanwhile; the old
 /// object is then untouched.
-pub(super) fn replace(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Result<u64> {
+pub(super) fn replace(uri: &Uri, before: Option<ObjectVersion>, write: Writer<'_>) -> Result<u64> {
     let client = client()?;
     let mut bytes = Vec::new();
     write(&mut bytes).map_err(|e| Error::io("cannot write", e).in_file(&uri.to_string().into()))?;
@@ -52,7 +52,7 @@ pub(super) fn replace(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Re
 }
 
 /// Stages `bytes`, and puts them at `uri` unless it changed since `before`.
-fn promote(client: &Client, uri: &Uri, bytes: &[u8], before: Option<Stamp>) -> Result<u64> {
+fn promote(client: &Client, uri: &Uri, bytes: &[u8], before: Option<ObjectVersion>) -> Result<u64> {
     sweep(client, uri)?;
     let staged = Staged { client, uri: staging(uri) };
     put::put(client, &staged.uri, bytes, &Precondition::None)?;
@@ -119,7 +119,7 @@ pub(super) struct Contents {
     /// An earlier output.
     output: Vec<String>,
     /// The version of its part that this program wrote.
-    part: Option<Stamp>,
+    part: Option<ObjectVersion>,
 }
 
 impl Contents {
@@ -155,7 +155,7 @@ impl Contents {
 ///
 /// # Errors
 /// As of [`replace`] and [`Contents::of`].
-pub(super) fn replace_folder(uri: &Uri, before: Option<Stamp>, write: Writer<'_>) -> Result<u64> {
+pub(super) fn replace_folder(uri: &Uri, before: Option<ObjectVersion>, write: Writer<'_>) -> Result<u64> {
     let client = client()?;
     let contents = Contents::of(uri)?;
     let at = |name: &str| uri.join(name);

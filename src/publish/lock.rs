@@ -30,7 +30,7 @@ pub struct TargetLock {
     _held: Option<LockFile>,
     /// Of a target in a bucket, its version when it was claimed; `None` where there was none.
     #[cfg(feature = "s3")]
-    pub(super) before: Option<crate::storage::Stamp>,
+    pub(super) before: Option<crate::storage::ObjectVersion>,
 }
 
 impl TargetLock {

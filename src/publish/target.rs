@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use super::folder::Contents;
-use crate::storage::Territory;
+use crate::storage::SourcePaths;
 #[cfg(feature = "s3")]
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
@@ -155,7 +155,7 @@ impl Target {
     /// Refuses a target that would harm its sources or somebody's files: one that
     /// is or lies in a source, that a source lies in, or a folder that holds more
     /// than an earlier output.
-    pub fn refuse_overlap(&self, sources: &Territory) -> Result<()> {
+    pub fn check_disjoint(&self, sources: &SourcePaths) -> Result<()> {
         let (text, path) = match self {
             Target::Stdout => return Ok(()),
             Target::File { text, path, .. } | Target::Folder { text, path } => (text, path),
@@ -293,8 +293,8 @@ mod tests {
         std::os::unix::fs::symlink(at("in"), at("link")).unwrap();
         std::os::unix::fs::symlink(at("single/deep/x.parquet"), at("x.parquet")).unwrap();
         let sources = [at("in"), at("single/deep/x.parquet"), at("g/*.parquet")];
-        let territory = discover(&sources, Semantics::Iso).unwrap().territory;
-        let refused = |name: &str| match Target::parse(&at(name)).unwrap().refuse_overlap(&territory) {
+        let source_paths = discover(&sources, Semantics::Iso).unwrap().source_paths;
+        let refused = |name: &str| match Target::parse(&at(name)).unwrap().check_disjoint(&source_paths) {
             Ok(()) => false,
             Err(Error::Argument(_)) => true,
             Err(other) => panic!("{other}"),

@@ -14,7 +14,7 @@ use super::{capsule, work};
 use crate::frame::{Plan, Source, Sum, plan_or_empty};
 use crate::grid::{Account, Partial};
 use crate::scan::{self, Options, scan};
-use crate::storage::{Territory, discover};
+use crate::storage::{SourcePaths, discover};
 use crate::{Error, Job, Result, table};
 
 /// What some rows sum to: mergeable in any order, picklable.
@@ -22,7 +22,7 @@ use crate::{Error, Job, Result, table};
 pub struct PyPartial {
     pub(super) job: Job,
     pub(super) sums: Arc<Partial>,
-    pub(super) territory: Arc<Territory>,
+    pub(super) source_paths: Arc<SourcePaths>,
 }
 
 /// What a serialised partial aggregate begins with; the number counts versions.
@@ -30,7 +30,7 @@ const MAGIC: &[u8] = b"rollshare partial 1\n";
 
 impl PyPartial {
     pub(super) fn new(job: Job, sums: Partial) -> Self {
-        PyPartial { job, sums: Arc::new(sums), territory: Arc::default() }
+        PyPartial { job, sums: Arc::new(sums), source_paths: Arc::default() }
     }
 
     pub(super) fn bytes(job: &Job, sums: &Partial) -> Result<Vec<u8>> {
@@ -84,7 +84,7 @@ impl PyPartial {
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let table = work::small(py, || table::finish(&self.job, &self.sums))?;
-        let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.territory.clone());
+        let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.source_paths.clone());
         let class = SHARES
             .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
         class.bind(py).call1((shares,))
@@ -154,7 +154,7 @@ pub fn read_parquet(
     threads: Option<usize>,
 ) -> PyResult<PyPartial> {
     let job = job.0.clone();
-    let (sums, territory) = work::large(py, threads, |threads, progress| {
+    let (sums, source_paths) = work::large(py, threads, |threads, progress| {
         // Listing goes to the pool that is at hand; the process-wide one would not outlive a fork.
         let discovery = match sources.as_slice() {
             [one] if std::path::Path::new(one).is_file() => discover(&sources, job.semantics)?,
@@ -165,9 +165,9 @@ pub fn read_parquet(
             Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress))?,
             _ => scan(&job, &discovery.inputs, &options, progress)?,
         };
-        Ok((sums, discovery.territory))
+        Ok((sums, discovery.source_paths))
     })?;
-    Ok(PyPartial { territory: Arc::new(territory), ..PyPartial::new(job, sums) })
+    Ok(PyPartial { source_paths: Arc::new(source_paths), ..PyPartial::new(job, sums) })
 }
 
 fn sum<S: Source>(

@@ -14,7 +14,7 @@ use super::partial::{PyPartial, account};
 use super::{capsule, work};
 use crate::grid::Partial;
 use crate::publish::{Format, Target, TargetLock, publish};
-use crate::storage::Territory;
+use crate::storage::SourcePaths;
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, ColumnData, Table};
 use crate::{Error, Job, Result};
@@ -25,12 +25,12 @@ pub struct PyShares {
     job: Job,
     sums: Arc<Partial>,
     table: Table,
-    territory: Arc<Territory>,
+    source_paths: Arc<SourcePaths>,
 }
 
 impl PyShares {
-    pub(super) fn new(job: Job, sums: Arc<Partial>, table: Table, territory: Arc<Territory>) -> Self {
-        PyShares { job, sums, table, territory }
+    pub(super) fn new(job: Job, sums: Arc<Partial>, table: Table, source_paths: Arc<SourcePaths>) -> Self {
+        PyShares { job, sums, table, source_paths }
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -90,7 +90,7 @@ impl PyShares {
             };
             return Err(Error::argument(format!("target '{path}'")).expected(expected));
         }
-        target.refuse_overlap(&self.territory)?;
+        target.check_disjoint(&self.source_paths)?;
         publish(&target, &TargetLock::of(&target)?, &self.table).map(|published| published.rows)
     }
 }

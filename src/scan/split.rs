@@ -18,7 +18,7 @@ use super::skip::{self, Outlook};
 use super::{Options, Progress, RowRange, Scan, TASK_ROWS, ahead, lock, open_all};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
-use crate::storage::object::Stamp;
+use crate::storage::object::ObjectVersion;
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
@@ -33,7 +33,7 @@ struct File {
     name: String,
     partitions: Vec<(String, Option<String>)>,
     /// What the planner has seen.
-    stamp: Option<Stamp>,
+    stamp: Option<ObjectVersion>,
 }
 
 /// Rows of a row group.
@@ -220,8 +220,8 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     let same = |input: &Input| {
         let stamp = input.object.stamp();
         // An ETag is the same from every machine; an inode is not.
-        let version = |s: &Stamp| s.version.clone().filter(|_| input.object.is_remote());
-        let seen = |stamp: &Option<Stamp>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
+        let version = |s: &ObjectVersion| s.version.clone().filter(|_| input.object.is_remote());
+        let seen = |stamp: &Option<ObjectVersion>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
         seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
     };
     if let Some((input, meta)) = lock(known).get(&file.name)

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use super::ledger::Entry;
-use crate::storage::{Input, Object, Stamp};
+use crate::storage::{Input, Object, ObjectVersion};
 use crate::{Error, Job, Result};
 
 /// Two changes of a file within one tick of its file system's clock look alike; so a
@@ -47,7 +47,7 @@ pub(super) fn unchanged(entry: &Entry, input: &Input) -> bool {
 }
 
 /// Whether a later change to a file with this stamp, listed at `listed`, is sure to show.
-pub(super) fn settled(stamp: &Stamp, listed: i64) -> bool {
+pub(super) fn settled(stamp: &ObjectVersion, listed: i64) -> bool {
     match stamp.ticked.or(stamp.modified.filter(|_| stamp.version.is_none())) {
         // An ETag is of the content: it needs no clock.
         None => stamp.version.is_some(),

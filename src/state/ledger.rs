@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::key::{digest, footer, settled};
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
-use crate::storage::{Folder, Input, Stamp};
+use crate::storage::{Folder, Input, ObjectVersion};
 use crate::{Error, Result};
 
 /// The number counts versions of the format and of what sums mean.
@@ -34,7 +34,7 @@ pub(super) const MOST: usize = 32;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     name: Arc<str>,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: ObjectVersion,
     /// Whether a change to the file after it was read is sure to show in its stamp.
     pub(super) settled: bool,
     /// Digest of the file's end.

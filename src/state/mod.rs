@@ -34,7 +34,7 @@ use crate::scan::{self, CachedFile, Options, Profile, Progress};
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
 use crate::storage::walk::is_hidden;
-use crate::storage::{Folder, Input, Territory};
+use crate::storage::{Folder, Input, SourcePaths};
 use crate::{Error, Job, Result};
 
 /// What the state has saved, and what was wrong with it.
@@ -145,7 +145,7 @@ pub fn scan(
 ///
 /// # Errors
 /// `Argument` where a file in `folder` is one of the sources.
-pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
+pub fn check_disjoint(folder: &str, sources: &SourcePaths) -> Result<()> {
     let path = place(folder)?;
     let hidden = |source: &Path| {
         let below = path.strip_prefix(source).unwrap_or(&path);
@@ -161,7 +161,7 @@ pub fn refuse_overlap(folder: &str, sources: &Territory) -> Result<()> {
     }
 }
 
-/// Where a folder is, as a [`Territory`] has it.
+/// Where a folder is, as a [`SourcePaths`] has it.
 fn display_path(folder: &str) -> Result<PathBuf> {
     #[cfg(feature = "s3")]
     if Uri::is(folder) {

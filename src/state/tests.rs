@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::sample::{self, Layout};
 use crate::scan::NoProgress;
-use crate::storage::{LocalFolder, Object, Stamp, discover};
+use crate::storage::{LocalFolder, Object, ObjectVersion, discover};
 use crate::{Error, Semantics};
 
 /// Waits until a change to the files that are there would show.
@@ -131,7 +131,7 @@ fn a_file_that_was_just_written_is_read_again() {
     assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().settled);
     assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().settled);
     assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().settled);
-    let coarse = Stamp { ticked: Some(5_000_000_000), ..stamp };
+    let coarse = ObjectVersion { ticked: Some(5_000_000_000), ..stamp };
     assert!(!key::settled(&coarse, 6_000_000_000));
     assert!(key::settled(&coarse, 7_200_000_000));
 }
@@ -298,8 +298,8 @@ impl Object for Coarse {
         self.0.read(range)
     }
 
-    fn stamp(&self) -> Option<Stamp> {
-        Some(Stamp { bytes: self.len(), modified: Some(1), version: None, ticked: None })
+    fn stamp(&self) -> Option<ObjectVersion> {
+        Some(ObjectVersion { bytes: self.len(), modified: Some(1), version: None, ticked: None })
     }
 }
 

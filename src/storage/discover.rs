@@ -28,18 +28,18 @@ pub struct Discovery {
     /// What was passed over on purpose and a person should know of.
     pub notes: Vec<String>,
     /// Where the inputs lie, so that nothing is published over them.
-    pub territory: Territory,
+    pub source_paths: SourcePaths,
 }
 
 /// The places that the sources cover.
 #[derive(Default)]
-pub struct Territory {
+pub struct SourcePaths {
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
     globs: Vec<Glob>,
 }
 
-impl Territory {
+impl SourcePaths {
     /// The source that `path` is, lies in or would be read by, if there is one.
     /// `path` is canonical as far as it exists.
     pub fn covering(&self, path: &Path) -> Option<&Path> {
@@ -85,7 +85,7 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
         listing.add(index, source)?;
     }
     let legacy = listing.legacy;
-    let (candidates, mut notes, territory) = listing.distinct();
+    let (candidates, mut notes, source_paths) = listing.distinct();
 
     // Looking at a file is a system call: with thousands of files worth sharing out. What a
     // listing has looked at needs no more, and what lies in a store is fetched in this order.
@@ -116,7 +116,7 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     if inputs.is_empty() {
         return Err(no_data(sources, empty));
     }
-    Ok(Discovery { inputs, notes, territory })
+    Ok(Discovery { inputs, notes, source_paths })
 }
 
 fn open(found: WalkEntry) -> Result<Arc<dyn Object>> {
@@ -148,7 +148,7 @@ struct Listing {
     /// Files that Spark would not read, unless another source names them.
     unread: Vec<(PathBuf, Vec<WalkEntry>)>,
     notes: Vec<String>,
-    territory: Territory,
+    source_paths: SourcePaths,
 }
 
 impl Listing {
@@ -169,7 +169,7 @@ impl Listing {
             if self.candidates.len() == before {
                 return Err(no_match(text));
             }
-            self.territory.globs.extend(glob.absolute());
+            self.source_paths.globs.extend(glob.absolute());
         } else {
             let error = Error::not_found("no such file or folder").in_file(&text.into());
             return Err(if text.contains('{') {
@@ -205,7 +205,7 @@ impl Listing {
         if self.candidates.len() == before {
             return Err(if glob.is_some() { no_match(text) } else { no_data(&[text.to_owned()], 0) });
         }
-        self.territory.globs.extend(glob);
+        self.source_paths.globs.extend(glob);
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Listing {
     }
 
     fn add_file(&mut self, source: usize, found: WalkEntry, root: &Path, given: bool) -> Result<()> {
-        self.territory.files.push(found.canonical.clone());
+        self.source_paths.files.push(found.canonical.clone());
         // A source that is a file has nothing below it that could be a partition.
         let partitions = if given { Vec::new() } else { below(root, &found.path)? };
         self.candidates.push(Candidate { found, partitions, source, given });
@@ -240,7 +240,7 @@ impl Listing {
         mut walk: Walk,
         root: &Path,
     ) -> Result<()> {
-        self.territory.folders.push(canonical);
+        self.source_paths.folders.push(canonical);
         self.notes.append(&mut walk.notes);
         let mut files = walk.direct;
         if self.legacy && !files.is_empty() && !walk.partitioned && !walk.nested.is_empty() {
@@ -251,8 +251,8 @@ impl Listing {
         for found in files {
             let partitions = below(root, &found.path)?;
             // A link may lead out of the folder.
-            if !self.territory.folders.iter().any(|folder| found.canonical.starts_with(folder)) {
-                self.territory.files.push(found.canonical.clone());
+            if !self.source_paths.folders.iter().any(|folder| found.canonical.starts_with(folder)) {
+                self.source_paths.files.push(found.canonical.clone());
             }
             self.candidates.push(Candidate { found, partitions, source, given: false });
         }
@@ -260,8 +260,8 @@ impl Listing {
     }
 
     /// Candidates in order of their paths, each file once.
-    fn distinct(self) -> (Vec<Candidate>, Vec<String>, Territory) {
-        let Listing { mut candidates, unread, mut notes, territory, .. } = self;
+    fn distinct(self) -> (Vec<Candidate>, Vec<String>, SourcePaths) {
+        let Listing { mut candidates, unread, mut notes, source_paths, .. } = self;
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_encoded_bytes()
         }
@@ -298,7 +298,7 @@ impl Listing {
             }
         }
         candidates.sort_by(|a, b| bytes(&a.found.path).cmp(bytes(&b.found.path)));
-        (candidates, notes, territory)
+        (candidates, notes, source_paths)
     }
 }
 

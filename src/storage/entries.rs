@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 
-use super::object::Stamp;
+use super::object::ObjectVersion;
 use super::walk::is_hidden;
 use crate::{Error, Result};
 
@@ -48,7 +48,7 @@ pub struct Entry {
     /// What it stands for.
     pub kind: Kind,
     /// Of a regular file that is no hidden one, where looking at it was cheap.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<ObjectVersion>,
 }
 
 /// What a folder holds, by name: a folder reached by two names is read under the first
@@ -118,7 +118,7 @@ impl OpenFolder {
                     Error::io("cannot open", error.into()).in_file(&path.join(&name).to_string_lossy().into())
                 })?;
                 kind = FileType::from_raw_mode(meta.st_mode);
-                stamp = (kind == FileType::RegularFile).then(|| Stamp::from(&meta));
+                stamp = (kind == FileType::RegularFile).then(|| ObjectVersion::from(&meta));
             }
             let kind = match kind {
                 FileType::RegularFile => Kind::File,

@@ -19,8 +19,8 @@ pub mod s3;
 pub mod source;
 pub mod walk;
 
-pub use discover::{Discovery, Input, Territory, discover};
+pub use discover::{Discovery, Input, SourcePaths, discover};
 pub use folder::{Entry, Folder, LocalFolder, Precondition, folder};
-pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, Stamp, Traffic};
+pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, ObjectVersion, Traffic};
 #[cfg(feature = "s3")]
 pub use s3::S3Object;

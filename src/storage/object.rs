@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// What tells one version of an object from the next without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Stamp {
+pub struct ObjectVersion {
     /// Length.
     pub bytes: u64,
     /// When it was last written, in nanoseconds since 1970.
@@ -82,7 +82,7 @@ pub trait Object: Send + Sync {
     }
 
     /// What tells this version of the object from the next; `None` where nothing does.
-    fn stamp(&self) -> Option<Stamp> {
+    fn stamp(&self) -> Option<ObjectVersion> {
         None
     }
 
@@ -121,7 +121,7 @@ pub trait Object: Send + Sync {
 pub struct LocalFile {
     name: Arc<str>,
     path: PathBuf,
-    stamp: Stamp,
+    stamp: ObjectVersion,
     map: OnceLock<memmap2::Mmap>,
 }
 
@@ -138,7 +138,7 @@ impl LocalFile {
     }
 
     /// The file at `path`, which a listing has looked at.
-    pub fn listed(path: PathBuf, stamp: Stamp) -> Self {
+    pub fn listed(path: PathBuf, stamp: ObjectVersion) -> Self {
         LocalFile { name: path.to_string_lossy().into(), path, stamp, map: OnceLock::new() }
     }
 
@@ -178,7 +178,7 @@ impl LocalFile {
     }
 }
 
-fn stamp(meta: &Metadata) -> Stamp {
+fn stamp(meta: &Metadata) -> ObjectVersion {
     let modified = meta.modified().ok().and_then(|at| {
         let nanos = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
         match at.duration_since(UNIX_EPOCH) {
@@ -187,7 +187,7 @@ fn stamp(meta: &Metadata) -> Stamp {
         }
     });
     let (version, ticked) = version(meta);
-    Stamp { bytes: meta.len(), modified, version, ticked }
+    ObjectVersion { bytes: meta.len(), modified, version, ticked }
 }
 
 #[cfg(unix)]
@@ -208,13 +208,13 @@ fn nanoseconds(seconds: i64, nanos: i64) -> Option<i64> {
 }
 
 #[cfg(unix)]
-impl From<&rustix::fs::Stat> for Stamp {
+impl From<&rustix::fs::Stat> for ObjectVersion {
     // What these numbers are is different from system to system; none is past 63 bits.
     #[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
-    fn from(meta: &rustix::fs::Stat) -> Stamp {
+    fn from(meta: &rustix::fs::Stat) -> ObjectVersion {
         let (version, ticked) = changed(meta.st_ino as u64, meta.st_ctime as i64, meta.st_ctime_nsec as i64);
         let modified = nanoseconds(meta.st_mtime as i64, meta.st_mtime_nsec as i64);
-        Stamp { bytes: meta.st_size as u64, modified, version, ticked }
+        ObjectVersion { bytes: meta.st_size as u64, modified, version, ticked }
     }
 }
 
@@ -262,7 +262,7 @@ impl Object for LocalFile {
         }
     }
 
-    fn stamp(&self) -> Option<Stamp> {
+    fn stamp(&self) -> Option<ObjectVersion> {
         Some(self.stamp.clone())
     }
 }
@@ -365,7 +365,7 @@ mod tests {
         for seconds in [0u64, 1, 1_700_000_000] {
             let time = UNIX_EPOCH + std::time::Duration::new(seconds, 7);
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-            let listed = Stamp::from(&rustix::fs::stat(&path).unwrap());
+            let listed = ObjectVersion::from(&rustix::fs::stat(&path).unwrap());
             assert_eq!(Some(listed), LocalFile::open(&path).unwrap().stamp());
         }
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::entries::{Entries, Entry, Kind, OpenFolder};
 use super::hive;
-use super::object::Stamp;
+use super::object::ObjectVersion;
 use crate::{Error, Result};
 
 /// A file that was come across.
@@ -20,7 +20,7 @@ pub struct WalkEntry {
     /// Its one true path, symbolic links resolved.
     pub canonical: PathBuf,
     /// What its listing says of it; a file without is looked at when it is opened.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<ObjectVersion>,
     /// Whether it lies in a store, not in a file system.
     pub is_stored: bool,
 }

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::Object;
 use super::client::Client;
 use super::{Uri, fault};
 use crate::Result;
-use crate::storage::Stamp;
+use crate::storage::ObjectVersion;
 
 /// A key and what the listing says of it.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Listed {
     /// The whole key.
     pub key: String,
     /// Length, ETag and time.
-    pub stamp: Stamp,
+    pub stamp: ObjectVersion,
 }
 
 /// Every key that begins with the key of `prefix`, in order.
@@ -49,7 +49,7 @@ async fn pages(client: &Client, prefix: &Uri, most: usize) -> Result<Vec<Listed>
 }
 
 fn from(object: Object) -> Option<Listed> {
-    let stamp = Stamp {
+    let stamp = ObjectVersion {
         bytes: u64::try_from(object.size()?).ok()?,
         modified: object.last_modified().and_then(nanos),
         version: object.e_tag().map(str::to_owned),
@@ -66,10 +66,10 @@ fn nanos(time: &DateTime) -> Option<i64> {
 ///
 /// # Errors
 /// What S3 said.
-pub fn look(client: &Client, uri: &Uri) -> Result<Option<Stamp>> {
+pub fn look(client: &Client, uri: &Uri) -> Result<Option<ObjectVersion>> {
     let looked = client.wait(client.s3.head_object().bucket(&uri.bucket).key(&uri.key).send());
     match looked {
-        Ok(head) => Ok(Some(Stamp {
+        Ok(head) => Ok(Some(ObjectVersion {
             bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
             modified: head.last_modified().and_then(nanos),
             version: head.e_tag().map(str::to_owned),

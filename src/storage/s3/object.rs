@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::client::{Client, client};
 use super::get::{self, Counter};
 use super::{Uri, fault, ranges};
-use crate::storage::object::{Object, Stamp, Traffic, outside};
+use crate::storage::object::{Object, ObjectVersion, Traffic, outside};
 use crate::{Error, Result};
 
 /// The shortest and the longest tail that is fetched before anything is known.
@@ -42,7 +42,7 @@ const UNANNOUNCED: u64 = 1 << 20;
 /// One version of an object.
 pub struct S3Object {
     name: Arc<str>,
-    stamp: Stamp,
+    stamp: ObjectVersion,
     source: Arc<Source>,
     /// By their first byte; apart from each other.
     blocks: Mutex<BTreeMap<u64, Arc<Block>>>,
@@ -177,7 +177,7 @@ impl S3Object {
     ///
     /// # Errors
     /// As of [`client`].
-    pub fn new(uri: &Uri, stamp: Stamp) -> Result<Self> {
+    pub fn new(uri: &Uri, stamp: ObjectVersion) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
         Self::holding(uri, stamp, HOLD * (cores + 1))
     }
@@ -186,7 +186,7 @@ impl S3Object {
     ///
     /// # Errors
     /// As of [`client`].
-    pub fn holding(uri: &Uri, stamp: Stamp, hold: u64) -> Result<Self> {
+    pub fn holding(uri: &Uri, stamp: ObjectVersion, hold: u64) -> Result<Self> {
         let source = Source {
             client: client()?,
             uri: uri.clone(),
@@ -329,7 +329,7 @@ impl Object for S3Object {
         Ok(Cow::Owned(out))
     }
 
-    fn stamp(&self) -> Option<Stamp> {
+    fn stamp(&self) -> Option<ObjectVersion> {
         Some(self.stamp.clone())
     }
 
