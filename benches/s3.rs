@@ -86,7 +86,7 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
 fn announced_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
     let stamp = ObjectVersion { bytes: LEN, modified: None, version: Some(ETAG.to_owned()), ticked: None };
     let object = S3Object::new(uri, stamp).unwrap();
-    object.announce(wanted);
+    object.prefetch(wanted);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
             .map(|reader| {
@@ -95,7 +95,7 @@ fn announced_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
                     let mut read = 0;
                     for range in wanted.iter().skip(reader).step_by(2) {
                         read += object.read(range.clone()).unwrap().len() as u64;
-                        object.release(std::slice::from_ref(range));
+                        object.evict(std::slice::from_ref(range));
                     }
                     read
                 })

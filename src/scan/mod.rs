@@ -1,6 +1,6 @@
 //! One pass over the inputs: from bytes to a partial aggregate.
 //!
-//! - [`ahead`]: what is going to be read, said in time to a store that is far away.
+//! - [`prefetch`]: what is going to be read, said in time to a store that is far away.
 //! - [`plan`]: from a file's footer to the columns of its row groups.
 //! - [`skip`]: rows that the path, a dictionary or long runs rule out.
 //! - [`small`]: small files, each opened and summed at one go.
@@ -13,11 +13,11 @@
 //! and one of many rows is cut into ranges of pages. Each thread sums into a
 //! grid of its own; the grids are merged once, at the end.
 
-pub mod ahead;
 mod by_bitmap;
 pub(crate) mod by_row;
 mod by_runs;
 pub mod plan;
+pub mod prefetch;
 pub mod skip;
 mod small;
 pub mod split;
@@ -173,7 +173,7 @@ pub fn scan(
     let start = Instant::now();
     let spare = Mutex::default();
     let threads = options.threads.unwrap_or(0);
-    inputs.iter().for_each(|input| input.object.prepare());
+    inputs.iter().for_each(|input| input.object.prefetch_footer());
     // One file of a few rows is done before a pool would have started.
     if let [_] = inputs {
         let plans = open_all(&job, inputs, FilePlan::open)?;
@@ -218,7 +218,7 @@ pub fn scan_each(
 ) -> Result<(Vec<Partial>, Profile)> {
     let job = job.clone().validated()?;
     let start = Instant::now();
-    inputs.iter().for_each(|(_, input)| input.object.prepare());
+    inputs.iter().for_each(|(_, input)| input.object.prefetch_footer());
     let run = || -> Result<(Vec<Partial>, Profile)> {
         let plans: Vec<Result<FilePlan<'_>>> =
             inputs.par_iter().map(|(_, input)| FilePlan::open(&job, input)).collect();
@@ -442,7 +442,7 @@ impl<'s> Scan<'s> {
     /// Scans a row group, in parallel ranges where it is large.
     fn row_group(&self, row_range: RowRange<'_>, parallel: bool) {
         self.row_group_that_is_near(row_range, parallel);
-        ahead::leave(self.job, row_range.plan, row_range.row_group);
+        prefetch::evict_row_group(self.job, row_range.plan, row_range.row_group);
     }
 
     fn row_group_that_is_near(&self, row_range: RowRange<'_>, parallel: bool) {
@@ -452,7 +452,7 @@ impl<'s> Scan<'s> {
         let Some(meta) = row_range.plan.meta.row_groups.get(row_range.row_group) else { return };
         let bytes = row_range.plan.needed_bytes(meta);
         let mut cost = Cost::default();
-        if let Err(error) = ahead::arrive(row_range.plan) {
+        if let Err(error) = prefetch::check_magic(row_range.plan) {
             return self.fail(row_range, 0, error);
         }
         if skip::row_group(self.job, row_range.plan, meta, &mut cost) {
@@ -462,11 +462,11 @@ impl<'s> Scan<'s> {
         }
         let unlikely = skip::outlook(self.job, row_range.plan, meta) == Outlook::Unlikely;
         if unlikely {
-            ahead::announce_rest(self.job, row_range.plan, row_range.row_group);
+            prefetch::prefetch_rest(self.job, row_range.plan, row_range.row_group);
         }
         self.scan_rows(row_range, meta, bytes, cost, parallel);
         if unlikely {
-            ahead::leave_rest(self.job, row_range.plan, row_range.row_group);
+            prefetch::evict_rest(self.job, row_range.plan, row_range.row_group);
         }
     }
 

@@ -103,7 +103,7 @@ impl<'a> FilePlan<'a> {
     pub fn open_in(job: &Job, input: &'a Input, object: &'a dyn Object) -> Result<Self> {
         let meta = footer::read(object).map_err(|e| e.in_file(object.name()))?;
         let plan = Self::of(job, input, object, Arc::new(meta))?;
-        super::ahead::announce(job, &plan, 0..plan.meta.row_groups.len());
+        super::prefetch::row_groups(job, &plan, 0..plan.meta.row_groups.len());
         Ok(plan)
     }
 

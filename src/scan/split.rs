@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::plan::FilePlan;
 use super::skip::{self, Outlook};
-use super::{Options, Progress, RowRange, Scan, TASK_ROWS, ahead, lock, open_all};
+use super::{Options, Progress, RowRange, Scan, TASK_ROWS, lock, open_all, prefetch};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
 use crate::storage::object::ObjectVersion;
@@ -73,7 +73,7 @@ pub struct Splits {
 pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Splits> {
     let job = job.clone().validated()?;
     // Whoever scans a split reads the columns, and on another machine.
-    inputs.iter().for_each(|input| input.object.prepare());
+    inputs.iter().for_each(|input| input.object.prefetch_footer());
     let plans = open_all(&job, inputs, FilePlan::look)?;
     let cost = |plan: &FilePlan<'_>, at: usize| {
         plan.meta.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, plan, rg) {
@@ -192,7 +192,7 @@ impl Split {
             .collect::<Result<_>>()?;
         for (at, plan) in plans.iter().enumerate() {
             let parts = self.parts.iter().filter(|part| part.file == at);
-            ahead::announce(&self.job, plan, parts.map(|part| part.row_group));
+            prefetch::row_groups(&self.job, plan, parts.map(|part| part.row_group));
         }
         let options = Options { threads: Some(1), ..Options::default() };
         let spare = Mutex::default();

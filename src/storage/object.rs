@@ -98,16 +98,16 @@ pub trait Object: Send + Sync {
     }
 
     /// Says that the object is going to be read, beginning with its tail.
-    fn prepare(&self) {}
+    fn prefetch_footer(&self) {}
 
     /// Says which ranges are going to be read, so that they are fetched together
     /// and ahead. Said once a pass, when what the object holds is known.
-    fn announce(&self, wanted: &[Range<u64>]) {
+    fn prefetch(&self, wanted: &[Range<u64>]) {
         let _ = wanted;
     }
 
     /// Says that these announced ranges have been read.
-    fn release(&self, done: &[Range<u64>]) {
+    fn evict(&self, done: &[Range<u64>]) {
         let _ = done;
     }
 
@@ -246,7 +246,7 @@ impl Object for LocalFile {
 
     #[cfg(unix)]
     #[allow(unsafe_code)]
-    fn release(&self, done: &[Range<u64>]) {
+    fn evict(&self, done: &[Range<u64>]) {
         const PAGE: usize = 4096;
         let Some(map) = self.map.get() else { return };
         for range in done {

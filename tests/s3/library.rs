@@ -149,7 +149,7 @@ fn ranges_child() {
             })
             .collect();
         if round > 1 {
-            object.announce(&wanted);
+            object.prefetch(&wanted);
         }
         std::thread::scope(|scope| {
             for range in &wanted {
@@ -162,7 +162,7 @@ fn ranges_child() {
                         check(object, at..end);
                         at = end;
                     }
-                    object.release(&[range]);
+                    object.evict(&[range]);
                 });
             }
         });

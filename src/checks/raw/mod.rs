@@ -16,7 +16,7 @@
 //! ```
 //!
 //! - [`mod@file`]: a file's columns.
-//! - [`passes`]: what is told to whoever waits. [`ahead`]: what is going to be read of files that are far away, said in time.
+//! - [`passes`]: what is told to whoever waits. [`prefetch`]: what is going to be read of files that are far away, said in time.
 //! - [`rules`]: what is objected to, value by value.
 //! - [`evidence`]: what is known of a task's rows without counting them.
 //! - [`counts`]: what one task, and all together, have counted.
@@ -24,7 +24,6 @@
 //! - [`locate`]: file and row of the first offenders.
 //! - [`judge`]: from counts to findings.
 
-pub mod ahead;
 pub mod counts;
 pub mod cube;
 pub mod evidence;
@@ -32,6 +31,7 @@ pub mod file;
 pub mod judge;
 pub mod locate;
 pub mod passes;
+pub mod prefetch;
 pub mod rules;
 
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
 /// # Errors
 /// As [`run`]; `Data` where a column is missing.
 pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Counts> {
-    ahead::prepare(inputs);
+    prefetch::footers(inputs);
     let files: Vec<RawFile<'_>> =
         inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
     if let Some(problem) = file::problems(job, &files).into_iter().next() {
@@ -129,7 +129,7 @@ pub(crate) fn run_with(
     thoroughness: Thoroughness,
 ) -> Result<Raw> {
     let started = Instant::now();
-    ahead::prepare(inputs);
+    prefetch::footers(inputs);
     let files: Vec<RawFile<'_>> =
         inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
     let problems = file::problems(job, &files);
@@ -167,7 +167,7 @@ fn count(
     thoroughness: Thoroughness,
     passes: &Passes<'_>,
 ) -> Result<(Vec<RowRange>, Counts)> {
-    let announced = ahead::announce(files);
+    let announced = prefetch::chunks(files);
     let mut groups = Vec::new();
     for (file, opened) in files.iter().enumerate() {
         let mut before = 0;
@@ -199,7 +199,7 @@ fn count(
                 Ok((row_range, evidence))
             };
             let looked = row_ranges.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
-            announced.leave(file, row_group);
+            announced.evict(file, row_group);
             looked.map_err(in_place)
         })
         .collect::<Result<_>>()?;

@@ -341,7 +341,7 @@ impl Object for S3Object {
         tail(self.stamp.bytes)
     }
 
-    fn prepare(&self) {
+    fn prefetch_footer(&self) {
         let len = self.stamp.bytes;
         let mut blocks = lock(&self.blocks);
         if len > 0 && blocks.is_empty() {
@@ -349,7 +349,7 @@ impl Object for S3Object {
         }
     }
 
-    fn announce(&self, wanted: &[Range<u64>]) {
+    fn prefetch(&self, wanted: &[Range<u64>]) {
         let wanted: Vec<&Range<u64>> = wanted.iter().filter(|r| r.end <= self.stamp.bytes).collect();
         let uses = |block: &Block| wanted.iter().filter(|range| block.meets(range)).count();
         let mut blocks = lock(&self.blocks);
@@ -380,7 +380,7 @@ impl Object for S3Object {
         }
     }
 
-    fn release(&self, done: &[Range<u64>]) {
+    fn evict(&self, done: &[Range<u64>]) {
         lock(&self.blocks).retain(|_, block| {
             let met = done.iter().filter(|range| block.meets(range)).count();
             let before = block.uses.load(Ordering::Relaxed);

@@ -35,43 +35,43 @@ fn rest(job: &Job, plan: &FilePlan<'_>, at: usize) -> Vec<Range<u64>> {
 }
 
 /// Says that row group `at`, which was unlikely to be needed, is going to be read; its other
-/// columns are left by [`leave_rest`].
-pub fn announce_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
+/// columns are left by [`evict_rest`].
+pub fn prefetch_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
     if plan.object.is_remote() {
-        plan.object.announce(&rest(job, plan, at));
+        plan.object.prefetch(&rest(job, plan, at));
     }
 }
 
-/// Says that what [`announce_rest`] has named has been read.
-pub fn leave_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
-    plan.object.release(&rest(job, plan, at));
+/// Says that what [`prefetch_rest`] has named has been read.
+pub fn evict_rest(job: &Job, plan: &FilePlan<'_>, at: usize) {
+    plan.object.evict(&rest(job, plan, at));
 }
 
 /// Says which row groups are going to be read of a file whose footer is known; each is
 /// left as often as it is named here.
-pub fn announce(job: &Job, plan: &FilePlan<'_>, row_groups: impl Iterator<Item = usize>) {
+pub fn row_groups(job: &Job, plan: &FilePlan<'_>, row_groups: impl Iterator<Item = usize>) {
     let object = plan.object;
     if object.is_remote() {
         let mut ranges: Vec<Range<u64>> = row_groups.flat_map(|at| needed(job, plan, at)).collect();
         if !ranges.is_empty() {
             ranges.push(footer::HEAD);
         }
-        object.announce(&ranges);
+        object.prefetch(&ranges);
     }
 }
 
 /// Looks at what was left unread when the file was opened; called before a row
 /// group is read.
-pub fn arrive(plan: &FilePlan<'_>) -> Result<()> {
+pub fn check_magic(plan: &FilePlan<'_>) -> Result<()> {
     let object = plan.object;
     if object.is_remote() && !plan.head_read.swap(true, Ordering::Relaxed) {
         footer::check_head(object)?;
-        object.release(&[footer::HEAD]);
+        object.evict(&[footer::HEAD]);
     }
     Ok(())
 }
 
 /// Says that row group `at` has been read.
-pub fn leave(job: &Job, plan: &FilePlan<'_>, at: usize) {
-    plan.object.release(&needed(job, plan, at));
+pub fn evict_row_group(job: &Job, plan: &FilePlan<'_>, at: usize) {
+    plan.object.evict(&needed(job, plan, at));
 }

@@ -14,15 +14,15 @@ use crate::storage::Input;
 const KEEP: u64 = 96 << 20;
 
 /// Says that the files are going to be read, beginning with their footers.
-pub fn prepare(inputs: &[Input]) {
-    inputs.iter().for_each(|input| input.object.prepare());
+pub fn footers(inputs: &[Input]) {
+    inputs.iter().for_each(|input| input.object.prefetch_footer());
 }
 
 /// Says what is going to be read of files whose footers are known.
-pub fn announce(files: &[RawFile<'_>]) -> Announced {
+pub fn chunk_ranges(files: &[RawFile<'_>]) -> Announced {
     let remote = || files.iter().filter(|file| file.input.object.is_remote());
     let all = |file: &RawFile<'_>| -> Vec<Range<u64>> {
-        let chunks = (0..file.meta.row_groups.len()).flat_map(|at| chunks(file, at));
+        let chunks = (0..file.meta.row_groups.len()).flat_map(|at| chunk_ranges(file, at));
         let len = file.input.object.len();
         // Whoever comes after this opens the file once more.
         let ends = [footer::HEAD, len.saturating_sub(file.input.object.tail())..len];
@@ -34,9 +34,9 @@ pub fn announce(files: &[RawFile<'_>]) -> Announced {
         let ranges = if keep {
             all(file)
         } else {
-            (0..file.meta.row_groups.len()).flat_map(|at| chunks(file, at)).collect()
+            (0..file.meta.row_groups.len()).flat_map(|at| chunk_ranges(file, at)).collect()
         };
-        file.input.object.announce(&ranges);
+        file.input.object.prefetch(&ranges);
     }
     Announced { keep }
 }
@@ -48,15 +48,15 @@ pub struct Announced {
 
 impl Announced {
     /// Says that the first pass is done with a row group.
-    pub fn leave(&self, file: &RawFile<'_>, row_group: usize) {
+    pub fn evict(&self, file: &RawFile<'_>, row_group: usize) {
         if !self.keep && file.input.object.is_remote() {
-            file.input.object.release(&chunks(file, row_group));
+            file.input.object.evict(&chunk_ranges(file, row_group));
         }
     }
 }
 
 /// The bytes of the columns of a row group that the checks look at.
-fn chunks(file: &RawFile<'_>, row_group: usize) -> Vec<Range<u64>> {
+fn chunk_ranges(file: &RawFile<'_>, row_group: usize) -> Vec<Range<u64>> {
     let chunk = |role| file.chunk(role, row_group);
     let ranges = Role::ALL.into_iter().filter_map(chunk).map(crate::parquet::ChunkMeta::bytes);
     ranges.filter(|range| !range.is_empty()).collect()
