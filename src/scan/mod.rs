@@ -424,14 +424,17 @@ impl<'s> Scan<'s> {
             .collect();
         if parallel && self.plans.iter().any(|plan| plan.object.is_remote()) {
             // In order: that is how they arrive.
-            row_ranges.into_iter().par_bridge().for_each(|row_range| self.row_group(row_range, true));
+            row_ranges.into_iter().par_bridge().for_each(|row_range| self.scan_and_evict(row_range, true));
         } else if parallel {
             // Largest first: no thread is left with a long piece at the end.
             row_ranges.sort_by_key(|row_range| (std::cmp::Reverse(row_range.rows), row_range.order));
-            row_ranges.into_par_iter().with_max_len(1).for_each(|row_range| self.row_group(row_range, true));
+            row_ranges
+                .into_par_iter()
+                .with_max_len(1)
+                .for_each(|row_range| self.scan_and_evict(row_range, true));
         } else {
             for row_range in row_ranges {
-                self.row_group(row_range, false);
+                self.scan_and_evict(row_range, false);
             }
         }
         let large: u64 = self.plans.iter().map(|p| p.meta.rows).sum();
@@ -440,12 +443,12 @@ impl<'s> Scan<'s> {
     }
 
     /// Scans a row group, in parallel ranges where it is large.
-    fn row_group(&self, row_range: RowRange<'_>, parallel: bool) {
-        self.row_group_that_is_near(row_range, parallel);
+    fn scan_and_evict(&self, row_range: RowRange<'_>, parallel: bool) {
+        self.scan_row_group(row_range, parallel);
         prefetch::evict_row_group(self.job, row_range.plan, row_range.row_group);
     }
 
-    fn row_group_that_is_near(&self, row_range: RowRange<'_>, parallel: bool) {
+    fn scan_row_group(&self, row_range: RowRange<'_>, parallel: bool) {
         if self.is_late(row_range.order) {
             return;
         }

@@ -120,7 +120,7 @@ impl<'s> Scan<'s> {
         let plan = FilePlan::open_in(self.job, input, &object)?;
         for row_range in row_ranges(at, &plan) {
             // The buffer holds all of it: nothing is to be given back.
-            self.row_group_that_is_near(row_range, false);
+            self.scan_row_group(row_range, false);
         }
         let typed = Typed { name: input.object.name(), value_type: plan.value_type, rows: plan.meta.rows };
         let bytes = input.object.len();

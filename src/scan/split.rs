@@ -206,7 +206,7 @@ impl Split {
                 return Err(Error::format("a split that does not fit its files"));
             };
             let (row_group, from, to) = (part.row_group, part.from, part.to);
-            scan.row_group(RowRange { order, plan, row_group, rows, from, to }, false);
+            scan.scan_and_evict(RowRange { order, plan, row_group, rows, from, to }, false);
         }
         scan.collect(None).map(|(partial, _)| partial)
     }
