@@ -3,7 +3,7 @@
 //!
 //! A task counts slots of dictionaries, by runs where the pages have them; what a
 //! slot is becomes a question once the task is done. So nothing here is done a
-//! row but adding one to a counter. [`super::evidence`] mostly knows without
+//! row but adding one to a counter. [`super::dictionary_pass`] mostly knows without
 //! that; where it does not, it comes here, and tests hold it against this.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,7 +18,7 @@
 //! - [`mod@file`]: a file's columns.
 //! - [`passes`]: what is told to whoever waits. [`prefetch`]: what is going to be read of files that are far away, said in time.
 //! - [`rules`]: what is objected to, value by value.
-//! - [`evidence`]: what is known of a task's rows without counting them.
+//! - [`dictionary_pass`]: what is known of a task's rows without counting them.
 //! - [`counts`]: what one task, and all together, have counted.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first offenders.
@@ -26,7 +26,7 @@
 
 pub mod counts;
 pub mod cube;
-pub mod evidence;
+pub mod dictionary_pass;
 pub mod file;
 pub mod judge;
 pub mod locate;
@@ -40,7 +40,7 @@ use rayon::prelude::*;
 
 use self::counts::Counts;
 use self::cube::Cube;
-use self::evidence::Evidence;
+use self::dictionary_pass::ChunkFacts;
 use self::file::{RawFile, Role};
 use self::passes::Passes;
 use self::rules::Rules;
@@ -89,7 +89,7 @@ pub struct RowRange {
 pub(crate) enum Thoroughness {
     /// Where dictionaries leave a doubt.
     #[default]
-    Evidence,
+    ChunkFacts,
     /// All of them, as tests compare.
     #[cfg_attr(not(test), allow(dead_code))]
     Counting,
@@ -176,7 +176,7 @@ fn count(
             before += meta.rows;
         }
     }
-    let found: Vec<Vec<(RowRange, Evidence)>> = groups
+    let found: Vec<Vec<(RowRange, ChunkFacts)>> = groups
         .into_par_iter()
         .with_max_len(1)
         .map(|(at, file, row_group, before)| {
@@ -185,10 +185,12 @@ fn count(
             let row_ranges = row_ranges(at, file, row_group, before, &columns);
             let look = |row_range: RowRange| {
                 let mut evidence = match thoroughness {
-                    Thoroughness::Evidence => evidence::look(rules, file, &columns, &row_range, passes)?,
-                    Thoroughness::Counting => Evidence {
+                    Thoroughness::ChunkFacts => {
+                        dictionary_pass::look(rules, file, &columns, &row_range, passes)?
+                    }
+                    Thoroughness::Counting => ChunkFacts {
                         counts: counts::count(rules, file, &columns, &row_range, passes)?,
-                        ..Evidence::default()
+                        ..ChunkFacts::default()
                     },
                 };
                 let days = &evidence.counts.days;
@@ -204,13 +206,13 @@ fn count(
         })
         .collect::<Result<_>>()?;
     let mut counts = Counts { rows: files.iter().map(|f| f.meta.rows).sum(), ..Counts::default() };
-    let (mut row_ranges, mut claims) = (Vec::new(), Vec::new());
+    let (mut row_ranges, mut unconfirmed) = (Vec::new(), Vec::new());
     for (row_range, evidence) in found.into_iter().flatten() {
         counts.merge(evidence.counts).map_err(|e| place(e, files, &row_range))?;
         row_ranges.push(row_range);
-        claims.push(evidence.claims);
+        unconfirmed.push(evidence.unconfirmed);
     }
-    evidence::settle(files, &row_ranges, &claims, &mut counts, passes)?;
+    dictionary_pass::confirm(files, &row_ranges, &unconfirmed, &mut counts, passes)?;
     Ok((row_ranges, counts))
 }
 

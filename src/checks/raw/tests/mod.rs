@@ -21,7 +21,7 @@ use super::counts::{self, Objections};
 use super::file::RawFile;
 use super::passes::Passes;
 use super::rules::Rules;
-use super::{RowRange, Thoroughness, evidence, run_with};
+use super::{RowRange, Thoroughness, dictionary_pass, run_with};
 use crate::scan::NoProgress;
 use crate::storage::Input;
 use crate::{Columns, Job};
@@ -34,7 +34,7 @@ fn check(config: &Config, inputs: &[Input]) -> Results {
         let cube = raw.cube.map(|cube| format!("{cube:?}"));
         (Results::judge(config, raw.findings), raw.counts, cube)
     };
-    let evidence = of(Thoroughness::Evidence);
+    let evidence = of(Thoroughness::ChunkFacts);
     assert!(evidence == of(Thoroughness::Counting));
     evidence.0
 }
@@ -233,10 +233,16 @@ fn an_entry_that_no_row_uses_is_nothing() {
     for (from, is_odd) in [(0, true), (1, false)] {
         let row_range =
             RowRange { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
-        let found = evidence::look(rules, &files[0], &columns, &row_range, &passes).unwrap();
+        let found = dictionary_pass::look(rules, &files[0], &columns, &row_range, &passes).unwrap();
         let mut counts = found.counts;
-        evidence::settle(&files, std::slice::from_ref(&row_range), &[found.claims], &mut counts, &passes)
-            .unwrap();
+        dictionary_pass::confirm(
+            &files,
+            std::slice::from_ref(&row_range),
+            &[found.unconfirmed],
+            &mut counts,
+            &passes,
+        )
+        .unwrap();
         assert_eq!(counts, counts::count(rules, &files[0], &columns, &row_range, &passes).unwrap());
         assert_eq!(counts.objections == Objections::default(), !is_odd);
         assert_eq!(counts.channels.contains(&Some(b"Radio"[..].into())), is_odd);

@@ -14,7 +14,7 @@
 //!
 //! A dictionary may have entries that no row uses. Names and countries are
 //! *claimed* by a piece until some row was seen to have them: that is looked for
-//! once for all pieces ([`settle`]), and mostly found in the first block of rows.
+//! once for all pieces ([`confirm`]), and mostly found in the first block of rows.
 
 use std::ops::Range;
 
@@ -35,18 +35,18 @@ const BLOCK: usize = 2048;
 
 /// What a piece has: what is certain, and names that its dictionaries claim.
 #[derive(Debug, Default)]
-pub struct Evidence {
+pub struct ChunkFacts {
     /// What is certain.
     pub counts: Counts,
     /// What is not.
-    pub claims: Claims,
+    pub unconfirmed: UnconfirmedNames,
 }
 
 /// Countries, operating systems, channels that some row may have.
-pub type Claims = [Vec<Key>; 3];
+pub type UnconfirmedNames = [Vec<Key>; 3];
 
 /// The roles of the claims.
-const CLAIMED: [Role; 3] = [Role::Country, Role::System, Role::Channel];
+const NAME_ROLES: [Role; 3] = [Role::Country, Role::System, Role::Channel];
 
 /// Looks at a piece.
 pub fn look(
@@ -55,19 +55,21 @@ pub fn look(
     columns: &Columns<'_>,
     row_range: &RowRange,
     passes: &Passes<'_>,
-) -> Result<Evidence> {
-    let mut evidence = Evidence::default();
+) -> Result<ChunkFacts> {
+    let mut evidence = ChunkFacts::default();
     let counts = &mut evidence.counts;
     counts.rows = row_range.rows.end - row_range.rows.start;
-    let mut all_claimed = [false; CLAIMED.len()];
-    for ((role, claims), all) in CLAIMED.into_iter().zip(&mut evidence.claims).zip(&mut all_claimed) {
+    let mut are_from_dictionary = [false; NAME_ROLES.len()];
+    for ((role, unconfirmed), all) in
+        NAME_ROLES.into_iter().zip(&mut evidence.unconfirmed).zip(&mut are_from_dictionary)
+    {
         passes.go_on()?;
-        match claimed(rules, columns, row_range, role)? {
-            Some(keys) => (*claims, *all) = (keys, true),
+        match dictionary_names(rules, columns, row_range, role)? {
+            Some(keys) => (*unconfirmed, *all) = (keys, true),
             None => counts::names(rules, columns, row_range, role, counts)?,
         }
     }
-    let [.., no_null_channels] = all_claimed;
+    let [.., no_null_channels] = are_from_dictionary;
     passes.go_on()?;
     if !values_are_fine(file, columns, row_range)? {
         counts::values(file, columns, row_range, counts)?;
@@ -79,7 +81,7 @@ pub fn look(
     passes.go_on()?;
     partners(columns, row_range, no_null_channels, counts)?;
     // Rows were seen to have these.
-    let [.., channels] = &mut evidence.claims;
+    let [.., channels] = &mut evidence.unconfirmed;
     channels.retain(|name| !evidence.counts.channels.contains(name));
     Ok(evidence)
 }
@@ -105,7 +107,7 @@ fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item 
 
 /// The names that rows may have; `None` where rows have to be counted, since one
 /// may be null or be objected to.
-fn claimed(
+fn dictionary_names(
     rules: Rules<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
@@ -477,18 +479,18 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
 }
 
 /// Finds out which of the names that pieces claim some row has.
-pub fn settle(
+pub fn confirm(
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
-    claims: &[Claims],
+    unconfirmed: &[UnconfirmedNames],
     counts: &mut Counts,
     passes: &Passes<'_>,
 ) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
-    for ((role, seen), side) in CLAIMED.into_iter().zip(sides).zip(0..) {
-        for (row_range, claims) in row_ranges.iter().zip(claims) {
-            let claims = claims.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
-            let mut missing: Names = claims.iter().filter(|key| !seen.contains(*key)).cloned().collect();
+    for ((role, seen), side) in NAME_ROLES.into_iter().zip(sides).zip(0..) {
+        for (row_range, unconfirmed) in row_ranges.iter().zip(unconfirmed) {
+            let unconfirmed = unconfirmed.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
+            let mut missing: Names = unconfirmed.iter().filter(|key| !seen.contains(*key)).cloned().collect();
             let (false, Some(file)) = (missing.is_empty(), files.get(row_range.file)) else { continue };
             passes.go_on()?;
             file.column(role, row_range.row_group)
