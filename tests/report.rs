@@ -3,15 +3,15 @@
 
 use rollshare::calendar;
 use rollshare::checks::model::{Bounds, Limit};
-use rollshare::checks::{CheckId, Finding, Offender, Outcome, Reason, Severity, Verdict};
+use rollshare::checks::{CheckId, CheckResult, Measurement, NotRun, Severity, Verdict, Violation};
 use rollshare::grid::Account;
 use rollshare::pipeline::charts::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
 use rollshare::pipeline::{RunReport, State};
 use rollshare::report::page;
 
-fn outcome(check: CheckId, severity: Severity, finding: Result<Finding, Reason>) -> Outcome {
+fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
     let zero = Some(Limit::count(0.0));
-    Outcome::of(check, severity, Bounds { warn: zero, block: zero, origin: "default".into() }, finding)
+    CheckResult::of(check, severity, Bounds { warn: zero, block: zero, origin: "default".into() }, finding)
 }
 
 fn label(week: i32) -> String {
@@ -83,13 +83,13 @@ fn report(countries: &[&str], channels: &[&str], weeks: i32) -> RunReport {
         ..Mix::default()
     };
     report.outcomes = vec![
-        outcome(CheckId::LabelForm, Severity::Block, Ok(Finding::count(0, 9_000, vec![]))),
+        outcome(CheckId::LabelForm, Severity::Block, Ok(Measurement::count(0, 9_000, vec![]))),
         outcome(
             CheckId::ChannelNew,
             Severity::Warn,
-            Err(Reason::NotApplicable("no channels are listed".into())),
+            Err(NotRun::NotApplicable("no channels are listed".into())),
         ),
-        outcome(CheckId::Reconciliation, Severity::Block, Ok(Finding::count(0, 120, vec![]))),
+        outcome(CheckId::Reconciliation, Severity::Block, Ok(Measurement::count(0, 120, vec![]))),
     ];
     report
 }
@@ -100,7 +100,7 @@ fn blocked() -> RunReport {
     report.verdict = Some(Verdict::Fail);
     report.places.quarantined = Some("_rollshare/quarantine/RUN/table.parquet".into());
     report.target = Some("my share.parquet".into());
-    let rows = (0..5).map(|row| Offender {
+    let rows = (0..5).map(|row| Violation {
         file: Some("exports/2021-12-19.parquet".into()),
         row: Some(row * 1_000),
         value: "2021_54".into(),
@@ -108,12 +108,12 @@ fn blocked() -> RunReport {
     report.outcomes.push(outcome(
         CheckId::LabelWeek,
         Severity::Block,
-        Ok(Finding::count(1_234, 9_000, rows.collect())),
+        Ok(Measurement::count(1_234, 9_000, rows.collect())),
     ));
     report.outcomes.push(outcome(
         CheckId::LastWeek,
         Severity::Block,
-        Err(Reason::Failed("the days are not known".into())),
+        Err(NotRun::Failed("the days are not known".into())),
     ));
     report
 }
@@ -150,8 +150,8 @@ fn what_comes_from_outside_is_escaped() {
     report.notes = vec![hostile.into()];
     report.state = State::Blocked;
     report.places.quarantined = Some(hostile.into());
-    let offender = Offender { file: Some(hostile.into()), row: Some(3), value: hostile.into() };
-    let finding = Finding::count(1, 2, vec![offender]).note(hostile);
+    let offender = Violation { file: Some(hostile.into()), row: Some(3), value: hostile.into() };
+    let finding = Measurement::count(1, 2, vec![offender]).note(hostile);
     report.outcomes.push(outcome(CheckId::CountryKnown, Severity::Block, Ok(finding)));
     report.charts.coverage.rows.fill(0);
     let text = page(&report).unwrap();

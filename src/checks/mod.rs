@@ -22,5 +22,5 @@ pub mod staging;
 
 pub use catalog::{CheckId, Stage};
 pub use config::Config;
-pub use model::{Finding, Offender, Outcome, Reason, Severity, Status, Verdict};
+pub use model::{CheckResult, Measurement, NotRun, Severity, Status, Verdict, Violation};
 pub use results::Results;

@@ -71,7 +71,7 @@ pub struct Bounds {
 
 /// Something that a check objects to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Offender {
+pub struct Violation {
     /// The file, where it is about a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<Arc<str>>,
@@ -82,34 +82,34 @@ pub struct Offender {
     pub value: String,
 }
 
-impl Offender {
+impl Violation {
     /// About a key rather than a row.
     pub fn key(value: impl Into<String>) -> Self {
-        Offender { file: None, row: None, value: value.into() }
+        Violation { file: None, row: None, value: value.into() }
     }
 }
 
 /// Offenders that a result names; the count has them all.
-pub const OFFENDERS: usize = 10;
+pub const VIOLATIONS: usize = 10;
 
 /// What a check has found, before it is held against bounds.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Finding {
+pub struct Measurement {
     /// How many, or how far.
     pub observed: f64,
     /// Out of so many.
     pub n: u64,
     /// The first of them.
-    pub offenders: Vec<Offender>,
+    pub offenders: Vec<Violation>,
     /// What else a person should know.
     pub note: String,
 }
 
-impl Finding {
+impl Measurement {
     /// `count` objections among `n`.
     #[allow(clippy::cast_precision_loss)] // shown, and compared with small bounds
-    pub fn count(count: u64, n: u64, offenders: Vec<Offender>) -> Self {
-        Finding { observed: count as f64, n, offenders, note: String::new() }
+    pub fn count(count: u64, n: u64, offenders: Vec<Violation>) -> Self {
+        Measurement { observed: count as f64, n, offenders, note: String::new() }
     }
 
     /// Says more.
@@ -121,7 +121,7 @@ impl Finding {
 
 /// Why a check has not run.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reason {
+pub enum NotRun {
     /// There is nothing that it could look at; that is no fault.
     NotApplicable(String),
     /// It should have run and could not.
@@ -130,7 +130,7 @@ pub enum Reason {
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Outcome {
+pub struct CheckResult {
     /// Which.
     pub check: CheckId,
     /// What it asks, in words.
@@ -148,17 +148,22 @@ pub struct Outcome {
     /// Bounds and their origin.
     pub bounds: Bounds,
     /// The first offenders.
-    pub offenders: Vec<Offender>,
+    pub offenders: Vec<Violation>,
     /// What else there is to say; for a check that did not run, why.
     pub note: String,
     /// Whether it should have run and could not.
     pub could_not_run: bool,
 }
 
-impl Outcome {
+impl CheckResult {
     /// Holds a finding against the bounds.
     #[allow(clippy::cast_precision_loss)] // a fraction needs no more
-    pub fn of(check: CheckId, severity: Severity, bounds: Bounds, finding: Result<Finding, Reason>) -> Self {
+    pub fn of(
+        check: CheckId,
+        severity: Severity,
+        bounds: Bounds,
+        finding: Result<Measurement, NotRun>,
+    ) -> Self {
         let (finding, status, could_not_run) = match finding {
             Ok(finding) => {
                 let fraction = if finding.n == 0 { 0.0 } else { finding.observed / finding.n as f64 };
@@ -176,14 +181,14 @@ impl Outcome {
             }
             Err(reason) => {
                 let (note, failed) = match reason {
-                    Reason::NotApplicable(note) => (note, false),
-                    Reason::Failed(note) => (note, true),
+                    NotRun::NotApplicable(note) => (note, false),
+                    NotRun::Failed(note) => (note, true),
                 };
-                (Finding { note, ..Finding::default() }, Status::NotRun, failed)
+                (Measurement { note, ..Measurement::default() }, Status::NotRun, failed)
             }
         };
         let ran = status != Status::NotRun;
-        Outcome {
+        CheckResult {
             check,
             title: check.title().into(),
             severity,
@@ -214,8 +219,8 @@ pub enum Verdict {
 }
 
 /// The verdict over some results.
-pub fn verdict(outcomes: &[Outcome]) -> Verdict {
-    let any = |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().any(test);
+pub fn verdict(outcomes: &[CheckResult]) -> Verdict {
+    let any = |test: &dyn Fn(&CheckResult) -> bool| outcomes.iter().any(test);
     if any(&|o| o.status == Status::Fail) {
         Verdict::Fail
     } else if any(&|o| o.could_not_run && o.severity == Severity::Block) {
@@ -244,9 +249,9 @@ mod tests {
     use super::*;
 
     fn of(severity: Severity, warn: Option<Limit>, block: Option<Limit>, observed: f64, n: u64) -> Status {
-        let finding = Finding { observed, n, ..Finding::default() };
+        let finding = Measurement { observed, n, ..Measurement::default() };
         let bounds = Bounds { warn, block, origin: String::new() };
-        Outcome::of(CheckId::KeyNulls, severity, bounds, Ok(finding)).status
+        CheckResult::of(CheckId::KeyNulls, severity, bounds, Ok(finding)).status
     }
 
     #[test]
@@ -265,13 +270,13 @@ mod tests {
     #[test]
     fn what_did_not_run_is_no_pass() {
         let run = |severity, reason| {
-            let outcome = Outcome::of(CheckId::KeyNulls, severity, Bounds::default(), Err(reason));
+            let outcome = CheckResult::of(CheckId::KeyNulls, severity, Bounds::default(), Err(reason));
             assert_eq!((outcome.status, outcome.observed), (Status::NotRun, None));
             verdict(&[outcome])
         };
-        let failed = || Reason::Failed("no column".into());
+        let failed = || NotRun::Failed("no column".into());
         assert_eq!(run(Severity::Block, failed()).exit_code(), 5);
         assert_eq!(run(Severity::Warn, failed()), Verdict::Warn);
-        assert_eq!(run(Severity::Block, Reason::NotApplicable("no history".into())), Verdict::Pass);
+        assert_eq!(run(Severity::Block, NotRun::NotApplicable("no history".into())), Verdict::Pass);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
-use super::model::{Finding, Outcome, Reason, Severity, Status, Verdict, verdict};
+use super::model::{CheckResult, Measurement, NotRun, Severity, Status, Verdict, verdict};
 use super::raw::{self, Raw};
 use crate::scan::Progress;
 use crate::storage::Input;
@@ -12,20 +12,20 @@ use crate::{Job, Result};
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Results {
     /// One a check.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CheckResult>,
 }
 
 impl Results {
     /// Holds findings against the bounds of `config`.
-    pub fn judge(config: &Config, findings: Vec<(CheckId, Result<Finding, Reason>)>) -> Self {
-        let outcome = |(id, finding): (CheckId, Result<Finding, Reason>)| {
+    pub fn judge(config: &Config, findings: Vec<(CheckId, Result<Measurement, NotRun>)>) -> Self {
+        let outcome = |(id, finding): (CheckId, Result<Measurement, NotRun>)| {
             let severity = config.severity(id);
             let finding = if severity == Severity::Off {
-                Err(Reason::NotApplicable("switched off".into()))
+                Err(NotRun::NotApplicable("switched off".into()))
             } else {
                 finding
             };
-            Outcome::of(id, severity, config.bounds(id), finding)
+            CheckResult::of(id, severity, config.bounds(id), finding)
         };
         Results { outcomes: findings.into_iter().map(outcome).collect() }
     }
@@ -41,12 +41,12 @@ impl Results {
     }
 
     /// The outcome of a check.
-    pub fn get(&self, id: CheckId) -> Option<&Outcome> {
+    pub fn get(&self, id: CheckId) -> Option<&CheckResult> {
         self.outcomes.iter().find(|o| o.check == id)
     }
 
     /// Outcomes with a status.
-    pub fn with(&self, status: Status) -> impl Iterator<Item = &Outcome> {
+    pub fn with(&self, status: Status) -> impl Iterator<Item = &CheckResult> {
         self.outcomes.iter().filter(move |o| o.status == status)
     }
 
@@ -61,13 +61,13 @@ impl Results {
     /// Why nothing is published, in one line; empty where nothing blocks.
     pub fn why(&self) -> String {
         let blocking =
-            |o: &&Outcome| o.status == Status::Fail || o.could_not_run && o.severity == Severity::Block;
-        let told: Vec<String> = self.outcomes.iter().filter(blocking).map(Outcome::line).collect();
+            |o: &&CheckResult| o.status == Status::Fail || o.could_not_run && o.severity == Severity::Block;
+        let told: Vec<String> = self.outcomes.iter().filter(blocking).map(CheckResult::line).collect();
         told.join("; ")
     }
 }
 
-impl Outcome {
+impl CheckResult {
     /// Itself in one line, with the first offender.
     pub fn line(&self) -> String {
         let Some(observed) = self.observed else {
@@ -85,7 +85,7 @@ impl Outcome {
     }
 }
 
-impl std::fmt::Display for super::Offender {
+impl std::fmt::Display for super::Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{file} ")?;

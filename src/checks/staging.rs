@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::CheckId;
 use super::config::{Config, PartialWeek};
-use super::model::{Finding, OFFENDERS, Offender, Reason};
+use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::raw::Raw;
 use super::raw::cube::Cube;
 use super::raw::judge::week_label;
@@ -27,9 +27,9 @@ pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table,
     let rows = keys(job, table);
     let points = Points::of(&rows);
     let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref() };
-    let legacy = || Err(Reason::NotApplicable("legacy semantics keep the rows of the original".into()));
+    let legacy = || Err(NotRun::NotApplicable("legacy semantics keep the rows of the original".into()));
     let iso = job.semantics == Semantics::Iso;
-    let when_iso = |check: &dyn Fn() -> Result<Finding, Reason>| if iso { check() } else { legacy() };
+    let when_iso = |check: &dyn Fn() -> Result<Measurement, NotRun>| if iso { check() } else { legacy() };
     let (reconciliation, (keys, complete, share_range)) = rayon::join(
         || when_iso(&|| staging.reconciliation()),
         || {
@@ -130,11 +130,11 @@ impl Staging<'_> {
         }
     }
 
-    fn keys(&self) -> Finding {
+    fn keys(&self) -> Measurement {
         let n = self.rows.len();
         // Nothing to look for where each row is a point of its own.
         if self.points.ordered.len() == n {
-            return Finding::count(0, n as u64, vec![]);
+            return Measurement::count(0, n as u64, vec![]);
         }
         let mut offenders = Vec::new();
         let mut count = 0;
@@ -146,11 +146,11 @@ impl Staging<'_> {
                 Some(_) => continue,
             };
             count += 1;
-            if offenders.len() < OFFENDERS {
-                offenders.push(Offender::key(text));
+            if offenders.len() < VIOLATIONS {
+                offenders.push(Violation::key(text));
             }
         }
-        Finding::count(count, n as u64, offenders)
+        Measurement::count(count, n as u64, offenders)
     }
 
     /// First and last step with a row that was kept.
@@ -169,7 +169,7 @@ impl Staging<'_> {
     }
 
     /// Missing points, and points that nobody asked for.
-    fn complete(&self) -> Finding {
+    fn complete(&self) -> Measurement {
         let mut offenders = Vec::new();
         let (mut n, mut met, mut missing) = (0u64, 0u64, 0u64);
         if let Some((first, last)) = self.span() {
@@ -182,18 +182,18 @@ impl Staging<'_> {
                         continue;
                     }
                     missing += 1;
-                    if offenders.len() < OFFENDERS {
-                        offenders.push(Offender::key(format!("{} is missing", self.point(country, step))));
+                    if offenders.len() < VIOLATIONS {
+                        offenders.push(Violation::key(format!("{} is missing", self.point(country, step))));
                     }
                 }
             }
         }
         let stray = self.points.ordered.len() as u64 - met;
-        if stray > 0 && offenders.len() < OFFENDERS {
+        if stray > 0 && offenders.len() < VIOLATIONS {
             offenders
-                .push(Offender::key(format!("{stray} rows outside of the weeks or countries of the data")));
+                .push(Violation::key(format!("{stray} rows outside of the weeks or countries of the data")));
         }
-        Finding::count(missing + stray, n, offenders)
+        Measurement::count(missing + stray, n, offenders)
     }
 
     /// Paid and organic users of a country by step, from the job's sums.
@@ -241,13 +241,13 @@ impl Staging<'_> {
         }
     }
 
-    fn share_range(&self) -> Result<Finding, Reason> {
+    fn share_range(&self) -> Result<Measurement, NotRun> {
         let mut offenders = Vec::new();
         let (mut count, mut n) = (0u64, 0u64);
         let mut object = |text: String| {
             count += 1;
-            if offenders.len() < OFFENDERS {
-                offenders.push(Offender::key(text));
+            if offenders.len() < VIOLATIONS {
+                offenders.push(Violation::key(text));
             }
         };
         if self.job.semantics == Semantics::Legacy {
@@ -281,20 +281,20 @@ impl Staging<'_> {
                 }
             });
         }
-        Ok(Finding::count(count, n, offenders))
+        Ok(Measurement::count(count, n, offenders))
     }
 
     /// Sums of the rows against sums of the job, and shares against both.
-    fn reconciliation(&self) -> Result<Finding, Reason> {
-        let cube = self.cube.ok_or_else(|| Reason::Failed("the sums of the rows are not known".into()))?;
+    fn reconciliation(&self) -> Result<Measurement, NotRun> {
+        let cube = self.cube.ok_or_else(|| NotRun::Failed("the sums of the rows are not known".into()))?;
         let mut offenders = Vec::new();
         let (mut count, mut n) = (0u64, 0u64);
         let mut hold = |right: bool, text: &dyn Fn() -> String| {
             n += 1;
             if !right {
                 count += 1;
-                if offenders.len() < OFFENDERS {
-                    offenders.push(Offender::key(text()));
+                if offenders.len() < VIOLATIONS {
+                    offenders.push(Violation::key(text()));
                 }
             }
         };
@@ -342,10 +342,10 @@ impl Staging<'_> {
             }
         });
         let how = if exact { "sums compared exactly" } else { "fractional sums compared by closeness" };
-        Ok(Finding::count(count, n, offenders).note(how))
+        Ok(Measurement::count(count, n, offenders).note(how))
     }
 
-    fn account(&self) -> Finding {
+    fn account(&self) -> Measurement {
         let account = &self.partial.account;
         let told = account.kept() + account.dropped();
         let text = format!(
@@ -354,14 +354,14 @@ impl Staging<'_> {
             account.kept(),
             account.dropped()
         );
-        Finding::count(told.abs_diff(account.rows), account.rows, vec![Offender::key(text.clone())])
+        Measurement::count(told.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
             .note(text)
     }
 
-    fn last_week(&self) -> Result<Finding, Reason> {
+    fn last_week(&self) -> Result<Measurement, NotRun> {
         let days = self.cube.map(|cube| cube.days.as_slice()).unwrap_or_default();
         let (Some(last_day), Some((_, last))) = (days.last(), self.span()) else {
-            return Err(Reason::NotApplicable("there is no last week".into()));
+            return Err(NotRun::NotApplicable("there is no last week".into()));
         };
         let week = match self.job.grain {
             Grain::Week => last,
@@ -369,13 +369,13 @@ impl Staging<'_> {
         };
         let monday = calendar::monday(week);
         if *last_day >= monday + 6 {
-            return Ok(Finding::count(0, 1, vec![]).note(format!("{} is complete", week_label(week))));
+            return Ok(Measurement::count(0, 1, vec![]).note(format!("{} is complete", week_label(week))));
         }
         let there = days.iter().filter(|day| **day >= monday).count();
         let text = format!("{} has {there} of 7 days, the last is {}", week_label(week), iso_date(*last_day));
         Ok(match self.config.partial_last_week {
-            PartialWeek::Mark => Finding::count(0, 1, vec![]).note(format!("{text}: marked as partial")),
-            PartialWeek::Fail => Finding::count(1, 1, vec![Offender::key(text)]),
+            PartialWeek::Mark => Measurement::count(0, 1, vec![]).note(format!("{text}: marked as partial")),
+            PartialWeek::Fail => Measurement::count(1, 1, vec![Violation::key(text)]),
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::checks::drift::{self, Past};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
-use crate::checks::{Config, Outcome, Results, Severity, Stage, Status, Verdict};
+use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
 use crate::scan::{Options, scan};
 use crate::storage::discover;
 use crate::table::finish;
@@ -125,7 +125,7 @@ pub fn text(results: &Results, colour: bool, only_odd: bool) -> String {
     text
 }
 
-fn what(outcome: &Outcome) -> String {
+fn what(outcome: &CheckResult) -> String {
     let mut text = match (outcome.status, outcome.observed) {
         (Status::Pass, _) => outcome.title.clone(),
         (_, Some(observed)) => {

@@ -6,7 +6,7 @@ use super::charts::Charts;
 use super::options::Checks;
 use crate::Job;
 use crate::calendar;
-use crate::checks::{Outcome, Verdict};
+use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
 use crate::state::Reuse;
@@ -114,7 +114,7 @@ pub struct RunReport {
     /// Rows of the table, published or not.
     pub table_rows: usize,
     /// Every check, in the order of the catalogue.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CheckResult>,
     /// Where each row went; `None` where the rows could not be summed.
     pub account: Option<Account>,
     /// Series for charts.

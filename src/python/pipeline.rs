@@ -14,7 +14,7 @@ use super::errors::raise;
 use super::job::PyJob;
 use super::{capsule, work};
 use crate::checks::model::Limit;
-use crate::checks::{CheckId, Config, Outcome, countries};
+use crate::checks::{CheckId, CheckResult, Config, countries};
 use crate::pipeline::{self, Checks, RunOptions, RunReport};
 use crate::{Error, Result, calendar, report};
 
@@ -138,15 +138,16 @@ fn named<T: serde::Serialize>(value: T) -> Option<String> {
 }
 
 /// Outcomes as columns; the order is that of `rollshare.CheckResults.columns`.
-fn batch(outcomes: &[Outcome]) -> Result<Box<dyn Array>> {
-    let text = |of: &dyn Fn(&Outcome) -> Option<String>| {
+fn batch(outcomes: &[CheckResult]) -> Result<Box<dyn Array>> {
+    let text = |of: &dyn Fn(&CheckResult) -> Option<String>| {
         Utf8Array::<i32>::from_iter(outcomes.iter().map(of)).boxed()
     };
-    let float = |of: &dyn Fn(&Outcome) -> Option<f64>| {
+    let float = |of: &dyn Fn(&CheckResult) -> Option<f64>| {
         PrimitiveArray::<f64>::from_iter(outcomes.iter().map(of)).boxed()
     };
-    let limit =
-        |of: fn(&Outcome) -> Option<Limit>, part: fn(Limit) -> Option<f64>| float(&|o| of(o).and_then(part));
+    let limit = |of: fn(&CheckResult) -> Option<Limit>, part: fn(Limit) -> Option<f64>| {
+        float(&|o| of(o).and_then(part))
+    };
     let mut offenders = MutableListArray::<i32, MutableUtf8Array<i32>>::new();
     offenders
         .try_extend(

@@ -1,6 +1,6 @@
 //! How to go on after a run.
 
-use crate::checks::{Outcome, Severity, Status};
+use crate::checks::{CheckResult, Severity, Status};
 use crate::pipeline::{RunReport, State};
 
 /// Something that a person can do next.
@@ -13,7 +13,7 @@ pub struct Step {
 }
 
 /// The checks that keep the table from being published, in the order of the catalogue.
-pub fn blocking(report: &RunReport) -> impl Iterator<Item = &Outcome> {
+pub fn blocking(report: &RunReport) -> impl Iterator<Item = &CheckResult> {
     report.outcomes.iter().filter(|outcome| {
         outcome.status == Status::Fail || outcome.could_not_run && outcome.severity == Severity::Block
     })

@@ -5,7 +5,7 @@ use super::{Farthest, warns_past};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
-use crate::checks::model::{Finding, OFFENDERS, Offender, Reason};
+use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
 use crate::table::cell::iso_date;
 
@@ -19,9 +19,9 @@ const FLOOR: f64 = 0.1;
 const IGNORE: f64 = 0.3;
 
 /// Published days that have no row any more, from the first day of the data on.
-pub fn kept(history: &History, now: &Totals) -> Result<Finding, Reason> {
+pub fn kept(history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let Some(first) = now.days.entries().map(|(_, day, _)| day).min() else {
-        return Err(Reason::NotApplicable("the rows have no days".into()));
+        return Err(NotRun::NotApplicable("the rows have no days".into()));
     };
     let (mut n, mut count, mut older, mut offenders) = (0, 0, 0u64, Vec::new());
     for (_, day, _) in history.totals.days.entries() {
@@ -32,12 +32,12 @@ pub fn kept(history: &History, now: &Totals) -> Result<Finding, Reason> {
         n += 1;
         if now.days.get(0, day).is_none() {
             count += 1;
-            if offenders.len() < OFFENDERS {
-                offenders.push(Offender::key(format!("{} was published and has no row now", iso_date(day))));
+            if offenders.len() < VIOLATIONS {
+                offenders.push(Violation::key(format!("{} was published and has no row now", iso_date(day))));
             }
         }
     }
-    let finding = Finding::count(count, n, offenders);
+    let finding = Measurement::count(count, n, offenders);
     Ok(if older > 0 {
         finding
             .note(format!("{older} published days lie before the first day of the data, {}", iso_date(first)))
@@ -47,7 +47,7 @@ pub fn kept(history: &History, now: &Totals) -> Result<Finding, Reason> {
 }
 
 /// Users and rows of days that are over and new, against the same day of the week before.
-pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Finding, Reason> {
+pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let past = &history.totals.days;
     let point = |day: i32| {
         let incident = config.incidents.iter().any(|i| i.covers(None, calendar::week_of(day)));

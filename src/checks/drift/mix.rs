@@ -9,7 +9,7 @@
 use super::{Farthest, new_weeks, warns_past};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
-use crate::checks::model::{Finding, Reason};
+use crate::checks::model::{Measurement, NotRun};
 use crate::checks::raw::judge::week_label;
 use crate::history::{History, Panel, Totals};
 
@@ -103,7 +103,7 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
 }
 
 /// Runs the check.
-pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Finding, Reason> {
+pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let weeks = new_weeks(history, now);
     let mut found = Farthest::default();
     for week in &weeks {

@@ -21,7 +21,7 @@ pub mod spread;
 
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
-use super::model::{Finding, OFFENDERS, Offender, Reason};
+use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::results::Results;
 use crate::history::{History, Totals};
 use crate::pipeline::report::Restated;
@@ -47,26 +47,26 @@ pub struct Against {
 
 /// Holds a run's sums against what was published before; `allowed` are weeks that may be restated.
 pub fn check(config: &Config, past: &Past<'_>, now: Option<&Totals>, allowed: &[(i32, i32)]) -> Against {
-    let all = |reason: &Reason| {
+    let all = |reason: &NotRun| {
         let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::History);
         ids.map(|id| (id, Err(reason.clone()))).collect::<Vec<_>>()
     };
-    let readable = |count, n, offenders| (CheckId::History, Ok(Finding::count(count, n, offenders)));
+    let readable = |count, n, offenders| (CheckId::History, Ok(Measurement::count(count, n, offenders)));
     let history = match past {
         Past::None(why) => {
-            let findings = all(&Reason::NotApplicable(why.clone()));
+            let findings = all(&NotRun::NotApplicable(why.clone()));
             return Against { results: Results::judge(config, findings), restated: vec![] };
         }
         Past::Damaged(why) => {
-            let mut findings = all(&Reason::NotApplicable("the history is damaged".into()));
+            let mut findings = all(&NotRun::NotApplicable("the history is damaged".into()));
             findings.retain(|(id, _)| *id != CheckId::History);
-            findings.insert(0, readable(1, 1, vec![Offender::key(why.clone())]));
+            findings.insert(0, readable(1, 1, vec![Violation::key(why.clone())]));
             return Against { results: Results::judge(config, findings), restated: vec![] };
         }
         Past::History(history) => *history,
     };
     let Some(now) = now else {
-        let mut findings = all(&Reason::Failed("the sums of the rows are not known".into()));
+        let mut findings = all(&NotRun::Failed("the sums of the rows are not known".into()));
         findings.retain(|(id, _)| *id != CheckId::History);
         findings.insert(0, readable(0, 1, vec![]));
         return Against { results: Results::judge(config, findings), restated: vec![] };
@@ -107,23 +107,23 @@ impl Farthest {
     }
 
     /// The largest, with the ones that are off past `warn`.
-    pub(super) fn finding(mut self, warn: f64, none: &str, note: &str) -> Result<Finding, Reason> {
+    pub(super) fn finding(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
         if self.n == 0 {
-            return Err(Reason::NotApplicable(none.to_owned()));
+            return Err(NotRun::NotApplicable(none.to_owned()));
         }
         self.points.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let observed = self.points.first().map_or(0.0, |(off, _)| *off);
         let past = self.points.iter().filter(|(off, _)| *off > warn).count();
         let offenders = (self.points.into_iter().take_while(|(off, _)| *off > warn))
-            .take(OFFENDERS)
-            .map(|(_, text)| Offender::key(text))
+            .take(VIOLATIONS)
+            .map(|(_, text)| Violation::key(text))
             .collect();
         let note = if past > 0 {
             format!("{past} of {} points past the bound that warns; {note}", self.n)
         } else {
             note.to_owned()
         };
-        Ok(Finding { observed: (observed * 1e4).round() / 1e4, n: self.n, offenders, note })
+        Ok(Measurement { observed: (observed * 1e4).round() / 1e4, n: self.n, offenders, note })
     }
 }
 

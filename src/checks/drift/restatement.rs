@@ -1,7 +1,7 @@
 //! Published weeks that are other weeks now.
 
 use crate::checks::config::Config;
-use crate::checks::model::{Finding, OFFENDERS, Offender, Reason};
+use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::judge::week_label;
 use crate::history::{History, Point, Totals};
 use crate::pipeline::report::Restated;
@@ -17,7 +17,7 @@ pub fn check(
     history: &History,
     now: &Totals,
     allowed: &[(i32, i32)],
-) -> (Result<Finding, Reason>, Vec<Restated>) {
+) -> (Result<Measurement, NotRun>, Vec<Restated>) {
     let past = &history.totals.weeks;
     let mut names: Vec<&std::sync::Arc<str>> = past.names().iter().chain(now.weeks.names()).collect();
     names.sort_unstable();
@@ -64,7 +64,7 @@ pub fn check(
     }
     if n == 0 {
         return (
-            Err(Reason::NotApplicable("no completed week of the data was published before".into())),
+            Err(NotRun::NotApplicable("no completed week of the data was published before".into())),
             restated,
         );
     }
@@ -79,12 +79,12 @@ pub fn check(
         )
     };
     let observed = told().map(|r| r.change).next().unwrap_or(0.0);
-    let offenders = told().take(OFFENDERS).map(|r| Offender::key(text(r))).collect();
+    let offenders = told().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
     let mut note = format!("{} of {n} points of {weeks} published weeks changed", told().count());
     let permitted = restated.iter().filter(|r| r.allowed).count();
     if permitted > 0 {
         note = format!("{note}; {permitted} more that were allowed");
     }
     restated.truncate(LISTED);
-    (Ok(Finding { observed, n, offenders, note }), restated)
+    (Ok(Measurement { observed, n, offenders, note }), restated)
 }

@@ -5,7 +5,7 @@ use super::{Farthest, new_weeks, warns_past};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
-use crate::checks::model::{Finding, Reason};
+use crate::checks::model::{Measurement, NotRun};
 use crate::checks::raw::judge::week_label;
 use crate::history::{History, Panel, Point, Totals};
 
@@ -128,7 +128,11 @@ pub fn usual(config: &Config, measure: Measure, weeks: &[&Point], users: f64) ->
 }
 
 /// Runs the checks on share, users and rows.
-pub fn check(config: &Config, history: &History, now: &Totals) -> Vec<(CheckId, Result<Finding, Reason>)> {
+pub fn check(
+    config: &Config,
+    history: &History,
+    now: &Totals,
+) -> Vec<(CheckId, Result<Measurement, NotRun>)> {
     let past = &history.totals.weeks;
     let mut found: [Farthest; 7] = Default::default();
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut found;

@@ -1,6 +1,6 @@
 //! Where the columns of a file are, and whether their types fit.
 
-use crate::checks::model::Offender;
+use crate::checks::model::Violation;
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
@@ -198,12 +198,12 @@ impl<'a> RawFile<'a> {
 }
 
 /// What keeps the rows from being checked, file by file.
-pub fn problems(job: &Job, files: &[RawFile<'_>]) -> Vec<Offender> {
+pub fn problems(job: &Job, files: &[RawFile<'_>]) -> Vec<Violation> {
     let mut problems = Vec::new();
     let first = files.iter().find(|file| file.meta.rows > 0);
     for file in files {
         let mut add = |role: Role, text: String| {
-            problems.push(Offender {
+            problems.push(Violation {
                 file: Some(file.input.object.name().clone()),
                 row: None,
                 value: format!("{}: {text}", role.column(job)),

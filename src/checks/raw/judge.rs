@@ -7,25 +7,25 @@ use super::cube::{Cube, Totals};
 use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Findings, RowRange, locate};
+use super::{Measurements, RowRange, locate};
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
-use crate::checks::model::{Finding, OFFENDERS, Offender, Reason, Severity};
+use crate::checks::model::{Measurement, NotRun, Severity, VIOLATIONS, Violation};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
 /// What can be said where columns are missing: that, and nothing else.
-pub fn without_columns(problems: &[Offender], files: usize) -> Findings {
-    let finding = Finding::count(
+pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
+    let finding = Measurement::count(
         problems.len() as u64,
         (files * Role::ALL.len()) as u64,
-        problems.iter().take(OFFENDERS).cloned().collect(),
+        problems.iter().take(VIOLATIONS).cloned().collect(),
     );
     let raw = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw);
     raw.map(|id| match id {
         CheckId::Columns => (id, Ok(finding.clone())),
-        id => (id, Err(Reason::Failed("columns are missing or of another type".into()))),
+        id => (id, Err(NotRun::Failed("columns are missing or of another type".into()))),
     })
     .collect()
 }
@@ -39,15 +39,15 @@ pub fn findings(
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
     counts: &Counts,
-    cube: Result<&Cube, &Reason>,
+    cube: Result<&Cube, &NotRun>,
     passes: &Passes<'_>,
-) -> Result<Findings> {
+) -> Result<Measurements> {
     let Rules { job, config } = rules;
     let judge = Judge { rules, job, config, files, row_ranges, counts, cube, passes };
-    let mut findings = Findings::new();
+    let mut findings = Measurements::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
         let finding = if config.severity(id) == Severity::Off {
-            Err(Reason::NotApplicable("switched off".into()))
+            Err(NotRun::NotApplicable("switched off".into()))
         } else {
             judge.find(id)?
         };
@@ -64,14 +64,14 @@ struct Judge<'a> {
     row_ranges: &'a [RowRange],
     passes: &'a Passes<'a>,
     counts: &'a Counts,
-    cube: Result<&'a Cube, &'a Reason>,
+    cube: Result<&'a Cube, &'a NotRun>,
 }
 
 impl Judge<'_> {
-    fn find(&self, id: CheckId) -> Result<Result<Finding, Reason>> {
+    fn find(&self, id: CheckId) -> Result<Result<Measurement, NotRun>> {
         let (rows, objections) = (self.counts.rows, &self.counts.objections);
         Ok(Ok(match id {
-            CheckId::Columns => Finding::count(0, (self.files.len() * Role::ALL.len()) as u64, vec![]),
+            CheckId::Columns => Measurement::count(0, (self.files.len() * Role::ALL.len()) as u64, vec![]),
             CheckId::LabelForm => self.labels(Label::Malformed, objections.malformed)?,
             CheckId::LabelWeek => self.labels(Label::NoWeek, objections.no_week)?,
             CheckId::LabelDate => self.label_dates()?,
@@ -98,10 +98,10 @@ impl Judge<'_> {
                 let (there, missing): (Vec<&String>, Vec<&String>) =
                     self.job.organic.iter().partition(|o| is_there(o));
                 let names = |of: &[&String]| of.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", ");
-                Finding::count(
+                Measurement::count(
                     u64::from(there.is_empty()),
                     1,
-                    vec![Offender::key(format!("no row of {}", names(&missing)))],
+                    vec![Violation::key(format!("no row of {}", names(&missing)))],
                 )
                 .note(match there.is_empty() {
                     true => format!("none of {rows} rows"),
@@ -120,15 +120,15 @@ impl Judge<'_> {
             CheckId::DayGaps => self.day_gaps(),
             CheckId::CountryDayGaps => return Ok(self.cube().map(|cube| self.country_day_gaps(cube))),
             CheckId::Freshness => return Ok(self.freshness()),
-            _ => return Ok(Err(Reason::Failed("not a check on rows".into()))),
+            _ => return Ok(Err(NotRun::Failed("not a check on rows".into()))),
         }))
     }
 
-    fn cube(&self) -> Result<&Cube, Reason> {
+    fn cube(&self) -> Result<&Cube, NotRun> {
         self.cube.map_err(Clone::clone)
     }
 
-    fn labels(&self, bad: Label, count: u64) -> Result<Finding> {
+    fn labels(&self, bad: Label, count: u64) -> Result<Measurement> {
         let offenders = if count == 0 {
             vec![]
         } else {
@@ -136,10 +136,10 @@ impl Judge<'_> {
                 (label(raw) == bad).then(|| locate::name(raw))
             })?
         };
-        Ok(Finding::count(count, self.counts.rows, offenders))
+        Ok(Measurement::count(count, self.counts.rows, offenders))
     }
 
-    fn label_dates(&self) -> Result<Finding> {
+    fn label_dates(&self) -> Result<Measurement> {
         let count = self.counts.objections.wrong_week;
         let offenders = if count == 0 {
             vec![]
@@ -157,10 +157,10 @@ impl Judge<'_> {
                 })
             })?
         };
-        Ok(Finding::count(count, self.counts.rows, offenders))
+        Ok(Measurement::count(count, self.counts.rows, offenders))
     }
 
-    fn key_nulls(&self) -> Result<Finding> {
+    fn key_nulls(&self) -> Result<Measurement> {
         let by_role: Vec<(Role, u64)> = Role::ALL.into_iter().zip(self.counts.objections.nulls).collect();
         let mut offenders = Vec::new();
         for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
@@ -169,22 +169,23 @@ impl Judge<'_> {
                 raw.is_none().then(|| format!("{column} is null"))
             })?);
         }
-        let order = |o: &Offender| {
+        let order = |o: &Violation| {
             let file = self.files.iter().position(|f| Some(f.input.object.name()) == o.file.as_ref());
             (file, o.row)
         };
         offenders.sort_by_key(order);
-        offenders.truncate(OFFENDERS);
+        offenders.truncate(VIOLATIONS);
         let told: Vec<String> = by_role
             .iter()
             .filter(|(_, count)| *count > 0)
             .map(|(role, count)| format!("{} {count}", role.column(self.job)))
             .collect();
         let count = by_role.iter().map(|(_, count)| count).sum();
-        Ok(Finding::count(count, self.counts.rows * by_role.len() as u64, offenders).note(told.join(", ")))
+        Ok(Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders)
+            .note(told.join(", ")))
     }
 
-    fn values(&self, flaw: Flaw) -> Result<Finding> {
+    fn values(&self, flaw: Flaw) -> Result<Measurement> {
         let count = self.counts.objections.values.of(flaw);
         let offenders = if count == 0 {
             vec![]
@@ -193,35 +194,35 @@ impl Judge<'_> {
                 has(flaw, number, unit(file))
             })?
         };
-        Ok(Finding::count(count, self.counts.rows, offenders))
+        Ok(Measurement::count(count, self.counts.rows, offenders))
     }
 
-    fn known(&self, role: Role, counts: &ByKey, known: impl Fn(&[u8]) -> bool) -> Result<Finding> {
+    fn known(&self, role: Role, counts: &ByKey, known: impl Fn(&[u8]) -> bool) -> Result<Measurement> {
         let count = counts.values().sum();
         if count == 0 {
-            return Ok(Finding::count(0, self.counts.rows, vec![]));
+            return Ok(Measurement::count(0, self.counts.rows, vec![]));
         }
         let offenders = locate::rows(self.passes, self.files, self.row_ranges, role, |_, raw| {
             raw.filter(|name| !known(name)).map(|_| locate::name(raw))
         })?;
         let names: Vec<String> = counts
             .iter()
-            .take(OFFENDERS)
+            .take(VIOLATIONS)
             .map(|(name, rows)| format!("{} {rows}", locate::name(name.as_deref())))
             .collect();
-        Ok(Finding::count(count, self.counts.rows, offenders).note(names.join(", ")))
+        Ok(Measurement::count(count, self.counts.rows, offenders).note(names.join(", ")))
     }
 
-    fn new_channels(&self) -> Result<Finding, Reason> {
+    fn new_channels(&self) -> Result<Measurement, NotRun> {
         let known = listed("channels", &self.config.allow.channels)?;
         let seen = seen(&self.counts.channels);
         Ok(named(seen.difference(&known), seen.len()))
     }
 
-    fn tokens(&self) -> Result<Finding, Reason> {
+    fn tokens(&self) -> Result<Measurement, NotRun> {
         let pairs = &self.counts.tokens;
         if pairs.is_empty() {
-            return Err(Reason::NotApplicable("there is no column token".into()));
+            return Err(NotRun::NotApplicable("there is no column token".into()));
         }
         let (by_name, by_token) = both_ways(pairs);
         let mut offenders = Vec::new();
@@ -230,37 +231,37 @@ impl Judge<'_> {
             for (key, others) in map.iter().filter(|(_, others)| others.len() > 1) {
                 count += 1;
                 let others: Vec<String> =
-                    others.iter().take(OFFENDERS).map(|o| locate::name(Some(o))).collect();
-                offenders.push(Offender::key(format!(
+                    others.iter().take(VIOLATIONS).map(|o| locate::name(Some(o))).collect();
+                offenders.push(Violation::key(format!(
                     "{what} {} has the {of} {}",
                     locate::name(Some(key)),
                     others.join(", ")
                 )));
             }
         }
-        offenders.truncate(OFFENDERS);
-        Ok(Finding::count(count, (by_name.len() + by_token.len()) as u64, offenders))
+        offenders.truncate(VIOLATIONS);
+        Ok(Measurement::count(count, (by_name.len() + by_token.len()) as u64, offenders))
     }
 
-    fn subtrackers(&self) -> Result<Finding, Reason> {
+    fn subtrackers(&self) -> Result<Measurement, NotRun> {
         if self.counts.subtrackers.is_empty() {
-            return Err(Reason::NotApplicable("there is no column has_subtrackers".into()));
+            return Err(NotRun::NotApplicable("there is no column has_subtrackers".into()));
         }
         let (by_name, _) = both_ways(&self.counts.subtrackers);
         let odd: Vec<&[u8]> =
             by_name.iter().filter(|(_, flags)| flags.len() > 1).map(|(name, _)| *name).collect();
         let offenders = odd
             .iter()
-            .take(OFFENDERS)
-            .map(|n| Offender::key(format!("{} has both", locate::name(Some(n)))))
+            .take(VIOLATIONS)
+            .map(|n| Violation::key(format!("{} has both", locate::name(Some(n)))))
             .collect();
-        Ok(Finding::count(odd.len() as u64, by_name.len() as u64, offenders))
+        Ok(Measurement::count(odd.len() as u64, by_name.len() as u64, offenders))
     }
 
-    fn totals(&self, of: &str, totals: impl Fn(&Cube) -> Option<&Totals>) -> Result<Finding, Reason> {
+    fn totals(&self, of: &str, totals: impl Fn(&Cube) -> Option<&Totals>) -> Result<Measurement, NotRun> {
         let cube = self.cube()?;
         let Some(totals) = totals(cube) else {
-            return Err(Reason::NotApplicable(format!("there is no total over {of}, or nothing but it")));
+            return Err(NotRun::NotApplicable(format!("there is no total over {of}, or nothing but it")));
         };
         let smaller = totals.tally.count - totals.larger;
         let finding = tally(&totals.tally);
@@ -271,7 +272,7 @@ impl Judge<'_> {
         })
     }
 
-    fn day_gaps(&self) -> Finding {
+    fn day_gaps(&self) -> Measurement {
         let days = self.counts.days();
         let gaps: Vec<(i32, i32)> = days
             .windows(2)
@@ -284,13 +285,13 @@ impl Judge<'_> {
         let span = days.first().zip(days.last()).map_or(0, |(a, b)| i64::from(b - a) + 1);
         let show = |(a, b): &(i32, i32)| {
             let text = if a == b { iso_date(*a) } else { format!("{} to {}", iso_date(*a), iso_date(*b)) };
-            Offender::key(text)
+            Violation::key(text)
         };
-        let offenders = gaps.iter().take(OFFENDERS).map(show).collect();
-        Finding::count(missing.unsigned_abs(), span.unsigned_abs(), offenders)
+        let offenders = gaps.iter().take(VIOLATIONS).map(show).collect();
+        Measurement::count(missing.unsigned_abs(), span.unsigned_abs(), offenders)
     }
 
-    fn country_day_gaps(&self, cube: &Cube) -> Finding {
+    fn country_day_gaps(&self, cube: &Cube) -> Measurement {
         let mut offenders = Vec::new();
         let (mut count, mut n) = (0, 0);
         for (day, rows) in cube.days.iter().zip(cube.rows.chunks(cube.countries.len().max(1))) {
@@ -300,30 +301,30 @@ impl Judge<'_> {
                 n += 1;
                 if *rows == 0 {
                     count += 1;
-                    if offenders.len() < OFFENDERS {
-                        offenders.push(Offender::key(format!("{} {country}", iso_date(*day))));
+                    if offenders.len() < VIOLATIONS {
+                        offenders.push(Violation::key(format!("{} {country}", iso_date(*day))));
                     }
                 }
             }
         }
-        Finding::count(count, n, offenders)
+        Measurement::count(count, n, offenders)
     }
 
-    fn freshness(&self) -> Result<Finding, Reason> {
+    fn freshness(&self) -> Result<Measurement, NotRun> {
         let Some(last) = self.counts.days().last().copied() else {
-            return Err(Reason::NotApplicable("no row has a date".into()));
+            return Err(NotRun::NotApplicable("no row has a date".into()));
         };
         let today = self.config.today();
         let age = (i64::from(today) - i64::from(last)).max(0).unsigned_abs();
         let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
-        Ok(Finding::count(age, 1, vec![Offender::key(iso_date(last))]).note(text))
+        Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
     }
 }
 
 /// Names that the file of checks lists.
-fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, Reason> {
+fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
     if names.is_empty() {
-        return Err(Reason::NotApplicable(format!("no {what} are listed as known")));
+        return Err(NotRun::NotApplicable(format!("no {what} are listed as known")));
     }
     Ok(names.iter().map(|name| name.as_bytes()).collect())
 }
@@ -333,19 +334,20 @@ fn seen(names: &Names) -> BTreeSet<&[u8]> {
 }
 
 /// Those that are listed and that no row has.
-fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Finding, Reason> {
+fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Measurement, NotRun> {
     let known = listed(what, names)?;
     Ok(named(known.difference(&seen(seen_names)), known.len()))
 }
 
-fn named<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Finding {
+fn named<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measurement {
     let odd: Vec<_> = odd.collect();
-    let offenders = odd.iter().take(OFFENDERS).map(|name| Offender::key(locate::name(Some(name)))).collect();
-    Finding::count(odd.len() as u64, n as u64, offenders)
+    let offenders =
+        odd.iter().take(VIOLATIONS).map(|name| Violation::key(locate::name(Some(name)))).collect();
+    Measurement::count(odd.len() as u64, n as u64, offenders)
 }
 
-fn tally(tally: &super::cube::Tally) -> Finding {
-    Finding::count(tally.count, tally.n, tally.offenders.clone())
+fn tally(tally: &super::cube::Tally) -> Measurement {
+    Measurement::count(tally.count, tally.n, tally.offenders.clone())
 }
 
 type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;

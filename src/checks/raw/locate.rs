@@ -5,7 +5,7 @@ use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::{RowRange, at_row, place};
 use crate::Result;
-use crate::checks::model::{OFFENDERS, Offender};
+use crate::checks::model::{VIOLATIONS, Violation};
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
 use crate::scan::by_row::number_of;
@@ -20,12 +20,12 @@ pub fn rows(
     row_ranges: &[RowRange],
     role: Role,
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
-) -> Result<Vec<Offender>> {
+) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
             let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
             let mut at = row_range.rows.start;
-            while at < row_range.rows.end && found.len() < OFFENDERS {
+            while at < row_range.rows.end && found.len() < VIOLATIONS {
                 let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                 let take = cursor.rows_at_hand(most)?;
                 let out = block.get_mut(..take as usize).unwrap_or_default();
@@ -53,7 +53,7 @@ pub fn numbers(
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
     bad: impl Fn(&RawFile<'_>, Number) -> bool,
-) -> Result<Vec<Offender>> {
+) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(
             &file.columns_of(row_range.row_group, &[Role::Value])?,
@@ -64,7 +64,7 @@ pub fn numbers(
                 let mut slots = vec![0u32; BLOCK as usize];
                 let mut bits = vec![None; BLOCK as usize];
                 let mut at = row_range.rows.start;
-                while at < row_range.rows.end && found.len() < OFFENDERS {
+                while at < row_range.rows.end && found.len() < VIOLATIONS {
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                     let load_page = cursor.load_page()?;
                     let take = cursor.rows_at_hand(most)?;
@@ -107,7 +107,7 @@ pub fn weeks(
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
     bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
-) -> Result<Vec<Offender>> {
+) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         let rows = row_range.rows.end - row_range.rows.start;
         let columns = file.columns_of(row_range.row_group, &[Role::Label, Role::Date])?;
@@ -122,14 +122,14 @@ pub fn weeks(
                             last = Some(((a, b), value));
                         }
                         if let Some((_, Some(value))) = &last {
-                            let room = OFFENDERS.saturating_sub(found.len());
+                            let room = VIOLATIONS.saturating_sub(found.len());
                             for row in (at..at + u64::from(rows)).take(room) {
                                 found.push(at_row(files, row_range, row, value.clone()));
                             }
                         }
                         at += u64::from(rows);
                     }
-                    Ok(found.len() < OFFENDERS)
+                    Ok(found.len() < VIOLATIONS)
                 })
             })
         })
@@ -141,19 +141,19 @@ fn search(
     passes: &Passes<'_>,
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
-    look: impl Fn(&RawFile<'_>, &RowRange, &mut Vec<Offender>) -> Result<()>,
-) -> Result<Vec<Offender>> {
+    look: impl Fn(&RawFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
+) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for row_range in row_ranges {
         passes.go_on()?;
         if let Some(file) = files.get(row_range.file) {
             look(file, row_range, &mut found).map_err(|e| place(e, files, row_range))?;
         }
-        if found.len() >= OFFENDERS {
+        if found.len() >= VIOLATIONS {
             break;
         }
     }
-    found.truncate(OFFENDERS);
+    found.truncate(VIOLATIONS);
     Ok(found)
 }
 

@@ -46,18 +46,18 @@ use self::passes::Passes;
 use self::rules::Rules;
 use super::CheckId;
 use super::config::Config;
-use super::model::{Finding, Offender, Reason};
+use super::model::{Measurement, NotRun, Violation};
 use crate::scan::Progress;
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
 /// What a check on the rows has found.
-pub type Findings = Vec<(CheckId, Result<Finding, Reason>)>;
+pub type Measurements = Vec<(CheckId, Result<Measurement, NotRun>)>;
 
 /// What the passes have seen; later checks and the report ask for it.
 pub struct Raw {
     /// What every check has found, in the order of the catalogue.
-    pub findings: Findings,
+    pub findings: Measurements,
     /// What occurs, and what is objected to; `None` where columns were missing.
     pub counts: Option<Counts>,
     /// Sums by day and country; `None` where the keys were not all there.
@@ -146,7 +146,7 @@ pub(crate) fn run_with(
     let (row_ranges, counts) = count(rules, &files, thoroughness, &passes)?;
     let counted = Instant::now();
     let cube = match Cube::fill(job, &files, &row_ranges, &counts, thoroughness, &passes) {
-        Err(Error::TooLarge(report)) => Err(Reason::Failed(report.to_string())),
+        Err(Error::TooLarge(report)) => Err(NotRun::Failed(report.to_string())),
         other => Ok(other?),
     };
     let cubed = Instant::now();
@@ -251,9 +251,9 @@ fn place(error: Error, files: &[RawFile<'_>], row_range: &RowRange) -> Error {
 }
 
 /// An offender at a row of a piece.
-fn at_row(files: &[RawFile<'_>], row_range: &RowRange, row: u64, value: String) -> Offender {
+fn at_row(files: &[RawFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
     let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
-    Offender { file, row: Some(row_range.before + row), value }
+    Violation { file, row: Some(row_range.before + row), value }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::verdict::badge;
 use crate::checks::model::Limit;
-use crate::checks::{Outcome, Severity, Stage, Status};
+use crate::checks::{CheckResult, Severity, Stage, Status};
 use crate::pipeline::RunReport;
 use crate::report::words;
 
@@ -33,8 +33,8 @@ pub fn section(report: &RunReport) -> Markup {
     }
 }
 
-fn tally(outcomes: &[&Outcome]) -> String {
-    let count = |test: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|o| test(o)).count();
+fn tally(outcomes: &[&CheckResult]) -> String {
+    let count = |test: &dyn Fn(&CheckResult) -> bool| outcomes.iter().filter(|o| test(o)).count();
     let parts = [
         (count(&|o| o.status == Status::Fail), "failed"),
         (count(&|o| o.could_not_run), "could not run"),
@@ -47,7 +47,7 @@ fn tally(outcomes: &[&Outcome]) -> String {
     told.join(", ")
 }
 
-fn table(outcomes: &[&Outcome]) -> Markup {
+fn table(outcomes: &[&CheckResult]) -> Markup {
     html! {
         table.checks {
             thead { tr {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::checks::{Outcome, Severity, Status};
+use crate::checks::{CheckResult, Severity, Status};
 use crate::pipeline::{RunReport, State};
 use crate::report::next::{blocking, steps};
 use crate::report::{figures, words};
@@ -95,7 +95,7 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
 }
 
 /// What a check objects to, in one sentence.
-pub fn why(outcome: &Outcome) -> String {
+pub fn why(outcome: &CheckResult) -> String {
     let Some(observed) = outcome.observed else {
         return format!("“{}” could not be checked: {}.", outcome.title, outcome.note.trim_end_matches('.'));
     };
@@ -110,12 +110,12 @@ pub fn why(outcome: &Outcome) -> String {
 
 /// What did not pass, the worst first.
 pub fn objections(report: &RunReport) -> Markup {
-    let rank = |o: &&Outcome| match (o.status, o.severity) {
+    let rank = |o: &&CheckResult| match (o.status, o.severity) {
         (Status::Fail, _) => 0,
         (Status::NotRun, Severity::Block) => 1,
         _ => 2,
     };
-    let mut odd: Vec<&Outcome> = report
+    let mut odd: Vec<&CheckResult> = report
         .outcomes
         .iter()
         .filter(|o| matches!(o.status, Status::Fail | Status::Warn) || o.could_not_run)
@@ -137,7 +137,7 @@ pub fn objections(report: &RunReport) -> Markup {
     }
 }
 
-fn objection(outcome: &Outcome) -> Markup {
+fn objection(outcome: &CheckResult) -> Markup {
     html! {
         (badge(outcome))
         div {
@@ -156,11 +156,11 @@ fn objection(outcome: &Outcome) -> Markup {
     }
 }
 
-fn heading(outcome: &Outcome) -> String {
+fn heading(outcome: &CheckResult) -> String {
     outcome.check.name().replace('_', " ")
 }
 
-fn offenders(offenders: &[crate::checks::Offender]) -> Markup {
+fn offenders(offenders: &[crate::checks::Violation]) -> Markup {
     html! {
         ul.offenders {
             @for offender in offenders {
@@ -180,7 +180,7 @@ fn offenders(offenders: &[crate::checks::Offender]) -> Markup {
 }
 
 /// The status of a check: a word, a sign and a colour.
-pub fn badge(outcome: &Outcome) -> Markup {
+pub fn badge(outcome: &CheckResult) -> Markup {
     let (class, sign, word) = match outcome.status {
         Status::Pass => ("pass", "✓", "passed"),
         Status::Warn => ("warn", "!", "warning"),

@@ -122,17 +122,17 @@ pub(super) fn fill(
     passes: &Passes<'_>,
 ) -> Result<Option<Vec<CellSum>>> {
     match fill_with::<i32>(axes, files, row_ranges, passes)? {
-        Outcome::Wide => {}
-        Outcome::Declined => return Ok(None),
-        Outcome::Done(parts) => return Ok(Some(parts)),
+        RangeResult::Wide => {}
+        RangeResult::Declined => return Ok(None),
+        RangeResult::Done(parts) => return Ok(Some(parts)),
     }
     match fill_with::<i64>(axes, files, row_ranges, passes)? {
-        Outcome::Done(parts) => Ok(Some(parts)),
-        Outcome::Wide | Outcome::Declined => Ok(None),
+        RangeResult::Done(parts) => Ok(Some(parts)),
+        RangeResult::Wide | RangeResult::Declined => Ok(None),
     }
 }
 
-enum Outcome<T> {
+enum RangeResult<T> {
     Done(T),
     /// A value does not fit the cells.
     Wide,
@@ -144,18 +144,18 @@ fn fill_with<C: Cell>(
     files: &[RawFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
-) -> Result<Outcome<Vec<CellSum>>> {
+) -> Result<RangeResult<Vec<CellSum>>> {
     let layout = Layout::of(axes);
     if [layout.days, layout.countries, layout.systems, layout.channels].contains(&0) {
-        return Ok(Outcome::Declined);
+        return Ok(RangeResult::Declined);
     }
     let bytes = layout.bytes(size_of::<C>());
     let workers = (BYTES / bytes.max(1)).min(rayon::current_num_threads()).min(row_ranges.len());
     if workers == 0 {
-        return Ok(Outcome::Declined);
+        return Ok(RangeResult::Declined);
     }
     let next = AtomicUsize::new(0);
-    let work = |_| -> Result<Outcome<Worker<C>>> {
+    let work = |_| -> Result<RangeResult<Worker<C>>> {
         let mut worker = Worker::new(layout);
         let mut blocks = Box::default();
         while let Some(row_range) = row_ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -163,34 +163,34 @@ fn fill_with<C: Cell>(
                 .row_range(axes, files, row_range, &mut blocks, passes)
                 .map_err(|e| place(e, files, row_range))?
             {
-                Outcome::Done(()) => {}
+                RangeResult::Done(()) => {}
                 // The others need not go on.
                 other => {
                     next.store(row_ranges.len(), Ordering::Relaxed);
                     return Ok(match other {
-                        Outcome::Wide => Outcome::Wide,
-                        _ => Outcome::Declined,
+                        RangeResult::Wide => RangeResult::Wide,
+                        _ => RangeResult::Declined,
                     });
                 }
             }
         }
         worker.settle();
-        Ok(Outcome::Done(worker))
+        Ok(RangeResult::Done(worker))
     };
-    let done: Vec<Outcome<Worker<C>>> =
+    let done: Vec<RangeResult<Worker<C>>> =
         (0..workers).into_par_iter().with_max_len(1).map(work).collect::<Result<_>>()?;
     let mut workers = Vec::with_capacity(done.len());
     // Whichever of them has met it first, what does not fit any cell is tried again.
     let mut wide = false;
     for outcome in done {
         match outcome {
-            Outcome::Done(worker) => workers.push(worker),
-            Outcome::Wide => wide = true,
-            Outcome::Declined => return Ok(Outcome::Declined),
+            RangeResult::Done(worker) => workers.push(worker),
+            RangeResult::Wide => wide = true,
+            RangeResult::Declined => return Ok(RangeResult::Declined),
         }
     }
     if wide {
-        return Ok(Outcome::Wide);
+        return Ok(RangeResult::Wide);
     }
     let starts: Vec<usize> = (0..layout.days).step_by(DAYS).collect();
     let mut parts: Vec<CellSum> = starts
@@ -199,7 +199,7 @@ fn fill_with<C: Cell>(
         .collect();
     let rows: u64 = workers.iter().map(|worker| worker.rows).sum();
     if rows != parts.iter().map(|part| part.duplicates.n).sum::<u64>() {
-        return Ok(Outcome::Declined);
+        return Ok(RangeResult::Declined);
     }
     if let Some(part) = parts.first_mut() {
         for worker in workers {
@@ -208,7 +208,7 @@ fn fill_with<C: Cell>(
             }
         }
     }
-    Ok(Outcome::Done(parts))
+    Ok(RangeResult::Done(parts))
 }
 
 /// An id, and how far it moves along the words of bits; a channel, along the bits.
@@ -308,8 +308,8 @@ impl<C: Cell> Worker<C> {
         row_range: &RowRange,
         blocks: &mut Blocks,
         passes: &Passes<'_>,
-    ) -> Result<Outcome<()>> {
-        let Some(file) = files.get(row_range.file) else { return Ok(Outcome::Done(())) };
+    ) -> Result<RangeResult<()>> {
+        let Some(file) = files.get(row_range.file) else { return Ok(RangeResult::Done(())) };
         let columns = file.columns_of(row_range.row_group, &KEYS)?;
         let mut cursors = Vec::with_capacity(KEYS.len());
         for role in KEYS {
@@ -341,12 +341,12 @@ impl<C: Cell> Worker<C> {
             }
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks.slots) {
                 if cursor.load_page()? != BlockKind::Ids16 {
-                    return Ok(Outcome::Declined);
+                    return Ok(RangeResult::Declined);
                 }
                 cursor.read_ids16(&mut block[..take as usize])?;
             }
             if !self.extend_from(axes, file, &cursors, &mut slots)? {
-                return Ok(Outcome::Wide);
+                return Ok(RangeResult::Wide);
             }
             self.block(axes, &slots, blocks, take as usize);
             left -= u64::from(take);
@@ -356,7 +356,7 @@ impl<C: Cell> Worker<C> {
             self.buffers.push(cursor.into_parts().0);
         }
         passes.done(file, row_range, &KEYS);
-        Ok(Outcome::Done(()))
+        Ok(RangeResult::Done(()))
     }
 
     /// Takes in the slots that were added; false where a value does not fit the cells.

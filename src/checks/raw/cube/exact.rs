@@ -6,7 +6,7 @@ use super::super::file::{RawFile, Role};
 use super::super::passes::Passes;
 use super::super::{RowRange, at_row, place};
 use super::{Axes, CellSum, KEYS, NO_DAY, NONE, TOLERANCE};
-use crate::checks::model::{OFFENDERS, Offender};
+use crate::checks::model::{VIOLATIONS, Violation};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
 use crate::{Error, Result};
@@ -177,7 +177,7 @@ impl Chunk {
         slots: &Slots,
         blocks: &[[u32; BLOCK]],
         rows: usize,
-        at: impl Fn(u64, String) -> ((usize, u64), Offender),
+        at: impl Fn(u64, String) -> ((usize, u64), Violation),
     ) {
         let [days, countries, systems, channels, values] = blocks else { return };
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
@@ -210,7 +210,7 @@ impl Chunk {
             let (word, mask) = (&mut self.seen[bit / 64], 1u64 << (bit % 64));
             if *word & mask != 0 {
                 self.part.duplicates.count += 1;
-                if self.part.first_duplicates.len() < OFFENDERS {
+                if self.part.first_duplicates.len() < VIOLATIONS {
                     let text = axes.key(self.days.start + day, Some(country), Some(system as usize), channel);
                     self.part.first_duplicates.push(at(row as u64, text));
                 }

@@ -29,7 +29,7 @@ use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::Flaw;
 use super::{RowRange, Thoroughness};
-use crate::checks::model::{OFFENDERS, Offender};
+use crate::checks::model::{VIOLATIONS, Violation};
 use crate::ids::values::Number;
 use crate::table::cell::iso_date;
 use crate::{Error, Job, Result};
@@ -55,7 +55,7 @@ pub struct Tally {
     /// Out of so many.
     pub n: u64,
     /// The first, in order.
-    pub offenders: Vec<Offender>,
+    pub offenders: Vec<Violation>,
 }
 
 /// Totals that differ from the sum of their parts.
@@ -78,7 +78,7 @@ impl Tally {
     fn add(&mut self, other: Tally) {
         self.count += other.count;
         self.n += other.n;
-        let room = OFFENDERS.saturating_sub(self.offenders.len());
+        let room = VIOLATIONS.saturating_sub(self.offenders.len());
         self.offenders.extend(other.offenders.into_iter().take(room));
     }
 }
@@ -230,7 +230,7 @@ struct CellSum {
     channel_users: Vec<i128>,
     duplicates: Tally,
     /// With the place of the row, to sort by.
-    first_duplicates: Vec<((usize, u64), Offender)>,
+    first_duplicates: Vec<((usize, u64), Violation)>,
     systems: Totals,
     country_totals: Totals,
 }
@@ -291,7 +291,7 @@ impl Axes<'_> {
         }
         // Each chunk has its first ones in order of the rows; so these are the first of all.
         duplicates.sort_by_key(|(order, _)| *order);
-        cube.duplicates.offenders = duplicates.into_iter().take(OFFENDERS).map(|(_, o)| o).collect();
+        cube.duplicates.offenders = duplicates.into_iter().take(VIOLATIONS).map(|(_, o)| o).collect();
         cube
     }
 
@@ -317,11 +317,11 @@ impl Totals {
         }
         self.tally.count += 1;
         self.larger += u64::from(difference > 0);
-        if self.tally.offenders.len() < OFFENDERS {
+        if self.tally.offenders.len() < VIOLATIONS {
             #[allow(clippy::cast_precision_loss)] // shown to a person
             let by = difference as f64 / if axes.rounded { STEPS } else { 1.0 };
             let text = format!("{}: total minus parts is {by}", name());
-            self.tally.offenders.push(Offender::key(text));
+            self.tally.offenders.push(Violation::key(text));
         }
     }
 }
