@@ -14,7 +14,7 @@ use super::summary::{count, milliseconds};
 use super::{print, show};
 use crate::checks::config::{Learned, template};
 use crate::checks::countries;
-use crate::checks::drift::{self, Past};
+use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
@@ -49,7 +49,7 @@ pub fn check(args: &Check) -> Result<u8> {
             Ok((partial, table))
         })?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
-        let past = Past::None("only `rollshare run` knows the history of a target".into());
+        let past = HistoryState::None("only `rollshare run` knows the history of a target".into());
         results.append(drift::check(&config, &past, None, &[]).results);
     }
     drop(bar);

@@ -6,7 +6,7 @@ use super::charts::Charts;
 use super::kept::RunStore;
 use super::options::{Checks, RunOptions};
 use super::report::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
-use crate::checks::drift::{self, Past};
+use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
@@ -200,12 +200,14 @@ fn keep(
 }
 
 /// What is known of earlier runs, or why nothing is.
-fn past<'a>(target: Option<&Target>, found: &'a LoadedHistory) -> Past<'a> {
+fn past<'a>(target: Option<&Target>, found: &'a LoadedHistory) -> HistoryState<'a> {
     match (target, found) {
-        (_, LoadedHistory::History(history)) if !history.is_empty() => Past::History(history),
-        (_, LoadedHistory::Damaged(why)) => Past::Damaged(why.clone()),
-        (None | Some(Target::Stdout), _) => Past::None("there is no target that keeps a history".into()),
-        _ => Past::None("no history yet: nothing was published with checks at this target".into()),
+        (_, LoadedHistory::History(history)) if !history.is_empty() => HistoryState::History(history),
+        (_, LoadedHistory::Damaged(why)) => HistoryState::Damaged(why.clone()),
+        (None | Some(Target::Stdout), _) => {
+            HistoryState::None("there is no target that keeps a history".into())
+        }
+        _ => HistoryState::None("no history yet: nothing was published with checks at this target".into()),
     }
 }
 

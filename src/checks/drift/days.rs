@@ -1,7 +1,7 @@
 //! Days: those that were published and are gone, and the volume of new ones.
 
 use super::spread::Spread;
-use super::{Farthest, warns_past};
+use super::{WorstDeviation, warns_past};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
@@ -53,7 +53,7 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
         let incident = config.incidents.iter().any(|i| i.covers(None, calendar::week_of(day)));
         past.get(0, day).filter(|_| !incident)
     };
-    let mut found = Farthest::default();
+    let mut found = WorstDeviation::default();
     let today = config.today();
     for (_, day, new) in now.days.entries().filter(|(_, day, _)| past.get(0, *day).is_none() && *day < today)
     {

@@ -6,7 +6,7 @@
 //! divergence of S. Kullback and R. A. Leibler, "On Information and Sufficiency",
 //! Annals of Mathematical Statistics 22 (1951), 79-86.
 
-use super::{Farthest, new_weeks, warns_past};
+use super::{WorstDeviation, new_weeks, warns_past};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
@@ -105,7 +105,7 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
 /// Runs the check.
 pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let weeks = new_weeks(history, now);
-    let mut found = Farthest::default();
+    let mut found = WorstDeviation::default();
     for week in &weeks {
         if let Some(judged) = judge(config, &history.totals.channels, &now.channels, *week) {
             found.add(if judged.is_usual { 0.0 } else { judged.index }, || judged.text);

@@ -27,7 +27,7 @@ use crate::history::{History, Totals};
 use crate::pipeline::report::Restated;
 
 /// What is known of earlier runs.
-pub enum Past<'a> {
+pub enum HistoryState<'a> {
     /// There is no history, and why: there is no target, nothing was published yet.
     None(String),
     /// It cannot be made sense of.
@@ -38,7 +38,7 @@ pub enum Past<'a> {
 
 /// What the checks against the history have found.
 #[derive(Default)]
-pub struct Against {
+pub struct DriftResults {
     /// Their outcomes.
     pub results: Results,
     /// Published weeks that have changed, largest change first.
@@ -46,30 +46,35 @@ pub struct Against {
 }
 
 /// Holds a run's sums against what was published before; `allowed` are weeks that may be restated.
-pub fn check(config: &Config, past: &Past<'_>, now: Option<&Totals>, allowed: &[(i32, i32)]) -> Against {
+pub fn check(
+    config: &Config,
+    past: &HistoryState<'_>,
+    now: Option<&Totals>,
+    allowed: &[(i32, i32)],
+) -> DriftResults {
     let all = |reason: &NotRun| {
         let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::History);
         ids.map(|id| (id, Err(reason.clone()))).collect::<Vec<_>>()
     };
     let readable = |count, n, offenders| (CheckId::History, Ok(Measurement::count(count, n, offenders)));
     let history = match past {
-        Past::None(why) => {
+        HistoryState::None(why) => {
             let findings = all(&NotRun::NotApplicable(why.clone()));
-            return Against { results: Results::judge(config, findings), restated: vec![] };
+            return DriftResults { results: Results::judge(config, findings), restated: vec![] };
         }
-        Past::Damaged(why) => {
+        HistoryState::Damaged(why) => {
             let mut findings = all(&NotRun::NotApplicable("the history is damaged".into()));
             findings.retain(|(id, _)| *id != CheckId::History);
             findings.insert(0, readable(1, 1, vec![Violation::key(why.clone())]));
-            return Against { results: Results::judge(config, findings), restated: vec![] };
+            return DriftResults { results: Results::judge(config, findings), restated: vec![] };
         }
-        Past::History(history) => *history,
+        HistoryState::History(history) => *history,
     };
     let Some(now) = now else {
         let mut findings = all(&NotRun::Failed("the sums of the rows are not known".into()));
         findings.retain(|(id, _)| *id != CheckId::History);
         findings.insert(0, readable(0, 1, vec![]));
-        return Against { results: Results::judge(config, findings), restated: vec![] };
+        return DriftResults { results: Results::judge(config, findings), restated: vec![] };
     };
     let mut findings = vec![readable(0, 1, vec![])];
     findings.push((CheckId::DaysKept, days::kept(history, now)));
@@ -78,7 +83,7 @@ pub fn check(config: &Config, past: &Past<'_>, now: Option<&Totals>, allowed: &[
     findings.push((CheckId::ChannelMix, mix::check(config, history, now)));
     let (restatement, restated) = restatement::check(config, history, now, allowed);
     findings.push((CheckId::Restatement, restatement));
-    Against { results: Results::judge(config, findings), restated }
+    DriftResults { results: Results::judge(config, findings), restated }
 }
 
 /// Completed weeks that no earlier run has published complete.
@@ -92,12 +97,12 @@ pub(super) fn new_weeks(history: &History, now: &Totals) -> Vec<i32> {
 
 /// How far points are off, and which.
 #[derive(Default)]
-pub(super) struct Farthest {
+pub(super) struct WorstDeviation {
     n: u64,
     points: Vec<(f64, String)>,
 }
 
-impl Farthest {
+impl WorstDeviation {
     /// A point that was judged; `text` says it where it is off.
     pub(super) fn add(&mut self, off: f64, text: impl FnOnce() -> String) {
         self.n += 1;

@@ -1,7 +1,7 @@
 //! Points of a country against its own weeks: share, users, rows.
 
 use super::spread::Spread;
-use super::{Farthest, new_weeks, warns_past};
+use super::{WorstDeviation, new_weeks, warns_past};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
@@ -134,7 +134,7 @@ pub fn check(
     now: &Totals,
 ) -> Vec<(CheckId, Result<Measurement, NotRun>)> {
     let past = &history.totals.weeks;
-    let mut found: [Farthest; 7] = Default::default();
+    let mut found: [WorstDeviation; 7] = Default::default();
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut found;
     let weeks = new_weeks(history, now);
     let drift = &config.drift;

@@ -114,11 +114,11 @@ fn learned(totals: &Totals) -> History {
     history
 }
 
-fn held(config: &Config, history: &History, now: &Totals) -> Against {
-    check(config, &Past::History(history), Some(now), &[])
+fn held(config: &Config, history: &History, now: &Totals) -> DriftResults {
+    check(config, &HistoryState::History(history), Some(now), &[])
 }
 
-fn failed(against: &Against) -> Vec<CheckId> {
+fn failed(against: &DriftResults) -> Vec<CheckId> {
     against.results.with(Status::Fail).map(|o| o.check).collect()
 }
 
@@ -294,7 +294,7 @@ fn what_must_be_caught_is_caught() {
 fn little_history_is_not_run_and_does_not_block() {
     let company = Company::new(1, 100);
     let config = Config::default();
-    let none = check(&config, &Past::None("nothing yet".into()), Some(&company.totals(0..70)), &[]);
+    let none = check(&config, &HistoryState::None("nothing yet".into()), Some(&company.totals(0..70)), &[]);
     assert!(none.results.outcomes.iter().all(|o| o.status == Status::NotRun && o.note == "nothing yet"));
     assert_eq!(none.results.verdict(), Verdict::Pass);
 
@@ -316,7 +316,7 @@ fn little_history_is_not_run_and_does_not_block() {
 
 #[test]
 fn a_damaged_history_is_told_and_is_no_pass() {
-    let against = check(&Config::default(), &Past::Damaged("no parquet".into()), None, &[]);
+    let against = check(&Config::default(), &HistoryState::Damaged("no parquet".into()), None, &[]);
     assert_eq!(against.results.get(CheckId::History).unwrap().status, Status::Warn);
     for outcome in against.results.outcomes.iter().filter(|o| o.check != CheckId::History) {
         assert_eq!(outcome.status, Status::NotRun, "{}", outcome.check);
@@ -332,8 +332,9 @@ fn a_restatement_may_be_allowed() {
     let now = company.totals(0..147);
     let week = week_of(day_of(START) + 70);
     assert_eq!(monday(week), day_of(START) + 70);
-    let run =
-        |allowed: &[(i32, i32)]| check(&Config::default(), &Past::History(&history), Some(&now), allowed);
+    let run = |allowed: &[(i32, i32)]| {
+        check(&Config::default(), &HistoryState::History(&history), Some(&now), allowed)
+    };
     let blocked = run(&[(week - 3, week - 1)]);
     assert_eq!(failed(&blocked), [CheckId::Restatement]);
     assert_eq!(blocked.restated.len(), 1);
