@@ -20,7 +20,7 @@ use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, c
 use crate::grid::{Account, GridAccumulator, Partial};
 use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
-use crate::kernel::words::rows_of;
+use crate::kernel::column_masks::rows_of;
 use crate::scan::Progress;
 use crate::{Error, Result, Semantics};
 

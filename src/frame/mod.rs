@@ -7,7 +7,7 @@
 //! - [`keys`]: what the rows of the key columns mean, asked once a dictionary
 //!   entry or once a distinct string.
 //! - [`block`]: the loop over a stretch of rows.
-//! - [`side`]: the same for columns of ids or strings, all in one pass.
+//! - [`zipped`]: the same for columns of ids or strings, all in one pass.
 //! - [`groups`]: rows that another engine has counted and summed.
 //!
 //! A thread that has nothing to do takes the next range of a batch, or the next
@@ -21,8 +21,8 @@ pub mod ffi;
 pub mod field;
 pub mod groups;
 pub mod keys;
-pub mod side;
 pub mod text;
+pub mod zipped;
 
 use std::collections::VecDeque;
 use std::ops::Range;

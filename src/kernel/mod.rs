@@ -1,6 +1,7 @@
 //! The hot loops, and the only unsafe code.
 
 pub mod bitmap;
+pub mod column_masks;
 pub mod compare;
 pub mod cpu;
 pub mod id_mapping;
@@ -8,7 +9,6 @@ pub mod runs;
 pub mod snappy;
 pub mod strings;
 pub mod unpack;
-pub mod words;
 
 /// A kernel path, callable by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -17,10 +17,10 @@
 //! The string may be that of another row. With strings of more than 32 bytes, and in the last word
 //! of a column, rows are compared one by one.
 
+use super::column_masks::{AHEAD, WORD};
 use super::compare::fetch;
 #[cfg(target_arch = "x86_64")]
 use super::cpu;
-use super::words::{AHEAD, WORD};
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
@@ -129,15 +129,15 @@ impl<'a, T: Offset> Strings<'a, T> {
     /// Asks for the strings of a word some words ahead, and for offsets farther ahead, which tell
     /// where strings are.
     #[inline]
-    pub fn ask(&self, word: usize) {
+    pub fn prefetch(&self, word: usize) {
         let from = self.offsets.as_ptr().wrapping_add((word + 2 * AHEAD) * WORD).cast::<u8>();
         (0..size_of::<T>()).for_each(|line| fetch(from.wrapping_add(line * 64)));
-        self.ask_strings(word + AHEAD, u64::MAX);
+        self.prefetch_strings(word + AHEAD, u64::MAX);
     }
 
     /// Asks for the offsets of the marked rows of a word.
     #[inline]
-    pub fn ask_marked(&self, word: usize, marked: u64) {
+    pub fn prefetch_marked(&self, word: usize, marked: u64) {
         let from = self.offsets.as_ptr().wrapping_add(word * WORD);
         let mut left = marked;
         while left != 0 {
@@ -149,7 +149,7 @@ impl<'a, T: Offset> Strings<'a, T> {
 
     /// Asks for the offsets of the marked rows of a word, a row after the other.
     #[inline]
-    pub fn ask_rows(&self, word: usize, marked: u64) {
+    pub fn prefetch_rows(&self, word: usize, marked: u64) {
         let from = self.offsets.as_ptr().wrapping_add(word * WORD);
         let mut left = marked;
         while left != 0 {
@@ -160,7 +160,7 @@ impl<'a, T: Offset> Strings<'a, T> {
 
     /// Asks for the strings from the first to the last marked row of a word, whose offsets are at hand.
     #[inline]
-    pub fn ask_strings(&self, word: usize, marked: u64) {
+    pub fn prefetch_strings(&self, word: usize, marked: u64) {
         if marked == 0 {
             return;
         }
@@ -219,10 +219,10 @@ mod tests {
         columns.push(("chosen", Strings::new(offsets, bytes, wanted)));
         for (name, column) in columns {
             for word in 0..5 {
-                column.ask(word);
-                column.ask_marked(word, marked);
-                column.ask_rows(word, marked);
-                column.ask_strings(word, marked);
+                column.prefetch(word);
+                column.prefetch_marked(word, marked);
+                column.prefetch_rows(word, marked);
+                column.prefetch_strings(word, marked);
                 let bits = |wanted: &[u8]| {
                     let here = (word * WORD..rows).take(WORD);
                     here.fold(0, |bits, row| bits | u64::from(string(row) == Some(wanted)) << (row % WORD))

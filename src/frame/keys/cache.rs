@@ -29,41 +29,41 @@ impl Cache {
         *self = Cache::default();
     }
 
-    /// The meaning of `bytes`, found out by `ask` where it is not known.
+    /// The meaning of `bytes`, found out by `prefetch` where it is not known.
     #[inline]
-    pub(super) fn text(&mut self, bytes: &[u8], ask: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
+    pub(super) fn text(&mut self, bytes: &[u8], prefetch: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
         let word = |b: Option<&[u8; 4]>| b.map_or(0, |b| u64::from(u32::from_le_bytes(*b)));
         let key = match bytes.len() {
             0..4 => bytes.iter().fold(0, |key, b| key << 8 | u64::from(*b)),
             4..=8 => word(bytes.first_chunk()) | word(bytes.last_chunk()) << 32,
-            _ => return self.long_text(bytes, ask),
+            _ => return self.long_text(bytes, prefetch),
         };
         // The length is below nine: no key without it stands for two strings.
         #[allow(clippy::cast_possible_truncation)]
-        self.key(key, bytes.len() as u32, || ask(bytes))
+        self.key(key, bytes.len() as u32, || prefetch(bytes))
     }
 
     #[inline]
-    pub(super) fn key(&mut self, key: u64, len: u32, ask: impl FnOnce() -> Result<u32>) -> Result<u32> {
+    pub(super) fn key(&mut self, key: u64, len: u32, prefetch: impl FnOnce() -> Result<u32>) -> Result<u32> {
         #[allow(clippy::cast_possible_truncation)] // ten bits are left
         let line = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize;
-        let Some(line) = self.lines.get_mut(line) else { return ask() };
+        let Some(line) = self.lines.get_mut(line) else { return prefetch() };
         if line.0 == key && line.1 == len {
             return Ok(line.2);
         }
-        let meaning = ask()?;
+        let meaning = prefetch()?;
         *line = (key, len, meaning);
         Ok(meaning)
     }
 
-    fn long_text(&mut self, bytes: &[u8], ask: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
+    fn long_text(&mut self, bytes: &[u8], prefetch: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
         let slot = self.long.intern(bytes)? as usize;
         if slot >= self.meanings.len() {
             self.meanings.resize(slot + 1, UNSEEN);
         }
         match self.meanings.get_mut(slot) {
             Some(meaning) if *meaning == UNSEEN => {
-                *meaning = ask(bytes)?;
+                *meaning = prefetch(bytes)?;
                 Ok(*meaning)
             }
             Some(meaning) => Ok(*meaning),

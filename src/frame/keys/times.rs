@@ -52,18 +52,18 @@ impl Times {
         dense: &mut GridAccumulator,
     ) -> Result<u32> {
         let legacy = job.semantics == Semantics::Legacy;
-        let mut ask = |raw: Option<&[u8]>| {
+        let mut prefetch = |raw: Option<&[u8]>| {
             id_of(raw, coding, legacy, dense)?.ok_or_else(|| bad_time(job, coding, raw, row))
         };
         let (dictionary, place) = match (&array.data, array.place(row)) {
-            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| ask(Some(raw))),
+            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| prefetch(Some(raw))),
             (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
             _ => return Err(corrupt()),
         };
         let slot = self.ids.get_mut(place).ok_or_else(corrupt)?;
         if *slot == UNSEEN {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
-            *slot = ask(raw.as_deref())?;
+            *slot = prefetch(raw.as_deref())?;
             self.unseen -= 1;
         }
         Ok(*slot)

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Offset, VECTOR, Wanted, portable_equal};
-use crate::kernel::words::WORD;
+use crate::kernel::column_masks::WORD;
 
 /// What an [`Offset`] has to be able to do here.
 pub trait Lengths: Sized {

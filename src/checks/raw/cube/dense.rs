@@ -50,7 +50,7 @@ use super::super::passes::Passes;
 use super::super::{RowRange, place};
 use super::{Axes, CellSum, KEYS, NONE};
 use crate::ids::cursor::{BlockKind, Cursor};
-use crate::kernel::words::WORD;
+use crate::kernel::column_masks::WORD;
 use crate::{Error, Result};
 
 use self::bins::{BIN_BYTES, BINS, Bin};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::{Axes, NONE};
 use super::cell::Cell;
 use super::{BLOCK, KEYS, Layout, NOWHERE, Slots, Worker};
-use crate::kernel::words::{WORD, Words};
+use crate::kernel::column_masks::{MaskedColumn, WORD};
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
 #[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
@@ -112,7 +112,7 @@ impl<C: Cell> BlockSums<'_, C> {
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // rows of a block
 pub(super) fn starts(columns: [&[u16]; 3], out: &mut [u16; BLOCK]) -> usize {
     let rows = columns[0].len();
-    let columns = columns.map(|column| Words::new(column, 0));
+    let columns = columns.map(|column| MaskedColumn::new(column, 0));
     let (mut row, mut n) = (0, 0);
     while row < rows {
         out[n] = row as u16;

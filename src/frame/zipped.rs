@@ -16,9 +16,9 @@ use super::array::{Array, Bits, Code, Data, Nulls, Numbers, with_codes};
 use super::block::{Columns, Scratch, Worker};
 use super::keys::{BLOCK, Mask};
 use super::text::{Text, short_view};
+use crate::kernel::column_masks::{AHEAD, MaskedColumn, WORD};
 use crate::kernel::compare::Lane;
 use crate::kernel::strings::Strings;
-use crate::kernel::words::{AHEAD, WORD, Words};
 use crate::{Result, Semantics};
 
 /// A stretch of rows.
@@ -35,7 +35,7 @@ pub struct Side<'a> {
     /// If it is strings: asked for where a row adds something.
     channel: Option<Keys<'a>>,
     /// Compared with zero.
-    value: Words<'a>,
+    value: MaskedColumn<'a>,
     /// Of system, country, time, channel and value.
     valid: [Valid<'a>; 5],
     start: usize,
@@ -43,7 +43,7 @@ pub struct Side<'a> {
 
 /// A key column: ids or views, or strings by offsets.
 enum Keys<'a> {
-    Words(Words<'a>),
+    MaskedColumn(MaskedColumn<'a>),
     Short(Strings<'a, i32>),
     Long(Strings<'a, i64>),
 }
@@ -52,7 +52,7 @@ enum Keys<'a> {
 macro_rules! with_keys {
     ($of:expr, $keys:ident => $body:expr) => {
         match $of {
-            Keys::Words($keys) => $body,
+            Keys::MaskedColumn($keys) => $body,
             Keys::Short($keys) => $body,
             Keys::Long($keys) => $body,
         }
@@ -65,7 +65,9 @@ impl<'a> Keys<'a> {
     fn text(text: &'a Text, rows: &Range<usize>, wanted: &'a [u8]) -> Option<Self> {
         let offsets = rows.start..rows.end + 1;
         Some(match text {
-            Text::Views(views, _) => Keys::Words(Words::new(views.get(rows.clone())?, short_view(wanted)?)),
+            Text::Views(views, _) => {
+                Keys::MaskedColumn(MaskedColumn::new(views.get(rows.clone())?, short_view(wanted)?))
+            }
             Text::Short(from, bytes) => Keys::Short(Strings::new(from.get(offsets)?, bytes, wanted)),
             Text::Long(from, bytes) => Keys::Long(Strings::new(from.get(offsets)?, bytes, wanted)),
         })
@@ -84,7 +86,7 @@ impl<'a> Keys<'a> {
     /// The rows that are like `row`, and the others that equal what is wanted, if it `is` wanted.
     #[inline]
     fn like_or_equal(&self, row: usize, word: usize, marked: u64, is: bool) -> [u64; 2] {
-        if let (Keys::Words(words), true) = (self, is) {
+        if let (Keys::MaskedColumn(words), true) = (self, is) {
             return words.like_or_equal(row, word, marked).map(|bits| bits & marked);
         }
         let like = self.like(row, word, marked) & marked;
@@ -93,28 +95,28 @@ impl<'a> Keys<'a> {
     }
 
     #[inline]
-    fn ask(&self, word: usize) {
-        with_keys!(self, keys => keys.ask(word));
+    fn prefetch(&self, word: usize) {
+        with_keys!(self, keys => keys.prefetch(word));
     }
 
     #[inline]
-    fn ask_marked(&self, word: usize, marked: u64) {
-        with_keys!(self, keys => keys.ask_marked(word, marked));
+    fn prefetch_marked(&self, word: usize, marked: u64) {
+        with_keys!(self, keys => keys.prefetch_marked(word, marked));
     }
 
     /// Asks for the strings of the marked rows; their offsets were asked for.
     #[inline]
-    fn ask_strings(&self, word: usize, marked: u64) {
+    fn prefetch_strings(&self, word: usize, marked: u64) {
         match self {
-            Keys::Words(_) => {}
-            Keys::Short(strings) => strings.ask_strings(word, marked),
-            Keys::Long(strings) => strings.ask_strings(word, marked),
+            Keys::MaskedColumn(_) => {}
+            Keys::Short(strings) => strings.prefetch_strings(word, marked),
+            Keys::Long(strings) => strings.prefetch_strings(word, marked),
         }
     }
 
     #[inline]
-    fn ask_rows(&self, word: usize, marked: u64) {
-        with_keys!(self, keys => keys.ask_rows(word, marked));
+    fn prefetch_rows(&self, word: usize, marked: u64) {
+        with_keys!(self, keys => keys.prefetch_rows(word, marked));
     }
 }
 
@@ -123,7 +125,7 @@ enum Valid<'a> {
     All,
     Bits(&'a Bits, usize),
     /// Those that do not equal the id of null.
-    Ids(Words<'a>),
+    Ids(MaskedColumn<'a>),
 }
 
 impl<'a> Valid<'a> {
@@ -131,7 +133,7 @@ impl<'a> Valid<'a> {
         match (&array.nulls, &array.data) {
             (Nulls::Unset(bits), _) => Valid::Bits(bits, rows.start),
             (Nulls::Within, Data::Coded(codes, _)) => with_codes!(codes, c => match Code::NULL {
-                Some(null) => Valid::Ids(Words::new(c.get(rows.clone()).unwrap_or_default(), null)),
+                Some(null) => Valid::Ids(MaskedColumn::new(c.get(rows.clone()).unwrap_or_default(), null)),
                 None => Valid::All,
             }),
             // Floats: NaN is told apart where it is added.
@@ -156,17 +158,17 @@ fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Keys<
     with_codes!(codes, c => {
         let ids = c.get(rows.clone())?;
         let wanted = Code::of(place);
-        Some((Keys::Words(Words::new(ids, wanted.unwrap_or(Lane::ZERO))), wanted.is_some()))
+        Some((Keys::MaskedColumn(MaskedColumn::new(ids, wanted.unwrap_or(Lane::ZERO))), wanted.is_some()))
     })
 }
 
 /// Values, to be compared with zero.
-fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<Words<'a>> {
+fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<MaskedColumn<'a>> {
     let Data::Numbers(numbers) = &array.data else { return None };
     macro_rules! words {
         ($($variant:ident)*) => {
             match numbers {
-                $(Numbers::$variant(values) => Some(Words::new(values.get(rows.clone())?, Lane::ZERO)),)*
+                $(Numbers::$variant(values) => Some(MaskedColumn::new(values.get(rows.clone())?, Lane::ZERO)),)*
                 Numbers::F16(_) | Numbers::I256(_) => None,
             }
         };
@@ -235,9 +237,9 @@ impl Worker {
         rows: Range<usize>,
     ) -> Result<bool> {
         if side.country_text || side.time_text {
-            self.side_words::<AHEAD>(plan, batch, side, rows)
+            self.side_column_masks::<AHEAD>(plan, batch, side, rows)
         } else {
-            self.side_words::<0>(plan, batch, side, rows)
+            self.side_column_masks::<0>(plan, batch, side, rows)
         }
     }
 
@@ -263,20 +265,20 @@ impl Worker {
         let look = |passed: &mut Mask, at: usize| {
             let word = first + at;
             let Some(passed) = passed.get_mut(at).filter(|_| at * WORD < n) else { return };
-            system.ask(word);
+            system.prefetch(word);
             if EARLY == 0 {
-                country.ask(word);
-                value.ask(word);
+                country.prefetch(word);
+                value.prefetch(word);
                 if read_times {
-                    time.ask(word);
+                    time.prefetch(word);
                 }
             }
             let there = u64::MAX >> (WORD - (n - at * WORD).min(WORD));
             *passed = systems.narrow(word, there & system.equal(word, there));
             if EARLY > 0 {
-                country.ask_marked(word, *passed);
-                time.ask_marked(word, *passed);
-                value.ask_marked(word, *passed);
+                country.prefetch_marked(word, *passed);
+                time.prefetch_marked(word, *passed);
+                value.prefetch_marked(word, *passed);
             }
         };
         // The last row whose country, or time, was looked up, and what that is.
@@ -286,8 +288,8 @@ impl Worker {
             if let Some(near) = ahead.checked_sub(EARLY / 2).filter(|_| EARLY > 0)
                 && let Some(passed) = passed.get(near)
             {
-                country.ask_strings(first + near, *passed);
-                time.ask_strings(first + near, *passed);
+                country.prefetch_strings(first + near, *passed);
+                time.prefetch_strings(first + near, *passed);
             }
             let Some(at) = ahead.checked_sub(EARLY) else { continue };
             let (word, row) = (first + at, at * WORD);
@@ -355,7 +357,7 @@ impl Worker {
             *live = valued & !value.equal(word, valued);
             // Read when the block ends.
             if let Some(channel) = &side.channel {
-                channel.ask_rows(word, *live);
+                channel.prefetch_rows(word, *live);
             }
         }
         let account = &mut self.dense.account;

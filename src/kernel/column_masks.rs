@@ -40,7 +40,7 @@ type Either =
 /// A column of whatever width, and a value to compare with.
 #[allow(unsafe_code)]
 #[derive(Clone, Copy)]
-pub struct Words<'a> {
+pub struct MaskedColumn<'a> {
     start: *const u8,
     rows: usize,
     width: usize,
@@ -50,7 +50,7 @@ pub struct Words<'a> {
     _values: PhantomData<&'a [u8]>,
 }
 
-impl<'a> Words<'a> {
+impl<'a> MaskedColumn<'a> {
     /// `values`, to be compared with `wanted`.
     pub fn new<T: Lane>(values: &'a [T], wanted: T) -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -78,7 +78,15 @@ impl<'a> Words<'a> {
             bytes.as_mut_ptr().cast::<T>().write_unaligned(wanted);
         }
         let (start, rows) = (values.as_ptr().cast(), values.len());
-        Words { start, rows, width: size_of::<T>(), wanted: bytes, equal, either, _values: PhantomData }
+        MaskedColumn {
+            start,
+            rows,
+            width: size_of::<T>(),
+            wanted: bytes,
+            equal,
+            either,
+            _values: PhantomData,
+        }
     }
 
     /// The rows of a word that equal the wanted value; any bits for rows that are not `marked`.
@@ -128,7 +136,7 @@ impl<'a> Words<'a> {
 
     /// Asks for the memory of a word some words ahead.
     #[inline]
-    pub fn ask(&self, word: usize) {
+    pub fn prefetch(&self, word: usize) {
         let from = self.start.wrapping_add((word + AHEAD) * WORD * self.width);
         for line in 0..self.width {
             super::compare::fetch(from.wrapping_add(line * 64));
@@ -138,7 +146,7 @@ impl<'a> Words<'a> {
     /// Asks for the memory of a word of which rows are marked; of wide values for that of the eights
     /// of rows with any.
     #[inline]
-    pub fn ask_marked(&self, word: usize, marked: u64) {
+    pub fn prefetch_marked(&self, word: usize, marked: u64) {
         let from = self.start.wrapping_add(word * WORD * self.width);
         if self.width < 8 {
             for line in 0..self.width {
@@ -158,7 +166,7 @@ impl<'a> Words<'a> {
 
     /// Asks for the memory of the marked rows of a word, a row after the other.
     #[inline]
-    pub fn ask_rows(&self, word: usize, marked: u64) {
+    pub fn prefetch_rows(&self, word: usize, marked: u64) {
         let from = self.start.wrapping_add(word * WORD * self.width);
         let mut left = marked;
         while left != 0 {
@@ -300,7 +308,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check<T: Lane>(values: &[T], wanted: T, marked: u64) {
-        let mut columns = vec![Words::new(values, wanted), Words::portable(values, wanted)];
+        let mut columns = vec![MaskedColumn::new(values, wanted), MaskedColumn::portable(values, wanted)];
         #[cfg(target_arch = "x86_64")]
         columns.extend(
             cpu::paths::<(Equal, Either)>(
@@ -308,13 +316,13 @@ mod tests {
                 (avx512_equal::<T>, avx512_either::<T>),
             )
             .into_iter()
-            .map(|(_, (equal, either))| Words::by(values, wanted, equal, either)),
+            .map(|(_, (equal, either))| MaskedColumn::by(values, wanted, equal, either)),
         );
         for column in columns {
             for word in 0..5 {
-                column.ask(word);
-                column.ask_marked(word, marked);
-                column.ask_rows(word, marked);
+                column.prefetch(word);
+                column.prefetch_marked(word, marked);
+                column.prefetch_rows(word, marked);
                 let bits = |is: &dyn Fn(&T) -> bool| {
                     let rows = values.iter().skip(word * WORD).take(WORD).enumerate();
                     rows.fold(0u64, |bits, (row, v)| bits | u64::from(is(v)) << row)
