@@ -45,7 +45,7 @@ pub fn failed(what: &str, uri: &Uri, kind: ErrorKind, advice: &str) -> Error {
 }
 
 /// An error of the SDK as one of ours. `doing` says what was tried: "cannot read".
-pub fn told<E>(doing: &str, uri: &Uri, error: &SdkError<E, HttpResponse>) -> Error
+pub fn service_error<E>(doing: &str, uri: &Uri, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
@@ -153,7 +153,7 @@ fn expected_region(message: &str) -> Option<String> {
 }
 
 /// The same error for another reader of the same bytes.
-pub fn again(error: &Error) -> Error {
+pub fn clone_error(error: &Error) -> Error {
     match error {
         Error::Io { report, source } => Error::Io { report: report.clone(), source: source.kind().into() },
         Error::Data(report) => Error::Data(report.clone()),

@@ -21,7 +21,7 @@ pub struct Counter {
     /// Bytes of bodies.
     pub bytes: AtomicU64,
     /// Requests that were tried again since their body broke off.
-    pub again: AtomicU64,
+    pub clone_error: AtomicU64,
 }
 
 /// Before the second attempt at a body; doubled for each one after it.
@@ -40,7 +40,7 @@ pub async fn range(
 ) -> Result<Vec<u8>> {
     let what = format!("cannot read bytes {}..{}", range.start, range.end);
     let wanted = range.end - range.start;
-    tried(client, uri, &what, wanted, counter, || part(client, uri, etag, &range, counter)).await
+    with_retries(client, uri, &what, wanted, counter, || part(client, uri, etag, &range, counter)).await
 }
 
 /// Reads an object whole, and its ETag; `None` where there is none.
@@ -49,11 +49,11 @@ pub async fn range(
 /// What S3 said.
 pub async fn whole(client: &Client, uri: &Uri) -> Result<Option<(Vec<u8>, Option<String>)>> {
     let counter = Counter::default();
-    tried(client, uri, "cannot read", WHOLE, &counter, || async {
+    with_retries(client, uri, "cannot read", WHOLE, &counter, || async {
         let mut answer = match client.s3.get_object().bucket(&uri.bucket).key(&uri.key).send().await {
             Ok(answer) => answer,
             Err(e) if fault::is_absent(&e) => return Ok(Ok(None)),
-            Err(e) => return Err(fault::told("cannot read", uri, &e)),
+            Err(e) => return Err(fault::service_error("cannot read", uri, &e)),
         };
         let wanted = answer.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
         let etag = answer.e_tag.take();
@@ -76,7 +76,7 @@ struct Broken {
 ///
 /// The SDK tries a request again until its answer begins. An answer that breaks
 /// off, stalls or is too short is tried again here.
-async fn tried<T, F>(
+async fn with_retries<T, F>(
     client: &Client,
     uri: &Uri,
     what: &str,
@@ -106,7 +106,7 @@ where
             let what = format!("{what}: {}, at the last of {made} attempts", broken.why);
             return Err(fault::failed(&what, uri, broken.kind, "Look at the network and run again"));
         }
-        counter.again.fetch_add(1, Ordering::Relaxed);
+        counter.clone_error.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
@@ -128,7 +128,7 @@ async fn part(
         Ok(answer) => answer,
         // 416: the object is shorter than it was when it was listed.
         Err(e) if matches!(fault::status(&e), Some(412 | 416)) => return Err(fault::replaced(uri)),
-        Err(e) => return Err(fault::told("cannot read", uri, &e)),
+        Err(e) => return Err(fault::service_error("cannot read", uri, &e)),
     };
     if etag.is_some_and(|etag| answer.e_tag().is_some_and(|found| found != etag)) {
         return Err(fault::replaced(uri));

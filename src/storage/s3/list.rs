@@ -20,7 +20,7 @@ pub struct Listed {
 /// Every key that begins with the key of `prefix`, in order.
 ///
 /// # Errors
-/// What S3 said, as of [`fault::told`].
+/// What S3 said, as of [`fault::service_error`].
 pub fn list(client: &Client, prefix: &Uri) -> Result<Vec<Listed>> {
     client.wait(pages(client, prefix, usize::MAX))
 }
@@ -39,7 +39,7 @@ async fn pages(client: &Client, prefix: &Uri, most: usize) -> Result<Vec<Listed>
     loop {
         let request = client.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key);
         let request = request.set_max_keys(i32::try_from(most).ok()).set_continuation_token(token);
-        let page = request.send().await.map_err(|e| fault::told("cannot list", prefix, &e))?;
+        let page = request.send().await.map_err(|e| fault::service_error("cannot list", prefix, &e))?;
         token = page.next_continuation_token().map(str::to_owned);
         listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(from));
         if token.is_none() || listed.len() >= most {
@@ -76,6 +76,6 @@ pub fn look(client: &Client, uri: &Uri) -> Result<Option<ObjectVersion>> {
             ticked: None,
         })),
         Err(e) if fault::is_absent(&e) => Ok(None),
-        Err(e) => Err(fault::told("cannot look at", uri, &e)),
+        Err(e) => Err(fault::service_error("cannot look at", uri, &e)),
     }
 }

@@ -164,7 +164,7 @@ impl Block {
         loop {
             match &*state {
                 State::Here { bytes, .. } => return Ok(Some(bytes.clone())),
-                State::Failed(error) => return Err(fault::again(error)),
+                State::Failed(error) => return Err(fault::clone_error(error)),
                 State::Queued | State::Gone => return Ok(None),
                 State::Fetching => state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
@@ -394,11 +394,11 @@ impl Object for S3Object {
     }
 
     fn traffic(&self) -> Option<Traffic> {
-        let Counter { requests, bytes, again } = &self.source.counter;
+        let Counter { requests, bytes, clone_error } = &self.source.counter;
         Some(Traffic {
             requests: requests.load(Ordering::Relaxed),
             bytes: bytes.load(Ordering::Relaxed),
-            again: again.load(Ordering::Relaxed),
+            clone_error: clone_error.load(Ordering::Relaxed),
             rounds: self.rounds.load(Ordering::Relaxed),
         })
     }

@@ -88,19 +88,19 @@ where
     if *when != Precondition::None && (gone || fault::status(error) == Some(412)) {
         return Ok(Outcome::Overtaken);
     }
-    Err(fault::told("cannot write", uri, error))
+    Err(fault::service_error("cannot write", uri, error))
 }
 
 async fn in_parts(client: &Client, uri: &Uri, bytes: &[u8], when: &Precondition) -> Result<Outcome> {
     let begun = client.s3.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
-    let begun = begun.send().await.map_err(|e| fault::told("cannot write", uri, &e))?;
+    let begun = begun.send().await.map_err(|e| fault::service_error("cannot write", uri, &e))?;
     let id = begun.upload_id().unwrap_or_default().to_owned();
     let completed = async {
         let mut parts = Vec::new();
         for (number, part) in (1..).zip(bytes.chunks(PART)) {
             let request = client.s3.upload_part().bucket(&uri.bucket).key(&uri.key).upload_id(&id);
             let sent = request.part_number(number).body(ByteStream::from(part.to_vec())).send().await;
-            let sent = sent.map_err(|e| fault::told("cannot write", uri, &e))?;
+            let sent = sent.map_err(|e| fault::service_error("cannot write", uri, &e))?;
             let done = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
             parts.push(done.set_checksum_crc32(sent.checksum_crc32).build());
         }
@@ -146,6 +146,6 @@ pub fn remove(client: &Client, uri: &Uri) -> Result<()> {
     match client.wait(client.s3.delete_object().bucket(&uri.bucket).key(&uri.key).send()) {
         Ok(_) => Ok(()),
         Err(e) if fault::is_absent(&e) => Ok(()),
-        Err(e) => Err(fault::told("cannot remove", uri, &e)),
+        Err(e) => Err(fault::service_error("cannot remove", uri, &e)),
     }
 }
