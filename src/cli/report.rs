@@ -90,7 +90,7 @@ fn one(args: &Report, report: &RunReport) -> Result<()> {
         let text = serde_json::to_string(report).map_err(|e| Error::internal(e.to_string()))?;
         return print(&format!("{text}\n"));
     }
-    print(&told(report, look().colour))
+    print(&told(report, terminal_style().colour))
 }
 
 fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
@@ -102,7 +102,7 @@ fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
     if reports.is_empty() {
         return print(&format!("No run of {target} has left a report.\n"));
     }
-    let colour = look().colour;
+    let colour = terminal_style().colour;
     let lines: Vec<String> = reports.iter().map(|r| format!("{}  {}\n", r.run, painted(r, colour))).collect();
     print(&lines.concat())
 }

@@ -26,7 +26,7 @@ pub fn run(args: &Run) -> Result<u8> {
     drop(bar);
     let report = &run.report;
     if let (State::Computed, Some(table), false) = (report.state, &run.table, args.json) {
-        print(&render(table, look()))?;
+        print(&render(table, terminal_style()))?;
     }
     let summary = Summary {
         report,
@@ -64,7 +64,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-pub(super) fn look() -> Look {
+pub(super) fn terminal_style() -> Look {
     let terminal = io::stdout().is_terminal();
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // Through a pipe, as wide as COLUMNS says or the table wants to be.

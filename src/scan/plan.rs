@@ -94,7 +94,7 @@ impl<'a> FilePlan<'a> {
     }
 
     /// Reads the footer and finds the columns.
-    pub fn look(job: &Job, input: &'a Input) -> Result<Self> {
+    pub fn read_footer(job: &Job, input: &'a Input) -> Result<Self> {
         let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
         Self::with_footer(job, input, Arc::new(meta))
     }

@@ -74,7 +74,7 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     let job = job.clone().validated()?;
     // Whoever scans a split reads the columns, and on another machine.
     inputs.iter().for_each(|input| input.object.prefetch_footer());
-    let plans = open_all(&job, inputs, FilePlan::look)?;
+    let plans = open_all(&job, inputs, FilePlan::read_footer)?;
     let cost = |plan: &FilePlan<'_>, at: usize| {
         plan.meta.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, plan, rg) {
             Outlook::RuledOut => 0,

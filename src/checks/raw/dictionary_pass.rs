@@ -49,7 +49,7 @@ pub type UnconfirmedNames = [Vec<Key>; 3];
 const NAME_ROLES: [Role; 3] = [Role::Country, Role::System, Role::Channel];
 
 /// Looks at a piece.
-pub fn look(
+pub fn inspect(
     rules: Rules<'_>,
     file: &RawFile<'_>,
     columns: &Columns<'_>,

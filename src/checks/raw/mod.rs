@@ -186,7 +186,7 @@ fn count(
             let look = |row_range: RowRange| {
                 let mut evidence = match thoroughness {
                     Thoroughness::ChunkFacts => {
-                        dictionary_pass::look(rules, file, &columns, &row_range, passes)?
+                        dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
                     }
                     Thoroughness::Counting => ChunkFacts {
                         counts: counts::count(rules, file, &columns, &row_range, passes)?,

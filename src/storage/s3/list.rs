@@ -66,7 +66,7 @@ fn nanos(time: &DateTime) -> Option<i64> {
 ///
 /// # Errors
 /// What S3 said.
-pub fn look(client: &Client, uri: &Uri) -> Result<Option<ObjectVersion>> {
+pub fn head(client: &Client, uri: &Uri) -> Result<Option<ObjectVersion>> {
     let looked = client.wait(client.s3.head_object().bucket(&uri.bucket).key(&uri.key).send());
     match looked {
         Ok(head) => Ok(Some(ObjectVersion {

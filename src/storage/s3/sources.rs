@@ -76,7 +76,7 @@ fn exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
     match list::first(client, uri) {
         Ok(first) => Ok(first.filter(|listed| listed.key == uri.key)),
         // Whoever may not list may still read what is named.
-        Err(refused) if fault::is_denied(&refused) => match list::look(client, uri) {
+        Err(refused) if fault::is_denied(&refused) => match list::head(client, uri) {
             Ok(Some(stamp)) => Ok(Some(Listed { key: uri.key.clone(), stamp })),
             _ => Err(refused),
         },
