@@ -40,7 +40,7 @@ impl History {
     ///
     /// A week that the run's rows cover in part only does not replace one that
     /// was published complete: the source has begun later, not the week.
-    pub fn learn(&mut self, totals: &Totals, run: &str, weeks: usize) {
+    pub fn record(&mut self, totals: &Totals, run: &str, weeks: usize) {
         let number = self.runs.iter().position(|known| &**known == run).unwrap_or_else(|| {
             self.runs.push(run.into());
             self.runs.len() - 1

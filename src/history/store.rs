@@ -399,7 +399,7 @@ mod tests {
             }
         }
         let mut history = History::default();
-        history.learn(&totals, "first", weeks);
+        history.record(&totals, "first", weeks);
         history
     }
 
@@ -425,7 +425,7 @@ mod tests {
             let mut later = history.totals.clone();
             later.weeks = Panel::new(2900 + weeks as i32 - 1, 2, vec!["C000".into()]);
             later.weeks.put(0, 2900 + weeks as i32, Point { users: 7.0, complete: true, ..Point::default() });
-            history.learn(&later, "second", weeks + 1);
+            history.record(&later, "second", weeks + 1);
             let read = decode("x", encode(&history).unwrap()).unwrap();
             let mut runs = read.runs.clone();
             runs.sort();

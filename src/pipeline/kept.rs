@@ -54,7 +54,7 @@ impl RunStore {
         self.folder.sweep();
     }
 
-    /// Reads the history; with it goes what [`RunStore::learn`] takes to replace this version.
+    /// Reads the history; with it goes what [`RunStore::record`] takes to replace this version.
     ///
     /// # Errors
     /// `Io` where it cannot be read; one that is damaged is no error.
@@ -67,7 +67,7 @@ impl RunStore {
     /// # Errors
     /// `Io` where it cannot be written, `Data` where another run has written it since it
     /// was read; it is then as it was.
-    pub fn learn(
+    pub fn record(
         &self,
         history: &mut History,
         version: &Precondition,
@@ -75,7 +75,7 @@ impl RunStore {
         run: &str,
         weeks: usize,
     ) -> Result<()> {
-        history.learn(totals, run, weeks);
+        history.record(totals, run, weeks);
         store::write(self.folder.as_ref(), store::FILE, history, version)
     }
 
@@ -175,7 +175,7 @@ impl RunStore {
         }
         if let Some(totals) = totals {
             let mut alone = History::default();
-            alone.learn(totals, run, usize::MAX / 7);
+            alone.record(totals, run, usize::MAX / 7);
             store::write(self.folder.as_ref(), &place("sums.parquet"), &alone, &Precondition::None)?;
         }
         self.folder.write(&place("report.html"), page(report)?.as_bytes())?;

@@ -43,7 +43,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
         LoadedHistory::Nothing | LoadedHistory::Damaged(_) => History::default(),
     };
     if let Some(totals) = &totals {
-        kept.learn(&mut history, &version, totals, run, keep.weeks)?;
+        kept.record(&mut history, &version, totals, run, keep.weeks)?;
     }
     kept.write_report(&report, keep.runs)?;
     kept.release(run)?;

@@ -188,7 +188,7 @@ fn keep(
         let (learned, reported) = rayon::join(
             || {
                 let mut history = history.unwrap_or_default();
-                totals.map(|totals| kept.learn(&mut history, &version, totals, &name, config.keep.weeks))
+                totals.map(|totals| kept.record(&mut history, &version, totals, &name, config.keep.weeks))
             },
             || (config.keep.runs > 0).then(|| kept.write_report(report, config.keep.runs)),
         );

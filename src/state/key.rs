@@ -26,14 +26,14 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
 
 /// What `job` sums of `sources`, spelled out. Windows and details are worked out of the
 /// sums and change none.
-pub(super) fn question(job: &Job, sources: &[String]) -> Result<String> {
+pub(super) fn cache_key(job: &Job, sources: &[String]) -> Result<String> {
     let sums = Job { windows: Job::default().windows, details: false, ..job.clone() };
     serde_json::to_string(&(sums, sources)).map_err(|e| Error::internal(format!("cannot serialise: {e}")))
 }
 
 /// The name of the file that holds the answer's sums.
-pub(super) fn file_name(question: &str) -> String {
-    format!("sums-{:016x}.state", digest(question.as_bytes()))
+pub(super) fn file_name(cache_key: &str) -> String {
+    format!("sums-{:016x}.state", digest(cache_key.as_bytes()))
 }
 
 /// Whether the file is still what the entry is of.

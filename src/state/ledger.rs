@@ -97,7 +97,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Reads the bytes of a head; the error says what is wrong with them.
-    pub(super) fn parse(bytes: Vec<u8>, question: &str) -> std::result::Result<Self, &'static str> {
+    pub(super) fn parse(bytes: Vec<u8>, cache_key: &str) -> std::result::Result<Self, &'static str> {
         if !bytes.starts_with(MAGIC) {
             return Err("not a state of this version");
         }
@@ -105,7 +105,7 @@ impl Ledger {
         let body = checked(&bytes, &head).ok_or("the state is damaged")?;
         let (of, parts, entries): (String, Vec<Parts>, Vec<Entry>) =
             postcard::from_bytes(body).map_err(|_| "the state is damaged")?;
-        if of != question {
+        if of != cache_key {
             return Err("the state of another question");
         }
         let total = block(&bytes, head.end).ok_or("the state is cut short")?;
@@ -149,7 +149,7 @@ impl Ledger {
     pub(super) fn write_next(
         &self,
         state: &dyn Folder,
-        (name, question): (&str, &str),
+        (name, cache_key): (&str, &str),
         known: &[Option<&Entry>],
         fresh: Vec<Option<Entry>>,
         total: &Partial,
@@ -188,7 +188,7 @@ impl Ledger {
             state.write_cache(&name, &sums)?;
             parts.push(Parts { name, len: sums.len() as u64, bytes: OnceLock::new() });
         }
-        let head = postcard::to_allocvec(&(question, &parts, &entries)).map_err(unserialised)?;
+        let head = postcard::to_allocvec(&(cache_key, &parts, &entries)).map_err(unserialised)?;
         let total = if entries.len() == known.len() { encode(total)? } else { Vec::new() };
         let mut bytes = MAGIC.to_vec();
         for block in [&head, &total] {

@@ -75,10 +75,10 @@ pub fn scan(
     let started = Instant::now();
     let listed = now();
     let mut reuse = Reuse::default();
-    let question = key::question(&job, sources)?;
-    let name = key::file_name(&question);
+    let cache_key = key::cache_key(&job, sources)?;
+    let name = key::file_name(&cache_key);
     let ledger = match state.read(&name) {
-        Ok(Some(bytes)) => Ledger::parse(bytes, &question).unwrap_or_else(|why| {
+        Ok(Some(bytes)) => Ledger::parse(bytes, &cache_key).unwrap_or_else(|why| {
             reuse.notes.push(format!("{}: {why}; all files are read", state.display_path(&name)));
             Ledger::default()
         }),
@@ -131,7 +131,7 @@ pub fn scan(
         Partial::merge_all([first, sums].into_iter().chain(parts.into_iter().map(untyped)).collect())?;
     total.account.check()?;
     if !read.is_empty() || reuse.vanished > 0 {
-        let written = ledger.write_next(state, (&name, &question), &known, fresh, &total);
+        let written = ledger.write_next(state, (&name, &cache_key), &known, fresh, &total);
         if let Err(error) = written {
             reuse.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
         }

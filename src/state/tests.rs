@@ -155,7 +155,7 @@ fn the_settings_that_change_sums_have_a_state_each() {
             .dir
             .path()
             .join("state")
-            .join(key::file_name(&key::question(job, &fixture.sources()).unwrap()))
+            .join(key::file_name(&key::cache_key(job, &fixture.sources()).unwrap()))
     };
     let other = Job { os_total: "ios".into(), ..fixture.job.clone() };
     fs::copy(of(&fixture.job), of(&other)).unwrap();
@@ -224,7 +224,7 @@ fn a_day_more_is_a_small_file_more_until_they_become_one() {
         export(&fixture.file(&format!("{day:02}.parquet")), 30, day as u64);
         // What a run that was killed has left.
         fs::create_dir_all(fixture.dir.path().join("state")).unwrap();
-        let stem = key::file_name(&key::question(&fixture.job, &fixture.sources()).unwrap());
+        let stem = key::file_name(&key::cache_key(&fixture.job, &fixture.sources()).unwrap());
         let left = format!("{}-left{day}.parts", stem.strip_suffix(".state").unwrap());
         fs::write(fixture.dir.path().join("state").join(left), "left").unwrap();
         settle();
