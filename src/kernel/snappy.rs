@@ -45,7 +45,7 @@ use std::ops::Range;
 pub const SLACK: usize = 64;
 
 /// Where in `src`, a whole block, its bytes stand as one literal.
-pub fn literal(src: &[u8], len: usize) -> Option<Range<usize>> {
+pub fn as_single_literal(src: &[u8], len: usize) -> Option<Range<usize>> {
     let (says, start) = length(src)?;
     let (tag, body) = src.get(start..)?.split_first()?;
     if tag & 3 != 0 || says != len {
@@ -134,7 +134,13 @@ fn length(src: &[u8]) -> Option<(usize, usize)> {
 
 /// Does the element at `ip` with care; returns where the next one and its bytes go.
 #[cold]
-fn with_care(src: &[u8], ip: usize, out: &mut [u8], op: usize, len: usize) -> Option<(usize, usize)> {
+fn decode_element_checked(
+    src: &[u8],
+    ip: usize,
+    out: &mut [u8],
+    op: usize,
+    len: usize,
+) -> Option<(usize, usize)> {
     let tag = usize::from(*src.get(ip)?);
     let after = src.get(ip + 1..)?;
     let number = |bytes: usize| {
@@ -152,8 +158,8 @@ fn with_care(src: &[u8], ip: usize, out: &mut [u8], op: usize, len: usize) -> Op
     };
     let end = op.checked_add(count).filter(|end| *end <= len)?;
     let Some(offset) = offset else {
-        let literal = after.get(size..size.checked_add(count)?)?;
-        out.get_mut(op..end)?.copy_from_slice(literal);
+        let as_single_literal = after.get(size..size.checked_add(count)?)?;
+        out.get_mut(op..end)?.copy_from_slice(as_single_literal);
         return Some((ip + 1 + size + count, end));
     };
     let from = op.checked_sub(offset).filter(|_| offset > 0)?;
@@ -319,7 +325,7 @@ mod x86 {
     unsafe fn block<V: Vector>(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
         let start = begin(src, len, out.len())?;
         // SAFETY: the CPU has what the vector needs; `out` has `SLACK` bytes behind `len`.
-        unsafe { rest::<V>(src, (start, 0), out, len) }
+        unsafe { decode_tail::<V>(src, (start, 0), out, len) }
     }
 
     /// Where the first element is, if the block has the length that it should and there
@@ -335,17 +341,22 @@ mod x86 {
     /// - The CPU has what the vector needs.
     /// - `at.1 <= len`, `len + SLACK <= out.len()`.
     #[inline(always)]
-    unsafe fn rest<V: Vector>(src: &[u8], at: (usize, usize), out: &mut [u8], len: usize) -> Option<()> {
+    unsafe fn decode_tail<V: Vector>(
+        src: &[u8],
+        at: (usize, usize),
+        out: &mut [u8],
+        len: usize,
+    ) -> Option<()> {
         let fast = src.len().saturating_sub(TAIL);
         // SAFETY: `TAIL` bytes follow `fast`, and `out` has `SLACK` bytes behind `len`.
         let (ip, op) = unsafe { part::<V>(src, at.0, fast, out, at.1, len) }?;
         // The last elements where there is room to read behind them.
         let mut tail = [0; 2 * TAIL];
-        let rest = src.get(ip..)?;
-        tail.get_mut(..rest.len())?.copy_from_slice(rest);
+        let decode_tail = src.get(ip..)?;
+        tail.get_mut(..decode_tail.len())?.copy_from_slice(decode_tail);
         // SAFETY: the rest is at most `TAIL` bytes, and so many follow it.
-        let (ip, op) = unsafe { part::<V>(&tail, 0, rest.len(), out, op, len) }?;
-        (ip == rest.len() && op == len).then_some(())
+        let (ip, op) = unsafe { part::<V>(&tail, 0, decode_tail.len(), out, op, len) }?;
+        (ip == decode_tail.len() && op == len).then_some(())
     }
 
     /// # Safety
@@ -366,16 +377,16 @@ mod x86 {
             };
             // Whichever has stopped at something unusual.
             if at[0].0 < ends[0] {
-                at[0] = super::with_care(one.src, at[0].0, one.out, at[0].1, one.len)?;
+                at[0] = super::decode_element_checked(one.src, at[0].0, one.out, at[0].1, one.len)?;
             }
             if at[1].0 < ends[1] {
-                at[1] = super::with_care(other.src, at[1].0, other.out, at[1].1, other.len)?;
+                at[1] = super::decode_element_checked(other.src, at[1].0, other.out, at[1].1, other.len)?;
             }
         }
         // SAFETY: the CPU has what the vector needs; room was looked at.
         unsafe {
-            rest::<V>(one.src, at[0], one.out, one.len)?;
-            rest::<V>(other.src, at[1], other.out, other.len)
+            decode_tail::<V>(one.src, at[0], one.out, one.len)?;
+            decode_tail::<V>(other.src, at[1], other.out, other.len)
         }
     }
 
@@ -397,7 +408,7 @@ mod x86 {
             // SAFETY: as the caller has promised; no step leaves `op` past `len`.
             (ip, op) = unsafe { elements::<V>(src, ip, end, out, op, len) };
             if ip < end {
-                (ip, op) = super::with_care(src, ip, out, op, len)?;
+                (ip, op) = super::decode_element_checked(src, ip, out, op, len)?;
             }
         }
         Some((ip, op))
@@ -481,7 +492,7 @@ mod x86 {
             let operand = unsafe { from.add(ip + 1).cast::<u32>().read_unaligned() };
             let low = operand & ((1u32 << (kind * 8)) - 1);
             let offset = (entry >> OFFSET) as usize + low as usize;
-            let literal = kind == 0;
+            let as_single_literal = kind == 0;
             // Literals too, whose offset is taken to be 64: the first few are done
             // with care.
             if count == 0 || offset > op || offset == 0 || op + count > len {
@@ -490,13 +501,14 @@ mod x86 {
             // SAFETY: 64 bytes from a literal's start on are there; a copy begins in what is
             // there already, and 64 bytes from the element's place on are within the output.
             unsafe {
-                let source = if literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
+                let source =
+                    if as_single_literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
                 V::repeat(source, to.add(op), offset.min(V::WIDTH));
                 if V::WIDTH < 64 && count > V::WIDTH {
                     // What repeats over `offset` bytes does so over a multiple of them: of one
                     // that is a vector or more, all bytes have been written.
                     let back = if offset < V::WIDTH { usize::from(BACK[offset]) } else { offset };
-                    let source = if literal {
+                    let source = if as_single_literal {
                         source.add(V::WIDTH)
                     } else {
                         to.add(op + V::WIDTH - back).cast_const()
@@ -509,7 +521,7 @@ mod x86 {
             }
             self.op += count;
             // A branch here is what no CPU foresees.
-            self.ip = select_unpredictable(literal, ip + 2 + (tag >> 2), ip + 1 + kind);
+            self.ip = select_unpredictable(as_single_literal, ip + 2 + (tag >> 2), ip + 1 + kind);
             // SAFETY: at most 65 bytes further, and `TAIL` bytes follow `end`.
             self.tag = usize::from(unsafe { *from.add(self.ip) });
             self.ip < end
@@ -591,7 +603,7 @@ mod tests {
             }
             assert!(all(decode, src, len) == want, "{name} of {len} bytes");
         }
-        if let Some(range) = literal(src, len) {
+        if let Some(range) = as_single_literal(src, len) {
             assert_eq!(Some(&src[range]), want.as_deref());
         }
     }
@@ -691,12 +703,12 @@ mod tests {
     fn one_literal_is_lent() {
         for len in [1usize, 59, 60, 61, 300, 60_000] {
             let (src, _) = block(&[(true, len, 0)]);
-            let range = literal(&src, len);
+            let range = as_single_literal(&src, len);
             assert_eq!(range.clone().map(|range| range.len()), Some(len));
             check(&src, len);
-            assert_eq!(literal(&src, len - 1), None);
-            assert_eq!(literal(&src[..src.len() - 1], len), None);
+            assert_eq!(as_single_literal(&src, len - 1), None);
+            assert_eq!(as_single_literal(&src[..src.len() - 1], len), None);
         }
-        assert_eq!(literal(&[], 0), None);
+        assert_eq!(as_single_literal(&[], 0), None);
     }
 }

@@ -145,7 +145,8 @@ fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
 /// false where they have to be done one by one, as what they are then tells.
 pub fn two(one: (&[u8], usize, &mut Vec<u8>), other: (&[u8], usize, &mut Vec<u8>)) -> bool {
     for (src, len) in [(one.0, one.1), (other.0, other.1)] {
-        if check_ratio("snappy", src.len(), len, SNAPPY_RATIO).is_err() || snappy::literal(src, len).is_some()
+        if check_ratio("snappy", src.len(), len, SNAPPY_RATIO).is_err()
+            || snappy::as_single_literal(src, len).is_some()
         {
             return false;
         }

@@ -567,7 +567,7 @@ fn unpack(
     let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
     // Bytes that are stored as they are need not be copied.
     let lent = match codec {
-        Codec::Snappy => snappy::literal(stored, len),
+        Codec::Snappy => snappy::as_single_literal(stored, len),
         _ => None,
     };
     if let Some(range) = lent {
