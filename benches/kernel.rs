@@ -133,7 +133,7 @@ fn predicate(c: &mut Criterion) {
     let read = |column, total: &[u8]| {
         let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
         let mut slots = vec![0; rows];
-        cursor.read_narrow(&mut slots).unwrap();
+        cursor.read_ids16(&mut slots).unwrap();
         let entries = cursor.entries;
         let is_total: Vec<bool> = (0..entries.slots()).map(|s| entries.get(s) == Some(total)).collect();
         (slots, is_total, entries.null() as usize)

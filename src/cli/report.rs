@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::Report;
 use super::check::text;
 use super::print;
-use super::run::look;
+use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
 use crate::pipeline::kept::RunStore;
 use crate::pipeline::report::FORMAT;

@@ -311,7 +311,7 @@ pub fn error_text(error: &Error) -> String {
         let _ = write!(text, ": {source}");
     }
     text.push('\n');
-    let place = report.place.to_string();
+    let place = report.location.to_string();
     for (label, words) in [("in", &place), ("expected", &report.expected), ("advice", &report.advice)] {
         if !words.is_empty() {
             let _ = writeln!(text, "  {label:<9}{words}");

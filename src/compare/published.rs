@@ -128,7 +128,7 @@ fn values<T: Clone>(
     while left > 0 {
         let n = usize::try_from(left).unwrap_or(usize::MAX).min(slots.len());
         let block = slots.get_mut(..n).unwrap_or_default();
-        cursor.read_wide(block)?;
+        cursor.read_ids32(block)?;
         for slot in &*block {
             values.push(
                 cursor.entries.get(*slot).map(&mean).transpose().map_err(|e| e.in_column(&leaf.name()))?,

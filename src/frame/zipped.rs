@@ -237,9 +237,9 @@ impl Worker {
         rows: Range<usize>,
     ) -> Result<bool> {
         if side.country_text || side.time_text {
-            self.side_column_masks::<AHEAD>(plan, batch, side, rows)
+            self.side_words::<AHEAD>(plan, batch, side, rows)
         } else {
-            self.side_column_masks::<0>(plan, batch, side, rows)
+            self.side_words::<0>(plan, batch, side, rows)
         }
     }
 

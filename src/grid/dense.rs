@@ -157,7 +157,7 @@ impl GridAccumulator {
             self.spilled = moved(&self.spilled, old * CHANNELS, stride * CHANNELS, points * CHANNELS);
         }
         let place = |at: usize, per: usize| at / (old * per) * stride * per + at % (old * per);
-        self.extras = self.extras.take_partial().map(|(at, extra)| (place(at, CHANNELS), extra)).collect();
+        self.extras = self.extras.drain().map(|(at, extra)| (place(at, CHANNELS), extra)).collect();
         Ok(())
     }
 

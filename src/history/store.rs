@@ -304,7 +304,7 @@ impl File {
         let mut values = Vec::new();
         let mut block = [None; BLOCK as usize];
         self.walk(name, true, |cursor, take| {
-            if cursor.shape()? != crate::ids::cursor::Shape::Bits {
+            if cursor.load_page()? != crate::ids::cursor::BlockKind::Numbers {
                 return Err(Error::format(format!("column '{name}' is not written as numbers")));
             }
             let block = block.get_mut(..take as usize).unwrap_or_default();
@@ -334,7 +334,7 @@ impl File {
         let mut block = [0u32; BLOCK as usize];
         self.walk(name, false, |cursor, take| {
             let block = block.get_mut(..take as usize).unwrap_or_default();
-            cursor.read_wide(block)?;
+            cursor.read_ids32(block)?;
             // Of one row group slots stay what they are; over several they are looked up again.
             let mut last: Option<(u32, u32)> = None;
             for slot in block {

@@ -44,7 +44,7 @@ impl RunStore {
     }
 
     /// The file of the history, for people.
-    pub fn history_place(&self) -> String {
+    pub fn history_path(&self) -> String {
         self.folder.display_path(store::FILE)
     }
 
@@ -80,12 +80,12 @@ impl RunStore {
     }
 
     /// Where the report of a published run lies, for people.
-    pub fn report_place(&self, run: &str) -> String {
+    pub fn report_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{RUNS}{run}.json"))
     }
 
     /// Where the page of a published run lies, for people.
-    pub fn page_place(&self, run: &str) -> String {
+    pub fn page_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{RUNS}{run}.html"))
     }
 
@@ -149,7 +149,7 @@ impl RunStore {
     }
 
     /// Where the things of a blocked run lie, for people.
-    pub fn quarantine_place(&self, run: &str) -> String {
+    pub fn quarantine_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{QUARANTINE}{run}"))
     }
 

@@ -35,8 +35,8 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     report.published = Some(publish_written(&target, &claim, rows, &table)?);
     report.state = State::Promoted;
     report.places.quarantined = None;
-    report.places.report = Some(kept.report_place(run));
-    report.places.page = Some(kept.page_place(run));
+    report.places.report = Some(kept.report_path(run));
+    report.places.page = Some(kept.page_path(run));
     let (found, version) = kept.history()?;
     let mut history = match found {
         LoadedHistory::History(history) => history,

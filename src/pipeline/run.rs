@@ -156,13 +156,13 @@ fn keep(
 ) {
     let report = &mut run.report;
     let name = report.run.clone();
-    report.places.kept = Some(kept.place());
+    report.places.kept = Some(kept.display_path());
     let mut troubles: Vec<(&str, Error)> = Vec::new();
     if report.state == State::Blocked {
         if config.keep.quarantine > 0 {
-            report.places.quarantined = Some(kept.quarantine_place(&name));
-            report.places.report = Some(format!("{}/report.json", kept.quarantine_place(&name)));
-            report.places.page = Some(format!("{}/report.html", kept.quarantine_place(&name)));
+            report.places.quarantined = Some(kept.quarantine_path(&name));
+            report.places.report = Some(format!("{}/report.json", kept.quarantine_path(&name)));
+            report.places.page = Some(format!("{}/report.html", kept.quarantine_path(&name)));
         }
         let written = target.zip(run.table.as_ref()).map(|(target, table)| {
             let mut bytes = Vec::new();
@@ -178,11 +178,11 @@ fn keep(
         troubles.extend(quarantined.err().map(|e| ("the run is not in quarantine", e)));
     } else {
         if totals.is_some() {
-            report.places.history = Some(kept.history_place());
+            report.places.history = Some(kept.history_path());
         }
         if config.keep.runs > 0 {
-            report.places.report = Some(kept.report_place(&name));
-            report.places.page = Some(kept.page_place(&name));
+            report.places.report = Some(kept.report_path(&name));
+            report.places.page = Some(kept.page_path(&name));
         }
         let report = &*report;
         let (learned, reported) = rayon::join(

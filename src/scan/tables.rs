@@ -181,7 +181,7 @@ impl Tables {
         if self.laid_out != layout {
             self.laid_out = layout;
             #[allow(clippy::cast_possible_truncation)] // cells are fewer than 2^32
-            let place = |group: u32, time: u32| dense.place(group, time) as u32;
+            let place = |group: u32, time: u32| dense.cell_index(group, time) as u32;
             self.bases = self.group.iter().map(|group| place(*group, 0)).collect();
             // A bad time never reaches the bitmap path.
             let offset = |time: &u32| if *time == BAD_TIME { 0 } else { place(0, *time) };

@@ -146,7 +146,7 @@ pub fn scan(
 /// # Errors
 /// `Argument` where a file in `folder` is one of the sources.
 pub fn check_disjoint(folder: &str, sources: &SourcePaths) -> Result<()> {
-    let path = place(folder)?;
+    let path = display_path(folder)?;
     let hidden = |source: &Path| {
         let below = path.strip_prefix(source).unwrap_or(&path);
         below.components().any(|segment| is_hidden(segment.as_os_str()))

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rollshare::kernel::Path;
+use rollshare::kernel::ScanPath;
 use rollshare::parquet::footer;
 use rollshare::parquet::page::ChunkPages;
 use rollshare::scan::{self, NoProgress};
@@ -71,14 +71,14 @@ static SAMPLES: [Sample; 8] = samples![
     "delta_crc" true, "plain" false
 ];
 
-const PATHS: [Option<Path>; 4] = [None, Some(Path::Runs), Some(Path::Bitmap), Some(Path::Scalar)];
+const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 fn job(semantics: Semantics) -> Job {
     Job { semantics, ..Job::default() }
 }
 
 /// The answer as text, and what the scan held at most.
-fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<Path>) -> (Result<String>, usize) {
+fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Result<String>, usize) {
     let job = job(semantics);
     let inputs =
         [Input { object: Arc::new(MemoryObject::new("damaged.parquet", bytes)), partitions: vec![] }];
@@ -200,7 +200,7 @@ fn check(
     bytes: &[u8],
     what: &str,
     semantics: Semantics,
-    path: Option<Path>,
+    path: Option<ScanPath>,
 ) -> (Vec<String>, Option<Result<String>>) {
     let start = Instant::now();
     *RUNNING.lock().unwrap() = Some((start, format!("{what}, {semantics:?}, {path:?}")));

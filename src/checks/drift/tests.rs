@@ -110,7 +110,7 @@ impl Company {
 
 fn learned(totals: &Totals) -> History {
     let mut history = History::default();
-    history.learn(totals, "before", 160);
+    history.record(totals, "before", 160);
     history
 }
 
@@ -141,7 +141,7 @@ fn a_year_of_clean_days_is_not_blocked() {
                 );
                 assert!(against.restated.is_empty());
                 warned += against.results.with(Status::Warn).count();
-                history.learn(&now, &format!("run {days}"), config.keep.weeks);
+                history.record(&now, &format!("run {days}"), config.keep.weeks);
             }
             // Christmas comes as news only once.
             assert!(warned < 30, "seed {seed}: {warned} warnings in 400 runs");
@@ -367,12 +367,12 @@ fn a_level_that_a_person_has_published_is_not_held_up_again() {
     let mut history = learned(&company.totals(0..210));
     let now = company.totals(0..217);
     assert!(failed(&held(&Config::default(), &history, &now)).contains(&CheckId::VolumeChange));
-    history.learn(&now, "promoted", 160);
+    history.record(&now, "promoted", 160);
     for days in 218..300 {
         let now = company.totals(0..days);
         let against = held(&Config::default(), &history, &now);
         assert_eq!(failed(&against), [], "day {days}: {}", against.results.why());
-        history.learn(&now, "later", 160);
+        history.record(&now, "later", 160);
     }
 }
 

@@ -89,7 +89,7 @@ pub struct RowRange {
 pub(crate) enum Thoroughness {
     /// Where dictionaries leave a doubt.
     #[default]
-    ChunkFacts,
+    Dictionaries,
     /// All of them, as tests compare.
     #[cfg_attr(not(test), allow(dead_code))]
     Counting,
@@ -185,7 +185,7 @@ fn count(
             let row_ranges = row_ranges(at, file, row_group, before, &columns);
             let look = |row_range: RowRange| {
                 let mut evidence = match thoroughness {
-                    Thoroughness::ChunkFacts => {
+                    Thoroughness::Dictionaries => {
                         dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
                     }
                     Thoroughness::Counting => ChunkFacts {

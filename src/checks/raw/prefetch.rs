@@ -19,7 +19,7 @@ pub fn footers(inputs: &[Input]) {
 }
 
 /// Says what is going to be read of files whose footers are known.
-pub fn chunk_ranges(files: &[RawFile<'_>]) -> Announced {
+pub fn chunks(files: &[RawFile<'_>]) -> Announced {
     let remote = || files.iter().filter(|file| file.input.object.is_remote());
     let all = |file: &RawFile<'_>| -> Vec<Range<u64>> {
         let chunks = (0..file.meta.row_groups.len()).flat_map(|at| chunk_ranges(file, at));

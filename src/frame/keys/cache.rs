@@ -18,7 +18,7 @@ impl Default for Cache {
     fn default() -> Self {
         let mut long = ChunkDictionary::new();
         // Nothing was pushed before: there is room for the null slot.
-        let sealed = long.seal();
+        let sealed = long.finish_dictionary();
         debug_assert!(sealed.is_ok());
         Cache { lines: Box::new([(0, UNSEEN, UNSEEN); LINES]), long, meanings: Vec::new() }
     }

@@ -164,7 +164,7 @@ fn territory() {
     let dir = tree(&["d/x", "f/x", "g/1.parquet"]);
     let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
     let sources = ["d", "f/x", "g/*.parquet"].map(|s| dir.path().join(s).to_str().unwrap().to_owned());
-    let territory = discover(&sources, Semantics::Iso).unwrap().territory;
+    let territory = discover(&sources, Semantics::Iso).unwrap().source_paths;
     for inside in ["d", "d/x", "d/new/y", "f/x", "g/1.parquet", "g/2.parquet"] {
         assert!(territory.covering(&at(inside)).is_some(), "{inside}");
     }

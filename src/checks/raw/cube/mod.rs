@@ -198,7 +198,7 @@ impl Cube {
             ))
             .expected(format!("at most {DAY_BYTES} bytes of sums a day")));
         }
-        if thoroughness == Thoroughness::Evidence
+        if thoroughness == Thoroughness::Dictionaries
             && let Some(parts) = dense::fill(&axes, files, row_ranges, passes)?
         {
             return Ok(axes.gather(parts, files));

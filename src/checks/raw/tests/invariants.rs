@@ -69,7 +69,7 @@ fn tables() -> Vec<(Config, Vec<Row>)> {
     tables
 }
 
-const BOTH: [Thoroughness; 2] = [Thoroughness::ChunkFacts, Thoroughness::Counting];
+const BOTH: [Thoroughness; 2] = [Thoroughness::Dictionaries, Thoroughness::Counting];
 
 #[test]
 fn any_number_of_threads_gives_the_same() {

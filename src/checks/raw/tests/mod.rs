@@ -34,7 +34,7 @@ fn check(config: &Config, inputs: &[Input]) -> Results {
         let cube = raw.cube.map(|cube| format!("{cube:?}"));
         (Results::judge(config, raw.findings), raw.counts, cube)
     };
-    let evidence = of(Thoroughness::ChunkFacts);
+    let evidence = of(Thoroughness::Dictionaries);
     assert!(evidence == of(Thoroughness::Counting));
     evidence.0
 }
@@ -233,7 +233,7 @@ fn an_entry_that_no_row_uses_is_nothing() {
     for (from, is_odd) in [(0, true), (1, false)] {
         let row_range =
             RowRange { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
-        let found = dictionary_pass::look(rules, &files[0], &columns, &row_range, &passes).unwrap();
+        let found = dictionary_pass::inspect(rules, &files[0], &columns, &row_range, &passes).unwrap();
         let mut counts = found.counts;
         dictionary_pass::confirm(
             &files,
