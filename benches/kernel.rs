@@ -11,7 +11,7 @@ use rollshare::Job;
 use rollshare::ids::column::{Column, Cost};
 use rollshare::ids::cursor::Cursor;
 use rollshare::ids::runs::HybridRleDecoder;
-use rollshare::kernel::bitmap::{self, Predicate, Slots};
+use rollshare::kernel::bitmap::{self, Predicate, SingleIds};
 use rollshare::sample::Layout;
 use rollshare::scan::plan::FilePlan;
 use rollshare::window::{Prefix, Sum};
@@ -132,11 +132,11 @@ fn predicate(c: &mut Criterion) {
     let columns = plan.columns(&plan.meta.row_groups[0]).unwrap();
     let read = |column, total: &[u8]| {
         let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
-        let mut slots = vec![0; rows];
-        cursor.read_ids16(&mut slots).unwrap();
+        let mut value_ids = vec![0; rows];
+        cursor.read_ids16(&mut value_ids).unwrap();
         let entries = cursor.entries;
-        let is_total: Vec<bool> = (0..entries.slots()).map(|s| entries.get(s) == Some(total)).collect();
-        (slots, is_total, entries.null() as usize)
+        let is_total: Vec<bool> = (0..entries.id_count()).map(|s| entries.get(s) == Some(total)).collect();
+        (value_ids, is_total, entries.null() as usize)
     };
     let (systems, total, _) = read(&columns.system, b"all");
     let system_pass: Vec<u8> = total.into_iter().map(u8::from).collect();
@@ -146,13 +146,13 @@ fn predicate(c: &mut Criterion) {
     let kept =
         |(s, c): (&u16, &u16)| system_pass[usize::from(*s)] == 1 && country_class[usize::from(*c)] == 0;
     let want = systems.iter().zip(&countries).filter(|row| kept(*row)).count();
-    let slots = Slots::find(&system_pass, &country_class);
-    assert!(slots.is_some());
+    let value_ids = SingleIds::find(&system_pass, &country_class);
+    assert!(value_ids.is_some());
     let mut keep = vec![0; rows.div_ceil(64)];
     let mut group = c.benchmark_group("predicate");
     group.throughput(Throughput::Elements(rows as u64));
-    for (name, slots) in [("slots", slots), ("table", None)] {
-        let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, slots };
+    for (name, value_ids) in [("slots", value_ids), ("table", None)] {
+        let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, value_ids };
         group.bench_function(name, |b| {
             b.iter(|| {
                 let kept = bitmap::select(&predicate, &systems, &countries, &mut keep);

@@ -123,15 +123,20 @@ fn values<T: Clone>(
     let column = Column::Chunk(Chunk::new(input.object.as_ref(), leaf, chunk, rows)?);
     let mut cursor = Cursor::new(&column, 0, false, Vec::new(), None)?;
     let mut values = Vec::new();
-    let mut slots = [0u32; 1024];
+    let mut value_ids = [0u32; 1024];
     let mut left = rows;
     while left > 0 {
-        let n = usize::try_from(left).unwrap_or(usize::MAX).min(slots.len());
-        let block = slots.get_mut(..n).unwrap_or_default();
+        let n = usize::try_from(left).unwrap_or(usize::MAX).min(value_ids.len());
+        let block = value_ids.get_mut(..n).unwrap_or_default();
         cursor.read_ids32(block)?;
-        for slot in &*block {
+        for value_id in &*block {
             values.push(
-                cursor.entries.get(*slot).map(&mean).transpose().map_err(|e| e.in_column(&leaf.name()))?,
+                cursor
+                    .entries
+                    .get(*value_id)
+                    .map(&mean)
+                    .transpose()
+                    .map_err(|e| e.in_column(&leaf.name()))?,
             );
         }
         left -= n as u64;

@@ -393,8 +393,8 @@ fn put(ids: &mut [u32; BLOCK], row: usize, same: u64, kept: u64, id: u32) {
     }
     let mut left = same;
     while left != 0 {
-        if let Some(slot) = ids.get_mut(row + left.trailing_zeros() as usize) {
-            *slot = id;
+        if let Some(value_id) = ids.get_mut(row + left.trailing_zeros() as usize) {
+            *value_id = id;
         }
         left &= left - 1;
     }

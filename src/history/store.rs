@@ -335,13 +335,13 @@ impl File {
         self.walk(name, false, |cursor, take| {
             let block = block.get_mut(..take as usize).unwrap_or_default();
             cursor.read_ids32(block)?;
-            // Of one row group slots stay what they are; over several they are looked up again.
+            // Of one row group value ids stay what they are; over several they are looked up again.
             let mut last: Option<(u32, u32)> = None;
-            for slot in block {
+            for value_id in block {
                 let id = match last {
-                    Some((before, id)) if before == *slot => id,
+                    Some((before, id)) if before == *value_id => id,
                     _ => {
-                        let raw = cursor.entries.get(*slot);
+                        let raw = cursor.entries.get(*value_id);
                         let text = raw.and_then(|raw| std::str::from_utf8(raw).ok());
                         let text =
                             text.ok_or_else(|| Error::format(format!("no text in column '{name}'")))?;
@@ -357,7 +357,7 @@ impl File {
                         }
                     }
                 };
-                last = Some((*slot, id));
+                last = Some((*value_id, id));
                 ids.push(id);
             }
             Ok(())

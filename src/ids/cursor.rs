@@ -1,4 +1,4 @@
-//! A position in a column: rows as slots (see [`super::entries`]).
+//! A position in a column: rows as value ids (see [`super::entries`]).
 //!
 //! Dictionary pages stay ids and runs until somebody asks for rows. Pages
 //! without a dictionary are interned when they are opened; numbers that are
@@ -21,8 +21,8 @@ use crate::{Error, Result};
 enum Values {
     /// Dictionary ids.
     Ids(HybridRleDecoder),
-    /// Slots of values that were interned.
-    Slots { slots: Vec<u32>, at: usize },
+    /// Value ids of values that were interned.
+    Ids32 { value_ids: Vec<u32>, at: usize },
     /// Raw bits of numbers.
     Bits { bits: Vec<u64>, at: usize },
     /// No page is open.
@@ -71,11 +71,11 @@ enum MarkValues {
 /// What the next rows look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockKind {
-    /// Slots that fit 16 bits.
+    /// Value ids that fit 16 bits.
     Ids16,
-    /// Slots.
+    /// Value ids.
     Ids32,
-    /// Raw bits, and slots for nulls.
+    /// Raw bits, and value ids for nulls.
     Numbers,
 }
 
@@ -269,7 +269,7 @@ impl<'a> Cursor<'a> {
     pub fn mark(&self) -> Mark {
         let at = match &self.values {
             Values::Ids(runs) => MarkValues::Ids(runs.clone()),
-            Values::Slots { at, .. } | Values::Bits { at, .. } => MarkValues::At(*at),
+            Values::Ids32 { at, .. } | Values::Bits { at, .. } => MarkValues::At(*at),
             Values::Closed => MarkValues::At(0),
         };
         Mark { page: self.next_page, left: self.left, pending: self.pending, levels: self.levels.clone(), at }
@@ -283,7 +283,7 @@ impl<'a> Cursor<'a> {
         self.levels = mark.levels;
         match (&mut self.values, mark.at) {
             (Values::Ids(runs), MarkValues::Ids(marked)) => *runs = marked,
-            (Values::Slots { at, .. } | Values::Bits { at, .. }, MarkValues::At(marked)) => *at = marked,
+            (Values::Ids32 { at, .. } | Values::Bits { at, .. }, MarkValues::At(marked)) => *at = marked,
             _ => {}
         }
     }
@@ -293,7 +293,7 @@ impl<'a> Cursor<'a> {
         self.ensure()?;
         Ok(match self.values {
             Values::Bits { .. } => BlockKind::Numbers,
-            _ if self.entries.slots() <= 1 << 16 => BlockKind::Ids16,
+            _ if self.entries.id_count() <= 1 << 16 => BlockKind::Ids16,
             _ => BlockKind::Ids32,
         })
     }
@@ -315,12 +315,12 @@ impl<'a> Cursor<'a> {
         Ok(self.left.min(most))
     }
 
-    /// The next rows as one run of a slot, or so many rows that may differ.
+    /// The next rows as one run of a value id, or so many rows that may differ.
     #[inline]
     pub fn segment(&mut self) -> Result<RunOrPacked> {
         if let Column::Constant { value, .. } = self.column {
-            let slot = if value.is_some() { 0 } else { self.entries.null() };
-            return Ok(RunOrPacked::Rle { value: slot, len: u32::MAX });
+            let value_id = if value.is_some() { 0 } else { self.entries.null() };
+            return Ok(RunOrPacked::Rle { value: value_id, len: u32::MAX });
         }
         self.ensure()?;
         let segment = self.segment_at_hand();
@@ -433,22 +433,22 @@ impl<'a> Cursor<'a> {
         }
         match &mut self.values {
             Values::Ids(runs) => runs.skip(self.layout.values.of(&self.body, &self.buffer), values)?,
-            Values::Slots { at, .. } | Values::Bits { at, .. } => *at += values as usize,
+            Values::Ids32 { at, .. } | Values::Bits { at, .. } => *at += values as usize,
             Values::Closed => {}
         }
         self.left -= n;
         Ok(())
     }
 
-    /// The next rows as 16-bit slots; the shape must be [`BlockKind::Ids16`].
+    /// The next rows as 16-bit value ids; the shape must be [`BlockKind::Ids16`].
     #[inline]
     pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
-        #[allow(clippy::cast_possible_truncation)] // the shape says that slots fit
-        let narrow = |slot| slot as u16;
+        #[allow(clippy::cast_possible_truncation)] // the shape says that value ids fit
+        let narrow = |value_id| value_id as u16;
         self.read(out, narrow, |runs, bytes, out| runs.read_u16(bytes, out))
     }
 
-    /// The next rows as slots; the shape must not be [`BlockKind::Numbers`].
+    /// The next rows as value ids; the shape must not be [`BlockKind::Numbers`].
     pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
         self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out))
     }
@@ -490,10 +490,11 @@ impl<'a> Cursor<'a> {
         let values = &mut self.values;
         let mut take_values = |out: &mut [T]| match values {
             Values::Ids(runs) => ids(runs, value_bytes, out),
-            Values::Slots { slots, at } => {
-                let from = slots.get(*at..*at + out.len()).ok_or_else(|| Error::internal("slots ran out"))?;
-                for (to, slot) in out.iter_mut().zip(from) {
-                    *to = narrow(*slot);
+            Values::Ids32 { value_ids, at } => {
+                let from =
+                    value_ids.get(*at..*at + out.len()).ok_or_else(|| Error::internal("slots ran out"))?;
+                for (to, value_id) in out.iter_mut().zip(from) {
+                    *to = narrow(*value_id);
                 }
                 *at += out.len();
                 Ok(())
@@ -666,16 +667,16 @@ fn decode(
         Numbers::open(open.encoding, open.values, chunk.leaf.physical, count)?.fill(&mut bits)?;
         return Ok(Values::Bits { bits, at: 0 });
     }
-    let mut slots = Vec::with_capacity(capacity);
+    let mut value_ids = Vec::with_capacity(capacity);
     if (open.encoding, chunk.leaf.physical) == (Encoding::Plain, Physical::ByteArray) {
-        plain::intern(entries, open.values, count, &mut slots, sequences)?;
-        return Ok(Values::Slots { slots, at: 0 });
+        plain::intern(entries, open.values, count, &mut value_ids, sequences)?;
+        return Ok(Values::Ids32 { value_ids, at: 0 });
     }
     each_value(chunk.leaf, open, count, |value| {
-        slots.push(entries.intern(value)?);
+        value_ids.push(entries.intern(value)?);
         Ok(())
     })?;
-    Ok(Values::Slots { slots, at: 0 })
+    Ok(Values::Ids32 { value_ids, at: 0 })
 }
 
 /// The booleans of a page as ids: 0 is false, 1 is true.

@@ -1,9 +1,9 @@
 //! The distinct values of a column chunk: dictionary entries, then whatever
 //! pages without dictionary add.
 //!
-//! Every value has a slot. Dictionary entries come first, in the order of their
-//! ids; the slot after them stands for null; values interned from other pages
-//! follow. So the ids of a dictionary page are slots as they are.
+//! Every value has a value id. Dictionary entries come first, in the order of their
+//! ids; the value id after them stands for null; values interned from other pages
+//! follow. So the ids of a dictionary page are value ids as they are.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::short::{CACHE, Cached, Short};
 use crate::parquet::{Logical, Physical};
 use crate::{Error, Result};
 
-/// Where the values before the null slot are from.
+/// Where the values before the null value id are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The same value, or null, in every row.
@@ -23,14 +23,14 @@ pub enum Origin {
 /// The distinct values of one column chunk.
 #[derive(Default)]
 pub struct ChunkDictionary {
-    /// What the slots before the null slot were read from, to know it again.
+    /// What the value ids before the null value id were read from, to know it again.
     origin: Option<Origin>,
     read_from: Vec<u8>,
     /// All values, one after the other.
     arena: Vec<u8>,
-    /// Where each slot's value ends in the arena; the null slot is empty.
+    /// Where each value id's value ends in the arena; the null value id is empty.
     ends: Vec<u32>,
-    /// Number of dictionary entries, which is the null slot.
+    /// Number of dictionary entries, which is the null value id.
     dictionary: u32,
     /// Bytes of each of them, where all have the same; else 0.
     width: usize,
@@ -56,9 +56,9 @@ impl ChunkDictionary {
         self.cache.clear();
     }
 
-    /// Whether the slots are those that `bytes` would give, and no others.
+    /// Whether the value ids are those that `bytes` would give, and no others.
     pub fn is_same_as(&self, origin: Origin, bytes: &[u8]) -> bool {
-        self.origin == Some(origin) && self.slots() == self.dictionary + 1 && self.read_from == bytes
+        self.origin == Some(origin) && self.id_count() == self.dictionary + 1 && self.read_from == bytes
     }
 
     /// Notes what the dictionary was read from.
@@ -103,15 +103,15 @@ impl ChunkDictionary {
         true
     }
 
-    /// Ends the dictionary and adds the null slot.
+    /// Ends the dictionary and adds the null value id.
     pub fn finish_dictionary(&mut self) -> Result<()> {
-        self.dictionary = self.slots();
+        self.dictionary = self.id_count();
         self.push(&[])
     }
 
-    /// Slots, the null slot included.
-    #[allow(clippy::cast_possible_truncation)] // each slot but null has a byte offset of its own below 2^32
-    pub fn slots(&self) -> u32 {
+    /// Value ids, the null value id included.
+    #[allow(clippy::cast_possible_truncation)] // each value id but null has a byte offset of its own below 2^32
+    pub fn id_count(&self) -> u32 {
         self.ends.len() as u32
     }
 
@@ -120,64 +120,64 @@ impl ChunkDictionary {
         self.dictionary
     }
 
-    /// The slot of null.
+    /// The value id of null.
     pub fn null(&self) -> u32 {
         self.dictionary
     }
 
-    /// The value of a slot; `None` for the null slot and slots there are not.
-    pub fn get(&self, slot: u32) -> Option<&[u8]> {
-        if slot == self.null() {
+    /// The value of a value id; `None` for the null value id and value ids there are not.
+    pub fn get(&self, value_id: u32) -> Option<&[u8]> {
+        if value_id == self.null() {
             return None;
         }
-        let slot = slot as usize;
-        let start = slot.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.arena.get(start as usize..*self.ends.get(slot)? as usize)
+        let value_id = value_id as usize;
+        let start = value_id.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.arena.get(start as usize..*self.ends.get(value_id)? as usize)
     }
 
-    /// The slot of `value`, a new one if it was not there.
+    /// The value id of `value`, a new one if it was not there.
     #[inline]
     pub fn intern(&mut self, value: &[u8]) -> Result<u32> {
         self.intern_in(value, 0, value.len())
     }
 
-    /// The slot of the `len` bytes from `start` on, which must be there.
+    /// The value id of the `len` bytes from `start` on, which must be there.
     #[inline]
     pub fn intern_in(&mut self, bytes: &[u8], start: usize, len: usize) -> Result<u32> {
         let short = Short::within(bytes, start, len);
         if let Some(short) = &short
-            && let Some(slot) = self.cache.get(short.bucket()).and_then(|cached| cached.slot_of(short))
+            && let Some(value_id) = self.cache.get(short.bucket()).and_then(|cached| cached.id_of(short))
         {
-            return Ok(slot);
+            return Ok(value_id);
         }
         let value = bytes.get(start..start + len).ok_or_else(|| Error::internal("a value past its page"))?;
-        let slot = self.intern_slowly(value)?;
+        let value_id = self.intern_slowly(value)?;
         if let Some(short) = short {
             self.cache.resize(CACHE, Cached::NONE);
             if let Some(cached) = self.cache.get_mut(short.bucket()) {
-                *cached = Cached::new(short, slot);
+                *cached = Cached::new(short, value_id);
             }
         }
-        Ok(slot)
+        Ok(value_id)
     }
 
     fn intern_slowly(&mut self, value: &[u8]) -> Result<u32> {
         if self.lookup.is_empty() {
-            for slot in 0..self.dictionary {
-                if let Some(value) = self.get(slot) {
+            for value_id in 0..self.dictionary {
+                if let Some(value) = self.get(value_id) {
                     let value = value.into();
                     // The first of two equal dictionary entries; either would do.
-                    self.lookup.entry(value).or_insert(slot);
+                    self.lookup.entry(value).or_insert(value_id);
                 }
             }
         }
-        if let Some(slot) = self.lookup.get(value) {
-            return Ok(*slot);
+        if let Some(value_id) = self.lookup.get(value) {
+            return Ok(*value_id);
         }
-        let slot = self.slots();
+        let value_id = self.id_count();
         self.push(value)?;
-        self.lookup.insert(value.into(), slot);
-        Ok(slot)
+        self.lookup.insert(value.into(), value_id);
+        Ok(value_id)
     }
 }
 
@@ -201,10 +201,10 @@ mod tests {
                 values.chunks(width).for_each(|value| single.push(value).unwrap());
                 all.finish_dictionary().unwrap();
                 single.finish_dictionary().unwrap();
-                let slots = |e: &ChunkDictionary| -> Vec<Option<Vec<u8>>> {
-                    (0..e.slots() + 1).map(|slot| e.get(slot).map(<[u8]>::to_vec)).collect()
+                let value_ids = |e: &ChunkDictionary| -> Vec<Option<Vec<u8>>> {
+                    (0..e.id_count() + 1).map(|value_id| e.get(value_id).map(<[u8]>::to_vec)).collect()
                 };
-                assert_eq!(slots(&all), slots(&single));
+                assert_eq!(value_ids(&all), value_ids(&single));
                 assert_eq!(all.intern(b"another").unwrap(), single.intern(b"another").unwrap());
                 let mut bits = vec![7];
                 assert_eq!(all.bits(&mut bits), width > 1);
@@ -218,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn dictionary_null_and_interned_values_have_slots_of_their_own() {
+    fn dictionary_null_and_interned_values_have_their_own_ids() {
         let mut e = ChunkDictionary::new();
         e.push(b"FR").unwrap();
         e.push(b"").unwrap();
         e.finish_dictionary().unwrap();
-        assert_eq!((e.null(), e.slots()), (2, 3));
+        assert_eq!((e.null(), e.id_count()), (2, 3));
         assert_eq!(e.intern(b"FR").unwrap(), 0);
         assert_eq!(e.intern(b"").unwrap(), 1);
         assert_eq!(e.intern(b"GB").unwrap(), 3);

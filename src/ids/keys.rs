@@ -1,4 +1,4 @@
-//! What the slots of a key column mean to the job. Each is asked once a slot,
+//! What the value ids of a key column mean to the job. Each is asked once a value id,
 //! never once a row.
 
 use crate::calendar;

@@ -1,13 +1,13 @@
 //! A column as dictionary ids and runs; what each distinct value means.
 //!
 //! - [`mod@column`]: a column chunk, ready to be scanned by any number of tasks.
-//! - [`cursor`]: a position in a column: rows as slots, runs and pages that
+//! - [`cursor`]: a position in a column: rows as value ids, runs and pages that
 //!   nobody asks for passed over.
-//! - [`entries`]: the distinct values of a chunk, each with a slot.
-//! - [`keys`]: what a slot means: channel, country, point in time.
-//! - [`plain`], [`short`]: strings without a dictionary to slots.
+//! - [`entries`]: the distinct values of a chunk, each with a value id.
+//! - [`keys`]: what a value id means: channel, country, point in time.
+//! - [`plain`], [`short`]: strings without a dictionary to value ids.
 //! - [`labels`]: week labels as the original job counts with them.
-//! - [`values`]: what a slot means: an exact number.
+//! - [`values`]: what a value id means: an exact number.
 
 pub mod column;
 pub mod cursor;

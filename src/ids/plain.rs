@@ -1,17 +1,17 @@
-//! Strings in PLAIN encoding to slots.
+//! Strings in PLAIN encoding to value ids.
 //!
 //! ```text
 //! while values are left:
-//!     slot = the slot of the value at hand
+//!     value id = the value id of the value at hand
 //!     run  = how often its bytes, length and all, come again
-//!     slots += run times slot
+//!     value ids += run times value id
 //! ```
 //!
 //! 1. Keys of an export repeat over tens of rows: a run is found by comparing the
 //!    page with itself, one value later, 32 bytes at a time.
 //! 2. Channels do not repeat, but the list of them does, key after key, with a few left out.
 //!    Where values show no runs, what follows a value is compared with what followed the
-//!    same value before, and slots are copied as far as both are alike: 20 M channels are 1.3 M
+//!    same value before, and value ids are copied as far as both are alike: 20 M channels are 1.3 M
 //!    such steps, and the whole job on one core takes 297 ms where it took 362.
 
 use std::ops::Range;
@@ -31,12 +31,12 @@ const BLOCK: usize = 16;
 pub struct Sequences {
     /// Where each begins in the page.
     starts: Vec<u32>,
-    /// By slot: which value was the last to begin a sequence with it. Of an earlier page, too:
+    /// By value id: which value was the last to begin a sequence with it. Of an earlier page, too:
     /// what it says is looked at before it is believed.
     latest: Vec<u32>,
 }
 
-/// Appends the slots of the `count` values of `bytes`.
+/// Appends the value ids of the `count` values of `bytes`.
 ///
 /// # Errors
 /// `Format` when a value reaches past the end, `TooLarge` when there are too
@@ -45,68 +45,68 @@ pub fn intern(
     entries: &mut ChunkDictionary,
     bytes: &[u8],
     count: u32,
-    slots: &mut Vec<u32>,
+    value_ids: &mut Vec<u32>,
     sequences: &mut Sequences,
 ) -> Result<()> {
     let (mut at, mut left, mut runs) = (0, count as usize, 0);
     while left > 0 {
         let size = size_at(bytes, at)?;
-        let slot = entries.intern_in(bytes, at + 4, size - 4)?;
+        let value_id = entries.intern_in(bytes, at + 4, size - 4)?;
         let run = if may_repeat(bytes, at, size) { 1 + repeats(bytes, at, size, left - 1) } else { 1 };
         if run == 1 {
-            slots.push(slot);
+            value_ids.push(value_id);
         } else {
-            slots.resize(slots.len() + run, slot);
+            value_ids.resize(value_ids.len() + run, value_id);
         }
         at += size * run;
         left -= run;
         runs += 1;
         // Positions are kept in 32 bits; no page is longer.
         if runs == PROBE && count as usize - left < PROBE * RUN && u32::try_from(bytes.len()).is_ok() {
-            return sequences.intern(entries, bytes, at, left, slots);
+            return sequences.intern(entries, bytes, at, left, value_ids);
         }
     }
     Ok(())
 }
 
 impl Sequences {
-    /// Appends the slots of the `left` values of `bytes` from `at` on, by sequences.
+    /// Appends the value ids of the `left` values of `bytes` from `at` on, by sequences.
     fn intern(
         &mut self,
         entries: &mut ChunkDictionary,
         bytes: &[u8],
         at: usize,
         left: usize,
-        slots: &mut Vec<u32>,
+        value_ids: &mut Vec<u32>,
     ) -> Result<()> {
         // Blocks are copied whole; what is behind the last value goes again.
-        let base = slots.len();
-        slots.resize(base + left + BLOCK, 0);
+        let base = value_ids.len();
+        value_ids.resize(base + left + BLOCK, 0);
         if self.starts.len() < left + BLOCK {
             self.starts.resize(left + BLOCK, 0);
         }
-        let outcome = self.fill(entries, bytes, at, slots.get_mut(base..).unwrap_or_default());
-        slots.truncate(base + left);
+        let outcome = self.fill(entries, bytes, at, value_ids.get_mut(base..).unwrap_or_default());
+        value_ids.truncate(base + left);
         outcome
     }
 
-    /// Fills `slots`, but for its last [`BLOCK`].
+    /// Fills `value_ids`, but for its last [`BLOCK`].
     #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
     fn fill(
         &mut self,
         entries: &mut ChunkDictionary,
         bytes: &[u8],
         mut at: usize,
-        slots: &mut [u32],
+        value_ids: &mut [u32],
     ) -> Result<()> {
-        let count = slots.len() - BLOCK;
+        let count = value_ids.len() - BLOCK;
         let mut here = 0;
         while here < count {
             let size = size_at(bytes, at)?;
-            let slot = entries.intern_in(bytes, at + 4, size - 4)?;
-            let before = self.note(slot, here).filter(|at| slots.get(*at) == Some(&slot));
-            if let (Some(to), Some(start)) = (slots.get_mut(here), self.starts.get_mut(here)) {
-                (*to, *start) = (slot, at as u32);
+            let value_id = entries.intern_in(bytes, at + 4, size - 4)?;
+            let before = self.note(value_id, here).filter(|at| value_ids.get(*at) == Some(&value_id));
+            if let (Some(to), Some(start)) = (value_ids.get_mut(here), self.starts.get_mut(here)) {
+                (*to, *start) = (value_id, at as u32);
             }
             at += size;
             here += 1;
@@ -122,7 +122,7 @@ impl Sequences {
             let alike = alike.min(count - here);
             // Where it is longer than what is there, that repeats.
             for done in (0..alike).step_by(period.min(BLOCK)) {
-                copy_block(slots, first + done, here + done, 0);
+                copy_block(value_ids, first + done, here + done, 0);
                 copy_block(&mut self.starts, first + done, here + done, distance as u32);
             }
             if alike > 0 {
@@ -138,14 +138,14 @@ impl Sequences {
         self.starts.get(value).map_or(0, |start| *start as usize)
     }
 
-    /// Notes that value `here` begins a sequence with a slot; which one did last.
+    /// Notes that value `here` begins a sequence with a value id; which one did last.
     #[allow(clippy::cast_possible_truncation)] // values of a page
-    fn note(&mut self, slot: u32, here: usize) -> Option<usize> {
-        let slot = slot as usize;
-        if slot >= self.latest.len() {
-            self.latest.resize(slot + 1, u32::MAX);
+    fn note(&mut self, value_id: u32, here: usize) -> Option<usize> {
+        let value_id = value_id as usize;
+        if value_id >= self.latest.len() {
+            self.latest.resize(value_id + 1, u32::MAX);
         }
-        let latest = self.latest.get_mut(slot)?;
+        let latest = self.latest.get_mut(value_id)?;
         let before = std::mem::replace(latest, here as u32) as usize;
         (before < here).then_some(before)
     }
@@ -252,19 +252,19 @@ mod tests {
         values.iter().flat_map(stored).collect()
     }
 
-    /// The slots of some pages one after the other, by [`intern`] and one by one.
+    /// The value ids of some pages one after the other, by [`intern`] and one by one.
     fn both(pages: &[Vec<&str>]) -> [Vec<u32>; 2] {
-        let (mut entries, mut one_by_one, mut slots) =
+        let (mut entries, mut one_by_one, mut value_ids) =
             (ChunkDictionary::new(), ChunkDictionary::new(), vec![]);
         entries.finish_dictionary().unwrap();
         one_by_one.finish_dictionary().unwrap();
         let mut sequences = Sequences::default();
         for page in pages {
             let count = u32::try_from(page.len()).unwrap();
-            intern(&mut entries, &page_of(page), count, &mut slots, &mut sequences).unwrap();
+            intern(&mut entries, &page_of(page), count, &mut value_ids, &mut sequences).unwrap();
         }
         let want = pages.iter().flatten().map(|v| one_by_one.intern(v.as_bytes()).unwrap()).collect();
-        [slots, want]
+        [value_ids, want]
     }
 
     const WORDS: [&str; 8] = [
@@ -285,8 +285,8 @@ mod tests {
         let lists =
             (0..40).flat_map(|i| WORDS.into_iter().enumerate().filter(move |(w, _)| i * 7 % 11 != *w));
         let lists: Vec<&str> = lists.map(|(_, word)| word).collect();
-        let [slots, want] = both(&[alternating, lists.clone(), lists[5..].to_vec()]);
-        assert_eq!(slots, want);
+        let [value_ids, want] = both(&[alternating, lists.clone(), lists[5..].to_vec()]);
+        assert_eq!(value_ids, want);
         // A page that ends within a value, where a list comes again.
         let page = page_of(&lists);
         let count = u32::try_from(lists.len()).unwrap();
@@ -313,8 +313,8 @@ mod tests {
                     WORDS.into_iter().cycle().take(PROBE).chain(lists.map(|w| WORDS[*w])).collect()
                 })
                 .collect();
-            let [slots, want] = both(&pages);
-            prop_assert_eq!(slots, want);
+            let [value_ids, want] = both(&pages);
+            prop_assert_eq!(value_ids, want);
         }
 
         #[test]
@@ -324,8 +324,8 @@ mod tests {
             let values: Vec<&str> = runs.iter().flat_map(|(w, n)| std::iter::repeat_n(WORDS[*w], *n)).collect();
             let count = u32::try_from(values.len()).unwrap();
             let page = page_of(&values);
-            let [slots, want] = both(&[values]);
-            prop_assert_eq!(slots, want);
+            let [value_ids, want] = both(&[values]);
+            prop_assert_eq!(value_ids, want);
             if cut > 0 && !page.is_empty() {
                 let short = &page[..page.len().saturating_sub(cut)];
                 let outcome =

@@ -69,26 +69,26 @@ impl Short {
     }
 }
 
-/// A value and its slot.
+/// A value and its value id.
 #[derive(Debug, Clone, Copy)]
 pub struct Cached {
     value: Short,
-    slot: u32,
+    value_id: u32,
 }
 
 impl Cached {
     /// Nothing: no value is as long.
-    pub const NONE: Cached = Cached { value: Short { words: [0; LEN / 8], len: u32::MAX }, slot: 0 };
+    pub const NONE: Cached = Cached { value: Short { words: [0; LEN / 8], len: u32::MAX }, value_id: 0 };
 
-    /// `value` has this slot.
-    pub fn new(value: Short, slot: u32) -> Self {
-        Cached { value, slot }
+    /// `value` has this value id.
+    pub fn new(value: Short, value_id: u32) -> Self {
+        Cached { value, value_id }
     }
 
-    /// The slot, if `value` is the one that is here.
+    /// The value id, if `value` is the one that is here.
     #[inline]
-    pub fn slot_of(&self, value: &Short) -> Option<u32> {
+    pub fn id_of(&self, value: &Short) -> Option<u32> {
         let differ = self.value.words.iter().zip(value.words).fold(0, |differ, (a, b)| differ | (a ^ b));
-        (differ == 0 && self.value.len == value.len).then_some(self.slot)
+        (differ == 0 && self.value.len == value.len).then_some(self.value_id)
     }
 }

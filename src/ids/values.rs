@@ -214,19 +214,19 @@ impl Number {
     }
 }
 
-/// The numbers of a chunk's slots, split for the hot loops: small integers in
-/// one dense table, zero where the slot is anything else.
+/// The numbers of a chunk's value ids, split for the hot loops: small integers in
+/// one dense table, zero where the value id is anything else.
 #[derive(Debug, Default)]
 pub struct ValueTable {
-    /// Small integers by slot.
+    /// Small integers by value id.
     pub ints: Vec<i64>,
-    /// What the slots really are, where any is not small.
+    /// What the value ids really are, where any is not small.
     pub numbers: Vec<Number>,
     /// Largest magnitude in `ints`.
     pub max: u64,
-    /// Whether any slot but the null slot is not a small integer.
+    /// Whether any value id but the null value id is not a small integer.
     pub special: bool,
-    /// The first slot of zero.
+    /// The first value id of zero.
     pub zero: Option<u16>,
     /// `ints` in 32 bits, as long as all of them are below
     /// [`crate::kernel::runs::NARROW`]; else empty.
@@ -234,7 +234,7 @@ pub struct ValueTable {
 }
 
 impl ValueTable {
-    /// Forgets all slots.
+    /// Forgets all value ids.
     pub fn clear(&mut self) {
         self.ints.clear();
         self.numbers.clear();
@@ -244,7 +244,7 @@ impl ValueTable {
         self.narrow.clear();
     }
 
-    /// Appends slots of these raw bits, if all are small integers; false, and nothing is
+    /// Appends value ids of these raw bits, if all are small integers; false, and nothing is
     /// appended, where they are not.
     pub fn push_small(&mut self, kind: ValueType, physical: Physical, bits: &[u64]) -> bool {
         let before = self.ints.len();
@@ -268,7 +268,7 @@ impl ValueTable {
         true
     }
 
-    /// Appends a slot.
+    /// Appends a value id.
     pub fn push(&mut self, number: Number) {
         let mut int = 0;
         if let Number::Small(v) = number {
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_once_are_the_same_slots() {
+    fn numbers_at_once_are_the_same_ids() {
         let narrow = i64::try_from(NARROW).unwrap();
         let (double, long) = (ValueType::Float64, ValueType::Int { bits: 64, signed: true });
         for ints in [vec![], vec![3, 0, 5, 0], vec![-7], vec![1, narrow], vec![-narrow, 0], vec![SMALL, 1]] {

@@ -6,12 +6,12 @@
 //! ```
 //!
 //! 1. Both predicates were evaluated once a dictionary entry. Nearly always one
-//!    slot passes (the total over systems) and at most two fail (the total over
+//!    value id passes (the total over systems) and at most two fail (the total over
 //!    countries, null): then a row is three comparisons, 32 rows at a time, and
 //!    the masks are the bitmap. Any other dictionary looks up a byte a row.
 //! 2. Most counts are zero. A row that adds zero has only to be seen: its
 //!    country and week are on the axis. Survivors are the kept rows whose value
-//!    is not the slot of zero; they are compressed to the front of each column
+//!    is not the value id of zero; they are compressed to the front of each column
 //!    (`vpcompressw`), so that the loop that adds has no branch.
 //! 3. Once all countries and weeks of the dictionaries were seen, nobody looks
 //!    again; while a few are missing, a row is compared with these alone.
@@ -33,35 +33,35 @@ pub struct SelectionCounts {
     pub rows: u32,
 }
 
-/// The two predicates, as tables and, where that says the same, as slots.
+/// The two predicates, as tables and, where that says the same, as value ids.
 #[derive(Debug, Clone, Copy)]
 pub struct Predicate<'a> {
-    /// 1 where the system slot is the total.
+    /// 1 where the system value id is the total.
     pub system_pass: &'a [u8],
-    /// [`Country`] by slot.
+    /// [`Country`] by value id.
     pub country_class: &'a [u8],
-    /// The same as single slots.
-    pub slots: Option<Slots>,
+    /// The same as single value ids.
+    pub value_ids: Option<SingleIds>,
 }
 
-/// Predicates that single slots decide.
+/// Predicates that single value ids decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slots {
-    /// The only system slot that passes.
+pub struct SingleIds {
+    /// The only system value id that passes.
     pub system: u16,
-    /// The only slot of the total over countries; the null slot where there is none.
+    /// The only value id of the total over countries; the null value id where there is none.
     pub total: u16,
-    /// The null slot of the country.
+    /// The null value id of the country.
     pub null: u16,
 }
 
-impl Slots {
-    /// Finds the slots, if the tables are of that kind.
+impl SingleIds {
+    /// Finds the value ids, if the tables are of that kind.
     pub fn find(system_pass: &[u8], country_class: &[u8]) -> Option<Self> {
         let only = |table: &[u8], class: u8| {
-            let mut slots =
-                table.iter().zip(0..).filter(|(c, _)| **c == class).map(|(_, slot): (_, u16)| slot);
-            (slots.next(), slots.next())
+            let mut value_ids =
+                table.iter().zip(0..).filter(|(c, _)| **c == class).map(|(_, value_id): (_, u16)| value_id);
+            (value_ids.next(), value_ids.next())
         };
         if system_pass.len().max(country_class.len()) > 1 << 16 {
             return None;
@@ -73,7 +73,7 @@ impl Slots {
         ) else {
             return None;
         };
-        Some(Slots { system, total: total.unwrap_or(null), null })
+        Some(SingleIds { system, total: total.unwrap_or(null), null })
     }
 }
 
@@ -85,16 +85,16 @@ pub fn select(
     keep: &mut [u64],
 ) -> SelectionCounts {
     #[cfg(target_arch = "x86_64")]
-    if let Some(slots) = predicate.slots {
+    if let Some(value_ids) = predicate.value_ids {
         if cpu::avx512() {
             // SAFETY: the instruction sets that the function names were found.
             #[allow(unsafe_code)]
-            return unsafe { avx512::select(slots, systems, countries, keep) };
+            return unsafe { avx512::select(value_ids, systems, countries, keep) };
         }
         if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            return unsafe { avx2::select(slots, systems, countries, keep) };
+            return unsafe { avx2::select(value_ids, systems, countries, keep) };
         }
     }
     portable_select(predicate, systems, countries, keep)
@@ -108,7 +108,7 @@ pub fn portable_select(
     keep: &mut [u64],
 ) -> SelectionCounts {
     let mut kept = SelectionCounts::default();
-    let class = |table: &[u8], slot: &u16| table.get(usize::from(*slot)).copied().unwrap_or_default();
+    let class = |table: &[u8], value_id: &u16| table.get(usize::from(*value_id)).copied().unwrap_or_default();
     for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
         *keep = 0;
         for (row, (system, country)) in systems.iter().zip(countries).enumerate() {
@@ -124,19 +124,19 @@ pub fn portable_select(
     kept
 }
 
-/// The survivors of a block, front to back in four columns of slots.
+/// The survivors of a block, front to back in four columns of value ids.
 pub struct Survivors<const N: usize> {
-    /// Country slots.
+    /// Country value ids.
     pub countries: [u16; N],
-    /// Time slots.
+    /// Time value ids.
     pub times: [u16; N],
-    /// Channel slots.
+    /// Channel value ids.
     pub channels: [u16; N],
-    /// Value slots.
+    /// Value value ids.
     pub values: [u16; N],
 }
 
-/// The slots of a block's rows.
+/// The value ids of a block's rows.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// Countries.
@@ -212,18 +212,18 @@ fn take<const N: usize>(
 /// Where the survivors' sums are.
 #[derive(Clone, Copy)]
 pub struct CellOffsets<'a> {
-    /// First cell of each country slot.
+    /// First cell of each country value id.
     pub bases: &'a [u32],
-    /// What each time slot adds to that.
+    /// What each time value id adds to that.
     pub offsets: &'a [u32],
-    /// What each channel slot adds to that: 0 paid, 1 organic.
+    /// What each channel value id adds to that: 0 paid, 1 organic.
     pub channels: &'a [u8],
-    /// What each value slot adds to the cell.
+    /// What each value value id adds to the cell.
     pub ints: &'a [i64],
 }
 
 /// Adds the first `n` survivors to `cells`.
-#[allow(clippy::indexing_slicing)] // slots are those of the tables, places those of the cells
+#[allow(clippy::indexing_slicing)] // value ids are those of the tables, places those of the cells
 pub fn add<const N: usize>(
     survivors: &Survivors<N>,
     n: usize,
@@ -268,11 +268,12 @@ pub fn add_ints(
     }
 }
 
-/// Whether `slot` is among the kept rows.
-pub fn contains(keep: &[u64], slots: &[u16], slot: u16) -> bool {
-    keep.iter().zip(slots.chunks(64)).any(|(keep, slots)| {
+/// Whether `value_id` is among the kept rows.
+pub fn contains(keep: &[u64], value_ids: &[u16], value_id: u16) -> bool {
+    keep.iter().zip(value_ids.chunks(64)).any(|(keep, value_ids)| {
         // The comparison of a whole word is vectors again.
-        let hits = slots.iter().enumerate().fold(0, |hits, (row, s)| hits | u64::from(*s == slot) << row);
+        let hits =
+            value_ids.iter().enumerate().fold(0, |hits, (row, s)| hits | u64::from(*s == value_id) << row);
         hits & keep != 0
     })
 }
@@ -292,7 +293,7 @@ mod tests {
 
     const N: usize = 300 + 31;
 
-    type Select = unsafe fn(Slots, &[u16], &[u16], &mut [u64]) -> SelectionCounts;
+    type Select = unsafe fn(SingleIds, &[u16], &[u16], &mut [u64]) -> SelectionCounts;
     type Compress = unsafe fn(&[u64], Rows<'_>, Option<u16>, &mut Survivors<N>) -> usize;
 
     fn paths() -> Vec<(&'static str, (Select, Compress))> {
@@ -317,9 +318,9 @@ mod tests {
                 (column(|r| r.0), column(|r| r.1), column(|r| r.2), column(|r| r.3));
             // System 2 is the total; country 1 is the total, 5 is null.
             let (system_pass, country_class) = ([0, 0, 1, 0], [0, 1, 0, 0, 0, 2]);
-            let slots = Slots::find(&system_pass, &country_class);
-            prop_assert_eq!(slots, Some(Slots { system: 2, total: 1, null: 5 }));
-            let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, slots };
+            let value_ids = SingleIds::find(&system_pass, &country_class);
+            prop_assert_eq!(value_ids, Some(SingleIds { system: 2, total: 1, null: 5 }));
+            let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, value_ids };
             let mut a = [0u64; 5];
             let kept = portable_select(&predicate, &systems, &countries, &mut a);
             let mut b = [7u64; 5];
@@ -329,7 +330,7 @@ mod tests {
                 let mut b = [7u64; 5];
                 // SAFETY: the paths are those that this machine has.
                 #[allow(unsafe_code)]
-                let got = unsafe { select(slots.unwrap(), &systems, &countries, &mut b) };
+                let got = unsafe { select(value_ids.unwrap(), &systems, &countries, &mut b) };
                 prop_assert_eq!(kept, got, "{}", name);
                 prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)], "{}", name);
             }
@@ -338,8 +339,8 @@ mod tests {
             for row in 0..rows.len() {
                 prop_assert_eq!(a[row / 64] >> (row % 64) & 1 == 1, want.contains(&row));
             }
-            for slot in 0..6 {
-                prop_assert_eq!(contains(&a, &countries, slot), want.iter().any(|r| countries[*r] == slot));
+            for value_id in 0..6 {
+                prop_assert_eq!(contains(&a, &countries, value_id), want.iter().any(|r| countries[*r] == value_id));
             }
             let block = Rows { countries: &countries, times: &times, channels: &systems, values: &values };
             let mut x = survivors();
@@ -358,20 +359,20 @@ mod tests {
             let live: Vec<usize> = want.into_iter().filter(|r| Some(values[*r]) != zero).collect();
             prop_assert_eq!(n, live.len());
             for (at, row) in live.into_iter().enumerate() {
-                let slots = (countries[row], times[row], systems[row], values[row]);
+                let value_ids = (countries[row], times[row], systems[row], values[row]);
                 for (name, x) in &all {
                     let got = (x.countries[at], x.times[at], x.channels[at], x.values[at]);
-                    prop_assert_eq!(got, slots, "{}", name);
+                    prop_assert_eq!(got, value_ids, "{}", name);
                 }
             }
         }
     }
 
     #[test]
-    fn other_dictionaries_have_no_slots() {
-        assert_eq!(Slots::find(&[1, 1], &[0, 2]), None, "two systems pass");
-        assert_eq!(Slots::find(&[0, 0], &[0, 2]), None, "no system passes");
-        assert_eq!(Slots::find(&[0, 1], &[1, 1, 2]), None, "two totals");
-        assert_eq!(Slots::find(&[0, 1], &[0, 2]), Some(Slots { system: 1, total: 1, null: 1 }));
+    fn other_dictionaries_have_no_single_ids() {
+        assert_eq!(SingleIds::find(&[1, 1], &[0, 2]), None, "two systems pass");
+        assert_eq!(SingleIds::find(&[0, 0], &[0, 2]), None, "no system passes");
+        assert_eq!(SingleIds::find(&[0, 1], &[1, 1, 2]), None, "two totals");
+        assert_eq!(SingleIds::find(&[0, 1], &[0, 2]), Some(SingleIds { system: 1, total: 1, null: 1 }));
     }
 }

@@ -265,8 +265,8 @@ pub fn portable_rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> us
     for (word, at) in mask.iter().zip((0u16..).step_by(WORD)) {
         let mut word = *word;
         while word != 0 {
-            if let Some(slot) = rows.get_mut(n) {
-                *slot = at + word.trailing_zeros() as u16;
+            if let Some(value_id) = rows.get_mut(n) {
+                *value_id = at + word.trailing_zeros() as u16;
             }
             n += 1;
             word &= word - 1;

@@ -1,11 +1,11 @@
-//! Two columns of slots side by side: does each slot of one go with one slot of
+//! Two columns of value ids side by side: does each value id of one go with one value id of
 //! the other?
 //!
 //! ```text
 //! for each row:   partner[left[row]] == right[row]
 //! ```
 //!
-//! 1. What a slot should go with is known from the dictionaries (a date and its
+//! 1. What a value id should go with is known from the dictionaries (a date and its
 //!    week), or learned from the first rows that have it (a name and its token).
 //!    From then on a row is one look-up and one comparison.
 //! 2. Up to 64 partners are held in registers, 32 rows at a time: one or two of words
@@ -17,23 +17,23 @@
 //!    ([`IdMapping::matches_packed`]), 64 rows at a time: values of up to 8 bits are cut out of
 //!    their bytes by two instructions, and nothing is written.
 //!
-//! Two columns of 26 slots held against each other, 20 M rows, one core (EPYC of Zen 3,
+//! Two columns of 26 value ids held against each other, 20 M rows, one core (EPYC of Zen 3,
 //! AVX2): gathered 10 ms, in registers 2.6.
 
 use super::unpack;
 
-/// No partner. No column has so many slots: it would not be read as 16 bits.
+/// No partner. No column has so many value ids: it would not be read as 16 bits.
 pub const UNKNOWN: u16 = u16::MAX;
 
 /// Partners held in two registers.
 const HELD: usize = 64;
 
-/// Slots of a block of partners that are bytes: two registers.
+/// Value ids of a block of partners that are bytes: two registers.
 const BLOCK: usize = 128;
 /// No partner, as a byte.
 const NOBODY: u8 = u8::MAX;
 
-/// Slots that are stored one behind the other.
+/// Value ids that are stored one behind the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Packed<'b> {
     /// Where they are.
@@ -44,61 +44,61 @@ pub struct Packed<'b> {
     pub width: u8,
 }
 
-/// What each slot of a column goes with.
+/// What each value id of a column goes with.
 #[derive(Debug, Clone)]
 pub struct IdMapping {
-    /// By slot; [`UNKNOWN`] from `slots` on, over at least [`HELD`] places and one more.
+    /// By value id; [`UNKNOWN`] from `value_ids` on, over at least [`HELD`] places and one more.
     table: Vec<u16>,
-    slots: usize,
+    value_ids: usize,
     /// The same as bytes, [`NOBODY`] for none, in pairs of blocks; `None` where they do not fit.
     bytes: Option<Vec<u8>>,
 }
 
 impl Default for IdMapping {
     fn default() -> Self {
-        IdMapping { table: vec![UNKNOWN; HELD + 1], slots: 0, bytes: Some(vec![NOBODY; 2 * BLOCK]) }
+        IdMapping { table: vec![UNKNOWN; HELD + 1], value_ids: 0, bytes: Some(vec![NOBODY; 2 * BLOCK]) }
     }
 }
 
 impl IdMapping {
-    /// Makes room for so many slots.
-    pub fn grow(&mut self, slots: usize) {
-        self.slots = self.slots.max(slots);
+    /// Makes room for so many value ids.
+    pub fn grow(&mut self, value_ids: usize) {
+        self.value_ids = self.value_ids.max(value_ids);
         // A gather reads four bytes: one place past the last.
-        let places = (self.slots + 1).max(self.table.len());
+        let places = (self.value_ids + 1).max(self.table.len());
         self.table.resize(places, UNKNOWN);
         if let Some(bytes) = &mut self.bytes {
-            bytes.resize(self.slots.next_multiple_of(2 * BLOCK).max(bytes.len()), NOBODY);
+            bytes.resize(self.value_ids.next_multiple_of(2 * BLOCK).max(bytes.len()), NOBODY);
         }
     }
 
-    /// What `slot` goes with.
+    /// What `value_id` goes with.
     #[inline]
-    pub fn of(&self, slot: u16) -> u16 {
-        self.table.get(usize::from(slot)).copied().unwrap_or(UNKNOWN)
+    pub fn of(&self, value_id: u16) -> u16 {
+        self.table.get(usize::from(value_id)).copied().unwrap_or(UNKNOWN)
     }
 
-    /// Says what `slot` goes with; it has to have room.
-    pub fn set(&mut self, slot: u16, partner: u16) {
-        if let Some(place) = self.table.get_mut(usize::from(slot)) {
+    /// Says what `value_id` goes with; it has to have room.
+    pub fn set(&mut self, value_id: u16, partner: u16) {
+        if let Some(place) = self.table.get_mut(usize::from(value_id)) {
             *place = partner;
         }
         let byte = u8::try_from(partner).ok().filter(|byte| *byte != NOBODY);
-        match (byte, self.bytes.as_mut().and_then(|bytes| bytes.get_mut(usize::from(slot)))) {
+        match (byte, self.bytes.as_mut().and_then(|bytes| bytes.get_mut(usize::from(value_id)))) {
             (Some(byte), Some(place)) => *place = byte,
             _ => self.bytes = None,
         }
     }
 
-    /// Slots with their partners, as far as they are known.
+    /// Value ids with their partners, as far as they are known.
     pub fn known(&self) -> impl Iterator<Item = (u16, u16)> {
-        let places = self.table.iter().take(self.slots).enumerate();
-        places
-            .filter(|(_, partner)| **partner != UNKNOWN)
-            .filter_map(|(slot, partner)| u16::try_from(slot).ok().map(|slot| (slot, *partner)))
+        let places = self.table.iter().take(self.value_ids).enumerate();
+        places.filter(|(_, partner)| **partner != UNKNOWN).filter_map(|(value_id, partner)| {
+            u16::try_from(value_id).ok().map(|value_id| (value_id, *partner))
+        })
     }
 
-    /// Takes over the partners of slots that have none yet; false where a row
+    /// Takes over the partners of value ids that have none yet; false where a row
     /// says otherwise than the ones before it.
     pub fn extend_from(&mut self, left: &[u16], right: &[u16]) -> bool {
         for (left, right) in left.iter().zip(right) {
@@ -146,12 +146,12 @@ impl IdMapping {
 
     /// The same without vectors, and slower than to unpack both.
     pub fn portable_hold_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> bool {
-        let slot = |of: Packed<'_>, row: usize| {
+        let value_id = |of: Packed<'_>, row: usize| {
             unpack::value_at(of.bytes, of.start + row * usize::from(of.width), of.width)
         };
         (0..rows).all(|row| {
-            let partner = u16::try_from(slot(left, row)).map_or(UNKNOWN, |slot| self.of(slot));
-            partner != UNKNOWN && u32::from(partner) == slot(right, row)
+            let partner = u16::try_from(value_id(left, row)).map_or(UNKNOWN, |value_id| self.of(value_id));
+            partner != UNKNOWN && u32::from(partner) == value_id(right, row)
         })
     }
 
@@ -212,28 +212,28 @@ mod tests {
         fn every_path_sees_what_differs_in_packed_columns(
             widths in (1u8..=16, 1u8..=9),
             starts in (0usize..40, 0usize..40),
-            slots in prop_oneof![1usize..70, 120usize..300, 1500usize..3000],
+            value_ids in prop_oneof![1usize..70, 120usize..300, 1500usize..3000],
             known in 0usize..20,
             seed in any::<u16>(),
             rows in proptest::collection::vec(any::<u16>(), 0..700),
             damage in proptest::option::of((any::<prop::sample::Index>(), any::<u16>(), any::<bool>())),
         ) {
             let of = |width: u8| ((1u32 << width) - 1) as u16;
-            let partner = |slot: u16| (slot.wrapping_mul(7) ^ seed) & of(widths.1);
-            let mut left: Vec<u16> = rows.iter().map(|r| (usize::from(r & of(widths.0)) % slots) as u16).collect();
-            let mut right: Vec<u16> = left.iter().map(|slot| partner(*slot)).collect();
+            let partner = |value_id: u16| (value_id.wrapping_mul(7) ^ seed) & of(widths.1);
+            let mut left: Vec<u16> = rows.iter().map(|r| (usize::from(r & of(widths.0)) % value_ids) as u16).collect();
+            let mut right: Vec<u16> = left.iter().map(|value_id| partner(*value_id)).collect();
             if let Some((at, to, which)) = damage && !left.is_empty() {
                 let at = at.index(left.len());
                 if which { left[at] = to & of(widths.0) } else { right[at] = to & of(widths.1) }
             }
             let mut partners = IdMapping::default();
-            partners.grow(slots);
-            // Some slots have no partner yet, mostly none that a row has.
-            (0..slots as u16).filter(|slot| usize::from(*slot) % 20 != known).for_each(|slot| {
-                partners.set(slot, partner(slot));
+            partners.grow(value_ids);
+            // Some value ids have no partner yet, mostly none that a row has.
+            (0..value_ids as u16).filter(|value_id| usize::from(*value_id) % 20 != known).for_each(|value_id| {
+                partners.set(value_id, partner(value_id));
             });
             let want = left.iter().zip(&right).all(|(l, r)| {
-                let known = usize::from(*l) < slots && usize::from(*l) % 20 != known;
+                let known = usize::from(*l) < value_ids && usize::from(*l) % 20 != known;
                 known && partner(*l) == *r
             });
             let (lefts, rights) = (pack(&left, starts.0, widths.0), pack(&right, starts.1, widths.1));
@@ -253,7 +253,7 @@ mod tests {
                 }
                 // It declines nothing that two columns of a day's data are.
                 let whole = |packed: Packed<'_>| packed.width < 8 || packed.start.is_multiple_of(8);
-                let fits = widths.0 <= 8 && slots <= 256 || (9..=12).contains(&widths.0) && slots <= 2048;
+                let fits = widths.0 <= 8 && value_ids <= 256 || (9..=12).contains(&widths.0) && value_ids <= 2048;
                 if fits && widths.1 <= 8 && whole(lefts) && whole(rights) {
                     prop_assert!(got.is_some(), "{} declines", name);
                 }
@@ -262,22 +262,22 @@ mod tests {
 
         #[test]
         fn every_path_sees_what_differs(
-            slots in prop_oneof![1u16..70, 1000u16..1500],
+            value_ids in prop_oneof![1u16..70, 1000u16..1500],
             modulus in prop_oneof![1u16..4, 250u16..260, 300u16..301],
             rows in proptest::collection::vec(any::<u16>(), 0..200),
             damage in proptest::option::of((any::<prop::sample::Index>(), any::<u16>(), any::<bool>())),
         ) {
-            let partner = |slot: u16| slot.wrapping_mul(7) % modulus;
-            let mut left: Vec<u16> = rows.iter().map(|r| r % slots).collect();
-            let mut right: Vec<u16> = left.iter().map(|slot| partner(*slot)).collect();
+            let partner = |value_id: u16| value_id.wrapping_mul(7) % modulus;
+            let mut left: Vec<u16> = rows.iter().map(|r| r % value_ids).collect();
+            let mut right: Vec<u16> = left.iter().map(|value_id| partner(*value_id)).collect();
             if let Some((at, to, which)) = damage && !left.is_empty() {
                 let at = at.index(left.len());
                 if which { left[at] = to } else { right[at] = to }
             }
             let mut known = IdMapping::default();
-            known.grow(usize::from(slots));
-            (0..slots).for_each(|slot| known.set(slot, partner(slot)));
-            let want = left.iter().zip(&right).all(|(l, r)| *l < slots && partner(*l) == *r);
+            known.grow(usize::from(value_ids));
+            (0..value_ids).for_each(|value_id| known.set(value_id, partner(value_id)));
+            let want = left.iter().zip(&right).all(|(l, r)| *l < value_ids && partner(*l) == *r);
             prop_assert_eq!(known.portable_hold(&left, &right), want);
             prop_assert_eq!(known.matches(&left, &right), want);
             for (name, matches) in paths() {
@@ -291,8 +291,8 @@ mod tests {
             learned.grow(1 << 16);
             if learned.extend_from(&left, &right) && !right.contains(&UNKNOWN) {
                 prop_assert!(learned.matches(&left, &right));
-                for (slot, partner) in learned.known() {
-                    prop_assert!(left.iter().zip(&right).any(|pair| pair == (&slot, &partner)));
+                for (value_id, partner) in learned.known() {
+                    prop_assert!(left.iter().zip(&right).any(|pair| pair == (&value_id, &partner)));
                 }
             }
         }

@@ -22,16 +22,16 @@
 
 use super::cpu;
 
-/// What the slots of a stretch mean.
+/// What the value ids of a stretch mean.
 #[derive(Clone, Copy)]
 pub struct Meaning<'a> {
-    /// 0 paid, 1 organic, by channel slot.
+    /// 0 paid, 1 organic, by channel value id.
     pub classes: &'a [u8],
-    /// The only organic channel slot, if there is exactly one.
+    /// The only organic channel value id, if there is exactly one.
     pub organic: Option<u16>,
-    /// A value slot of zero, if there is one.
+    /// A value value id of zero, if there is one.
     pub zero: Option<u16>,
-    /// By value slot.
+    /// By value value id.
     pub ints: &'a [i64],
     /// The same in 32 bits, where all fit [`NARROW`]; else empty.
     pub narrow: &'a [i32],
@@ -86,7 +86,7 @@ pub fn add(values: &[u16], channels: &[u16], meaning: Meaning<'_>, key_runs: &[K
     general(values, channels, meaning, key_runs, cells);
 }
 
-/// One organic slot and small values, without vectors.
+/// One organic value id and small values, without vectors.
 fn narrow(
     values: &[u16],
     channels: &[u16],
@@ -113,7 +113,7 @@ fn narrow_sums(values: &[u16], channels: &[u16], organic: u16, ints: &[i32]) -> 
     [i64::from(all) - i64::from(own), i64::from(own)]
 }
 
-/// Any slots and values.
+/// Any value ids and values.
 fn general(values: &[u16], channels: &[u16], meaning: Meaning<'_>, key_runs: &[KeyRun], cells: &mut [i64]) {
     for key_run in key_runs {
         let ints = |value: &u16| meaning.ints.get(usize::from(*value)).copied().unwrap_or_default();

@@ -278,8 +278,8 @@ mod tests {
             check(&long(&offsets), &bytes, KNOWN[wanted], marked);
             // Offsets that are no offsets, and bytes that end too early.
             for (at, offset) in wrong {
-                if let Some(slot) = offsets.get_mut(at) {
-                    *slot = offset;
+                if let Some(value_id) = offsets.get_mut(at) {
+                    *value_id = offset;
                 }
             }
             bytes.truncate(bytes.len().saturating_sub(2 * spare));

@@ -69,8 +69,8 @@ pub fn unpack_u32(bytes: &[u8], start: usize, width: u8, out: &mut [u32]) -> u32
 fn portable<T>(bytes: &[u8], start: usize, width: u8, out: &mut [T], narrow: impl Fn(u64) -> T) {
     let mask = (1u64 << width.min(32)) - 1;
     let mut bit = start;
-    for slot in out {
-        *slot = narrow(word(bytes, bit >> 3) >> (bit & 7) & mask);
+    for value_id in out {
+        *value_id = narrow(word(bytes, bit >> 3) >> (bit & 7) & mask);
         bit += usize::from(width);
     }
 }

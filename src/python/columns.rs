@@ -258,28 +258,29 @@ struct Objects {
     /// Ids by address.
     known: HashMap<u64, u32>,
     recent: Vec<(u64, u32)>,
-    /// Strings by id; the null slot is the first.
+    /// Strings by id; the null value id is the first.
     entries: ChunkDictionary,
     dictionary: Option<Arc<Array>>,
 }
 
 impl Objects {
     fn chunk(&mut self, start: usize, len: usize) -> Result<Array> {
-        if self.entries.slots() == 0 {
+        if self.entries.id_count() == 0 {
             self.entries.finish_dictionary()?;
         }
-        let before = self.entries.slots();
+        let before = self.entries.id_count();
         let codes = Python::attach(|py| self.codes(py, start, len))?;
         let dictionary = match &self.dictionary {
-            Some(dictionary) if before == self.entries.slots() => dictionary.clone(),
+            Some(dictionary) if before == self.entries.id_count() => dictionary.clone(),
             _ => {
-                let text = |slot| self.entries.get(slot).and_then(|raw| std::str::from_utf8(raw).ok());
-                Arc::new(strings((0..self.entries.slots()).map(text))?)
+                let text =
+                    |value_id| self.entries.get(value_id).and_then(|raw| std::str::from_utf8(raw).ok());
+                Arc::new(strings((0..self.entries.id_count()).map(text))?)
             }
         };
         self.dictionary = Some(dictionary.clone());
         let nulls = unset(codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL))));
-        // All rows of the null slot are null by the mask: the entry need not be.
+        // All rows of the null value id are null by the mask: the entry need not be.
         Ok(Array { len, nulls, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
     }
 

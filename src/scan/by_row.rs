@@ -40,7 +40,7 @@ impl Task<'_, '_> {
         let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
         let legacy = self.job.semantics == Semantics::Legacy;
         let (tables, dense) = (&self.tables, &mut *self.dense);
-        let class = |table: &[u8], slot: u32| table.get(slot as usize).copied().unwrap_or_default();
+        let class = |table: &[u8], value_id: u32| table.get(value_id as usize).copied().unwrap_or_default();
         let keys = systems.iter().zip(countries).zip(times).zip(channels).zip(values).zip(bits);
         for (row, (((((system, country), time), channel), value), bits)) in keys.take(n).enumerate() {
             let country_class = class(&tables.country, *country);
@@ -104,12 +104,12 @@ impl Task<'_, '_> {
             let out = block.get_mut(..left.min(256)).unwrap_or_default();
             date.read_ids32(out)?;
             left -= out.len();
-            for slot in out {
-                if last == Some(*slot) {
+            for value_id in out {
+                if last == Some(*value_id) {
                     continue;
                 }
-                last = Some(*slot);
-                let moment = date.entries.get(*slot).and_then(|raw| self.plan.date_coding.micros(raw));
+                last = Some(*value_id);
+                let moment = date.entries.get(*value_id).and_then(|raw| self.plan.date_coding.micros(raw));
                 if let Some(micros) = moment {
                     self.dense.see_date(micros);
                 }
@@ -119,7 +119,7 @@ impl Task<'_, '_> {
     }
 
     #[cold]
-    fn bad_time(&self, slot: u32, row: u64) -> Error {
+    fn bad_time(&self, value_id: u32, row: u64) -> Error {
         let coding = self.plan.time_coding;
         let column = match self.job.grain {
             Grain::Week => &self.job.columns.year_week,
@@ -132,7 +132,7 @@ impl Task<'_, '_> {
             Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
             Grain::Day => "a date of the years 1 to 9999",
         };
-        Error::data(format!("{column} is {}", coding.show(self.time.entries.get(slot))))
+        Error::data(format!("{column} is {}", coding.show(self.time.entries.get(value_id))))
             .expected(expected)
             .advice("Correct the export; rows with another system or the country total may hold anything")
             .in_column(column)

@@ -22,7 +22,7 @@ struct CurrentRun {
     passed: u32,
     /// The first row that the run does not cover.
     end: u32,
-    slot: u32,
+    value_id: u32,
 }
 
 impl CurrentRun {
@@ -36,7 +36,7 @@ impl CurrentRun {
         self.passed = at;
         match segment {
             RunOrPacked::Rle { value, len } => {
-                self.slot = value;
+                self.value_id = value;
                 self.end = at.saturating_add(len);
                 Ok(true)
             }
@@ -133,7 +133,7 @@ impl PendingRuns {
         }
     }
 
-    /// Sums them, over values that are slots or integers (`raw`).
+    /// Sums them, over values that are value ids or integers (`raw`).
     fn add(
         &mut self,
         raw: bool,
@@ -224,7 +224,7 @@ impl Task<'_, '_> {
                 break;
             }
             let mut end = span.1.min(countries.end);
-            let class = tables.country.get(countries.slot as usize).copied().unwrap_or_default();
+            let class = tables.country.get(countries.value_id as usize).copied().unwrap_or_default();
             if class != Country::Keep as u8 {
                 let total = class == Country::Total as u8;
                 let reason = if total { &mut account.country_total } else { &mut account.null_country };
@@ -256,7 +256,7 @@ impl Task<'_, '_> {
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =
-                (tables.group.get(countries.slot as usize), tables.time.get(times.slot as usize))
+                (tables.group.get(countries.value_id as usize), tables.time.get(times.value_id as usize))
             else {
                 return Err(Error::internal("a slot without a meaning"));
             };

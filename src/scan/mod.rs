@@ -4,7 +4,7 @@
 //! - [`plan`]: from a file's footer to the columns of its row groups.
 //! - [`skip`]: rows that the path, a dictionary or long runs rule out.
 //! - [`small`]: small files, each opened and summed at one go.
-//! - [`tables`]: what the slots of these columns mean.
+//! - [`tables`]: what the value ids of these columns mean.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`],
 //!   [`by_bitmap`] and, always right, [`by_row`].
 //! - [`split`]: the inputs cut into parts of about equal cost, for other processes.

@@ -1,4 +1,4 @@
-//! What the slots of the five columns mean, as tables for the hot loops.
+//! What the value ids of the five columns mean, as tables for the hot loops.
 
 use crate::calendar;
 use crate::grid::{GridAccumulator, TimePoint};
@@ -6,15 +6,15 @@ use crate::ids::cursor::Cursor;
 use crate::ids::keys::{Channel, Country, TimeCoding, country_name};
 use crate::ids::labels;
 use crate::ids::values::{Number, ValueTable, ValueType};
-use crate::kernel::bitmap::{self, Slots};
+use crate::kernel::bitmap::{self, SingleIds};
 use crate::kernel::runs;
 use crate::parquet::Physical;
 use crate::{Job, Result, Semantics};
 
-/// A time slot that is null or no point in time.
+/// A time value id that is null or no point in time.
 pub const BAD_TIME: u32 = u32::MAX;
 
-/// Tables by slot; each is as long as its column's entries.
+/// Tables by value id; each is as long as its column's entries.
 #[derive(Default)]
 pub struct Tables {
     /// 1 where the row is the total over systems.
@@ -25,7 +25,7 @@ pub struct Tables {
     pub group: Vec<u32>,
     /// The worker's id of the point in time, or [`BAD_TIME`].
     pub time: Vec<u32>,
-    /// Whether any time slot but the null slot is [`BAD_TIME`].
+    /// Whether any time value id but the null value id is [`BAD_TIME`].
     pub bad_time: bool,
     /// [`Channel`] as a number.
     pub channel: Vec<u8>,
@@ -33,35 +33,35 @@ pub struct Tables {
     pub values: ValueTable,
     /// Scratch space for those of a dictionary.
     bits: Vec<u64>,
-    /// Predicates as single slots, and for how many slots that was found.
-    slots: (usize, usize, Option<Slots>),
-    /// The only organic channel slot, if there is one, and for how many slots
+    /// Predicates as single value ids, and for how many value ids that was found.
+    value_ids: (usize, usize, Option<SingleIds>),
+    /// The only organic channel value id, if there is one, and for how many value ids
     /// that was found.
     organic: (usize, Option<u16>),
-    /// Country slots that no kept row of the bitmap path had yet.
+    /// Country value ids that no kept row of the bitmap path had yet.
     unseen_countries: Unseen,
-    /// Time slots that no kept row of the bitmap path had yet.
+    /// Time value ids that no kept row of the bitmap path had yet.
     unseen_times: Unseen,
-    /// First cells by country slot, offsets by time slot, and the layout they are for.
+    /// First cells by country value id, offsets by time value id, and the layout they are for.
     bases: Vec<u32>,
     offsets: Vec<u32>,
     laid_out: (usize, usize, usize),
 }
 
-/// Slots that were not met yet.
+/// Value ids that were not met yet.
 #[derive(Default)]
 struct Unseen {
-    slots: Vec<u16>,
-    /// Whether a slot is on the list; as long as those that were put there, or passed over.
+    value_ids: Vec<u16>,
+    /// Whether a value id is on the list; as long as those that were put there, or passed over.
     is_listed: Vec<bool>,
 }
 
-/// Up to so many unseen slots are compared with one by one.
+/// Up to so many unseen value ids are compared with one by one.
 const FEW: usize = 8;
 
 impl Unseen {
     fn clear(&mut self) {
-        self.slots.clear();
+        self.value_ids.clear();
         self.is_listed.clear();
     }
 
@@ -70,59 +70,59 @@ impl Unseen {
         &mut self,
         keep: &[u64],
         rows: &[u16],
-        slots: usize,
+        value_ids: usize,
         counts: impl Fn(u16) -> bool,
         mut met: impl FnMut(u16),
     ) {
-        while self.is_listed.len() < slots {
-            let slot = u16::try_from(self.is_listed.len()).ok().filter(|slot| counts(*slot));
-            self.slots.extend(slot);
-            self.is_listed.push(slot.is_some());
+        while self.is_listed.len() < value_ids {
+            let value_id = u16::try_from(self.is_listed.len()).ok().filter(|value_id| counts(*value_id));
+            self.value_ids.extend(value_id);
+            self.is_listed.push(value_id.is_some());
         }
-        if self.slots.is_empty() {
+        if self.value_ids.is_empty() {
             return;
         }
         let is_listed = &mut self.is_listed;
         let mut struck = false;
-        let mut mark_seen = |slot: u16| {
-            if let Some(is_listed) = is_listed.get_mut(usize::from(slot))
+        let mut mark_seen = |value_id: u16| {
+            if let Some(is_listed) = is_listed.get_mut(usize::from(value_id))
                 && *is_listed
             {
                 *is_listed = false;
                 struck = true;
-                met(slot);
+                met(value_id);
             }
         };
-        if self.slots.len() <= FEW {
-            self.slots
+        if self.value_ids.len() <= FEW {
+            self.value_ids
                 .iter()
-                .filter(|slot| bitmap::contains(keep, rows, **slot))
-                .for_each(|slot| mark_seen(*slot));
+                .filter(|value_id| bitmap::contains(keep, rows, **value_id))
+                .for_each(|value_id| mark_seen(*value_id));
         } else {
             for (keep, rows) in keep.iter().zip(rows.chunks(64)) {
                 let mut keep = *keep;
                 // Most words of an export have one point in time.
                 let first = rows.first().copied().unwrap_or_default();
-                if keep != 0 && rows.iter().fold(0, |differ, slot| differ | (slot ^ first)) == 0 {
+                if keep != 0 && rows.iter().fold(0, |differ, value_id| differ | (value_id ^ first)) == 0 {
                     mark_seen(first);
                     continue;
                 }
                 while keep != 0 {
-                    if let Some(slot) = rows.get(keep.trailing_zeros() as usize) {
-                        mark_seen(*slot);
+                    if let Some(value_id) = rows.get(keep.trailing_zeros() as usize) {
+                        mark_seen(*value_id);
                     }
                     keep &= keep - 1;
                 }
             }
         }
         if struck {
-            self.slots.retain(|slot| is_listed.get(usize::from(*slot)) == Some(&true));
+            self.value_ids.retain(|value_id| is_listed.get(usize::from(*value_id)) == Some(&true));
         }
     }
 }
 
 impl Tables {
-    /// Forgets the slots of the columns of the next row group that are not
+    /// Forgets the value ids of the columns of the next row group that are not
     /// `same`: system, country, time, channel, value.
     pub fn keep(&mut self, same: [bool; 5]) {
         let [system, country, time, channel, value] = same;
@@ -147,18 +147,19 @@ impl Tables {
             self.values.clear();
         }
         if !(system && country) {
-            self.slots = (0, 0, None);
+            self.value_ids = (0, 0, None);
         }
         if !(country && time) {
             self.laid_out = (0, 0, 0);
         }
     }
 
-    /// Brings what is derived from the tables up to them; call after slots were
+    /// Brings what is derived from the tables up to them; call after value ids were
     /// taken in.
     pub fn derive(&mut self, dense: &GridAccumulator) {
-        if (self.slots.0, self.slots.1) != (self.system.len(), self.country.len()) {
-            self.slots = (self.system.len(), self.country.len(), Slots::find(&self.system, &self.country));
+        if (self.value_ids.0, self.value_ids.1) != (self.system.len(), self.country.len()) {
+            self.value_ids =
+                (self.system.len(), self.country.len(), SingleIds::find(&self.system, &self.country));
         }
         if self.organic.0 != self.channel.len() {
             let mut organic = self
@@ -166,10 +167,10 @@ impl Tables {
                 .iter()
                 .zip(0..)
                 .filter(|(c, _)| **c == Channel::Organic as u8)
-                .map(|(_, slot)| slot);
+                .map(|(_, value_id)| value_id);
             let only = match (organic.next(), organic.next()) {
-                (Some(slot), None) => Some(slot),
-                // No slot of the chunk is organic: none of its ids is the null slot either.
+                (Some(value_id), None) => Some(value_id),
+                // No value id of the chunk is organic: none of its ids is the null value id either.
                 (None, _) => {
                     self.channel.iter().zip(0..).find(|(c, _)| **c == Channel::Unknown as u8).map(|(_, s)| s)
                 }
@@ -191,10 +192,14 @@ impl Tables {
 
     /// The predicates on systems and countries.
     pub fn predicate(&self) -> bitmap::Predicate<'_> {
-        bitmap::Predicate { system_pass: &self.system, country_class: &self.country, slots: self.slots.2 }
+        bitmap::Predicate {
+            system_pass: &self.system,
+            country_class: &self.country,
+            value_ids: self.value_ids.2,
+        }
     }
 
-    /// What the slots of a stretch mean.
+    /// What the value ids of a stretch mean.
     pub fn meaning(&self) -> runs::Meaning<'_> {
         runs::Meaning {
             classes: &self.channel,
@@ -224,32 +229,32 @@ impl Tables {
         dense: &mut GridAccumulator,
     ) {
         let (class, group, time) = (&self.country, &self.group, &self.time);
-        let is_country = |slot: u16| class.get(usize::from(slot)) == Some(&(Country::Keep as u8));
-        self.unseen_countries.mark_seen(keep, countries, class.len(), is_country, |slot| {
-            if let Some(group) = group.get(usize::from(slot)) {
+        let is_country = |value_id: u16| class.get(usize::from(value_id)) == Some(&(Country::Keep as u8));
+        self.unseen_countries.mark_seen(keep, countries, class.len(), is_country, |value_id| {
+            if let Some(group) = group.get(usize::from(value_id)) {
                 dense.mark_group_present(*group);
             }
         });
-        let is_time = |slot: u16| time.get(usize::from(slot)).is_some_and(|t| *t != BAD_TIME);
-        self.unseen_times.mark_seen(keep, times, time.len(), is_time, |slot| {
-            if let Some(time) = time.get(usize::from(slot)) {
+        let is_time = |value_id: u16| time.get(usize::from(value_id)).is_some_and(|t| *t != BAD_TIME);
+        self.unseen_times.mark_seen(keep, times, time.len(), is_time, |value_id| {
+            if let Some(time) = time.get(usize::from(value_id)) {
                 dense.see_time(*time);
             }
         });
     }
 
-    /// Takes in the slots that the system column has added.
+    /// Takes in the value ids that the system column has added.
     pub fn systems(&mut self, cursor: &Cursor<'_>, job: &Job) {
-        for slot in new_slots(&self.system, cursor) {
-            let total = cursor.entries.get(slot) == Some(job.os_total.as_bytes());
+        for value_id in new_ids(&self.system, cursor) {
+            let total = cursor.entries.get(value_id) == Some(job.os_total.as_bytes());
             self.system.push(u8::from(total));
         }
     }
 
-    /// Takes in the slots that the country column has added.
+    /// Takes in the value ids that the country column has added.
     pub fn countries(&mut self, cursor: &Cursor<'_>, job: &Job, dense: &mut GridAccumulator) -> Result<()> {
-        for slot in new_slots(&self.country, cursor) {
-            let (class, group) = match cursor.entries.get(slot) {
+        for value_id in new_ids(&self.country, cursor) {
+            let (class, group) = match cursor.entries.get(value_id) {
                 None => (Country::Null, 0),
                 Some(name) if name == job.country_total.as_bytes() => (Country::Total, 0),
                 Some(name) => match dense.next_group(name) {
@@ -263,7 +268,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes in the slots that the time column has added.
+    /// Takes in the value ids that the time column has added.
     pub fn times(
         &mut self,
         cursor: &Cursor<'_>,
@@ -271,8 +276,8 @@ impl Tables {
         coding: TimeCoding,
         dense: &mut GridAccumulator,
     ) -> Result<()> {
-        for slot in new_slots(&self.time, cursor) {
-            let point = cursor.entries.get(slot).and_then(|raw| match (coding, job.semantics) {
+        for value_id in new_ids(&self.time, cursor) {
+            let point = cursor.entries.get(value_id).and_then(|raw| match (coding, job.semantics) {
                 (TimeCoding::Label, Semantics::Iso) => calendar::parse_label(raw).map(TimePoint::Step),
                 (TimeCoding::Label, Semantics::Legacy) => {
                     let label = std::str::from_utf8(raw).ok().filter(|label| labels::period(label).is_some());
@@ -283,7 +288,7 @@ impl Tables {
             let id = match point {
                 Some(point) => dense.time(point)?,
                 None => {
-                    self.bad_time |= slot != cursor.entries.null();
+                    self.bad_time |= value_id != cursor.entries.null();
                     BAD_TIME
                 }
             };
@@ -292,10 +297,10 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes in the slots that the channel column has added.
+    /// Takes in the value ids that the channel column has added.
     pub fn channels(&mut self, cursor: &Cursor<'_>, job: &Job) {
-        for slot in new_slots(&self.channel, cursor) {
-            let channel = match cursor.entries.get(slot) {
+        for value_id in new_ids(&self.channel, cursor) {
+            let channel = match cursor.entries.get(value_id) {
                 None => Channel::Unknown,
                 Some(name) if job.organic.iter().any(|o| o.as_bytes() == name) => Channel::Organic,
                 Some(_) => Channel::Paid,
@@ -304,14 +309,14 @@ impl Tables {
         }
     }
 
-    /// Takes in the slots that the value column has added.
+    /// Takes in the value ids that the value column has added.
     pub fn numbers(&mut self, cursor: &Cursor<'_>, kind: ValueType, physical: Physical) -> Result<()> {
         // The dictionary first; most hold small integers alone.
         if self.values.ints.is_empty() && cursor.entries.bits(&mut self.bits) {
             self.values.push_small(kind, physical, &self.bits);
         }
-        for slot in new_slots(&self.values.ints, cursor) {
-            let number = match cursor.entries.get(slot) {
+        for value_id in new_ids(&self.values.ints, cursor) {
+            let number = match cursor.entries.get(value_id) {
                 None => Number::Null,
                 Some(raw) => kind.number(physical, raw)?,
             };
@@ -321,7 +326,7 @@ impl Tables {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // slots are 32-bit numbers
-fn new_slots<T>(table: &[T], cursor: &Cursor<'_>) -> std::ops::Range<u32> {
-    table.len() as u32..cursor.entries.slots()
+#[allow(clippy::cast_possible_truncation)] // value ids are 32-bit numbers
+fn new_ids<T>(table: &[T], cursor: &Cursor<'_>) -> std::ops::Range<u32> {
+    table.len() as u32..cursor.entries.id_count()
 }

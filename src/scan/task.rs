@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The first two decline what they do not know (nulls in channel or value,
-//! values that are no small integers, labels that are no weeks, slots past 16
+//! values that are no small integers, labels that are no weeks, value ids past 16
 //! bits); the third is always right.
 
 use super::Progress;
@@ -67,7 +67,7 @@ pub fn run(
     worker: &mut Worker,
     progress: &dyn Progress,
 ) -> Result<RowsByPath> {
-    // Slots and tables of the last task stay where it had the same row group, or
+    // Value ids and tables of the last task stay where it had the same row group, or
     // another with the same dictionary: daily files have many in common.
     let (known, entries) = worker.known.take().unwrap_or_default();
     let mut entries = entries.into_iter();
@@ -214,7 +214,7 @@ impl Task<'_, '_> {
         Ok(())
     }
 
-    /// Brings the tables up to the slots that the columns have.
+    /// Brings the tables up to the value ids that the columns have.
     pub(super) fn sync(&mut self) -> Result<()> {
         let Task { tables, dense, job, plan, .. } = self;
         tables.systems(&self.system, job);

@@ -71,7 +71,8 @@ static SAMPLES: [Sample; 8] = samples![
     "delta_crc" true, "plain" false
 ];
 
-const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
+const PATHS: [Option<ScanPath>; 4] =
+    [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 fn job(semantics: Semantics) -> Job {
     Job { semantics, ..Job::default() }

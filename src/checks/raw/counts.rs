@@ -1,8 +1,8 @@
 //! What occurs in the rows, and how many rows have something that a check objects
 //! to: counted row by row.
 //!
-//! A task counts slots of dictionaries, by runs where the pages have them; what a
-//! slot is becomes a question once the task is done. So nothing here is done a
+//! A task counts value ids of dictionaries, by runs where the pages have them; what a
+//! value id is becomes a question once the task is done. So nothing here is done a
 //! row but adding one to a counter. [`super::dictionary_pass`] mostly knows without
 //! that; where it does not, it comes here, and tests hold it against this.
 
@@ -29,7 +29,7 @@ pub type ByKey = BTreeMap<Key, u64>;
 
 /// Distinct values, or pairs, that are told apart; more than any column of names has.
 const DISTINCT_MAX: usize = 1 << 20;
-/// Pairs of slots that are counted in a dense table.
+/// Pairs of value ids that are counted in a dense table.
 const DENSE_PAIRS: usize = 1 << 20;
 /// Rows that are decoded at once.
 const BLOCK: usize = BLOCK_ROWS as usize;
@@ -202,9 +202,9 @@ pub(super) fn names(
     counts: &mut Counts,
 ) -> Result<()> {
     with_cursor(columns, row_range, role, false, |cursor| {
-        let slots = histogram(cursor, row_range.rows.end - row_range.rows.start)?;
-        for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
-            add_name(rules, role, cursor.entries.get(slot), rows, counts);
+        let value_ids = histogram(cursor, row_range.rows.end - row_range.rows.start)?;
+        for (value_id, rows) in (0..).zip(value_ids).filter(|(_, rows)| *rows > 0) {
+            add_name(rules, role, cursor.entries.get(value_id), rows, counts);
         }
         Ok(())
     })?;
@@ -278,20 +278,20 @@ pub(super) fn partners(
     })
 }
 
-/// Rows by slot.
+/// Rows by value id.
 fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
-    let mut slots = vec![0u64; cursor.entries.slots() as usize];
+    let mut value_ids = vec![0u64; cursor.entries.id_count() as usize];
     let mut block = [0u32; BLOCK];
     let mut left = rows;
     while left > 0 {
         let segment = cursor.segment()?;
-        // Interned values of the page at hand have slots by now.
-        slots.resize(cursor.entries.slots() as usize, 0);
+        // Interned values of the page at hand have value ids by now.
+        value_ids.resize(cursor.entries.id_count() as usize, 0);
         let most = u32::try_from(left).unwrap_or(u32::MAX);
         match segment {
             RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
-                if let Some(count) = slots.get_mut(value as usize) {
+                if let Some(count) = value_ids.get_mut(value as usize) {
                     *count += u64::from(len);
                 }
                 cursor.skip(len)?;
@@ -301,8 +301,8 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
                 let take = len.min(most).min(BLOCK_ROWS);
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_ids32(out)?;
-                for slot in out {
-                    if let Some(count) = slots.get_mut(*slot as usize) {
+                for value_id in out {
+                    if let Some(count) = value_ids.get_mut(*value_id as usize) {
                         *count += 1;
                     }
                 }
@@ -310,7 +310,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
             }
         }
     }
-    Ok(slots)
+    Ok(value_ids)
 }
 
 /// Counts what is held against the values.
@@ -325,7 +325,7 @@ pub(super) fn values(
     with_cursor(columns, row_range, Role::Value, true, |cursor| {
         let mut left = row_range.rows.end - row_range.rows.start;
         let (mut ints, mut bits) = ([0; BLOCK], [None; BLOCK]);
-        let mut slots: Vec<u64> = Vec::new();
+        let mut value_ids: Vec<u64> = Vec::new();
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.load_page()? == BlockKind::Numbers {
@@ -351,13 +351,13 @@ pub(super) fn values(
             } else {
                 let at_hand = cursor.rows_at_hand(most)?;
                 let page = histogram(cursor, at_hand.into())?;
-                slots.resize(page.len(), 0);
-                slots.iter_mut().zip(page).for_each(|(to, rows)| *to += rows);
+                value_ids.resize(page.len(), 0);
+                value_ids.iter_mut().zip(page).for_each(|(to, rows)| *to += rows);
                 left -= u64::from(at_hand);
             }
         }
-        for (slot, rows) in (0..).zip(slots).filter(|(_, rows)| *rows > 0) {
-            counts.add(number(file, cursor, slot)?, rows, unit);
+        for (value_id, rows) in (0..).zip(value_ids).filter(|(_, rows)| *rows > 0) {
+            counts.add(number(file, cursor, value_id)?, rows, unit);
         }
         Ok(())
     })?;
@@ -374,15 +374,15 @@ pub(super) fn unit(file: &RawFile<'_>) -> i128 {
     }
 }
 
-/// What a slot of the value column is.
-pub(super) fn number(file: &RawFile<'_>, cursor: &Cursor<'_>, slot: u32) -> Result<Number> {
-    match cursor.entries.get(slot) {
+/// What a value id of the value column is.
+pub(super) fn number(file: &RawFile<'_>, cursor: &Cursor<'_>, value_id: u32) -> Result<Number> {
+    match cursor.entries.get(value_id) {
         None => Ok(Number::Null),
         Some(raw) => file.value_type.number(file.value_physical, raw),
     }
 }
 
-/// Rows by pair of slots.
+/// Rows by pair of value ids.
 struct PairTable {
     stride: usize,
     dense: Vec<u32>,
@@ -390,7 +390,7 @@ struct PairTable {
 }
 
 impl PairTable {
-    /// Makes room for so many slots on each side.
+    /// Makes room for so many value ids on each side.
     fn reserve(&mut self, a: u32, b: u32) {
         let (a, b) = (a as usize, b as usize);
         if b <= self.stride && a * self.stride <= self.dense.len() {
@@ -404,7 +404,7 @@ impl PairTable {
 
     fn spill(&mut self) {
         for (at, rows) in self.dense.iter().enumerate().filter(|(_, rows)| **rows > 0) {
-            #[allow(clippy::cast_possible_truncation)] // slots are 32-bit numbers
+            #[allow(clippy::cast_possible_truncation)] // value ids are 32-bit numbers
             let key = ((at / self.stride) as u32, (at % self.stride) as u32);
             *self.sparse.entry(key).or_default() += u64::from(*rows);
         }
@@ -437,7 +437,7 @@ fn with_pairs(
                 if rows > 0 {
                     pairs.add(a, b, rows);
                 } else {
-                    pairs.reserve(left.entries.slots(), right.entries.slots());
+                    pairs.reserve(left.entries.id_count(), right.entries.id_count());
                 }
                 Ok(true)
             })?;
@@ -453,8 +453,8 @@ fn with_pairs(
     Ok(())
 }
 
-/// Walks two columns side by side: calls `each` with no rows whenever slots may
-/// have been added, then with pairs of slots and how many rows they repeat over,
+/// Walks two columns side by side: calls `each` with no rows whenever value ids may
+/// have been added, then with pairs of value ids and how many rows they repeat over,
 /// in order of the rows, until it says that it has enough.
 #[inline]
 pub(super) fn each_pair(

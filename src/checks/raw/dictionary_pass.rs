@@ -123,7 +123,7 @@ fn dictionary_names(
         _ => true,
     };
     let cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
-    let entries = || (0..cursor.entries.dictionary_len()).filter_map(|slot| cursor.entries.get(slot));
+    let entries = || (0..cursor.entries.dictionary_len()).filter_map(|value_id| cursor.entries.get(value_id));
     Ok(entries().all(fine).then(|| entries().map(|name| Some(name.into())).collect()))
 }
 
@@ -135,8 +135,8 @@ fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRan
     }
     let cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let unit = counts::unit(file);
-    for slot in 0..cursor.entries.dictionary_len() {
-        let number = counts::number(file, &cursor, slot)?;
+    for value_id in 0..cursor.entries.dictionary_len() {
+        let number = counts::number(file, &cursor, value_id)?;
         if Flaw::ALL.into_iter().any(|flaw| has(flaw, number, unit)) {
             return Ok(false);
         }
@@ -193,11 +193,11 @@ fn matches_packed(
 struct Weeks<'f> {
     file: &'f RawFile<'f>,
     partners: IdMapping,
-    /// By date slot: the day, and whether a row has it.
+    /// By date value id: the day, and whether a row has it.
     days: Vec<(Option<i32>, bool)>,
     /// Days that no row has yet.
     unseen: usize,
-    /// Label slots that are known.
+    /// Label value ids that are known.
     labels: u32,
 }
 
@@ -224,7 +224,7 @@ impl Weeks<'_> {
                 if let (RunOrPacked::Rle { value: x, len: xs }, RunOrPacked::Rle { value: y, len: ys }) =
                     (x, y)
                 {
-                    #[allow(clippy::cast_possible_truncation)] // slots were seen to fit
+                    #[allow(clippy::cast_possible_truncation)] // value ids were seen to fit
                     let (x, y) = (x as u16, y as u16);
                     if !self.partners.matches(&[x], &[y]) {
                         return Ok(false);
@@ -253,31 +253,31 @@ impl Weeks<'_> {
         Ok(true)
     }
 
-    /// Takes in slots that were added; false where they are too many, or two labels
+    /// Takes in value ids that were added; false where they are too many, or two labels
     /// are written the same.
     fn extend_from(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>) -> Result<bool> {
         let known = u32::try_from(self.days.len()).unwrap_or(u32::MAX);
-        if (known, self.labels) == (dates.entries.slots(), labels.entries.slots()) {
+        if (known, self.labels) == (dates.entries.id_count(), labels.entries.id_count()) {
             return Ok(true);
         }
-        // [`UNKNOWN`] is no slot.
+        // [`UNKNOWN`] is no value id.
         if dates.load_page()? != BlockKind::Ids16
             || labels.load_page()? != BlockKind::Ids16
-            || labels.entries.slots() > u32::from(UNKNOWN)
+            || labels.entries.id_count() > u32::from(UNKNOWN)
         {
             return Ok(false);
         }
         let mut by_week = std::collections::HashMap::new();
-        for slot in 0..labels.entries.slots() {
-            if let Label::Week(week) = label(labels.entries.get(slot))
-                && by_week.insert(week, slot).is_some()
+        for value_id in 0..labels.entries.id_count() {
+            if let Label::Week(week) = label(labels.entries.get(value_id))
+                && by_week.insert(week, value_id).is_some()
             {
                 return Ok(false);
             }
         }
-        self.labels = labels.entries.slots();
-        for slot in known..dates.entries.slots() {
-            let day = match counts::date(self.file, dates.entries.get(slot)) {
+        self.labels = labels.entries.id_count();
+        for value_id in known..dates.entries.id_count() {
+            let day = match counts::date(self.file, dates.entries.get(value_id)) {
                 Date::Day(day) => Some(day),
                 _ => None,
             };
@@ -285,14 +285,14 @@ impl Weeks<'_> {
             self.days.push((day, false));
         }
         self.partners.grow(self.days.len());
-        for ((day, _), slot) in self.days.iter().zip(0..) {
+        for ((day, _), value_id) in self.days.iter().zip(0..) {
             let week = day.map(crate::calendar::week_of);
             if let Some(label) = week.and_then(|week| by_week.get(&week)) {
                 debug_assert!(!is_wrong_week(
                     self::label(labels.entries.get(*label)),
                     day.map_or(Date::Null, Date::Day)
                 ));
-                self.partners.set(slot, u16::try_from(*label).unwrap_or(UNKNOWN));
+                self.partners.set(value_id, u16::try_from(*label).unwrap_or(UNKNOWN));
             }
         }
         Ok(true)
@@ -303,8 +303,8 @@ impl Weeks<'_> {
         if self.unseen == 0 {
             return;
         }
-        for slot in dates {
-            if let Some((_, seen)) = self.days.get_mut(usize::from(*slot))
+        for value_id in dates {
+            if let Some((_, seen)) = self.days.get_mut(usize::from(*value_id))
                 && !*seen
             {
                 *seen = true;
@@ -321,7 +321,7 @@ struct Partner<'c> {
     partners: IdMapping,
     /// Whether every channel has one partner so far.
     holds: bool,
-    /// Whether each row's slot is that of its channel, so that only which slots there
+    /// Whether each row's value id is that of its channel, so that only which value ids there
     /// are is left to find out.
     same: bool,
 }
@@ -348,10 +348,10 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
     }
     with_cursor(columns, row_range, Role::Channel, false, |channels| {
         for other in &mut others {
-            // With as many entries, null is the same slot too, and whatever is an id of
+            // With as many entries, null is the same value id too, and whatever is an id of
             // the one is an id of the other.
             other.same &= other.cursor.entries.dictionary_len() == channels.entries.dictionary_len()
-                && channels.entries.slots() <= u32::from(UNKNOWN);
+                && channels.entries.id_count() <= u32::from(UNKNOWN);
         }
         walk(channels, &mut others, row_range.rows.end - row_range.rows.start, no_nulls)?;
         for other in &others {
@@ -417,14 +417,14 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
         let a = a.get_mut(..len as usize).unwrap_or_default();
         channels.read_ids16(a)?;
         for other in others.iter_mut().filter(|other| other.holds) {
-            other.partners.grow(channels.entries.slots() as usize);
+            other.partners.grow(channels.entries.id_count() as usize);
             if other.same {
                 other.holds = other.partners.matches(a, a) || other.partners.extend_from(a, a);
                 continue;
             }
-            // [`UNKNOWN`] is no slot.
+            // [`UNKNOWN`] is no value id.
             if other.cursor.load_page()? != BlockKind::Ids16
-                || other.cursor.entries.slots() > u32::from(UNKNOWN)
+                || other.cursor.entries.id_count() > u32::from(UNKNOWN)
             {
                 other.holds = false;
                 continue;
@@ -506,14 +506,14 @@ pub fn confirm(
 /// Walks the rows of a piece until all `missing` names were met; moves them to `seen`.
 fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen: &mut Names) -> Result<()> {
     let mut cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
-    let mut wanted: Vec<bool> = (0..cursor.entries.slots())
-        .map(|slot| cursor.entries.get(slot).is_some_and(|name| missing.contains(&Some(name.into()))))
+    let mut wanted: Vec<bool> = (0..cursor.entries.id_count())
+        .map(|value_id| cursor.entries.get(value_id).is_some_and(|name| missing.contains(&Some(name.into()))))
         .collect();
     let mut block = [0u32; BLOCK];
     let mut left = row_range.rows.end - row_range.rows.start;
     while left > 0 && !missing.is_empty() {
         let most = u32::try_from(left).unwrap_or(u32::MAX);
-        let (take, slots) = match cursor.segment()? {
+        let (take, value_ids) = match cursor.segment()? {
             RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
                 cursor.skip(len)?;
@@ -528,10 +528,10 @@ fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen
                 (len, block.get(..len as usize))
             }
         };
-        for slot in slots.unwrap_or_default() {
-            if let Some(wanted) = wanted.get_mut(*slot as usize)
+        for value_id in value_ids.unwrap_or_default() {
+            if let Some(wanted) = wanted.get_mut(*value_id as usize)
                 && std::mem::take(wanted)
-                && let Some(name) = cursor.entries.get(*slot)
+                && let Some(name) = cursor.entries.get(*value_id)
             {
                 let key = Some(name.into());
                 missing.remove(&key);

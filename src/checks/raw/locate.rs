@@ -30,12 +30,13 @@ pub fn rows(
                 let take = cursor.rows_at_hand(most)?;
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_ids32(out)?;
-                for slot in told.len()..cursor.entries.slots() as usize {
-                    let value = u32::try_from(slot).ok().and_then(|slot| cursor.entries.get(slot));
+                for value_id in told.len()..cursor.entries.id_count() as usize {
+                    let value =
+                        u32::try_from(value_id).ok().and_then(|value_id| cursor.entries.get(value_id));
                     told.push(bad(file, value));
                 }
-                for (slot, row) in out.iter().zip(at..) {
-                    if let Some(Some(value)) = told.get(*slot as usize) {
+                for (value_id, row) in out.iter().zip(at..) {
+                    if let Some(Some(value)) = told.get(*value_id as usize) {
                         found.push(at_row(files, row_range, row, value.clone()));
                     }
                 }
@@ -61,27 +62,27 @@ pub fn numbers(
             Role::Value,
             true,
             |cursor| {
-                let mut slots = vec![0u32; BLOCK as usize];
+                let mut value_ids = vec![0u32; BLOCK as usize];
                 let mut bits = vec![None; BLOCK as usize];
                 let mut at = row_range.rows.start;
                 while at < row_range.rows.end && found.len() < VIOLATIONS {
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                     let load_page = cursor.load_page()?;
                     let take = cursor.rows_at_hand(most)?;
-                    let (slots, bits) = (
-                        slots.get_mut(..take as usize).unwrap_or_default(),
+                    let (value_ids, bits) = (
+                        value_ids.get_mut(..take as usize).unwrap_or_default(),
                         bits.get_mut(..take as usize).unwrap_or_default(),
                     );
                     if load_page == BlockKind::Numbers {
                         cursor.read_bits(bits)?;
                     } else {
-                        cursor.read_ids32(slots)?;
+                        cursor.read_ids32(value_ids)?;
                     }
-                    for ((slot, bits), row) in slots.iter().zip(bits).zip(at..) {
+                    for ((value_id, bits), row) in value_ids.iter().zip(bits).zip(at..) {
                         let number = match load_page {
                             BlockKind::Numbers => bits
                                 .map_or(Number::Null, |b| number_of(file.value_type, file.value_physical, b)),
-                            _ => number(file, cursor, *slot)?,
+                            _ => number(file, cursor, *value_id)?,
                         };
                         if bad(file, number) {
                             found.push(at_row(

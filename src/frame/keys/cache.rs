@@ -8,7 +8,7 @@ use crate::{Error, Result};
 pub(super) struct Cache {
     lines: Box<[(u64, u32, u32); LINES]>,
     long: ChunkDictionary,
-    /// By slot of `long`.
+    /// By value id of `long`.
     meanings: Vec<u32>,
 }
 
@@ -17,7 +17,7 @@ pub(super) const LINES: usize = 1024;
 impl Default for Cache {
     fn default() -> Self {
         let mut long = ChunkDictionary::new();
-        // Nothing was pushed before: there is room for the null slot.
+        // Nothing was pushed before: there is room for the null value id.
         let sealed = long.finish_dictionary();
         debug_assert!(sealed.is_ok());
         Cache { lines: Box::new([(0, UNSEEN, UNSEEN); LINES]), long, meanings: Vec::new() }
@@ -57,11 +57,11 @@ impl Cache {
     }
 
     fn long_text(&mut self, bytes: &[u8], prefetch: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
-        let slot = self.long.intern(bytes)? as usize;
-        if slot >= self.meanings.len() {
-            self.meanings.resize(slot + 1, UNSEEN);
+        let value_id = self.long.intern(bytes)? as usize;
+        if value_id >= self.meanings.len() {
+            self.meanings.resize(value_id + 1, UNSEEN);
         }
-        match self.meanings.get_mut(slot) {
+        match self.meanings.get_mut(value_id) {
             Some(meaning) if *meaning == UNSEEN => {
                 *meaning = prefetch(bytes)?;
                 Ok(*meaning)

@@ -59,8 +59,8 @@ impl Channels {
     ) -> Result<()> {
         let rows = live.iter().map(|row| usize::from(*row));
         let mut put = |row: usize, organic: bool| {
-            if let Some(slot) = out.get_mut(row) {
-                *slot = u8::from(organic);
+            if let Some(value_id) = out.get_mut(row) {
+                *value_id = u8::from(organic);
             }
         };
         match &array.data {

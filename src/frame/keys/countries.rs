@@ -121,8 +121,8 @@ impl Countries {
                     if legacy {
                         dense.mark_present_raw(group);
                     }
-                    if let Some(slot) = groups.get_mut(row) {
-                        *slot = group;
+                    if let Some(value_id) = groups.get_mut(row) {
+                        *value_id = group;
                     }
                 }
             }
@@ -181,8 +181,8 @@ impl Countries {
                 let dictionary = self.known.0.as_deref();
                 let name = dictionary.and_then(|d| entries(d).nth(place)).flatten();
                 let meaning = meaning_of(name, job, dense, legacy)?;
-                if let Some(slot) = self.groups.get_mut(place) {
-                    *slot = meaning;
+                if let Some(value_id) = self.groups.get_mut(place) {
+                    *value_id = meaning;
                 }
                 if meaning < NOTHING {
                     self.unseen -= 1;

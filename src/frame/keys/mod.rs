@@ -77,8 +77,8 @@ fn fill(array: &Array, start: usize, live: &[u16], table: &[u32], out: &mut [u32
         live.iter().fold(true, |known, row| {
             let row = usize::from(*row);
             let meaning = codes.get(row).and_then(|c| table.get(c.place()));
-            if let (Some(slot), Some(meaning)) = (out.get_mut(row), meaning) {
-                *slot = *meaning;
+            if let (Some(value_id), Some(meaning)) = (out.get_mut(row), meaning) {
+                *value_id = *meaning;
             }
             known & meaning.is_some()
         })

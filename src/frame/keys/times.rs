@@ -60,13 +60,13 @@ impl Times {
             (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
             _ => return Err(corrupt()),
         };
-        let slot = self.ids.get_mut(place).ok_or_else(corrupt)?;
-        if *slot == UNSEEN {
+        let value_id = self.ids.get_mut(place).ok_or_else(corrupt)?;
+        if *value_id == UNSEEN {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
-            *slot = prefetch(raw.as_deref())?;
+            *value_id = prefetch(raw.as_deref())?;
             self.unseen -= 1;
         }
-        Ok(*slot)
+        Ok(*value_id)
     }
 
     /// Finds the points of the rows that are kept, as far as any may be new.
@@ -96,8 +96,8 @@ impl Times {
         }
         let legacy = job.semantics == Semantics::Legacy;
         fn put(ids: &mut [u32; BLOCK], row: usize, id: u32) {
-            if let Some(slot) = ids.get_mut(row) {
-                *slot = id;
+            if let Some(value_id) = ids.get_mut(row) {
+                *value_id = id;
             }
         }
         match &array.data {

@@ -2,18 +2,18 @@
 //! they are taken one by one from a mask that two comparisons gave. Tried and left out: a list
 //! of their rows, four at a time without a branch, from which they were added: no faster.
 
-use super::{Rows, SelectionCounts, Slots, Survivors};
+use super::{Rows, SelectionCounts, SingleIds, Survivors};
 use crate::kernel::compare::avx2::Equal;
 
-/// Which of the at most 64 rows hold `slot`.
+/// Which of the at most 64 rows hold `value_id`.
 ///
 /// # Safety
 /// - The CPU has AVX2.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn equal(rows: &[u16], slot: u16) -> u64 {
+unsafe fn equal(rows: &[u16], value_id: u16) -> u64 {
     // SAFETY: the instruction set is there.
-    unsafe { u16::avx2_equal(rows, slot, u64::MAX) }
+    unsafe { u16::avx2_equal(rows, value_id, u64::MAX) }
 }
 
 /// See [`super::select`].
@@ -21,14 +21,19 @@ unsafe fn equal(rows: &[u16], slot: u16) -> u64 {
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2,popcnt")]
-pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> SelectionCounts {
+pub unsafe fn select(
+    value_ids: SingleIds,
+    systems: &[u16],
+    countries: &[u16],
+    keep: &mut [u64],
+) -> SelectionCounts {
     let mut kept = SelectionCounts::default();
     for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
         // SAFETY: the instruction set is there.
         unsafe {
-            let pass = equal(systems, slots.system);
-            let is_null = equal(countries, slots.null) & pass;
-            let is_total = equal(countries, slots.total) & pass & !is_null;
+            let pass = equal(systems, value_ids.system);
+            let is_null = equal(countries, value_ids.null) & pass;
+            let is_total = equal(countries, value_ids.total) & pass & !is_null;
             *keep = pass & !is_null & !is_total;
             kept.system += pass.count_ones();
             kept.null_country += is_null.count_ones();

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Rows, SelectionCounts, Slots, Survivors};
+use super::{Rows, SelectionCounts, SingleIds, Survivors};
 
 /// Rows `at..at + 32` of a column, zeros past its end, and the mask of rows there.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -20,10 +20,15 @@ fn load(column: &[u16], at: usize) -> (__m512i, u32) {
 /// # Safety
 /// - The CPU has AVX-512 F and BW.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn select(slots: Slots, systems: &[u16], countries: &[u16], keep: &mut [u64]) -> SelectionCounts {
-    let system = _mm512_set1_epi16(slots.system as i16);
-    let total = _mm512_set1_epi16(slots.total as i16);
-    let null = _mm512_set1_epi16(slots.null as i16);
+pub unsafe fn select(
+    value_ids: SingleIds,
+    systems: &[u16],
+    countries: &[u16],
+    keep: &mut [u64],
+) -> SelectionCounts {
+    let system = _mm512_set1_epi16(value_ids.system as i16);
+    let total = _mm512_set1_epi16(value_ids.total as i16);
+    let null = _mm512_set1_epi16(value_ids.null as i16);
     let mut kept = SelectionCounts::default();
     let words = systems.len().min(countries.len()).div_ceil(64);
     for (word, keep) in keep.iter_mut().enumerate().take(words) {
@@ -82,8 +87,8 @@ pub unsafe fn compress<const N: usize>(
         ];
         debug_assert!(n + 32 <= N);
         for (from, to) in columns {
-            let (slots, _) = load(from, at);
-            let front = _mm512_maskz_compress_epi16(mask, slots);
+            let (value_ids, _) = load(from, at);
+            let front = _mm512_maskz_compress_epi16(mask, value_ids);
             // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
         }

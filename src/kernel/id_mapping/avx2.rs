@@ -6,7 +6,7 @@ use super::{HELD, UNKNOWN};
 
 /// A partner that no row has.
 const NOBODY: u8 = u8::MAX;
-/// What all slots on the right from here on are taken for; partners are below it.
+/// What all value ids on the right from here on are taken for; partners are below it.
 const LARGE: u8 = NOBODY - 1;
 
 /// See [`super::IdMapping::matches`].
@@ -57,14 +57,14 @@ unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
             let (left, right) = (left.as_ptr().cast::<__m256i>(), right.as_ptr().cast::<__m256i>());
             [left, left.add(1), right, right.add(1)].map(|from| _mm256_loadu_si256(from))
         };
-        // Slots past the table go with nothing.
+        // Value ids past the table go with nothing.
         differ = _mm256_or_si256(differ, _mm256_srli_epi16::<6>(_mm256_or_si256(l0, l1)));
         // Packing puts the rows of both sides in the same other order.
-        let slots = _mm256_packus_epi16(l0, l1);
+        let value_ids = _mm256_packus_epi16(l0, l1);
         let right = _mm256_packus_epi16(_mm256_min_epu16(r0, large), _mm256_min_epu16(r1, large));
         // The bits of 16 and of 32, where a blend looks for them.
-        let (sixteen, thirty_two) = (_mm256_slli_epi16::<3>(slots), _mm256_slli_epi16::<2>(slots));
-        let [a, b, c, d] = tables.map(|table| _mm256_shuffle_epi8(table, slots));
+        let (sixteen, thirty_two) = (_mm256_slli_epi16::<3>(value_ids), _mm256_slli_epi16::<2>(value_ids));
+        let [a, b, c, d] = tables.map(|table| _mm256_shuffle_epi8(table, value_ids));
         let low = _mm256_blendv_epi8(a, b, sixteen);
         let high = _mm256_blendv_epi8(c, d, sixteen);
         let partners = _mm256_blendv_epi8(low, high, thirty_two);
@@ -83,29 +83,29 @@ unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
 #[target_feature(enable = "avx2")]
 unsafe fn hold_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     // The last place is there for the second half of a gather.
-    let Some(slots) = table.len().checked_sub(1).filter(|slots| *slots > 0) else {
+    let Some(value_ids) = table.len().checked_sub(1).filter(|value_ids| *value_ids > 0) else {
         return left.is_empty() || right.is_empty();
     };
-    let last = _mm256_set1_epi32(i32::try_from(slots - 1).unwrap_or(i32::MAX));
+    let last = _mm256_set1_epi32(i32::try_from(value_ids - 1).unwrap_or(i32::MAX));
     let low = _mm256_set1_epi32(0xffff);
     let mut differ = _mm256_setzero_si256();
     let mut rows = left.chunks_exact(8).zip(right.chunks_exact(8));
     for (left, right) in &mut rows {
-        // SAFETY: eight rows each; slots are at most `last`, and a place follows the last.
+        // SAFETY: eight rows each; value ids are at most `last`, and a place follows the last.
         unsafe {
             let left = _mm256_cvtepu16_epi32(_mm_loadu_si128(left.as_ptr().cast()));
             let right = _mm256_cvtepu16_epi32(_mm_loadu_si128(right.as_ptr().cast()));
             let known = _mm256_min_epi32(left, last);
             let raw = _mm256_i32gather_epi32::<2>(table.as_ptr().cast(), known);
             let partners = _mm256_and_si256(raw, low);
-            // Slots that the table does not have go with nothing.
+            // Value ids that the table does not have go with nothing.
             differ = _mm256_or_si256(differ, _mm256_xor_si256(left, known));
             differ = _mm256_or_si256(differ, _mm256_xor_si256(partners, right));
         }
     }
     let whole = left.len().min(right.len()) / 8 * 8;
     let rest = left.iter().zip(right).skip(whole);
-    let known = table.get(..slots).unwrap_or_default();
+    let known = table.get(..value_ids).unwrap_or_default();
     _mm256_testz_si256(differ, differ) == 1
         && rest.fold(true, |matches, (left, right)| matches & (known.get(usize::from(*left)) == Some(right)))
 }

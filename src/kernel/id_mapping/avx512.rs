@@ -1,4 +1,4 @@
-//! AVX-512 F, BW; 32 rows a vector. Packed slots: VBMI, 64 rows a vector.
+//! AVX-512 F, BW; 32 rows a vector. Packed value ids: VBMI, 64 rows a vector.
 
 use std::arch::x86_64::*;
 
@@ -12,13 +12,15 @@ use super::{BLOCK, HELD, NOBODY, Packed};
 pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     let rows = left.len().min(right.len());
     // The last place is there for the second half of a gather.
-    let Some(slots) = table.len().checked_sub(1).filter(|slots| *slots >= HELD) else { return rows == 0 };
+    let Some(value_ids) = table.len().checked_sub(1).filter(|value_ids| *value_ids >= HELD) else {
+        return rows == 0;
+    };
     // SAFETY: the table has at least `HELD` places.
     let held = unsafe {
         [_mm512_loadu_si512(table.as_ptr().cast()), _mm512_loadu_si512(table.as_ptr().add(32).cast())]
     };
-    let in_registers = slots == HELD;
-    let last = _mm512_set1_epi16(u16::try_from(slots - 1).unwrap_or(u16::MAX) as i16);
+    let in_registers = value_ids == HELD;
+    let last = _mm512_set1_epi16(u16::try_from(value_ids - 1).unwrap_or(u16::MAX) as i16);
     let low = _mm512_set1_epi32(0xffff);
     let mut differ = 0u32;
     for at in (0..rows).step_by(32) {
@@ -31,16 +33,16 @@ pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
                 _mm512_maskz_loadu_epi16(there, right.as_ptr().add(at).cast()),
             )
         };
-        // Slots that the table does not have go with nothing.
+        // Value ids that the table does not have go with nothing.
         differ |= _mm512_mask_cmpgt_epu16_mask(there, left, last);
         let partners = if in_registers {
             _mm512_permutex2var_epi16(held[0], left, held[1])
         } else {
             let left = _mm512_min_epu16(left, last);
-            let half = |slots: __m256i| {
-                // SAFETY: slots are at most `last`, and a place follows the last.
+            let half = |value_ids: __m256i| {
+                // SAFETY: value ids are at most `last`, and a place follows the last.
                 let raw = unsafe {
-                    _mm512_i32gather_epi32::<2>(_mm512_cvtepu16_epi32(slots), table.as_ptr().cast())
+                    _mm512_i32gather_epi32::<2>(_mm512_cvtepu16_epi32(value_ids), table.as_ptr().cast())
                 };
                 _mm512_cvtepi32_epi16(_mm512_and_si512(raw, low))
             };
@@ -206,27 +208,27 @@ fn hold_many_packed(
         let [a, b, c, d] = [(); 4].map(|()| lefts.next(steps.0));
         let blocks = [_mm512_permutex2var_epi8(a, odds, b), _mm512_permutex2var_epi8(c, odds, d)];
         // Places in a block; rows of other blocks keep them until their turn comes.
-        let mut slots = [_mm512_permutex2var_epi8(a, evens, b), _mm512_permutex2var_epi8(c, evens, d)];
+        let mut value_ids = [_mm512_permutex2var_epi8(a, evens, b), _mm512_permutex2var_epi8(c, evens, d)];
         for block in 0..table.len() / BLOCK {
             let halves = [half(table, block * 2), half(table, block * 2 + 1)];
             let this = _mm512_set1_epi8(block as i8);
-            for (slots, blocks) in slots.iter_mut().zip(blocks) {
+            for (value_ids, blocks) in value_ids.iter_mut().zip(blocks) {
                 let ours = _mm512_cmpeq_epi8_mask(blocks, this);
-                *slots = _mm512_mask2_permutex2var_epi8(halves[0], *slots, ours, halves[1]);
+                *value_ids = _mm512_mask2_permutex2var_epi8(halves[0], *value_ids, ours, halves[1]);
             }
         }
-        for ((partners, blocks), there) in slots.into_iter().zip(blocks).zip(there) {
+        for ((partners, blocks), there) in value_ids.into_iter().zip(blocks).zip(there) {
             largest = _mm512_mask_max_epu8(largest, there, largest, partners);
             last = _mm512_mask_max_epu8(last, there, last, blocks);
             differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, rights.next(steps.1));
         }
     }
-    // Slots past the table go with nothing.
+    // Value ids past the table go with nothing.
     let past = _mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((table.len() / BLOCK) as i8));
     differ == 0 && past == 0 && !is_nobody(largest)
 }
 
-/// Blocks of partners that slots of more than 8 bits are looked up in.
+/// Blocks of partners that value ids of more than 8 bits are looked up in.
 const BLOCKS: usize = 16;
 
 /// The even bytes of two vectors.
@@ -255,17 +257,21 @@ fn half(table: &[u8], at: usize) -> __m512i {
     unsafe { _mm512_loadu_si512(table.as_ptr().add(at * 64).cast()) }
 }
 
-/// Partners of slots below 256, the least that a table has.
+/// Partners of value ids below 256, the least that a table has.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn of_few(table: &[u8], slots: __m512i, step: usize) -> __m512i {
+fn of_few(table: &[u8], value_ids: __m512i, step: usize) -> __m512i {
     match step / 8 {
-        0..=6 => _mm512_permutexvar_epi8(slots, half(table, 0)),
-        7 => _mm512_permutex2var_epi8(half(table, 0), slots, half(table, 1)),
+        0..=6 => _mm512_permutexvar_epi8(value_ids, half(table, 0)),
+        7 => _mm512_permutex2var_epi8(half(table, 0), value_ids, half(table, 1)),
         _ => {
-            let low = _mm512_permutex2var_epi8(half(table, 0), slots, half(table, 1));
-            let high = _mm512_movepi8_mask(slots);
-            _mm512_mask_blend_epi8(high, low, _mm512_permutex2var_epi8(half(table, 2), slots, half(table, 3)))
+            let low = _mm512_permutex2var_epi8(half(table, 0), value_ids, half(table, 1));
+            let high = _mm512_movepi8_mask(value_ids);
+            _mm512_mask_blend_epi8(
+                high,
+                low,
+                _mm512_permutex2var_epi8(half(table, 2), value_ids, half(table, 3)),
+            )
         }
     }
 }

@@ -35,15 +35,15 @@ pub unsafe fn add(
             let zero = meaning.zero.map(|zero| _mm512_set1_epi16(zero as i16));
             let live = zero.map_or(there, |zero| _mm512_mask_cmpneq_epi16_mask(there, values, zero));
             // The live rows to the front, and with them which are organic.
-            let mut slots = _mm512_maskz_compress_epi16(live, values);
+            let mut value_ids = _mm512_maskz_compress_epi16(live, values);
             let mut is_organic = _pext_u32(_mm512_cmpeq_epi16_mask(channels, organic), live);
             let mut left = live.count_ones();
             loop {
                 // Four at a time, those past the last one as nothing.
-                let four = _mm_cvtsi128_si64(_mm512_castsi512_si128(slots)) as u64;
+                let four = _mm_cvtsi128_si64(_mm512_castsi512_si128(value_ids)) as u64;
                 let four = [four as u16, (four >> 16) as u16, (four >> 32) as u16, (four >> 48) as u16];
-                for (lane, slot) in (0..).zip(four) {
-                    let value = meaning.narrow.get(usize::from(slot)).copied().unwrap_or_default();
+                for (lane, value_id) in (0..).zip(four) {
+                    let value = meaning.narrow.get(usize::from(value_id)).copied().unwrap_or_default();
                     let value = value & -i32::from(left > lane);
                     all = all.wrapping_add(value);
                     own = own.wrapping_add(value & -((is_organic >> lane & 1) as i32));
@@ -53,7 +53,7 @@ pub unsafe fn add(
                 }
                 left -= 4;
                 is_organic >>= 4;
-                slots = _mm512_alignr_epi32::<2>(_mm512_setzero_si512(), slots);
+                value_ids = _mm512_alignr_epi32::<2>(_mm512_setzero_si512(), value_ids);
             }
         }
         key_run.add([i64::from(all) - i64::from(own), own.into()], cells);

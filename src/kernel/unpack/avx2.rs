@@ -203,7 +203,7 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
     let (mut at, mut done) = (start / 8, 0);
     let mut max = _mm256_setzero_si256();
     while done + 16 <= out.len() && at + REACH <= bytes.len() {
-        // SAFETY: `REACH` bytes follow; sixteen slots are there.
+        // SAFETY: `REACH` bytes follow; sixteen value ids are there.
         unsafe {
             let values = cut.sixteen(bytes.as_ptr().add(at));
             max = _mm256_max_epu16(max, values);
@@ -217,7 +217,7 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
         // The last few by way of a whole vector.
         let mut last = [0u16; 16];
         let left = &mut out[done..];
-        // SAFETY: `REACH` bytes follow; sixteen slots are there.
+        // SAFETY: `REACH` bytes follow; sixteen value ids are there.
         unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), cut.sixteen(bytes.as_ptr().add(at))) };
         left.copy_from_slice(&last[..left.len()]);
         return left.iter().fold(largest, |a, b| a.max(*b));

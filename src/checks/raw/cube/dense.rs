@@ -228,8 +228,8 @@ impl Step {
     }
 }
 
-/// What the slots of a piece mean.
-struct Slots<C> {
+/// What the value ids of a piece mean.
+struct CellIds<C> {
     days: Vec<Step>,
     /// The bin of each day.
     bins: Vec<u8>,
@@ -241,15 +241,15 @@ struct Slots<C> {
 
 /// Scratch space for one block.
 struct Blocks {
-    /// Slots of day, country, system, channel, value.
-    slots: [[u16; BLOCK]; KEYS.len()],
+    /// Value ids of day, country, system, channel, value.
+    value_ids: [[u16; BLOCK]; KEYS.len()],
     /// Where stretches begin, or which rows have a sum.
     rows: [u16; BLOCK],
 }
 
 impl Default for Blocks {
     fn default() -> Self {
-        Blocks { slots: [[0; BLOCK]; KEYS.len()], rows: [0; BLOCK] }
+        Blocks { value_ids: [[0; BLOCK]; KEYS.len()], rows: [0; BLOCK] }
     }
 }
 
@@ -319,7 +319,7 @@ impl<C: Cell> Worker<C> {
             cursor.look_ahead(row_range.rows.end, self.buffers.pop().unwrap_or_default());
             cursors.push(cursor);
         }
-        let mut slots = Slots {
+        let mut value_ids = CellIds {
             days: vec![],
             bins: vec![],
             countries: vec![],
@@ -339,16 +339,16 @@ impl<C: Cell> Worker<C> {
             for cursor in &mut cursors {
                 take = cursor.rows_at_hand(take)?;
             }
-            for (cursor, block) in cursors.iter_mut().zip(&mut blocks.slots) {
+            for (cursor, block) in cursors.iter_mut().zip(&mut blocks.value_ids) {
                 if cursor.load_page()? != BlockKind::Ids16 {
                     return Ok(RangeResult::Declined);
                 }
                 cursor.read_ids16(&mut block[..take as usize])?;
             }
-            if !self.extend_from(axes, file, &cursors, &mut slots)? {
+            if !self.extend_from(axes, file, &cursors, &mut value_ids)? {
                 return Ok(RangeResult::Wide);
             }
-            self.block(axes, &slots, blocks, take as usize);
+            self.block(axes, &value_ids, blocks, take as usize);
             left -= u64::from(take);
         }
         for mut cursor in cursors {
@@ -359,50 +359,52 @@ impl<C: Cell> Worker<C> {
         Ok(RangeResult::Done(()))
     }
 
-    /// Takes in the slots that were added; false where a value does not fit the cells.
+    /// Takes in the value ids that were added; false where a value does not fit the cells.
     fn extend_from(
         &mut self,
         axes: &Axes<'_>,
         file: &RawFile<'_>,
         cursors: &[Cursor<'_>],
-        slots: &mut Slots<C>,
+        value_ids: &mut CellIds<C>,
     ) -> Result<bool> {
         let [days, countries, systems, channels, values] = cursors else {
             return Err(Error::internal("five columns were expected"));
         };
         fn grow<T>(to: &mut Vec<T>, cursor: &Cursor<'_>, mut what: impl FnMut(Option<&[u8]>) -> T) {
-            while let Some(slot) = u32::try_from(to.len()).ok().filter(|slot| *slot < cursor.entries.slots())
+            while let Some(value_id) =
+                u32::try_from(to.len()).ok().filter(|value_id| *value_id < cursor.entries.id_count())
             {
-                to.push(what(cursor.entries.get(slot)));
+                to.push(what(cursor.entries.get(value_id)));
             }
         }
         let Layout { countries: c, systems: s, words, .. } = self.layout;
         let (touched, days_of_bin) = (&mut self.touched, self.days_of_bin);
-        grow(&mut slots.days, days, |raw| {
+        grow(&mut value_ids.days, days, |raw| {
             let id = raw.and_then(|raw| file.date_coding.day(raw)).and_then(|day| axes.day_ids.get(&day));
             if let Some(id) = id {
                 touched[*id as usize] = true;
             }
             Step::of(id.copied().unwrap_or(NONE), c * s * words)
         });
-        for day in slots.days.get(slots.bins.len()..).unwrap_or_default() {
+        for day in value_ids.days.get(value_ids.bins.len()..).unwrap_or_default() {
             // A row without a day stays in no bin.
-            slots.bins.push(if day.id == NONE { 0 } else { (day.id as usize / days_of_bin) as u8 });
+            value_ids.bins.push(if day.id == NONE { 0 } else { (day.id as usize / days_of_bin) as u8 });
         }
-        grow(&mut slots.countries, countries, |raw| Step::of(axes.countries.id(raw), s * words));
-        grow(&mut slots.systems, systems, |raw| Step::of(axes.systems.id(raw), words));
-        grow(&mut slots.channels, channels, |raw| Step::of(axes.channels.id(raw), 1));
-        while let Some(slot) = u32::try_from(slots.values.len()).ok().filter(|s| *s < values.entries.slots())
+        grow(&mut value_ids.countries, countries, |raw| Step::of(axes.countries.id(raw), s * words));
+        grow(&mut value_ids.systems, systems, |raw| Step::of(axes.systems.id(raw), words));
+        grow(&mut value_ids.channels, channels, |raw| Step::of(axes.channels.id(raw), 1));
+        while let Some(value_id) =
+            u32::try_from(value_ids.values.len()).ok().filter(|s| *s < values.entries.id_count())
         {
-            let Some(value) = C::of(axes.step(number(file, values, slot)?), s) else { return Ok(false) };
-            slots.values.push(value);
+            let Some(value) = C::of(axes.step(number(file, values, value_id)?), s) else { return Ok(false) };
+            value_ids.values.push(value);
         }
         Ok(true)
     }
 
     /// Adds a block of rows.
-    fn block(&mut self, axes: &Axes<'_>, slots: &Slots<C>, blocks: &mut Blocks, rows: usize) {
-        let [days, countries, systems, ..] = &blocks.slots;
+    fn block(&mut self, axes: &Axes<'_>, value_ids: &CellIds<C>, blocks: &mut Blocks, rows: usize) {
+        let [days, countries, systems, ..] = &blocks.value_ids;
         let keys = [&days[..rows], &countries[..rows], &systems[..rows]];
         // A few rows tell whether it is worth while to go through all.
         let few = rows.min(WORD);
@@ -412,13 +414,13 @@ impl<C: Cell> Worker<C> {
             starts(keys, &mut blocks.rows)
         };
         if starts * STRETCH > rows {
-            self.row_by_row(axes, slots, blocks, rows);
+            self.row_by_row(axes, value_ids, blocks, rows);
             return;
         }
         for at in 0..starts {
             let start = usize::from(blocks.rows[at]);
             let end = if at + 1 < starts { usize::from(blocks.rows[at + 1]) } else { rows };
-            self.stretch(axes, slots, &blocks.slots, start..end);
+            self.stretch(axes, value_ids, &blocks.value_ids, start..end);
         }
     }
 

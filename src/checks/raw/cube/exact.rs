@@ -16,9 +16,9 @@ const BLOCK: usize = 2048;
 /// Blocks, or runs of rows without a day, after which it is asked whether anybody waits.
 const ASK: u32 = 64;
 
-/// What the slots of a piece mean in a chunk.
+/// What the value ids of a piece mean in a chunk.
 #[derive(Default)]
-struct Slots {
+struct CellIds {
     days: Vec<u32>,
     countries: Vec<u32>,
     systems: Vec<u32>,
@@ -97,7 +97,7 @@ impl Chunk {
         for column in &columns {
             cursors.push(Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?);
         }
-        let mut slots = Slots::default();
+        let mut value_ids = CellIds::default();
         let mut blocks = vec![[0u32; BLOCK]; columns.len()];
         let mut at = row_range.rows.start;
         for block in 0u32.. {
@@ -108,10 +108,10 @@ impl Chunk {
                 passes.go_on()?;
             }
             let left = u32::try_from(row_range.rows.end - at).unwrap_or(u32::MAX);
-            self.extend_from(axes, file, &cursors, &mut slots)?;
+            self.extend_from(axes, file, &cursors, &mut value_ids)?;
             if let RunOrPacked::Rle { value, len } = cursors[0].segment()? {
-                self.extend_from(axes, file, &cursors, &mut slots)?;
-                if slots.days.get(value as usize) == Some(&NONE) {
+                self.extend_from(axes, file, &cursors, &mut value_ids)?;
+                if value_ids.days.get(value as usize) == Some(&NONE) {
                     let len = len.min(left);
                     cursors.iter_mut().try_for_each(|cursor| cursor.skip(len))?;
                     at += u64::from(len);
@@ -123,8 +123,8 @@ impl Chunk {
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks) {
                 cursor.read_ids32(&mut block[..take as usize])?;
             }
-            self.extend_from(axes, file, &cursors, &mut slots)?;
-            self.rows(axes, &slots, &blocks, take as usize, |row, value| {
+            self.extend_from(axes, file, &cursors, &mut value_ids)?;
+            self.rows(axes, &value_ids, &blocks, take as usize, |row, value| {
                 let row = at + row;
                 ((row_range.file, row_range.before + row), at_row(files, row_range, row, value))
             });
@@ -134,24 +134,25 @@ impl Chunk {
         Ok(())
     }
 
-    /// Takes in the slots that were added.
+    /// Takes in the value ids that were added.
     fn extend_from(
         &self,
         axes: &Axes<'_>,
         file: &RawFile<'_>,
         cursors: &[Cursor<'_>],
-        slots: &mut Slots,
+        value_ids: &mut CellIds,
     ) -> Result<()> {
         let [days, countries, systems, channels, values] = cursors else {
             return Err(Error::internal("five columns were expected"));
         };
         fn grow(to: &mut Vec<u32>, cursor: &Cursor<'_>, id: impl Fn(Option<&[u8]>) -> u32) {
-            while let Some(slot) = u32::try_from(to.len()).ok().filter(|slot| *slot < cursor.entries.slots())
+            while let Some(value_id) =
+                u32::try_from(to.len()).ok().filter(|value_id| *value_id < cursor.entries.id_count())
             {
-                to.push(id(cursor.entries.get(slot)));
+                to.push(id(cursor.entries.get(value_id)));
             }
         }
-        grow(&mut slots.days, days, |raw| {
+        grow(&mut value_ids.days, days, |raw| {
             let id = raw.and_then(|raw| file.date_coding.day(raw)).and_then(|day| axes.day_ids.get(&day));
             match id.map(|id| *id as usize) {
                 Some(id) if self.days.contains(&id) => u32::try_from(id - self.days.start).unwrap_or(NONE),
@@ -160,12 +161,13 @@ impl Chunk {
                 None => NONE,
             }
         });
-        grow(&mut slots.countries, countries, |raw| axes.countries.id(raw));
-        grow(&mut slots.systems, systems, |raw| axes.systems.id(raw));
-        grow(&mut slots.channels, channels, |raw| axes.channels.id(raw));
-        while let Some(slot) = u32::try_from(slots.values.len()).ok().filter(|s| *s < values.entries.slots())
+        grow(&mut value_ids.countries, countries, |raw| axes.countries.id(raw));
+        grow(&mut value_ids.systems, systems, |raw| axes.systems.id(raw));
+        grow(&mut value_ids.channels, channels, |raw| axes.channels.id(raw));
+        while let Some(value_id) =
+            u32::try_from(value_ids.values.len()).ok().filter(|s| *s < values.entries.id_count())
         {
-            slots.values.push(axes.step(number(file, values, slot)?));
+            value_ids.values.push(axes.step(number(file, values, value_id)?));
         }
         Ok(())
     }
@@ -174,7 +176,7 @@ impl Chunk {
     fn rows(
         &mut self,
         axes: &Axes<'_>,
-        slots: &Slots,
+        value_ids: &CellIds,
         blocks: &[[u32; BLOCK]],
         rows: usize,
         at: impl Fn(u64, String) -> ((usize, u64), Violation),
@@ -182,20 +184,20 @@ impl Chunk {
         let [days, countries, systems, channels, values] = blocks else { return };
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         for row in 0..rows {
-            let day = slots.days[days[row] as usize];
+            let day = value_ids.days[days[row] as usize];
             if day == NONE {
                 continue;
             }
-            let country = slots.countries[countries[row] as usize];
-            let system = slots.systems[systems[row] as usize];
-            let channel = slots.channels[channels[row] as usize];
+            let country = value_ids.countries[countries[row] as usize];
+            let system = value_ids.systems[systems[row] as usize];
+            let channel = value_ids.channels[channels[row] as usize];
             if country == NONE || system == NONE || channel == NONE {
                 if day != NO_DAY && country != NONE {
                     self.part.rows[day as usize * c + country as usize] += 1;
                 }
                 continue;
             }
-            let value = slots.values[values[row] as usize];
+            let value = value_ids.values[values[row] as usize];
             let (country, channel) = (country as usize, channel as usize);
             let organic = usize::from(axes.organic[channel]);
             if day == NO_DAY {

@@ -2,7 +2,7 @@
 
 use super::super::{Axes, NONE};
 use super::cell::Cell;
-use super::{BLOCK, Blocks, Layout, NOWHERE, Slots, Worker};
+use super::{BLOCK, Blocks, CellIds, Layout, NOWHERE, Worker};
 use crate::kernel::compare;
 
 /// Bytes of bits that a bin is for, if there are not more than [`BINS`]. Tests have few rows,
@@ -44,22 +44,28 @@ impl<C: Cell> Bin<C> {
 #[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
 impl<C: Cell> Worker<C> {
     /// Puts rows that have little in common into their bins.
-    pub(super) fn row_by_row(&mut self, axes: &Axes<'_>, slots: &Slots<C>, blocks: &mut Blocks, rows: usize) {
+    pub(super) fn row_by_row(
+        &mut self,
+        axes: &Axes<'_>,
+        value_ids: &CellIds<C>,
+        blocks: &mut Blocks,
+        rows: usize,
+    ) {
         let Layout { days, countries: c, systems: s, channels: n, .. } = self.layout;
         if self.bins.is_empty() {
             self.bins = (0..days.div_ceil(self.days_of_bin)).map(|_| Bin::new()).collect();
         }
-        let [days, countries, systems, channels, values] = &blocks.slots;
+        let [days, countries, systems, channels, values] = &blocks.value_ids;
         let (mut whole, mut live) = (0usize, 0usize);
         for row in 0..rows {
-            let day = slots.days[usize::from(days[row])];
-            let country = slots.countries[usize::from(countries[row])];
-            let system = slots.systems[usize::from(systems[row])];
-            let channel = slots.channels[usize::from(channels[row])];
-            let value = slots.values[usize::from(values[row])];
+            let day = value_ids.days[usize::from(days[row])];
+            let country = value_ids.countries[usize::from(countries[row])];
+            let system = value_ids.systems[usize::from(systems[row])];
+            let channel = value_ids.channels[usize::from(channels[row])];
+            let value = value_ids.values[usize::from(values[row])];
             let place = day.offset + country.offset + system.offset;
             let is_whole = (place | channel.offset) < NOWHERE;
-            let bin = &mut self.bins[usize::from(slots.bins[usize::from(days[row])])];
+            let bin = &mut self.bins[usize::from(value_ids.bins[usize::from(days[row])])];
             bin.bits[bin.waiting] = place.wrapping_mul(32).wrapping_add(channel.offset);
             bin.waiting += usize::from(is_whole);
             whole += usize::from(is_whole);
@@ -69,16 +75,16 @@ impl<C: Cell> Worker<C> {
         self.rows += whole as u64;
         for row in &blocks.rows[..live] {
             let row = usize::from(*row);
-            let day = slots.days[usize::from(days[row])].id;
-            let country = slots.countries[usize::from(countries[row])].id;
-            let system = slots.systems[usize::from(systems[row])].id;
-            let channel = slots.channels[usize::from(channels[row])].id;
-            let value = slots.values[usize::from(values[row])];
+            let day = value_ids.days[usize::from(days[row])].id;
+            let country = value_ids.countries[usize::from(countries[row])].id;
+            let system = value_ids.systems[usize::from(systems[row])].id;
+            let channel = value_ids.channels[usize::from(channels[row])].id;
+            let value = value_ids.values[usize::from(values[row])];
             let at_country = day * c as u32 + country;
             let total = day * 2 + u32::from(country == axes.countries.total);
             let users = at_country * 2 + u32::from(axes.organic[channel as usize]);
             let is_total = system == axes.systems.total;
-            self.bins[usize::from(slots.bins[usize::from(days[row])])].sums.push(Sum {
+            self.bins[usize::from(value_ids.bins[usize::from(days[row])])].sums.push(Sum {
                 value,
                 by_system: at_country * n as u32 + channel,
                 by_country: (total * s as u32 + system) * n as u32 + channel,
@@ -95,12 +101,12 @@ impl<C: Cell> Worker<C> {
         }
         if whole < rows {
             for row in 0..rows {
-                let day = slots.days[usize::from(days[row])].id;
-                let country = slots.countries[usize::from(countries[row])].id;
-                let system = slots.systems[usize::from(systems[row])].id;
-                let channel = slots.channels[usize::from(channels[row])].id;
+                let day = value_ids.days[usize::from(days[row])].id;
+                let country = value_ids.countries[usize::from(countries[row])].id;
+                let system = value_ids.systems[usize::from(systems[row])].id;
+                let channel = value_ids.channels[usize::from(channels[row])].id;
                 if [day, country, system, channel].contains(&NONE) {
-                    let value = slots.values[usize::from(values[row])];
+                    let value = value_ids.values[usize::from(values[row])];
                     self.odd(axes, [day, country, system, channel], value);
                 }
             }

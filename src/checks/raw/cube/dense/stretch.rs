@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::{Axes, NONE};
 use super::cell::Cell;
-use super::{BLOCK, KEYS, Layout, NOWHERE, Slots, Worker};
+use super::{BLOCK, CellIds, KEYS, Layout, NOWHERE, Worker};
 use crate::kernel::column_masks::{MaskedColumn, WORD};
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
@@ -15,18 +15,18 @@ impl<C: Cell> Worker<C> {
     pub(super) fn stretch(
         &mut self,
         axes: &Axes<'_>,
-        slots: &Slots<C>,
+        value_ids: &CellIds<C>,
         [days, countries, systems, channels, values]: &[[u16; BLOCK]; KEYS.len()],
         rows: Range<usize>,
     ) {
-        let day = slots.days[usize::from(days[rows.start])];
-        let country = slots.countries[usize::from(countries[rows.start])];
-        let system = slots.systems[usize::from(systems[rows.start])];
+        let day = value_ids.days[usize::from(days[rows.start])];
+        let country = value_ids.countries[usize::from(countries[rows.start])];
+        let system = value_ids.systems[usize::from(systems[rows.start])];
         let place = day.offset + country.offset + system.offset;
         let channels = &channels[rows.clone()];
         let values = &values[rows];
         let pairs = channels.iter().zip(values).map(|(channel, value)| {
-            (slots.channels[usize::from(*channel)].id, slots.values[usize::from(*value)])
+            (value_ids.channels[usize::from(*channel)].id, value_ids.values[usize::from(*value)])
         });
         if place >= NOWHERE {
             for (channel, value) in pairs {
