@@ -23,7 +23,7 @@
 use super::unpack;
 
 /// No partner. No column has so many value ids: it would not be read as 16 bits.
-pub const UNKNOWN: u16 = u16::MAX;
+pub const NO_PARTNER: u16 = u16::MAX;
 
 /// Partners held in two registers.
 const HELD: usize = 64;
@@ -31,7 +31,7 @@ const HELD: usize = 64;
 /// Value ids of a block of partners that are bytes: two registers.
 const BLOCK: usize = 128;
 /// No partner, as a byte.
-const NOBODY: u8 = u8::MAX;
+const NO_PARTNER_BYTE: u8 = u8::MAX;
 
 /// Value ids that are stored one behind the other.
 #[derive(Debug, Clone, Copy)]
@@ -47,16 +47,20 @@ pub struct Packed<'b> {
 /// What each value id of a column goes with.
 #[derive(Debug, Clone)]
 pub struct IdMapping {
-    /// By value id; [`UNKNOWN`] from `value_ids` on, over at least [`HELD`] places and one more.
+    /// By value id; [`NO_PARTNER`] from `value_ids` on, over at least [`HELD`] places and one more.
     table: Vec<u16>,
     value_ids: usize,
-    /// The same as bytes, [`NOBODY`] for none, in pairs of blocks; `None` where they do not fit.
+    /// The same as bytes, [`NO_PARTNER_BYTE`] for none, in pairs of blocks; `None` where they do not fit.
     bytes: Option<Vec<u8>>,
 }
 
 impl Default for IdMapping {
     fn default() -> Self {
-        IdMapping { table: vec![UNKNOWN; HELD + 1], value_ids: 0, bytes: Some(vec![NOBODY; 2 * BLOCK]) }
+        IdMapping {
+            table: vec![NO_PARTNER; HELD + 1],
+            value_ids: 0,
+            bytes: Some(vec![NO_PARTNER_BYTE; 2 * BLOCK]),
+        }
     }
 }
 
@@ -66,16 +70,16 @@ impl IdMapping {
         self.value_ids = self.value_ids.max(value_ids);
         // A gather reads four bytes: one place past the last.
         let places = (self.value_ids + 1).max(self.table.len());
-        self.table.resize(places, UNKNOWN);
+        self.table.resize(places, NO_PARTNER);
         if let Some(bytes) = &mut self.bytes {
-            bytes.resize(self.value_ids.next_multiple_of(2 * BLOCK).max(bytes.len()), NOBODY);
+            bytes.resize(self.value_ids.next_multiple_of(2 * BLOCK).max(bytes.len()), NO_PARTNER_BYTE);
         }
     }
 
     /// What `value_id` goes with.
     #[inline]
     pub fn of(&self, value_id: u16) -> u16 {
-        self.table.get(usize::from(value_id)).copied().unwrap_or(UNKNOWN)
+        self.table.get(usize::from(value_id)).copied().unwrap_or(NO_PARTNER)
     }
 
     /// Says what `value_id` goes with; it has to have room.
@@ -83,7 +87,7 @@ impl IdMapping {
         if let Some(place) = self.table.get_mut(usize::from(value_id)) {
             *place = partner;
         }
-        let byte = u8::try_from(partner).ok().filter(|byte| *byte != NOBODY);
+        let byte = u8::try_from(partner).ok().filter(|byte| *byte != NO_PARTNER_BYTE);
         match (byte, self.bytes.as_mut().and_then(|bytes| bytes.get_mut(usize::from(value_id)))) {
             (Some(byte), Some(place)) => *place = byte,
             _ => self.bytes = None,
@@ -93,7 +97,7 @@ impl IdMapping {
     /// Value ids with their partners, as far as they are known.
     pub fn known(&self) -> impl Iterator<Item = (u16, u16)> {
         let places = self.table.iter().take(self.value_ids).enumerate();
-        places.filter(|(_, partner)| **partner != UNKNOWN).filter_map(|(value_id, partner)| {
+        places.filter(|(_, partner)| **partner != NO_PARTNER).filter_map(|(value_id, partner)| {
             u16::try_from(value_id).ok().map(|value_id| (value_id, *partner))
         })
     }
@@ -103,7 +107,7 @@ impl IdMapping {
     pub fn extend_from(&mut self, left: &[u16], right: &[u16]) -> bool {
         for (left, right) in left.iter().zip(right) {
             let partner = self.of(*left);
-            if partner == UNKNOWN {
+            if partner == NO_PARTNER {
                 self.set(*left, *right);
             } else if partner != *right {
                 return false;
@@ -150,8 +154,8 @@ impl IdMapping {
             unpack::value_at(of.bytes, of.start + row * usize::from(of.width), of.width)
         };
         (0..rows).all(|row| {
-            let partner = u16::try_from(value_id(left, row)).map_or(UNKNOWN, |value_id| self.of(value_id));
-            partner != UNKNOWN && u32::from(partner) == value_id(right, row)
+            let partner = u16::try_from(value_id(left, row)).map_or(NO_PARTNER, |value_id| self.of(value_id));
+            partner != NO_PARTNER && u32::from(partner) == value_id(right, row)
         })
     }
 
@@ -289,7 +293,7 @@ mod tests {
             // What is learned from the rows holds for them.
             let mut learned = IdMapping::default();
             learned.grow(1 << 16);
-            if learned.extend_from(&left, &right) && !right.contains(&UNKNOWN) {
+            if learned.extend_from(&left, &right) && !right.contains(&NO_PARTNER) {
                 prop_assert!(learned.matches(&left, &right));
                 for (value_id, partner) in learned.known() {
                     prop_assert!(left.iter().zip(&right).any(|pair| pair == (&value_id, &partner)));

@@ -16,7 +16,7 @@ const MAGIC: &[u8; 4] = b"PAR1";
 /// Encryption.md, "Encrypted footer mode".
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 /// The start of a chunk whose offset is negative.
-const NOWHERE: u64 = u64::MAX;
+const NO_OFFSET: u64 = u64::MAX;
 /// Footer length and magic.
 const TAIL: u64 = 8;
 /// Where a file says that it is parquet, other than at its end.
@@ -297,7 +297,7 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
     let data = data.ok_or(Fault::Bad("a column chunk has no offset"))?;
     chunk.values = u64::try_from(values).unwrap_or(0);
     chunk.compressed_len = u64::try_from(len).unwrap_or(0);
-    let data = u64::try_from(data).unwrap_or(NOWHERE);
+    let data = u64::try_from(data).unwrap_or(NO_OFFSET);
     chunk.start = dictionary.map_or(data, |at| at.min(data));
     Ok(())
 }

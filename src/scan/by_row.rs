@@ -1,7 +1,7 @@
 //! The general path: one row at a time, whatever there can be. The others
 //! decline to it.
 
-use super::tables::BAD_TIME;
+use super::tables::NO_ID;
 use super::task::{BLOCK, Blocks, Task};
 use crate::ids::cursor::BlockKind;
 use crate::ids::keys::{Channel, Country};
@@ -60,8 +60,8 @@ impl Task<'_, '_> {
                 dense.account.country_total += 1;
                 continue;
             }
-            let point = tables.time.get(*time as usize).copied().unwrap_or(BAD_TIME);
-            if point == BAD_TIME {
+            let point = tables.time.get(*time as usize).copied().unwrap_or(NO_ID);
+            if point == NO_ID {
                 return Err(self.bad_time(*time, row as u64));
             }
             if legacy {

@@ -12,7 +12,7 @@ use crate::parquet::Physical;
 use crate::{Job, Result, Semantics};
 
 /// A time value id that is null or no point in time.
-pub const BAD_TIME: u32 = u32::MAX;
+pub const NO_ID: u32 = u32::MAX;
 
 /// Tables by value id; each is as long as its column's entries.
 #[derive(Default)]
@@ -23,9 +23,9 @@ pub struct Tables {
     pub country: Vec<u8>,
     /// The worker's id of the country; meaningful for [`Country::Keep`] only.
     pub group: Vec<u32>,
-    /// The worker's id of the point in time, or [`BAD_TIME`].
+    /// The worker's id of the point in time, or [`NO_ID`].
     pub time: Vec<u32>,
-    /// Whether any time value id but the null value id is [`BAD_TIME`].
+    /// Whether any time value id but the null value id is [`NO_ID`].
     pub bad_time: bool,
     /// [`Channel`] as a number.
     pub channel: Vec<u8>,
@@ -185,7 +185,7 @@ impl Tables {
             let place = |group: u32, time: u32| dense.cell_index(group, time) as u32;
             self.bases = self.group.iter().map(|group| place(*group, 0)).collect();
             // A bad time never reaches the bitmap path.
-            let offset = |time: &u32| if *time == BAD_TIME { 0 } else { place(0, *time) };
+            let offset = |time: &u32| if *time == NO_ID { 0 } else { place(0, *time) };
             self.offsets = self.time.iter().map(offset).collect();
         }
     }
@@ -235,7 +235,7 @@ impl Tables {
                 dense.mark_group_present(*group);
             }
         });
-        let is_time = |value_id: u16| time.get(usize::from(value_id)).is_some_and(|t| *t != BAD_TIME);
+        let is_time = |value_id: u16| time.get(usize::from(value_id)).is_some_and(|t| *t != NO_ID);
         self.unseen_times.mark_seen(keep, times, time.len(), is_time, |value_id| {
             if let Some(time) = time.get(usize::from(value_id)) {
                 dense.see_time(*time);
@@ -289,7 +289,7 @@ impl Tables {
                 Some(point) => dense.time(point)?,
                 None => {
                     self.bad_time |= value_id != cursor.entries.null();
-                    BAD_TIME
+                    NO_ID
                 }
             };
             self.time.push(id);

@@ -26,7 +26,7 @@ use super::{RowRange, place};
 use crate::Result;
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{BlockKind, Cursor};
-use crate::kernel::id_mapping::{IdMapping, UNKNOWN};
+use crate::kernel::id_mapping::{IdMapping, NO_PARTNER};
 use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Encoding, PageMeta};
 
@@ -260,10 +260,10 @@ impl Weeks<'_> {
         if (known, self.labels) == (dates.entries.id_count(), labels.entries.id_count()) {
             return Ok(true);
         }
-        // [`UNKNOWN`] is no value id.
+        // [`NO_PARTNER`] is no value id.
         if dates.load_page()? != BlockKind::Ids16
             || labels.load_page()? != BlockKind::Ids16
-            || labels.entries.id_count() > u32::from(UNKNOWN)
+            || labels.entries.id_count() > u32::from(NO_PARTNER)
         {
             return Ok(false);
         }
@@ -292,7 +292,7 @@ impl Weeks<'_> {
                     self::label(labels.entries.get(*label)),
                     day.map_or(Date::Null, Date::Day)
                 ));
-                self.partners.set(value_id, u16::try_from(*label).unwrap_or(UNKNOWN));
+                self.partners.set(value_id, u16::try_from(*label).unwrap_or(NO_PARTNER));
             }
         }
         Ok(true)
@@ -351,7 +351,7 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
             // With as many entries, null is the same value id too, and whatever is an id of
             // the one is an id of the other.
             other.same &= other.cursor.entries.dictionary_len() == channels.entries.dictionary_len()
-                && channels.entries.id_count() <= u32::from(UNKNOWN);
+                && channels.entries.id_count() <= u32::from(NO_PARTNER);
         }
         walk(channels, &mut others, row_range.rows.end - row_range.rows.start, no_nulls)?;
         for other in &others {
@@ -422,9 +422,9 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
                 other.holds = other.partners.matches(a, a) || other.partners.extend_from(a, a);
                 continue;
             }
-            // [`UNKNOWN`] is no value id.
+            // [`NO_PARTNER`] is no value id.
             if other.cursor.load_page()? != BlockKind::Ids16
-                || other.cursor.entries.id_count() > u32::from(UNKNOWN)
+                || other.cursor.entries.id_count() > u32::from(NO_PARTNER)
             {
                 other.holds = false;
                 continue;

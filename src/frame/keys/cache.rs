@@ -1,6 +1,6 @@
 //! What short strings and numbers mean, remembered.
 
-use super::UNSEEN;
+use super::NOT_RESOLVED;
 use crate::ids::entries::ChunkDictionary;
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ impl Default for Cache {
         // Nothing was pushed before: there is room for the null value id.
         let sealed = long.finish_dictionary();
         debug_assert!(sealed.is_ok());
-        Cache { lines: Box::new([(0, UNSEEN, UNSEEN); LINES]), long, meanings: Vec::new() }
+        Cache { lines: Box::new([(0, NOT_RESOLVED, NOT_RESOLVED); LINES]), long, meanings: Vec::new() }
     }
 }
 
@@ -59,10 +59,10 @@ impl Cache {
     fn long_text(&mut self, bytes: &[u8], prefetch: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
         let value_id = self.long.intern(bytes)? as usize;
         if value_id >= self.meanings.len() {
-            self.meanings.resize(value_id + 1, UNSEEN);
+            self.meanings.resize(value_id + 1, NOT_RESOLVED);
         }
         match self.meanings.get_mut(value_id) {
-            Some(meaning) if *meaning == UNSEEN => {
+            Some(meaning) if *meaning == NOT_RESOLVED => {
                 *meaning = prefetch(bytes)?;
                 Ok(*meaning)
             }

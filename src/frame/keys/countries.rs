@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::mask::{BLOCK, Mask, all, and_valid, count, each_bit, each_run};
-use super::{DictionaryMemo, NOTHING, TOTAL, UNSEEN, entries, fill, narrow};
+use super::{DictionaryMemo, NO_GROUP, NOT_RESOLVED, TOTAL, entries, fill, narrow};
 use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
 use crate::grid::GridAccumulator;
 use crate::ids::keys::{Country, country_name};
@@ -101,7 +101,7 @@ impl Countries {
         };
         each_bit(&asked, |row| {
             let meaning = if !array.is_valid(start + row) {
-                NOTHING
+                NO_GROUP
             } else {
                 match &array.data {
                     Data::Coded(codes, _) => {
@@ -111,11 +111,11 @@ impl Countries {
                     Data::Text(text) => self
                         .cache
                         .text(text.get(start + row)?, |name| meaning_of(Some(name), job, dense, legacy))?,
-                    _ => NOTHING,
+                    _ => NO_GROUP,
                 }
             };
             match meaning {
-                NOTHING => counts.null += u32::from(drop_row(row)),
+                NO_GROUP => counts.null += u32::from(drop_row(row)),
                 TOTAL => counts.total += u32::from(drop_row(row)),
                 group => {
                     if legacy {
@@ -163,7 +163,7 @@ impl Countries {
             Some(_) => Country::Keep,
         };
         self.class = entries(dictionary).map(class).collect();
-        self.groups = vec![UNSEEN; self.class.len()];
+        self.groups = vec![NOT_RESOLVED; self.class.len()];
         self.unseen = self.class.iter().filter(|c| **c == Country::Keep).count();
         let nulls = self.class.contains(&Country::Null);
         let mut totals = (0..).zip(&self.class).filter(|(_, c)| **c == Country::Total).map(|(at, _)| at);
@@ -177,14 +177,14 @@ impl Countries {
     fn group(&mut self, place: usize, job: &Job, dense: &mut GridAccumulator, legacy: bool) -> Result<u32> {
         match self.groups.get(place) {
             None => Err(corrupt().in_column(&job.columns.country)),
-            Some(&UNSEEN) => {
+            Some(&NOT_RESOLVED) => {
                 let dictionary = self.known.0.as_deref();
                 let name = dictionary.and_then(|d| entries(d).nth(place)).flatten();
                 let meaning = meaning_of(name, job, dense, legacy)?;
                 if let Some(value_id) = self.groups.get_mut(place) {
                     *value_id = meaning;
                 }
-                if meaning < NOTHING {
+                if meaning < NO_GROUP {
                     self.unseen -= 1;
                 }
                 Ok(meaning)
@@ -204,7 +204,7 @@ impl Countries {
 
 fn meaning_of(name: Option<&[u8]>, job: &Job, dense: &mut GridAccumulator, legacy: bool) -> Result<u32> {
     match name {
-        None => Ok(NOTHING),
+        None => Ok(NO_GROUP),
         Some(name) if name == job.country_total.as_bytes() => Ok(TOTAL),
         Some(name) => {
             let group = dense.group(country_name(name, job)?)?;

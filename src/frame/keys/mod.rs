@@ -29,11 +29,11 @@ use crate::Result;
 use crate::kernel::compare;
 
 /// Not asked yet.
-const UNSEEN: u32 = u32::MAX;
+const NOT_RESOLVED: u32 = u32::MAX;
 /// The total over countries.
 const TOTAL: u32 = u32::MAX - 1;
 /// No point in time, or no country.
-const NOTHING: u32 = u32::MAX - 2;
+const NO_GROUP: u32 = u32::MAX - 2;
 
 /// The dictionary that a table was made for.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
-use super::{DictionaryMemo, UNSEEN, fill};
+use super::{DictionaryMemo, NOT_RESOLVED, fill};
 use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
 use crate::grid::{GridAccumulator, TimePoint};
 use crate::ids::keys::TimeCoding;
@@ -32,7 +32,7 @@ impl Times {
         if let Data::Coded(_, dictionary) = &array.data
             && self.known.is_other(dictionary)
         {
-            self.ids = vec![UNSEEN; dictionary.len];
+            self.ids = vec![NOT_RESOLVED; dictionary.len];
             self.unseen = dictionary.len;
         }
     }
@@ -61,7 +61,7 @@ impl Times {
             _ => return Err(corrupt()),
         };
         let value_id = self.ids.get_mut(place).ok_or_else(corrupt)?;
-        if *value_id == UNSEEN {
+        if *value_id == NOT_RESOLVED {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
             *value_id = prefetch(raw.as_deref())?;
             self.unseen -= 1;

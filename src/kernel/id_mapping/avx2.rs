@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::{HELD, UNKNOWN};
+use super::{HELD, NO_PARTNER};
 
 /// A partner that no row has.
-const NOBODY: u8 = u8::MAX;
+const NO_PARTNER_BYTE: u8 = u8::MAX;
 /// What all value ids on the right from here on are taken for; partners are below it.
-const LARGE: u8 = NOBODY - 1;
+const LARGE: u8 = NO_PARTNER_BYTE - 1;
 
 /// See [`super::IdMapping::matches`].
 ///
@@ -29,11 +29,11 @@ fn held(table: &[u16]) -> Option<[u8; HELD]> {
     if table.len() != HELD + 1 {
         return None;
     }
-    let mut held = [NOBODY; HELD];
+    let mut held = [NO_PARTNER_BYTE; HELD];
     let mut fits = true;
     for (to, partner) in held.iter_mut().zip(table) {
-        fits &= *partner == UNKNOWN || *partner < u16::from(LARGE);
-        // The lowest byte of [`UNKNOWN`] is [`NOBODY`].
+        fits &= *partner == NO_PARTNER || *partner < u16::from(LARGE);
+        // The lowest byte of [`NO_PARTNER`] is [`NO_PARTNER_BYTE`].
         [*to, _] = partner.to_le_bytes();
     }
     fits.then_some(held)

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, HELD, NOBODY, Packed};
+use super::{BLOCK, HELD, NO_PARTNER_BYTE, Packed};
 
 /// See [`super::IdMapping::matches`].
 ///
@@ -169,7 +169,7 @@ fn there(rows: usize, at: usize) -> u64 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn is_nobody(largest: __m512i) -> bool {
-    _mm512_cmpeq_epi8_mask(largest, _mm512_set1_epi8(NOBODY as i8)) != 0
+    _mm512_cmpeq_epi8_mask(largest, _mm512_set1_epi8(NO_PARTNER_BYTE as i8)) != 0
 }
 
 #[inline]

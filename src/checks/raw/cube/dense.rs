@@ -48,7 +48,7 @@ use super::super::counts::number;
 use super::super::file::RawFile;
 use super::super::passes::Passes;
 use super::super::{RowRange, place};
-use super::{Axes, CellSum, KEYS, NONE};
+use super::{Axes, CellSum, KEYS, NO_ID};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::column_masks::WORD;
 use crate::{Error, Result};
@@ -67,7 +67,7 @@ const ASK: u32 = 64;
 /// Days that are judged at once.
 const DAYS: usize = 16;
 /// An offset past all arrays, of which three still fit 32 bits: null, or no day.
-const NOWHERE: u32 = 1 << 30;
+const NO_CELL: u32 = 1 << 30;
 /// Rows of a block for each of its stretches from which on it is taken by stretches.
 const STRETCH: usize = 4;
 /// How the arrays are laid out.
@@ -220,11 +220,11 @@ struct Step {
 
 impl Step {
     /// Null, or no day.
-    const NONE: Step = Step { offset: NOWHERE, id: NONE };
+    const NO_ID: Step = Step { offset: NO_CELL, id: NO_ID };
 
     #[allow(clippy::cast_possible_truncation)] // the arrays fit `BYTES`
     fn of(id: u32, stride: usize) -> Self {
-        if id == NONE { Step::NONE } else { Step { offset: (id as usize * stride) as u32, id } }
+        if id == NO_ID { Step::NO_ID } else { Step { offset: (id as usize * stride) as u32, id } }
     }
 }
 
@@ -384,11 +384,11 @@ impl<C: Cell> Worker<C> {
             if let Some(id) = id {
                 touched[*id as usize] = true;
             }
-            Step::of(id.copied().unwrap_or(NONE), c * s * words)
+            Step::of(id.copied().unwrap_or(NO_ID), c * s * words)
         });
         for day in value_ids.days.get(value_ids.bins.len()..).unwrap_or_default() {
             // A row without a day stays in no bin.
-            value_ids.bins.push(if day.id == NONE { 0 } else { (day.id as usize / days_of_bin) as u8 });
+            value_ids.bins.push(if day.id == NO_ID { 0 } else { (day.id as usize / days_of_bin) as u8 });
         }
         grow(&mut value_ids.countries, countries, |raw| Step::of(axes.countries.id(raw), s * words));
         grow(&mut value_ids.systems, systems, |raw| Step::of(axes.systems.id(raw), words));
@@ -427,12 +427,12 @@ impl<C: Cell> Worker<C> {
     /// Adds a row without a whole key.
     #[cold]
     fn odd(&mut self, axes: &Axes<'_>, [day, country, system, channel]: [u32; 4], value: C) {
-        if country == NONE {
+        if country == NO_ID {
             return;
         }
-        if day != NONE {
+        if day != NO_ID {
             *self.others.entry((day as usize, country as usize)).or_default() += 1;
-        } else if channel != NONE && system != NONE && system == axes.systems.total {
+        } else if channel != NO_ID && system != NO_ID && system == axes.systems.total {
             let organic = usize::from(axes.organic[channel as usize]);
             self.undated[country as usize][organic] += i128::from(value.wide());
         }

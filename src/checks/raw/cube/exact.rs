@@ -5,7 +5,7 @@ use super::super::counts::number;
 use super::super::file::{RawFile, Role};
 use super::super::passes::Passes;
 use super::super::{RowRange, at_row, place};
-use super::{Axes, CellSum, KEYS, NO_DAY, NONE, TOLERANCE};
+use super::{Axes, CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
 use crate::checks::model::{VIOLATIONS, Violation};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
@@ -111,7 +111,7 @@ impl Chunk {
             self.extend_from(axes, file, &cursors, &mut value_ids)?;
             if let RunOrPacked::Rle { value, len } = cursors[0].segment()? {
                 self.extend_from(axes, file, &cursors, &mut value_ids)?;
-                if value_ids.days.get(value as usize) == Some(&NONE) {
+                if value_ids.days.get(value as usize) == Some(&NO_ID) {
                     let len = len.min(left);
                     cursors.iter_mut().try_for_each(|cursor| cursor.skip(len))?;
                     at += u64::from(len);
@@ -155,10 +155,10 @@ impl Chunk {
         grow(&mut value_ids.days, days, |raw| {
             let id = raw.and_then(|raw| file.date_coding.day(raw)).and_then(|day| axes.day_ids.get(&day));
             match id.map(|id| *id as usize) {
-                Some(id) if self.days.contains(&id) => u32::try_from(id - self.days.start).unwrap_or(NONE),
-                Some(_) => NONE,
+                Some(id) if self.days.contains(&id) => u32::try_from(id - self.days.start).unwrap_or(NO_ID),
+                Some(_) => NO_ID,
                 None if self.days.start == 0 => NO_DAY,
-                None => NONE,
+                None => NO_ID,
             }
         });
         grow(&mut value_ids.countries, countries, |raw| axes.countries.id(raw));
@@ -185,14 +185,14 @@ impl Chunk {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         for row in 0..rows {
             let day = value_ids.days[days[row] as usize];
-            if day == NONE {
+            if day == NO_ID {
                 continue;
             }
             let country = value_ids.countries[countries[row] as usize];
             let system = value_ids.systems[systems[row] as usize];
             let channel = value_ids.channels[channels[row] as usize];
-            if country == NONE || system == NONE || channel == NONE {
-                if day != NO_DAY && country != NONE {
+            if country == NO_ID || system == NO_ID || channel == NO_ID {
+                if day != NO_DAY && country != NO_ID {
                     self.part.rows[day as usize * c + country as usize] += 1;
                 }
                 continue;

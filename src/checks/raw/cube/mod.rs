@@ -39,7 +39,7 @@ const CHUNK_BYTES: usize = 64 << 20;
 /// Bytes that a day may take at the most.
 const DAY_BYTES: usize = 256 << 20;
 /// No id: null, or a day of another chunk.
-const NONE: u32 = u32::MAX;
+const NO_ID: u32 = u32::MAX;
 /// A date that is null or no day.
 const NO_DAY: u32 = u32::MAX - 1;
 /// Steps of one, where values are fractional.
@@ -135,7 +135,7 @@ impl Names {
     fn new(keys: &Keys, total: &[u8]) -> Self {
         let names: Vec<Box<[u8]>> = keys.iter().flatten().cloned().collect();
         let ids: HashMap<Box<[u8]>, u32> = names.iter().cloned().zip(0..).collect();
-        let total = ids.get(total).copied().unwrap_or(NONE);
+        let total = ids.get(total).copied().unwrap_or(NO_ID);
         Names { names, ids, total }
     }
 
@@ -144,7 +144,7 @@ impl Names {
     }
 
     fn id(&self, raw: Option<&[u8]>) -> u32 {
-        raw.and_then(|raw| self.ids.get(raw)).copied().unwrap_or(NONE)
+        raw.and_then(|raw| self.ids.get(raw)).copied().unwrap_or(NO_ID)
     }
 
     fn show(&self, id: usize) -> String {
@@ -153,7 +153,7 @@ impl Names {
 
     /// Whether there is a total, and something that it could be the total of.
     fn has_parts(&self) -> bool {
-        self.total != NONE && self.len() > 1
+        self.total != NO_ID && self.len() > 1
     }
 }
 

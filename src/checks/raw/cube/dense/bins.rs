@@ -1,8 +1,8 @@
 //! Rows that differ one by one: kept by day until there are many.
 
-use super::super::{Axes, NONE};
+use super::super::{Axes, NO_ID};
 use super::cell::Cell;
-use super::{BLOCK, Blocks, CellIds, Layout, NOWHERE, Worker};
+use super::{BLOCK, Blocks, CellIds, Layout, NO_CELL, Worker};
 use crate::kernel::compare;
 
 /// Bytes of bits that a bin is for, if there are not more than [`BINS`]. Tests have few rows,
@@ -64,7 +64,7 @@ impl<C: Cell> Worker<C> {
             let channel = value_ids.channels[usize::from(channels[row])];
             let value = value_ids.values[usize::from(values[row])];
             let place = day.offset + country.offset + system.offset;
-            let is_whole = (place | channel.offset) < NOWHERE;
+            let is_whole = (place | channel.offset) < NO_CELL;
             let bin = &mut self.bins[usize::from(value_ids.bins[usize::from(days[row])])];
             bin.bits[bin.waiting] = place.wrapping_mul(32).wrapping_add(channel.offset);
             bin.waiting += usize::from(is_whole);
@@ -105,7 +105,7 @@ impl<C: Cell> Worker<C> {
                 let country = value_ids.countries[usize::from(countries[row])].id;
                 let system = value_ids.systems[usize::from(systems[row])].id;
                 let channel = value_ids.channels[usize::from(channels[row])].id;
-                if [day, country, system, channel].contains(&NONE) {
+                if [day, country, system, channel].contains(&NO_ID) {
                     let value = value_ids.values[usize::from(values[row])];
                     self.odd(axes, [day, country, system, channel], value);
                 }

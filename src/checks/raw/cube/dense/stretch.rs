@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::{Axes, NONE};
+use super::super::{Axes, NO_ID};
 use super::cell::Cell;
-use super::{BLOCK, CellIds, KEYS, Layout, NOWHERE, Worker};
+use super::{BLOCK, CellIds, KEYS, Layout, NO_CELL, Worker};
 use crate::kernel::column_masks::{MaskedColumn, WORD};
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
@@ -28,7 +28,7 @@ impl<C: Cell> Worker<C> {
         let pairs = channels.iter().zip(values).map(|(channel, value)| {
             (value_ids.channels[usize::from(*channel)].id, value_ids.values[usize::from(*value)])
         });
-        if place >= NOWHERE {
+        if place >= NO_CELL {
             for (channel, value) in pairs {
                 self.odd(axes, [day.id, country.id, system.id, channel], value);
             }
@@ -60,7 +60,7 @@ impl<C: Cell> Worker<C> {
         let nulls = sums.nulls;
         self.rows += channels.len() as u64 - nulls;
         if nulls > 0 {
-            for (channel, value) in pairs.filter(|(channel, _)| *channel == NONE) {
+            for (channel, value) in pairs.filter(|(channel, _)| *channel == NO_ID) {
                 self.odd(axes, [day.id, country.id, system.id, channel], value);
             }
         }
