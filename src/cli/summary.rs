@@ -193,12 +193,12 @@ impl Summary<'_> {
         line("bytes", format!("{read} read of {of}, {} decompressed", bytes(profile.bytes_decompressed)));
         if let Some(s3) = profile.traffic {
             let share = 100.0 * s3.bytes as f64 / profile.file_bytes.max(1) as f64;
-            let again =
-                if s3.again > 0 { format!(", {} made again", number(s3.again)) } else { String::new() };
+            let retries =
+                if s3.retries > 0 { format!(", {} retries", number(s3.retries)) } else { String::new() };
             line(
                 "s3",
                 format!(
-                    "{} for {}, {share:.0} % of the files, in {} a file{again}",
+                    "{} for {}, {share:.0} % of the files, in {} a file{retries}",
                     count(s3.requests, "request"),
                     bytes(s3.bytes),
                     count(s3.rounds, "round"),

@@ -34,7 +34,7 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn version(target: &Target, uri: &Uri) -> Result<Option<ObjectVersion>> {
     match target {
         Target::Folder { .. } => Ok(Contents::of(uri)?.part),
-        _ => list::look(&*client()?, uri),
+        _ => list::head(&*client()?, uri),
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Traffic {
     /// the most.
     pub rounds: u64,
     /// Requests that were made again, since an answer broke off.
-    pub again: u64,
+    pub retries: u64,
 }
 
 impl Traffic {
@@ -46,7 +46,7 @@ impl Traffic {
         self.requests += other.requests;
         self.bytes += other.bytes;
         self.rounds = self.rounds.max(other.rounds);
-        self.again += other.again;
+        self.retries += other.retries;
     }
 }
 

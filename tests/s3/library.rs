@@ -63,7 +63,7 @@ fn folder_child() {
     for name in ["c", "d", "e", "history/a"] {
         folder.remove(name).unwrap();
     }
-    assert_eq!(folder.place("x"), "s3://bucket/state/x");
+    assert_eq!(folder.display_path("x"), "s3://bucket/state/x");
     for name in ["", "../x", "a//b", "/a", "a/"] {
         assert!(folder.write(name, b"").is_err() && folder.read(name).is_err(), "{name}");
     }
@@ -96,7 +96,7 @@ fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
 fn parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
     assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Done);
-    let etag = list::look(&client, &uri).unwrap().unwrap().version.unwrap();
+    let etag = list::head(&client, &uri).unwrap().unwrap().version.unwrap();
     assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::Overtaken);
     assert_eq!(
         put(&client, &uri, b"else", &Precondition::IfMatch("\"0\"".into())).unwrap(),
@@ -126,7 +126,7 @@ fn any_range_in_any_order_reads_right_in_bounded_memory() {
 #[ignore = "run by any_range_in_any_order_reads_right_in_bounded_memory"]
 fn ranges_child() {
     let uri = Uri::parse("s3://bucket/long").unwrap();
-    let stamp = list::look(&client().unwrap(), &uri).unwrap().unwrap();
+    let stamp = list::head(&client().unwrap(), &uri).unwrap().unwrap();
     let want = long(24 << 20);
     let check = |object: &dyn Object, range: std::ops::Range<u64>| {
         let got = object.read(range.clone()).unwrap();

@@ -21,7 +21,7 @@ pub struct Counter {
     /// Bytes of bodies.
     pub bytes: AtomicU64,
     /// Requests that were tried again since their body broke off.
-    pub clone_error: AtomicU64,
+    pub retries: AtomicU64,
 }
 
 /// Before the second attempt at a body; doubled for each one after it.
@@ -106,7 +106,7 @@ where
             let what = format!("{what}: {}, at the last of {made} attempts", broken.why);
             return Err(fault::failed(&what, uri, broken.kind, "Look at the network and run again"));
         }
-        counter.clone_error.fetch_add(1, Ordering::Relaxed);
+        counter.retries.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(pause).await;
         pause *= 2;
     }

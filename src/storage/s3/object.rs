@@ -394,11 +394,11 @@ impl Object for S3Object {
     }
 
     fn traffic(&self) -> Option<Traffic> {
-        let Counter { requests, bytes, clone_error } = &self.source.counter;
+        let Counter { requests, bytes, retries } = &self.source.counter;
         Some(Traffic {
             requests: requests.load(Ordering::Relaxed),
             bytes: bytes.load(Ordering::Relaxed),
-            clone_error: clone_error.load(Ordering::Relaxed),
+            retries: retries.load(Ordering::Relaxed),
             rounds: self.rounds.load(Ordering::Relaxed),
         })
     }
