@@ -8,8 +8,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollshare::grid::Partial;
-use rollshare::kernel::Path;
-use rollshare::scan::{self, Silent};
+use rollshare::kernel::ScanPath;
+use rollshare::scan::{self, NoProgress};
 use rollshare::storage::{Input, MemoryObject};
 use rollshare::{Job, publish, table};
 
@@ -21,7 +21,7 @@ mod writer;
 use oracle::{Row, Value};
 use writer::{Kind, Shape};
 
-const PATHS: [Option<Path>; 4] = [None, Some(Path::Runs), Some(Path::Bitmap), Some(Path::Scalar)];
+const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 fn input(name: &str, bytes: Vec<u8>) -> Input {
     Input { object: Arc::new(MemoryObject::new(name, bytes)), partitions: vec![] }
@@ -30,7 +30,7 @@ fn input(name: &str, bytes: Vec<u8>) -> Input {
 fn sum(files: Vec<Vec<u8>>, options: &scan::Options) -> Partial {
     let inputs: Vec<Input> =
         files.into_iter().enumerate().map(|(n, bytes)| input(&format!("{n}.parquet"), bytes)).collect();
-    scan::scan(&Job::default(), &inputs, options, &Silent).unwrap().0
+    scan::scan(&Job::default(), &inputs, options, &NoProgress).unwrap().0
 }
 
 fn csv(partial: &Partial) -> String {
@@ -293,7 +293,7 @@ fn the_samples_layouts_agree_for_any_threads_and_path() {
     for layout in [Layout::Export, Layout::Shuffled, Layout::Spark] {
         let file = folder.path().join(layout.to_string());
         // More than one task of rows, and not a round number of them.
-        sample::write(&sample::Options { rows: 600_011, layout, seed: 5 }, &file, &Silent).unwrap();
+        sample::write(&sample::Options { rows: 600_011, layout, seed: 5 }, &file, &NoProgress).unwrap();
         let bytes = std::fs::read(&file).unwrap();
         for (threads, path) in (1..=4).zip([0, 1, 2, 3]).chain([(4, 0), (4, 1), (3, 2), (2, 3), (1, 1)]) {
             let partial = sum(vec![bytes.clone()], &options(threads, path));
@@ -312,7 +312,7 @@ fn small_and_large_files_in_one_run() {
     let folder = tempfile::tempdir().unwrap();
     let write = |rows, layout, seed| {
         let file = folder.path().join(format!("{rows}-{seed}"));
-        sample::write(&sample::Options { rows, layout, seed }, &file, &Silent).unwrap();
+        sample::write(&sample::Options { rows, layout, seed }, &file, &NoProgress).unwrap();
         std::fs::read(&file).unwrap()
     };
     let mut files: Vec<Vec<u8>> = (1..=6).map(|seed| write(5_000, Layout::Export, seed)).collect();
@@ -336,7 +336,7 @@ fn small_and_large_files_in_one_run() {
             })
             .collect();
         for threads in 1..=3 {
-            let error = scan::scan(&Job::default(), &inputs, &options(threads, 0), &Silent).unwrap_err();
+            let error = scan::scan(&Job::default(), &inputs, &options(threads, 0), &NoProgress).unwrap_err();
             let first = format!("{}.parquet", broken[0]);
             assert!(error.to_string().contains(&first), "{error} does not name {first}");
         }

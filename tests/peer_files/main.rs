@@ -29,9 +29,9 @@ use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{AsBytes, DataType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use rollshare::ids::column::{Column, Place};
+use rollshare::ids::column::{Column, ColumnSource};
 use rollshare::ids::cursor::Cursor;
-use rollshare::ids::entries::Entries;
+use rollshare::ids::entries::ChunkDictionary;
 use rollshare::parquet::{FileMeta, footer};
 use rollshare::storage::MemoryObject;
 
@@ -77,9 +77,9 @@ fn read_footer(object: &MemoryObject) -> Result<FileMeta, String> {
 /// entries of the previous one.
 fn read_column(object: &MemoryObject, meta: &FileMeta, at: usize) -> Result<Rows, String> {
     let read = || {
-        let (mut rows, mut entries, mut buffer) = (vec![], Entries::new(), vec![]);
+        let (mut rows, mut entries, mut buffer) = (vec![], ChunkDictionary::new(), vec![]);
         for group in &meta.row_groups {
-            let place = Place::Chunk(&meta.leaves[at], &group.chunks[at]);
+            let place = ColumnSource::Chunk(&meta.leaves[at], &group.chunks[at]);
             let columns = Column::open_all(object, &[place], group.rows)?;
             let (mut cursor, _) = Cursor::after(&columns[0], 0, false, buffer, entries)?;
             cursor.look_ahead(group.rows, vec![]);
@@ -87,7 +87,7 @@ fn read_column(object: &MemoryObject, meta: &FileMeta, at: usize) -> Result<Rows
             while left > 0 {
                 let mut slots = [0; BATCH];
                 let slots = &mut slots[..BATCH.min(usize::try_from(left).unwrap_or(BATCH))];
-                cursor.read_wide(slots)?;
+                cursor.read_ids32(slots)?;
                 rows.extend(slots.iter().map(|slot| cursor.entries.get(*slot).map(<[u8]>::to_vec)));
                 left -= slots.len() as u64;
             }

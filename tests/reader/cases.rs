@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rollshare::checks::results::check_rows;
 use rollshare::checks::{CheckId, Config};
 use rollshare::grid::Partial;
-use rollshare::kernel::Path;
-use rollshare::scan::{self, Options, Silent};
+use rollshare::kernel::ScanPath;
+use rollshare::scan::{self, Options, NoProgress};
 use rollshare::storage::{Input, MemoryObject, Object};
 use rollshare::{Error, Job, Result};
 
@@ -19,7 +19,7 @@ use super::writer::file::File;
 use super::writer::pages::Layout;
 use super::writer::table::{self, LAYOUTS};
 
-const PATHS: [Option<Path>; 4] = [None, Some(Path::Runs), Some(Path::Bitmap), Some(Path::Scalar)];
+const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 /// More than the length up to which the scan reads a file at once.
 const LARGE: usize = 300 << 10;
@@ -56,7 +56,7 @@ fn inputs(files: &[Vec<u8>], is_remote: bool) -> Vec<Input> {
 /// How a scan reads.
 #[derive(Debug, Clone, Copy)]
 struct Way {
-    path: Option<Path>,
+    path: Option<ScanPath>,
     threads: usize,
     is_remote: bool,
 }
@@ -66,7 +66,7 @@ const REMOTE: Way = Way { path: None, threads: 2, is_remote: true };
 
 fn scan_by(way: Way, job: &Job, files: &[Vec<u8>]) -> Result<Partial> {
     let options = Options { threads: Some(way.threads), path: way.path };
-    scan::scan(job, &inputs(files, way.is_remote), &options, &Silent).map(|(partial, _)| partial)
+    scan::scan(job, &inputs(files, way.is_remote), &options, &NoProgress).map(|(partial, _)| partial)
 }
 
 /// Scans some files.
@@ -78,7 +78,7 @@ pub fn scan(job: &Job, files: &[Vec<u8>]) -> Result<Partial> {
 fn check_nulls(files: &[Vec<u8>]) -> std::result::Result<[f64; 2], String> {
     let inputs = inputs(files, false);
     let (results, _) =
-        check_rows(&Job::default(), &Config::default(), &inputs, &Silent).map_err(|e| e.to_string())?;
+        check_rows(&Job::default(), &Config::default(), &inputs, &NoProgress).map_err(|e| e.to_string())?;
     let observed = |id| {
         let outcome = results.get(id).and_then(|outcome| outcome.observed);
         outcome.ok_or_else(|| format!("{id} did not run: {:?}", results.get(CheckId::Columns)))

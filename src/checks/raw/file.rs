@@ -110,14 +110,14 @@ impl<'a> RawFile<'a> {
         if file.meta.rows == 0 {
             return Ok(file);
         }
-        for (role, slot) in Role::ALL.into_iter().zip(0..) {
+        for (role, value_id) in Role::ALL.into_iter().zip(0..) {
             let found = find(&file.meta, input, role.column(job)).and_then(|found| {
                 file.take(role, &found)?;
                 Ok(found)
             });
             match found {
                 Ok(found) => {
-                    if let Some(place) = file.found.get_mut::<usize>(slot) {
+                    if let Some(place) = file.found.get_mut::<usize>(value_id) {
                         *place = Some(found);
                     }
                 }
