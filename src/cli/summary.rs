@@ -365,7 +365,7 @@ mod tests {
         );
         let json = &error_json(&error)["error"];
         assert_eq!((&json["kind"], &json["exit_code"]), (&json!("data"), &json!(3)));
-        assert_eq!(json["report"]["place"]["row"], 7);
+        assert_eq!(json["report"]["location"]["row"], 7);
         let full = Error::io("cannot write", std::io::ErrorKind::StorageFull.into());
         assert!(error_text(&full).starts_with("error: cannot write: "));
     }
