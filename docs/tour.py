@@ -38,8 +38,8 @@ try:
     shares.plot().savefig(folder / "shares.png", dpi=120)
     print("drawn:", folder / "shares.png")
 except ImportError:
-    print("not drawn: pip install 'rollshare[plot]'")
+    print("not drawn: pip install matplotlib")
 
-# %% Publish, as the program does
+# %% Publish with the bytes that the program writes
 shares.write_parquet(folder / "shares.parquet")
 print("published:", (folder / "shares.parquet").stat().st_size, "bytes")

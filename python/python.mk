@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_VENV ?= .venv
 ZIG_COMPATIBILITY ?= manylinux_2_28
 
-# More for maturin, e.g. '--profile dev'; what every wheel has is in pyproject.toml.
+# Extra options for maturin, e.g. '--profile dev'; the options of every wheel are in pyproject.toml.
 WHEEL_ARGS ?=
 
 .PHONY: wheel wheel-aarch64 test-python test-sdist test-gx lint-python
@@ -15,30 +15,30 @@ $(PYTHON_VENV)/.python-package: pyproject.toml
 	touch $@
 
 # A wheel for CPython 3.9 and later and glibc 2.28 and later, and the source distribution, in dist/.
-wheel: $(PYTHON_VENV)/.python-package
+wheel: $(PYTHON_VENV)/.python-package ## Build the Python wheel and source distribution, in dist/
 	. $(PYTHON_VENV)/bin/activate && \
 		maturin build --release --zig --compatibility $(ZIG_COMPATIBILITY) --out dist $(WHEEL_ARGS) && \
 		maturin sdist --out dist && \
 		auditwheel show dist/rollshare-*-cp39-abi3-$(ZIG_COMPATIBILITY)_*.whl
 
-# The same for aarch64; Rust's standard library for it has to be there (the script says how).
-wheel-aarch64: $(PYTHON_VENV)/.python-package
+# The same for aarch64; needs Rust's standard library for that target (the script says how to install it).
+wheel-aarch64: $(PYTHON_VENV)/.python-package ## Build the wheel for aarch64
 	. $(PYTHON_VENV)/bin/activate && scripts/wheel_aarch64.sh $(WHEEL_ARGS)
 
-test-python: $(PYTHON_VENV)/.python-package
+test-python: $(PYTHON_VENV)/.python-package ## Test the Python package
 	scripts/test_python.sh $(PYTHON_VENV)
 
-test-sdist: $(PYTHON_VENV)/.python-package ## The package from its source distribution, in a fresh environment
+test-sdist: $(PYTHON_VENV)/.python-package ## Test the package from its source distribution, in a fresh environment
 	scripts/test_sdist.sh $(PYTHON_VENV)
 
-# Great Expectations in an environment of its own: it brings some fifty packages.
-test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
+# Great Expectations in a separate environment: it installs some fifty packages.
+test-gx: $(PYTHON_VENV)/.python-package ## Test the suite for Great Expectations, run by it
 	scripts/test_gx.sh $(PYTHON_VENV)
 
 PYTHON_CODE := python tests/python tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark tests/writers \
 	benches/python benches/spark docs dags jobs
 
-lint-python: $(PYTHON_VENV)/.python-package ## ruff and mypy; part of lint
+lint-python: $(PYTHON_VENV)/.python-package ## Check with ruff and mypy; part of lint
 	$(PYTHON_VENV)/bin/ruff check $(PYTHON_CODE)
 	$(PYTHON_VENV)/bin/ruff format --check $(PYTHON_CODE)
 	$(PYTHON_VENV)/bin/mypy

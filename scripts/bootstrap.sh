@@ -3,8 +3,8 @@
 #
 #   bootstrap.sh s3://BUCKET/wheels/WHEEL SHA256 PYTHON
 #
-# The wheel comes from the bucket and has to have the given sha256; pip then needs no network. What is installed has to
-# import and to give the right answer on a generated sample. Running it again is harmless. Exit codes: 0 installed,
+# The wheel comes from the bucket and has to have the given sha256; pip then needs no network. The installed package has
+# to import and to give the right answer on a generated sample. The script can be run repeatedly. Exit codes: 0 installed,
 # 64 wrong arguments, 66 wheel not fetched, 65 wrong bytes, 69 no such Python or no pip, 70 installed but not working.
 set -euo pipefail
 umask 022
@@ -35,7 +35,7 @@ found=$(sha256sum "$wheel") && found=${found%% *}
 [ "$found" = "$sha256" ] ||
   fail 65 "$uri has sha256 $found, expected $sha256; run terraform apply again, so that both come from one wheel"
 
-# The system's Python is root's. Bootstrap actions run as the user hadoop, who may use sudo.
+# The system's Python belongs to root. Bootstrap actions run as the user hadoop, who may use sudo.
 as_root=()
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["platlib"])')
 [ -w "$site" ] || [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
@@ -44,7 +44,7 @@ site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["platlib"])')
   "$python" -m pip install --quiet --no-index --no-deps --no-cache-dir --force-reinstall "$wheel" ||
   fail 70 "pip could not install ${wheel##*/} for $("$python" --version 2>&1) on $(uname -m)"
 
-# From a folder of nobody's and without the user's own packages, as an executor does it.
+# From an empty folder and without the user's packages, as an executor runs it.
 (
   cd "$folder"
   "$python" -I - "$folder/sample.parquet" <<'PROOF'

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs all Python tests on several interpreters with the oldest and the newest libraries there.
+# Runs all Python tests on several interpreters, each with the oldest and the newest supported libraries.
 # Usage: scripts/python_matrix.sh WHEEL PYTHON...    e.g. dist/rollshare-*.whl python3.9 python3.13
-# PINS_OLD names other oldest libraries than those below.
+# PINS_OLD overrides the oldest libraries below.
 set -eu
 wheel=$(realpath "${1:?usage: python_matrix.sh WHEEL PYTHON...}")
 shift
@@ -20,7 +20,7 @@ for python in "$@"; do
         rm -rf "$venv"
         "$python" -m venv "$venv"
         if [ "$set" = oldest ]; then pins=$old; else pins="pandas numpy polars pyarrow duckdb"; fi
-        # Some libraries have no build for some interpreters: that is told, and is no pass.
+        # Some libraries have no build for some interpreters: this is reported, and is not a pass.
         # shellcheck disable=SC2086
         if ! "$venv/bin/pip" install -q "$wheel" pytest hypothesis matplotlib $pins; then
             echo "$python $set: does not install: $pins"

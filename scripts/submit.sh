@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sends the job to the cluster of terraform/ and waits for its end.
-# Exit codes: 0 the table is published; 1 the step failed, and the old table is left; others are terraform's or aws's.
+# Sends the job to the cluster of terraform/ and waits until it ends.
+# Exit codes: 0 the table is published; 1 the step failed, and the old table is unchanged; others are those of terraform
+# or aws.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# terraform in terraform/, also without a network: scripts/terraform.sh init|plan|apply|test|... [ARGS]
+# Runs terraform in terraform/, also without a network: scripts/terraform.sh init|plan|apply|test|... [ARGS]
 #
-# The AWS provider is taken from a mirror on this machine if there is one: a folder that holds
-# registry.terraform.io/hashicorp/aws/VERSION/PLATFORM. ROLLSHARE_TF_MIRROR names it; without that the usual places are
-# looked through. Without a mirror terraform asks its registry. ROLLSHARE_TF_DIR is another folder than terraform/.
+# The AWS provider is taken from a local mirror if one exists: a folder that contains
+# registry.terraform.io/hashicorp/aws/VERSION/PLATFORM. ROLLSHARE_TF_MIRROR names it; otherwise the usual places are
+# searched. Without a mirror terraform uses its registry. ROLLSHARE_TF_DIR replaces the folder terraform/.
 # Exit codes are terraform's; 69 if terraform is not installed.
 set -euo pipefail
 
@@ -29,7 +29,7 @@ if [ -n "${ROLLSHARE_TF_MIRROR:-}" ] && ! [ -d "$ROLLSHARE_TF_MIRROR/registry.te
   exit 66
 fi
 
-# A configuration of the user's own wins, unless a mirror was named.
+# An existing terraform configuration of the user takes precedence, unless a mirror was named.
 if [ -n "${ROLLSHARE_TF_MIRROR:-}" ] || ! { [ -f "${TF_CLI_CONFIG_FILE:-/}" ] || [ -f "$HOME/.terraformrc" ]; }; then
   found=$(mirror)
   if [ -n "$found" ]; then

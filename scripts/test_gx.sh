@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the suite for Great Expectations in an environment of its own.
+# Runs the suite for Great Expectations in a separate environment.
 # Usage: scripts/test_gx.sh VENV, where VENV has maturin
 set -eu
 venv=$(cd "${1:?usage: test_gx.sh VENV}" && pwd)

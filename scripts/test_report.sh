@@ -1,5 +1,5 @@
 #!/bin/sh
-# Opens the pages of real runs in a headless Chromium and checks them there.
+# Opens the report pages of real runs in a headless Chromium and checks them.
 # Usage: scripts/test_report.sh VENV
 set -eu
 venv=${1:?usage: test_report.sh VENV}
@@ -16,7 +16,7 @@ fi
 if [ ! -f "$venv/.ready" ]; then
   "${PYTHON:-python3}" -m venv "$venv"
   "$venv/bin/pip" install -q --disable-pip-version-check pytest selenium
-  # Of this one only the axe-core script in it is used: its own dependency is a second browser.
+  # Only the axe-core script of this package is used; its dependency is a second browser.
   "$venv/bin/pip" install -q --disable-pip-version-check --no-deps axe-playwright-python
   touch "$venv/.ready"
 fi

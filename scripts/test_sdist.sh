@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the source distribution, installs the package from it into a fresh environment, and has it
-# compute a table. Build requirements and crates come from their registries; Rust has to be there.
-# MATURIN_PEP517_ARGS and CARGO_TARGET_DIR are for the build, as always.
+# compute a table. Build requirements and crates come from their registries; Rust has to be installed.
+# MATURIN_PEP517_ARGS and CARGO_TARGET_DIR apply to the build.
 # Usage: scripts/test_sdist.sh VENV
 set -eu
 venv=$(cd "${1:?usage: test_sdist.sh VENV}" && pwd)
@@ -11,7 +11,7 @@ trap 'rm -rf "$folder"' EXIT
 "$venv/bin/maturin" sdist --out "$folder/dist"
 "$venv/bin/python" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q "$folder"/dist/rollshare-*.tar.gz
-# Away from the sources: what is imported is what was installed.
+# Outside of the sources, so that the installed package is imported.
 cd "$folder"
 venv/bin/python - <<'EOF'
 import rollshare

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the aarch64 wheel on another machine and looks at it. Usage: make wheel-aarch64, or
-# scripts/wheel_aarch64.sh [MATURIN OPTION...]. What it needs, and checks before it starts:
+# Cross-builds the aarch64 wheel and audits it. Usage: make wheel-aarch64, or
+# scripts/wheel_aarch64.sh [MATURIN OPTION...]. Requirements, which it checks before it starts:
 #   - Rust's standard library for the target: rustup target add aarch64-unknown-linux-gnu
 #   - maturin, zig as C compiler and linker, auditwheel: pip install maturin ziglang auditwheel
 # The wheel runs on a machine of that architecture, or under qemu-user with an arm64 Python.

@@ -1,10 +1,10 @@
 # One bucket for everything: private, versioned, encrypted, TLS only.
 
 resource "aws_s3_bucket" "data" {
-  #checkov:skip=CKV_AWS_18:access logs would need a second bucket; CloudTrail data events give them where they are wanted
-  #checkov:skip=CKV_AWS_144:exports can be made again and the table computed again, so that a second region is no gain
-  #checkov:skip=CKV_AWS_145:encrypted with S3's own key; a customer key adds a charge a request and protects from nobody new here
-  #checkov:skip=CKV2_AWS_62:nothing listens: the scheduler looks for the export
+  #checkov:skip=CKV_AWS_18:access logs would need a second bucket; CloudTrail data events provide them if needed
+  #checkov:skip=CKV_AWS_144:exports and table can be recreated, so a second region has no benefit
+  #checkov:skip=CKV_AWS_145:encrypted with S3's own key; a customer key adds a charge per request and adds no protection here
+  #checkov:skip=CKV2_AWS_62:no listener: the scheduler polls for the export
   bucket        = var.bucket_name
   force_destroy = var.force_destroy
 }
@@ -73,7 +73,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
       noncurrent_days = var.log_retention_days
     }
 
-    # Deletions leave a marker each, which is of no use once the version behind it is gone.
+    # Each deletion leaves a marker, which is useless once the version behind it is gone.
     expiration {
       expired_object_delete_marker = true
     }
@@ -92,7 +92,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     }
   }
 
-  # What is not published yet lies beside the table under a name that begins with a dot; a run that was killed leaves it.
+  # Unpublished objects are beside the table under names that begin with a dot; killed runs leave them.
   rule {
     id     = "staging"
     status = "Enabled"
@@ -107,7 +107,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
   }
 }
 
-# What the nodes need, under the keys of docs/aws.md. `source_hash` sends a file again when its bytes change.
+# The files that the nodes need, under the keys of docs/aws.md. `source_hash` uploads a file when its bytes change.
 
 resource "aws_s3_object" "job" {
   bucket      = aws_s3_bucket.data.id

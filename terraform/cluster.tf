@@ -1,8 +1,8 @@
 resource "aws_emr_security_configuration" "main" {
-  #checkov:skip=CKV_AWS_171:SSE-S3, as the bucket: a customer key adds a charge a request and protects from nobody new here
-  #checkov:skip=CKV_AWS_349:nodes live for one job and hold partial sums; their disks are encrypted where the account's default says so
+  #checkov:skip=CKV_AWS_171:SSE-S3, as the bucket: a customer key adds a charge per request and adds no protection here
+  #checkov:skip=CKV_AWS_349:nodes live for one job and hold partial sums; their disks are encrypted if that is the account's default
   #checkov:skip=CKV_AWS_350:as CKV_AWS_349: local disk encryption of EMR needs a customer key
-  #checkov:skip=CKV_AWS_351:nodes speak to one another alone, inside one subnet; what crosses it are sums, not users
+  #checkov:skip=CKV_AWS_351:nodes communicate only among themselves, inside one subnet; they send sums, not users
   name = var.name
   configuration = jsonencode({
     EncryptionConfiguration = {
@@ -12,7 +12,7 @@ resource "aws_emr_security_configuration" "main" {
         S3EncryptionConfiguration = { EncryptionMode = "SSE-S3" }
       }
     }
-    # Instance credentials by IMDSv2 alone.
+    # Instance credentials only by IMDSv2.
     InstanceMetadataServiceConfiguration = {
       MinimumInstanceMetadataServiceVersion = 2
       HttpPutResponseHopLimit               = 1
@@ -21,7 +21,7 @@ resource "aws_emr_security_configuration" "main" {
 }
 
 resource "aws_emr_cluster" "spark" {
-  #checkov:skip=CKV_AWS_114:Kerberos is for clusters that people share; this one runs one job, and nobody logs in
+  #checkov:skip=CKV_AWS_114:Kerberos is for shared clusters; this one runs one job without logins
   count         = var.create_cluster ? 1 : 0
   name          = var.name
   release_label = var.emr_release
@@ -67,7 +67,7 @@ resource "aws_emr_cluster" "spark" {
 
   tags = local.emr_tag
 
-  # Nodes fetch the wheel when they start, by the role's policy, over the routes.
+  # Nodes fetch the wheel when they start: they need the role's policy and the routes.
   depends_on = [
     aws_s3_object.wheel, aws_s3_object.job, aws_iam_role_policy.nodes, aws_iam_role_policy.service_pass_nodes,
     aws_iam_role_policy_attachment.service, aws_route.out, aws_route_table_association.nodes, aws_vpc_endpoint.s3,

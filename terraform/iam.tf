@@ -1,4 +1,4 @@
-# Two roles: EMR's own, by AWS's managed policy, and the nodes', which may read and write in this bucket and no more.
+# Two roles: one for EMR with AWS's managed policy, and one for the nodes, which may read and write only in this bucket.
 
 locals {
   bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket_name}"
@@ -6,7 +6,7 @@ locals {
   read_prefixes  = [for key in ["input/", "jobs/", "bootstrap/", "wheels/"] : "${local.bucket_arn}/${key}*"]
   write_prefixes = ["${local.bucket_arn}/output/*"]
 
-  # Nobody speaks to the bucket without TLS, whatever else allows it.
+  # Requests to the bucket without TLS are denied, whatever other policies allow.
   bucket_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -19,8 +19,8 @@ locals {
     }]
   })
 
-  # Through the VPC's way to S3: this bucket, reading (Amazon Linux's and EMR's repositories lie in buckets of
-  # changing names; the nodes' role says what they may read), and EMR's archive of application histories.
+  # The VPC endpoint for S3 allows this bucket, reading (repositories of Amazon Linux and EMR are in buckets of
+  # changing names; the nodes' role limits what they may read), and EMR's archive of application histories.
   endpoint_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -76,7 +76,7 @@ locals {
         Resource = "${local.bucket_arn}/${local.keys.logs}*"
       },
       ], var.session_manager ? [{
-        # These actions know no resources.
+        # These actions do not support resource-level permissions.
         Sid    = "SessionManager"
         Effect = "Allow"
         Action = [
@@ -87,7 +87,7 @@ locals {
     }] : [])
   })
 
-  # What a scheduler needs that starts clusters of these roles, sends steps and looks for exports and reports.
+  # Permissions of a scheduler that starts clusters with these roles, sends steps, and polls for exports and reports.
   scheduler_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -134,7 +134,7 @@ locals {
         Resource = "${local.bucket_arn}/*"
       },
       {
-        # One-machine mode publishes from the scheduler itself.
+        # In one-machine mode the scheduler publishes.
         Sid      = "Publish"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
@@ -155,7 +155,7 @@ resource "aws_iam_role" "service" {
       Effect    = "Allow"
       Principal = { Service = "elasticmapreduce.${local.service_domain}" }
       Action    = "sts:AssumeRole"
-      # Only for clusters of this account and region: no confused deputy.
+      # Only for clusters of this account and region, against the confused deputy problem.
       Condition = {
         StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
         ArnLike      = { "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:elasticmapreduce:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:*" }
@@ -169,7 +169,7 @@ resource "aws_iam_role_policy_attachment" "service" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
 }
 
-# The managed policy passes EMR's default role alone; ours has to be allowed by name.
+# The managed policy may pass only EMR's default role; this one has to be allowed by name.
 resource "aws_iam_role_policy" "service_pass_nodes" {
   name = "pass-nodes-role"
   role = aws_iam_role.service.id
@@ -209,7 +209,7 @@ resource "aws_iam_instance_profile" "nodes" {
   role = aws_iam_role.nodes.name
 }
 
-# Attached to nobody: for the user or role under which the scheduler runs.
+# Not attached here: for the user or role under which the scheduler runs.
 resource "aws_iam_policy" "scheduler" {
   name        = "${var.name}-scheduler"
   description = "Start clusters with these roles, send steps, read exports and reports, publish"

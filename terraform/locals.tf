@@ -1,8 +1,8 @@
 locals {
-  # EMR's managed service policy acts on resources with this tag alone.
+  # EMR's managed service policy acts only on resources with this tag.
   emr_tag = { "for-use-with-amazon-emr-managed-policies" = "true" }
 
-  # Everything in the bucket. docs/aws.md, dags/ and the outputs use these very keys.
+  # The keys of the bucket. docs/aws.md, dags/ and the outputs use the same keys.
   keys = {
     input     = "input/"
     job       = "jobs/transform.py"
@@ -13,7 +13,7 @@ locals {
   }
   bucket_uri = "s3://${var.bucket_name}"
 
-  # One switch picks instance types and wheel.
+  # One variable selects instance types and wheel.
   machine       = { x86_64 = { wheel = "x86_64", instance = "m5.xlarge" }, arm64 = { wheel = "aarch64", instance = "m6g.xlarge" } }[var.architecture]
   wheel_machine = local.machine.wheel
   wheel_folder  = startswith(var.wheel_dir, "/") ? var.wheel_dir : "${path.module}/${var.wheel_dir}"
@@ -32,7 +32,7 @@ locals {
     can(regex("^[a-z]+[0-9]+g", type)) == (var.architecture == "arm64")
   ])
 
-  # emr-7 has Python 3.9 as python3; emr-spark-8 runs Spark 4, which wants 3.10 or later.
+  # emr-7 has Python 3.9 as python3; emr-spark-8 runs Spark 4, which needs 3.10 or later.
   spark_python = coalesce(var.spark_python, startswith(var.emr_release, "emr-7.") ? "/usr/bin/python3" : "/usr/bin/python3.11")
 
   # Driver and executors use the Python that the wheel is installed for.

@@ -1,5 +1,5 @@
-# A VPC with one public subnet: the nodes have a way out, for AWS's own services, and nothing has a way in.
-# A private subnet would need a NAT gateway, which costs more by the hour than a node's share of this job.
+# A VPC with one public subnet: the nodes have outbound access to AWS's services and no inbound access.
+# A private subnet would need a NAT gateway, which costs more per hour than a node's share of this job.
 
 resource "aws_vpc" "main" {
   #checkov:skip=CKV2_AWS_11:no port is open to the internet; flow logs would cost more than the job
@@ -9,13 +9,13 @@ resource "aws_vpc" "main" {
   tags                 = merge(local.emr_tag, { Name = var.name })
 }
 
-# The VPC's default group would allow its members everything: it is emptied.
+# The default security group of the VPC would allow all traffic among its members: it is emptied.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.main.id
 }
 
 resource "aws_subnet" "nodes" {
-  #checkov:skip=CKV_AWS_130:nodes reach AWS's services by a public address; no security group lets anything in
+  #checkov:skip=CKV_AWS_130:nodes reach AWS's services by a public address; no security group allows inbound traffic
   vpc_id                  = aws_vpc.main.id
   cidr_block              = cidrsubnet(var.vpc_cidr, 24 - tonumber(split("/", var.vpc_cidr)[1]), 0)
   availability_zone       = var.availability_zone
@@ -54,7 +54,7 @@ resource "aws_vpc_endpoint" "s3" {
   tags              = { Name = "${var.name}-s3" }
 }
 
-# One group for all nodes. EMR adds to it what its own control plane needs (port 8443 from AWS's addresses).
+# One group for all nodes. EMR adds the rules that its control plane needs (port 8443 from AWS's addresses).
 resource "aws_security_group" "nodes" {
   #checkov:skip=CKV2_AWS_5:it is attached to the cluster, or by the scheduler to the clusters that it starts
   name        = "${var.name}-nodes"
@@ -88,7 +88,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
 
 # SSH, only when networks are given.
 resource "aws_security_group" "ssh" {
-  #checkov:skip=CKV2_AWS_5:it is attached to the primary node, where there is a cluster
+  #checkov:skip=CKV2_AWS_5:it is attached to the primary node, if there is a cluster
   count       = length(var.ssh_cidrs) > 0 ? 1 : 0
   name        = "${var.name}-ssh"
   description = "SSH to the primary node from given networks"

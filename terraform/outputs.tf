@@ -1,6 +1,6 @@
 locals {
   cluster_id = one(aws_emr_cluster.spark[*].id)
-  # What is printed where there is no cluster.
+  # Printed if there is no cluster.
   cluster = coalesce(local.cluster_id, "CLUSTER_ID")
   input   = "${local.bucket_uri}/${local.keys.input}"
   output  = "${local.bucket_uri}/${local.keys.output}"

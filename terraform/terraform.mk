@@ -1,6 +1,6 @@
 # Targets of the cloud part; the main Makefile includes this file.
 PYTHON ?= python3
-# Settings and credentials, `export NAME=value` lines after .env.example; without the file, the environment's own.
+# Settings and credentials, `export NAME=value` lines as in .env.example; without the file, those of the environment.
 ENV_FILE ?= .env
 WITH_ENV = if [ -f "$(ENV_FILE)" ]; then . "$(abspath $(ENV_FILE))"; fi;
 CLOUD_VENV := .venv/cloud
@@ -11,10 +11,10 @@ CHECKOV_VENV := .venv/checkov
 deploy: ## Set up bucket, network, roles and cluster on AWS (docs/aws.md)
 	@$(WITH_ENV) scripts/terraform.sh init -input=false && scripts/terraform.sh apply $(ARGS)
 
-submit: ## Send the job to the cluster and wait for its end
+submit: ## Send the job to the cluster and wait until it ends
 	@$(WITH_ENV) scripts/submit.sh
 
-destroy: ## Take down what costs by the hour; DELETE_DATA=yes also bucket and data
+destroy: ## Delete what costs by the hour; DELETE_DATA=yes also deletes bucket and data
 	@$(WITH_ENV) DELETE_DATA="$(DELETE_DATA)" scripts/destroy.sh $(ARGS)
 
 $(CLOUD_VENV)/.ready: tests/terraform/requirements.txt
@@ -22,22 +22,22 @@ $(CLOUD_VENV)/.ready: tests/terraform/requirements.txt
 	$(CLOUD_VENV)/bin/pip install -q -r $<
 	@touch $@
 
-# Apart from the others, since it pins what they use.
+# In a separate environment, since it pins packages that the others use.
 $(CHECKOV_VENV)/.ready:
 	$(PYTHON) -m venv $(CHECKOV_VENV)
 	$(CHECKOV_VENV)/bin/pip install -q checkov==3.3.30
 	@touch $@
 
-# This checkout for this machine, as the tests' nodes install it. `make wheel` builds the one for any machine.
+# A wheel of this checkout for this machine, which the tests' nodes install. `make wheel` builds a portable one.
 cloud-wheel: $(CLOUD_VENV)/.ready
 	@rm -rf target/cloud-wheel
 	PATH="$(abspath $(CLOUD_VENV))/bin:$$PATH" maturin build -q --release --out target/cloud-wheel
 
-test-terraform: $(CLOUD_VENV)/.ready $(CHECKOV_VENV)/.ready cloud-wheel ## The cloud part: terraform, bootstrap, a whole cycle against an emulator
+test-terraform: $(CLOUD_VENV)/.ready $(CHECKOV_VENV)/.ready cloud-wheel ## Test the cloud part: terraform, bootstrap, a whole cycle against an emulator
 	CHECKOV=$(CHECKOV_VENV)/bin/checkov PATH="$(abspath $(CLOUD_VENV))/bin:$$PATH" \
 		$(CLOUD_VENV)/bin/python -m pytest -c tests/terraform/pytest.ini tests/terraform
 
-# Airflow brings what it pins: apart from the others too.
+# Airflow pins its dependencies, so it has a separate environment too.
 AIRFLOW_VENV := .venv/airflow
 .PHONY: test-airflow
 $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt tests/airflow/constraints.txt
@@ -45,6 +45,6 @@ $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt tests/airflow/constraints
 	$(AIRFLOW_VENV)/bin/pip install -q -r tests/airflow/requirements.txt -c tests/airflow/constraints.txt
 	@touch $@
 
-test-airflow: $(AIRFLOW_VENV)/.ready cloud-wheel ## The Airflow DAG, end to end against an emulator
+test-airflow: $(AIRFLOW_VENV)/.ready cloud-wheel ## Test the Airflow DAG end to end against an emulator
 	CLOUD_PYTHON="$(abspath $(CLOUD_VENV))/bin/python" \
 		$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow

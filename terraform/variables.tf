@@ -118,7 +118,7 @@ variable "idle_timeout_seconds" {
   }
 }
 
-# What goes into the bucket.
+# The content of the bucket.
 
 variable "wheel_dir" {
   description = "Folder with the wheel that `make wheel` builds, one of each architecture at most. Relative to terraform/."

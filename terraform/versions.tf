@@ -1,7 +1,7 @@
 terraform {
   required_version = ">= 1.7"
 
-  # Pinned here and not only by the lock file: a lock file made from a mirror knows one platform's hash alone.
+  # Pinned here and not only by the lock file: a lock file made from a mirror has the hash of one platform only.
   required_providers {
     aws = {
       source  = "hashicorp/aws"
@@ -10,7 +10,7 @@ terraform {
   }
 }
 
-# Region and credentials come from the environment (AWS_DEFAULT_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, ...), see docs/aws.md.
+# Region and credentials come from the environment (AWS_DEFAULT_REGION, AWS_PROFILE, ...), see docs/aws.md.
 provider "aws" {
   default_tags {
     tags = merge({ project = var.name }, var.tags)

@@ -72,7 +72,7 @@ def of_rollshare(shares: rollshare.Shares) -> dict[tuple[str, str], tuple[float,
 
 
 def same(ours: dict[Any, Any], theirs: dict[Any, Any]) -> bool:
-    """Weeks that nobody has are zeros here and missing there."""
+    """Rollshare fills weeks without rows with zeros; the other engines omit them."""
     zero = (0.0, 0.0)
     return all(ours[key] == value for key, value in theirs.items()) and all(
         value == zero for key, value in ours.items() if key not in theirs

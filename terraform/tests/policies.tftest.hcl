@@ -1,4 +1,4 @@
-# Policies and settings as they would be sent, with a mocked provider: no network, no account.
+# Policies and settings as they would be applied, with a mocked provider: no network, no account.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# One switch picks instance types and wheel together; what does not fit is an error before anything is made.
+# One variable selects instance types and wheel together; a mismatch is an error before anything is created.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,5 +1,5 @@
-# Every validation refuses what it is there for. A run sets one bad value for each of many variables, and
-# fails unless every one of them is refused.
+# Every validation rejects its bad values. A run sets one bad value for each of many variables, and fails unless all of
+# them are rejected.
 
 mock_provider "aws" {
   source = "./tests/mocks"

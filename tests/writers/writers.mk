@@ -8,8 +8,8 @@ WRITERS_BUILT := $(if $(filter command line,$(origin ROLLSHARE)),,writers-build)
 writers-build: build
 	$(CARGO) build --release --example arrow2_writer
 
-test-writers: $(WRITERS_BUILT) .venv/spark35/.ready .venv/spark4/.ready ## 10,000 files of real writers, old and new; ARGS='--files 500 --seed 2 --writer duckdb'
+test-writers: $(WRITERS_BUILT) .venv/spark35/.ready .venv/spark4/.ready ## Test 10,000 files of real writers, old and new; ARGS='--files 500 --seed 2 --writer duckdb'
 	$(PYTHON) tests/writers/run.py --program $(ROLLSHARE) $(ARGS)
 
-test-writers-slice: $(WRITERS_BUILT) ## 400 of them, at most 3000 rows each
+test-writers-slice: $(WRITERS_BUILT) ## Test 400 of them, at most 3000 rows each
 	$(PYTHON) tests/writers/run.py --program $(ROLLSHARE) --files 400 --most-rows 3000 $(ARGS)
