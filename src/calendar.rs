@@ -94,6 +94,12 @@ pub fn parse_label(label: &[u8]) -> Option<i32> {
     }
 }
 
+/// The label `yyyy_ww` of a week.
+pub fn week_label(week: i32) -> String {
+    let (year, number) = iso_of(week);
+    format!("{year:04}_{number:02}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,13 +11,13 @@ use super::config::{Config, PartialWeek};
 use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::raw::Raw;
 use super::raw::cube::Cube;
-use super::raw::judge::week_label;
 use super::results::Results;
+use crate::calendar::{self, week_label};
 use crate::grid::dense::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table};
-use crate::{Grain, Job, Semantics, calendar};
+use crate::{Grain, Job, Semantics};
 
 /// Sums of fractional values agree when they are as close as this part of them.
 const CLOSE: f64 = 1e-9;

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
+use crate::calendar::week_label;
 use crate::checks::drift::mix;
 use crate::checks::drift::series::{self, Measure};
 use crate::checks::raw::cube::Cube;
-use crate::checks::raw::judge::week_label;
 use crate::checks::{CheckId, Config};
 use crate::grid::Partial;
 use crate::history::{History, Panel, Totals};

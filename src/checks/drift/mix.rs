@@ -7,10 +7,10 @@
 //! Annals of Mathematical Statistics 22 (1951), 79-86.
 
 use super::{WorstDeviation, new_weeks, warns_past};
+use crate::calendar::week_label;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
-use crate::checks::raw::judge::week_label;
 use crate::history::{History, Panel, Totals};
 
 /// The least part of a channel, so that one that is new or gone does not count without end.

@@ -1,8 +1,8 @@
 //! Published weeks that are other weeks now.
 
+use crate::calendar::week_label;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
-use crate::checks::raw::judge::week_label;
 use crate::history::{History, Point, Totals};
 use crate::pipeline::report::Restated;
 

@@ -2,11 +2,10 @@
 
 use super::spread::Spread;
 use super::{WorstDeviation, new_weeks, warns_past};
-use crate::calendar;
+use crate::calendar::{self, week_label};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
-use crate::checks::raw::judge::week_label;
 use crate::history::{History, Panel, Point, Totals};
 
 /// The least spread of a share: one percentage point.

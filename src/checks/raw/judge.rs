@@ -151,7 +151,7 @@ impl Judge<'_> {
                         "{} on {}, which is in {}",
                         locate::name(week),
                         iso_date(day),
-                        week_label(calendar::week_of(day))
+                        calendar::week_label(calendar::week_of(day))
                     ),
                     _ => format!("{} on {}, which is no date", locate::name(week), locate::name(raw)),
                 })
@@ -360,10 +360,4 @@ fn both_ways(pairs: &Pairs) -> (Sides<'_>, Sides<'_>) {
         seconds.entry(second).or_default().insert(first);
     }
     (firsts, seconds)
-}
-
-/// `yyyy_ww` of a week.
-pub fn week_label(week: i32) -> String {
-    let (year, number) = calendar::iso_of(week);
-    format!("{year:04}_{number:02}")
 }
