@@ -1,7 +1,5 @@
 //! The list of checks, with what each asks and its default severity.
 
-use super::model::Severity;
-
 /// When a check runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +10,18 @@ pub enum Stage {
     Staging,
     /// On the sums, against what was published before.
     History,
+}
+
+/// How much a check matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A violation is reported; the table is published.
+    Warn,
+    /// A violation keeps the table from being published.
+    Block,
+    /// The check does not run.
+    Off,
 }
 
 macro_rules! catalog {

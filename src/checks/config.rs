@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::catalog::CheckId;
-use super::model::{Bounds, Limit, Severity};
+use super::catalog::{CheckId, Severity};
+use super::model::{Bounds, Limit, NotRun};
 use super::settings::{self, Drift, Incident, Keep};
 use crate::{Error, Result, calendar};
 
@@ -115,6 +115,11 @@ impl Config {
     /// How much a check matters here.
     pub fn severity(&self, id: CheckId) -> Severity {
         self.settings.get(&id).and_then(|s| s.severity).unwrap_or(id.default_severity())
+    }
+
+    /// Why a check must not run: its severity is `off`. `None` if the check is to run.
+    pub fn switched_off(&self, id: CheckId) -> Option<NotRun> {
+        (self.severity(id) == Severity::Off).then(|| NotRun::NotApplicable("switched off".into()))
     }
 
     /// The bounds of a check here.

@@ -19,8 +19,9 @@ pub mod raw;
 pub mod results;
 pub mod settings;
 pub mod staging;
+pub mod totals;
 
-pub use catalog::{CheckId, Stage};
+pub use catalog::{CheckId, Severity, Stage};
 pub use config::Config;
-pub use model::{CheckResult, Measurement, NotRun, Severity, Status, Verdict, Violation};
+pub use model::{CheckResult, Measurement, NotRun, Status, Verdict, Violation};
 pub use results::Results;

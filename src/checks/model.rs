@@ -2,19 +2,7 @@
 
 use std::sync::Arc;
 
-use super::catalog::CheckId;
-
-/// How much a check matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// A person is told.
-    Warn,
-    /// Nothing is published.
-    Block,
-    /// The check does not run.
-    Off,
-}
+use super::catalog::{CheckId, Severity};
 
 /// What came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

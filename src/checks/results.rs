@@ -1,8 +1,8 @@
 //! All outcomes of a run.
 
-use super::catalog::{CheckId, Stage};
+use super::catalog::{CheckId, Severity, Stage};
 use super::config::Config;
-use super::model::{CheckResult, Measurement, NotRun, Severity, Status, Verdict, verdict};
+use super::model::{CheckResult, Measurement, NotRun, Status, Verdict, verdict};
 use super::raw::{self, Raw};
 use crate::scan::Progress;
 use crate::storage::Input;
@@ -19,13 +19,8 @@ impl Results {
     /// Holds findings against the bounds of `config`.
     pub fn judge(config: &Config, findings: Vec<(CheckId, Result<Measurement, NotRun>)>) -> Self {
         let outcome = |(id, finding): (CheckId, Result<Measurement, NotRun>)| {
-            let severity = config.severity(id);
-            let finding = if severity == Severity::Off {
-                Err(NotRun::NotApplicable("switched off".into()))
-            } else {
-                finding
-            };
-            CheckResult::of(id, severity, config.bounds(id), finding)
+            let finding = config.switched_off(id).map_or(finding, Err);
+            CheckResult::of(id, config.severity(id), config.bounds(id), finding)
         };
         Results { outcomes: findings.into_iter().map(outcome).collect() }
     }

@@ -6,6 +6,7 @@ use super::charts::Charts;
 use super::options::Checks;
 use crate::Job;
 use crate::calendar;
+use crate::checks::drift::Restated;
 use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
@@ -43,29 +44,6 @@ pub struct OutputPaths {
     pub report: Option<String>,
     /// Its page for people.
     pub page: Option<String>,
-}
-
-/// A completed week of a country that was published before and is another now.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Restated {
-    /// Country.
-    pub country: String,
-    /// ISO week, `yyyy_ww`.
-    pub week: String,
-    /// The run that published it last.
-    pub run: String,
-    /// Users as published.
-    pub users_before: f64,
-    /// Users now.
-    pub users_now: f64,
-    /// Organic users as published.
-    pub organic_before: f64,
-    /// Organic users now.
-    pub organic_now: f64,
-    /// How far it changed: the larger of the relative changes of users and organic users.
-    pub change: f64,
-    /// Whether somebody allowed it.
-    pub allowed: bool,
 }
 
 /// How long a part of the run took.

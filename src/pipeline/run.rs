@@ -10,6 +10,7 @@ use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
 use crate::checks::staging::check_table;
+use crate::checks::totals::sum_cube;
 use crate::checks::{Config, Results, Stage};
 use crate::grid::Partial;
 use crate::history::store::LoadedHistory;
@@ -293,5 +294,5 @@ fn compute(
 }
 
 fn totals(job: &Job, raw: &Raw) -> Option<Totals> {
-    raw.cube.as_ref().map(|cube| Totals::of(job, cube))
+    raw.cube.as_ref().map(|cube| sum_cube(job, cube))
 }

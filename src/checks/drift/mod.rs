@@ -19,12 +19,13 @@ pub mod restatement;
 pub mod series;
 pub mod spread;
 
+pub use restatement::Restated;
+
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
 use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::results::Results;
 use crate::history::{History, Totals};
-use crate::pipeline::report::Restated;
 
 /// What is known of earlier runs.
 pub enum HistoryState<'a> {

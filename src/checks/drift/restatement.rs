@@ -4,7 +4,29 @@ use crate::calendar::week_label;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
-use crate::pipeline::report::Restated;
+
+/// A completed week of a country that was published before and is another now.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Restated {
+    /// Country.
+    pub country: String,
+    /// ISO week, `yyyy_ww`.
+    pub week: String,
+    /// The run that published it last.
+    pub run: String,
+    /// Users as published.
+    pub users_before: f64,
+    /// Users now.
+    pub users_now: f64,
+    /// Organic users as published.
+    pub organic_before: f64,
+    /// Organic users now.
+    pub organic_now: f64,
+    /// How far it changed: the larger of the relative changes of users and organic users.
+    pub change: f64,
+    /// Whether somebody allowed it.
+    pub allowed: bool,
+}
 
 /// Users below which a change is measured as if there were so many: two users more on three are no news.
 const LEAST_USERS: f64 = 50.0;

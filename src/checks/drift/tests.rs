@@ -13,6 +13,7 @@ use crate::calendar::{Date, day_of, monday, week_of};
 use crate::checks::Stage;
 use crate::checks::model::{Status, Verdict};
 use crate::checks::raw::cube::Cube;
+use crate::checks::totals::sum_cube;
 
 const COUNTRIES: [&str; 5] = ["ALL", "BR", "DE", "FR", "US"];
 const CHANNELS: [&str; 5] = ["Ads", "Email", "Organic", "Partner", "Social"];
@@ -84,7 +85,7 @@ impl Company {
             }
             cube.channel_users.extend(by_channel);
         }
-        Totals::of(&Job::default(), &cube)
+        sum_cube(&Job::default(), &cube)
     }
 
     fn change(

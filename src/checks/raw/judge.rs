@@ -11,7 +11,7 @@ use super::{Measurements, RowRange, locate};
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
-use crate::checks::model::{Measurement, NotRun, Severity, VIOLATIONS, Violation};
+use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
@@ -46,10 +46,10 @@ pub fn findings(
     let judge = Judge { rules, job, config, files, row_ranges, counts, cube, passes };
     let mut findings = Measurements::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
-        let finding = if config.severity(id) == Severity::Off {
-            Err(NotRun::NotApplicable("switched off".into()))
-        } else {
-            judge.find(id)?
+        // A check may read rows again to locate violations, so one that is off is skipped here.
+        let finding = match config.switched_off(id) {
+            Some(off) => Err(off),
+            None => judge.find(id)?,
         };
         findings.push((id, finding));
     }

@@ -1,0 +1,89 @@
+//! The totals of a run's rows, in the form that the history keeps.
+
+use super::raw::cube::Cube;
+use crate::history::{Panel, Point, Totals};
+use crate::{Job, calendar};
+
+/// Sums the cube of a run by country and week, by channel and week, and by day.
+///
+/// The total over countries is left out. The week of a row is that of its day, not that of its label.
+#[allow(clippy::cast_precision_loss)] // exact to 2^53 users
+pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
+    let (Some(first), Some(last)) = (cube.days.first().copied(), cube.days.last().copied()) else {
+        return Totals::default();
+    };
+    let unit = cube.steps.max(1) as f64;
+    let whole = cube.steps <= 1;
+    let nearest = |steps: i128| if whole { nearest(steps) } else { nearest(steps) / unit };
+    let (week, weeks) = (calendar::week_of(first), calendar::week_of(last) - calendar::week_of(first) + 1);
+    let span = |length: i32| usize::try_from(length).unwrap_or_default();
+    let countries = cube.countries.iter().filter(|c| **c != job.country_total);
+    let names = countries.map(|c| c.as_str().into()).collect();
+    let mut totals = Totals {
+        weeks: Panel::new(week, span(weeks), names),
+        channels: Panel::new(week, span(weeks), cube.channels.iter().map(|c| c.as_str().into()).collect()),
+        days: Panel::new(first, span(last - first + 1), vec!["".into()]),
+    };
+    let is_complete = |week: i32| calendar::monday(week) >= first && calendar::monday(week) + 6 <= last;
+    let places: Vec<Option<usize>> = cube.countries.iter().map(|c| totals.weeks.find(c)).collect();
+    let channels: Vec<Option<usize>> = cube.channels.iter().map(|c| totals.channels.find(c)).collect();
+    let (width, channel_width) = (cube.countries.len(), cube.channels.len());
+    for (at, day) in cube.days.iter().copied().enumerate() {
+        let week = calendar::week_of(day);
+        let complete = is_complete(week);
+        let mut sum = Point { complete: true, ..Point::default() };
+        let of_day = at * width..(at + 1) * width;
+        let rows = cube.rows.get(of_day.clone()).unwrap_or_default();
+        let users = cube.users.get(of_day).unwrap_or_default();
+        // The total over countries has no place.
+        for ((rows, [paid, organic]), place) in rows.iter().zip(users).zip(&places) {
+            let (Some(place), true) = (place, *rows != 0) else { continue };
+            let point = Point {
+                rows: *rows as f64,
+                users: nearest(paid + organic),
+                organic: nearest(*organic),
+                ..Point::default()
+            };
+            add(&mut sum, &point);
+            add_to(&mut totals.weeks, *place, week, complete, &point);
+        }
+        totals.days.put(0, day, sum);
+        for (channel, place) in channels.iter().enumerate() {
+            let users = cube.channel_users.get(at * channel_width + channel).copied().unwrap_or_default();
+            if let (Some(place), true) = (place, users != 0) {
+                let point = Point { users: nearest(users), ..Point::default() };
+                add_to(&mut totals.channels, *place, week, complete, &point);
+            }
+        }
+    }
+    // A channel without users is no news either when it comes again.
+    let week = calendar::week_of(last);
+    for place in channels.into_iter().flatten() {
+        if totals.channels.steps().all(|week| totals.channels.get(place, week).is_none()) {
+            let point = Point { complete: is_complete(week), ..Point::default() };
+            totals.channels.put(place, week, point);
+        }
+    }
+    totals
+}
+fn add(to: &mut Point, from: &Point) {
+    to.rows += from.rows;
+    to.users += from.users;
+    to.organic += from.organic;
+}
+
+fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Point) {
+    if let Some(place) = panel.place(name, step) {
+        let sum = place.get_or_insert_default();
+        add(sum, point);
+        sum.complete = complete;
+    }
+}
+
+/// The nearest double.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the halves of 128 bits
+fn nearest(users: i128) -> f64 {
+    let (low, high) = (users as i64, (users >> 64) as i64);
+    // 64 bits convert in one instruction, to the same; 128 take a call.
+    if high == low >> 63 { low as f64 } else { users as f64 }
+}
