@@ -5,9 +5,9 @@ use rollshare::calendar;
 use rollshare::checks::model::{Bounds, Limit};
 use rollshare::checks::{CheckId, CheckResult, Measurement, NotRun, Severity, Verdict, Violation};
 use rollshare::grid::Account;
-use rollshare::pipeline::charts::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
 use rollshare::pipeline::{RunReport, State};
 use rollshare::report::page;
+use rollshare::report::series::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
 
 fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
     let zero = Some(Limit::count(0.0));

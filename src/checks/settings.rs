@@ -2,6 +2,19 @@
 
 use crate::{Error, Result, calendar};
 
+/// Whether the checks of a run run, and whether they block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checks {
+    /// They run, and what blocks keeps the table from being published.
+    #[default]
+    Block,
+    /// They run and tell; the table is published whatever they say.
+    WarnOnly,
+    /// They do not run, and the history stays as it is.
+    Off,
+}
+
 /// Which way a change counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

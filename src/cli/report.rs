@@ -11,10 +11,9 @@ use super::print;
 use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
 use crate::pipeline::kept::RunStore;
-use crate::pipeline::report::FORMAT;
-use crate::pipeline::{RunReport, State};
 use crate::publish::Target;
-use crate::report::{next, page, sentence};
+use crate::report::model::FORMAT;
+use crate::report::{RunReport, State, next, page, sentence};
 use crate::{Error, Result};
 
 /// Shows one report, or lists those that there are.

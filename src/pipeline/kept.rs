@@ -13,11 +13,10 @@
 
 use std::sync::Arc;
 
-use super::report::RunReport;
 use crate::history::store::{self, LoadedHistory};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
-use crate::report::page;
+use crate::report::{RunReport, page};
 use crate::storage::{Folder, Precondition, folder};
 use crate::{Error, Result};
 

@@ -1,25 +1,27 @@
 //! The whole pipeline, as `rollshare run` and Python call it.
 //!
 //! ```text
-//! raw rows -> checks -> table (staging) -> checks -> against the history -> promote
-//!                 \                    \                     \-> quarantine, exit 4 or 5
+//! raw rows -> checks -> table (staging) -> checks -> comparison with the history -> publish
+//!                 \                    \                          \-> quarantine, exit 4 or 5
 //! ```
 //!
-//! - [`options`]: what a run is asked for. [`report`]: what it has to tell, for
-//!   machines and for the pages that people read. [`charts`]: the series in it.
-//! - [`mod@run`]: the steps in their order. [`mod@promote`]: a blocked run is published
-//!   after a person has looked.
-//! - [`kept`]: what is kept beside a target: history, reports, quarantine.
+//! - [`options`]: the options of a run.
+//! - [`mod@run`]: the steps in their order. [`timer`]: how long each takes.
+//! - [`mod@promote`]: publishes a blocked run after a person has approved it.
+//! - [`kept`]: the files beside a target: history, reports, quarantine.
+//!
+//! The result of a run is a [`RunReport`], see [`crate::report`].
 
-pub mod charts;
 pub mod kept;
 pub mod options;
 pub mod promote;
-pub mod report;
 pub mod run;
+pub mod timer;
 
 pub use kept::RunStore;
-pub use options::{Checks, RunOptions};
+pub use options::RunOptions;
 pub use promote::promote;
-pub use report::{RunReport, State};
 pub use run::{Run, run};
+
+pub use crate::checks::settings::Checks;
+pub use crate::report::{RunReport, State};

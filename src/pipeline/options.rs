@@ -2,19 +2,7 @@
 
 use crate::Job;
 use crate::checks::Config;
-
-/// What the checks may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Checks {
-    /// They run, and what blocks keeps the table from being published.
-    #[default]
-    Block,
-    /// They run and tell; the table is published whatever they say.
-    WarnOnly,
-    /// They do not run, and the history stays as it is.
-    Off,
-}
+use crate::checks::settings::Checks;
 
 /// What a run is asked for.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,11 @@
 //! Publishing a run that was blocked, after a person has looked.
 
 use super::kept::RunStore;
-use super::report::{RunReport, State};
 use crate::checks::settings::Keep;
 use crate::history::History;
 use crate::history::store::LoadedHistory;
 use crate::publish::{Target, TargetLock, publish_written};
+use crate::report::{RunReport, State};
 use crate::{Error, Result};
 
 /// Publishes the table of `run`, which was blocked at `target`, as it was computed

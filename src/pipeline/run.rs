@@ -1,47 +1,149 @@
 //! The steps of a run, in their order.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use super::charts::Charts;
 use super::kept::RunStore;
-use super::options::{Checks, RunOptions};
-use super::report::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
+use super::options::RunOptions;
+use super::timer::Timer;
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_rows;
+use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
 use crate::checks::totals::sum_cube;
 use crate::checks::{Config, Results, Stage};
 use crate::grid::Partial;
 use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
-use crate::publish::{Target, TargetLock, publish};
+use crate::publish::{Format, Target, TargetLock, publish};
+use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
+use crate::report::series::Charts;
 use crate::scan::{Options, Profile, Progress, scan};
-use crate::storage::{self, Input, Precondition, discover};
+use crate::storage::discover::Discovery;
+use crate::storage::{self, Precondition, discover};
 use crate::table::{Table, finish};
 use crate::{Error, Job, Result, state};
 
-/// A run that has ended: its report, and what is in memory anyway.
+/// A run that has ended: its report, its table, and the costs of its scan.
 pub struct Run {
-    /// All that there is to tell.
+    /// The report.
     pub report: RunReport,
-    /// The table; `None` where the rows could not be summed because of what a check has found.
+    /// The table; `None` if a check blocks and the rows could not be summed.
     pub table: Option<Table>,
-    /// What the scan cost.
+    /// The costs of the scan, with the phases of the whole run.
     pub profile: Profile,
 }
 
-/// Checks, computes, checks, publishes: all of it, or nothing.
+/// Checks the rows, computes the table, checks it, and publishes it.
 ///
-/// A run whose checks block is no error: its report says so
-/// ([`RunReport::state`], [`RunReport::exit_code`]), and the target is as it was.
+/// A run whose checks block returns `Ok`: [`RunReport::state`] and [`RunReport::exit_code`] say so,
+/// and the target is left as it was.
 ///
 /// # Errors
-/// What keeps the rows from being read, the table from being computed, or the
-/// target from being replaced; another run at the same target. The target is then
-/// as it was.
+/// Fails if the rows cannot be read, the table cannot be computed, the target cannot be replaced,
+/// or another run holds the lock of the target. The target is then left as it was.
 pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     let (started, clock) = (SystemTime::now(), Instant::now());
+    let with_checks = options.checks != Checks::Off;
+    let mut timer = Timer::default();
+
+    let setup = timer.phase("discover", || set_up(options))?;
+    let job = &setup.job;
+    let mut report = new_report(options, &setup, started);
+    let (loaded, version) = if with_checks {
+        timer.phase("read history", || read_history(setup.store.as_ref()))?
+    } else {
+        (LoadedHistory::Nothing, Precondition::None)
+    };
+    let config = with_published_channels(&options.config, &loaded);
+
+    let (mut results, raw) = if with_checks {
+        let inputs = &setup.discovery.inputs;
+        let (results, raw) = timer.phase("check rows", || check_rows(job, &config, inputs, progress))?;
+        (results, Some(raw))
+    } else {
+        (Results::default(), None)
+    };
+    let summed = match sum_rows(options, &setup, progress, &mut timer, &mut report) {
+        Ok(summed) => Some(summed),
+        // The check that blocks has already reported what keeps the rows from being summed.
+        Err(e)
+            if !matches!(e, Error::Interrupted)
+                && results.blocks(Stage::Raw)
+                && options.checks == Checks::Block =>
+        {
+            None
+        }
+        Err(e) => return Err(e),
+    };
+    let totals = match (&raw, &summed) {
+        (Some(raw), Some(summed)) => {
+            let (checked, totals) = timer.phase("check table", || {
+                rayon::join(
+                    || check_table(job, &config, &summed.partial, &summed.table, raw),
+                    || sum_totals(job, raw),
+                )
+            });
+            results.append(checked);
+            totals
+        }
+        (Some(raw), None) => sum_totals(job, raw),
+        (None, _) => None,
+    };
+    if with_checks && summed.is_some() {
+        let drift = timer.phase("history", || {
+            let state = history_state(setup.target.as_ref(), &loaded);
+            drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
+        });
+        results.append(drift.results);
+        report.restated = drift.restated;
+    }
+    record_results(&mut report, with_checks, results, summed.as_ref());
+
+    timer.phase("publish", || publish_or_block(&setup, &mut report, summed.as_ref()))?;
+    let history = match loaded {
+        LoadedHistory::History(history) => Some(history),
+        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
+    };
+    if let Some(Summed { partial, table, .. }) = &summed {
+        let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
+        report.charts = timer.phase("charts", || {
+            Charts::of(job, &config, partial, table, totals.as_ref(), history.as_ref(), cube)
+        });
+    }
+    report.phases = report_phases(&timer);
+    report.finished = rfc3339(SystemTime::now());
+    report.seconds = clock.elapsed().as_secs_f64();
+
+    let (table, profile) = summed.map(|summed| (summed.table, summed.profile)).unzip();
+    if let Some(store) = &setup.store {
+        let kept = Kept { store, keep: config.keep, target: setup.target.as_ref(), totals: totals.as_ref() };
+        timer.phase("keep", || {
+            if report.state == State::Blocked {
+                kept.quarantine(&mut report, table.as_ref());
+            } else {
+                kept.store_published(&mut report, history, &version);
+            }
+        });
+        // The stored report cannot contain the duration of storing it; the returned one does.
+        report.phases = report_phases(&timer);
+    }
+    let profile = Profile { phases: timer.phases().to_vec(), ..profile.unwrap_or_default() };
+    Ok(Run { report, table, profile })
+}
+
+/// The inputs and the target of a run.
+struct Setup {
+    job: Job,
+    discovery: Discovery,
+    target: Option<Target>,
+    /// Held until the run ends, so that the history that was read is the one that is replaced.
+    lock: TargetLock,
+    store: Option<RunStore>,
+}
+
+/// Lists the inputs, locks the target, and removes what killed runs left behind.
+fn set_up(options: &RunOptions) -> Result<Setup> {
     let job = options.job.clone().validated()?;
     let target = options.target.as_deref().map(Target::parse).transpose()?;
     let discovery = discover(&options.sources, job.semantics)?;
@@ -51,248 +153,193 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     if let Some(state) = &options.state {
         state::check_disjoint(state, &discovery.source_paths)?;
     }
-    // Held until the end: what is read of the history is what the table is published over.
-    let claim = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();
-    let kept = target.as_ref().map(RunStore::beside).transpose()?.flatten();
-    if let Some(kept) = &kept {
-        kept.sweep();
+    let lock = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();
+    let store = target.as_ref().map(RunStore::beside).transpose()?.flatten();
+    if let Some(store) = &store {
+        store.sweep();
     }
-    let discovered = clock.elapsed();
-    let mut run = Run {
-        report: RunReport {
-            format: FORMAT,
-            run: run_name(started),
-            version: env!("CARGO_PKG_VERSION").into(),
-            started: rfc3339(started),
-            sources: options.sources.clone(),
-            files: discovery.inputs.len(),
-            target: target.as_ref().map(ToString::to_string),
-            checks: options.checks,
-            notes: discovery.notes.clone(),
-            job: job.clone(),
-            ..RunReport::default()
-        },
-        table: None,
-        profile: Profile::default(),
-    };
-    let reading = Instant::now();
-    let (found, version) = match &kept {
-        Some(kept) if options.checks != Checks::Off => kept.history()?,
-        _ => (LoadedHistory::Nothing, Precondition::None),
-    };
-    let read = reading.elapsed();
-    let mut config = options.config.clone();
-    if let LoadedHistory::History(history) = &found
+    Ok(Setup { job, discovery, target, lock, store })
+}
+
+/// The report of a run that has just begun.
+fn new_report(options: &RunOptions, setup: &Setup, started: SystemTime) -> RunReport {
+    RunReport {
+        format: FORMAT,
+        run: run_name(started),
+        version: env!("CARGO_PKG_VERSION").into(),
+        started: rfc3339(started),
+        sources: options.sources.clone(),
+        files: setup.discovery.inputs.len(),
+        target: setup.target.as_ref().map(ToString::to_string),
+        checks: options.checks,
+        notes: setup.discovery.notes.clone(),
+        job: setup.job.clone(),
+        ..RunReport::default()
+    }
+}
+
+fn read_history(store: Option<&RunStore>) -> Result<(LoadedHistory, Precondition)> {
+    match store {
+        Some(store) => store.history(),
+        None => Ok((LoadedHistory::Nothing, Precondition::None)),
+    }
+}
+
+/// The configuration; if it lists no channels, those of the history are the known ones.
+fn with_published_channels(config: &Config, loaded: &LoadedHistory) -> Config {
+    let mut config = config.clone();
+    if let LoadedHistory::History(history) = loaded
         && config.allow.channels.is_empty()
     {
-        config.allow.channels = published_channels(history);
+        let channels = &history.totals.channels;
+        config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
     }
-    let computed = compute(options, &job, &config, &discovery.inputs, progress, &mut run)?;
-    let Computed { mut results, partial, raw, totals } = computed;
-    if options.checks != Checks::Off && partial.is_some() {
-        let holding = Instant::now();
-        let past = past(target.as_ref(), &found);
-        let against = drift::check(&config, &past, totals.as_ref(), &options.allow_restatement);
-        results.append(against.results);
-        run.report.restated = against.restated;
-        run.profile.phases.push(("history", holding.elapsed()));
-    }
-    if options.checks != Checks::Off {
-        run.report.verdict = Some(results.verdict());
-        run.report.why = results.why();
-    }
-    run.report.outcomes = results.outcomes;
-    run.report.account = partial.as_ref().map(|partial| partial.account);
-    run.report.table_rows = run.table.as_ref().map_or(0, Table::rows);
-    let history = match found {
-        LoadedHistory::History(history) => Some(history),
-        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
+    config
+}
+
+/// The sums of the rows, and the table that they give.
+struct Summed {
+    partial: Partial,
+    table: Table,
+    profile: Profile,
+}
+
+/// Scans the rows, reusing the sums of unchanged files if there is a state, and finishes the table.
+fn sum_rows(
+    options: &RunOptions,
+    setup: &Setup,
+    progress: &dyn Progress,
+    timer: &mut Timer,
+    report: &mut RunReport,
+) -> Result<Summed> {
+    let Setup { job, discovery, .. } = setup;
+    let scan_options = Options { threads: options.threads, ..Options::default() };
+    let (partial, mut profile) = match &options.state {
+        None => scan(job, &discovery.inputs, &scan_options, progress)?,
+        Some(folder) => {
+            let folder = storage::folder(folder)?;
+            let sources = &options.sources;
+            let (partial, profile, mut reuse) =
+                state::scan(job, sources, &discovery.inputs, &scan_options, progress, folder.as_ref())?;
+            report.notes.append(&mut reuse.notes);
+            report.reuse = Some(reuse);
+            (partial, profile)
+        }
     };
-
-    let blocked = run.report.exit_code() != 0;
-    let publishing = Instant::now();
-    if blocked {
-        run.report.state = State::Blocked;
-    } else if let (Some(target), Some(table)) = (&target, &run.table) {
-        run.report.published = Some(publish(target, &claim, table)?);
-        run.report.state = State::Published;
-    }
-    let mut before = vec![("discover", discovered)];
-    if options.checks != Checks::Off {
-        before.push(("read history", read));
-    }
-    run.profile.phases.splice(0..0, before);
-    run.profile.phases.push(("publish", publishing.elapsed()));
-    if let (Some(partial), Some(table)) = (&partial, &run.table) {
-        let charting = Instant::now();
-        let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
-        run.report.charts =
-            Charts::of(&job, &config, partial, table, totals.as_ref(), history.as_ref(), cube);
-        run.profile.phases.push(("charts", charting.elapsed()));
-    }
-    let phase = |(name, time): &(&str, Duration)| Phase { name: (*name).into(), seconds: time.as_secs_f64() };
-    run.report.phases = run.profile.phases.iter().map(phase).collect();
-    run.report.finished = rfc3339(SystemTime::now());
-    run.report.seconds = clock.elapsed().as_secs_f64();
-    if let Some(kept) = &kept {
-        // What this takes cannot be in the report that it writes; it is in the one that is returned.
-        let keeping = Instant::now();
-        keep(kept, target.as_ref(), &config, &mut run, totals.as_ref(), (history, version));
-        let kept = ("keep", keeping.elapsed());
-        run.report.phases.push(phase(&kept));
-        run.profile.phases.push(kept);
-    }
-    Ok(run)
+    timer.extend(std::mem::take(&mut profile.phases));
+    partial.account.check()?;
+    let table = timer.phase("finish", || finish(job, &partial))?;
+    Ok(Summed { partial, table, profile })
 }
 
-/// Keeps what the next run and a person need. The table is where it belongs by now, or is
-/// not going there: what cannot be kept is told, and is no failure.
-fn keep(
-    kept: &RunStore,
-    target: Option<&Target>,
-    config: &Config,
-    run: &mut Run,
-    totals: Option<&Totals>,
-    (history, version): (Option<History>, Precondition),
-) {
-    let report = &mut run.report;
-    let name = report.run.clone();
-    report.places.kept = Some(kept.display_path());
-    let mut troubles: Vec<(&str, Error)> = Vec::new();
-    if report.state == State::Blocked {
-        if config.keep.quarantine > 0 {
-            report.places.quarantined = Some(kept.quarantine_path(&name));
-            report.places.report = Some(format!("{}/report.json", kept.quarantine_path(&name)));
-            report.places.page = Some(format!("{}/report.html", kept.quarantine_path(&name)));
-        }
-        let written = target.zip(run.table.as_ref()).map(|(target, table)| {
-            let mut bytes = Vec::new();
-            let format = target.format();
-            format
-                .write(table, &mut bytes)
-                .map(|()| (format, bytes))
-                .map_err(|e| Error::io("cannot write", e))
-        });
-        let quarantined = written
-            .transpose()
-            .and_then(|table| kept.quarantine(report, table, totals, config.keep.quarantine));
-        troubles.extend(quarantined.err().map(|e| ("the run is not in quarantine", e)));
-    } else {
-        if totals.is_some() {
-            report.places.history = Some(kept.history_path());
-        }
-        if config.keep.runs > 0 {
-            report.places.report = Some(kept.report_path(&name));
-            report.places.page = Some(kept.page_path(&name));
-        }
-        let report = &*report;
-        let (learned, reported) = rayon::join(
-            || {
-                let mut history = history.unwrap_or_default();
-                totals.map(|totals| kept.record(&mut history, &version, totals, &name, config.keep.weeks))
-            },
-            || (config.keep.runs > 0).then(|| kept.write_report(report, config.keep.runs)),
-        );
-        let learned = learned.and_then(Result::err);
-        troubles.extend(learned.map(|e| ("the history has not learned from this run", e)));
-        troubles.extend(reported.and_then(Result::err).map(|e| ("the report was not kept", e)));
-    }
-    report.notes.extend(troubles.into_iter().map(|(what, e)| format!("{what}: {e}")));
+/// The totals of the rows for the history; `None` if the checks could not sum them.
+fn sum_totals(job: &Job, raw: &Raw) -> Option<Totals> {
+    raw.cube.as_ref().map(|cube| sum_cube(job, cube))
 }
 
-/// What is known of earlier runs, or why nothing is.
-fn past<'a>(target: Option<&Target>, found: &'a LoadedHistory) -> HistoryState<'a> {
-    match (target, found) {
+/// The history for the drift checks, or the reason why there is none.
+fn history_state<'a>(target: Option<&Target>, loaded: &'a LoadedHistory) -> HistoryState<'a> {
+    match (target, loaded) {
         (_, LoadedHistory::History(history)) if !history.is_empty() => HistoryState::History(history),
         (_, LoadedHistory::Damaged(why)) => HistoryState::Damaged(why.clone()),
         (None | Some(Target::Stdout), _) => {
             HistoryState::None("there is no target that keeps a history".into())
         }
-        _ => HistoryState::None("no history yet: nothing was published with checks at this target".into()),
+        _ => HistoryState::None("no history yet: no checked run was published at this target".into()),
     }
 }
 
-/// Channels that were published before; those are known unless somebody lists others.
-fn published_channels(history: &History) -> Vec<String> {
-    let channels = &history.totals.channels;
-    channels.names().iter().map(ToString::to_string).collect()
-}
-
-/// What the rows have given.
-struct Computed {
-    results: Results,
-    partial: Option<Partial>,
-    raw: Option<Raw>,
-    /// What the rows sum to, as a history keeps it; `None` where it is not known.
-    totals: Option<Totals>,
-}
-
-/// Rows to checked table.
-fn compute(
-    options: &RunOptions,
-    job: &Job,
-    config: &Config,
-    inputs: &[Input],
-    progress: &dyn Progress,
-    run: &mut Run,
-) -> Result<Computed> {
-    let checking = Instant::now();
-    let mut results = Results::default();
-    let mut raw: Option<Raw> = None;
-    if options.checks != Checks::Off {
-        let (rows, seen) = check_rows(job, config, inputs, progress)?;
-        results = rows;
-        raw = Some(seen);
+/// Puts the results of the checks and the account of the rows into the report.
+fn record_results(report: &mut RunReport, with_checks: bool, results: Results, summed: Option<&Summed>) {
+    if with_checks {
+        report.verdict = Some(results.verdict());
+        report.why = results.why();
     }
-    let checked = checking.elapsed();
-    let scan_options = Options { threads: options.threads, ..Options::default() };
-    let scanned = match &options.state {
-        None => scan(job, inputs, &scan_options, progress),
-        Some(folder) => {
-            let folder = storage::folder(folder)?;
-            state::scan(job, &options.sources, inputs, &scan_options, progress, folder.as_ref()).map(
-                |(partial, profile, mut reuse)| {
-                    run.report.notes.append(&mut reuse.notes);
-                    run.report.reuse = Some(reuse);
-                    (partial, profile)
-                },
-            )
-        }
+    report.outcomes = results.outcomes;
+    report.account = summed.map(|summed| summed.partial.account);
+    report.table_rows = summed.map_or(0, |summed| summed.table.rows());
+}
+
+/// Replaces the target, unless a check blocks or there is no target.
+fn publish_or_block(setup: &Setup, report: &mut RunReport, summed: Option<&Summed>) -> Result<()> {
+    if report.exit_code() != 0 {
+        report.state = State::Blocked;
+    } else if let (Some(target), Some(summed)) = (&setup.target, summed) {
+        report.published = Some(publish(target, &setup.lock, &summed.table)?);
+        report.state = State::Published;
+    }
+    Ok(())
+}
+
+fn report_phases(timer: &Timer) -> Vec<Phase> {
+    let phase = |(name, time): &(&str, std::time::Duration)| Phase {
+        name: (*name).into(),
+        seconds: time.as_secs_f64(),
     };
-    let summed = scanned.and_then(|(partial, profile)| {
-        partial.account.check()?;
-        let finishing = Instant::now();
-        let table = finish(job, &partial)?;
-        Ok((partial, profile, table, finishing.elapsed()))
-    });
-    let (partial, profile, table, finished) = match summed {
-        // What a check has found keeps the rows from being summed: that is told already.
-        Err(e)
-            if !matches!(e, Error::Interrupted)
-                && results.blocks(Stage::Raw)
-                && options.checks == Checks::Block =>
-        {
-            let totals = raw.as_ref().and_then(|raw| totals(job, raw));
-            return Ok(Computed { results, partial: None, raw, totals });
-        }
-        summed => summed?,
-    };
-    run.profile = profile;
-    run.profile.phases.push(("finish", finished));
-    let mut summed = None;
-    if let Some(raw) = &raw {
-        run.profile.phases.insert(0, ("check rows", checked));
-        let checking = Instant::now();
-        let (checked, sums) =
-            rayon::join(|| check_table(job, config, &partial, &table, raw), || totals(job, raw));
-        results.append(checked);
-        summed = sums;
-        run.profile.phases.push(("check table", checking.elapsed()));
-    }
-    run.table = Some(table);
-    Ok(Computed { results, partial: Some(partial), raw, totals: summed })
+    timer.phases().iter().map(phase).collect()
 }
 
-fn totals(job: &Job, raw: &Raw) -> Option<Totals> {
-    raw.cube.as_ref().map(|cube| sum_cube(job, cube))
+/// What is stored beside the target at the end of a run.
+///
+/// The target has been replaced or left alone before this. A failure to store is therefore a note
+/// of the report, not an error of the run.
+struct Kept<'a> {
+    store: &'a RunStore,
+    keep: crate::checks::settings::Keep,
+    target: Option<&'a Target>,
+    totals: Option<&'a Totals>,
+}
+
+impl Kept<'_> {
+    /// Puts a blocked run into quarantine: its report, its table and its totals.
+    fn quarantine(&self, report: &mut RunReport, table: Option<&Table>) {
+        let (store, name) = (self.store, report.run.clone());
+        report.places.kept = Some(store.display_path());
+        if self.keep.quarantine > 0 {
+            report.places.quarantined = Some(store.quarantine_path(&name));
+            report.places.report = Some(format!("{}/report.json", store.quarantine_path(&name)));
+            report.places.page = Some(format!("{}/report.html", store.quarantine_path(&name)));
+        }
+        let written = self.target.zip(table).map(|(target, table)| write_table(target.format(), table));
+        let quarantined = written
+            .transpose()
+            .and_then(|table| store.quarantine(report, table, self.totals, self.keep.quarantine));
+        note_failure(report, "the run is not in quarantine", quarantined);
+    }
+
+    /// Adds a published run to the history and stores its report.
+    fn store_published(&self, report: &mut RunReport, history: Option<History>, version: &Precondition) {
+        let (store, keep, name) = (self.store, self.keep, report.run.clone());
+        report.places.kept = Some(store.display_path());
+        if self.totals.is_some() {
+            report.places.history = Some(store.history_path());
+        }
+        if keep.runs > 0 {
+            report.places.report = Some(store.report_path(&name));
+            report.places.page = Some(store.page_path(&name));
+        }
+        let (recorded, reported) = rayon::join(
+            || {
+                let mut history = history.unwrap_or_default();
+                self.totals
+                    .map_or(Ok(()), |totals| store.record(&mut history, version, totals, &name, keep.weeks))
+            },
+            || if keep.runs > 0 { store.write_report(report, keep.runs) } else { Ok(()) },
+        );
+        note_failure(report, "the history was not updated", recorded);
+        note_failure(report, "the report was not stored", reported);
+    }
+}
+
+/// The table in the format of the target.
+fn write_table(format: Format, table: &Table) -> Result<(Format, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    format.write(table, &mut bytes).map_err(|e| Error::io("cannot write", e))?;
+    Ok((format, bytes))
+}
+
+fn note_failure(report: &mut RunReport, what: &str, result: Result<()>) {
+    if let Err(e) = result {
+        report.notes.push(format!("{what}: {e}"));
+    }
 }

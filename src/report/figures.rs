@@ -1,9 +1,9 @@
 //! What is drawn of a report: its series with points in time as numbers, and so
 //! few of them that a page stays small.
 
+use super::model::RunReport;
+use super::series::CountryWeeks;
 use crate::ids::keys::TimeCoding;
-use crate::pipeline::RunReport;
-use crate::pipeline::charts::CountryWeeks;
 use crate::{Grain, calendar};
 
 /// The latest points in time that are drawn: three years of weeks, and some.

@@ -1,20 +1,23 @@
-//! What a run has found, for people: its [`RunReport`](crate::pipeline::RunReport)
-//! as a page. The report itself, as JSON, is for machines.
+//! The report of a run: what it contains, and the page that shows it to people.
 //!
-//! - [`figures`]: what is drawn of it, bounded.
+//! - [`model`]: [`RunReport`], which is kept as JSON. [`series`]: the series in it.
+//! - [`figures`]: the series that the page draws, bounded in length.
 //! - [`chart`]: the drawings, as SVG.
-//! - [`next`]: how to go on.
-//! - [`mod@page`]: one HTML page that needs nothing else.
-//! - [`words`]: numbers, dates and outcomes in words.
+//! - [`next`]: what a person can do after a run.
+//! - [`mod@page`]: the report as one self-contained HTML page.
+//! - [`words`]: numbers, dates and results in words.
 //!
-//! The same report gives the same bytes.
+//! The same report always gives the same bytes.
 
 pub mod chart;
 pub mod figures;
+pub mod model;
 pub mod next;
 pub mod page;
+pub mod series;
 pub mod words;
 
+pub use model::{RunReport, State};
 pub use page::{
     page,
     verdict::{sentence, why},

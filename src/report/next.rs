@@ -1,7 +1,7 @@
 //! How to go on after a run.
 
+use super::model::{RunReport, State};
 use crate::checks::{CheckResult, Severity, Status};
-use crate::pipeline::{RunReport, State};
 
 /// Something that a person can do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -101,7 +101,7 @@ fn of_two_runs_that_learn_at_once_one_says_that_it_has_not() {
     let (code, summary) = learning(proxy.port, "one/");
     assert_eq!(code, Some(0), "{summary:#}");
     let notes = summary["notes"].to_string();
-    assert!(notes.contains("the history has not learned from this run"), "{summary:#}");
+    assert!(notes.contains("the history was not updated"), "{summary:#}");
     assert!(notes.contains("another run has written the history"), "{notes}");
 }
 

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::verdict::badge;
 use crate::checks::model::Limit;
 use crate::checks::{CheckResult, Severity, Stage, Status};
-use crate::pipeline::RunReport;
+use crate::report::RunReport;
 use crate::report::words;
 
 /// The section.

@@ -17,7 +17,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words;
 use crate::Result;
-use crate::pipeline::RunReport;
+use crate::report::RunReport;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::Result;
-use crate::pipeline::RunReport;
+use crate::report::RunReport;
 use crate::report::chart::{days, stack};
 use crate::report::{figures, words};
 use crate::table::cell::iso_date;

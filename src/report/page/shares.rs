@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::id;
 use crate::Result;
-use crate::pipeline::RunReport;
+use crate::report::RunReport;
 use crate::report::chart::lines;
 use crate::report::figures::{self, Country, Shares};
 use crate::report::words;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use crate::checks::{CheckResult, Severity, Status};
-use crate::pipeline::{RunReport, State};
 use crate::report::next::{blocking, steps};
+use crate::report::{RunReport, State};
 use crate::report::{figures, words};
 
 /// Offenders that are shown at once; the rest of those that were kept folds.

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::charts::Charts;
-use super::options::Checks;
+use super::series::Charts;
 use crate::Job;
 use crate::calendar;
 use crate::checks::drift::Restated;
+use crate::checks::settings::Checks;
 use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
