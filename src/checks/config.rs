@@ -1,4 +1,4 @@
-//! The configuration: a TOML file, or defaults.
+//! The configuration of the checks: a TOML file, or defaults.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use super::model::{Bounds, Limit, NotRun};
 use super::settings::{self, Drift, Incident, Keep};
 use crate::{Error, Result, calendar};
 
-/// What one check may be told. What is left out stays at its default.
+/// The settings of one check. A setting that is left out keeps its default.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Setting {
@@ -18,15 +18,15 @@ struct Setting {
     block: Option<Limit>,
 }
 
-/// What is allowed; an empty list leaves the default.
+/// The allowed values. An empty list keeps the default.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allow {
-    /// Channels that are known; empty: whatever was published before.
+    /// Known channels; if empty, those of the history.
     pub channels: Vec<String>,
-    /// Countries beside ISO 3166-1 and the total.
+    /// Countries in addition to ISO 3166-1 and the total.
     pub countries: Vec<String>,
-    /// Operating systems; empty: android and ios. The total is always allowed.
+    /// Operating systems; if empty, android and ios. The total is always allowed.
     pub systems: Vec<String>,
 }
 
@@ -42,32 +42,32 @@ struct File {
     checks: BTreeMap<String, Setting>,
 }
 
-/// What becomes of a last week that is not complete.
+/// How a last week that is not complete is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartialWeek {
-    /// It is published and marked as partial in the results.
+    /// The week is published, and marked as partial in the results.
     #[default]
     Mark,
-    /// The check fails.
+    /// The check `last_week` fails.
     Fail,
 }
 
-/// The checks as they are to run.
+/// The configuration of all checks.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     settings: BTreeMap<CheckId, Setting>,
-    /// What is allowed.
+    /// The allowed values.
     pub allow: Allow,
-    /// The day that counts as today, in days since 1970-01-01; `None` for the clock's.
+    /// The day that counts as today, in days since 1970-01-01; `None` for that of the clock.
     pub as_of: Option<i32>,
-    /// What becomes of a last week that is not complete.
+    /// How a last week that is not complete is handled.
     pub partial_last_week: PartialWeek,
-    /// How points are held against their history.
+    /// How points are compared with their history.
     pub drift: Drift,
     /// How much is kept beside the target.
     pub keep: Keep,
-    /// Weeks that do not teach.
+    /// Weeks that are excluded from baselines.
     pub incidents: Vec<Incident>,
     origin: Option<String>,
 }
@@ -76,7 +76,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// `Argument` where it is no TOML, or says something that there is not.
+    /// `Io` if the file cannot be read; `Argument` if it is not TOML or contains an unknown setting or value.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.to_string_lossy();
         let text = std::fs::read_to_string(path)
@@ -84,7 +84,10 @@ impl Config {
         Self::parse(&text, &name).map_err(|e| e.in_file(&name.into()))
     }
 
-    /// Reads the text of a file called `origin`.
+    /// Parses the text of a file called `origin`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let file: File = toml::from_str(text).map_err(|e| {
             Error::argument(format!("the checks cannot be read: {}", e.to_string().trim_end()))
@@ -112,7 +115,7 @@ impl Config {
         })
     }
 
-    /// How much a check matters here.
+    /// The severity of a check.
     pub fn severity(&self, id: CheckId) -> Severity {
         self.settings.get(&id).and_then(|s| s.severity).unwrap_or(id.default_severity())
     }
@@ -122,18 +125,18 @@ impl Config {
         (self.severity(id) == Severity::Off).then(|| NotRun::NotApplicable("switched off".into()))
     }
 
-    /// The bounds of a check here.
+    /// The bounds of a check.
     pub fn bounds(&self, id: CheckId) -> Bounds {
         let setting = self.settings.get(&id);
         let severity = self.severity(id);
         let (warn, block) = default_limits(id);
         let warn = setting.and_then(|s| s.warn).or(warn);
         let block = setting.and_then(|s| s.block).or(block);
-        let told = setting.is_some_and(|s| s.warn.is_some() || s.block.is_some() || s.severity.is_some());
+        let is_set = setting.is_some_and(|s| s.warn.is_some() || s.block.is_some() || s.severity.is_some());
         Bounds {
             warn,
             block: block.filter(|_| severity == Severity::Block),
-            origin: match (&self.origin, told) {
+            origin: match (&self.origin, is_set) {
                 (Some(origin), true) => origin.clone(),
                 _ => "default".into(),
             },
@@ -149,14 +152,13 @@ impl Config {
     }
 }
 
-/// Bounds that hold unless somebody says otherwise: nothing at all is in order,
-/// but for what is measured rather than counted.
+/// The default bounds: zero for counts; for measurements, the values below.
 fn default_limits(id: CheckId) -> (Option<Limit>, Option<Limit>) {
     let none = Some(Limit::count(0.0));
     match id {
-        // A week that has ended, and two days for it to arrive.
+        // One complete week, plus two days for its data to arrive.
         CheckId::Freshness => (Some(Limit::count(9.0)), Some(Limit::count(30.0))),
-        // Spreads: one in 16,000 normal points lies past 4.
+        // Spreads: one in 16,000 normal points lies beyond 4.
         CheckId::DayVolume => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),
         CheckId::VolumeDrift | CheckId::RowDrift => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),
         CheckId::ShareDrift => (Some(Limit::count(4.0)), Some(Limit::count(8.0))),
@@ -178,7 +180,7 @@ fn check_limit(id: CheckId, which: &str, limit: Option<Limit>) -> Result<()> {
     if fine {
         return Ok(());
     }
-    Err(Error::argument(format!("the bound '{which}' of {id}"))
+    Err(Error::argument(format!("the bound '{which}' of {id} is out of range"))
         .expected("count = a number not below 0, or fraction = a number from 0 to 1"))
 }
 
@@ -188,12 +190,12 @@ fn day(text: &str) -> Result<i32> {
         .ok_or_else(|| Error::argument(format!("as_of = '{text}'")).expected("a date, yyyy-mm-dd"))
 }
 
-/// What was seen in the data, for a file to start from.
+/// The values that occur in the data, for the template of a configuration file.
 #[derive(Debug, Clone, Default)]
-pub struct Learned {
+pub struct ObservedValues {
     /// Channels.
     pub channels: Vec<String>,
-    /// Countries that ISO 3166-1 does not know, without the total.
+    /// Countries that are not in ISO 3166-1, without the total.
     pub countries: Vec<String>,
     /// Operating systems, without the total.
     pub systems: Vec<String>,
@@ -203,8 +205,8 @@ pub struct Learned {
     pub rows: u64,
 }
 
-/// A commented file with every check at its default and the lists as learned.
-pub fn template(learned: &Learned) -> String {
+/// Returns a commented file with every check at its default and the lists of observed values.
+pub fn template(observed: &ObservedValues) -> String {
     let list = |values: &[String]| {
         let quoted: Vec<String> = values.iter().map(|v| toml::Value::from(v.as_str()).to_string()).collect();
         if quoted.is_empty() { "[]".to_owned() } else { format!("[\n  {},\n]", quoted.join(",\n  ")) }
@@ -214,28 +216,28 @@ pub fn template(learned: &Learned) -> String {
         format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
     };
     let (drift, keep) = (Drift::default(), Keep::default());
-    let mut text = String::from("# Checks of rollshare. What is left out stays at its default.\n");
-    if let Some((first, last)) = learned.days {
-        let _ = writeln!(text, "# Learned from {} rows, {} to {}.", learned.rows, date(first), date(last));
+    let mut text = String::from("# Checks of rollshare. A setting that is left out keeps its default.\n");
+    if let Some((first, last)) = observed.days {
+        let _ = writeln!(text, "# Based on {} rows, {} to {}.", observed.rows, date(first), date(last));
     }
     let _ = write!(
         text,
         "
-# The day that counts as today; without it the clock's.
+# The day that counts as today; the default is the day of the clock.
 # as_of = \"{}\"
 
-# A last week that is not complete: \"mark\" it as partial, or \"fail\".
+# If the last week is not complete: \"mark\" it as partial, or \"fail\".
 partial_last_week = \"mark\"
 
 [allow]
-# Channels that are known: any other is new, one that is missing has vanished.
+# Known channels: any other channel is new; a known channel without rows has vanished.
 channels = {}
-# Countries beside those of ISO 3166-1 and the total.
+# Countries in addition to those of ISO 3166-1 and the total.
 countries = {}
-# Operating systems beside the total.
+# Operating systems in addition to the total.
 systems = {}
 
-# How completed weeks are held against what was published before.
+# How completed weeks are compared with the history.
 [drift]
 baseline_weeks = {}
 min_weeks = {}
@@ -244,27 +246,27 @@ direction = \"both\" # or \"up\", \"down\"
 ignore_share = {}
 ignore_volume = {}
 
-# How much is kept beside the target: weeks of history, reports, runs that were blocked.
+# How much is kept beside the target: weeks of history, reports of published runs, blocked runs.
 [keep]
 weeks = {}
 runs = {}
 quarantine = {}
 
-# Weeks that do not teach, because something went wrong in them.
+# Weeks that are excluded from baselines, because something went wrong in them.
 # [[incidents]]
 # first = \"2026_10\"
 # last = \"2026_11\"
 # countries = [\"FR\"]
 # note = \"campaign tracking was down\"
 
-# severity: \"block\" keeps the table from being published, \"warn\" tells, \"off\" does
-# not run. Past `warn` a check warns, past `block` it fails; each is a count, a
-# fraction of what was looked at, or both.
+# severity: \"block\" keeps the table from being published, \"warn\" only reports, \"off\" skips
+# the check. Above `warn` a check warns, above `block` it fails. Each bound is a count, a
+# fraction of the checked values, or both.
 ",
-        date(learned.days.map_or(0, |d| d.1)),
-        list(&learned.channels),
-        list(&learned.countries),
-        list(&learned.systems),
+        date(observed.days.map_or(0, |d| d.1)),
+        list(&observed.channels),
+        list(&observed.countries),
+        list(&observed.systems),
         drift.baseline_weeks,
         drift.min_weeks,
         toml::Value::from(drift.min_users),
@@ -294,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_stays_at_its_default() {
+    fn a_setting_that_is_left_out_keeps_its_default() {
         let config = Config::parse(
             "as_of = '2021-12-14'\n[checks.duplicate_rows]\nseverity = 'warn'\n[checks.freshness]\nwarn = { count = 3 }",
             "mine.toml",
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_not_is_refused() {
+    fn unknown_settings_and_values_are_refused() {
         for bad in [
             "colour = 1",
             "[checks.spelling]\nseverity = 'warn'",
@@ -334,9 +336,12 @@ mod tests {
 
     #[test]
     fn the_template_is_the_default() {
-        let learned =
-            Learned { channels: vec!["a \"b\"".into()], days: Some((18_000, 18_100)), ..Learned::default() };
-        let config = Config::parse(&template(&learned), "x").unwrap();
+        let observed = ObservedValues {
+            channels: vec!["a \"b\"".into()],
+            days: Some((18_000, 18_100)),
+            ..ObservedValues::default()
+        };
+        let config = Config::parse(&template(&observed), "x").unwrap();
         let default = Config::default();
         assert_eq!(config.allow.channels, ["a \"b\""]);
         assert_eq!(config.as_of, None);

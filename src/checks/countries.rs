@@ -10,8 +10,8 @@ const CODES: &str = "\
     PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM \
     TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
-/// By first letter, a bit for each second one.
-#[allow(clippy::indexing_slicing)] // evaluated when it is compiled
+/// For each first letter, a bit mask of the second letters.
+#[allow(clippy::indexing_slicing)] // evaluated at compile time
 const ASSIGNED: [u32; 26] = {
     let (codes, mut seconds, mut at) = (CODES.as_bytes(), [0; 26], 0);
     while at + 1 < codes.len() {

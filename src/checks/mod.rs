@@ -1,14 +1,13 @@
-//! Checks before and after: what the rows and the table have to be like before
-//! the table may be published.
+//! The checks that decide whether a table may be published: on the rows, on the table, and on drift.
 //!
-//! - [`catalog`]: the list of checks. [`model`]: what a check is and what comes
-//!   out. [`config`]: bounds and severities, from a TOML file or by default.
+//! - [`catalog`]: the list of checks. [`model`]: measurements, bounds and results.
+//! - [`config`]: bounds and severities, from a TOML file or by default. [`settings`]: the rest of the file.
 //! - [`raw`]: the checks on the rows. [`countries`]: ISO 3166-1.
 //! - [`staging`]: the checks on the table.
-//! - [`drift`]: the checks against what was published before. [`settings`]: how.
-//! - [`results`]: all outcomes of a run, with a verdict.
+//! - [`drift`]: the comparison with the history. [`totals`]: the sums that it compares.
+//! - [`results`]: all results of a run, with a verdict.
 //!
-//! Every check, its formula and its default is in `docs/quality.md`.
+//! `docs/quality.md` documents every check with its formula and its default.
 
 pub mod catalog;
 pub mod config;

@@ -1,150 +1,150 @@
-//! What a check is, and what came out of it.
+//! Measurements, bounds, and the results of checks.
 
 use std::sync::Arc;
 
 use super::catalog::{CheckId, Severity};
 
-/// What came out.
+/// The status of a check after the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Within all bounds.
     Pass,
-    /// Past the bound that warns.
+    /// Above the bound that warns.
     Warn,
-    /// Past the bound that blocks.
+    /// Above the bound that blocks.
     Fail,
-    /// It did not run, which is never a pass.
+    /// The check did not run. This never counts as a pass.
     NotRun,
 }
 
-/// The most that is still in order. Past any of the two is past the bound.
+/// The largest value that is accepted. A value above either limit exceeds the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// So many.
+    /// Limit of the observed value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<f64>,
-    /// Such a part of what was looked at, 0 to 1.
+    /// Limit of the observed value as a fraction of `n`, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
 }
 
 impl Limit {
-    /// At most `count`.
+    /// A limit of `count`, without a fraction.
     pub const fn count(count: f64) -> Self {
         Limit { count: Some(count), fraction: None }
     }
 
-    fn is_passed(&self, observed: f64, fraction: f64) -> bool {
-        // A bound that cannot be compared with is a bound that was passed.
+    fn is_exceeded(&self, observed: f64, fraction: f64) -> bool {
+        // A value or a limit that is NaN cannot be compared, and counts as exceeding.
         let past = |value: f64, limit: f64| value.is_nan() || limit.is_nan() || value > limit;
         self.count.is_some_and(|limit| past(observed, limit))
             || self.fraction.is_some_and(|limit| past(fraction, limit))
     }
 }
 
-/// The bounds of a check, and how they came about.
+/// The bounds of a check, and where they come from.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Bounds {
-    /// Past this, a warning.
+    /// Above this, the check warns.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub warn: Option<Limit>,
-    /// Past this, a failure.
+    /// Above this, the check fails.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub block: Option<Limit>,
-    /// `default`, or the file that says so; with the baseline where there is one.
+    /// `default`, or the file that sets the bounds.
     pub origin: String,
 }
 
-/// Something that a check objects to.
+/// A value that violates a check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Violation {
-    /// The file, where it is about a row.
+    /// The file, if the violation is in a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<Arc<str>>,
     /// The row in the file, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
-    /// What stands there.
+    /// The value, or a description of it.
     pub value: String,
 }
 
 impl Violation {
-    /// About a key rather than a row.
+    /// A violation of a key, not of a single row.
     pub fn key(value: impl Into<String>) -> Self {
         Violation { file: None, row: None, value: value.into() }
     }
 }
 
-/// Offenders that a result names; the count has them all.
+/// The number of violations that a result lists. Its count includes all of them.
 pub const VIOLATIONS: usize = 10;
 
-/// What a check has found, before it is held against bounds.
+/// The measurement of a check, before it is compared with bounds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measurement {
-    /// How many, or how far.
+    /// The observed count or deviation.
     pub observed: f64,
-    /// Out of so many.
+    /// The number of values that were checked.
     pub n: u64,
-    /// The first of them.
+    /// The first violations.
     pub offenders: Vec<Violation>,
-    /// What else a person should know.
+    /// Further information for people.
     pub note: String,
 }
 
 impl Measurement {
-    /// `count` objections among `n`.
+    /// `count` violations among `n` values.
     #[allow(clippy::cast_precision_loss)] // shown, and compared with small bounds
     pub fn count(count: u64, n: u64, offenders: Vec<Violation>) -> Self {
         Measurement { observed: count as f64, n, offenders, note: String::new() }
     }
 
-    /// Says more.
+    /// Sets the note.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 }
 
-/// Why a check has not run.
+/// Why a check did not run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NotRun {
-    /// There is nothing that it could look at; that is no fault.
+    /// The check does not apply. This is not a fault.
     NotApplicable(String),
-    /// It should have run and could not.
+    /// The check applies and could not run.
     Failed(String),
 }
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CheckResult {
-    /// Which.
+    /// The check.
     pub check: CheckId,
-    /// What it asks, in words.
+    /// The condition that the check requires, in words.
     pub title: String,
-    /// How much it matters.
+    /// The severity of the check in this run.
     pub severity: Severity,
-    /// What came out.
+    /// The status.
     pub status: Status,
-    /// The value that was held against the bounds.
+    /// The value that was compared with the bounds; `None` if the check did not run.
     pub observed: Option<f64>,
-    /// What was counted.
+    /// The unit of `observed`.
     pub unit: String,
-    /// Out of so many.
+    /// The number of values that were checked.
     pub n: u64,
     /// Bounds and their origin.
     pub bounds: Bounds,
-    /// The first offenders.
+    /// The first violations.
     pub offenders: Vec<Violation>,
-    /// What else there is to say; for a check that did not run, why.
+    /// Further information; for a check that did not run, the reason.
     pub note: String,
-    /// Whether it should have run and could not.
+    /// Whether the check applies and could not run.
     pub could_not_run: bool,
 }
 
 impl CheckResult {
-    /// Holds a finding against the bounds.
+    /// Compares a measurement with the bounds.
     #[allow(clippy::cast_precision_loss)] // a fraction needs no more
     pub fn of(
         check: CheckId,
@@ -156,7 +156,7 @@ impl CheckResult {
             Ok(finding) => {
                 let fraction = if finding.n == 0 { 0.0 } else { finding.observed / finding.n as f64 };
                 let past = |limit: &Option<Limit>| {
-                    limit.as_ref().is_some_and(|l| l.is_passed(finding.observed, fraction))
+                    limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
                 let status = if severity == Severity::Block && past(&bounds.block) {
                     Status::Fail
@@ -192,13 +192,13 @@ impl CheckResult {
     }
 }
 
-/// What all checks together say.
+/// The verdict of all checks together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing to say.
+    /// Every check that ran has passed.
     Pass,
-    /// Worth a look; nothing blocks.
+    /// A check warns; none blocks.
     Warn,
     /// A check that blocks could not run.
     Incomplete,
@@ -206,7 +206,7 @@ pub enum Verdict {
     Fail,
 }
 
-/// The verdict over some results.
+/// Returns the verdict of some results.
 pub fn verdict(outcomes: &[CheckResult]) -> Verdict {
     let any = |test: &dyn Fn(&CheckResult) -> bool| outcomes.iter().any(test);
     if any(&|o| o.status == Status::Fail) {
@@ -221,7 +221,7 @@ pub fn verdict(outcomes: &[CheckResult]) -> Verdict {
 }
 
 impl Verdict {
-    /// 0, 4 a blocking check failed, 5 one could not run.
+    /// Exit code: 0, 4 if a blocking check failed, 5 if one could not run.
     pub fn exit_code(self) -> u8 {
         match self {
             Verdict::Pass | Verdict::Warn => 0,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_fractions_are_held_against_both_bounds() {
+    fn counts_and_fractions_are_compared_with_both_bounds() {
         let fraction = |f| Some(Limit { count: None, fraction: Some(f) });
         let count = |c| Some(Limit::count(c));
         assert_eq!(of(Severity::Block, None, count(0.0), 0.0, 5), Status::Pass);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_run_is_no_pass() {
+    fn a_check_that_did_not_run_does_not_pass() {
         let run = |severity, reason| {
             let outcome = CheckResult::of(CheckId::KeyNulls, severity, Bounds::default(), Err(reason));
             assert_eq!((outcome.status, outcome.observed), (Status::NotRun, None));

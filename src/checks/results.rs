@@ -1,4 +1,4 @@
-//! All outcomes of a run.
+//! All check results of a run.
 
 use super::catalog::{CheckId, Severity, Stage};
 use super::config::Config;
@@ -8,15 +8,15 @@ use crate::scan::Progress;
 use crate::storage::Input;
 use crate::{Job, Result};
 
-/// The outcomes, in the order of the catalogue.
+/// The results, in the order of the catalog.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Results {
-    /// One a check.
+    /// One result per check.
     pub outcomes: Vec<CheckResult>,
 }
 
 impl Results {
-    /// Holds findings against the bounds of `config`.
+    /// Compares measurements with the bounds of `config`.
     pub fn judge(config: &Config, findings: Vec<(CheckId, Result<Measurement, NotRun>)>) -> Self {
         let outcome = |(id, finding): (CheckId, Result<Measurement, NotRun>)| {
             let finding = config.switched_off(id).map_or(finding, Err);
@@ -25,27 +25,27 @@ impl Results {
         Results { outcomes: findings.into_iter().map(outcome).collect() }
     }
 
-    /// Adds the outcomes of later checks.
+    /// Appends the results of later checks.
     pub fn append(&mut self, mut later: Results) {
         self.outcomes.append(&mut later.outcomes);
     }
 
-    /// What they say together.
+    /// The verdict of all results together.
     pub fn verdict(&self) -> Verdict {
         verdict(&self.outcomes)
     }
 
-    /// The outcome of a check.
+    /// The result of a check, if it is among them.
     pub fn get(&self, id: CheckId) -> Option<&CheckResult> {
         self.outcomes.iter().find(|o| o.check == id)
     }
 
-    /// Outcomes with a status.
+    /// The results with a status.
     pub fn with(&self, status: Status) -> impl Iterator<Item = &CheckResult> {
         self.outcomes.iter().filter(move |o| o.status == status)
     }
 
-    /// Whether the checks of a stage let the next one begin.
+    /// Whether a check of the stage blocks.
     pub fn blocks(&self, stage: Stage) -> bool {
         self.outcomes.iter().any(|o| {
             o.check.stage() == stage
@@ -53,23 +53,23 @@ impl Results {
         })
     }
 
-    /// Why nothing is published, in one line; empty where nothing blocks.
+    /// Why nothing is published, in one line; empty if no check blocks.
     pub fn why(&self) -> String {
         let blocking =
             |o: &&CheckResult| o.status == Status::Fail || o.could_not_run && o.severity == Severity::Block;
-        let told: Vec<String> = self.outcomes.iter().filter(blocking).map(CheckResult::line).collect();
-        told.join("; ")
+        let lines: Vec<String> = self.outcomes.iter().filter(blocking).map(CheckResult::line).collect();
+        lines.join("; ")
     }
 }
 
 impl CheckResult {
-    /// Itself in one line, with the first offender.
+    /// The result in one line, with the first violation.
     pub fn line(&self) -> String {
         let Some(observed) = self.observed else {
             return format!("{} did not run: {}", self.check, self.note);
         };
         let mut text = format!("{}: {observed} {}", self.check, self.unit);
-        // What is measured once is not a part of anything.
+        // A single measurement is not a fraction of anything.
         if self.n > 1 {
             text = format!("{text} of {}", self.n);
         }
@@ -92,10 +92,10 @@ impl std::fmt::Display for super::Violation {
     }
 }
 
-/// Runs the checks on the rows and holds them against the bounds.
+/// Runs the checks on the rows and compares their measurements with the bounds.
 ///
 /// # Errors
-/// What keeps the rows from being read at all.
+/// Fails if the rows cannot be read.
 pub fn check_rows(
     job: &Job,
     config: &Config,

@@ -1,4 +1,4 @@
-//! How the history is used: lengths, minima, incidents.
+//! Settings of the checks apart from bounds and severities: drift, retention, incidents.
 
 use crate::{Error, Result, calendar};
 
@@ -6,25 +6,25 @@ use crate::{Error, Result, calendar};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checks {
-    /// They run, and what blocks keeps the table from being published.
+    /// The checks run. The table is not published if one blocks.
     #[default]
     Block,
-    /// They run and tell; the table is published whatever they say.
+    /// The checks run and are reported. The table is always published.
     WarnOnly,
-    /// They do not run, and the history stays as it is.
+    /// The checks do not run, and the history is not updated.
     Off,
 }
 
-/// Which way a change counts.
+/// The direction in which a change counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// Either way.
+    /// Increases and decreases.
     #[default]
     Both,
-    /// Only upwards.
+    /// Only increases.
     Up,
-    /// Only downwards.
+    /// Only decreases.
     Down,
 }
 
@@ -39,21 +39,21 @@ impl Direction {
     }
 }
 
-/// `[drift]`: how points are held against their history.
+/// `[drift]`: how points are compared with their history.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
-    /// Published weeks that make the baseline, the last ones before the week under test.
+    /// The length of the baseline: the last published weeks before the week under test.
     pub baseline_weeks: usize,
-    /// Fewer of them are too few.
+    /// A point is judged only if its baseline has at least this many weeks.
     pub min_weeks: usize,
-    /// Users a week, usual and, for shares, now; below it nothing is judged.
+    /// A point is judged only if its usual users per week reach this; for a share, also its current users.
     pub min_users: f64,
-    /// Which way a change counts.
+    /// The direction in which a change counts.
     pub direction: Direction,
-    /// Changes of a share below this (0.03: three percentage points) count as none.
+    /// Changes of a share below this (0.03: three percentage points) are ignored.
     pub ignore_share: f64,
-    /// Relative changes of volume below this count as none.
+    /// Relative changes of volume below this are ignored.
     pub ignore_volume: f64,
 }
 
@@ -88,7 +88,7 @@ impl Default for Keep {
     }
 }
 
-/// Weeks that do not teach, because something went wrong in them.
+/// An incident as the file states it.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IncidentText {
@@ -100,7 +100,7 @@ struct IncidentText {
     note: String,
 }
 
-/// Weeks that do not teach.
+/// Weeks that are excluded from baselines, because something went wrong in them.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
 #[serde(try_from = "IncidentText")]
 pub struct Incident {
@@ -108,14 +108,14 @@ pub struct Incident {
     pub first: i32,
     /// Last week.
     pub last: i32,
-    /// Countries; empty: all.
+    /// The countries; all if empty.
     pub countries: Vec<String>,
     /// What happened.
     pub note: String,
 }
 
 impl Incident {
-    /// Whether the week of a country, or of all of them together, is part of it.
+    /// Whether the incident covers the week of a country; with `None`, of all countries together.
     pub fn covers(&self, country: Option<&str>, week: i32) -> bool {
         (self.first..=self.last).contains(&week)
             && (self.countries.is_empty() || country.is_some_and(|c| self.countries.iter().any(|i| i == c)))
@@ -128,22 +128,22 @@ impl TryFrom<IncidentText> for Incident {
     fn try_from(text: IncidentText) -> Result<Self> {
         let week = |label: &str| {
             calendar::parse_label(label.as_bytes()).ok_or_else(|| {
-                Error::argument(format!("'{label}' in an incident")).expected("an ISO week, yyyy_ww")
+                Error::argument(format!("week '{label}' of an incident")).expected("an ISO week, yyyy_ww")
             })
         };
         let first = week(&text.first)?;
         let last = text.last.as_deref().map_or(Ok(first), week)?;
         if last < first {
-            return Err(Error::argument("an incident whose last week comes before its first"));
+            return Err(Error::argument("the last week of an incident comes before its first"));
         }
         Ok(Incident { first, last, countries: text.countries, note: text.note })
     }
 }
 
-/// Whether the numbers make sense.
+/// Validates the numbers of `[drift]` and `[keep]`.
 ///
 /// # Errors
-/// `Argument` where they do not.
+/// `Argument` if a number is out of range.
 pub fn check(drift: &Drift, keep: &Keep) -> Result<()> {
     let share = |value: f64| (0.0..=1.0).contains(&value);
     if drift.min_weeks < 3 || drift.baseline_weeks < drift.min_weeks || drift.baseline_weeks > 520 {

@@ -1,8 +1,7 @@
 //! The checks on the table, before it is published.
 //!
-//! Sums are taken a second time and by another way than the job took them: from
-//! the rows by day ([`super::raw::cube`]) and by sliding windows, where the job
-//! has prefix sums.
+//! They compute the sums a second time, by another method than the job: from the rows by day
+//! ([`super::raw::cube`]) and with sliding windows, where the job uses prefix sums.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +18,17 @@ use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table};
 use crate::{Grain, Job, Semantics};
 
-/// Sums of fractional values agree when they are as close as this part of them.
+/// Sums of fractional values agree if their relative difference is at most this.
 const CLOSE: f64 = 1e-9;
 
-/// Runs the checks on the table; `raw` is what the checks on the rows have seen.
+/// Runs the checks on the table. `raw` is the result of the checks on the rows.
 pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
     let rows = keys(job, table);
     let points = Points::of(&rows);
     let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref() };
-    let legacy = || Err(NotRun::NotApplicable("legacy semantics keep the rows of the original".into()));
+    let legacy = || {
+        Err(NotRun::NotApplicable("with legacy semantics the table has the rows of the original job".into()))
+    };
     let iso = job.semantics == Semantics::Iso;
     let when_iso = |check: &dyn Fn() -> Result<Measurement, NotRun>| if iso { check() } else { legacy() };
     let (reconciliation, (keys, complete, share_range)) = rayon::join(
@@ -53,15 +54,15 @@ struct Staging<'a> {
     config: &'a Config,
     partial: &'a Partial,
     table: &'a Table,
-    /// Country and step of each row; `None` where they make no point.
+    /// Country and step of each row; `None` if the row has no valid country or step.
     rows: Vec<Option<(&'a str, i32)>>,
     points: Points<'a>,
     cube: Option<&'a Cube>,
 }
 
-/// Countries and steps that the table has, with the last row of each.
+/// The countries and steps of the table, with the last row of each.
 struct Points<'a> {
-    /// In order, without repetition. A table is in this order already, so sorting it is one pass.
+    /// Sorted, without duplicates. A table is already in this order, so that sorting takes one pass.
     ordered: Vec<(&'a str, i32, usize)>,
 }
 
@@ -82,15 +83,16 @@ impl<'a> Points<'a> {
 
     /// The points of a country, by step.
     fn of_country(&self, country: &str) -> &[(&'a str, i32, usize)] {
-        let from = self.ordered.partition_point(|point| point.0 < country);
-        let rest = self.ordered.get(from..).unwrap_or_default();
-        rest.get(..rest.partition_point(|point| point.0 == country)).unwrap_or_default()
+        let start = self.ordered.partition_point(|point| point.0 < country);
+        let end = self.ordered.partition_point(|point| point.0 <= country);
+        #[allow(clippy::indexing_slicing)] // two partition points of one sorted list: start <= end <= length
+        &self.ordered[start..end]
     }
 }
 
 /// The row of a step among the points of a country.
 fn row_of(points: &[(&str, i32, usize)], step: i32) -> Option<usize> {
-    // Nearly always one row for every step from the first on.
+    // A table nearly always has one row for each step from the first one on.
     let guess = points.first().and_then(|first| usize::try_from(step.checked_sub(first.1)?).ok());
     match guess.and_then(|at| points.get(at)) {
         Some(point) if point.1 == step => Some(point.2),
@@ -132,7 +134,7 @@ impl Staging<'_> {
 
     fn keys(&self) -> Measurement {
         let n = self.rows.len();
-        // Nothing to look for where each row is a point of its own.
+        // If every row is a separate point, there are no duplicates.
         if self.points.ordered.len() == n {
             return Measurement::count(0, n as u64, vec![]);
         }
@@ -153,7 +155,7 @@ impl Staging<'_> {
         Measurement::count(count, n as u64, offenders)
     }
 
-    /// First and last step with a row that was kept.
+    /// The first and last step with a row that was kept.
     fn span(&self) -> Option<(i32, i32)> {
         let step = |t: &TimePoint| match t {
             TimePoint::Step(step) => Some(*step),
@@ -168,17 +170,17 @@ impl Staging<'_> {
         kept.filter(|(_, (_, kept))| **kept).map(|(at, (name, _))| (at, &**name))
     }
 
-    /// Missing points, and points that nobody asked for.
+    /// Counts points that are missing, and points outside of the weeks and countries of the data.
     fn complete(&self) -> Measurement {
         let mut offenders = Vec::new();
-        let (mut n, mut met, mut missing) = (0u64, 0u64, 0u64);
+        let (mut n, mut present, mut missing) = (0u64, 0u64, 0u64);
         if let Some((first, last)) = self.span() {
             for (_, country) in self.countries() {
                 let points = self.points.of_country(country);
                 for step in first..=last {
                     n += 1;
                     if row_of(points, step).is_some() {
-                        met += 1;
+                        present += 1;
                         continue;
                     }
                     missing += 1;
@@ -188,7 +190,7 @@ impl Staging<'_> {
                 }
             }
         }
-        let stray = self.points.ordered.len() as u64 - met;
+        let stray = self.points.ordered.len() as u64 - present;
         if stray > 0 && offenders.len() < VIOLATIONS {
             offenders
                 .push(Violation::key(format!("{stray} rows outside of the weeks or countries of the data")));
@@ -196,20 +198,20 @@ impl Staging<'_> {
         Measurement::count(missing + stray, n, offenders)
     }
 
-    /// Paid and organic users of a country by step, from the job's sums.
+    /// Paid and organic users of a country by step, from the sums of the job.
     fn series(&self, group: usize, first: i32, steps: usize) -> Vec<[f64; CHANNELS]> {
         let mut series = vec![[0.0; CHANNELS]; steps];
         for (at, time) in self.partial.times.iter().enumerate() {
             let TimePoint::Step(step) = time else { continue };
-            let place = usize::try_from(step - first).ok().and_then(|place| series.get_mut(place));
-            for (channel, sum) in place.into_iter().flatten().enumerate() {
+            let sums = usize::try_from(step - first).ok().and_then(|index| series.get_mut(index));
+            for (channel, sum) in sums.into_iter().flatten().enumerate() {
                 *sum = self.sum(group, at, channel);
             }
         }
         series
     }
 
-    #[allow(clippy::cast_precision_loss)] // compared with sums of doubles, by closeness
+    #[allow(clippy::cast_precision_loss)] // compared with sums of doubles, within a tolerance
     fn sum(&self, group: usize, time: usize, channel: usize) -> f64 {
         let at = (group * self.partial.times.len() + time) * CHANNELS + channel;
         let int = self.partial.cells.get(at).copied().unwrap_or_default();
@@ -230,7 +232,8 @@ impl Staging<'_> {
                 for (end, step) in (0..steps).zip(first..) {
                     let start = (end + 1).saturating_sub(*window as usize);
                     let mut users = [0.0; CHANNELS];
-                    for step in series.get(start..=end).unwrap_or_default() {
+                    #[allow(clippy::indexing_slicing)] // start <= end < steps, the length of the series
+                    for step in &series[start..=end] {
                         users.iter_mut().zip(step).for_each(|(to, from)| *to += from);
                     }
                     if let Some(row) = row_of(points, step) {
@@ -284,14 +287,14 @@ impl Staging<'_> {
         Ok(Measurement::count(count, n, offenders))
     }
 
-    /// Sums of the rows against sums of the job, and shares against both.
+    /// Compares the sums of the rows with those of the job, and the shares with both.
     fn reconciliation(&self) -> Result<Measurement, NotRun> {
-        let cube = self.cube.ok_or_else(|| NotRun::Failed("the sums of the rows are not known".into()))?;
+        let cube = self.cube.ok_or_else(|| NotRun::Failed("the rows could not be summed".into()))?;
         let mut offenders = Vec::new();
         let (mut count, mut n) = (0u64, 0u64);
-        let mut hold = |right: bool, text: &dyn Fn() -> String| {
+        let mut expect = |agree: bool, text: &dyn Fn() -> String| {
             n += 1;
-            if !right {
+            if !agree {
                 count += 1;
                 if offenders.len() < VIOLATIONS {
                     offenders.push(Violation::key(text()));
@@ -326,35 +329,37 @@ impl Staging<'_> {
                     Some(group) => {
                         let sum: f64 = times.map(|time| self.sum(group, time, channel)).sum();
                         let raw = to_f64(raw) / to_f64(cube.steps);
-                        // Steps of 2^-20 a row are the other way's own error.
+                        // The sums of the rows have an error of up to 2^-20 per row.
                         (close(sum, raw, CLOSE) || (sum - raw).abs() < 1e-3, sum)
                     }
                 };
-                hold(agree, &|| format!("{name} {word}: {job} in the table's sums, {raw} in the rows"));
+                expect(agree, &|| {
+                    format!("{name} {word}: {job} in the sums of the table, {raw} in the rows")
+                });
             }
         }
         self.each_share(|country, step, cell, [paid, organic]| {
             if let Cell::Float(share) = cell {
-                let again = organic / (paid + organic);
-                hold(close(share, again, CLOSE), &|| {
-                    format!("{}: {share} in the table, {again} taken again", self.point(country, step))
+                let recomputed = organic / (paid + organic);
+                expect(close(share, recomputed, CLOSE), &|| {
+                    format!("{}: {share} in the table, {recomputed} recomputed", self.point(country, step))
                 });
             }
         });
-        let how = if exact { "sums compared exactly" } else { "fractional sums compared by closeness" };
+        let how = if exact { "sums compared exactly" } else { "fractional sums compared within a tolerance" };
         Ok(Measurement::count(count, n, offenders).note(how))
     }
 
     fn account(&self) -> Measurement {
         let account = &self.partial.account;
-        let told = account.kept() + account.dropped();
+        let accounted = account.kept() + account.dropped();
         let text = format!(
             "{} rows in the footers, {} kept, {} dropped",
             account.rows,
             account.kept(),
             account.dropped()
         );
-        Measurement::count(told.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
+        Measurement::count(accounted.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
             .note(text)
     }
 
@@ -382,21 +387,21 @@ impl Staging<'_> {
 
 fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {
     let width = cube.countries.len().max(1);
-    let mut by_place = vec![[0i128; 2]; cube.countries.len()];
+    let mut by_index = vec![[0i128; 2]; cube.countries.len()];
     for row in cube.users.chunks(width).chain([cube.undated.as_slice()]) {
-        for (to, users) in by_place.iter_mut().zip(row) {
+        for (to, users) in by_index.iter_mut().zip(row) {
             to.iter_mut().zip(users).for_each(|(to, from)| *to += from);
         }
     }
     let mut sums: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
-    for (country, users) in cube.countries.iter().zip(by_place) {
+    for (country, users) in cube.countries.iter().zip(by_index) {
         let to = sums.entry(country).or_default();
         to.iter_mut().zip(users).for_each(|(to, from)| *to += from);
     }
     sums
 }
 
-#[allow(clippy::cast_precision_loss)] // shown, or compared by closeness
+#[allow(clippy::cast_precision_loss)] // shown, or compared within a tolerance
 fn to_f64(value: i128) -> f64 {
     value as f64
 }

@@ -1,4 +1,4 @@
-//! `rollshare check`: the checks alone.
+//! `rollshare check`: runs the checks and publishes nothing.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::progress::Bar;
 use super::run::guarded;
 use super::summary::{count, milliseconds};
 use super::{print, show};
-use crate::checks::config::{Learned, template};
+use crate::checks::config::{ObservedValues, template};
 use crate::checks::countries;
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
@@ -24,7 +24,7 @@ use crate::storage::discover;
 use crate::table::finish;
 use crate::{Job, Result};
 
-/// Checks rows and table; returns the exit code.
+/// Checks the rows and the table, prints the results, and returns the exit code.
 pub fn check(args: &Check) -> Result<u8> {
     let started = Instant::now();
     let question = &args.question;
@@ -37,10 +37,10 @@ pub fn check(args: &Check) -> Result<u8> {
     let bar = Bar::new(!args.json && !args.quiet);
     let (mut results, raw) = guarded(|| check_rows(&job, &config, &discovery.inputs, &bar))?;
     if args.init {
-        print(&template(&learned(&job, &raw)))?;
+        print(&template(&observed_values(&job, &raw)))?;
         return Ok(0);
     }
-    // Of rows that block there is no table to be checked.
+    // If the rows block, no table is computed.
     if !results.blocks(Stage::Raw) {
         let options = Options { threads: question.threads.map(Into::into), ..Options::default() };
         let (partial, table) = guarded(|| {
@@ -49,8 +49,8 @@ pub fn check(args: &Check) -> Result<u8> {
             Ok((partial, table))
         })?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
-        let past = HistoryState::None("only `rollshare run` knows the history of a target".into());
-        results.append(drift::check(&config, &past, None, &[]).results);
+        let history = HistoryState::None("only `rollshare run` reads the history of a target".into());
+        results.append(drift::check(&config, &history, None, &[]).results);
     }
     drop(bar);
     let verdict = results.verdict();
@@ -67,7 +67,7 @@ pub fn check(args: &Check) -> Result<u8> {
     Ok(verdict.exit_code())
 }
 
-/// For machines.
+/// The results as JSON.
 pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
     let phases: Vec<Value> = (raw.phases.iter())
         .map(|(name, time)| json!({ "name": name, "seconds": time.as_secs_f64() }))
@@ -83,13 +83,15 @@ pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
     })
 }
 
-/// For people: a line a check, offenders below those that do not pass.
-pub fn text(results: &Results, colour: bool, only_odd: bool) -> String {
+/// The results as text: one line per check, and the violations below each check that does not pass.
+///
+/// `only_problems` leaves out checks that passed or did not apply.
+pub fn text(results: &Results, colour: bool, only_problems: bool) -> String {
     let mut text = String::new();
     for outcome in &results.outcomes {
         let passed =
             outcome.status == Status::Pass || outcome.status == Status::NotRun && !outcome.could_not_run;
-        if only_odd && passed {
+        if only_problems && passed {
             continue;
         }
         let (word, code) = match outcome.status {
@@ -100,7 +102,7 @@ pub fn text(results: &Results, colour: bool, only_odd: bool) -> String {
         };
         let padded = format!("{word:<8}");
         let padded = if colour { format!("\x1b[{code}m{padded}\x1b[0m") } else { padded };
-        let _ = writeln!(text, "{padded} {:<18} {}", outcome.check.name(), what(outcome));
+        let _ = writeln!(text, "{padded} {:<18} {}", outcome.check.name(), describe(outcome));
         if !passed {
             for offender in &outcome.offenders {
                 let _ = writeln!(text, "           {offender}");
@@ -118,23 +120,24 @@ pub fn text(results: &Results, colour: bool, only_odd: bool) -> String {
     let verdict = match results.verdict() {
         Verdict::Pass => "pass",
         Verdict::Warn => "pass, with warnings",
-        Verdict::Incomplete => "incomplete: a check that blocks could not run",
+        Verdict::Incomplete => "incomplete: a blocking check could not run",
         Verdict::Fail => "blocked",
     };
     let _ = writeln!(text, "{verdict}: {counts}");
     text
 }
 
-fn what(outcome: &CheckResult) -> String {
+/// The result of one check in one line.
+fn describe(outcome: &CheckResult) -> String {
     let mut text = match (outcome.status, outcome.observed) {
         (Status::Pass, _) => outcome.title.clone(),
         (_, Some(observed)) => {
             let of = match outcome.n {
-                // What is measured once is not a part of anything.
+                // A single measurement is not a fraction of anything.
                 0 | 1 => String::new(),
                 n => format!(" of {}", count(n, "").trim_end_matches("s").trim()),
             };
-            format!("{observed} {}{of}; asked: {}", outcome.unit, outcome.title)
+            format!("{observed} {}{of}; expected: {}", outcome.unit, outcome.title)
         }
         (_, None) => return outcome.note.clone(),
     };
@@ -147,8 +150,9 @@ fn what(outcome: &CheckResult) -> String {
     text
 }
 
-fn learned(job: &Job, raw: &Raw) -> Learned {
-    let Some(counts) = &raw.counts else { return Learned::default() };
+/// The values of the rows for the template of a configuration file.
+fn observed_values(job: &Job, raw: &Raw) -> ObservedValues {
+    let Some(counts) = &raw.counts else { return ObservedValues::default() };
     let names = |keys: &crate::checks::raw::counts::Names, keep: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
         let names: BTreeSet<String> = keys
             .iter()
@@ -159,7 +163,7 @@ fn learned(job: &Job, raw: &Raw) -> Learned {
         names.into_iter().collect()
     };
     let days = counts.days();
-    Learned {
+    ObservedValues {
         channels: names(&counts.channels, &|_| true),
         countries: names(&counts.countries, &|code| {
             code != job.country_total.as_bytes() && !countries::is_assigned(code)

@@ -1,7 +1,7 @@
-//! Days: those that were published and are gone, and the volume of new ones.
+//! Days: published days that are missing, and the volume of new days.
 
 use super::spread::Spread;
-use super::{WorstDeviation, warns_past};
+use super::{WorstDeviation, warn_bound};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
@@ -9,16 +9,16 @@ use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
 use crate::table::cell::iso_date;
 
-/// Weeks back that the same day of the week is looked for.
+/// The number of weeks whose same weekday makes the baseline of a day.
 const WEEKS: i32 = 8;
-/// Fewer of them are too few.
+/// A day is judged only if its baseline has at least this many days.
 const DAYS_MIN: usize = 4;
 /// The least spread of the logarithm of a day's volume: ten per cent.
 const FLOOR: f64 = 0.1;
-/// Relative changes below this count as none.
+/// Relative changes below this are ignored.
 const IGNORE: f64 = 0.3;
 
-/// Published days that have no row any more, from the first day of the data on.
+/// Counts published days without a row, from the first day of the data on.
 pub fn kept(history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let Some(first) = now.days.entries().map(|(_, day, _)| day).min() else {
         return Err(NotRun::NotApplicable("the rows have no days".into()));
@@ -46,7 +46,7 @@ pub fn kept(history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     })
 }
 
-/// Users and rows of days that are over and new, against the same day of the week before.
+/// Compares users and rows of new days, today excluded, with the same weekday of the weeks before.
 pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let past = &history.totals.days;
     let point = |day: i32| {
@@ -74,7 +74,7 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
                 continue;
             }
             judged = true;
-            // A level that yesterday had already is no news.
+            // A level that the day before already had is no deviation.
             let level = point(day - 1).and_then(|yesterday| {
                 let values: Vec<f64> = yesterdays.iter().map(|p| ln(p)).collect();
                 let usual = (values.len() >= DAYS_MIN).then(|| Spread::of(&values, FLOOR)).flatten()?;
@@ -94,7 +94,7 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
             found.add(worst, || text);
         }
     }
-    let none = "no new day has the same day of the week often enough before it";
-    let note = format!("against the same day of the last {WEEKS} weeks");
-    found.finding(warns_past(config, CheckId::DayVolume), none, &note)
+    let none = "no new day has enough earlier days of the same weekday in the history";
+    let note = format!("compared with the same weekday of the last {WEEKS} weeks");
+    found.measurement(warn_bound(config, CheckId::DayVolume), none, &note)
 }

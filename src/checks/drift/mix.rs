@@ -6,19 +6,19 @@
 //! divergence of S. Kullback and R. A. Leibler, "On Information and Sufficiency",
 //! Annals of Mathematical Statistics 22 (1951), 79-86.
 
-use super::{WorstDeviation, new_weeks, warns_past};
+use super::{WorstDeviation, new_weeks, warn_bound};
 use crate::calendar::week_label;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
 use crate::history::{History, Panel, Totals};
 
-/// The least part of a channel, so that one that is new or gone does not count without end.
+/// The smallest fraction of a channel, so that the index stays finite for a new or missing channel.
 const LEAST: f64 = 1e-4;
-/// An index that is no larger than this times the largest of the baseline's own weeks is usual.
+/// An index is usual up to this multiple of the largest index among the weeks of the baseline.
 const USUAL: f64 = 1.25;
 
-/// The index of two lists of users by channel.
+/// The population stability index of two lists of users by channel.
 pub fn psi(now: &[f64], usual: &[f64]) -> f64 {
     let (a, b): (f64, f64) = (now.iter().sum(), usual.iter().sum());
     if a <= 0.0 || b <= 0.0 {
@@ -33,35 +33,35 @@ pub fn psi(now: &[f64], usual: &[f64]) -> f64 {
         .sum()
 }
 
-/// Users of a week, channel by channel; `places` are those of the channels in `panel`.
-fn channels(panel: &Panel, places: &[Option<usize>], week: i32) -> Vec<f64> {
+/// The users of a week by channel. `indices` are those of the channels in `panel`.
+fn channels(panel: &Panel, indices: &[Option<usize>], week: i32) -> Vec<f64> {
     let users = |at: &Option<usize>| at.and_then(|at| panel.get(at, week)).map_or(0.0, |p| p.users);
-    places.iter().map(users).collect()
+    indices.iter().map(users).collect()
 }
 
-/// A week that was judged.
+/// The index of a week.
 pub struct Judged {
-    /// The index, of the weeks before or of the last one, whichever is nearer.
+    /// The smaller of the indices against the baseline and against the week before.
     pub index: f64,
-    /// Whether weeks of the baseline are as far from the others.
+    /// Whether weeks of the baseline deviate from the others as much.
     pub is_usual: bool,
-    /// The index and the channel that adds most, in words.
+    /// The index, and the channel whose fraction changes most, in words.
     pub text: String,
 }
 
-/// The index of a week against the weeks before it; `None` with too few weeks or users.
+/// The index of a week compared with the weeks before it; `None` if there are too few weeks or users.
 pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Judged> {
     let mut names: Vec<std::sync::Arc<str>> = past.names().iter().chain(now.names()).cloned().collect();
     names.sort_unstable();
     names.dedup();
-    let places = |panel: &Panel| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
-    let (in_past, in_now) = (places(past), places(now));
+    let indices = |panel: &Panel| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
+    let (in_past, in_now) = (indices(past), indices(now));
     let drift = &config.drift;
     let reach = i32::try_from(drift.baseline_weeks * 2).unwrap_or(i32::MAX);
-    let taught = |week: i32| past.is_complete(week) && !config.incidents.iter().any(|i| i.covers(None, week));
+    let usable = |week: i32| past.is_complete(week) && !config.incidents.iter().any(|i| i.covers(None, week));
     let weeks: Vec<Vec<f64>> = (1..=reach)
         .map(|back| week - back)
-        .filter(|week| taught(*week))
+        .filter(|week| usable(*week))
         .take(drift.baseline_weeks)
         .map(|week| channels(past, &in_past, week))
         .collect();
@@ -81,9 +81,9 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
         })
         .fold(0.0, f64::max);
     let index = psi(&point, &sum);
-    // A mix that was published last week is no news.
+    // A mix that was already published for the week before is no deviation.
     let index =
-        if taught(week - 1) { index.min(psi(&point, &channels(past, &in_past, week - 1))) } else { index };
+        if usable(week - 1) { index.min(psi(&point, &channels(past, &in_past, week - 1))) } else { index };
     let (a, b): (f64, f64) = (point.iter().sum(), sum.iter().sum());
     let part = |at: usize| {
         let of = |list: &[f64], all: f64| list.get(at).copied().unwrap_or_default() / all.max(1.0);
@@ -112,12 +112,12 @@ pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measure
         }
     }
     let none = if weeks.is_empty() {
-        "no completed week is new: all were published before"
+        "there is no new completed week: all were published before"
     } else {
         "too little history, or too few users"
     };
-    let note = format!("against the last {} published weeks", config.drift.baseline_weeks);
-    found.finding(warns_past(config, CheckId::ChannelMix), none, &note)
+    let note = format!("compared with the last {} published weeks", config.drift.baseline_weeks);
+    found.measurement(warn_bound(config, CheckId::ChannelMix), none, &note)
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! The checks against what was published before.
+//! The drift checks: the sums of a run compared with what was published before.
 //!
 //! ```text
 //! for each completed week that no earlier run has published complete, and each country:
-//!     baseline   the last published, completed weeks before it, incidents left out
-//!     away       how far the point lies outside of the span of three references:
-//!                the baseline's median, the week before, the same ISO week a year before
+//!     baseline   the last published, completed weeks before it, without incidents
+//!     away       how far the point lies outside of the range spanned by three references:
+//!                the median of the baseline, the week before, the same ISO week a year before
 //!     z          away / spread;  spread = 1.4826 x MAD, but not below a floor
 //! ```
 //!
-//! - [`spread`]: median, MAD, z. [`series`]: points of a country against its weeks.
+//! - [`spread`]: median, MAD, z. [`series`]: points of a country compared with its weeks.
 //! - [`mix`]: the population stability index of the channels.
-//! - [`days`]: days that were published and are gone; the volume of new days.
-//! - [`restatement`]: published weeks that are other weeks now.
+//! - [`days`]: published days that are missing; the volume of new days.
+//! - [`restatement`]: published weeks that have changed.
 
 pub mod days;
 pub mod mix;
@@ -27,26 +27,28 @@ use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::results::Results;
 use crate::history::{History, Totals};
 
-/// What is known of earlier runs.
+/// What was published by earlier runs.
 pub enum HistoryState<'a> {
-    /// There is no history, and why: there is no target, nothing was published yet.
+    /// There is no history, and the reason: there is no target, or nothing was published yet.
     None(String),
-    /// It cannot be made sense of.
+    /// The history cannot be read, and the reason.
     Damaged(String),
-    /// This.
+    /// The history.
     History(&'a History),
 }
 
-/// What the checks against the history have found.
+/// The results of the drift checks.
 #[derive(Default)]
 pub struct DriftResults {
-    /// Their outcomes.
+    /// The result of each check.
     pub results: Results,
     /// Published weeks that have changed, largest change first.
     pub restated: Vec<Restated>,
 }
 
-/// Holds a run's sums against what was published before; `allowed` are weeks that may be restated.
+/// Compares the sums of a run with what was published before.
+///
+/// `now` is `None` if the rows could not be summed. `allowed` lists weeks, first and last, that may be restated.
 pub fn check(
     config: &Config,
     past: &HistoryState<'_>,
@@ -72,7 +74,7 @@ pub fn check(
         HistoryState::History(history) => *history,
     };
     let Some(now) = now else {
-        let mut findings = all(&NotRun::Failed("the sums of the rows are not known".into()));
+        let mut findings = all(&NotRun::Failed("the rows could not be summed".into()));
         findings.retain(|(id, _)| *id != CheckId::History);
         findings.insert(0, readable(0, 1, vec![]));
         return DriftResults { results: Results::judge(config, findings), restated: vec![] };
@@ -82,7 +84,7 @@ pub fn check(
     findings.push((CheckId::DayVolume, days::volume(config, history, now)));
     findings.extend(series::check(config, history, now));
     findings.push((CheckId::ChannelMix, mix::check(config, history, now)));
-    let (restatement, restated) = restatement::check(config, history, now, allowed);
+    let (restatement, restated) = restatement::check(history, now, allowed);
     findings.push((CheckId::Restatement, restatement));
     DriftResults { results: Results::judge(config, findings), restated }
 }
@@ -96,7 +98,7 @@ pub(super) fn new_weeks(history: &History, now: &Totals) -> Vec<i32> {
         .collect()
 }
 
-/// How far points are off, and which.
+/// Collects the deviations of points and finds the largest.
 #[derive(Default)]
 pub(super) struct WorstDeviation {
     n: u64,
@@ -104,28 +106,29 @@ pub(super) struct WorstDeviation {
 }
 
 impl WorstDeviation {
-    /// A point that was judged; `text` says it where it is off.
-    pub(super) fn add(&mut self, off: f64, text: impl FnOnce() -> String) {
+    /// Adds the deviation of a point. `text` describes the point; it is called if the deviation is above 0.
+    pub(super) fn add(&mut self, deviation: f64, text: impl FnOnce() -> String) {
         self.n += 1;
-        if off > 0.0 {
-            self.points.push((off, text()));
+        if deviation > 0.0 {
+            self.points.push((deviation, text()));
         }
     }
 
-    /// The largest, with the ones that are off past `warn`.
-    pub(super) fn finding(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
+    /// The largest deviation, with the points whose deviation exceeds `warn`; `NotApplicable` with the
+    /// reason `none` if no point was added.
+    pub(super) fn measurement(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
         if self.n == 0 {
             return Err(NotRun::NotApplicable(none.to_owned()));
         }
         self.points.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let observed = self.points.first().map_or(0.0, |(off, _)| *off);
-        let past = self.points.iter().filter(|(off, _)| *off > warn).count();
-        let offenders = (self.points.into_iter().take_while(|(off, _)| *off > warn))
+        let observed = self.points.first().map_or(0.0, |(deviation, _)| *deviation);
+        let exceeding = self.points.iter().filter(|(deviation, _)| *deviation > warn).count();
+        let offenders = (self.points.into_iter().take_while(|(deviation, _)| *deviation > warn))
             .take(VIOLATIONS)
             .map(|(_, text)| Violation::key(text))
             .collect();
-        let note = if past > 0 {
-            format!("{past} of {} points past the bound that warns; {note}", self.n)
+        let note = if exceeding > 0 {
+            format!("{exceeding} of {} points above the bound that warns; {note}", self.n)
         } else {
             note.to_owned()
         };
@@ -133,8 +136,8 @@ impl WorstDeviation {
     }
 }
 
-/// The bound that warns, for naming offenders.
-pub(super) fn warns_past(config: &Config, id: CheckId) -> f64 {
+/// The bound above which a check warns; points above it are listed as violations.
+pub(super) fn warn_bound(config: &Config, id: CheckId) -> f64 {
     config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0)
 }
 

@@ -1,11 +1,11 @@
-//! Published weeks that are other weeks now.
+//! Published weeks that have changed.
 
 use crate::calendar::week_label;
-use crate::checks::config::Config;
+
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
 
-/// A completed week of a country that was published before and is another now.
+/// A completed week of a country whose sums differ from the published ones.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Restated {
     /// Country.
@@ -22,20 +22,19 @@ pub struct Restated {
     pub organic_before: f64,
     /// Organic users now.
     pub organic_now: f64,
-    /// How far it changed: the larger of the relative changes of users and organic users.
+    /// The larger of the relative changes of users and organic users.
     pub change: f64,
-    /// Whether somebody allowed it.
+    /// Whether `--allow-restatement` covers the week.
     pub allowed: bool,
 }
 
-/// Users below which a change is measured as if there were so many: two users more on three are no news.
+/// Fewer users than this count as this many, so that two more users on three are not a large change.
 const LEAST_USERS: f64 = 50.0;
-/// Restated points that a report lists.
+/// The number of restated points that a report lists.
 const LISTED: usize = 200;
 
-/// Completed weeks that were published complete, country by country.
+/// Compares completed weeks with their published sums, country by country.
 pub fn check(
-    _config: &Config,
     history: &History,
     now: &Totals,
     allowed: &[(i32, i32)],
@@ -44,7 +43,7 @@ pub fn check(
     let mut names: Vec<&std::sync::Arc<str>> = past.names().iter().chain(now.weeks.names()).collect();
     names.sort_unstable();
     names.dedup();
-    // Where each name lies in either panel, looked up once and not once a week.
+    // The index of each name in both panels, looked up once instead of once per week.
     let names: Vec<(&std::sync::Arc<str>, Option<usize>, Option<usize>)> =
         names.into_iter().map(|name| (name, past.find(name), now.weeks.find(name))).collect();
     let mut restated = Vec::new();
@@ -93,19 +92,19 @@ pub fn check(
     restated.sort_by(|a, b| {
         b.change.total_cmp(&a.change).then_with(|| (&a.country, &a.week).cmp(&(&b.country, &b.week)))
     });
-    let told = || restated.iter().filter(|r| !r.allowed);
+    let not_allowed = || restated.iter().filter(|r| !r.allowed);
     let text = |r: &Restated| {
         format!(
             "{} {}: {} users, {} organic; published by {}: {}, {}",
             r.country, r.week, r.users_now, r.organic_now, r.run, r.users_before, r.organic_before
         )
     };
-    let observed = told().map(|r| r.change).next().unwrap_or(0.0);
-    let offenders = told().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
-    let mut note = format!("{} of {n} points of {weeks} published weeks changed", told().count());
+    let observed = not_allowed().map(|r| r.change).next().unwrap_or(0.0);
+    let offenders = not_allowed().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
+    let mut note = format!("{} of {n} points of {weeks} published weeks changed", not_allowed().count());
     let permitted = restated.iter().filter(|r| r.allowed).count();
     if permitted > 0 {
-        note = format!("{note}; {permitted} more that were allowed");
+        note = format!("{note}; {permitted} more were allowed");
     }
     restated.truncate(LISTED);
     (Ok(Measurement { observed, n, offenders, note }), restated)

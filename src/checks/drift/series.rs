@@ -1,7 +1,7 @@
-//! Points of a country against its own weeks: share, users, rows.
+//! Compares the points of a country with its own weeks: share, users, rows.
 
 use super::spread::Spread;
-use super::{WorstDeviation, new_weeks, warns_past};
+use super::{WorstDeviation, new_weeks, warn_bound};
 use crate::calendar::{self, week_label};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
@@ -12,10 +12,10 @@ use crate::history::{History, Panel, Point, Totals};
 const SHARE_FLOOR: f64 = 0.01;
 /// The least spread of the logarithm of a volume: five per cent.
 const VOLUME_FLOOR: f64 = 0.05;
-/// Changes that are so many spreads away count for `share_change` and `volume_change`.
+/// A change counts for `share_change` and `volume_change` if it exceeds this many spreads.
 const CHANGE_Z: f64 = 5.0;
 
-/// What is looked at.
+/// The measure that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// The organic share of the week.
@@ -30,70 +30,70 @@ impl Measure {
     fn of(self, point: &Point) -> Option<f64> {
         match self {
             Measure::Share => point.share(),
-            // Half a user for none, so that a country that is gone is far away and not infinitely far.
+            // No users count as half a user: the logarithm of a country that is gone stays finite.
             Measure::Users => Some(point.users.max(0.5).ln()),
             Measure::Rows => Some(point.rows.max(0.5).ln()),
         }
     }
 }
 
-/// The weeks that a point is held against.
+/// The weeks that a point is compared with.
 pub struct Baseline<'a> {
-    /// Completed, published, not of an incident; the last one first.
+    /// Completed and published weeks outside of incidents, the last one first.
     pub weeks: Vec<&'a Point>,
-    /// The week before, if it is among them.
+    /// The week before, if it is such a week.
     before: Option<&'a Point>,
-    /// The same ISO week a year before, and the weeks before that.
+    /// The same ISO week a year before, and the baseline of that week.
     year: Option<(&'a Point, Vec<&'a Point>)>,
 }
 
-/// A completed week of a country that was published, and is of no incident.
-fn taught<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Option<&'a Point> {
+/// The point of a week of a country, if the week was published as complete and is not part of an incident.
+fn usable<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Option<&'a Point> {
     let point = past.get(country, week).filter(|point| point.complete)?;
     let name = past.names().get(country).map(|name| &**name);
     (!config.incidents.iter().any(|incident| incident.covers(name, week))).then_some(point)
 }
 
-/// The weeks before a week that make its baseline, the last one first.
+/// The weeks of the baseline of a week, the last one first.
 pub fn weeks_before<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Vec<&'a Point> {
-    // Gaps are bridged, but not for ever.
+    // Weeks may be missing, but the baseline reaches back at most twice its length.
     let reach = i32::try_from(config.drift.baseline_weeks * 2).unwrap_or(i32::MAX);
     (1..=reach)
-        .filter_map(|back| taught(config, past, country, week - back))
+        .filter_map(|back| usable(config, past, country, week - back))
         .take(config.drift.baseline_weeks)
         .collect()
 }
 
-/// What was published of a country before a week.
+/// The published weeks of a country that a week is compared with.
 pub fn baseline<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Baseline<'a> {
     let (year, number) = calendar::iso_of(week);
     let same = calendar::week_from_iso(year - 1, number).or_else(|| calendar::week_from_iso(year - 1, 52));
     Baseline {
         weeks: weeks_before(config, past, country, week),
-        before: taught(config, past, country, week - 1),
+        before: usable(config, past, country, week - 1),
         year: same.and_then(|week| {
-            Some((taught(config, past, country, week)?, weeks_before(config, past, country, week)))
+            Some((usable(config, past, country, week)?, weeks_before(config, past, country, week)))
         }),
     }
 }
 
-/// A point that was judged.
+/// The deviation of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
-    /// Spreads that it lies away from what was expected.
+    /// The distance from the range of the references, in spreads.
     pub z: f64,
-    /// The median of its baseline, in the measure's own unit.
+    /// The median of the baseline, in the unit of the measure.
     pub usual: f64,
-    /// Where `z` would be `-limit` and `limit` without the other references.
+    /// Median and spread of the baseline.
     pub spread: Spread,
 }
 
-/// Holds a point against its baseline.
+/// Compares a point with its baseline; `None` if the baseline is too short or has too few users.
 pub fn judge(config: &Config, measure: Measure, baseline: &Baseline<'_>, point: &Point) -> Option<Judged> {
     let value = measure.of(point)?;
     let spread = usual(config, measure, &baseline.weeks, point.users)?;
     let before = baseline.before.and_then(|before| measure.of(before));
-    // The same week a year before, as far as it was off its own weeks.
+    // The deviation of the same week a year before from its own baseline, applied to this baseline.
     let year = baseline.year.as_ref().and_then(|(same, weeks)| {
         let values: Vec<f64> = weeks.iter().filter_map(|point| measure.of(point)).collect();
         let then = (values.len() >= config.drift.min_weeks).then(|| Spread::of(&values, 0.0)).flatten()?;
@@ -104,7 +104,7 @@ pub fn judge(config: &Config, measure: Measure, baseline: &Baseline<'_>, point: 
     Some(Judged { z: if config.drift.direction.counts(z) { z } else { 0.0 }, usual: spread.median, spread })
 }
 
-/// Where the points of a baseline lie; `None` where there are too few, or too few users.
+/// Median and spread of a baseline; `None` if it has too few weeks or too few users.
 pub fn usual(config: &Config, measure: Measure, weeks: &[&Point], users: f64) -> Option<Spread> {
     let values: Vec<f64> = weeks.iter().filter_map(|point| measure.of(point)).collect();
     if values.len() < config.drift.min_weeks {
@@ -121,7 +121,7 @@ pub fn usual(config: &Config, measure: Measure, weeks: &[&Point], users: f64) ->
         return None;
     }
     let spread = Spread::of(&values, SHARE_FLOOR)?;
-    // What chance alone does to a share of so many users.
+    // The standard error of a share of this many users.
     let chance = (spread.median * (1.0 - spread.median) / users).max(0.0).sqrt();
     Some(Spread { sigma: spread.sigma.max(chance), ..spread })
 }
@@ -137,12 +137,12 @@ pub fn check(
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut found;
     let weeks = new_weeks(history, now);
     let drift = &config.drift;
-    let places: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
+    let indices: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
     for week in &weeks {
-        for (country, (name, place)) in past.names().iter().zip(&places).enumerate() {
+        for (country, (name, index)) in past.names().iter().zip(&indices).enumerate() {
             let baseline = baseline(config, past, country, *week);
             let absent = Point::default();
-            let point = place.and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
+            let point = index.and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
             let at = || format!("{name} {}", week_label(*week));
             if let Some(judged) = judge(config, Measure::Users, &baseline, point) {
                 let usual = judged.usual.exp();
@@ -174,7 +174,12 @@ pub fn check(
                 let change = now - judged.usual;
                 let z = if change.abs() < drift.ignore_share { 0.0 } else { judged.z.abs() };
                 let text = || {
-                    format!("{}: share {now:.3}, usually {:.3} ({:.1} spreads)", at(), judged.usual, judged.z)
+                    format!(
+                        "{}: organic share {now:.3}, usually {:.3} ({:.1} spreads)",
+                        at(),
+                        judged.usual,
+                        judged.z
+                    )
                 };
                 share.add(z, text);
                 share_change
@@ -192,12 +197,12 @@ pub fn check(
                 (point.share(), then.share(), point.users >= drift.min_users)
             {
                 let far = if drift.direction.counts(now - was) { (now - was).abs() } else { 0.0 };
-                share_year.add(far, || format!("{}: share {now:.3}, {was:.3} a year before", at()));
+                share_year.add(far, || format!("{}: organic share {now:.3}, {was:.3} a year before", at()));
             }
         }
     }
     let none = if weeks.is_empty() {
-        "no completed week is new: all were published before".to_owned()
+        "there is no new completed week: all were published before".to_owned()
     } else {
         format!(
             "too little history: no country has {} published weeks of {} users before {}",
@@ -206,15 +211,15 @@ pub fn check(
             weeks.first().map(|week| week_label(*week)).unwrap_or_default()
         )
     };
-    let year = "no new week of a country has the same ISO week a year before in the history";
-    let note = format!("each country against its last {} published weeks", drift.baseline_weeks);
+    let year = "the history has no country with the same ISO week a year before a new week";
+    let note = format!("each country compared with its last {} published weeks", drift.baseline_weeks);
     let ids = [
         (CheckId::VolumeDrift, none.as_str(), note.as_str()),
         (CheckId::VolumeChange, &none, &note),
         (
             CheckId::VolumeYear,
             if weeks.is_empty() { &none } else { year },
-            "against the same ISO week a year before",
+            "compared with the same ISO week a year before",
         ),
         (CheckId::RowDrift, &none, &note),
         (CheckId::ShareDrift, &none, &note),
@@ -222,15 +227,15 @@ pub fn check(
         (
             CheckId::ShareYear,
             if weeks.is_empty() { &none } else { year },
-            "against the same ISO week a year before",
+            "compared with the same ISO week a year before",
         ),
     ];
     (ids.into_iter().zip(found))
-        .map(|((id, none, note), found)| (id, found.finding(warns_past(config, id), none, note)))
+        .map(|((id, none, note), found)| (id, found.measurement(warn_bound(config, id), none, note)))
         .collect()
 }
 
-/// By how much of the smaller the two differ: 1 is half or double.
+/// The difference as a multiple of the smaller value: 1 means half or double.
 fn fold(a: f64, b: f64) -> f64 {
     let (a, b) = (a.max(0.5), b.max(0.5));
     (a / b).max(b / a) - 1.0

@@ -8,7 +8,7 @@
 /// 1 / (0.75 quantile of the standard normal distribution).
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 
-/// The median; `None` of nothing.
+/// The median; `None` if there are no values.
 pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
@@ -18,17 +18,17 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     values.get(values.len() / 2 - 1).map(|lower| f64::midpoint(*lower, upper))
 }
 
-/// Where values lie, and how wide.
+/// The median and the spread of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     /// Their median.
     pub median: f64,
-    /// 1.4826 x MAD, widened by 1 + 4 / n: of few points it is known badly.
+    /// 1.4826 x MAD, widened by 1 + 4 / n, because few points give an uncertain estimate.
     pub sigma: f64,
 }
 
 impl Spread {
-    /// Of values; `floor` is the least that sigma can be.
+    /// Median and spread of values; `None` if there are none. `floor` is the smallest sigma before widening.
     #[allow(clippy::cast_precision_loss)] // some dozens
     pub fn of(values: &[f64], floor: f64) -> Option<Spread> {
         let mut sorted = values.to_vec();
@@ -39,7 +39,7 @@ impl Spread {
         Some(Spread { median: centre, sigma: (MAD_TO_SIGMA * mad).max(floor) * widened })
     }
 
-    /// How far `value` lies outside of the span of the median and `references`.
+    /// The signed distance of `value` from the range spanned by the median and `references`; 0 inside.
     pub fn away(&self, value: f64, references: &[Option<f64>]) -> f64 {
         let all = || references.iter().flatten().copied().chain([self.median]);
         let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_was_published_is_no_news() {
+    fn a_published_level_is_no_deviation() {
         let spread = Spread { median: 10.0, sigma: 1.0 };
         assert_eq!(spread.away(14.0, &[None, None]), 4.0);
         assert_eq!(spread.away(14.0, &[Some(15.0), None]), 0.0);

@@ -1,4 +1,4 @@
-//! Simulated companies: what must be caught is caught, and a year of clean days is not blocked.
+//! Simulated companies: damage is detected, and a year of clean days is not blocked.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(
     clippy::cast_precision_loss,
@@ -27,7 +27,7 @@ fn mix64(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// About normal: the sum of four uniform numbers.
+/// Approximately normal: the sum of four uniform numbers.
 fn normal(seed: u64) -> f64 {
     let uniform = |at: u64| (mix64(seed ^ mix64(at)) >> 11) as f64 / (1u64 << 53) as f64;
     ((0..4).map(uniform).sum::<f64>() - 2.0) * 3f64.sqrt()
@@ -109,18 +109,18 @@ impl Company {
     }
 }
 
-fn learned(totals: &Totals) -> History {
+fn published(totals: &Totals) -> History {
     let mut history = History::default();
     history.record(totals, "before", 160);
     history
 }
 
-fn held(config: &Config, history: &History, now: &Totals) -> DriftResults {
+fn compare(config: &Config, history: &History, now: &Totals) -> DriftResults {
     check(config, &HistoryState::History(history), Some(now), &[])
 }
 
-fn failed(against: &DriftResults) -> Vec<CheckId> {
-    against.results.with(Status::Fail).map(|o| o.check).collect()
+fn failed(drift: &DriftResults) -> Vec<CheckId> {
+    drift.results.with(Status::Fail).map(|o| o.check).collect()
 }
 
 #[test]
@@ -128,23 +128,23 @@ fn a_year_of_clean_days_is_not_blocked() {
     let config = Config::default();
     for seed in 0..2 {
         let company = Company::new(seed, 780);
-        // A first run that has a single day, and one that has a year.
+        // A first run with a single day, and one with a year.
         for first in [1, 364] {
-            let mut history = learned(&company.totals(0..first));
+            let mut history = published(&company.totals(0..first));
             let mut warned = 0;
             for days in first + 1..first + 400 {
                 let now = company.totals(0..days);
-                let against = held(&config, &history, &now);
+                let drift = compare(&config, &history, &now);
                 assert!(
-                    !matches!(against.results.verdict(), Verdict::Fail | Verdict::Incomplete),
+                    !matches!(drift.results.verdict(), Verdict::Fail | Verdict::Incomplete),
                     "seed {seed}, day {days}: {}",
-                    against.results.why()
+                    drift.results.why()
                 );
-                assert!(against.restated.is_empty());
-                warned += against.results.with(Status::Warn).count();
+                assert!(drift.restated.is_empty());
+                warned += drift.results.with(Status::Warn).count();
                 history.record(&now, &format!("run {days}"), config.keep.weeks);
             }
-            // Christmas comes as news only once.
+            // Christmas deviates only the first time.
             assert!(warned < 30, "seed {seed}: {warned} warnings in 400 runs");
         }
     }
@@ -152,9 +152,9 @@ fn a_year_of_clean_days_is_not_blocked() {
 
 type Damage = fn(&mut Company, usize);
 
-/// Each kind of damage in the last week, in two places; what must fail, what must at least warn.
+/// Each kind of damage in the last week, at two positions; the checks that must fail, and those that must at least warn.
 #[test]
-fn what_must_be_caught_is_caught() {
+fn damage_is_detected() {
     let kinds: [(&str, Damage, &[CheckId], &[CheckId]); 18] = [
         ("nothing", |_, _| {}, &[], &[]),
         (
@@ -269,16 +269,16 @@ fn what_must_be_caught_is_caught() {
     for (seed, week) in [(11, 60), (12, 83)] {
         for (what, damage, must_fail, must_warn) in &kinds {
             let mut company = Company::new(seed, 700);
-            let history = learned(&company.totals(0..week * 7 + 3));
+            let history = published(&company.totals(0..week * 7 + 3));
             damage(&mut company, week);
-            // The week's first days were published before it was complete.
-            let against = held(&Config::default(), &history, &company.totals(0..week * 7 + 7));
-            let (failed, why) = (failed(&against), against.results.why());
+            // The first days of the week were published before it was complete.
+            let drift = compare(&Config::default(), &history, &company.totals(0..week * 7 + 7));
+            let (failed, why) = (failed(&drift), drift.results.why());
             for id in *must_fail {
-                assert!(failed.contains(id), "{what}, week {week}: {id} has not failed: {why}");
+                assert!(failed.contains(id), "{what}, week {week}: {id} did not fail: {why}");
             }
             for id in *must_warn {
-                let status = against.results.get(*id).unwrap().status;
+                let status = drift.results.get(*id).unwrap().status;
                 assert!(
                     matches!(status, Status::Warn | Status::Fail),
                     "{what}, week {week}: {id} is {status:?}"
@@ -292,43 +292,43 @@ fn what_must_be_caught_is_caught() {
 }
 
 #[test]
-fn little_history_is_not_run_and_does_not_block() {
+fn checks_with_little_history_do_not_run_and_do_not_block() {
     let company = Company::new(1, 100);
     let config = Config::default();
     let none = check(&config, &HistoryState::None("nothing yet".into()), Some(&company.totals(0..70)), &[]);
     assert!(none.results.outcomes.iter().all(|o| o.status == Status::NotRun && o.note == "nothing yet"));
     assert_eq!(none.results.verdict(), Verdict::Pass);
 
-    let few = held(&config, &learned(&company.totals(0..28)), &company.totals(0..35));
+    let few = compare(&config, &published(&company.totals(0..28)), &company.totals(0..35));
     let volume = few.results.get(CheckId::VolumeDrift).unwrap();
     assert_eq!((volume.status, volume.observed), (Status::NotRun, None));
     assert!(volume.note.contains("too little history"), "{}", volume.note);
     assert_eq!(few.results.get(CheckId::Restatement).unwrap().status, Status::Pass);
     assert_eq!(few.results.verdict(), Verdict::Pass);
 
-    // A week that is not complete is not judged, whatever is in it.
+    // A week that is not complete is not judged, whatever it contains.
     let mut company = company;
-    let history = learned(&company.totals(0..70));
+    let history = published(&company.totals(0..70));
     company.change(70..76, None, None, 0.1);
-    let partial = held(&config, &history, &company.totals(0..76));
+    let partial = compare(&config, &history, &company.totals(0..76));
     assert_eq!(partial.results.get(CheckId::VolumeDrift).unwrap().status, Status::NotRun);
     assert_eq!(failed(&partial), []);
 }
 
 #[test]
-fn a_damaged_history_is_told_and_is_no_pass() {
-    let against = check(&Config::default(), &HistoryState::Damaged("no parquet".into()), None, &[]);
-    assert_eq!(against.results.get(CheckId::History).unwrap().status, Status::Warn);
-    for outcome in against.results.outcomes.iter().filter(|o| o.check != CheckId::History) {
+fn a_damaged_history_warns_and_does_not_pass() {
+    let drift = check(&Config::default(), &HistoryState::Damaged("no parquet".into()), None, &[]);
+    assert_eq!(drift.results.get(CheckId::History).unwrap().status, Status::Warn);
+    for outcome in drift.results.outcomes.iter().filter(|o| o.check != CheckId::History) {
         assert_eq!(outcome.status, Status::NotRun, "{}", outcome.check);
     }
-    assert_eq!(against.results.verdict(), Verdict::Warn);
+    assert_eq!(drift.results.verdict(), Verdict::Warn);
 }
 
 #[test]
 fn a_restatement_may_be_allowed() {
     let mut company = Company::new(5, 200);
-    let history = learned(&company.totals(0..140));
+    let history = published(&company.totals(0..140));
     company.change(70..77, Some(2), None, 1.5);
     let now = company.totals(0..147);
     let week = week_of(day_of(START) + 70);
@@ -347,32 +347,32 @@ fn a_restatement_may_be_allowed() {
 }
 
 #[test]
-fn an_incident_does_not_teach() {
-    // Ten weeks of a tenth, published all the same, and then the usual level again.
+fn an_incident_is_excluded_from_baselines() {
+    // Ten weeks at a tenth of the level are published nevertheless; then the usual level returns.
     let mut company = Company::new(6, 400);
     company.change(210..280, Some(2), None, 0.1);
-    let history = learned(&company.totals(0..280));
+    let history = published(&company.totals(0..280));
     let now = company.totals(0..287);
-    let blocked = held(&Config::default(), &history, &now);
+    let blocked = compare(&Config::default(), &history, &now);
     assert!(failed(&blocked).contains(&CheckId::VolumeChange), "{}", blocked.results.why());
     let text = "[[incidents]]\nfirst = '2024_31'\nlast = '2024_40'\ncountries = ['DE']\nnote = 'tracking was down'\n[drift]\nbaseline_weeks = 20";
     let config = Config::parse(text, "x").unwrap();
-    let told = held(&config, &history, &now);
-    assert_eq!(failed(&told), [], "{}", told.results.why());
+    let excluded = compare(&config, &history, &now);
+    assert_eq!(failed(&excluded), [], "{}", excluded.results.why());
 }
 
 #[test]
-fn a_level_that_a_person_has_published_is_not_held_up_again() {
+fn a_promoted_level_is_not_blocked_again() {
     let mut company = Company::new(7, 400);
     company.change(210..400, Some(3), None, 2.5);
-    let mut history = learned(&company.totals(0..210));
+    let mut history = published(&company.totals(0..210));
     let now = company.totals(0..217);
-    assert!(failed(&held(&Config::default(), &history, &now)).contains(&CheckId::VolumeChange));
+    assert!(failed(&compare(&Config::default(), &history, &now)).contains(&CheckId::VolumeChange));
     history.record(&now, "promoted", 160);
     for days in 218..300 {
         let now = company.totals(0..days);
-        let against = held(&Config::default(), &history, &now);
-        assert_eq!(failed(&against), [], "day {days}: {}", against.results.why());
+        let drift = compare(&Config::default(), &history, &now);
+        assert_eq!(failed(&drift), [], "day {days}: {}", drift.results.why());
         history.record(&now, "later", 160);
     }
 }
@@ -380,10 +380,10 @@ fn a_level_that_a_person_has_published_is_not_held_up_again() {
 #[test]
 fn direction_and_small_changes() {
     let mut company = Company::new(8, 400);
-    let history = learned(&company.totals(0..280));
+    let history = published(&company.totals(0..280));
     company.change(280..287, Some(2), None, 0.4);
     let now = company.totals(0..287);
-    let with = |text: &str| failed(&held(&Config::parse(text, "x").unwrap(), &history, &now));
+    let with = |text: &str| failed(&compare(&Config::parse(text, "x").unwrap(), &history, &now));
     assert!(with("").contains(&CheckId::VolumeChange));
     assert_eq!(with("[drift]\ndirection = 'up'"), []);
     assert!(with("[drift]\ndirection = 'down'").contains(&CheckId::VolumeChange));
@@ -391,9 +391,9 @@ fn direction_and_small_changes() {
     assert!(!with("[drift]\nignore_volume = 0.8").contains(&CheckId::VolumeDrift));
 }
 
-/// The history of years of many countries costs milliseconds; printed, not asserted.
+/// Prints the time that a history of years and many countries costs, some milliseconds. Not asserted.
 #[test]
-fn what_years_cost() {
+fn the_cost_of_years_of_history() {
     let names: Vec<std::sync::Arc<str>> = (0..240).map(|c| format!("C{c:03}").into()).collect();
     let mut totals = Totals { weeks: crate::history::Panel::new(2800, 160, names), ..Totals::default() };
     for name in 0..240 {
@@ -404,7 +404,7 @@ fn what_years_cost() {
             totals.weeks.put(name, step, point);
         }
     }
-    let history = learned(&totals);
+    let history = published(&totals);
     let bytes = crate::history::store::encode(&history).unwrap();
     let mut next = totals.clone();
     next.weeks = crate::history::Panel::new(2801, 160, totals.weeks.names().to_vec());
@@ -417,9 +417,9 @@ fn what_years_cost() {
     let started = std::time::Instant::now();
     let read = crate::history::store::decode("x", bytes.clone()).unwrap();
     let decoded = started.elapsed();
-    let against = held(&Config::default(), &read, &next);
+    let drift = compare(&Config::default(), &read, &next);
     let judged = started.elapsed() - decoded;
-    assert_eq!(failed(&against), []);
-    assert!(against.results.get(CheckId::VolumeDrift).unwrap().n == 240);
+    assert_eq!(failed(&drift), []);
+    assert!(drift.results.get(CheckId::VolumeDrift).unwrap().n == 240);
     println!("240 countries x 160 weeks: {} bytes, read in {decoded:?}, judged in {judged:?}", bytes.len());
 }

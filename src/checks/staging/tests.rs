@@ -1,4 +1,4 @@
-//! One row in a million of a table, damaged: found, counted, and named.
+//! Damages one row in a table of a million: the checks find, count and name it.
 //!
 //! `tests/checks.rs` damages small tables, alone and in pairs.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
@@ -85,7 +85,7 @@ fn a_fault_is_found_in_a_million_rows_of_a_table() {
                     ints[row] = ints[row - 1];
                 }
             },
-            // The share of the later row is held against the point of both.
+            // The share of the later row is compared with the point of both.
             &[(TableKeys, 1.0), (TableComplete, 1.0), (Reconciliation, 1.0)],
         ),
         (
@@ -139,7 +139,7 @@ fn a_fault_is_found_in_a_million_rows_of_a_table() {
                 panic!("no shares")
             };
             let both = |share: &Option<f64>| share.is_some_and(|s| s > 0.0 && s < 1.0);
-            // The share past one by as little as there is has to be one otherwise.
+            // A share that exceeds one by the smallest step must be exactly one before.
             if what == "a share past one" {
                 if inner && shares[row] == Some(1.0) {
                     break row;
@@ -154,7 +154,7 @@ fn a_fault_is_found_in_a_million_rows_of_a_table() {
         let failed: Vec<(CheckId, f64)> =
             results.with(Status::Fail).map(|outcome| (outcome.check, outcome.observed.unwrap())).collect();
         assert_eq!(failed, expected, "{what}");
-        // The point is named, or the country of a sum.
+        // The violation names the point, or the country of a sum.
         let point = partial.groups[row / WEEKS].to_string();
         for (id, _) in expected.iter().filter(|(id, _)| *id != AccountAddsUp) {
             let named = &results.get(*id).unwrap().offenders[0].value;
