@@ -1,4 +1,4 @@
-//! The program: see [`rollshare::cli`].
+//! The command-line program; see [`rollshare::cli`].
 fn main() -> std::process::ExitCode {
     rollshare::cli::main()
 }

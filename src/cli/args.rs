@@ -15,19 +15,19 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
-  rollshare run --source exports/                        the table on the terminal
+  rollshare run --source exports/                        print the table to the terminal
   rollshare run --source exports/ --target share.parquet
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
-  rollshare promote RUN --target share.parquet           a blocked run, after you have looked
+  rollshare promote RUN --target share.parquet           publish a blocked run after a review
   rollshare check --source exports/
   rollshare compare --source exports/ --against old_output/
   rollshare report --target share.parquet
   rollshare sample --rows 1000000 --out sample.parquet
 
-Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
-5 a check could not run, 6 input or output failed.";
+Exit codes: 0 success, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+5 a blocking check could not run, 6 input or output failed.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -36,21 +36,22 @@ Examples:
   rollshare run --source exports/ --organic Organic --organic 'Google Organic Search'
   rollshare run --source exports/ --column value=installs --column country=market
   rollshare run --source exports/ --grain day --window 28 --target daily/
-  rollshare run --source exports/ --target share/ --state state/    a day at a time
+  rollshare run --source exports/ --target share/ --state state/    reuse the sums of unchanged files
   rollshare run --source exports/ --target share.csv --json > summary.json
   rollshare run --source exports/ --target share/ --checks checks.toml
   rollshare run --source exports/ --target share/ --allow-restatement 2026_10..2026_12
 
 Targets:
-  X.parquet  snappy parquet      DIR/  folder with one part and _SUCCESS, as Spark leaves it
-  X.csv      CSV                 -     CSV on stdout
-  X.json     an object a line          (none) a readable table on the terminal
+  X.parquet  parquet, snappy      DIR/  folder with one part and _SUCCESS, as Spark writes it
+  X.csv      CSV                  -     CSV on stdout
+  X.json     one object per line  (none) a readable table on the terminal
 
-The rows are checked, then the table, then both against what was published before; what blocks
-keeps the target as it is, and the table goes to _rollshare/quarantine/RUN/ beside it.
-With --json one object goes to stdout (to stderr with --target -), for an error too.
-Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
-5 a check could not run, 6 input or output failed.";
+The run checks the rows, then the table, then compares the sums with those published before.
+If a check blocks, the target is left as it is, and the table is written to
+_rollshare/quarantine/RUN/ beside it.
+--json prints one object to stdout (to stderr with --target -), also for an error.
+Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+5 a blocking check could not run, 6 input or output failed.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -58,38 +59,38 @@ Examples:
   rollshare check --source exports/ --init > checks.toml
   rollshare check --source exports/ --checks checks.toml --json > results.json
 
-Exit codes: 0 nothing blocks, 2 wrong usage, 3 bad input, 4 a blocking check failed,
-5 a check could not run, 6 input or output failed.";
+Exit codes: 0 no check blocks, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+5 a blocking check could not run, 6 input or output failed.";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
   rollshare compare --source exports/ --against old_output/
   rollshare compare --source exports/ --against old_output/ --json > differences.json
 
-The old output has the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
-Exit codes: 0 compared, whatever differs, 2 wrong usage, 3 bad input, 6 input or output failed.";
+The old output must have the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
+Exit codes: 0 compared, also if rows differ, 2 wrong usage, 3 bad input, 6 input or output failed.";
 
-/// The rolling share of organic users per country and ISO week, straight from parquet.
+/// Computes the rolling share of organic users per country and ISO week from parquet exports.
 #[derive(Debug, Parser)]
 #[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read parquet exports and publish the share table
+    /// Read parquet exports, check them, and publish the table of organic shares
     Run(Box<Run>),
-    /// Publish the table of a run that was blocked, after you have looked at it
+    /// Publish the table of a blocked run after a review
     Promote(Promote),
-    /// Check exports and the table that they would give, and publish nothing
+    /// Check exports and the table computed from them without publishing
     Check(Box<Check>),
-    /// Explain every row of an old job's output that differs from the right answer
+    /// Explain each row of an old job's output that differs from the calendar-correct table
     Compare(Compare),
-    /// Show what a run has found, or list the runs of a target
+    /// Show the report of a run, or list the runs of a target
     Report(Report),
     /// Write a deterministic sample export
     Sample(Sample),
@@ -100,37 +101,37 @@ pub enum Command {
     },
 }
 
-/// What is asked of which files.
+/// The sources and the job.
 #[derive(Debug, Args)]
 pub struct Question {
-    /// File, folder (nested, hive-partitioned) or glob, or s3:// where built in; may be given several times
+    /// File, folder (nested or hive-partitioned), glob, or s3:// URI if built in; may be repeated
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub source: Vec<String>,
-    /// Whose answer: the right one, or what the original PySpark job published
+    /// `iso`: calendar-correct (default); `legacy`: reproduces the original PySpark job
     #[arg(long, value_enum, default_value_t = SemanticsArg::Iso)]
     pub semantics: SemanticsArg,
-    /// Length of a window in weeks (days with --grain day); may be given several times
+    /// Length of the rolling window in weeks (days with --grain day); may be repeated
     #[arg(long, short, value_name = "N", value_delimiter = ',', default_value = "4", value_parser = clap::value_parser!(u32).range(1..))]
     pub window: Vec<u32>,
-    /// Add counts, Wilson 95 % bounds and change to each share
+    /// Add columns with counts, Wilson 95 % bounds and change for each share
     #[arg(long)]
     pub details: bool,
-    /// Step of the time axis
+    /// Time step of the table
     #[arg(long, value_enum, default_value_t = GrainArg::Week)]
     pub grain: GrainArg,
-    /// Channel that counts as organic; may be given several times
+    /// Channel that counts as organic; may be repeated
     #[arg(long, value_name = "NAME", default_value = "Organic")]
     pub organic: Vec<String>,
-    /// Country that is the total over countries, and left out
+    /// Name of the country value that is the total over countries; its rows are left out
     #[arg(long, value_name = "NAME", default_value = "ALL")]
     pub country_total: String,
-    /// Operating system that is the total over systems, the only one counted
+    /// Name of the operating system value that is the total over systems; only its rows are counted
     #[arg(long, value_name = "NAME", default_value = "all")]
     pub os_total: String,
     /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
     #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
     pub column: Vec<(String, String)>,
-    /// Threads [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -139,54 +140,54 @@ pub struct Question {
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
-    /// Sources and meaning
+    /// Sources and job
     #[command(flatten)]
     pub question: Question,
-    /// Where to publish, local or s3:// where built in; see Targets below
+    /// Where to publish: a local path, or an s3:// URI if built in; see Targets below
     #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
-    /// Bounds and severities of the checks [default: those of docs/quality.md]
+    /// Configuration of the checks, a TOML file [default: see docs/quality.md]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
-    /// Publish without checking anything; the history stays as it is
+    /// Skip all checks; the history is not updated
     #[arg(long, conflicts_with_all = ["checks", "warn_only", "allow_restatement"])]
     pub no_checks: bool,
-    /// Check, tell, and publish whatever the checks say
+    /// Run the checks and report their results, but publish in any case
     #[arg(long)]
     pub warn_only: bool,
-    /// Weeks that were published and may change, e.g. 2026_10..2026_12; may be given several times
+    /// Published weeks that are allowed to change, e.g. 2026_10..2026_12; may be repeated
     #[arg(long, value_name = "WEEK..WEEK", value_parser = weeks)]
     pub allow_restatement: Vec<(i32, i32)>,
-    /// Folder that keeps what files sum to, so that unchanged ones are not summed again
+    /// Folder that caches the sums of files, so that unchanged files are not read again
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub state: Option<String>,
-    /// Say what the scan read, skipped and chose
+    /// Also print bytes and pages read, scan paths and the time of each phase
     #[arg(long)]
     pub explain: bool,
-    /// The summary as one JSON object
+    /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// No summary and no progress bar
+    /// Print no summary and no progress bar
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
-  rollshare report --target share.parquet                          the runs
+  rollshare report --target share.parquet                          list the runs
   rollshare report latest --target share.parquet
   rollshare report 20261125T06 --target share.parquet --html report.html
   rollshare report latest --target share.parquet --json > report.json
 
-Exit codes: 0 shown, 2 no such run, 3 no report, 6 input or output failed.";
+Exit codes: 0 success, 2 no such run, 3 no report, 6 input or output failed.";
 
 const PROMOTE_EXAMPLES: &str = "\
 Examples:
   rollshare promote 20261125T134505.042Z-1a2b3c4d --target share.parquet
 
-The run's name and where its table lies are in what the run said. The table is published as it
-was computed then, and from then on it teaches the checks. Weeks that should not teach are named
-as [[incidents]] in the file of checks.
+The summary of the blocked run shows its name and the path of its table. The table is published as
+it was computed, and its sums are added to the history. To exclude weeks from the baselines of later
+checks, list them as [[incidents]] in the configuration of the checks.
 
 Exit codes: 0 published, 2 wrong usage or no such run, 6 input or output failed.";
 
@@ -194,20 +195,20 @@ Exit codes: 0 published, 2 wrong usage or no such run, 6 input or output failed.
 #[derive(Debug, Args)]
 #[command(after_help = PROMOTE_EXAMPLES)]
 pub struct Promote {
-    /// The run, as it is called in its report and in quarantine
+    /// Name of the run, as in its report and in quarantine
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// The target at which it was blocked
+    /// Target of the blocked run
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub target: String,
-    #[allow(rustdoc::broken_intra_doc_links)] // the help shows it as it is
-    /// The file of checks, for what it says under [keep]
+    #[allow(rustdoc::broken_intra_doc_links)] // the help text contains brackets
+    /// Configuration of the checks; only its section [keep] is used
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
-    /// The run's report as one JSON object
+    /// Print the report of the run as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Say nothing
+    /// Print nothing
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -216,19 +217,19 @@ pub struct Promote {
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct Check {
-    /// Sources and meaning
+    /// Sources and job
     #[command(flatten)]
     pub question: Question,
-    /// Bounds and severities [default: those of docs/quality.md]
+    /// Configuration of the checks, a TOML file [default: see docs/quality.md]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
-    /// Print a file of checks to start from, with the lists as they are in the data
+    /// Print a configuration file with all defaults and the values found in the data
     #[arg(long)]
     pub init: bool,
-    /// The results as one JSON object
+    /// Print the results as one JSON object
     #[arg(long, conflicts_with = "init")]
     pub json: bool,
-    /// Only what does not pass, and no progress bar
+    /// Print only checks that do not pass, and no progress bar
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -237,28 +238,28 @@ pub struct Check {
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
 pub struct Compare {
-    /// What the old job has read: file, folder or glob; may be given several times
+    /// Input of the old job: file, folder or glob; may be repeated
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub source: Vec<String>,
-    /// What it has published: a folder as Spark leaves it, or a parquet file
+    /// Output of the old job: a folder as Spark writes it, or a parquet file
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub against: String,
-    /// Length of its window in weeks
+    /// Length of the rolling window of the old job in weeks
     #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub window: u32,
     /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
     #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
     pub column: Vec<(String, String)>,
-    /// The differences as one JSON object
+    /// Print the differences as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// No progress bar and no time
+    /// Print no progress bar and no time
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 impl Compare {
-    /// The question that the old job answered.
+    /// The job whose output is compared.
     pub fn job(&self) -> Result<Job> {
         let mut job = Job { semantics: Semantics::Legacy, windows: vec![self.window], ..Job::default() };
         for (role, name) in &self.column {
@@ -272,16 +273,16 @@ impl Compare {
 #[derive(Debug, Args)]
 #[command(after_help = REPORT_EXAMPLES)]
 pub struct Report {
-    /// Name of the run, or its beginning; `latest`; or a report X.json [default: list the runs]
+    /// Name of a run or a unique prefix of it, `latest`, or a report file X.json [default: list the runs]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// The target of the runs
+    /// Target of the runs
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
-    /// Write one self-contained HTML page; - for stdout
+    /// Write the report as one self-contained HTML page; - for stdout
     #[arg(long, value_name = "FILE", conflicts_with = "json", value_hint = clap::ValueHint::FilePath)]
     pub html: Option<std::path::PathBuf>,
-    /// The report as one JSON object
+    /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -289,19 +290,19 @@ pub struct Report {
 /// `rollshare sample`.
 #[derive(Debug, Args)]
 pub struct Sample {
-    /// Rows, exactly
+    /// Exact number of rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rows: u64,
-    /// File to write; a folder with --layout daily
+    /// Output file; with --layout daily, output folder
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub out: std::path::PathBuf,
-    /// How the rows lie in files
+    /// Layout of the rows in files
     #[arg(long, value_enum, default_value_t = LayoutArg::Export)]
     pub layout: LayoutArg,
-    /// The same seed gives the same bytes
+    /// Seed of the generator; the same seed gives the same bytes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// No summary and no progress bar
+    /// Print no summary and no progress bar
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -309,9 +310,9 @@ pub struct Sample {
 /// [`Semantics`] as an argument.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum SemanticsArg {
-    /// Calendar weeks across years, every week of the axis for every country
+    /// Calendar-correct: windows span new years, and every country has every week
     Iso,
-    /// What the PySpark job published, for proving a migration
+    /// Reproduces the output of the original PySpark job, to verify a migration
     Legacy,
 }
 
@@ -331,7 +332,7 @@ pub enum LayoutArg {
     Export,
     /// One file in random order
     Shuffled,
-    /// A folder with a file a day
+    /// A folder with one file per day
     Daily,
     /// One file with one row group, as Spark writes it
     Spark,
@@ -349,7 +350,7 @@ impl From<LayoutArg> for sample::Layout {
 }
 
 impl Question {
-    /// The question that the arguments ask.
+    /// The job that the arguments describe.
     pub fn job(&self) -> Result<Job> {
         let mut columns = Columns::default();
         for (role, name) in &self.column {
@@ -376,7 +377,7 @@ impl Question {
 }
 
 impl Run {
-    /// What the pipeline is asked for.
+    /// The options of the pipeline.
     pub fn options(&self) -> Result<RunOptions> {
         let config = self.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         Ok(RunOptions {
@@ -396,11 +397,11 @@ impl Run {
     }
 }
 
-/// Weeks as `WEEK..WEEK` or `WEEK`, both ends included.
+/// Parses `WEEK..WEEK` or `WEEK` to the first and the last week, both included.
 fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let week = |label: &str| {
-        calendar::parse_label(label.as_bytes()).ok_or_else(|| format!("'{label}' is no ISO week yyyy_ww"))
+        calendar::parse_label(label.as_bytes()).ok_or_else(|| format!("'{label}' is not an ISO week yyyy_ww"))
     };
     let (first, last) = (week(first)?, week(last)?);
     if first > last {
@@ -437,20 +438,20 @@ mod tests {
     }
 
     #[test]
-    fn no_arguments_ask_the_default_job() {
+    fn no_arguments_give_the_default_job() {
         assert_eq!(job(""), Job::default());
     }
 
     #[test]
     fn arguments_replace_defaults() {
-        let asked =
+        let parsed =
             job("--organic A --organic B --window 12 --window 4 --grain day --column value=installs \
                          --country-total WORLD --os-total any --details");
-        assert_eq!(asked.organic, ["A", "B"]);
-        assert_eq!(asked.windows, [4, 12]);
-        assert_eq!((asked.grain, asked.details), (Grain::Day, true));
-        assert_eq!(asked.columns.value, "installs");
-        assert_eq!((&*asked.country_total, &*asked.os_total), ("WORLD", "any"));
+        assert_eq!(parsed.organic, ["A", "B"]);
+        assert_eq!(parsed.windows, [4, 12]);
+        assert_eq!((parsed.grain, parsed.details), (Grain::Day, true));
+        assert_eq!(parsed.columns.value, "installs");
+        assert_eq!((&*parsed.country_total, &*parsed.os_total), ("WORLD", "any"));
         assert_eq!(job("--semantics legacy --window 4,8").windows, [4, 8]);
     }
 

@@ -1,4 +1,4 @@
-//! `rollshare compare`: what an old job published, explained.
+//! `rollshare compare`: explains the differences of an old job's output.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::Result;
 use crate::compare::{compare as differences, text};
 use crate::scan::Options;
 
-/// Compares and tells.
+/// Compares an old job's output with the calendar-correct table and prints the differences.
 pub fn compare(args: &Compare) -> Result<()> {
     let started = Instant::now();
     let job = args.job()?;

@@ -1,12 +1,12 @@
-//! The program.
+//! The command-line program.
 //!
 //! - [`args`]: the command line.
 //! - [`run`]: `rollshare run`. [`check`]: `rollshare check`. `rollshare promote` is here.
 //!   [`mod@compare`]: `rollshare compare`.
 //! - [`report`]: `rollshare report`.
-//! - [`progress`]: the bar on stderr.
-//! - [`summary`]: what a run did, and errors, for people and machines.
-//! - [`version`]: facts about this build.
+//! - [`progress`]: the progress bar on stderr.
+//! - [`summary`]: the summary of a run and errors, as text and as JSON.
+//! - [`version`]: the facts of this build.
 
 pub mod args;
 pub mod check;
@@ -28,13 +28,13 @@ use self::summary::{bytes, count, error_json, error_text, milliseconds};
 use crate::checks::Config;
 use crate::{Error, Result, pipeline, sample};
 
-/// The program's entry.
+/// The entry point of the program.
 pub fn main() -> ExitCode {
     let command = Cli::command().long_version(version::long());
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(usage) => {
-            // Help and version come this way too, with code 0.
+            // Help and version arrive here too, with exit code 0.
             let _ = usage.print();
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// Publishes a run that was blocked.
+/// Publishes a blocked run.
 fn promote(args: &Promote) -> Result<()> {
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let report = pipeline::promote(&args.run, &args.target, config.keep)?;
@@ -104,7 +104,7 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// Prints to stdout. That nobody reads any more is no failure.
+/// Prints to stdout. A closed pipe is not an error.
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! A progress bar on stderr, for scans that a person waits for.
+//! A progress bar on stderr for long scans.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::scan::{Phase, Progress};
 
-/// A bar that flashes by for a moment only distracts.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The bar appears after this time, so that it does not flash up for short scans.
+const DELAY: Duration = Duration::from_millis(300);
 
-/// A bar that appears once the work has taken a while.
+/// A progress bar that appears after a delay.
 pub struct Bar {
     started: Instant,
     bar: ProgressBar,
@@ -20,7 +20,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// `wanted`: unless stderr is no terminal.
+    /// A bar that is shown if `wanted` and if stderr is a terminal.
     pub fn new(wanted: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(
@@ -41,8 +41,8 @@ impl Drop for Bar {
 }
 
 impl Progress for Bar {
-    fn begin(&self, work: Phase, bytes: u64) {
-        self.bar.set_message(match work {
+    fn begin(&self, phase: Phase, bytes: u64) {
+        self.bar.set_message(match phase {
             Phase::Check => "checking",
             Phase::Sum => "summing",
             Phase::Write => "writing",
@@ -53,7 +53,7 @@ impl Progress for Bar {
 
     fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
-        if self.wanted && self.started.elapsed() > PATIENCE {
+        if self.wanted && self.started.elapsed() > DELAY {
             self.shown.get_or_init(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
         }
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_begins_at_nothing() {
+    fn each_phase_begins_at_zero() {
         let bar = Bar::new(false);
         let state = || (bar.bar.message(), bar.bar.position(), bar.bar.length());
         bar.begin(Phase::Check, 10);

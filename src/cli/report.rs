@@ -1,4 +1,4 @@
-//! `rollshare report`: what a run has found, afterwards.
+//! `rollshare report`: shows the stored report of a run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,26 +16,27 @@ use crate::report::model::FORMAT;
 use crate::report::{RunReport, State, next, page, sentence};
 use crate::{Error, Result};
 
-/// Shows one report, or lists those that there are.
+/// Shows one report, or lists the reports of a target.
 pub fn report(args: &Report) -> Result<()> {
     let file = args.run.as_deref().filter(|run| run.ends_with(".json") && Path::new(run).is_file());
     if let Some(file) = file {
         let bytes =
             std::fs::read(file).map_err(|e| Error::io("cannot read the report", e).in_file(&file.into()))?;
-        return one(args, &parse(&bytes).map_err(|e| e.in_file(&file.into()))?);
+        return show_one(args, &parse(&bytes).map_err(|e| e.in_file(&file.into()))?);
     }
     let Some(target) = &args.target else {
-        return Err(
-            Error::argument("no --target").expected("the target whose runs are meant, or a report X.json")
-        );
+        return Err(Error::argument("--target is missing")
+            .expected("the target of the runs, or a report file X.json"));
     };
-    let kept = RunStore::beside(&Target::parse(target)?)?
-        .ok_or_else(|| Error::argument(format!("target '{target}'")).expected("a target that is kept"))?;
+    let kept = RunStore::beside(&Target::parse(target)?)?.ok_or_else(|| {
+        Error::argument(format!("target '{target}' keeps no reports"))
+            .expected("a file, a folder or an s3:// URI")
+    })?;
     let runs = runs(&kept)?;
     match (args.run.as_deref(), runs.first()) {
-        (Some("latest"), Some(latest)) => one(args, &kept.report(latest)?),
-        (Some(run), _) => one(args, &kept.report(&whole(run, &runs)?)?),
-        (None, Some(latest)) if args.html.is_some() => one(args, &kept.report(latest)?),
+        (Some("latest"), Some(latest)) => show_one(args, &kept.report(latest)?),
+        (Some(run), _) => show_one(args, &kept.report(&complete_name(run, &runs)?)?),
+        (None, Some(latest)) if args.html.is_some() => show_one(args, &kept.report(latest)?),
         (None, _) => {
             let reports = runs.iter().map(|run| kept.report(run)).collect::<Result<Vec<_>>>()?;
             list(args, target, &reports)
@@ -43,7 +44,7 @@ pub fn report(args: &Report) -> Result<()> {
     }
 }
 
-/// The runs that have left a report, published or blocked, the latest first.
+/// The runs with a report, published or blocked, the latest first.
 fn runs(kept: &RunStore) -> Result<Vec<String>> {
     let mut runs = [kept.runs()?, kept.quarantined()?].concat();
     runs.sort_unstable_by(|a, b| b.cmp(a));
@@ -51,32 +52,36 @@ fn runs(kept: &RunStore) -> Result<Vec<String>> {
     Ok(runs)
 }
 
-/// The name of a run that may be given by its beginning.
-fn whole(run: &str, runs: &[String]) -> Result<String> {
+/// Completes a unique prefix to the name of a run.
+///
+/// # Errors
+/// `Argument` if several runs have the prefix. A name that no run has is returned as it is.
+fn complete_name(run: &str, runs: &[String]) -> Result<String> {
     let mut found = runs.iter().filter(|name| name.starts_with(run));
     match (found.next(), found.count()) {
         (Some(one), 0) => Ok(one.clone()),
         (Some(_), more) if !runs.iter().any(|name| name == run) => {
-            Err(Error::argument(format!("{} runs begin with '{run}'", more + 1)).expected("more of the name"))
+            Err(Error::argument(format!("{} runs begin with '{run}'", more + 1))
+                .expected("a longer prefix, or the whole name"))
         }
-        // Where there is none, the error that says so names those that there are.
+        // The lookup of an unknown run fails with an error that lists the runs.
         _ => Ok(run.to_owned()),
     }
 }
 
 /// A report from its JSON.
 fn parse(json: &[u8]) -> Result<RunReport> {
-    let report: RunReport = serde_json::from_slice(json)
-        .map_err(|e| Error::format(format!("a report that cannot be read: {e}")))?;
+    let report: RunReport =
+        serde_json::from_slice(json).map_err(|e| Error::format(format!("the report cannot be read: {e}")))?;
     if report.format > FORMAT {
-        return Err(Error::unsupported(format!("a report of format {}", report.format))
+        return Err(Error::unsupported(format!("the report has format {}", report.format))
             .expected(format!("format {FORMAT} or earlier"))
             .advice("Read it with the version that wrote it"));
     }
     Ok(report)
 }
 
-fn one(args: &Report, report: &RunReport) -> Result<()> {
+fn show_one(args: &Report, report: &RunReport) -> Result<()> {
     if let Some(path) = &args.html {
         let page = page(report)?;
         if path.as_os_str() == "-" {
@@ -89,7 +94,7 @@ fn one(args: &Report, report: &RunReport) -> Result<()> {
         let text = serde_json::to_string(report).map_err(|e| Error::internal(e.to_string()))?;
         return print(&format!("{text}\n"));
     }
-    print(&told(report, terminal_style().colour))
+    print(&report_text(report, terminal_style().colour))
 }
 
 fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
@@ -99,15 +104,16 @@ fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
         return print(&format!("{:#}\n", json!({ "target": target, "reports": reports })));
     }
     if reports.is_empty() {
-        return print(&format!("No run of {target} has left a report.\n"));
+        return print(&format!("No run of {target} has a report.\n"));
     }
     let colour = terminal_style().colour;
-    let lines: Vec<String> = reports.iter().map(|r| format!("{}  {}\n", r.run, painted(r, colour))).collect();
+    let lines: Vec<String> =
+        reports.iter().map(|r| format!("{}  {}\n", r.run, coloured_sentence(r, colour))).collect();
     print(&lines.concat())
 }
 
-/// The verdict, in its colour.
-fn painted(report: &RunReport, colour: bool) -> String {
+/// The verdict in one sentence, in its colour.
+fn coloured_sentence(report: &RunReport, colour: bool) -> String {
     let code = match (report.state, report.verdict) {
         (State::Blocked, _) | (_, Some(Verdict::Fail | Verdict::Incomplete)) => "31;1",
         (_, Some(Verdict::Warn) | None) => "33",
@@ -117,9 +123,9 @@ fn painted(report: &RunReport, colour: bool) -> String {
     if colour { format!("\x1b[{code}m{sentence}\x1b[0m") } else { sentence }
 }
 
-/// A report for a terminal.
-fn told(report: &RunReport, colour: bool) -> String {
-    let mut text_of = format!("{}\n", painted(report, colour));
+/// The report as text for a terminal.
+fn report_text(report: &RunReport, colour: bool) -> String {
+    let mut text_of = format!("{}\n", coloured_sentence(report, colour));
     let mut line = |label: &str, words: &str| {
         let _ = writeln!(text_of, "{label:<9}{words}");
     };
@@ -152,25 +158,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_known_by_its_beginning() {
+    fn a_unique_prefix_names_a_run() {
         let runs = ["2026-12", "2026-11", "2025-01"].map(String::from);
-        assert_eq!(whole("2025", &runs).unwrap(), "2025-01");
-        assert_eq!(whole("2026-11", &runs).unwrap(), "2026-11");
-        assert_eq!(whole("2024", &runs).unwrap(), "2024");
-        assert!(matches!(whole("2026", &runs), Err(Error::Argument(_))));
+        assert_eq!(complete_name("2025", &runs).unwrap(), "2025-01");
+        assert_eq!(complete_name("2026-11", &runs).unwrap(), "2026-11");
+        assert_eq!(complete_name("2024", &runs).unwrap(), "2024");
+        assert!(matches!(complete_name("2026", &runs), Err(Error::Argument(_))));
     }
 
     #[test]
-    fn what_a_later_version_wrote_is_refused() {
+    fn a_report_of_a_later_format_is_refused() {
         assert!(matches!(parse(b"{\"format\": 99}"), Err(Error::Unsupported(_))));
         assert!(matches!(parse(b"[]x"), Err(Error::Format(_))));
     }
 
     #[test]
-    fn colour_is_for_terminals() {
+    fn only_terminals_get_colour() {
         let report = RunReport { run: "r".into(), verdict: Some(Verdict::Pass), ..RunReport::default() };
-        assert!(told(&report, true).starts_with("\x1b[32m"));
-        let plain = told(&report, false);
+        assert!(report_text(&report, true).starts_with("\x1b[32m"));
+        let plain = report_text(&report, false);
         assert!(!plain.contains('\x1b') && plain.contains("run      r\n"), "{plain}");
     }
 }

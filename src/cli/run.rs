@@ -13,12 +13,12 @@ use crate::pipeline::{self, State};
 use crate::table::render::{Look, render};
 use crate::{Error, Result};
 
-/// Checks, sums, checks, publishes, tells; returns the exit code.
+/// Runs the pipeline, prints the table or the summary, and returns the exit code.
 pub fn run(args: &Run) -> Result<u8> {
     let started = Instant::now();
     let options = args.options()?;
     if let Some(threads) = options.threads {
-        // Listing and opening use the global pool; it can be set once, which is here.
+        // Listing and opening use the global thread pool, which can be configured only once.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     let bar = Bar::new(!args.json && !args.quiet);
@@ -38,7 +38,7 @@ pub fn run(args: &Run) -> Result<u8> {
     if args.json {
         show(&summary.json(), args.target.as_deref() == Some("-"))?;
     } else if !args.quiet {
-        // A closed stderr is no reason to fail: the table is published.
+        // A closed stderr is not an error: the table is already published.
         let _ = io::stderr().write_all(summary.text(args.explain).as_bytes());
     } else if report.state == State::Blocked {
         let _ = io::stderr().write_all(blocked(report).as_bytes());
@@ -46,7 +46,7 @@ pub fn run(args: &Run) -> Result<u8> {
     Ok(report.exit_code())
 }
 
-/// Turns a panic, which is a bug of ours, into an error that says where it is.
+/// Turns a panic, which is a bug, into an error that contains its location.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     static PANIC: Mutex<Option<String>> = Mutex::new(None);
     let hook = std::panic::take_hook();
@@ -58,16 +58,17 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = catch_unwind(AssertUnwindSafe(work));
     std::panic::set_hook(hook);
     result.unwrap_or_else(|_| {
-        let said = PANIC.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_default();
-        Err(Error::internal(said.replace('\n', " "))
+        let message = PANIC.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_default();
+        Err(Error::internal(message.replace('\n', " "))
             .advice("Nothing was published. This is a bug: please report it with the file"))
     })
 }
 
+/// Width and colour of the terminal on stdout.
 pub(super) fn terminal_style() -> Look {
     let terminal = io::stdout().is_terminal();
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    // Through a pipe, as wide as COLUMNS says or the table wants to be.
+    // Without a terminal, COLUMNS or else a default gives the width.
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = match terminal_size::terminal_size() {
         Some((terminal_size::Width(width), _)) if terminal => width,
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_an_error_that_says_where() {
+    fn a_panic_becomes_an_error_with_its_location() {
         let Err(error) = guarded::<()>(|| panic!("a bug")) else { panic!("no error") };
         assert_eq!(error.exit_code(), 70);
         let text = error.to_string();

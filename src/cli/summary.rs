@@ -1,4 +1,4 @@
-//! What a run did, for people and for machines.
+//! The summary of a run and errors, as text and as JSON.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -15,30 +15,30 @@ use crate::scan::Profile;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, ColumnData, Table};
 
-/// Combinations of kernel paths that `--explain` spells out.
+/// The number of combinations of scan paths that `--explain` lists.
 const PATHS: usize = 3;
 
-/// Everything there is to tell of a run.
+/// The summary of a run.
 pub struct Summary<'a> {
-    /// What the pipeline has to tell.
+    /// The report of the pipeline.
     pub report: &'a RunReport,
-    /// What the scan cost; its phases are those of the whole run.
+    /// The costs of the scan, with the phases of the whole run.
     pub profile: &'a Profile,
-    /// The result, if there is one.
+    /// The table, if it was computed.
     pub table: Option<&'a Table>,
     /// Wall time.
     pub elapsed: Duration,
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
 }
 
-/// What the table spans.
+/// The dimensions of the table.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
 struct Facts {
     rows: usize,
     columns: Vec<String>,
     countries: usize,
-    /// Distinct weeks or days.
+    /// The number of distinct weeks or days.
     steps: usize,
     first: Option<String>,
     last: Option<String>,
@@ -51,7 +51,7 @@ impl Facts {
             ColumnData::Utf8 { indices, .. } => indices.iter().collect::<HashSet<_>>().len(),
             _ => 0,
         };
-        // Sorted as numbers: the day, or (year, week).
+        // Steps are sorted as numbers: the day, or (year, week).
         let numbers = |name| match table.column(name).map(|column| &column.data) {
             Some(ColumnData::Int32(numbers) | ColumnData::Date32(numbers)) => numbers.as_slice(),
             _ => &[],
@@ -84,7 +84,7 @@ impl Facts {
 }
 
 impl Summary<'_> {
-    /// For people.
+    /// The summary as text.
     pub fn text(&self, explain: bool) -> String {
         let mut text = String::new();
         let mut line = |label: &str, words: String| {
@@ -100,7 +100,7 @@ impl Summary<'_> {
                 continue;
             }
             let reasons: Vec<String> = (account.reasons().into_iter())
-                // That a row is in a sum goes without saying.
+                // The line starts with all kept rows; the rows that are summed need no reason.
                 .filter(|(name, is_kept, rows, _)| *is_kept == kept && *rows > 0 && *name != "counted")
                 .map(|(_, _, rows, meaning)| {
                     let meaning = meaning.trim_start_matches("dropped: ").trim_start_matches("kept, ");
@@ -126,16 +126,16 @@ impl Summary<'_> {
             line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
         }
         if let Some(reuse) = &report.reuse {
-            let known = format!("{}, {}", count(reuse.files as u64, "file"), count(reuse.rows, "row"));
+            let reused = format!("{}, {}", count(reuse.files as u64, "file"), count(reuse.rows, "row"));
             let parts = [
                 (reuse.new, "new"),
                 (reuse.changed, "changed"),
-                (reuse.unsettled, "read again, they had just been written"),
-                (reuse.vanished, "gone"),
+                (reuse.unsettled, "read again because they had just been written"),
+                (reuse.vanished, "removed"),
             ];
             let parts = parts.iter().filter(|(n, _)| *n > 0);
             let others: String = parts.map(|(n, what)| format!("; {} {what}", number(*n as u64))).collect();
-            line("state", format!("{known} not summed again{others}"));
+            line("state", format!("{reused} not summed again{others}"));
         }
         for note in &report.notes {
             line("note", note.clone());
@@ -162,7 +162,7 @@ impl Summary<'_> {
             (Status::Pass, "passed"),
             (Status::Warn, "warned"),
             (Status::Fail, "failed"),
-            (Status::NotRun, "did not run"),
+            (Status::NotRun, "not run"),
         ]
         .into_iter()
         .map(|(status, word)| (of(status).count(), word))
@@ -234,7 +234,7 @@ impl Summary<'_> {
         line("cpu", format!("{}, {cpu}", count(self.threads as u64, "thread")));
     }
 
-    /// For machines.
+    /// The summary as JSON.
     pub fn json(&self) -> Value {
         let report = self.report;
         let mut account = json!(report.account);
@@ -274,12 +274,12 @@ impl Summary<'_> {
     }
 }
 
-/// Why nothing was published, in one line.
+/// The line that states why nothing was published.
 pub fn blocked(report: &RunReport) -> String {
     format!("blocked: {}\n", report.why)
 }
 
-/// An error for machines.
+/// An error as JSON.
 pub fn error_json(error: &Error) -> Value {
     json!({ "error": {
         "kind": kind(error),
@@ -303,7 +303,7 @@ fn kind(error: &Error) -> &'static str {
     }
 }
 
-/// An error for people, a line a thought.
+/// An error as text: the message, then its location, what was expected, and advice, a line each.
 pub fn error_text(error: &Error) -> String {
     let Some(report) = error.report() else { return format!("error: {error}\n") };
     let mut text = format!("error: {}", report.found);
@@ -331,7 +331,7 @@ pub fn bytes(value: u64) -> String {
     }
 }
 
-/// A time that a person can compare.
+/// A time in milliseconds, from 10 s on in seconds.
 pub fn milliseconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 10.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
@@ -352,16 +352,16 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_read_by_people_and_machines() {
+    fn errors_as_text_and_as_json() {
         let error = Error::data("label '2021_5'")
             .expected("yyyy_ww")
-            .advice("Mend the export")
+            .advice("Fix the export")
             .in_file(&"x.parquet".into())
             .in_column("year_week")
             .at_row(7);
         assert_eq!(
             error_text(&error),
-            "error: label '2021_5'\n  in       x.parquet, column 'year_week', row 7\n  expected yyyy_ww\n  advice   Mend the export\n"
+            "error: label '2021_5'\n  in       x.parquet, column 'year_week', row 7\n  expected yyyy_ww\n  advice   Fix the export\n"
         );
         let json = &error_json(&error)["error"];
         assert_eq!((&json["kind"], &json["exit_code"]), (&json!("data"), &json!(3)));
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_names_every_reason_that_counts() {
+    fn the_summary_lists_every_reason_with_rows() {
         let account = Account { rows: 10, other_system: 4, nan_value: 1, counted: 5, ..Account::default() };
         let report = RunReport {
             files: 1,
@@ -394,7 +394,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("note     a note\n") && text.contains("time     1.5 ms\n"), "{text}");
-        assert!(!text.contains("value is null"), "no row went there");
+        assert!(!text.contains("value is null"), "a reason without rows is not listed");
         let json = summary.json();
         assert_eq!(json["account"]["dropped"], 4);
         assert_eq!(json["table"]["rows"], 3);

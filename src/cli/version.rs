@@ -1,6 +1,6 @@
-//! Facts about this build and this machine.
+//! The facts of this build and this machine.
 
-/// The features that decide the speed of the kernel, as found at run time.
+/// The CPU features that the kernel uses, detected at run time.
 pub fn cpu_features() -> Vec<&'static str> {
     #[allow(unused_mut)]
     let mut features = Vec::new();
