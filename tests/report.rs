@@ -1,4 +1,4 @@
-//! The page of a run: what is on it, what is escaped, how large it grows.
+//! The page of a run: its content, escaping, and size.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rollshare::calendar;
@@ -19,7 +19,7 @@ fn label(week: i32) -> String {
     format!("{year:04}_{number:02}")
 }
 
-/// A report of `weeks` weeks of the given countries and channels, with numbers that follow a rule.
+/// A report of `weeks` weeks of the given countries and channels, with computed numbers.
 fn report(countries: &[&str], channels: &[&str], weeks: i32) -> RunReport {
     let first = calendar::week_from_iso(2020, 41).unwrap();
     let steps: Vec<String> = (first..first + weeks).map(label).collect();
@@ -119,11 +119,11 @@ fn blocked() -> RunReport {
 }
 
 #[test]
-fn the_verdict_is_a_sentence_with_its_reason_and_what_to_do() {
+fn the_verdict_has_a_sentence_a_reason_and_next_steps() {
     let text = page(&blocked()).unwrap();
     assert!(text.contains("<h1>Not published: 1 check failed</h1>"));
     assert!(text.contains("Expected: year_week is an ISO week that exists. Found: 1,234 rows of 9,000."));
-    assert!(text.contains("exports/2021-12-19.parquet row 4,000"), "offenders fold, but are there");
+    assert!(text.contains("exports/2021-12-19.parquet row 4,000"), "violations are collapsed, but present");
     assert!(text.contains("2 more"));
     assert!(text.contains("could not be checked: the days are not known"));
     assert!(
@@ -133,15 +133,15 @@ fn the_verdict_is_a_sentence_with_its_reason_and_what_to_do() {
 
     let mut fine = report(&["FR"], &["Organic"], 8);
     let text = page(&fine).unwrap();
-    assert!(text.contains("<h1>Published: every check that applies has passed</h1>"));
-    assert!(!text.contains("How to go on"));
+    assert!(text.contains("<h1>Published: all applicable checks passed</h1>"));
+    assert!(!text.contains("Next steps"));
     fine.outcomes.clear();
     let text = page(&fine).unwrap();
-    assert!(text.contains("<h1>Published without checks</h1>") && text.contains("No check has run"));
+    assert!(text.contains("<h1>Published without checks</h1>") && text.contains("No check was run"));
 }
 
 #[test]
-fn what_comes_from_outside_is_escaped() {
+fn text_of_the_report_is_escaped() {
     let hostile = "<script>alert(1)</script>\"'&";
     let mut report = report(&[hostile, "FR"], &[hostile, "Organic"], 12);
     report.run = hostile.into();
@@ -157,30 +157,30 @@ fn what_comes_from_outside_is_escaped() {
     let text = page(&report).unwrap();
     assert!(!text.to_lowercase().contains("<script"));
     assert!(text.contains("&lt;script&gt;"));
-    // No attribute is ended by a quote from outside.
+    // A quote in the text does not end an attribute.
     assert!(!text.contains("</script>\"'"));
 }
 
 #[test]
 fn the_same_report_gives_the_same_bytes() {
     let text = page(&blocked()).unwrap();
-    let again: RunReport = serde_json::from_str(&serde_json::to_string(&blocked()).unwrap()).unwrap();
-    assert!(again == blocked(), "JSON keeps every bit");
-    assert_eq!(page(&again).unwrap(), text);
+    let decoded: RunReport = serde_json::from_str(&serde_json::to_string(&blocked()).unwrap()).unwrap();
+    assert!(decoded == blocked(), "JSON keeps every bit");
+    assert_eq!(page(&decoded).unwrap(), text);
 }
 
 #[test]
-fn charts_have_names_and_their_numbers_beside_them() {
+fn charts_have_names_and_tables_of_their_numbers() {
     let text = page(&report(&["FR", "DE"], &["Organic", "Ads"], 60)).unwrap();
-    assert!(text.contains("<title id=\"share-0-t\">Share of organic users in FR</title>"));
+    assert!(text.contains("<title id=\"share-0-t\">Organic share in FR</title>"));
     assert!(text.contains("lowest") && text.contains("aria-describedby=\"share-0-d\""));
     assert!(text.contains("34 earlier ones left out"));
     for heading in [
-        "What was found",
-        "Share of organic users, 4 weeks at a time",
+        "Findings",
+        "Organic share, rolling window of 4 weeks",
         "Days with data",
         "Channels",
-        "What became of the rows",
+        "Rows kept and dropped",
         "All checks",
     ] {
         assert!(text.contains(heading), "{heading}");
@@ -195,7 +195,7 @@ fn charts_have_names_and_their_numbers_beside_them() {
 }
 
 #[test]
-fn a_page_stays_small_however_much_there_is() {
+fn the_size_of_a_page_is_bounded() {
     let names: Vec<String> = (0..250).map(|n| format!("C{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let channels: Vec<String> = (0..300).map(|n| format!("channel {n}")).collect();
@@ -203,15 +203,15 @@ fn a_page_stays_small_however_much_there_is() {
     let text = page(&report(&names, &channels, 520)).unwrap();
     assert!(text.len() < 3_000_000, "{} bytes", text.len());
     assert!(text.contains("36 more countries") && text.contains("Another 202 countries have no chart here"));
-    assert!(text.contains("Shown are the latest 160 weeks; 360 earlier ones"));
+    assert!(text.contains("The charts show the latest 160 weeks; 360 earlier ones"));
     assert!(text.contains("294 others") && text.contains("All 250 countries"));
     assert_eq!(text.matches("<svg").count(), 50);
 }
 
 #[test]
-fn a_report_with_nothing_in_it_is_a_page_too() {
+fn an_empty_report_gives_a_page() {
     let text = page(&RunReport::default()).unwrap();
-    assert!(text.contains("There is no table") && text.contains("No check has run"));
+    assert!(text.contains("There is no table") && text.contains("No check was run"));
     let legacy = RunReport { charts: report(&["FR"], &[], 1).charts, ..RunReport::default() };
-    assert!(page(&legacy).unwrap().contains("Share of organic users in FR"));
+    assert!(page(&legacy).unwrap().contains("Organic share in FR"));
 }

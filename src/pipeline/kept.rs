@@ -1,15 +1,15 @@
-//! What is kept beside a target.
+//! The files that are kept beside a target.
 //!
 //! ```text
-//! _rollshare/history/published.parquet     what was published, which the next run is held against
-//! _rollshare/runs/RUN.json, RUN.html       reports of published runs
-//! _rollshare/quarantine/RUN/report.json    (and report.html) a run that was blocked, its table, and what it would
-//! _rollshare/quarantine/RUN/table.parquet  teach if a person publishes it
-//! _rollshare/quarantine/RUN/sums.parquet
+//! _rollshare/history/published.parquet     the sums of published runs; the next run is compared with them
+//! _rollshare/runs/RUN.json, RUN.html       the reports of published runs
+//! _rollshare/quarantine/RUN/report.json    the report of a blocked run, also as report.html
+//! _rollshare/quarantine/RUN/table.parquet  its table
+//! _rollshare/quarantine/RUN/sums.parquet   the sums that are added to the history if it is promoted
 //! ```
 //!
-//! For a file X.parquet all this lies in `_rollshare/X.parquet/`, so that files in one
-//! folder do not share it. Each file is replaced whole.
+//! For a target X.parquet these files are in `_rollshare/X.parquet/`, so that targets in one folder do not
+//! share them. Each file is replaced atomically.
 
 use std::sync::Arc;
 
@@ -23,49 +23,48 @@ use crate::{Error, Result};
 const RUNS: &str = "runs/";
 const QUARANTINE: &str = "quarantine/";
 
-/// The folder of what is kept beside a target.
+/// The history, the reports and the quarantine of a target.
 pub struct RunStore {
     folder: Arc<dyn Folder>,
 }
 
 impl RunStore {
-    /// Of a target; `None` for one that keeps nothing. Nothing is created before the first write.
+    /// The store of a target; `None` for a target that keeps nothing. The first write creates the folder.
     ///
     /// # Errors
-    /// `Unsupported` for a place that is not in this build.
+    /// `Unsupported` if this build cannot access the target's storage.
     pub fn beside(target: &Target) -> Result<Option<RunStore>> {
-        target.kept().map(|place| Ok(RunStore { folder: folder(&place)? })).transpose()
+        target.kept().map(|path| Ok(RunStore { folder: folder(&path)? })).transpose()
     }
 
-    /// The folder, for people.
+    /// The path of the folder, for display.
     pub fn display_path(&self) -> String {
         self.folder.display_path("")
     }
 
-    /// The file of the history, for people.
+    /// The path of the history, for display.
     pub fn history_path(&self) -> String {
         self.folder.display_path(store::FILE)
     }
 
-    /// Removes what runs at this target left behind when they were killed; for the one
-    /// that has claimed it.
+    /// Deletes what killed runs at this target left behind. The caller must hold the lock of the target.
     pub fn sweep(&self) {
         self.folder.sweep();
     }
 
-    /// Reads the history; with it goes what [`RunStore::record`] takes to replace this version.
+    /// Reads the history, and the precondition with which [`RunStore::record`] replaces this version.
     ///
     /// # Errors
-    /// `Io` where it cannot be read; one that is damaged is no error.
+    /// `Io` if the history cannot be read. A damaged history is not an error, see [`LoadedHistory`].
     pub fn history(&self) -> Result<(LoadedHistory, Precondition)> {
         store::read(self.folder.as_ref(), store::FILE)
     }
 
-    /// Takes `totals` into the history, as what `run` has published.
+    /// Adds `totals` to the history as published by `run`, and writes the history.
     ///
     /// # Errors
-    /// `Io` where it cannot be written, `Data` where another run has written it since it
-    /// was read; it is then as it was.
+    /// `Io` if the history cannot be written; `Data` if another run has written it since it was read. The
+    /// stored history is then left as it was.
     pub fn record(
         &self,
         history: &mut History,
@@ -78,37 +77,37 @@ impl RunStore {
         store::write(self.folder.as_ref(), store::FILE, history, version)
     }
 
-    /// Where the report of a published run lies, for people.
+    /// The path of the report of a published run, for display.
     pub fn report_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{RUNS}{run}.json"))
     }
 
-    /// Where the page of a published run lies, for people.
+    /// The path of the page of a published run, for display.
     pub fn page_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{RUNS}{run}.html"))
     }
 
-    /// Writes the report of a published run and its page; the oldest beyond `keep` go.
+    /// Writes the report and the page of a published run, and deletes the oldest reports beyond `keep`.
     ///
     /// # Errors
-    /// `Io` where it cannot be written.
+    /// `Io` if a file cannot be written or deleted.
     pub fn write_report(&self, report: &RunReport, keep: usize) -> Result<()> {
         let (json, page) = rayon::join(|| json(report), || page(report));
         self.folder.write(&format!("{RUNS}{}.json", report.run), &json?)?;
         self.folder.write(&format!("{RUNS}{}.html", report.run), page?.as_bytes())?;
         let runs = self.runs()?;
         for old in runs.iter().take(runs.len().saturating_sub(keep)) {
-            // A page without its report would never be found again.
+            // The page goes first: without its report it would never be found again.
             self.folder.remove(&format!("{RUNS}{old}.html"))?;
             self.folder.remove(&format!("{RUNS}{old}.json"))?;
         }
         Ok(())
     }
 
-    /// The report of a run, published or blocked.
+    /// Reads the report of a run, published or blocked.
     ///
     /// # Errors
-    /// `Argument` where there is no such run, which says which ones there are.
+    /// `Argument` if there is no such run; the error lists the latest ones.
     pub fn report(&self, run: &str) -> Result<RunReport> {
         check_name(run)?;
         for name in [format!("{RUNS}{run}.json"), format!("{QUARANTINE}{run}/report.json")] {
@@ -119,23 +118,23 @@ impl RunStore {
                 });
             }
         }
-        Err(self.unknown(run, &[self.runs()?, self.quarantined()?].concat()))
+        Err(self.unknown_run(run, &[self.runs()?, self.quarantined()?].concat()))
     }
 
-    /// Runs that were published and whose reports are kept, oldest first.
+    /// The published runs whose reports are kept, oldest first.
     ///
     /// # Errors
-    /// `Io` where the folder cannot be listed.
+    /// `Io` if the folder cannot be listed.
     pub fn runs(&self) -> Result<Vec<String>> {
         let entries = self.folder.list(RUNS)?;
         let name = |name: &str| name.strip_prefix(RUNS)?.strip_suffix(".json").map(str::to_owned);
         Ok(entries.iter().filter_map(|entry| name(&entry.name)).collect())
     }
 
-    /// Runs in quarantine, oldest first.
+    /// The runs in quarantine, oldest first.
     ///
     /// # Errors
-    /// `Io` where the folder cannot be listed.
+    /// `Io` if the folder cannot be listed.
     pub fn quarantined(&self) -> Result<Vec<String>> {
         let entries = self.folder.list(QUARANTINE)?;
         let mut runs: Vec<String> = (entries.iter())
@@ -147,16 +146,15 @@ impl RunStore {
         Ok(runs)
     }
 
-    /// Where the things of a blocked run lie, for people.
+    /// The path of the files of a blocked run, for display.
     pub fn quarantine_path(&self, run: &str) -> String {
         self.folder.display_path(&format!("{QUARANTINE}{run}"))
     }
 
-    /// Keeps a run that was blocked: its table and what it would teach, then its report;
-    /// the oldest beyond `keep` go.
+    /// Puts a blocked run into quarantine, the report last, and deletes the oldest runs beyond `keep`.
     ///
     /// # Errors
-    /// `Io` where they cannot be written.
+    /// `Io` if a file cannot be written or deleted.
     pub fn quarantine(
         &self,
         report: &RunReport,
@@ -165,20 +163,20 @@ impl RunStore {
         keep: usize,
     ) -> Result<()> {
         let run = &report.run;
-        let place = |file: &str| format!("{QUARANTINE}{run}/{file}");
+        let path = |file: &str| format!("{QUARANTINE}{run}/{file}");
         if keep == 0 {
             return Ok(());
         }
         if let Some((format, bytes)) = table {
-            self.folder.write(&place(table_name(format)), &bytes)?;
+            self.folder.write(&path(table_name(format)), &bytes)?;
         }
         if let Some(totals) = totals {
             let mut alone = History::default();
             alone.record(totals, run, usize::MAX / 7);
-            store::write(self.folder.as_ref(), &place("sums.parquet"), &alone, &Precondition::None)?;
+            store::write(self.folder.as_ref(), &path("sums.parquet"), &alone, &Precondition::None)?;
         }
-        self.folder.write(&place("report.html"), page(report)?.as_bytes())?;
-        self.folder.write(&place("report.json"), &json(report)?)?;
+        self.folder.write(&path("report.html"), page(report)?.as_bytes())?;
+        self.folder.write(&path("report.json"), &json(report)?)?;
         let runs = self.quarantined()?;
         for old in runs.iter().take(runs.len().saturating_sub(keep)) {
             self.release(old)?;
@@ -186,24 +184,24 @@ impl RunStore {
         Ok(())
     }
 
-    /// The table of a run in quarantine, as it was written, and what it would teach.
+    /// Reads a run in quarantine: its report, the bytes of its table, and its totals.
     ///
     /// # Errors
-    /// `Argument` where there is no such run or no table of it, `Format` where its sums are damaged.
+    /// `Argument` if there is no such run or it has no table; `Format` if its sums are damaged.
     pub fn from_quarantine(&self, run: &str, format: Format) -> Result<(RunReport, Vec<u8>, Option<Totals>)> {
         check_name(run)?;
         let quarantined = self.quarantined()?;
-        if !quarantined.iter().any(|known| known == run) {
-            return Err(self.unknown(run, &quarantined));
+        if !quarantined.iter().any(|name| name == run) {
+            return Err(self.unknown_run(run, &quarantined));
         }
         let report = self.report(run)?;
-        let place = |file: &str| format!("{QUARANTINE}{run}/{file}");
-        let Some(table) = self.folder.read(&place(table_name(format)))? else {
+        let path = |file: &str| format!("{QUARANTINE}{run}/{file}");
+        let Some(table) = self.folder.read(&path(table_name(format)))? else {
             return Err(Error::argument(format!("run {run} has no table"))
                 .expected("a run whose rows could be summed")
-                .advice(format!("It was blocked for: {}", report.why)));
+                .advice(format!("The run was blocked because of: {}", report.why)));
         };
-        let totals = match store::read(self.folder.as_ref(), &place("sums.parquet"))?.0 {
+        let totals = match store::read(self.folder.as_ref(), &path("sums.parquet"))?.0 {
             LoadedHistory::Nothing => None,
             LoadedHistory::History(history) => Some(history.totals),
             LoadedHistory::Damaged(why) => {
@@ -213,10 +211,10 @@ impl RunStore {
         Ok((report, table, totals))
     }
 
-    /// Removes a run from quarantine.
+    /// Deletes a run from quarantine.
     ///
     /// # Errors
-    /// `Io` where its files cannot be removed.
+    /// `Io` if its files cannot be deleted.
     pub fn release(&self, run: &str) -> Result<()> {
         for entry in self.folder.list(&format!("{QUARANTINE}{run}/"))? {
             self.folder.remove(&entry.name)?;
@@ -224,23 +222,25 @@ impl RunStore {
         Ok(())
     }
 
-    fn unknown(&self, run: &str, runs: &[String]) -> Error {
+    fn unknown_run(&self, run: &str, runs: &[String]) -> Error {
         let last: Vec<&str> = runs.iter().rev().take(5).map(String::as_str).collect();
         let expected = if last.is_empty() {
-            format!("a run that is kept in {}; there is none", self.display_path())
+            format!("the name of a run in {}, which contains no run", self.display_path())
         } else {
-            format!("one of the runs kept in {}, such as {}", self.display_path(), last.join(", "))
+            format!("the name of a run in {}, such as {}", self.display_path(), last.join(", "))
         };
         Error::argument(format!("no run '{run}'")).expected(expected)
     }
 }
 
 fn check_name(run: &str) -> Result<()> {
-    let sound = !run.is_empty() && run.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    if sound && run.bytes().any(|b| b != b'.') {
+    let is_valid =
+        !run.is_empty() && run.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    if is_valid && run.bytes().any(|b| b != b'.') {
         return Ok(());
     }
-    Err(Error::argument(format!("'{run}' as a run")).expected("a name such as 20261125T134505.042Z-1a2b3c4d"))
+    Err(Error::argument(format!("'{run}' is not the name of a run"))
+        .expected("a name such as 20261125T134505.042Z-1a2b3c4d"))
 }
 
 fn table_name(format: Format) -> &'static str {

@@ -1,4 +1,4 @@
-//! The whole pipeline, as `rollshare run` and Python call it.
+//! The pipeline: what `rollshare run` and the Python function `run` execute.
 //!
 //! ```text
 //! raw rows -> checks -> table (staging) -> checks -> comparison with the history -> publish

@@ -1,25 +1,25 @@
-//! What a run is asked for.
+//! The options of a run.
 
 use crate::Job;
 use crate::checks::Config;
 use crate::checks::settings::Checks;
 
-/// What a run is asked for.
+/// The options of a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// The question.
+    /// The job.
     pub job: Job,
     /// Files, folders, globs.
     pub sources: Vec<String>,
-    /// Where to publish: as [`crate::publish::Target::parse`] reads it; `None` keeps nothing.
+    /// Where to publish, see [`crate::publish::Target::parse`]; `None` publishes and stores nothing.
     pub target: Option<String>,
-    /// The folder that knows what unchanged files sum to (see [`crate::state`]).
+    /// The folder that caches the sums of unchanged files (see [`crate::state`]).
     pub state: Option<String>,
-    /// Threads; `None` for one a core.
+    /// The number of threads; `None` for one per core.
     pub threads: Option<usize>,
-    /// What the checks may do.
+    /// Whether the checks run and block.
     pub checks: Checks,
-    /// Bounds and severities.
+    /// The configuration of the checks.
     pub config: Config,
     /// Weeks, first and last (see [`crate::calendar`]), that may be restated.
     pub allow_restatement: Vec<(i32, i32)>,

@@ -1,4 +1,4 @@
-//! Publishing a run that was blocked, after a person has looked.
+//! Publishes a blocked run after a person has approved it.
 
 use super::kept::RunStore;
 use crate::checks::settings::Keep;
@@ -8,31 +8,29 @@ use crate::publish::{Target, TargetLock, publish_written};
 use crate::report::{RunReport, State};
 use crate::{Error, Result};
 
-/// Publishes the table of `run`, which was blocked at `target`, as it was computed
-/// then; from now on it teaches.
+/// Publishes the stored table of `run`, which was blocked at `target`, and adds its sums to the history.
 ///
 /// # Errors
-/// `Argument` where there is no such run in quarantine, or one that began later was
-/// published since; `Io` when another run is at the target, or writing fails.
+/// `Argument` if the run is not in quarantine, or if a run that began later was published since; `Io` if
+/// another run holds the lock of the target, or a file cannot be written.
 pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     let target = Target::parse(target)?;
     let Some(kept) = RunStore::beside(&target)? else {
-        return Err(
-            Error::argument(format!("target '{target}'")).expected("the target at which the run was blocked")
-        );
+        return Err(Error::argument(format!("target '{target}' keeps no runs"))
+            .expected("the target of the blocked run"));
     };
-    // Before anything is claimed, so that nothing is created for a run that is not there.
+    // Read once before locking, so that an unknown run creates no lock.
     let _ = kept.from_quarantine(run, target.format())?;
-    let claim = TargetLock::of(&target)?;
+    let lock = TargetLock::of(&target)?;
     kept.sweep();
     let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
     if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {
         return Err(Error::argument(format!("run {run} is older than {later}, which was published since"))
-            .expected("a run that began after the last one that was published")
-            .advice("Run again; with --warn-only the table is published whatever the checks say"));
+            .expected("a run that began after the last published run")
+            .advice("Run again; with --warn-only the table is published even if a check fails"));
     }
     let rows = report.table_rows;
-    report.published = Some(publish_written(&target, &claim, rows, &table)?);
+    report.published = Some(publish_written(&target, &lock, rows, &table)?);
     report.state = State::Promoted;
     report.places.quarantined = None;
     report.places.report = Some(kept.report_path(run));

@@ -1,65 +1,65 @@
-//! What is drawn of a report: its series with points in time as numbers, and so
-//! few of them that a page stays small.
+//! The series that a page draws, with points in time as numbers. Their length is bounded, so that the page
+//! stays small.
 
 use super::model::RunReport;
 use super::series::CountryWeeks;
 use crate::ids::keys::TimeCoding;
 use crate::{Grain, calendar};
 
-/// The latest points in time that are drawn: three years of weeks, and some.
+/// The number of points in time that are drawn, the latest ones: a little over three years of weeks.
 pub const STEPS: usize = 160;
-/// Channels that are drawn one by one; the rest is one more.
+/// The number of channels that are drawn separately; the rest is drawn as one.
 pub const CHANNELS: usize = 6;
 
-/// The share of organic users over time.
+/// The organic share over time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Shares {
-    /// Length of the window in steps.
+    /// The length of the window in steps.
     pub window: u32,
     /// Week or day.
     pub grain: Grain,
     /// The latest points in time, as numbers of [`crate::calendar`].
     pub steps: Vec<i32>,
-    /// Earlier points that were left out.
+    /// The number of earlier points that were left out.
     pub steps_left_out: usize,
-    /// The first step that is not complete yet.
+    /// The first step that is not complete.
     pub partial_from: Option<i32>,
-    /// Most users first.
+    /// Countries, most users first.
     pub countries: Vec<Country>,
-    /// Countries that the report itself leaves out.
+    /// The number of countries that the report leaves out.
     pub countries_left_out: usize,
 }
 
-/// The share of one country; every series has a value a step.
+/// The organic share of one country; every series has one value per step.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Country {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// From 0 to 1; `None` where there were no users.
+    /// The share, from 0 to 1; `None` if there were no users.
     pub share: Vec<Option<f64>>,
-    /// Lower Wilson 95 % bound.
+    /// The lower Wilson 95 % bound.
     pub low: Vec<Option<f64>>,
-    /// Upper Wilson 95 % bound.
+    /// The upper Wilson 95 % bound.
     pub high: Vec<Option<f64>>,
     /// Users in the window.
     pub users: Vec<f64>,
-    /// Single weeks, which drift is judged by.
+    /// Single weeks, which the drift checks judge.
     pub weeks: Vec<Week>,
 }
 
-/// The share of a single week.
+/// The organic share of a single week.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Week {
-    /// Its Monday, in days since 1970-01-01.
+    /// The Monday, in days since 1970-01-01.
     pub monday: i32,
-    /// The share of the week alone.
+    /// The share of the single week.
     pub share: Option<f64>,
-    /// Where drift lets one expect it, if there is enough history.
+    /// The range in which `share_drift` does not warn, if there is enough history.
     pub expected: Option<(f64, f64)>,
 }
 
 impl Week {
-    /// Whether the share is out of the range that was expected.
+    /// Whether the share is outside of the expected range.
     pub fn is_outside(&self) -> bool {
         matches!((self.share, self.expected), (Some(share), Some((low, high))) if share < low || share > high)
     }
@@ -68,55 +68,55 @@ impl Week {
 /// Which countries have rows on which days.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Coverage {
-    /// First day that is drawn, since 1970-01-01.
+    /// The first day that is drawn, in days since 1970-01-01.
     pub first: i32,
-    /// Days, consecutive.
+    /// The number of consecutive days.
     pub days: u32,
-    /// Earlier days that were left out.
+    /// The number of earlier days that were left out.
     pub days_left_out: u32,
-    /// Those with most days missing first.
+    /// Countries, those with most missing days first.
     pub countries: Vec<CountryDays>,
 }
 
-/// The days of a country that have no row.
+/// The days of a country without a row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CountryDays {
-    /// Its name.
+    /// The name of the country.
     pub name: String,
-    /// Stretches without a row: first day, counted from [`Coverage::first`], and length.
+    /// Gaps: the first day, counted from [`Coverage::first`], and the length.
     pub gaps: Vec<(u32, u32)>,
 }
 
 impl CountryDays {
-    /// Days without a row.
+    /// The number of days without a row.
     pub fn missing(&self) -> u64 {
         self.gaps.iter().map(|gap| u64::from(gap.1)).sum()
     }
 }
 
-/// Users by channel and week, all countries together.
+/// Users by channel and week, over all countries.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mix {
-    /// ISO weeks, consecutive.
+    /// Consecutive ISO weeks.
     pub weeks: Vec<i32>,
     /// The largest channels, by users; the last one may be the sum of others.
     pub channels: Vec<Channel>,
-    /// Channels that are added up as one.
+    /// The number of channels that are summed as one.
     pub others: usize,
 }
 
-/// Users of one channel, a number a week.
+/// The users of one channel.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Channel {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Whether it counts as organic.
+    /// Whether the channel counts as organic.
     pub organic: bool,
-    /// New users of the week.
+    /// New users, one value per week.
     pub users: Vec<f64>,
 }
 
-/// A point in time as the report writes it.
+/// Parses a point in time of a report.
 fn step(grain: Grain, text: &str) -> Option<i32> {
     match grain {
         Grain::Week => calendar::parse_label(text.as_bytes()),
@@ -126,10 +126,11 @@ fn step(grain: Grain, text: &str) -> Option<i32> {
 
 /// The latest [`STEPS`] of a series.
 fn latest<T>(series: &[T]) -> &[T] {
-    series.get(series.len().saturating_sub(STEPS)..).unwrap_or_default()
+    #[allow(clippy::indexing_slicing)] // at most the length
+    &series[series.len().saturating_sub(STEPS)..]
 }
 
-/// The shares; `None` where there are none, or points in time that are none.
+/// The shares; `None` if the report has no shares, or a point in time that cannot be parsed.
 pub fn shares(report: &RunReport) -> Option<Shares> {
     let charts = &report.charts.shares;
     let grain = report.job.grain;
@@ -143,14 +144,16 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
     let mondays: Vec<Option<i32>> =
         weeks.steps.iter().map(|text| step(Grain::Week, text).map(calendar::monday)).collect();
     let countries = charts.countries.iter().map(|country| {
-        let of = weeks.countries.iter().find(|w| w.country == country.country);
+        let single = weeks.countries.iter().find(|w| w.country == country.country);
         Country {
             name: country.country.clone(),
             share: latest(&country.share).to_vec(),
             low: latest(&country.low).to_vec(),
             high: latest(&country.high).to_vec(),
             users: latest(&country.total).to_vec(),
-            weeks: of.map(|of| single_weeks(of, &mondays, &weeks.complete, from)).unwrap_or_default(),
+            weeks: single
+                .map(|single| single_weeks(single, &mondays, &weeks.complete, from))
+                .unwrap_or_default(),
         }
     });
     Some(Shares {
@@ -171,27 +174,27 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
 }
 
 /// The complete weeks of a country from the day `from` on.
-fn single_weeks(of: &CountryWeeks, mondays: &[Option<i32>], complete: &[bool], from: i32) -> Vec<Week> {
+fn single_weeks(country: &CountryWeeks, mondays: &[Option<i32>], complete: &[bool], from: i32) -> Vec<Week> {
     let at = |series: &[Option<f64>], n: usize| series.get(n).copied().flatten();
     let weeks = mondays.iter().zip(complete).enumerate().filter(|(_, (_, complete))| **complete);
     weeks
         .filter_map(|(n, (monday, _))| {
-            let users = of.users.get(n).copied().unwrap_or_default();
-            let organic = of.organic.get(n).copied().unwrap_or_default();
+            let users = country.users.get(n).copied().unwrap_or_default();
+            let organic = country.organic.get(n).copied().unwrap_or_default();
             Some(Week {
                 monday: (*monday)?,
                 share: (users > 0.0).then(|| organic / users),
-                expected: at(&of.share_low, n).zip(at(&of.share_high, n)),
+                expected: at(&country.share_low, n).zip(at(&country.share_high, n)),
             })
         })
         .filter(|week| week.monday >= from)
         .collect()
 }
 
-/// Days that a calendar shows: as many weeks as the shares have.
+/// The number of days that the calendar shows: as many weeks as the shares have.
 const DAYS: usize = STEPS * 7;
 
-/// The calendar; `None` where nobody looked at the days.
+/// The calendar; `None` if the report has no days.
 pub fn coverage(report: &RunReport) -> Option<Coverage> {
     let charts = &report.charts.coverage;
     let start = step(Grain::Day, &charts.first_day)?;
@@ -202,7 +205,7 @@ pub fn coverage(report: &RunReport) -> Option<Coverage> {
         .zip(charts.rows.chunks(charts.days.max(1)))
         .map(|(name, rows)| {
             let mut gaps: Vec<(u32, u32)> = Vec::new();
-            for (day, rows) in (0u32..).zip(rows.get(skipped..).unwrap_or_default()) {
+            for (day, rows) in (0u32..).zip(rows.iter().skip(skipped)) {
                 match gaps.last_mut() {
                     _ if *rows > 0 => {}
                     Some((from, length)) if *from + *length == day => *length += 1,
@@ -221,7 +224,7 @@ pub fn coverage(report: &RunReport) -> Option<Coverage> {
     })
 }
 
-/// The channel mix; `None` where nobody looked at the channels.
+/// The channel mix; `None` if the report has no channels.
 pub fn mix(report: &RunReport) -> Option<Mix> {
     let charts = &report.charts.mix;
     let weeks: Vec<i32> =
@@ -239,7 +242,7 @@ pub fn mix(report: &RunReport) -> Option<Mix> {
             users: latest(users).to_vec(),
         })
         .collect();
-    // One more than the rest would be: a sum of one channel is that channel.
+    // If only one channel is left over, it is drawn separately.
     let rest = if channels.len() > CHANNELS + 1 { channels.split_off(CHANNELS) } else { Vec::new() };
     if !rest.is_empty() {
         let mut users = vec![0.0; weeks.len()];

@@ -1,4 +1,4 @@
-//! What a run has to tell: the report that is kept as JSON and drawn as a page.
+//! The report of a run, which is stored as JSON and rendered as a page.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,105 +12,105 @@ use crate::grid::Account;
 use crate::publish::Published;
 use crate::state::Reuse;
 
-/// The version of the report's form; it grows when a reader would have to change.
+/// The schema version of the report; it increases on breaking changes.
 pub const FORMAT: u32 = 1;
 
-/// What became of the table.
+/// The state of the table at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is at the target.
+    /// The table is at the target.
     Published,
-    /// It is in quarantine, if there is one; the target is as it was.
+    /// A check blocks. The table is in quarantine, if the target has one; the target is as it was.
     Blocked,
-    /// There is no target; nothing was kept.
+    /// There is no target; nothing was stored.
     #[default]
     Computed,
-    /// It was blocked, and a person has published it.
+    /// A check blocked, and a person has published the table.
     Promoted,
 }
 
-/// Where things of a run lie, as a person would name the places.
+/// The paths of the files of a run, for display.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct OutputPaths {
-    /// The folder of what is kept beside the target.
+    /// The folder of the files beside the target.
     pub kept: Option<String>,
     /// The history, if the target has one.
     pub history: Option<String>,
-    /// The table of a run that was blocked.
+    /// The folder of a blocked run.
     pub quarantined: Option<String>,
     /// This report.
     pub report: Option<String>,
-    /// Its page for people.
+    /// The page of this report.
     pub page: Option<String>,
 }
 
-/// How long a part of the run took.
+/// The duration of a phase of the run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Phase {
-    /// Which part.
+    /// The name of the phase.
     pub name: String,
     /// Wall time.
     pub seconds: f64,
 }
 
-/// All that a run has to tell.
+/// The report of a run.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct RunReport {
     /// [`FORMAT`].
     pub format: u32,
-    /// The run's name, unique and in order of time: `20261125T134500Z-1a2b`.
+    /// The name of the run. Names are unique and sort by time: `20261125T134505.042Z-1a2b3c4d`.
     pub run: String,
     /// The version of this program.
     pub version: String,
-    /// When it began, RFC 3339, UTC.
+    /// The start, as RFC 3339 in UTC.
     pub started: String,
-    /// When it ended, likewise.
+    /// The end, as RFC 3339 in UTC.
     pub finished: String,
     /// Wall time.
     pub seconds: f64,
-    /// The question.
+    /// The job.
     pub job: Job,
-    /// The sources, as they were named.
+    /// The sources, as they were given.
     pub sources: Vec<String>,
-    /// Files read.
+    /// The number of files.
     pub files: usize,
-    /// The target, as it was named; `None` for the terminal.
+    /// The target, as it was given; `None` for the terminal.
     pub target: Option<String>,
-    /// What the checks were allowed to do.
+    /// Whether the checks ran and could block.
     pub checks: Checks,
-    /// What the checks say; `None` where they were off.
+    /// The verdict of the checks; `None` if they were off.
     pub verdict: Option<Verdict>,
-    /// What became of the table.
+    /// The state of the table.
     pub state: State,
-    /// Why nothing was published, or what a person overruled, in one line; empty where nothing blocks.
+    /// The results that block, or that a person overruled, in one line; empty if none blocks.
     pub why: String,
     /// What was published.
     pub published: Option<Published>,
     /// Rows of the table, published or not.
     pub table_rows: usize,
-    /// Every check, in the order of the catalogue.
+    /// The result of every check, in the order of the catalog.
     pub outcomes: Vec<CheckResult>,
-    /// Where each row went; `None` where the rows could not be summed.
+    /// The account of the rows; `None` if they could not be summed.
     pub account: Option<Account>,
     /// Series for charts.
     pub charts: Charts,
     /// Published weeks that have changed, largest change first.
     pub restated: Vec<Restated>,
-    /// Where things lie.
+    /// The paths of the files of this run.
     pub places: OutputPaths,
-    /// What the state has saved; `None` without one.
+    /// The sums that were reused from the state; `None` without a state.
     pub reuse: Option<Reuse>,
-    /// What else a person should know.
+    /// Further information for people.
     pub notes: Vec<String>,
-    /// What took how long.
+    /// The duration of each phase.
     pub phases: Vec<Phase>,
 }
 
 impl RunReport {
-    /// The code that the program exits with: 0, 4 blocked, 5 a check could not run.
+    /// The exit code of the program: 0, 4 if a check blocks, 5 if a blocking check could not run.
     pub fn exit_code(&self) -> u8 {
         match (self.checks, self.verdict) {
             (Checks::Block, Some(verdict)) => verdict.exit_code(),
@@ -119,13 +119,13 @@ impl RunReport {
     }
 }
 
-/// A moment as RFC 3339 writes it, in UTC, to the second.
+/// Formats a time as RFC 3339 in UTC, to the second.
 pub fn rfc3339(moment: SystemTime) -> String {
     let (date, time) = civil(moment);
     format!("{date}T{:02}:{:02}:{:02}Z", time[0], time[1], time[2])
 }
 
-/// A name for a run that began at `moment`: unique, and in order of time.
+/// Returns a unique name for a run that began at `moment`. Names sort by time.
 pub fn run_name(moment: SystemTime) -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let (date, time) = civil(moment);
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_and_names() {
+    fn times_and_names() {
         let moment = UNIX_EPOCH + Duration::from_millis(1_795_614_305_042);
         assert_eq!(rfc3339(moment), "2026-11-25T13:45:05Z");
         let name = run_name(moment);

@@ -1,4 +1,4 @@
-//! Series for charts, as plain columns: every list of a chart is as long as its axis.
+//! The series of a report, as plain columns: every list of a chart is as long as its axis.
 
 use rayon::prelude::*;
 
@@ -17,9 +17,9 @@ use crate::{Job, Semantics, calendar};
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Charts {
-    /// The published share, per country.
+    /// The published organic share, per country.
     pub shares: Shares,
-    /// Single weeks, which drift is judged by, per country.
+    /// Single weeks, which the drift checks judge, per country.
     pub weeks: Weeks,
     /// Rows per country and day.
     pub coverage: Coverage,
@@ -27,23 +27,23 @@ pub struct Charts {
     pub mix: Mix,
 }
 
-/// The published share over time.
+/// The published organic share over time.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Shares {
     /// The column: `share_organic_p4w`.
     pub column: String,
-    /// Weeks `yyyy_ww`, or days `yyyy-mm-dd`, without a gap.
+    /// Consecutive weeks `yyyy_ww` or days `yyyy-mm-dd`.
     pub steps: Vec<String>,
-    /// Whether each step had ended with the data; the last one may be partial.
+    /// Whether the data covers each step completely; the last one may be partial.
     pub complete: Vec<bool>,
-    /// Most users first.
+    /// Countries, most users first.
     pub countries: Vec<CountryShares>,
-    /// Countries that were left out, the smallest ones.
+    /// The number of countries that were left out, the smallest ones.
     pub left_out: usize,
 }
 
-/// The share of a country; a value a step.
+/// The organic share of a country, one value per step.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct CountryShares {
@@ -53,27 +53,27 @@ pub struct CountryShares {
     pub organic: Vec<f64>,
     /// All users in the window.
     pub total: Vec<f64>,
-    /// The share; null where there were no users.
+    /// The organic share; null if there were no users.
     pub share: Vec<Option<f64>>,
-    /// Wilson's lower bound of 95 %.
+    /// The lower Wilson 95 % bound.
     pub low: Vec<Option<f64>>,
-    /// Wilson's upper bound of 95 %.
+    /// The upper Wilson 95 % bound.
     pub high: Vec<Option<f64>>,
 }
 
-/// Single ISO weeks with the bands that drift is judged by.
+/// Single ISO weeks with the bands of the drift checks.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Weeks {
-    /// Weeks `yyyy_ww`, without a gap.
+    /// Consecutive weeks `yyyy_ww`.
     pub steps: Vec<String>,
-    /// Whether each has ended with the data.
+    /// Whether the data covers each week completely.
     pub complete: Vec<bool>,
     /// The same countries as in [`Shares`], in the same order.
     pub countries: Vec<CountryWeeks>,
 }
 
-/// The weeks of a country; a value a step.
+/// The weeks of a country, one value per step.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct CountryWeeks {
@@ -83,7 +83,7 @@ pub struct CountryWeeks {
     pub users: Vec<f64>,
     /// Organic users of the week.
     pub organic: Vec<f64>,
-    /// Below this, `share_drift` warns; null without enough history.
+    /// Below this, `share_drift` warns; null if there is too little history.
     pub share_low: Vec<Option<f64>>,
     /// Above this, `share_drift` warns.
     pub share_high: Vec<Option<f64>>,
@@ -97,13 +97,13 @@ pub struct CountryWeeks {
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Coverage {
-    /// The first day, `yyyy-mm-dd`; empty without days.
+    /// The first day, `yyyy-mm-dd`; empty if there are no days.
     pub first_day: String,
-    /// Days from the first to the last, without a gap.
+    /// The number of days from the first to the last.
     pub days: usize,
     /// Countries, without the total; those of [`Shares`] first, in the same order.
     pub countries: Vec<String>,
-    /// Rows, `country * days + day`; 0 is a gap.
+    /// Rows, at index `country * days + day`; 0 is a gap.
     pub rows: Vec<u64>,
 }
 
@@ -111,28 +111,27 @@ pub struct Coverage {
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Mix {
-    /// Weeks `yyyy_ww`, without a gap.
+    /// Consecutive weeks `yyyy_ww`.
     pub steps: Vec<String>,
     /// Channels, most users first.
     pub channels: Vec<String>,
-    /// Users, `channel * steps + step`.
+    /// Users, at index `channel * steps + step`.
     pub users: Vec<f64>,
-    /// Population stability of each week against the weeks before it; null without enough history.
+    /// The population stability index of each week; null if there is too little history.
     pub psi: Vec<Option<f64>>,
 }
 
-/// Countries that charts show, those with most users.
+/// The number of countries in the series, those with most users.
 const COUNTRIES: usize = 60;
-/// Steps that charts show, the last ones.
+/// The number of steps in the series, the last ones.
 const STEPS: usize = 160;
-/// Weeks that have drift bands, the last ones: a year.
+/// The number of weeks with drift bands, the last ones: one year.
 const BANDS: i32 = 53;
-/// Channels that charts show.
+/// The number of channels in the series.
 const CHANNELS: usize = 40;
 
 impl Charts {
-    /// The series of a run. `now` are its sums, if the rows were checked; `past` what was
-    /// published before.
+    /// Computes the series of a run. `now` are its totals, if the rows were checked; `past` is the history.
     pub fn of(
         job: &Job,
         config: &Config,
@@ -157,7 +156,7 @@ impl Charts {
 
 fn number(cell: Cell<'_>) -> Option<f64> {
     match cell {
-        // NaN and infinities have no JSON.
+        // JSON cannot represent NaN and infinities.
         Cell::Float(value) => value.is_finite().then_some(value),
         _ => None,
     }
@@ -167,7 +166,7 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     let Some(window) = job.windows.first().copied() else { return Shares::default() };
     let suffix = format!("_p{window}{}", job.grain.letter());
     let column = format!("share_organic{suffix}");
-    // Legacy tables have neither counts nor a whole axis.
+    // Legacy tables have neither counts nor every week of the axis.
     let detailed = if job.semantics == Semantics::Legacy {
         None
     } else if job.details {
@@ -224,26 +223,26 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     shares
 }
 
-/// The last steps of a panel.
-fn last(panel: &Panel) -> std::ops::Range<i32> {
+/// The last [`STEPS`] of a panel.
+fn last_steps(panel: &Panel) -> std::ops::Range<i32> {
     let steps = panel.steps();
     steps.start.max(steps.end - i32::try_from(STEPS).unwrap_or(i32::MAX))..steps.end
 }
 
 fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]) -> Weeks {
-    let steps = last(&now.weeks);
+    let steps = last_steps(&now.weeks);
     let empty = Panel::default();
     let past = past.map_or(&empty, |past| &past.totals.weeks);
     let limit = |id| config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0);
     let (share_limit, volume_limit) = (limit(CheckId::ShareDrift), limit(CheckId::VolumeDrift));
     let of_country = |country: &String| {
         let mut series = CountryWeeks { country: country.clone(), ..CountryWeeks::default() };
-        let (mine, before) = (now.weeks.find(country), past.find(country));
+        let (current, published) = (now.weeks.find(country), past.find(country));
         for week in steps.clone() {
-            let point = mine.and_then(|at| now.weeks.get(at, week)).copied().unwrap_or_default();
+            let point = current.and_then(|at| now.weeks.get(at, week)).copied().unwrap_or_default();
             series.users.push(point.users);
             series.organic.push(point.organic);
-            let baseline = before
+            let baseline = published
                 .filter(|_| week >= steps.end - BANDS)
                 .map(|country| series::weeks_before(config, past, country, week))
                 .unwrap_or_default();
@@ -268,7 +267,7 @@ fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]
 }
 
 fn mix(config: &Config, now: &Totals, past: Option<&History>) -> Mix {
-    let steps = last(&now.channels);
+    let steps = last_steps(&now.channels);
     let users = |at: usize, week: i32| now.channels.get(at, week).map_or(0.0, |point| point.users);
     let mut order: Vec<(f64, usize)> = (0..now.channels.names().len())
         .map(|at| (steps.clone().map(|week| users(at, week)).sum::<f64>(), at))
@@ -307,10 +306,10 @@ fn coverage(job: &Job, cube: &Cube, order: &[String]) -> Coverage {
     let mut rows = vec![0; countries.len() * days];
     let width = cube.countries.len();
     for (country, name) in countries.iter().enumerate() {
-        let Some(place) = cube.countries.iter().position(|c| c == name) else { continue };
+        let Some(index) = cube.countries.iter().position(|c| c == name) else { continue };
         for (at, day) in cube.days.iter().enumerate() {
             let to = country * days + usize::try_from(day - first).unwrap_or_default();
-            if let (Some(to), Some(from)) = (rows.get_mut(to), cube.rows.get(at * width + place)) {
+            if let (Some(to), Some(from)) = (rows.get_mut(to), cube.rows.get(at * width + index)) {
                 *to = *from;
             }
         }

@@ -1,9 +1,9 @@
-//! Numbers, dates and points in time as a person reads them.
+//! Formats numbers, dates and points in time for people.
 
 use crate::table::cell::iso_date;
 use crate::{Grain, calendar};
 
-/// With commas between thousands.
+/// A number with commas between thousands.
 pub fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -27,7 +27,7 @@ pub fn amount(value: f64) -> String {
     if value.fract() == 0.0 && (0.0..9e15).contains(&value) {
         number(value as u64)
     } else if value.abs() < 1e15 {
-        // As many places as it has, three at the most.
+        // Up to three decimal places.
         let text = format!("{value:.3}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -35,7 +35,7 @@ pub fn amount(value: f64) -> String {
     }
 }
 
-/// A share in per cent.
+/// A share in per cent; a dash for `None`.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
@@ -51,7 +51,7 @@ pub fn step(grain: Grain, step: i32) -> String {
     }
 }
 
-/// At most `length` characters.
+/// The text, shortened to at most `length` characters.
 pub fn shortened(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();

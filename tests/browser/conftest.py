@@ -1,4 +1,4 @@
-"""A headless Chromium, and pages that the program has written."""
+"""A headless Chromium, and pages that the program has generated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = "<script>document.title='taken'</script>\"'&"
 
 
 def program() -> str:
-    """The program, as scripts/test_report.sh has built it."""
+    """The path of the program that scripts/test_report.sh has built."""
     path = os.environ.get("ROLLSHARE_PROGRAM", str(ROOT / "target/release/rollshare"))
     if not Path(path).is_file():
         pytest.fail(f"no program at {path}: cargo build --release, or set ROLLSHARE_PROGRAM")
@@ -49,7 +49,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages of a run that published, of one that was blocked, and of a report with hostile names."""
+    """The pages of a published run, of a blocked run, and of a report with hostile names."""
     folder = tmp_path_factory.mktemp("pages")
     source, target = folder / "sample.parquet", folder / "target/share.parquet"
     target.parent.mkdir()
@@ -58,17 +58,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         return subprocess.run([program(), *arguments], capture_output=True, text=True, check=False)
 
     assert rollshare("sample", "--rows", "40000", "--out", str(source)).returncode == 0
-    asked = ["--source", str(source), "--target", str(target)]
-    assert rollshare("run", *asked).returncode == 0
-    blocked = rollshare("run", *asked, "--organic", "Nobody")
+    arguments = ["--source", str(source), "--target", str(target)]
+    assert rollshare("run", *arguments).returncode == 0
+    blocked = rollshare("run", *arguments, "--organic", "Unknown")
     assert blocked.returncode == 4, blocked.stderr
 
     listed = json.loads(rollshare("report", "--target", str(target), "--json").stdout)
     names = {report["state"]: report["run"] for report in listed["reports"]}
-    found = {}
+    files = {}
     for state in ("published", "blocked"):
-        found[state] = folder / f"{state}.html"
-        shown = rollshare("report", names[state], "--target", str(target), "--html", str(found[state]))
+        files[state] = folder / f"{state}.html"
+        shown = rollshare("report", names[state], "--target", str(target), "--html", str(files[state]))
         assert shown.returncode == 0, shown.stderr
 
     text = rollshare("report", names["blocked"], "--target", str(target), "--json").stdout
@@ -86,7 +86,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             offender["value"] = HOSTILE
     hostile = folder / "hostile.json"
     hostile.write_text(json.dumps(report))
-    found["hostile"] = folder / "hostile.html"
-    shown = rollshare("report", str(hostile), "--html", str(found["hostile"]))
+    files["hostile"] = folder / "hostile.html"
+    shown = rollshare("report", str(hostile), "--html", str(files["hostile"]))
     assert shown.returncode == 0, shown.stderr
-    return found
+    return files

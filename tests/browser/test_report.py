@@ -36,8 +36,8 @@ def look(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
 
 
-def keep(browser: webdriver.Chrome, name: str) -> None:
-    """Keep a picture where ROLLSHARE_SCREENSHOTS says."""
+def save_screenshot(browser: webdriver.Chrome, name: str) -> None:
+    """Save a screenshot in the folder ROLLSHARE_SCREENSHOTS, if set."""
     if folder := os.environ.get("ROLLSHARE_SCREENSHOTS"):
         shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
         (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
@@ -61,11 +61,11 @@ def violations(browser: webdriver.Chrome) -> list[dict[str, Any]]:
     ]
 
 
-def test_nothing_is_said_on_the_console_and_nothing_is_requested(page: webdriver.Chrome) -> None:
+def test_the_console_is_empty_and_nothing_is_requested(page: webdriver.Chrome) -> None:
     assert page.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert all(url.startswith(("file:", "data:")) for url in urls), urls
     assert page.execute_script("return document.scripts.length") == 0
     assert "taken" not in page.title.replace("'taken'", "")
 
@@ -74,7 +74,7 @@ def test_the_page_says_what_happened(browser: webdriver.Chrome, pages: dict[str,
     browser.get(pages["published"].as_uri())
     assert browser.find_element(By.TAG_NAME, "h1").text.startswith("Published")
     headings = [h.text for h in browser.find_elements(By.TAG_NAME, "h2")]
-    assert "What became of the rows" in headings and "Days with data" in headings and "Channels" in headings
+    assert "Rows kept and dropped" in headings and "Days with data" in headings and "Channels" in headings
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg[role=img] title")) > 5
     assert len(browser.find_elements(By.CSS_SELECTOR, "main, header, footer")) == 3
 
@@ -84,7 +84,7 @@ def test_the_page_says_what_happened(browser: webdriver.Chrome, pages: dict[str,
     assert "rollshare promote" in browser.find_element(By.CSS_SELECTOR, "ol.next").text
 
 
-def test_what_folds_unfolds_by_keyboard(page: webdriver.Chrome) -> None:
+def test_details_expand_by_keyboard(page: webdriver.Chrome) -> None:
     summary = page.find_element(By.CSS_SELECTOR, "details.print > summary")
     details = summary.find_element(By.XPATH, "..")
     table = details.find_element(By.TAG_NAME, "table")
@@ -94,7 +94,7 @@ def test_what_folds_unfolds_by_keyboard(page: webdriver.Chrome) -> None:
         page.switch_to.active_element.send_keys(Keys.TAB)
         if page.switch_to.active_element == summary:
             break
-    assert page.switch_to.active_element == summary, "the tab key does not lead there"
+    assert page.switch_to.active_element == summary, "the tab key does not reach the summary"
     summary.send_keys(Keys.ENTER)
     assert table.is_displayed() and "label_form" in table.text
     summary.send_keys(Keys.SPACE)
@@ -119,10 +119,10 @@ def test_dark_is_dark(page: webdriver.Chrome, request: pytest.FixtureRequest) ->
         colours.append(
             page.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
         )
-        keep(page, f"{name}-{scheme}")
+        save_screenshot(page, f"{name}-{scheme}")
     light, dark = (sum(map(int, c[4:-1].split(","))) for c in colours)
     assert light > 600 and dark < 150
-    # Axis labels follow.
+    # Axis labels have the dark colour too.
     ink = "return getComputedStyle(document.querySelector('svg text')).fill"
     assert sum(map(int, page.execute_script(ink)[4:-1].split(","))) > 450
 
@@ -136,7 +136,7 @@ def test_a_narrow_screen_scrolls_in_one_direction(
     width = page.execute_script("return document.documentElement.scrollWidth")
     assert width <= 360
     page.execute_script("document.querySelectorAll('details').forEach(d => d.open = false)")
-    keep(page, f"{request.node.callspec.params['page']}-narrow-{scheme}")
+    save_screenshot(page, f"{request.node.callspec.params['page']}-narrow-{scheme}")
 
 
 def test_it_prints(page: webdriver.Chrome, request: pytest.FixtureRequest) -> None:
@@ -145,7 +145,7 @@ def test_it_prints(page: webdriver.Chrome, request: pytest.FixtureRequest) -> No
     assert 1 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type/Page/") <= 15
     if folder := os.environ.get("ROLLSHARE_SCREENSHOTS"):
         (Path(folder) / f"{request.node.callspec.params['page']}.pdf").write_bytes(pdf)
-    # Charts are there in print, checks are unfolded, and dark paper is white.
+    # In print, charts are shown, checks are expanded, and the page is white.
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     shown = "return document.querySelector('details.print table').checkVisibility()"
     assert page.execute_script(shown)

@@ -1,4 +1,4 @@
-"""The same suite in Great Expectations: verdicts compared check by check, on clean and on damaged rows."""
+"""The exported Great Expectations suite gives the verdicts of the checks, on clean and on damaged rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def checks(clean: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file of checks that knows the channels."""
+    """A configuration of the checks that lists the channels."""
     path = tmp_path_factory.mktemp("checks") / "checks.toml"
     channels = ", ".join(json.dumps(name) for name in sorted(clean["name"].unique()))
     path.write_text(CHECKS.format(channels=channels))
@@ -54,7 +54,7 @@ def validate(context: Any, frame: pd.DataFrame, suite: gx.ExpectationSuite) -> A
 
 
 def by_check(result: Any) -> dict[str, tuple[bool, int]]:
-    """Whether all expectations of a check hold, and the values that they object to."""
+    """Whether all expectations of a check hold, and the number of unexpected values."""
     found: dict[str, tuple[bool, int]] = {}
     for one in result.results:
         assert not one.exception_info.get("raised_exception"), one.exception_info
@@ -99,10 +99,10 @@ FAULTS: dict[str, tuple[str, Damage]] = {
     "channel": ("channel_new", put("name", "Billboards")),
     "vanished": ("channel_vanished", without("name", "Newsletter")),
     "system vanished": ("system_vanished", without("os_name", "ios")),
-    "nobody organic": ("organic_present", without("name", "Organic")),
+    "no organic users": ("organic_present", without("name", "Organic")),
     "twice": ("duplicate_rows", twice),
 }
-#: Both count values or rows, so that the counts have to agree too.
+#: Checks that count values or rows as the expectations do, so that the counts must agree too.
 COUNTED = {
     "label_form", "label_week", "key_nulls", "value_nulls", "value_finite", "value_negative",
     "value_integral", "country_known", "system_known",
@@ -121,10 +121,10 @@ def test_verdicts_agree(fault: str | None, clean: pd.DataFrame, checks: str, con
         if check in COUNTED:
             assert outcome["observed"] == count, (check, outcome, count)
     if fault is not None:
-        assert not theirs[FAULTS[fault][0]][0], "the fault was not seen"
+        assert not theirs[FAULTS[fault][0]][0], "the fault was not detected"
 
 
-def test_every_check_is_expressed_or_named_as_not(checks: str) -> None:
+def test_every_check_is_expressed_or_listed_as_not_expressed(checks: str) -> None:
     expressed = {
         e["meta"]["rollshare"]["check"]
         for stage in ("raw", "staging")
@@ -163,7 +163,7 @@ def test_the_table(clean: pd.DataFrame, context: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [None, "negative", "twice"])
-def test_results_read_as_theirs(fault: str | None, clean: pd.DataFrame, tmp_path: Path) -> None:
+def test_great_expectations_reads_exported_results(fault: str | None, clean: pd.DataFrame, tmp_path: Path) -> None:
     frame = clean if fault is None else FAULTS[fault][1](clean)
     exported = rollshare.check(frame).to_great_expectations_result()
     read = ExpectationSuiteValidationResultSchema().load(json.loads(json.dumps(exported)))

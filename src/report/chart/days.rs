@@ -1,4 +1,4 @@
-//! Country-days: a row a country, a bar where there are rows, a box where not.
+//! The chart of country-days: a line per country, a bar on days with rows, an empty box on days without.
 
 use plotters::prelude::{ChartBuilder, Color, LabelAreaPosition, Rectangle};
 
@@ -15,7 +15,7 @@ const NAMES: u32 = 64;
 /// Draws the days of some countries.
 ///
 /// # Errors
-/// `Internal` where the library refuses.
+/// `Internal` if `plotters` fails.
 pub fn draw(coverage: &Coverage, countries: &[CountryDays], id: &str) -> Result<maud::Markup> {
     let rows = u32::try_from(countries.len()).unwrap_or(u32::MAX).min(1_000);
     let (first, days) = (f64::from(coverage.first), f64::from(coverage.days.max(1)));
@@ -30,7 +30,7 @@ pub fn draw(coverage: &Coverage, countries: &[CountryDays], id: &str) -> Result<
     let label = Label { id, title: "Days with rows, by country", description: &description };
     #[allow(clippy::cast_possible_truncation)] // a day
     let last = (first + days) as i32 - 1;
-    // However many days there are: a gap is two pixels wide at least.
+    // A gap is at least two pixels wide, for any number of days.
     let least = 2.0 * days / f64::from(WIDTH - NAMES);
 
     drawing((WIDTH, rows * ROW + AXIS), &label, |area| {

@@ -1,4 +1,4 @@
-//! A share over time: the line, its Wilson bounds, where drift expects it.
+//! The chart of an organic share over time: the line, its Wilson bounds, the range that drift expects.
 
 use plotters::prelude::{ChartBuilder, Circle, Color, Cross, LineSeries, Polygon};
 
@@ -10,22 +10,22 @@ use crate::report::figures::{Country, Shares};
 use crate::report::words;
 use crate::{Grain, Result};
 
-/// Pixels of the page.
+/// Width and height in pixels of the page.
 const SIZE: (u32, u32) = (320, 180);
-/// A scale shows at least so much, so that noise is not drawn as an event.
+/// The smallest span of a scale, so that noise does not look like an event.
 const SPAN: f64 = 0.1;
 
-/// Draws the share of one country.
+/// Draws the organic share of one country.
 ///
 /// # Errors
-/// `Internal` where the library refuses.
+/// `Internal` if `plotters` fails.
 pub fn draw(shares: &Shares, country: &Country, id: &str) -> Result<maud::Markup> {
     let x = |step: i32| f64::from(day_of(shares.grain, step));
     let half = if shares.grain == Grain::Week { 3.5 } else { 0.5 };
     let (first, last) =
         (shares.steps.first().copied().unwrap_or(0), shares.steps.last().copied().unwrap_or(1));
     let (low, high) = scale(country);
-    let title = format!("Share of organic users in {}", country.name);
+    let title = format!("Organic share in {}", country.name);
     let label = Label { id, title: &title, description: &description(shares, country) };
     let days = (day_of(shares.grain, first), day_of(shares.grain, last));
 
@@ -50,7 +50,7 @@ pub fn draw(shares: &Shares, country: &Country, id: &str) -> Result<maud::Markup
             .label_style(text(13))
             .draw()?;
 
-        // Neighbouring points with bounds make one shape.
+        // Consecutive points with bounds form one shape.
         let points = shares.steps.iter().zip(country.low.iter().zip(&country.high));
         let bounds: Vec<Option<(f64, f64, f64)>> = points
             .map(|(step, (low, high))| low.zip(*high).map(|(low, high)| (x(*step), low, high)))
@@ -62,7 +62,7 @@ pub fn draw(shares: &Shares, country: &Country, id: &str) -> Result<maud::Markup
                 chart.draw_series([Polygon::new(up.chain(down).collect::<Vec<_>>(), BOUNDS.filled())])?;
             }
         }
-        // What drift expects of single weeks, and those weeks.
+        // The range that drift expects of single weeks, and these weeks.
         let thin = EXPECTED.stroke_width(SCALE.unsigned_abs());
         for run in country.weeks.split(|week| week.expected.is_none()) {
             for edge in [|(low, _): (f64, f64)| low, |(_, high): (f64, f64)| high] {
@@ -97,7 +97,7 @@ pub fn draw(shares: &Shares, country: &Country, id: &str) -> Result<maud::Markup
                 }
             }
         }
-        // The latest point is a dot: full, or a ring where its week is not over.
+        // The latest point is a dot, or a ring if its week is incomplete.
         let latest = shares.steps.iter().zip(&points).rev().find_map(|(step, at)| at.map(|at| (*step, at)));
         if let Some((step, at)) = latest {
             let is_partial = shares.partial_from.is_some_and(|from| step >= from);
@@ -108,7 +108,7 @@ pub fn draw(shares: &Shares, country: &Country, id: &str) -> Result<maud::Markup
     })
 }
 
-/// From where to where the scale goes.
+/// The range of the scale.
 fn scale(country: &Country) -> (f64, f64) {
     let bounds = country.low.iter().chain(&country.high).chain(&country.share).flatten().copied();
     let weeks =
@@ -122,7 +122,7 @@ fn scale(country: &Country) -> (f64, f64) {
         (low, high) = (0.0, 1.0);
     }
     let room = ((high - low) * 0.08).max((SPAN - (high - low)) / 2.0);
-    // A share out of range is drawn where it is.
+    // A share below 0 or above 1 extends the scale.
     let (low, high) = ((low - room).max(low.min(0.0)), (high + room).min(high.max(1.0)));
     (low, if high > low { high } else { low + SPAN })
 }
@@ -142,16 +142,16 @@ fn description(shares: &Shares, country: &Country) -> String {
     let points =
         || shares.steps.iter().zip(&country.share).filter_map(|(step, share)| share.map(|s| (*step, s)));
     let by_share = |a: &(i32, f64), b: &(i32, f64)| a.1.total_cmp(&b.1);
-    let told = |(step, share): (i32, f64)| {
+    let point_text = |(step, share): (i32, f64)| {
         format!("{} in {}", words::percent(Some(share)), words::step(shares.grain, step))
     };
     match (points().next(), points().min_by(by_share), points().max_by(by_share), points().next_back()) {
         (Some(first), Some(lowest), Some(highest), Some(last)) => format!(
             "From {} to {}; lowest {}, highest {}.",
-            told(first),
-            told(last),
-            told(lowest),
-            told(highest)
+            point_text(first),
+            point_text(last),
+            point_text(lowest),
+            point_text(highest)
         ),
         _ => "There were no users.".into(),
     }

@@ -1,13 +1,12 @@
-//! Drawings as SVG, by `plotters`.
+//! Charts as SVG, drawn with `plotters`.
 //!
-//! - [`lines`]: a share over time with its bounds.
-//! - [`days`]: which countries have rows on which days.
-//! - [`stack`]: what each channel contributes.
+//! - [`lines`]: an organic share over time with its bounds.
+//! - [`days`]: the days on which each country has rows.
+//! - [`stack`]: the fraction of each channel.
 //!
-//! Two things are ours. `plotters` places on whole pixels, so pictures are drawn
-//! [`SCALE`] times as large and shown smaller. And its colours are fixed, where a
-//! page may be light or dark: the colours below are the light ones, and the page's
-//! style sheet replaces them by their value in the dark.
+//! Two properties of `plotters` are worked around. It positions on whole pixels, so charts are drawn
+//! [`SCALE`] times as large and scaled down. Its colours are fixed, but a page may be light or dark: the
+//! colours below are the light ones, and the style sheet of the page replaces each by its dark value.
 
 pub mod days;
 pub mod lines;
@@ -20,7 +19,7 @@ use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBac
 use super::words;
 use crate::{Error, Grain, Result, calendar};
 
-/// Pixels of a drawing a pixel of the page.
+/// Pixels of a drawing per pixel of the page.
 pub const SCALE: i32 = 4;
 
 /// Text and axes.
@@ -33,7 +32,7 @@ pub const PAPER: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
 pub const LINE: RGBColor = RGBColor(0x0B, 0x62, 0x6E);
 /// The bounds of a share.
 pub const BOUNDS: RGBColor = RGBColor(0xB5, 0xDD, 0xE0);
-/// Where a share is expected.
+/// The expected range of a share.
 pub const EXPECTED: RGBColor = RGBColor(0x8A, 0x4B, 0x08);
 /// Days with rows.
 pub const PRESENT: RGBColor = RGBColor(0x5B, 0x9A, 0xA4);
@@ -53,14 +52,14 @@ pub const LAYERS: [RGBColor; 7] = [
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = std::result::Result<(), plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
 
-/// An axis with marks where we want them.
+/// An axis with marks at given values.
 pub struct Axis {
     range: <std::ops::Range<f64> as AsRangedCoord>::CoordDescType,
     marks: Vec<f64>,
 }
 
 impl Axis {
-    /// From `range.start` to `range.end`, which may be the lower one.
+    /// An axis from `range.start` to `range.end`, which may be the smaller value.
     pub fn new(range: std::ops::Range<f64>, marks: Vec<f64>) -> Self {
         Axis { range: range.into(), marks }
     }
@@ -83,22 +82,22 @@ impl Ranged for Axis {
     }
 }
 
-/// Text of `size` points, some four fifths of a pixel of the page each.
+/// Text of `size` points; a point is about four fifths of a pixel of the page.
 fn text(size: i32) -> TextStyle<'static> {
     ("sans-serif", size * SCALE).into_font().color(&INK)
 }
 
-/// What a drawing is called, for people who do not see it.
+/// The accessible name of a drawing, for screen readers.
 pub struct Label<'a> {
-    /// Unique on the page.
+    /// The id, unique on the page.
     pub id: &'a str,
-    /// What it shows.
+    /// The title.
     pub title: &'a str,
-    /// What there is to see.
+    /// The description of the content.
     pub description: &'a str,
 }
 
-/// A drawing of `width` x `height` pixels of the page.
+/// Draws a chart of `width` x `height` pixels of the page.
 fn drawing(
     (width, height): (u32, u32),
     label: &Label<'_>,
@@ -112,7 +111,7 @@ fn drawing(
             .and_then(|()| area.present())
             .map_err(|e| Error::internal(format!("a chart cannot be drawn: {e}")))?;
     }
-    // In place of the root element that `plotters` writes, one with a name.
+    // Replaces the root element that `plotters` writes by one with an accessible name.
     let inside = svg.split_once('>').map_or("", |(_, rest)| rest);
     let inside = inside.rsplit_once("</svg>").map_or("", |(body, _)| body);
     let (title_id, description_id) = (format!("{}-t", label.id), format!("{}-d", label.id));
@@ -122,14 +121,14 @@ fn drawing(
             xmlns="http://www.w3.org/2000/svg" {
             title id=(title_id) { (label.title) }
             desc id=(description_id) { (label.description) }
-            // Written by the library, which escapes what it is given.
+            // `plotters` has written this, and escapes all text.
             (maud::PreEscaped(inside.replace('\n', "")))
         }
     })
 }
 
-/// Days at which a time axis has a mark: first days of months, so far apart that
-/// there are `most` at the most; Mondays where there is less than a month.
+/// The days at which a time axis has marks, at most `most`: first days of months, or Mondays if the axis
+/// is shorter than a month.
 fn ticks(first: i32, last: i32, most: usize) -> Vec<f64> {
     days_of_ticks(first, last, most).into_iter().map(f64::from).collect()
 }
@@ -162,7 +161,7 @@ fn day_of(grain: Grain, step: i32) -> i32 {
     }
 }
 
-/// What stands at a mark of a time axis.
+/// The label of a mark of a time axis.
 fn tick_label(day: f64) -> String {
     #[allow(clippy::cast_possible_truncation)] // a day
     let day = day.round() as i32;

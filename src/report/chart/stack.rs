@@ -1,4 +1,4 @@
-//! The channel mix: what part of all new users each channel brought, week by week.
+//! The chart of the channel mix: the fraction of new users by channel and week.
 
 use plotters::prelude::{
     ChartBuilder, Color, EmptyElement, LabelAreaPosition, PathElement, Polygon, Rectangle, Text,
@@ -10,19 +10,19 @@ use crate::report::words;
 use crate::{Result, calendar};
 
 const SIZE: (u32, u32) = (960, 300);
-/// Room for names at the right.
+/// The width of the names at the right.
 const NAMES: i32 = 260;
 const LEFT: i32 = 46;
 const BOTTOM: i32 = 24;
 const TOP: i32 = 8;
-/// Names are at least so far apart.
+/// The smallest distance between names.
 const LINE_HEIGHT: f64 = 18.0;
 
-/// Draws the mix; layers from the bottom in the order of the channels.
+/// Draws the mix. The layers start at the bottom, in the order of the channels.
 ///
 /// # Errors
-/// `Internal` where the library refuses.
-#[allow(clippy::indexing_slicing)] // places of `LAYERS` are taken modulo its length
+/// `Internal` if `plotters` fails.
+#[allow(clippy::indexing_slicing)] // indices of `LAYERS` are taken modulo its length
 pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
     let x = |week: i32| f64::from(calendar::monday(week));
     let (first, last) = (mix.weeks.first().copied().unwrap_or(0), mix.weeks.last().copied().unwrap_or(1));
@@ -35,7 +35,7 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
         let total = totals.get(week).copied().unwrap_or(0.0);
         if total > 0.0 { users / total } else { 0.0 }
     };
-    // A layer's lower edge, a number a week.
+    // The lower edge of a layer, one value per week.
     let mut edge = vec![0.0; mix.weeks.len()];
     let mut layers = Vec::new();
     for channel in 0..mix.channels.len() {
@@ -43,7 +43,7 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
         layers.push((edge, upper.clone()));
         edge = upper;
     }
-    // With the last week of users, where the names are read off.
+    // The last week with users; the names are placed at its layers.
     let end = totals.iter().rposition(|total| *total > 0.0).unwrap_or_default();
     let described: Vec<String> = (0..mix.channels.len())
         .map(|c| {
@@ -107,7 +107,7 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
     })
 }
 
-/// Places for names as near to `wanted` (ascending, 0 to 1) as `apart` lets them.
+/// Positions of names as close to `wanted` (ascending, 0 to 1) as the distance `apart` allows.
 fn spots(wanted: Vec<f64>, apart: f64) -> Vec<f64> {
     let mut spots = wanted;
     let mut least = apart / 2.0;

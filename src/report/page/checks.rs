@@ -1,4 +1,4 @@
-//! Every check, in a table a stage that folds.
+//! Every check, in one collapsible table per stage.
 
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ pub fn section(report: &RunReport) -> Markup {
                 @for (stage, name) in [
                     (Stage::Raw, "On the rows"),
                     (Stage::Staging, "On the table"),
-                    (Stage::History, "Against what was published before"),
+                    (Stage::History, "Compared with the history"),
                 ] {
                     @let outcomes = of(stage);
                     @if !outcomes.is_empty() {
@@ -42,9 +42,9 @@ fn tally(outcomes: &[&CheckResult]) -> String {
         (count(&|o| o.status == Status::Pass), "passed"),
         (count(&|o| o.status == Status::NotRun && !o.could_not_run), "not run"),
     ];
-    let told: Vec<String> =
+    let counts: Vec<String> =
         parts.into_iter().filter(|p| p.0 > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    told.join(", ")
+    counts.join(", ")
 }
 
 fn table(outcomes: &[&CheckResult]) -> Markup {
@@ -52,7 +52,7 @@ fn table(outcomes: &[&CheckResult]) -> Markup {
         table.checks {
             thead { tr {
                 th scope="col" { "Check" } th.left scope="col" { "Result" } th scope="col" { "Found" } th scope="col" { "Of" }
-                th.left scope="col" { "Warns past" } th.left scope="col" { "Blocks past" } th.left scope="col" { "Bounds from" }
+                th.left scope="col" { "Warns above" } th.left scope="col" { "Blocks above" } th.left scope="col" { "Bounds from" }
             } }
             tbody {
                 @for outcome in outcomes {

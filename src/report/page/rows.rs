@@ -1,4 +1,4 @@
-//! The rows: which days they cover, which channels, what became of them.
+//! The rows: the days and channels that they cover, and how many were kept and dropped.
 
 use maud::{Markup, html};
 
@@ -8,11 +8,11 @@ use crate::report::chart::{days, stack};
 use crate::report::{figures, words};
 use crate::table::cell::iso_date;
 
-/// Countries that the calendar shows.
+/// The number of countries that the calendar shows.
 const COUNTRIES: usize = 40;
-/// Stretches without rows that a table spells out for a country.
+/// The number of gaps that the table lists for a country.
 const GAPS: usize = 12;
-/// The latest weeks that a table spells out.
+/// The number of weeks that the table lists, the latest ones.
 const LATEST: usize = 26;
 
 /// The calendar of country-days.
@@ -31,9 +31,9 @@ pub fn coverage(report: &RunReport) -> Result<Markup> {
                 @if all == 0 {
                     "Every country has rows on every day."
                 } @else {
-                    (words::number(all)) " of " (words::count(cells, "country-day")) " have no row: an empty box in the calendar, at least two pixels wide."
+                    (words::number(all)) " of " (words::count(cells, "country-day")) " have no row. The calendar shows each gap as an empty box, at least two pixels wide."
                 }
-                @if coverage.days_left_out > 0 { " Shown from " (day(0)) " on." }
+                @if coverage.days_left_out > 0 { " The calendar starts on " (day(0)) "." }
             }
             @if !shown.is_empty() {
                 (super::scrolling("Calendar of country-days", &days::draw(coverage, shown, "days")?))
@@ -82,7 +82,7 @@ pub fn mix(report: &RunReport) -> Result<Markup> {
         section aria-labelledby="mix" {
             h2 id="mix" { "Channels" }
             p {
-                "What part of each week’s new users every channel brought, all countries together; the figures beside the names are those of the latest week."
+                "The fraction of each week’s new users by channel, over all countries. The figures next to the names are those of the latest week."
                 @if mix.others > 0 { " The last layer is the sum of " (words::number(mix.others as u64)) " smaller channels." }
             }
             (super::scrolling("Chart of channels", &stack::draw(mix, "mix")?))
@@ -110,15 +110,15 @@ pub fn mix(report: &RunReport) -> Result<Markup> {
     })
 }
 
-/// What became of every row.
+/// The account of the rows.
 pub fn account(report: &RunReport) -> Markup {
     let Some(account) = &report.account else { return html! {} };
     html! {
         section aria-labelledby="account" {
-            h2 id="account" { "What became of the rows" }
+            h2 id="account" { "Rows kept and dropped" }
             (super::scrolling("Account of the rows", &html! {
                 table.narrow {
-                    thead { tr { th scope="col" { "Because" } th scope="col" { "Rows" } } }
+                    thead { tr { th scope="col" { "Reason" } th scope="col" { "Rows" } } }
                     tbody {
                         @for (_, _, rows, meaning) in account.reasons().into_iter().filter(|r| r.2 > 0) {
                             tr { th scope="row" { (meaning) } td { (words::number(rows)) } }
@@ -127,7 +127,7 @@ pub fn account(report: &RunReport) -> Markup {
                     tfoot {
                         tr { th scope="row" { "kept" } td { (words::number(account.kept())) } }
                         tr { th scope="row" { "dropped" } td { (words::number(account.dropped())) } }
-                        tr { th scope="row" { "in all" } td { (words::number(account.rows)) } }
+                        tr { th scope="row" { "total" } td { (words::number(account.rows)) } }
                     }
                 }
             }))

@@ -1,4 +1,4 @@
-//! The share over time: a chart and its numbers a country.
+//! The organic share over time: a chart and a table per country.
 
 use maud::{Markup, html};
 use rayon::prelude::*;
@@ -10,10 +10,11 @@ use crate::report::chart::lines;
 use crate::report::figures::{self, Country, Shares};
 use crate::report::words;
 
-/// Countries whose charts are open, and those whose charts fold away.
+/// The number of countries whose charts are visible at first.
 const OPEN: usize = 12;
+/// The number of further countries, whose charts are collapsed.
 const FOLDED: usize = 36;
-/// The latest points in time that a table spells out.
+/// The number of points in time that a table lists, the latest ones.
 const LATEST: usize = 26;
 
 /// The section.
@@ -22,13 +23,13 @@ pub fn section(report: &RunReport) -> Result<Markup> {
     let Some(shares) = &found else {
         return Ok(html! {
             section aria-labelledby="shares" {
-                h2 id="shares" { "Share of organic users" }
+                h2 id="shares" { "Organic share" }
                 p { "There is no table: nothing was computed." }
             }
         });
     };
     let order = order(report, shares);
-    let shown = order.get(..order.len().min(OPEN + FOLDED)).unwrap_or_default();
+    let (shown, _) = order.split_at(order.len().min(OPEN + FOLDED));
     let charts: Vec<Markup> = (shown.par_iter().enumerate())
         .map(|(n, country)| chart(shares, country, n))
         .collect::<Result<_>>()?;
@@ -37,15 +38,15 @@ pub fn section(report: &RunReport) -> Result<Markup> {
     let unit = if shares.grain == crate::Grain::Week { "week" } else { "day" };
     Ok(html! {
         section aria-labelledby="shares" {
-            h2 id="shares" { "Share of organic users, " (words::count(shares.window.into(), unit)) " at a time" }
+            h2 id="shares" { "Organic share, rolling window of " (words::count(shares.window.into(), unit)) }
             p {
                 "Each chart has its own scale. The shaded band is the 95 % interval of the share (Wilson)."
                 @if shares.countries.iter().flat_map(|c| &c.weeks).any(|w| w.expected.is_some()) {
-                    " Dots are single weeks, thin lines the range in which the history of the country lets one expect them; a cross is outside of it."
+                    " Dots are single weeks. Thin lines mark the range expected from the history of the country; a cross is a week outside of that range."
                 }
-                @if shares.partial_from.is_some() { " A hollow dot marks a last week that is not complete." }
+                @if shares.partial_from.is_some() { " A hollow dot marks an incomplete last week." }
                 @if shares.steps_left_out > 0 {
-                    " Shown are the latest " (words::count(shares.steps.len() as u64, unit)) "; " (words::number(shares.steps_left_out as u64)) " earlier ones are in the table that was published."
+                    " The charts show the latest " (words::count(shares.steps.len() as u64, unit)) "; " (words::number(shares.steps_left_out as u64)) " earlier ones are only in the published table."
                 }
             }
             div.multiples { @for chart in open { (chart) } }
@@ -59,7 +60,7 @@ pub fn section(report: &RunReport) -> Result<Markup> {
                 p { "Another " (words::number(rest as u64)) " countries have no chart here; they are in the table below." }
             }
             @if shares.countries_left_out > 0 {
-                p { "The " (words::number(shares.countries_left_out as u64)) " smallest countries are left out here; they are in the table that was computed." }
+                p { "The " (words::number(shares.countries_left_out as u64)) " smallest countries are not on this page; they are in the computed table." }
             }
             details {
                 summary { "All " (words::number(order.len() as u64)) " countries, latest share" }
@@ -69,7 +70,7 @@ pub fn section(report: &RunReport) -> Result<Markup> {
     })
 }
 
-/// Countries that drift or a check on the table objects to first, else as they come.
+/// The countries in their order, those with a finding of a drift or table check first.
 fn order<'a>(report: &RunReport, shares: &'a Shares) -> Vec<&'a Country> {
     let mut countries: Vec<&Country> = shares.countries.iter().collect();
     countries.sort_by_key(|country| !(is_outside(country) || is_named(report, &country.name)));
@@ -83,7 +84,7 @@ fn is_named(report: &RunReport, name: &str) -> bool {
     offenders.any(|o| o.value.split([' ', ':', ',']).next() == Some(name))
 }
 
-/// Whether the latest complete week is out of the range that was expected.
+/// Whether the latest complete week is outside of the expected range.
 fn is_outside(country: &Country) -> bool {
     country.weeks.last().is_some_and(figures::Week::is_outside)
 }
@@ -107,13 +108,13 @@ fn chart(shares: &Shares, country: &Country, n: usize) -> Result<Markup> {
             (lines::draw(shares, country, &id("share", n))?)
             details.numbers {
                 summary { "Numbers" span.hidden { " of " (name(&country.name)) } }
-                (super::scrolling(&format!("Share of organic users in {}", country.name), &numbers(shares, country)))
+                (super::scrolling(&format!("Organic share in {}", country.name), &numbers(shares, country)))
             }
         }
     })
 }
 
-/// A country without a name is still one.
+/// The name of a country, with a placeholder for the empty name.
 fn name(name: &str) -> &str {
     if name.is_empty() { "(no name)" } else { name }
 }
@@ -144,7 +145,7 @@ fn latest(shares: &Shares, order: &[&Country]) -> Markup {
     let window = usize::try_from(shares.window).unwrap_or(usize::MAX);
     html! {
         table {
-            thead { tr { th scope="col" { "Country" } th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Change" } th scope="col" { "Users" } th scope="col" { "Latest full week" } th scope="col" { "Expected" } } }
+            thead { tr { th scope="col" { "Country" } th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Change" } th scope="col" { "Users" } th scope="col" { "Latest complete week" } th scope="col" { "Expected" } } }
             tbody {
                 @for country in order {
                     @let last = (0..shares.steps.len()).rev().find(|at| country.share.get(*at).copied().flatten().is_some());
@@ -165,7 +166,7 @@ fn latest(shares: &Shares, order: &[&Country]) -> Markup {
     }
 }
 
-/// Where the latest complete week was expected.
+/// The expected range of the latest complete week.
 fn expected(country: &Country) -> String {
     country.weeks.last().and_then(|week| week.expected).map_or_else(
         || "–".into(),

@@ -1,4 +1,4 @@
-//! The verdict: in a sentence, with its reasons, and how to go on.
+//! The verdict in one sentence, the findings, and the next steps.
 
 use maud::{Markup, html};
 
@@ -7,10 +7,10 @@ use crate::report::next::{blocking, steps};
 use crate::report::{RunReport, State};
 use crate::report::{figures, words};
 
-/// Offenders that are shown at once; the rest of those that were kept folds.
+/// The number of violations that are visible at first; the rest is collapsed.
 const SHOWN: usize = 3;
 
-/// What became of the run, in one sentence.
+/// The state of the run in one sentence.
 pub fn sentence(report: &RunReport) -> String {
     let count = |status| report.outcomes.iter().filter(|o| o.status == status).count() as u64;
     let warned = count(Status::Warn);
@@ -24,31 +24,31 @@ pub fn sentence(report: &RunReport) -> String {
         State::Published | State::Computed | State::Promoted => {
             let did = match report.state {
                 State::Published => "Published",
-                State::Promoted => "Published by a person",
+                State::Promoted => "Published after review",
                 _ => "Computed, not published",
             };
             if report.outcomes.is_empty() {
                 format!("{did} without checks")
             } else if failed > 0 {
-                // Somebody asked for it by name.
+                // The run had --warn-only, or a person promoted it.
                 format!("{did} although {} failed", words::count(failed, "check"))
             } else if warned + could_not > 0 {
-                format!("{did}, with {} to look at", words::count(warned + could_not, "warning"))
+                format!("{did}, with {}", words::count(warned + could_not, "warning"))
             } else {
-                format!("{did}: every check that applies has passed")
+                format!("{did}: all applicable checks passed")
             }
         }
     }
 }
 
-/// How bad it is: class of the style sheet, sign, word.
+/// The grade of the run: the class of the style sheet, and a sign.
 fn grade(report: &RunReport) -> (&'static str, &'static str) {
-    let stopped = blocking(report).next().is_some() || report.state == State::Blocked;
-    let odd = report.outcomes.is_empty()
+    let blocked = blocking(report).next().is_some() || report.state == State::Blocked;
+    let warned = report.outcomes.is_empty()
         || report.outcomes.iter().any(|o| o.status == Status::Warn || o.could_not_run);
-    if stopped {
+    if blocked {
         ("fail", "✕")
-    } else if odd {
+    } else if warned {
         ("warn", "!")
     } else {
         ("pass", "✓")
@@ -61,7 +61,7 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
     let shares = figures::shares(report).unwrap_or_default();
     html! {
         header {
-            p.kind { "Rollshare · share of organic users" }
+            p.kind { "Rollshare · organic share" }
             div class=(format!("verdict {class}")) {
                 span.sign aria-hidden="true" { (sign) }
                 div {
@@ -69,7 +69,7 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
                     @if let Some(first) = blocking(report).next() {
                         p {
                             (why(first))
-                            @if report.state == State::Blocked { " What was published before is untouched." }
+                            @if report.state == State::Blocked { " The previously published table is unchanged." }
                         }
                     }
                 }
@@ -94,7 +94,7 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
     }
 }
 
-/// What a check objects to, in one sentence.
+/// The finding of a check in one sentence.
 pub fn why(outcome: &CheckResult) -> String {
     let Some(observed) = outcome.observed else {
         return format!("“{}” could not be checked: {}.", outcome.title, outcome.note.trim_end_matches('.'));
@@ -108,36 +108,36 @@ pub fn why(outcome: &CheckResult) -> String {
     text
 }
 
-/// What did not pass, the worst first.
-pub fn objections(report: &RunReport) -> Markup {
+/// The checks that did not pass, the most severe first.
+pub fn findings(report: &RunReport) -> Markup {
     let rank = |o: &&CheckResult| match (o.status, o.severity) {
         (Status::Fail, _) => 0,
         (Status::NotRun, Severity::Block) => 1,
         _ => 2,
     };
-    let mut odd: Vec<&CheckResult> = report
+    let mut found: Vec<&CheckResult> = report
         .outcomes
         .iter()
         .filter(|o| matches!(o.status, Status::Fail | Status::Warn) || o.could_not_run)
         .collect();
-    odd.sort_by_key(rank);
+    found.sort_by_key(rank);
     html! {
-        section aria-labelledby="objections" {
-            h2 id="objections" { "What was found" }
+        section aria-labelledby="findings" {
+            h2 id="findings" { "Findings" }
             @if report.outcomes.is_empty() {
-                p { "No check has run, so nothing is known about the quality of the data." }
-            } @else if odd.is_empty() {
-                p { "Nothing: all " (words::count(report.outcomes.iter().filter(|o| o.status == Status::Pass).count() as u64, "check")) " that apply have passed." }
+                p { "No check was run, so the quality of the data is unknown." }
+            } @else if found.is_empty() {
+                p { "None: all " (words::count(report.outcomes.iter().filter(|o| o.status == Status::Pass).count() as u64, "applicable check")) " passed." }
             } @else {
-                ul.objections {
-                    @for outcome in &odd { li { (objection(outcome)) } }
+                ul.findings {
+                    @for outcome in &found { li { (finding(outcome)) } }
                 }
             }
         }
     }
 }
 
-fn objection(outcome: &CheckResult) -> Markup {
+fn finding(outcome: &CheckResult) -> Markup {
     html! {
         (badge(outcome))
         div {
@@ -191,13 +191,13 @@ pub fn badge(outcome: &CheckResult) -> Markup {
     html! { span class=(format!("badge {class}")) { span aria-hidden="true" { (sign) " " } (word) } }
 }
 
-/// How to go on.
+/// The next steps.
 pub fn next(report: &RunReport) -> Markup {
     html! {
         @let steps = steps(report);
         @if !steps.is_empty() {
             section aria-labelledby="next" {
-                h2 id="next" { "How to go on" }
+                h2 id="next" { "Next steps" }
                 ol.next {
                     @for step in &steps {
                         li { p { (step.purpose) } pre tabindex="0" { code { (step.command) } } }
