@@ -1,4 +1,4 @@
-//! The checks from outside: exit codes, files of checks, clean samples, the real export.
+//! The checks, run as a process and from the library: exit codes, configuration files, clean samples, the real export.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -41,7 +41,7 @@ fn status<'a>(results: &'a Value, id: &str) -> &'a str {
 }
 
 #[test]
-fn the_exit_code_says_what_came_out() {
+fn the_exit_code_states_the_result() {
     let dir = tempfile::tempdir().unwrap();
     let source = sample_at(dir.path(), 9_000, 1);
 
@@ -52,8 +52,8 @@ fn the_exit_code_says_what_came_out() {
     assert_eq!(status(&results, "reconciliation"), "pass");
     assert_eq!(results["checks"].as_array().unwrap().len(), CheckId::ALL.len());
 
-    // Nobody is organic: the table is not even looked at.
-    let blocked = check(&source, &["--json", "--organic", "Nobody"]);
+    // There are no organic rows, so the table is not checked.
+    let blocked = check(&source, &["--json", "--organic", "Unknown"]);
     let results = json(&blocked);
     assert_eq!((blocked.status.code(), &results["verdict"]), (Some(4), &"fail".into()));
     assert_eq!(status(&results, "organic_present"), "fail");
@@ -61,10 +61,10 @@ fn the_exit_code_says_what_came_out() {
 
     let file = dir.path().join("checks.toml");
     fs::write(&file, "[checks.columns]\nseverity = 'warn'").unwrap();
-    let arguments = ["--column", "start_date=nowhere", "--checks", file.to_str().unwrap()];
+    let arguments = ["--column", "start_date=missing", "--checks", file.to_str().unwrap()];
     let incomplete = check(&source, &arguments);
     assert_eq!(incomplete.status.code(), Some(5), "{incomplete:?}");
-    assert!(String::from_utf8_lossy(&incomplete.stdout).contains("no column 'nowhere'"));
+    assert!(String::from_utf8_lossy(&incomplete.stdout).contains("no column 'missing'"));
 
     fs::write(&file, "[checks.colums]\nseverity = 'warn'").unwrap();
     let wrong = check(&source, &["--checks", file.to_str().unwrap()]);
@@ -73,7 +73,7 @@ fn the_exit_code_says_what_came_out() {
 }
 
 #[test]
-fn a_file_that_init_wrote_knows_the_data() {
+fn the_file_that_init_prints_lists_the_values_of_the_data() {
     let dir = tempfile::tempdir().unwrap();
     let source = sample_at(dir.path(), 9_000, 2);
     let init = check(&source, &["--init"]);
@@ -208,8 +208,8 @@ fn a_table_that_was_tampered_with_is_not_published() {
             let discovery = discover(&[source], Semantics::Iso).unwrap();
             let (_, raw) = check_rows(&job, &Config::default(), &discovery.inputs, &NoProgress).unwrap();
             let last = *raw.cube.as_ref().unwrap().days.last().unwrap();
-            // The last week has to lack its Sunday, and to have a day before the last: that one is cut
-            // short, and may have no country but the total.
+            // The last week must lack its Sunday, and have a day before the last one: the last day is cut short
+            // and may have no country except the total.
             (1..6).contains(&calendar::weekday(last)).then_some((discovery, raw))
         })
         .unwrap();
@@ -230,21 +230,21 @@ fn a_table_that_was_tampered_with_is_not_published() {
         for (second, two, expected) in
             cases.iter().enumerate().skip(1).filter(|(b, _)| *b != a).map(|(_, c)| c)
         {
-            let told = [*first, *second];
-            // One row more in the footers and one more that was kept add up; and a share that
-            // is lost is not off any more.
-            let undone = told.contains(&"a row kept twice") && told.contains(&"a row not accounted for");
-            if undone || told == ["a share a millionth off", "a share lost"] {
+            let pair = [*first, *second];
+            // One more row in the footers and one more kept row cancel out; a share that is lost is no
+            // longer wrong.
+            let cancelled = pair.contains(&"a row kept twice") && pair.contains(&"a row not accounted for");
+            if cancelled || pair == ["a share a millionth off", "a share lost"] {
                 continue;
             }
             let failed = failed(&[*one, *two]);
             for expected in [expected_first, expected] {
-                assert!(expected.iter().any(|id| failed.contains(id)), "{told:?}: {failed:?}");
+                assert!(expected.iter().any(|id| failed.contains(id)), "{pair:?}: {failed:?}");
             }
         }
     }
 
-    // The last week of a table by day, likewise.
+    // The same for the last week of a table by day.
     let daily = Job { grain: Grain::Day, windows: vec![28], ..Job::default() };
     let (partial, _) = scan(&daily, &discovery.inputs, &Options::default(), &NoProgress).unwrap();
     let table = table::finish(&daily, &partial).unwrap();
@@ -277,7 +277,7 @@ fn five_hundred_clean_samples_are_not_blocked() {
 }
 
 #[test]
-#[ignore = "the real export is no part of this repository; set ROLLSHARE_REAL_EXPORT to the folder that holds it, \
+#[ignore = "the real export is not part of this repository; set ROLLSHARE_REAL_EXPORT to the folder that holds it, \
             and run with --ignored"]
 fn the_real_export_is_warned_about_and_not_blocked() {
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from).expect(VARIABLE);

@@ -1,4 +1,4 @@
-//! The pipeline: published or not at all, and what is kept of either.
+//! The pipeline: published or blocked runs, and the files that each keeps.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -30,7 +30,7 @@ impl World {
         self.dir.path().join(name)
     }
 
-    /// Replaces the export; every seed is another company's numbers.
+    /// Replaces the export; each seed gives the numbers of another company.
     fn export(&self, seed: u64) {
         let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
         sample::write(&options, &self.at("export.parquet"), &NoProgress).unwrap();
@@ -70,7 +70,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_first_run_publishes_and_teaches_the_next() {
+fn the_second_run_is_compared_with_the_first() {
     let world = World::new();
     for (target, kept) in [("share/", "out/share/_rollshare"), ("x.csv", "out/_rollshare/x.csv")] {
         let first = json(&world.run(target, &["--json"]));
@@ -105,13 +105,13 @@ fn a_first_run_publishes_and_teaches_the_next() {
         );
         assert_eq!(report.charts.weeks.countries.len(), shares.countries.len());
     }
-    // Files in one folder have a history each.
+    // Each file of a folder has its own history.
     assert_eq!(names(&world.at("out/_rollshare")), ["x.csv"]);
     assert_eq!(status(&json(&world.run("y.csv", &["--json"])), "restatement"), "not_run");
 }
 
 #[test]
-fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
+fn a_blocked_run_leaves_the_target_and_can_be_promoted() {
     for (target, data, kept) in [
         ("share/", format!("out/share/{PART}"), "out/share/_rollshare"),
         ("x.parquet", "out/x.parquet".to_owned(), "out/_rollshare/x.parquet"),
@@ -123,9 +123,9 @@ fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
 
         world.export(2);
         let blocked = world.run(target, &[]);
-        let told = String::from_utf8(blocked.stderr).unwrap();
-        assert_eq!(blocked.status.code(), Some(4), "{told}");
-        let line = told.lines().find(|line| line.starts_with("blocked")).unwrap();
+        let summary = String::from_utf8(blocked.stderr).unwrap();
+        assert_eq!(blocked.status.code(), Some(4), "{summary}");
+        let line = summary.lines().find(|line| line.starts_with("blocked")).unwrap();
         assert!(line.contains("restatement: "), "{line}");
         assert_eq!(stamp(&world.at(&data)), before);
         assert_eq!(fs::read(world.at(kept).join("history/published.parquet")).unwrap(), history);
@@ -134,12 +134,12 @@ fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
 
         let runs = names(&world.at(kept).join("quarantine"));
         assert_eq!(runs.len(), 2);
-        let place = world.at(kept).join("quarantine").join(&runs[0]);
-        assert_eq!(names(&place), ["report.html", "report.json", "sums.parquet", "table.parquet"]);
-        let table = fs::read(place.join("table.parquet")).unwrap();
+        let folder = world.at(kept).join("quarantine").join(&runs[0]);
+        assert_eq!(names(&folder), ["report.html", "report.json", "sums.parquet", "table.parquet"]);
+        let table = fs::read(folder.join("table.parquet")).unwrap();
         assert_ne!(table, before.0);
         let report: RunReport =
-            serde_json::from_slice(&fs::read(place.join("report.json")).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
         assert_eq!((report.state, report.exit_code()), (State::Blocked, 4));
         assert!(!report.restated.is_empty() && report.why.contains("restatement"));
 
@@ -153,10 +153,10 @@ fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
         assert_eq!(fs::read(world.at(&data)).unwrap(), table);
         assert_eq!(names(&world.at(kept).join("quarantine")), [runs[1].clone()]);
         assert_eq!(world.promote(&runs[0], target).status.code(), Some(2));
-        // What was promoted teaches: the same rows are no restatement any more.
+        // The promoted run is in the history: the same rows are no longer a restatement.
         let next = json(&world.run(target, &["--json"]));
         assert_eq!(status(&next, "restatement"), "pass", "{next}");
-        // And the other one is older than what was published since.
+        // The other blocked run is older than the promoted one.
         let older = world.promote(&runs[1], target);
         assert_eq!(older.status.code(), Some(2));
         assert!(String::from_utf8(older.stderr).unwrap().contains("published since"));
@@ -164,37 +164,37 @@ fn a_blocked_run_leaves_the_target_and_a_person_may_promote_it() {
 }
 
 #[test]
-fn rows_that_block_go_to_quarantine_with_their_table() {
+fn a_run_with_blocking_rows_goes_to_quarantine_with_its_table() {
     let world = World::new();
-    let blocked = world.run("x.parquet", &["--organic", "Nobody", "--json"]);
-    let told = json(&blocked);
-    assert_eq!((blocked.status.code(), &told["state"]), (Some(4), &"blocked".into()));
+    let blocked = world.run("x.parquet", &["--organic", "Unknown", "--json"]);
+    let summary = json(&blocked);
+    assert_eq!((blocked.status.code(), &summary["state"]), (Some(4), &"blocked".into()));
     assert!(!world.at("out/x.parquet").exists());
-    let place = PathBuf::from(told["places"]["quarantined"].as_str().unwrap());
-    assert!(place.join("table.parquet").exists() && place.join("report.json").exists());
+    let folder = PathBuf::from(summary["places"]["quarantined"].as_str().unwrap());
+    assert!(folder.join("table.parquet").exists() && folder.join("report.json").exists());
 
-    // Without a target nothing is kept, and nothing blocked is shown.
+    // Without a target nothing is stored, and a blocked table is not printed.
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
     let shown = command
-        .args(["run", "--organic", "Nobody", "--source"])
+        .args(["run", "--organic", "Unknown", "--source"])
         .arg(world.at("export.parquet"))
         .output()
         .unwrap();
     assert_eq!((shown.status.code(), shown.stdout.len()), (Some(4), 0));
 
-    // A check that cannot run is no pass either.
-    let incomplete = world.run("x.parquet", &["--column", "start_date=nowhere"]);
+    // A blocking check that cannot run blocks as well.
+    let incomplete = world.run("x.parquet", &["--column", "start_date=missing"]);
     assert!(matches!(incomplete.status.code(), Some(4 | 5)), "{incomplete:?}");
     assert!(!world.at("out/x.parquet").exists());
 }
 
 #[test]
-fn checks_may_be_told_to_warn_or_be_left_out() {
+fn checks_can_be_set_to_warn_or_be_skipped() {
     let world = World::new();
-    let warned = json(&world.run("x.parquet", &["--organic", "Nobody", "--warn-only", "--json"]));
+    let warned = json(&world.run("x.parquet", &["--organic", "Unknown", "--warn-only", "--json"]));
     assert_eq!((&warned["state"], &warned["verdict"]), (&"published".into(), &"fail".into()));
     assert_eq!(status(&warned, "organic_present"), "fail");
-    let unchecked = json(&world.run("y.parquet", &["--organic", "Nobody", "--no-checks", "--json"]));
+    let unchecked = json(&world.run("y.parquet", &["--organic", "Unknown", "--no-checks", "--json"]));
     assert_eq!((&unchecked["state"], &unchecked["verdict"]), (&"published".into(), &Value::Null));
     assert!(!world.at("out/_rollshare/y.parquet/history").exists());
     assert_eq!(world.run("x.parquet", &["--no-checks", "--warn-only"]).status.code(), Some(2));
@@ -203,7 +203,7 @@ fn checks_may_be_told_to_warn_or_be_left_out() {
     let checks = world.at("checks.toml");
     fs::write(&checks, "[checks.organic_present]\nseverity = 'warn'\n[keep]\nquarantine = 1\nruns = 2")
         .unwrap();
-    let file = ["--checks", checks.to_str().unwrap(), "--organic", "Nobody"];
+    let file = ["--checks", checks.to_str().unwrap(), "--organic", "Unknown"];
     for _ in 0..3 {
         assert!(world.run("z.parquet", &file).status.success());
     }
@@ -214,30 +214,30 @@ fn checks_may_be_told_to_warn_or_be_left_out() {
     }
     assert_eq!(names(&world.at("out/_rollshare/z.parquet/quarantine")).len(), 1);
     let allowed = world.run("z.parquet", &[&file[..], &["--allow-restatement", "2020_01..2030_01"]].concat());
-    let told = String::from_utf8(allowed.stderr).unwrap();
-    assert!(!told.contains("restatement: "), "{told}");
+    let summary = String::from_utf8(allowed.stderr).unwrap();
+    assert!(!summary.contains("restatement: "), "{summary}");
 }
 
 #[test]
-fn a_damaged_history_is_told_and_begins_anew() {
+fn a_damaged_history_is_reported_and_replaced() {
     let world = World::new();
     assert!(world.run("x.parquet", &[]).status.success());
-    let place = world.at("out/_rollshare/x.parquet/history/published.parquet");
-    let good = fs::read(&place).unwrap();
+    let path = world.at("out/_rollshare/x.parquet/history/published.parquet");
+    let good = fs::read(&path).unwrap();
     for bytes in [b"not parquet".to_vec(), good[..good.len() - 40].to_vec(), vec![]] {
-        fs::write(&place, bytes).unwrap();
-        let told = json(&world.run("x.parquet", &["--json"]));
+        fs::write(&path, bytes).unwrap();
+        let summary = json(&world.run("x.parquet", &["--json"]));
         assert_eq!(
-            (status(&told, "history"), status(&told, "restatement")),
+            (status(&summary, "history"), status(&summary, "restatement")),
             ("warn".into(), "not_run".into())
         );
-        assert_eq!(told["state"], "published");
+        assert_eq!(summary["state"], "published");
         let next = json(&world.run("x.parquet", &["--json"]));
         assert_eq!((status(&next, "history"), status(&next, "restatement")), ("pass".into(), "pass".into()));
     }
 }
 
-/// Days come one by one, of a company whose numbers jump as those of the sample do.
+/// The days of a sample, whose numbers vary strongly, arrive one by one.
 #[test]
 fn daily_runs_of_a_growing_sample_publish() {
     let dir = tempfile::tempdir().unwrap();

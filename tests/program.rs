@@ -1,4 +1,4 @@
-//! The program from outside: arguments, exit codes, streams.
+//! The program, run as a process: arguments, exit codes, streams.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -171,21 +171,21 @@ fn the_summary_adds_up() {
     assert!(json["profile"]["bytes_read"].as_u64().unwrap() > 0);
 
     let explained = run(&["run", "--source", &source, "--target", &target, "--explain", "--threads", "1"]);
-    let told = text(&explained.stderr);
+    let summary = text(&explained.stderr);
     for label in ["read ", "kept ", "dropped ", "table ", "bytes ", "pages ", "paths ", "phases ", "1 thread"]
     {
-        assert!(told.contains(label), "{label}: {told}");
+        assert!(summary.contains(label), "{label}: {summary}");
     }
     let quiet = run(&["run", "--source", &source, "--target", &target, "--quiet"]);
     assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty());
-    // The data has stdout: the summary goes to stderr.
+    // The table is written to stdout, so the summary goes to stderr.
     let both = run(&["run", "--source", &source, "--target", "-", "--json"]);
     assert!(both.stdout.starts_with(b"year,week"));
     assert_eq!(serde_json::from_slice::<Value>(&both.stderr).unwrap()["target"]["target"], "-");
 }
 
 #[test]
-fn without_a_target_a_person_can_read_it() {
+fn without_a_target_a_readable_table_is_printed() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(&["run", "--source", &sample(dir.path())]);
     let table = text(&output.stdout);
@@ -194,7 +194,7 @@ fn without_a_target_a_person_can_read_it() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let dir = tempfile::tempdir().unwrap();
     let source = sample(dir.path());
     let arguments =
@@ -212,12 +212,12 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 #[test]
-fn a_state_saves_reading_and_changes_no_byte() {
+fn a_state_reuses_sums_and_changes_no_byte() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let sampled = run(&["sample", "--rows", "40000", "--layout", "daily", "--out", &at("exports"), "-q"]);
     assert!(sampled.status.success());
-    // The last day comes later.
+    // The last day is added later.
     let last = fs::read_dir(at("exports")).unwrap().map(|e| e.unwrap().path()).max().unwrap();
     fs::rename(&last, at("later")).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(60));

@@ -12,7 +12,7 @@ const VARIABLE: &str = "ROLLSHARE_REAL_EXPORT";
 const EXPECTED: [(Semantics, &str); 2] =
     [(Semantics::Iso, "expected_iso.csv"), (Semantics::Legacy, "expected_legacy.csv")];
 
-/// The parquet file and the folder that it lies in.
+/// The path of the parquet file, and its folder.
 fn find() -> (PathBuf, PathBuf) {
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from).expect(VARIABLE);
     let entries = std::fs::read_dir(&folder).expect(VARIABLE).map(|e| e.unwrap().path());
@@ -21,7 +21,7 @@ fn find() -> (PathBuf, PathBuf) {
 }
 
 #[test]
-#[ignore = "the real export is no part of this repository; set ROLLSHARE_REAL_EXPORT to a folder with its parquet \
+#[ignore = "the real export is not part of this repository; set ROLLSHARE_REAL_EXPORT to a folder with its parquet \
             file, expected_iso.csv and expected_legacy.csv, and run with --ignored"]
 fn the_real_export_gives_the_expected_tables() {
     let (file, folder) = find();
@@ -36,7 +36,7 @@ fn the_real_export_gives_the_expected_tables() {
         }
         assert_eq!(got.len(), want.len(), "{answer}");
         for (got, want) in got.iter().zip(&want) {
-            // The same doubles, not just close ones.
+            // The doubles must be identical, not only close.
             assert_eq!(got, want, "{answer}");
         }
     }
