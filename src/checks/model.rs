@@ -38,9 +38,9 @@ impl Limit {
 
     fn is_exceeded(&self, observed: f64, fraction: f64) -> bool {
         // A value or a limit that is NaN cannot be compared, and counts as exceeding.
-        let past = |value: f64, limit: f64| value.is_nan() || limit.is_nan() || value > limit;
-        self.count.is_some_and(|limit| past(observed, limit))
-            || self.fraction.is_some_and(|limit| past(fraction, limit))
+        let exceeds = |value: f64, limit: f64| value.is_nan() || limit.is_nan() || value > limit;
+        self.count.is_some_and(|limit| exceeds(observed, limit))
+            || self.fraction.is_some_and(|limit| exceeds(fraction, limit))
     }
 }
 
@@ -155,12 +155,12 @@ impl CheckResult {
         let (finding, status, could_not_run) = match finding {
             Ok(finding) => {
                 let fraction = if finding.n == 0 { 0.0 } else { finding.observed / finding.n as f64 };
-                let past = |limit: &Option<Limit>| {
+                let exceeds = |limit: &Option<Limit>| {
                     limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
-                let status = if severity == Severity::Block && past(&bounds.block) {
+                let status = if severity == Severity::Block && exceeds(&bounds.block) {
                     Status::Fail
-                } else if past(&bounds.warn) {
+                } else if exceeds(&bounds.warn) {
                     Status::Warn
                 } else {
                     Status::Pass

@@ -346,8 +346,9 @@ impl Staging<'_> {
                 });
             }
         });
-        let how = if exact { "sums compared exactly" } else { "fractional sums compared within a tolerance" };
-        Ok(Measurement::count(count, n, offenders).note(how))
+        let note =
+            if exact { "sums compared exactly" } else { "fractional sums compared within a tolerance" };
+        Ok(Measurement::count(count, n, offenders).note(note))
     }
 
     fn account(&self) -> Measurement {

@@ -8,6 +8,7 @@ use crate::{Job, calendar};
 ///
 /// The total over countries is left out. The week of a row is that of its day, not that of its label.
 #[allow(clippy::cast_precision_loss)] // exact to 2^53 users
+#[allow(clippy::indexing_slicing)] // a cube has a cell for each of its days and countries, and days and channels
 pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
     let (Some(first), Some(last)) = (cube.days.first().copied(), cube.days.last().copied()) else {
         return Totals::default();
@@ -25,7 +26,7 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
         days: Panel::new(first, span(last - first + 1), vec!["".into()]),
     };
     let is_complete = |week: i32| calendar::monday(week) >= first && calendar::monday(week) + 6 <= last;
-    let places: Vec<Option<usize>> = cube.countries.iter().map(|c| totals.weeks.find(c)).collect();
+    let countries: Vec<Option<usize>> = cube.countries.iter().map(|c| totals.weeks.find(c)).collect();
     let channels: Vec<Option<usize>> = cube.channels.iter().map(|c| totals.channels.find(c)).collect();
     let (width, channel_width) = (cube.countries.len(), cube.channels.len());
     for (at, day) in cube.days.iter().copied().enumerate() {
@@ -33,11 +34,10 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
         let complete = is_complete(week);
         let mut sum = Point { complete: true, ..Point::default() };
         let of_day = at * width..(at + 1) * width;
-        let rows = cube.rows.get(of_day.clone()).unwrap_or_default();
-        let users = cube.users.get(of_day).unwrap_or_default();
-        // The total over countries has no place.
-        for ((rows, [paid, organic]), place) in rows.iter().zip(users).zip(&places) {
-            let (Some(place), true) = (place, *rows != 0) else { continue };
+        let (rows, users) = (&cube.rows[of_day.clone()], &cube.users[of_day]);
+        // The total over countries has no index in the panel.
+        for ((rows, [paid, organic]), index) in rows.iter().zip(users).zip(&countries) {
+            let (Some(index), true) = (index, *rows != 0) else { continue };
             let point = Point {
                 rows: *rows as f64,
                 users: nearest(paid + organic),
@@ -45,27 +45,28 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
                 ..Point::default()
             };
             add(&mut sum, &point);
-            add_to(&mut totals.weeks, *place, week, complete, &point);
+            add_to(&mut totals.weeks, *index, week, complete, &point);
         }
         totals.days.put(0, day, sum);
-        for (channel, place) in channels.iter().enumerate() {
-            let users = cube.channel_users.get(at * channel_width + channel).copied().unwrap_or_default();
-            if let (Some(place), true) = (place, users != 0) {
+        let users = &cube.channel_users[at * channel_width..(at + 1) * channel_width];
+        for (users, index) in users.iter().copied().zip(&channels) {
+            if let (Some(index), true) = (index, users != 0) {
                 let point = Point { users: nearest(users), ..Point::default() };
-                add_to(&mut totals.channels, *place, week, complete, &point);
+                add_to(&mut totals.channels, *index, week, complete, &point);
             }
         }
     }
-    // A channel without users is no news either when it comes again.
+    // A channel without users is recorded too, so that it is not new in a later run.
     let week = calendar::week_of(last);
-    for place in channels.into_iter().flatten() {
-        if totals.channels.steps().all(|week| totals.channels.get(place, week).is_none()) {
+    for index in channels.into_iter().flatten() {
+        if totals.channels.steps().all(|week| totals.channels.get(index, week).is_none()) {
             let point = Point { complete: is_complete(week), ..Point::default() };
-            totals.channels.put(place, week, point);
+            totals.channels.put(index, week, point);
         }
     }
     totals
 }
+
 fn add(to: &mut Point, from: &Point) {
     to.rows += from.rows;
     to.users += from.users;
@@ -73,17 +74,17 @@ fn add(to: &mut Point, from: &Point) {
 }
 
 fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Point) {
-    if let Some(place) = panel.place(name, step) {
-        let sum = place.get_or_insert_default();
+    if let Some(cell) = panel.place(name, step) {
+        let sum = cell.get_or_insert_default();
         add(sum, point);
         sum.complete = complete;
     }
 }
 
-/// The nearest double.
+/// The nearest double of a sum.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the halves of 128 bits
 fn nearest(users: i128) -> f64 {
     let (low, high) = (users as i64, (users >> 64) as i64);
-    // 64 bits convert in one instruction, to the same; 128 take a call.
+    // A 64-bit integer converts in one instruction and to the same double; 128 bits take a function call.
     if high == low >> 63 { low as f64 } else { users as f64 }
 }

@@ -19,12 +19,12 @@ pub fn compare(args: &Compare) -> Result<()> {
     let started = Instant::now();
     let job = args.job()?;
     let bar = Bar::new(!args.json && !args.quiet);
-    let found = guarded(|| differences(&job, &args.source, &args.against, &Options::default(), &bar))?;
+    let comparison = guarded(|| differences(&job, &args.source, &args.against, &Options::default(), &bar))?;
     drop(bar);
     if args.json {
-        return show(&json!({ "version": env!("CARGO_PKG_VERSION"), "comparison": found }), false);
+        return show(&json!({ "version": env!("CARGO_PKG_VERSION"), "comparison": comparison }), false);
     }
-    print(&text(&found))?;
+    print(&text(&comparison))?;
     if !args.quiet {
         let line = format!("time     {}\n", milliseconds(started.elapsed()));
         let _ = io::stderr().write_all(line.as_bytes());

@@ -10,7 +10,7 @@ use super::check::text;
 use super::print;
 use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
-use crate::pipeline::kept::RunStore;
+use crate::pipeline::RunStore;
 use crate::publish::Target;
 use crate::report::model::FORMAT;
 use crate::report::{RunReport, State, next, page, sentence};
@@ -28,25 +28,25 @@ pub fn report(args: &Report) -> Result<()> {
         return Err(Error::argument("--target is missing")
             .expected("the target of the runs, or a report file X.json"));
     };
-    let kept = RunStore::beside(&Target::parse(target)?)?.ok_or_else(|| {
+    let store = RunStore::beside(&Target::parse(target)?)?.ok_or_else(|| {
         Error::argument(format!("target '{target}' keeps no reports"))
             .expected("a file, a folder or an s3:// URI")
     })?;
-    let runs = runs(&kept)?;
+    let runs = runs(&store)?;
     match (args.run.as_deref(), runs.first()) {
-        (Some("latest"), Some(latest)) => show_one(args, &kept.report(latest)?),
-        (Some(run), _) => show_one(args, &kept.report(&complete_name(run, &runs)?)?),
-        (None, Some(latest)) if args.html.is_some() => show_one(args, &kept.report(latest)?),
+        (Some("latest"), Some(latest)) => show_one(args, &store.report(latest)?),
+        (Some(run), _) => show_one(args, &store.report(&complete_name(run, &runs)?)?),
+        (None, Some(latest)) if args.html.is_some() => show_one(args, &store.report(latest)?),
         (None, _) => {
-            let reports = runs.iter().map(|run| kept.report(run)).collect::<Result<Vec<_>>>()?;
+            let reports = runs.iter().map(|run| store.report(run)).collect::<Result<Vec<_>>>()?;
             list(args, target, &reports)
         }
     }
 }
 
 /// The runs with a report, published or blocked, the latest first.
-fn runs(kept: &RunStore) -> Result<Vec<String>> {
-    let mut runs = [kept.runs()?, kept.quarantined()?].concat();
+fn runs(store: &RunStore) -> Result<Vec<String>> {
+    let mut runs = [store.runs()?, store.quarantined()?].concat();
     runs.sort_unstable_by(|a, b| b.cmp(a));
     runs.dedup();
     Ok(runs)

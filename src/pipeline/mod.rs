@@ -8,20 +8,20 @@
 //! - [`options`]: the options of a run.
 //! - [`mod@run`]: the steps in their order. [`timer`]: how long each takes.
 //! - [`mod@promote`]: publishes a blocked run after a person has approved it.
-//! - [`kept`]: the files beside a target: history, reports, quarantine.
+//! - [`store`]: the files beside a target: history, reports, quarantine.
 //!
 //! The result of a run is a [`RunReport`], see [`crate::report`].
 
-pub mod kept;
 pub mod options;
 pub mod promote;
 pub mod run;
+pub mod store;
 pub mod timer;
 
-pub use kept::RunStore;
 pub use options::RunOptions;
 pub use promote::promote;
 pub use run::{Run, run};
+pub use store::RunStore;
 
 pub use crate::checks::settings::Checks;
 pub use crate::report::{RunReport, State};

@@ -1,6 +1,6 @@
 //! Publishes a blocked run after a person has approved it.
 
-use super::kept::RunStore;
+use super::store::RunStore;
 use crate::checks::settings::Keep;
 use crate::history::History;
 use crate::history::store::LoadedHistory;
@@ -15,16 +15,16 @@ use crate::{Error, Result};
 /// another run holds the lock of the target, or a file cannot be written.
 pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     let target = Target::parse(target)?;
-    let Some(kept) = RunStore::beside(&target)? else {
+    let Some(store) = RunStore::beside(&target)? else {
         return Err(Error::argument(format!("target '{target}' keeps no runs"))
             .expected("the target of the blocked run"));
     };
     // Read once before locking, so that an unknown run creates no lock.
-    let _ = kept.from_quarantine(run, target.format())?;
+    let _ = store.from_quarantine(run, target.format())?;
     let lock = TargetLock::of(&target)?;
-    kept.sweep();
-    let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
-    if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {
+    store.sweep();
+    let (mut report, table, totals) = store.from_quarantine(run, target.format())?;
+    if let Some(later) = store.runs()?.into_iter().rfind(|published| published.as_str() > run) {
         return Err(Error::argument(format!("run {run} is older than {later}, which was published since"))
             .expected("a run that began after the last published run")
             .advice("Run again; with --warn-only the table is published even if a check fails"));
@@ -33,17 +33,17 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     report.published = Some(publish_written(&target, &lock, rows, &table)?);
     report.state = State::Promoted;
     report.places.quarantined = None;
-    report.places.report = Some(kept.report_path(run));
-    report.places.page = Some(kept.page_path(run));
-    let (found, version) = kept.history()?;
-    let mut history = match found {
+    report.places.report = Some(store.report_path(run));
+    report.places.page = Some(store.page_path(run));
+    let (loaded, version) = store.history()?;
+    let mut history = match loaded {
         LoadedHistory::History(history) => history,
         LoadedHistory::Nothing | LoadedHistory::Damaged(_) => History::default(),
     };
     if let Some(totals) = &totals {
-        kept.record(&mut history, &version, totals, run, keep.weeks)?;
+        store.record(&mut history, &version, totals, run, keep.weeks)?;
     }
-    kept.write_report(&report, keep.runs)?;
-    kept.release(run)?;
+    store.write_report(&report, keep.runs)?;
+    store.release(run)?;
     Ok(report)
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::kept::RunStore;
 use super::options::RunOptions;
+use super::store::RunStore;
 use super::timer::Timer;
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
@@ -117,12 +117,13 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
 
     let (table, profile) = summed.map(|summed| (summed.table, summed.profile)).unzip();
     if let Some(store) = &setup.store {
-        let kept = Kept { store, keep: config.keep, target: setup.target.as_ref(), totals: totals.as_ref() };
+        let files =
+            RunFiles { store, keep: config.keep, target: setup.target.as_ref(), totals: totals.as_ref() };
         timer.phase("keep", || {
             if report.state == State::Blocked {
-                kept.quarantine(&mut report, table.as_ref());
+                files.quarantine(&mut report, table.as_ref());
             } else {
-                kept.store_published(&mut report, history, &version);
+                files.store_published(&mut report, history, &version);
             }
         });
         // The stored report cannot contain the duration of storing it; the returned one does.
@@ -237,7 +238,7 @@ fn sum_totals(job: &Job, raw: &Raw) -> Option<Totals> {
     raw.cube.as_ref().map(|cube| sum_cube(job, cube))
 }
 
-/// The history for the drift checks, or the reason why there is none.
+/// The history for the drift checks, or the reason why it is missing.
 fn history_state<'a>(target: Option<&Target>, loaded: &'a LoadedHistory) -> HistoryState<'a> {
     match (target, loaded) {
         (_, LoadedHistory::History(history)) if !history.is_empty() => HistoryState::History(history),
@@ -279,18 +280,18 @@ fn report_phases(timer: &Timer) -> Vec<Phase> {
     timer.phases().iter().map(phase).collect()
 }
 
-/// What is stored beside the target at the end of a run.
+/// Writes the files of a run beside the target.
 ///
-/// The target has been replaced or left alone before this. A failure to store is therefore a note
+/// The target has been replaced or left as it was before this. A failure to write is therefore a note
 /// of the report, not an error of the run.
-struct Kept<'a> {
+struct RunFiles<'a> {
     store: &'a RunStore,
     keep: crate::checks::settings::Keep,
     target: Option<&'a Target>,
     totals: Option<&'a Totals>,
 }
 
-impl Kept<'_> {
+impl RunFiles<'_> {
     /// Puts a blocked run into quarantine: its report, its table and its totals.
     fn quarantine(&self, report: &mut RunReport, table: Option<&Table>) {
         let (store, name) = (self.store, report.run.clone());

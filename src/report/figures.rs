@@ -242,7 +242,7 @@ pub fn mix(report: &RunReport) -> Option<Mix> {
             users: latest(users).to_vec(),
         })
         .collect();
-    // If only one channel is left over, it is drawn separately.
+    // If only one more channel remains, it is drawn separately.
     let rest = if channels.len() > CHANNELS + 1 { channels.split_off(CHANNELS) } else { Vec::new() };
     if !rest.is_empty() {
         let mut users = vec![0.0; weeks.len()];

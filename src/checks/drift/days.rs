@@ -53,48 +53,48 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
         let incident = config.incidents.iter().any(|i| i.covers(None, calendar::week_of(day)));
         past.get(0, day).filter(|_| !incident)
     };
-    let mut found = WorstDeviation::default();
+    let mut deviations = WorstDeviation::default();
     let today = config.today();
     for (_, day, new) in now.days.entries().filter(|(_, day, _)| past.get(0, *day).is_none() && *day < today)
     {
         let weekdays =
             |day: i32| -> Vec<&Point> { (1..=WEEKS).filter_map(|back| point(day - 7 * back)).collect() };
-        let (mine, yesterdays) = (weekdays(day), weekdays(day - 1));
+        let (baseline, day_before) = (weekdays(day), weekdays(day - 1));
         let mut worst = 0.0f64;
         let mut judged = false;
         let mut text = String::new();
-        for (what, of) in [("users", (|p: &Point| p.users) as fn(&Point) -> f64), ("rows", |p| p.rows)] {
+        for (unit, of) in [("users", (|p: &Point| p.users) as fn(&Point) -> f64), ("rows", |p| p.rows)] {
             let ln = |p: &Point| of(p).max(0.5).ln();
-            let values: Vec<f64> = mine.iter().map(|p| ln(p)).collect();
+            let values: Vec<f64> = baseline.iter().map(|p| ln(p)).collect();
             let Some(spread) = (values.len() >= DAYS_MIN).then(|| Spread::of(&values, FLOOR)).flatten()
             else {
                 continue;
             };
-            if what == "users" && spread.median.exp() < config.drift.min_users / 7.0 {
+            if unit == "users" && spread.median.exp() < config.drift.min_users / 7.0 {
                 continue;
             }
             judged = true;
             // A level that the day before already had is no deviation.
             let level = point(day - 1).and_then(|yesterday| {
-                let values: Vec<f64> = yesterdays.iter().map(|p| ln(p)).collect();
+                let values: Vec<f64> = day_before.iter().map(|p| ln(p)).collect();
                 let usual = (values.len() >= DAYS_MIN).then(|| Spread::of(&values, FLOOR)).flatten()?;
                 Some(spread.median + ln(yesterday) - usual.median)
             });
-            let away = spread.away(ln(new), &[mine.first().map(|p| ln(p)), level]);
+            let away = spread.away(ln(new), &[baseline.first().map(|p| ln(p)), level]);
             let usual = spread.median.exp();
             let z = away / spread.sigma;
             let small = (of(new) - usual).abs() < IGNORE * usual || !config.drift.direction.counts(z);
             if !small && z.abs() > worst {
                 worst = z.abs();
                 let (value, usual) = (of(new).round(), usual.round());
-                text = format!("{}: {value} {what}, usually {usual} ({z:.1} spreads)", iso_date(day));
+                text = format!("{}: {value} {unit}, usually {usual} ({z:.1} spreads)", iso_date(day));
             }
         }
         if judged {
-            found.add(worst, || text);
+            deviations.add(worst, || text);
         }
     }
     let none = "no new day has enough earlier days of the same weekday in the history";
     let note = format!("compared with the same weekday of the last {WEEKS} weeks");
-    found.measurement(warn_bound(config, CheckId::DayVolume), none, &note)
+    deviations.measurement(warn_bound(config, CheckId::DayVolume), none, &note)
 }

@@ -105,10 +105,10 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
 /// Runs the check.
 pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
     let weeks = new_weeks(history, now);
-    let mut found = WorstDeviation::default();
+    let mut deviations = WorstDeviation::default();
     for week in &weeks {
         if let Some(judged) = judge(config, &history.totals.channels, &now.channels, *week) {
-            found.add(if judged.is_usual { 0.0 } else { judged.index }, || judged.text);
+            deviations.add(if judged.is_usual { 0.0 } else { judged.index }, || judged.text);
         }
     }
     let none = if weeks.is_empty() {
@@ -117,7 +117,7 @@ pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measure
         "too little history, or too few users"
     };
     let note = format!("compared with the last {} published weeks", config.drift.baseline_weeks);
-    found.measurement(warn_bound(config, CheckId::ChannelMix), none, &note)
+    deviations.measurement(warn_bound(config, CheckId::ChannelMix), none, &note)
 }
 
 #[cfg(test)]

@@ -133,8 +133,8 @@ pub fn check(
     now: &Totals,
 ) -> Vec<(CheckId, Result<Measurement, NotRun>)> {
     let past = &history.totals.weeks;
-    let mut found: [WorstDeviation; 7] = Default::default();
-    let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut found;
+    let mut deviations: [WorstDeviation; 7] = Default::default();
+    let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut deviations;
     let weeks = new_weeks(history, now);
     let drift = &config.drift;
     let indices: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
@@ -230,8 +230,8 @@ pub fn check(
             "compared with the same ISO week a year before",
         ),
     ];
-    (ids.into_iter().zip(found))
-        .map(|((id, none, note), found)| (id, found.measurement(warn_bound(config, id), none, note)))
+    (ids.into_iter().zip(deviations))
+        .map(|((id, none, note), worst)| (id, worst.measurement(warn_bound(config, id), none, note)))
         .collect()
 }
 

@@ -152,7 +152,7 @@ fn a_year_of_clean_days_is_not_blocked() {
 
 type Damage = fn(&mut Company, usize);
 
-/// Each kind of damage in the last week, at two positions; the checks that must fail, and those that must at least warn.
+/// Each kind of damage in the last week, at two positions: which checks must fail, and which at least warn.
 #[test]
 fn damage_is_detected() {
     let kinds: [(&str, Damage, &[CheckId], &[CheckId]); 18] = [

@@ -96,9 +96,9 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
             let Some(channel) = mix.channels.get(at) else { continue };
             let name =
                 format!("{} {}", words::shortened(&channel.name, 26), words::percent(Some(part(at, end))));
-            let place = (x(last).max(x(first) + 1.0), spots.get(at).copied().unwrap_or_default());
+            let position = (x(last).max(x(first) + 1.0), spots.get(at).copied().unwrap_or_default());
             chart.plotting_area().draw(
-                &(EmptyElement::at(place)
+                &(EmptyElement::at(position)
                     + Rectangle::new([(8 * SCALE, -5 * SCALE), (18 * SCALE, 5 * SCALE)], colour.filled())
                     + Text::new(name, (24 * SCALE, -7 * SCALE), text(15))),
             )?;
