@@ -1,4 +1,4 @@
-//! Any bytes as one file, through the scan: an error or an answer.
+//! Scans any bytes as one file: the result is an answer or an error, never a panic.
 //!
 //! `cargo +nightly fuzz run scan`; the files of `tests/damage` and `tests/cases`
 //! are good seeds: copy them to `fuzz/corpus/scan`, with one more byte at the end.
@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use rollshare::kernel::Path;
+use rollshare::kernel::ScanPath;
 use rollshare::scan::{self, NoProgress};
 use rollshare::storage::{Input, MemoryObject};
 use rollshare::{Error, Job, Semantics};
 
 fuzz_target!(|bytes: &[u8]| {
-    // A file ends with its magic: the byte after it says how, and is no part of it.
+    // A file ends with its magic; the byte after it is no part of the file and selects the options.
     let Some((how, bytes)) = bytes.split_last() else { return };
-    let path = [None, Some(Path::Runs), Some(Path::Bitmap), Some(Path::Scalar)][usize::from(how % 4)];
+    let path = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)][usize::from(how % 4)];
     let semantics = if how & 4 == 0 { Semantics::Iso } else { Semantics::Legacy };
     let job = Job { semantics, ..Job::default() };
     let inputs =
