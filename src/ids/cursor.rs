@@ -11,7 +11,7 @@ use super::column::{Chunk, Column, Cost, each_value, is_numeric};
 use super::entries::ChunkDictionary;
 use super::plain::{self, Sequences};
 use super::values::ValueType;
-use crate::kernel::id_mapping::Packed;
+use crate::kernel::unpack::Packed;
 use crate::parquet::encoding::{Booleans, HybridRleDecoder, Numbers, RunOrPacked, Span};
 use crate::parquet::{Encoding, OpenPage, PageLayout, PageMeta, Physical};
 use crate::{Error, Result};

@@ -20,7 +20,7 @@
 //! Two columns of 26 value ids held against each other, 20 M rows, one core (EPYC of Zen 3,
 //! AVX2): gathered 10 ms, in registers 2.6.
 
-use super::unpack;
+use super::unpack::{self, Packed};
 
 /// No partner. No column has so many value ids: it would not be read as 16 bits.
 pub const NO_PARTNER: u16 = u16::MAX;
@@ -32,17 +32,6 @@ const HELD: usize = 64;
 const BLOCK: usize = 128;
 /// No partner, as a byte.
 const NO_PARTNER_BYTE: u8 = u8::MAX;
-
-/// Value ids that are stored one behind the other.
-#[derive(Debug, Clone, Copy)]
-pub struct Packed<'b> {
-    /// Where they are.
-    pub bytes: &'b [u8],
-    /// The bit that the first begins with.
-    pub start: usize,
-    /// Bits of each.
-    pub width: u8,
-}
 
 /// What each value id of a column goes with.
 #[derive(Debug, Clone)]

@@ -29,6 +29,17 @@
 //! unpacking, since runs of counts are some 20 values long. Both kinds of run without a
 //! branch between them, which an earlier figure had favoured: see `hybrid`.
 
+/// Bit-packed values, not unpacked yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'b> {
+    /// The bytes that hold them.
+    pub bytes: &'b [u8],
+    /// The bit where the first value begins.
+    pub start: usize,
+    /// Bits of a value.
+    pub width: u8,
+}
+
 /// Unpacks `out.len()` values of `width` bits, the first of which starts at bit
 /// `start` of `bytes`; returns the largest. Bits past the end of `bytes` read as
 /// zero; callers check the length of a run before they unpack it.

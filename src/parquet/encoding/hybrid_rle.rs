@@ -10,7 +10,7 @@
 //! ends early never turns into zeros. Bits past the count in the last packed
 //! run are cut off, since writers pad it (DuckDB to 32 values).
 
-use crate::kernel::id_mapping::Packed;
+use crate::kernel::unpack::Packed;
 use crate::kernel::unpack::{self, Between};
 use crate::{Error, Result};
 
