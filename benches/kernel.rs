@@ -139,20 +139,19 @@ fn predicate(c: &mut Criterion) {
         (value_ids, is_total, entries.null() as usize)
     };
     let (systems, total, _) = read(&columns.system, b"all");
-    let system_pass: Vec<u8> = total.into_iter().map(u8::from).collect();
+    let condition_met: Vec<u8> = total.into_iter().map(u8::from).collect();
     let (countries, total, null) = read(&columns.country, b"ALL");
-    let mut country_class: Vec<u8> = total.into_iter().map(u8::from).collect();
-    country_class[null] = 2;
-    let kept =
-        |(s, c): (&u16, &u16)| system_pass[usize::from(*s)] == 1 && country_class[usize::from(*c)] == 0;
+    let mut key_class: Vec<u8> = total.into_iter().map(u8::from).collect();
+    key_class[null] = 2;
+    let kept = |(s, c): (&u16, &u16)| condition_met[usize::from(*s)] == 1 && key_class[usize::from(*c)] == 0;
     let want = systems.iter().zip(&countries).filter(|row| kept(*row)).count();
-    let value_ids = SingleIds::find(&system_pass, &country_class);
+    let value_ids = SingleIds::find(&condition_met, &key_class);
     assert!(value_ids.is_some());
     let mut keep = vec![0; rows.div_ceil(64)];
     let mut group = c.benchmark_group("predicate");
     group.throughput(Throughput::Elements(rows as u64));
-    for (name, value_ids) in [("slots", value_ids), ("table", None)] {
-        let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, value_ids };
+    for (name, value_ids) in [("value ids", value_ids), ("table", None)] {
+        let predicate = Predicate { condition_met: &condition_met, key_class: &key_class, value_ids };
         group.bench_function(name, |b| {
             b.iter(|| {
                 let kept = bitmap::select(&predicate, &systems, &countries, &mut keep);

@@ -185,7 +185,7 @@ fn check_limit(id: CheckId, which: &str, limit: Option<Limit>) -> Result<()> {
 }
 
 fn day(text: &str) -> Result<i32> {
-    crate::ids::keys::TimeCoding::Text
+    crate::scan::classes::TimeCoding::Text
         .day(text.as_bytes())
         .ok_or_else(|| Error::argument(format!("as_of = '{text}'")).expected("a date, yyyy-mm-dd"))
 }

@@ -183,7 +183,7 @@ impl Evidence {
         for (at, time) in labels.times.iter().enumerate() {
             let TimePoint::Label(label) = time else { continue };
             let bad = calendar::parse_label(label.as_bytes()).is_none();
-            let Some(Ok(period)) = crate::ids::labels::period(label) else { continue };
+            let Some(Ok(period)) = crate::table::legacy_labels::period(label) else { continue };
             for (group, country) in labels.groups.iter().enumerate() {
                 let point = group * labels.times.len() + at;
                 let odd = (0..CHANNELS).any(|channel| {

@@ -18,10 +18,10 @@ use super::Plan;
 use super::array::{Array, Data, Nulls, Stored, corrupt, with_numbers};
 use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit};
 use crate::grid::{Account, GridAccumulator, Partial};
-use crate::ids::keys::TimeCoding;
 use crate::ids::values::{Number, SMALL};
 use crate::kernel::column_masks::rows_of;
 use crate::scan::Progress;
+use crate::scan::classes::TimeCoding;
 use crate::{Error, Result, Semantics};
 
 /// The job's columns of a record batch.

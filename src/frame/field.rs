@@ -1,7 +1,7 @@
 //! Columns by their Arrow format strings, and what these mean to the job.
 
-use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
+use crate::scan::classes::TimeCoding;
 use crate::{Error, Result};
 
 /// A column's name and type.

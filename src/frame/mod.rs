@@ -35,9 +35,9 @@ use field::{Field, find};
 pub use ffi::Stream;
 
 use crate::grid::Partial;
-use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::scan::Progress;
+use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Job, Result, Semantics};
 
 /// Rows of a batch, where a source is free to choose.

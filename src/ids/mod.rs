@@ -4,16 +4,12 @@
 //! - [`cursor`]: a position in a column: rows as value ids, runs and pages that
 //!   nobody asks for passed over.
 //! - [`entries`]: the distinct values of a chunk, each with a value id.
-//! - [`keys`]: what a value id means: channel, country, point in time.
 //! - [`plain`], [`short`]: strings without a dictionary to value ids.
-//! - [`labels`]: week labels as the original job counts with them.
 //! - [`values`]: what a value id means: an exact number.
 
 pub mod column;
 pub mod cursor;
 pub mod entries;
-pub mod keys;
-pub mod labels;
 pub mod plain;
 pub mod short;
 pub mod values;

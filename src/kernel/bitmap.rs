@@ -1,156 +1,167 @@
-//! Bitmaps: filter a block to the rows that count, then sum those.
+//! Selection masks: mark the rows of a block that count, then sum those.
 //!
 //! ```text
-//! for each row:       keep[row] = system[row] is the total and country[row] is a country
-//! for each kept row:  cell(country, week, channel) += value
+//! for each row:           keep[row] = condition[row] is met and key[row] is of class Keep
+//! for each selected row:  cell(key, period, class) += measure
 //! ```
 //!
-//! 1. Both predicates were evaluated once a dictionary entry. Nearly always one
-//!    value id passes (the total over systems) and at most two fail (the total over
-//!    countries, null): then a row is three comparisons, 32 rows at a time, and
-//!    the masks are the bitmap. Any other dictionary looks up a byte a row.
-//! 2. Most counts are zero. A row that adds zero has only to be seen: its
-//!    country and week are on the axis. Survivors are the kept rows whose value
-//!    is not the value id of zero; they are compressed to the front of each column
-//!    (`vpcompressw`), so that the loop that adds has no branch.
-//! 3. Once all countries and weeks of the dictionaries were seen, nobody looks
-//!    again; while a few are missing, a row is compared with these alone.
+//! 1. Both predicates are evaluated once a dictionary entry. Nearly always one
+//!    value id meets the condition and at most two keys fail (the total over all keys, null):
+//!    then a row takes three comparisons, 32 rows at a time, and their masks are the
+//!    selection mask. For any other dictionary a row looks up one byte of each table.
+//! 2. Most measures are zero. A row that adds zero only has to mark its key and period as
+//!    present. The survivors are the selected rows whose measure is not the value id of zero;
+//!    they are compressed to the front of each column (`vpcompressw`), so that the loop that
+//!    adds them has no branch.
+//! 3. Once every key and period of the dictionaries is marked as present, rows are no longer
+//!    checked for that; while a few are missing, rows are compared with those few alone.
 
 use super::compare::portable_equal;
 use super::cpu;
-use crate::ids::keys::Country;
 
-/// How many rows of a block went where.
+/// The class of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum KeyClass {
+    /// A key with sums: its rows are selected.
+    Keep = 0,
+    /// The total over all keys.
+    Total = 1,
+    /// Null.
+    Null = 2,
+}
+
+/// Counts the rows of a block by what the predicates say of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SelectionCounts {
-    /// Rows of the total over systems.
-    pub system: u32,
-    /// Of these, rows whose country is null.
-    pub null_country: u32,
-    /// Of these, rows whose country is the total over countries.
-    pub country_total: u32,
-    /// The rest: rows that count.
+    /// Rows that meet the condition.
+    pub condition: u32,
+    /// Of these, rows whose key is null.
+    pub null_keys: u32,
+    /// Of these, rows whose key is the total over all keys.
+    pub total_keys: u32,
+    /// Of these, all other rows: the selected ones.
     pub rows: u32,
 }
 
-/// The two predicates, as tables and, where that says the same, as value ids.
+/// The two predicates: as tables and, where single value ids decide them, as those.
 #[derive(Debug, Clone, Copy)]
 pub struct Predicate<'a> {
-    /// 1 where the system value id is the total.
-    pub system_pass: &'a [u8],
-    /// [`Country`] by value id.
-    pub country_class: &'a [u8],
-    /// The same as single value ids.
+    /// By condition value id: 1 where it meets the condition, else 0.
+    pub condition_met: &'a [u8],
+    /// By key value id: its [`KeyClass`] as a number.
+    pub key_class: &'a [u8],
+    /// The same as single value ids; `None` where more of them are needed.
     pub value_ids: Option<SingleIds>,
 }
 
 /// Predicates that single value ids decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SingleIds {
-    /// The only system value id that passes.
-    pub system: u16,
-    /// The only value id of the total over countries; the null value id where there is none.
+    /// The only value id that meets the condition.
+    pub condition: u16,
+    /// The only value id of the total over all keys; equal to `null` where no key is the total.
     pub total: u16,
-    /// The null value id of the country.
+    /// The value id of a null key.
     pub null: u16,
 }
 
 impl SingleIds {
-    /// Finds the value ids, if the tables are of that kind.
-    pub fn find(system_pass: &[u8], country_class: &[u8]) -> Option<Self> {
+    /// Finds the value ids; `None` where the tables need more than these three.
+    pub fn find(condition_met: &[u8], key_class: &[u8]) -> Option<Self> {
         let only = |table: &[u8], class: u8| {
             let mut value_ids =
                 table.iter().zip(0..).filter(|(c, _)| **c == class).map(|(_, value_id): (_, u16)| value_id);
             (value_ids.next(), value_ids.next())
         };
-        if system_pass.len().max(country_class.len()) > 1 << 16 {
+        if condition_met.len().max(key_class.len()) > 1 << 16 {
             return None;
         }
-        let ((Some(system), None), (total, None), (Some(null), None)) = (
-            only(system_pass, 1),
-            only(country_class, Country::Total as u8),
-            only(country_class, Country::Null as u8),
+        let ((Some(condition), None), (total, None), (Some(null), None)) = (
+            only(condition_met, 1),
+            only(key_class, KeyClass::Total as u8),
+            only(key_class, KeyClass::Null as u8),
         ) else {
             return None;
         };
-        Some(SingleIds { system, total: total.unwrap_or(null), null })
+        Some(SingleIds { condition, total: total.unwrap_or(null), null })
     }
 }
 
-/// Marks the rows that count, 64 a word.
+/// Marks the selected rows in `keep`, 64 a word, and counts them.
 pub fn select(
     predicate: &Predicate<'_>,
-    systems: &[u16],
-    countries: &[u16],
+    conditions: &[u16],
+    keys: &[u16],
     keep: &mut [u64],
 ) -> SelectionCounts {
     #[cfg(target_arch = "x86_64")]
     if let Some(value_ids) = predicate.value_ids {
         if cpu::avx512() {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
-            return unsafe { avx512::select(value_ids, systems, countries, keep) };
+            return unsafe { avx512::select(value_ids, conditions, keys, keep) };
         }
         if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            return unsafe { avx2::select(value_ids, systems, countries, keep) };
+            return unsafe { avx2::select(value_ids, conditions, keys, keep) };
         }
     }
-    portable_select(predicate, systems, countries, keep)
+    portable_select(predicate, conditions, keys, keep)
 }
 
-/// The same without vectors.
+/// [`select`] without vector instructions.
 pub fn portable_select(
     predicate: &Predicate<'_>,
-    systems: &[u16],
-    countries: &[u16],
+    conditions: &[u16],
+    keys: &[u16],
     keep: &mut [u64],
 ) -> SelectionCounts {
     let mut kept = SelectionCounts::default();
     let class = |table: &[u8], value_id: &u16| table.get(usize::from(*value_id)).copied().unwrap_or_default();
-    for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
+    for ((conditions, keys), keep) in conditions.chunks(64).zip(keys.chunks(64)).zip(keep) {
         *keep = 0;
-        for (row, (system, country)) in systems.iter().zip(countries).enumerate() {
-            let system = class(predicate.system_pass, system);
-            let country = class(predicate.country_class, country);
-            kept.system += u32::from(system);
-            kept.country_total += u32::from(system & u8::from(country == Country::Total as u8));
-            kept.null_country += u32::from(system & u8::from(country == Country::Null as u8));
-            *keep |= u64::from(system & u8::from(country == Country::Keep as u8)) << row;
+        for (row, (condition, key)) in conditions.iter().zip(keys).enumerate() {
+            let condition = class(predicate.condition_met, condition);
+            let key = class(predicate.key_class, key);
+            kept.condition += u32::from(condition);
+            kept.total_keys += u32::from(condition & u8::from(key == KeyClass::Total as u8));
+            kept.null_keys += u32::from(condition & u8::from(key == KeyClass::Null as u8));
+            *keep |= u64::from(condition & u8::from(key == KeyClass::Keep as u8)) << row;
         }
         kept.rows += keep.count_ones();
     }
     kept
 }
 
-/// The survivors of a block, front to back in four columns of value ids.
+/// The survivors of a block at the front of four columns of value ids.
 pub struct Survivors<const N: usize> {
-    /// Country value ids.
-    pub countries: [u16; N],
-    /// Time value ids.
-    pub times: [u16; N],
-    /// Channel value ids.
-    pub channels: [u16; N],
-    /// Value value ids.
-    pub values: [u16; N],
+    /// Value ids of the keys.
+    pub keys: [u16; N],
+    /// Value ids of the periods.
+    pub periods: [u16; N],
+    /// Value ids of the classes.
+    pub classes: [u16; N],
+    /// Value ids of the measures.
+    pub measures: [u16; N],
 }
 
 /// The value ids of a block's rows.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// Countries.
-    pub countries: &'a [u16],
-    /// Points in time.
-    pub times: &'a [u16],
-    /// Channels.
-    pub channels: &'a [u16],
-    /// Values.
-    pub values: &'a [u16],
+    /// Of the keys.
+    pub keys: &'a [u16],
+    /// Of the periods.
+    pub periods: &'a [u16],
+    /// Of the classes.
+    pub classes: &'a [u16],
+    /// Of the measures.
+    pub measures: &'a [u16],
 }
 
-/// Compresses the kept rows whose value is not `zero`; returns how many. `N`
-/// is at least the number of rows plus 31.
+/// Compresses the selected rows whose measure is not `zero` to the front of `out`; returns how
+/// many there are. `N` is at least the number of rows plus 31.
 pub fn compress<const N: usize>(
     keep: &[u64],
     rows: Rows<'_>,
@@ -158,13 +169,13 @@ pub fn compress<const N: usize>(
     out: &mut Survivors<N>,
 ) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if cpu::avx512() && rows.values.len() + 31 <= N {
-        // SAFETY: the instruction sets that the function names were found, and `out` has room.
+    if cpu::avx512() && rows.measures.len() + 31 <= N {
+        // SAFETY: the CPU has the instruction sets that the function names, and `out` has room.
         #[allow(unsafe_code)]
         return unsafe { avx512::compress(keep, rows, zero, out) };
     }
     #[cfg(target_arch = "x86_64")]
-    if cpu::avx2() && rows.values.len() <= N {
+    if cpu::avx2() && rows.measures.len() <= N {
         // SAFETY: as above.
         #[allow(unsafe_code)]
         return unsafe { avx2::compress(keep, rows, zero, out) };
@@ -172,7 +183,7 @@ pub fn compress<const N: usize>(
     portable_compress(keep, rows, zero, out)
 }
 
-/// The same without vectors.
+/// [`compress`] without vector instructions.
 pub fn portable_compress<const N: usize>(
     keep: &[u64],
     rows: Rows<'_>,
@@ -180,17 +191,17 @@ pub fn portable_compress<const N: usize>(
     out: &mut Survivors<N>,
 ) -> usize {
     let mut n = 0;
-    for ((word, keep), values) in keep.iter().enumerate().zip(rows.values.chunks(64)) {
-        let zeros = zero.map_or(0, |zero| portable_equal(values, zero));
-        n = take(word, keep & !zeros, rows, out, n);
+    for ((word, keep), measures) in keep.iter().enumerate().zip(rows.measures.chunks(64)) {
+        let zeros = zero.map_or(0, |zero| portable_equal(measures, zero));
+        n = append(word, keep & !zeros, rows, out, n);
     }
     n
 }
 
-/// Puts the rows of a word that are `live` behind the first `n` survivors; returns how many there are then.
+/// Appends the rows of a word that are `live` to the first `n` survivors; returns the new count.
 #[inline(always)]
 #[allow(clippy::indexing_slicing)] // bits of `live` are rows of the block; survivors are at most as many
-fn take<const N: usize>(
+fn append<const N: usize>(
     word: usize,
     mut live: u64,
     rows: Rows<'_>,
@@ -200,50 +211,50 @@ fn take<const N: usize>(
     while live != 0 {
         let row = word * 64 + live.trailing_zeros() as usize;
         live &= live - 1;
-        out.countries[n] = rows.countries[row];
-        out.times[n] = rows.times[row];
-        out.channels[n] = rows.channels[row];
-        out.values[n] = rows.values[row];
+        out.keys[n] = rows.keys[row];
+        out.periods[n] = rows.periods[row];
+        out.classes[n] = rows.classes[row];
+        out.measures[n] = rows.measures[row];
         n += 1;
     }
     n
 }
 
-/// Where the survivors' sums are.
+/// Maps value ids to cells and amounts.
 #[derive(Clone, Copy)]
 pub struct CellOffsets<'a> {
-    /// First cell of each country value id.
+    /// By key value id: its first cell.
     pub bases: &'a [u32],
-    /// What each time value id adds to that.
+    /// By period value id: what it adds to that index.
     pub offsets: &'a [u32],
-    /// What each channel value id adds to that: 0 paid, 1 organic.
-    pub channels: &'a [u8],
-    /// What each value value id adds to the cell.
+    /// By class value id: what it adds to that index, 0 or 1.
+    pub classes: &'a [u8],
+    /// By measure value id: the amount that it adds to the cell.
     pub ints: &'a [i64],
 }
 
 /// Adds the first `n` survivors to `cells`.
-#[allow(clippy::indexing_slicing)] // value ids are those of the tables, places those of the cells
+#[allow(clippy::indexing_slicing)] // value ids index the tables, and the tables index the cells
 pub fn add<const N: usize>(
     survivors: &Survivors<N>,
     n: usize,
     cell_offsets: CellOffsets<'_>,
     cells: &mut [i64],
 ) {
-    let rows = survivors.countries[..n]
+    let rows = survivors.keys[..n]
         .iter()
-        .zip(&survivors.times[..n])
-        .zip(&survivors.channels[..n])
-        .zip(&survivors.values[..n]);
-    for (((country, time), channel), value) in rows {
-        let cell = cell_offsets.bases[usize::from(*country)]
-            + cell_offsets.offsets[usize::from(*time)]
-            + u32::from(cell_offsets.channels[usize::from(*channel)]);
+        .zip(&survivors.periods[..n])
+        .zip(&survivors.classes[..n])
+        .zip(&survivors.measures[..n]);
+    for (((key, period), class), value) in rows {
+        let cell = cell_offsets.bases[usize::from(*key)]
+            + cell_offsets.offsets[usize::from(*period)]
+            + u32::from(cell_offsets.classes[usize::from(*class)]);
         cells[cell as usize] += cell_offsets.ints[usize::from(*value)];
     }
 }
 
-/// Adds the kept rows of a block whose values are integers as they are.
+/// Adds the selected rows of a block whose measures are the integers `ints` themselves.
 #[allow(clippy::indexing_slicing)] // bits of `keep` are rows of the block
 pub fn add_ints(
     keep: &[u64],
@@ -259,19 +270,19 @@ pub fn add_ints(
             keep &= keep - 1;
             let value = ints[row];
             if value != 0 {
-                let cell = cell_offsets.bases[usize::from(rows.countries[row])]
-                    + cell_offsets.offsets[usize::from(rows.times[row])]
-                    + u32::from(cell_offsets.channels[usize::from(rows.channels[row])]);
+                let cell = cell_offsets.bases[usize::from(rows.keys[row])]
+                    + cell_offsets.offsets[usize::from(rows.periods[row])]
+                    + u32::from(cell_offsets.classes[usize::from(rows.classes[row])]);
                 cells[cell as usize] += value;
             }
         }
     }
 }
 
-/// Whether `value_id` is among the kept rows.
+/// Whether a selected row has `value_id`.
 pub fn contains(keep: &[u64], value_ids: &[u16], value_id: u16) -> bool {
     keep.iter().zip(value_ids.chunks(64)).any(|(keep, value_ids)| {
-        // The comparison of a whole word is vectors again.
+        // The compiler turns the comparison of a whole word into vector instructions.
         let hits =
             value_ids.iter().enumerate().fold(0, |hits, (row, s)| hits | u64::from(*s == value_id) << row);
         hits & keep != 0
@@ -304,7 +315,7 @@ mod tests {
     }
 
     fn survivors() -> Survivors<N> {
-        Survivors { countries: [0; N], times: [0; N], channels: [0; N], values: [0; N] }
+        Survivors { keys: [0; N], periods: [0; N], classes: [0; N], measures: [0; N] }
     }
 
     proptest! {
@@ -314,35 +325,35 @@ mod tests {
             zero in proptest::option::of(0u16..5),
         ) {
             let column = |f: fn(&(u16, u16, u16, u16)) -> u16| rows.iter().map(f).collect::<Vec<_>>();
-            let (systems, countries, times, values) =
+            let (conditions, keys, periods, measures) =
                 (column(|r| r.0), column(|r| r.1), column(|r| r.2), column(|r| r.3));
-            // System 2 is the total; country 1 is the total, 5 is null.
-            let (system_pass, country_class) = ([0, 0, 1, 0], [0, 1, 0, 0, 0, 2]);
-            let value_ids = SingleIds::find(&system_pass, &country_class);
-            prop_assert_eq!(value_ids, Some(SingleIds { system: 2, total: 1, null: 5 }));
-            let predicate = Predicate { system_pass: &system_pass, country_class: &country_class, value_ids };
+            // Condition 2 is met; key 1 is the total, 5 is null.
+            let (condition_met, key_class) = ([0, 0, 1, 0], [0, 1, 0, 0, 0, 2]);
+            let value_ids = SingleIds::find(&condition_met, &key_class);
+            prop_assert_eq!(value_ids, Some(SingleIds { condition: 2, total: 1, null: 5 }));
+            let predicate = Predicate { condition_met: &condition_met, key_class: &key_class, value_ids };
             let mut a = [0u64; 5];
-            let kept = portable_select(&predicate, &systems, &countries, &mut a);
+            let kept = portable_select(&predicate, &conditions, &keys, &mut a);
             let mut b = [7u64; 5];
-            prop_assert_eq!(kept, select(&predicate, &systems, &countries, &mut b));
+            prop_assert_eq!(kept, select(&predicate, &conditions, &keys, &mut b));
             prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)]);
             for (name, (select, _)) in paths() {
                 let mut b = [7u64; 5];
                 // SAFETY: the paths are those that this machine has.
                 #[allow(unsafe_code)]
-                let got = unsafe { select(value_ids.unwrap(), &systems, &countries, &mut b) };
+                let got = unsafe { select(value_ids.unwrap(), &conditions, &keys, &mut b) };
                 prop_assert_eq!(kept, got, "{}", name);
                 prop_assert_eq!(&a[..rows.len().div_ceil(64)], &b[..rows.len().div_ceil(64)], "{}", name);
             }
-            let want: Vec<usize> = (0..rows.len()).filter(|r| systems[*r] == 2 && ![1, 5].contains(&countries[*r])).collect();
+            let want: Vec<usize> = (0..rows.len()).filter(|r| conditions[*r] == 2 && ![1, 5].contains(&keys[*r])).collect();
             prop_assert_eq!(kept.rows as usize, want.len());
             for row in 0..rows.len() {
                 prop_assert_eq!(a[row / 64] >> (row % 64) & 1 == 1, want.contains(&row));
             }
             for value_id in 0..6 {
-                prop_assert_eq!(contains(&a, &countries, value_id), want.iter().any(|r| countries[*r] == value_id));
+                prop_assert_eq!(contains(&a, &keys, value_id), want.iter().any(|r| keys[*r] == value_id));
             }
-            let block = Rows { countries: &countries, times: &times, channels: &systems, values: &values };
+            let block = Rows { keys: &keys, periods: &periods, classes: &conditions, measures: &measures };
             let mut x = survivors();
             let n = portable_compress(&a, block, zero, &mut x);
             let mut y = survivors();
@@ -356,12 +367,12 @@ mod tests {
                 prop_assert_eq!(n, got, "{}", name);
                 all.push((name, out));
             }
-            let live: Vec<usize> = want.into_iter().filter(|r| Some(values[*r]) != zero).collect();
+            let live: Vec<usize> = want.into_iter().filter(|r| Some(measures[*r]) != zero).collect();
             prop_assert_eq!(n, live.len());
             for (at, row) in live.into_iter().enumerate() {
-                let value_ids = (countries[row], times[row], systems[row], values[row]);
+                let value_ids = (keys[row], periods[row], conditions[row], measures[row]);
                 for (name, x) in &all {
-                    let got = (x.countries[at], x.times[at], x.channels[at], x.values[at]);
+                    let got = (x.keys[at], x.periods[at], x.classes[at], x.measures[at]);
                     prop_assert_eq!(got, value_ids, "{}", name);
                 }
             }
@@ -370,9 +381,9 @@ mod tests {
 
     #[test]
     fn other_dictionaries_have_no_single_ids() {
-        assert_eq!(SingleIds::find(&[1, 1], &[0, 2]), None, "two systems pass");
-        assert_eq!(SingleIds::find(&[0, 0], &[0, 2]), None, "no system passes");
+        assert_eq!(SingleIds::find(&[1, 1], &[0, 2]), None, "two value ids meet the condition");
+        assert_eq!(SingleIds::find(&[0, 0], &[0, 2]), None, "no value id meets the condition");
         assert_eq!(SingleIds::find(&[0, 1], &[1, 1, 2]), None, "two totals");
-        assert_eq!(SingleIds::find(&[0, 1], &[0, 2]), Some(SingleIds { system: 1, total: 1, null: 1 }));
+        assert_eq!(SingleIds::find(&[0, 1], &[0, 2]), Some(SingleIds { condition: 1, total: 1, null: 1 }));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::model::RunReport;
 use super::series::CountryWeeks;
-use crate::ids::keys::TimeCoding;
+use crate::scan::classes::TimeCoding;
 use crate::{Grain, calendar};
 
 /// The number of points in time that are drawn, the latest ones: a little over three years of weeks.

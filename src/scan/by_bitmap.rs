@@ -32,9 +32,9 @@ impl Task<'_, '_> {
         let mut keep = [0u64; BLOCK / 64];
         let kept = bitmap::select(&tables.predicate(), systems, countries, &mut keep);
         let account = &mut self.dense.account;
-        account.other_system += u64::from(rows - kept.system);
-        account.null_country += u64::from(kept.null_country);
-        account.country_total += u64::from(kept.country_total);
+        account.other_system += u64::from(rows - kept.condition);
+        account.null_country += u64::from(kept.null_keys);
+        account.country_total += u64::from(kept.total_keys);
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
             self.skip_all(rows, [false, false, true, true, !raw])?;
@@ -47,13 +47,13 @@ impl Task<'_, '_> {
         self.channel.read_ids16(channels)?;
         tables.mark_present(&keep, countries, times, self.dense);
         if raw {
-            let block = bitmap::Rows { countries, times, channels, values: &[] };
+            let block = bitmap::Rows { keys: countries, periods: times, classes: channels, measures: &[] };
             self.dense.reserve(u64::from(kept.rows), SMALL.unsigned_abs());
             bitmap::add_ints(&keep, block, ints, tables.cell_offsets(), &mut self.dense.cells);
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
         self.value.read_ids16(values)?;
-        let block = bitmap::Rows { countries, times, channels, values };
+        let block = bitmap::Rows { keys: countries, periods: times, classes: channels, measures: values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);
         bitmap::add(survivors, live, tables.cell_offsets(), &mut self.dense.cells);

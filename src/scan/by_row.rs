@@ -1,10 +1,10 @@
 //! The general path: one row at a time, whatever there can be. The others
 //! decline to it.
 
+use super::classes::{Channel, Country};
 use super::tables::NO_ID;
 use super::task::{BLOCK, Blocks, Task};
 use crate::ids::cursor::BlockKind;
-use crate::ids::keys::{Channel, Country};
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::Physical;
 use crate::{Error, Grain, Result, Semantics};

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use super::classes::Country;
 use super::task::{BLOCK, Blocks, LONG_RUN, Task};
 use crate::grid::Account;
 use crate::ids::cursor::{BlockKind, Cursor, Mark};
-use crate::ids::keys::Country;
 use crate::ids::values::SMALL;
 use crate::kernel::runs::{KeyRun, Meaning};
 use crate::kernel::{ScanPath, runs};
@@ -145,7 +145,7 @@ impl PendingRuns {
     ) {
         let key_runs = self.key_runs.get(..self.len).unwrap_or_default();
         if raw {
-            runs::add_ints(ints, channels, meaning.classes, key_runs, cells);
+            runs::add_ints(ints, channels, meaning.class_of, key_runs, cells);
         } else {
             runs::add(values, channels, meaning, key_runs, cells);
         }

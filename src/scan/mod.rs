@@ -16,6 +16,7 @@
 mod by_bitmap;
 pub(crate) mod by_row;
 mod by_runs;
+pub mod classes;
 pub mod plan;
 pub mod prefetch;
 pub mod skip;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::classes::TimeCoding;
 use crate::ids::column::{Column, ColumnSource};
-use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Logical, Physical, RowGroupMeta, footer};
 use crate::storage::{Input, Object};

@@ -1,14 +1,14 @@
 //! What the value ids of the five columns mean, as tables for the hot loops.
 
+use super::classes::{Channel, Country, TimeCoding, country_name};
 use crate::calendar;
 use crate::grid::{GridAccumulator, TimePoint};
 use crate::ids::cursor::Cursor;
-use crate::ids::keys::{Channel, Country, TimeCoding, country_name};
-use crate::ids::labels;
 use crate::ids::values::{Number, ValueTable, ValueType};
 use crate::kernel::bitmap::{self, SingleIds};
 use crate::kernel::runs;
 use crate::parquet::Physical;
+use crate::table::legacy_labels;
 use crate::{Job, Result, Semantics};
 
 /// A time value id that is null or no point in time.
@@ -193,8 +193,8 @@ impl Tables {
     /// The predicates on systems and countries.
     pub fn predicate(&self) -> bitmap::Predicate<'_> {
         bitmap::Predicate {
-            system_pass: &self.system,
-            country_class: &self.country,
+            condition_met: &self.system,
+            key_class: &self.country,
             value_ids: self.value_ids.2,
         }
     }
@@ -202,8 +202,8 @@ impl Tables {
     /// What the value ids of a stretch mean.
     pub fn meaning(&self) -> runs::Meaning<'_> {
         runs::Meaning {
-            classes: &self.channel,
-            organic: self.organic.1,
+            class_of: &self.channel,
+            class_one: self.organic.1,
             zero: self.values.zero,
             ints: &self.values.ints,
             narrow: &self.values.narrow,
@@ -215,7 +215,7 @@ impl Tables {
         bitmap::CellOffsets {
             bases: &self.bases,
             offsets: &self.offsets,
-            channels: &self.channel,
+            classes: &self.channel,
             ints: &self.values.ints,
         }
     }
@@ -280,7 +280,8 @@ impl Tables {
             let point = cursor.entries.get(value_id).and_then(|raw| match (coding, job.semantics) {
                 (TimeCoding::Label, Semantics::Iso) => calendar::parse_label(raw).map(TimePoint::Step),
                 (TimeCoding::Label, Semantics::Legacy) => {
-                    let label = std::str::from_utf8(raw).ok().filter(|label| labels::period(label).is_some());
+                    let label =
+                        std::str::from_utf8(raw).ok().filter(|label| legacy_labels::period(label).is_some());
                     label.map(|label| TimePoint::Label(label.into()))
                 }
                 _ => coding.day(raw).map(TimePoint::Step),

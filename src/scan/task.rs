@@ -171,12 +171,7 @@ impl Default for Blocks {
         let column = [0; BLOCK + 31];
         Blocks {
             narrow: [[0; BLOCK]; 5],
-            survivors: bitmap::Survivors {
-                countries: column,
-                times: column,
-                channels: column,
-                values: column,
-            },
+            survivors: bitmap::Survivors { keys: column, periods: column, classes: column, measures: column },
             ints: [0; BLOCK],
             wide: [[0; BLOCK]; 5],
             bits: [None; BLOCK],

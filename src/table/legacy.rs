@@ -10,10 +10,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData, Table};
+use super::legacy_labels;
 use super::share::{ROWS_MAX, cell};
 use crate::grid::dense::CHANNELS;
 use crate::grid::{Partial, TimePoint};
-use crate::ids::labels;
 use crate::ids::values::ValueType;
 use crate::window::{Prefix, Sum};
 use crate::{Error, Job, Result, calendar};
@@ -170,7 +170,11 @@ fn country_rows(
         let amount =
             |channel| time.map_or_else(Amount::default, |time| Amount::of(partial, group, time, channel));
         // A label that is no number at all has failed the scan.
-        Step { period: labels::period(&label).and_then(|p| p.ok()), label, amounts: [amount(0), amount(1)] }
+        Step {
+            period: legacy_labels::period(&label).and_then(|p| p.ok()),
+            label,
+            amounts: [amount(0), amount(1)],
+        }
     };
     let mut steps: Vec<Step> = labels.into_iter().map(step).collect();
     // Periods that are null come first, and are one another's frame.

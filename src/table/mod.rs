@@ -9,6 +9,7 @@
 pub mod cell;
 pub mod column;
 pub mod legacy;
+pub mod legacy_labels;
 #[cfg(feature = "cli")]
 pub mod render;
 pub mod share;

@@ -2,9 +2,9 @@
 
 use crate::checks::model::Violation;
 use crate::ids::column::{Column, ColumnSource};
-use crate::ids::keys::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Physical, footer};
+use crate::scan::classes::TimeCoding;
 use crate::scan::plan::{ColumnLocation, check_string, find, leaf_of};
 use crate::storage::Input;
 use crate::{Error, Job, Result};

@@ -5,8 +5,8 @@ use super::mask::{BLOCK, Mask, all, and_valid, count, each_bit, each_run};
 use super::{DictionaryMemo, NO_GROUP, NOT_RESOLVED, TOTAL, entries, fill, narrow};
 use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
 use crate::grid::GridAccumulator;
-use crate::ids::keys::{Country, country_name};
 use crate::kernel::compare;
+use crate::scan::classes::{Country, country_name};
 use crate::{Job, Result, Semantics};
 
 /// Rows of a block by what became of their country.

@@ -5,8 +5,8 @@ use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
 use super::{DictionaryMemo, NOT_RESOLVED, fill};
 use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
 use crate::grid::{GridAccumulator, TimePoint};
-use crate::ids::keys::TimeCoding;
 use crate::kernel::compare;
+use crate::scan::classes::TimeCoding;
 use crate::{Error, Job, Result, Semantics, calendar};
 
 /// The point in time of a row.

@@ -1,18 +1,18 @@
 //! AVX2; 64 rows a step. There is no compression by vectors here: few rows survive, and
 //! they are taken one by one from a mask that two comparisons gave. Tried and left out: a list
-//! of their rows, four at a time without a branch, from which they were added: no faster.
+//! of their rows, four at a period without a branch, from which they were added: no faster.
 
 use super::{Rows, SelectionCounts, SingleIds, Survivors};
 use crate::kernel::compare::avx2::Equal;
 
-/// Which of the at most 64 rows hold `value_id`.
+/// The mask of those of at most 64 rows that have `value_id`.
 ///
 /// # Safety
 /// - The CPU has AVX2.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn equal(rows: &[u16], value_id: u16) -> u64 {
-    // SAFETY: the instruction set is there.
+    // SAFETY: the CPU has AVX2, by contract.
     unsafe { u16::avx2_equal(rows, value_id, u64::MAX) }
 }
 
@@ -23,21 +23,21 @@ unsafe fn equal(rows: &[u16], value_id: u16) -> u64 {
 #[target_feature(enable = "avx2,popcnt")]
 pub unsafe fn select(
     value_ids: SingleIds,
-    systems: &[u16],
-    countries: &[u16],
+    conditions: &[u16],
+    keys: &[u16],
     keep: &mut [u64],
 ) -> SelectionCounts {
     let mut kept = SelectionCounts::default();
-    for ((systems, countries), keep) in systems.chunks(64).zip(countries.chunks(64)).zip(keep) {
-        // SAFETY: the instruction set is there.
+    for ((conditions, keys), keep) in conditions.chunks(64).zip(keys.chunks(64)).zip(keep) {
+        // SAFETY: the CPU has AVX2, by contract.
         unsafe {
-            let pass = equal(systems, value_ids.system);
-            let is_null = equal(countries, value_ids.null) & pass;
-            let is_total = equal(countries, value_ids.total) & pass & !is_null;
+            let pass = equal(conditions, value_ids.condition);
+            let is_null = equal(keys, value_ids.null) & pass;
+            let is_total = equal(keys, value_ids.total) & pass & !is_null;
             *keep = pass & !is_null & !is_total;
-            kept.system += pass.count_ones();
-            kept.null_country += is_null.count_ones();
-            kept.country_total += is_total.count_ones();
+            kept.condition += pass.count_ones();
+            kept.null_keys += is_null.count_ones();
+            kept.total_keys += is_total.count_ones();
             kept.rows += keep.count_ones();
         }
     }
@@ -57,10 +57,10 @@ pub unsafe fn compress<const N: usize>(
     out: &mut Survivors<N>,
 ) -> usize {
     let mut n = 0;
-    for ((word, keep), values) in keep.iter().enumerate().zip(rows.values.chunks(64)) {
-        // SAFETY: the instruction set is there.
-        let zeros = zero.map_or(0, |zero| unsafe { equal(values, zero) });
-        n = super::take(word, keep & !zeros, rows, out, n);
+    for ((word, keep), measures) in keep.iter().enumerate().zip(rows.measures.chunks(64)) {
+        // SAFETY: the CPU has AVX2, by contract.
+        let zeros = zero.map_or(0, |zero| unsafe { equal(measures, zero) });
+        n = super::append(word, keep & !zeros, rows, out, n);
     }
     n
 }

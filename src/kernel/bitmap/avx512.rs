@@ -22,30 +22,30 @@ fn load(column: &[u16], at: usize) -> (__m512i, u32) {
 #[target_feature(enable = "avx512f,avx512bw")]
 pub unsafe fn select(
     value_ids: SingleIds,
-    systems: &[u16],
-    countries: &[u16],
+    conditions: &[u16],
+    keys: &[u16],
     keep: &mut [u64],
 ) -> SelectionCounts {
-    let system = _mm512_set1_epi16(value_ids.system as i16);
+    let condition = _mm512_set1_epi16(value_ids.condition as i16);
     let total = _mm512_set1_epi16(value_ids.total as i16);
     let null = _mm512_set1_epi16(value_ids.null as i16);
     let mut kept = SelectionCounts::default();
-    let words = systems.len().min(countries.len()).div_ceil(64);
+    let words = conditions.len().min(keys.len()).div_ceil(64);
     for (word, keep) in keep.iter_mut().enumerate().take(words) {
         *keep = 0;
         for half in [0, 32] {
             let at = word * 64 + half;
-            if at >= systems.len() {
+            if at >= conditions.len() {
                 break;
             }
-            let (rows, there) = load(systems, at);
-            let pass = _mm512_mask_cmpeq_epi16_mask(there, rows, system);
-            let (rows, _) = load(countries, at);
+            let (rows, there) = load(conditions, at);
+            let pass = _mm512_mask_cmpeq_epi16_mask(there, rows, condition);
+            let (rows, _) = load(keys, at);
             let is_null = _mm512_mask_cmpeq_epi16_mask(pass, rows, null);
             let is_total = _mm512_mask_cmpeq_epi16_mask(pass, rows, total) & !is_null;
-            kept.system += pass.count_ones();
-            kept.null_country += is_null.count_ones();
-            kept.country_total += is_total.count_ones();
+            kept.condition += pass.count_ones();
+            kept.null_keys += is_null.count_ones();
+            kept.total_keys += is_total.count_ones();
             *keep |= u64::from(pass & !is_null & !is_total) << half;
         }
         kept.rows += keep.count_ones();
@@ -65,26 +65,23 @@ pub unsafe fn compress<const N: usize>(
     zero: Option<u16>,
     out: &mut Survivors<N>,
 ) -> usize {
-    debug_assert!(rows.values.len() + 31 <= N);
-    let zero_slot = _mm512_set1_epi16(zero.unwrap_or_default() as i16);
+    debug_assert!(rows.measures.len() + 31 <= N);
+    let zero_ids = _mm512_set1_epi16(zero.unwrap_or_default() as i16);
     let mut n = 0;
-    for at in (0..rows.values.len()).step_by(32) {
+    for at in (0..rows.measures.len()).step_by(32) {
         let Some(word) = keep.get(at / 64) else { break };
         // The 32 bits of the word that are these rows'.
         #[allow(clippy::cast_possible_truncation)]
         let mut mask = (word >> (at % 64)) as u32;
-        let (values, _) = load(rows.values, at);
+        let (measures, _) = load(rows.measures, at);
         if zero.is_some() {
-            mask = _mm512_mask_cmpneq_epi16_mask(mask, values, zero_slot);
+            mask = _mm512_mask_cmpneq_epi16_mask(mask, measures, zero_ids);
         }
         if mask == 0 {
             continue;
         }
-        let columns = [
-            (rows.countries, &mut out.countries),
-            (rows.times, &mut out.times),
-            (rows.channels, &mut out.channels),
-        ];
+        let columns =
+            [(rows.keys, &mut out.keys), (rows.periods, &mut out.periods), (rows.classes, &mut out.classes)];
         debug_assert!(n + 32 <= N);
         for (from, to) in columns {
             let (value_ids, _) = load(from, at);
@@ -92,9 +89,9 @@ pub unsafe fn compress<const N: usize>(
             // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
         }
-        let front = _mm512_maskz_compress_epi16(mask, values);
+        let front = _mm512_maskz_compress_epi16(mask, measures);
         // SAFETY: as above.
-        unsafe { _mm512_storeu_si512(out.values.as_mut_ptr().add(n).cast(), front) };
+        unsafe { _mm512_storeu_si512(out.measures.as_mut_ptr().add(n).cast(), front) };
         n += mask.count_ones() as usize;
     }
     n

@@ -1,5 +1,5 @@
-//! What the value ids of a key column mean to the job. Each is asked once a value id,
-//! never once a row.
+//! What the value ids of the key columns mean to the job: the classes of channels and countries,
+//! the points in time. Each value id is classified once, not once a row.
 
 use crate::calendar;
 use crate::parquet::schema::{Leaf, Logical, Physical, Unit};
@@ -17,17 +17,8 @@ pub enum Channel {
     Unknown = 2,
 }
 
-/// The class of a country.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Country {
-    /// A country.
-    Keep = 0,
-    /// The total over countries.
-    Total = 1,
-    /// Null.
-    Null = 2,
-}
+/// The class of a country: countries are the keys of the kernel.
+pub use crate::kernel::bitmap::KeyClass as Country;
 
 /// The name of a country, from its bytes.
 ///
