@@ -1,8 +1,8 @@
 //! Page compression (Compression.md).
 //!
-//! The decompressed length stands in the page header, where anyone may have
-//! written anything. Memory is taken for it only as far as the compressed
-//! bytes can bear it out: by the codec's largest ratio, or as bytes come.
+//! The decompressed length comes from the page header and may be any number.
+//! Memory is allocated only as far as the compressed bytes justify that length:
+//! by the largest ratio of the codec, or as bytes are decompressed.
 
 use std::io::Read;
 
@@ -12,23 +12,23 @@ use crate::{Error, Result};
 /// `parquet.thrift`, `CompressionCodec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// As it is.
+    /// Not compressed.
     Uncompressed,
     /// Snappy's raw format.
     Snappy,
     /// RFC 1952.
     Gzip,
-    /// Not supported: no one writes it.
+    /// Not supported: no current writer offers it.
     Lzo,
     /// RFC 7932.
     Brotli,
-    /// LZ4 in Hadoop's framing, or what other writers took it for.
+    /// LZ4 in Hadoop's framing; some writers use an LZ4 frame or a bare block instead.
     Lz4,
     /// RFC 8878.
     Zstd,
     /// LZ4 blocks without framing.
     Lz4Raw,
-    /// Something later than this code.
+    /// A codec that this code does not know.
     Unknown(i32),
 }
 
@@ -36,15 +36,15 @@ pub enum Codec {
 const SNAPPY_RATIO: usize = 22;
 /// LZ4 prolongs a match by up to 255 bytes a byte.
 const LZ4_RATIO: usize = 255;
-/// Up to this ratio a length is believed before the first byte has come.
+/// Up to this ratio a length is trusted before the first byte is decompressed.
 const USUAL_RATIO: usize = 32;
-/// What is believed in any case.
+/// A length that is always trusted.
 const USUAL_LEN: usize = 64 * 1024;
 /// Brotli's input buffer.
 const BROTLI_BUFFER: usize = 4096;
 
 impl Codec {
-    /// By its id.
+    /// The codec with this id.
     pub fn from_id(id: i32) -> Self {
         match id {
             0 => Codec::Uncompressed,
@@ -60,19 +60,19 @@ impl Codec {
     }
 }
 
-/// The `uncompressed_len` bytes that `src` stands for. `buffer` is reused from
-/// page to page: it only grows, and holds more than the page.
+/// Decompresses `src` to `uncompressed_len` bytes and returns them. `buffer` is reused from
+/// page to page: it only grows, and may be longer than the page.
 ///
 /// # Errors
 /// `Format` when `src` is damaged or has another length, `Unsupported` for
-/// codecs that nobody can read.
+/// codecs that are not supported.
 pub fn decompress<'a>(
     codec: Codec,
     src: &'a [u8],
     uncompressed_len: usize,
     buffer: &'a mut Vec<u8>,
 ) -> Result<&'a [u8]> {
-    // Some writers compress nothing to nothing.
+    // Some writers compress an empty page to no bytes.
     if src.is_empty() && uncompressed_len == 0 {
         return Ok(src);
     }
@@ -115,14 +115,15 @@ fn damaged(codec: &str, reason: impl std::fmt::Display) -> Error {
 }
 
 /// The first `len` bytes of `buffer`, which is filled with zeros only where it grows.
+#[allow(clippy::indexing_slicing)] // the buffer has at least `len` bytes
 fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
     if buffer.len() < len {
         buffer.resize(len, 0);
     }
-    buffer.get_mut(..len).unwrap_or_default()
+    &mut buffer[..len]
 }
 
-/// Fails when `compressed` bytes cannot stand for `len`.
+/// Fails if `compressed` bytes cannot decompress to `len`.
 fn check_ratio(codec: &str, compressed: usize, len: usize, ratio: usize) -> Result<()> {
     if len <= compressed.saturating_mul(ratio).saturating_add(64) {
         return Ok(());
@@ -137,12 +138,12 @@ fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     if snappy::decompress(src, len, room(buffer, len.saturating_add(snappy::SLACK))).is_some() {
         return Ok(len);
     }
-    // No vector path here, or a damaged page, of which the library says what is wrong.
+    // The CPU has no vector path, or the page is damaged: the library decodes it, or says what is wrong.
     snap::raw::Decoder::new().decompress(src, room(buffer, len)).map_err(|e| damaged("snappy", e))
 }
 
-/// Decompresses two snappy pages together, each its stored bytes, length and buffer;
-/// false where they have to be done one by one, as what they are then tells.
+/// Decompresses two snappy pages interleaved, each given as stored bytes, length and buffer. Returns
+/// false where they have to be decompressed one by one, which reports any damage.
 pub fn two(one: (&[u8], usize, &mut Vec<u8>), other: (&[u8], usize, &mut Vec<u8>)) -> bool {
     for (src, len) in [(one.0, one.1), (other.0, other.1)] {
         if check_ratio("snappy", src.len(), len, SNAPPY_RATIO).is_err()
@@ -161,8 +162,8 @@ fn lz4_block(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     lz4_flex::block::decompress_into(src, room(buffer, len)).map_err(|e| damaged("lz4", e))
 }
 
-/// The deprecated LZ4 codec never said what its bytes are (Compression.md,
-/// "LZ4"): Hadoop's framing, an LZ4 frame, or a bare block. Each is tried; only
+/// The framing of the deprecated LZ4 codec was never specified (Compression.md,
+/// "LZ4"): it is Hadoop's framing, an LZ4 frame, or a bare block. Each is tried; only
 /// the right one gives the right length.
 fn lz4_framed(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     check_ratio("lz4", src.len(), len, LZ4_RATIO)?;
@@ -177,15 +178,15 @@ fn lz4_framed(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     lz4_block(src, len, buffer)
 }
 
-/// Hadoop's framing: a big-endian decompressed length, then blocks with a
-/// big-endian compressed length each until that much has come; and again.
+/// Decompresses Hadoop's framing: frames of a big-endian decompressed length, then blocks, each
+/// after its big-endian compressed length, until the frame has that many bytes.
 /// `None` unless `out` is filled exactly.
 fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
     while !src.is_empty() {
         let (frame, rest) = src.split_first_chunk::<4>()?;
         src = rest;
         let mut left = usize::try_from(u32::from_be_bytes(*frame)).ok()?;
-        // parquet-rs puts a block into a frame of nothing all the same.
+        // parquet-rs puts a block even into an empty frame.
         if left == 0
             && let Some((len, block)) = src.split_first_chunk::<4>()
             && usize::try_from(u32::from_be_bytes(*len)) == Ok(block.len())
@@ -197,7 +198,7 @@ fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
             let (block, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*block)).ok()?)?;
             src = rest;
             let written = lz4_flex::block::decompress_into(block, out.get_mut(..left)?).ok()?;
-            // An empty block would be read for ever.
+            // An empty block would make this loop endless.
             left = left.checked_sub(written).filter(|_| written > 0)?;
             out = out.get_mut(written..)?;
         }
@@ -208,15 +209,15 @@ fn hadoop(mut src: &[u8], mut out: &mut [u8]) -> Option<()> {
 fn zstd(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     use zstd::zstd_safe::{DCtx, get_error_name, is_error_kind, zstd_sys::ZSTD_ErrorCode};
     thread_local! {
-        // Pages are small, and a context is 150 KiB: making one costs more than most pages.
+        // Pages are small, and a context is 150 KiB: creating one costs more than most pages.
         static CONTEXT: std::cell::RefCell<DCtx<'static>> = std::cell::RefCell::new(DCtx::create());
     }
-    let mut limit = believed(src.len(), len);
+    let mut limit = trusted_len(src.len(), len);
     loop {
         let outcome = CONTEXT.with_borrow_mut(|context| context.decompress(room(buffer, limit), src));
         match outcome {
             Ok(written) => return Ok(written),
-            // So many bytes have come: more can be believed.
+            // That many bytes were decompressed: a larger length can be trusted.
             Err(code) if limit < len && is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
                 limit = limit.saturating_mul(4).min(len);
             }
@@ -225,18 +226,19 @@ fn zstd(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     }
 }
 
-/// How much of `len` to make room for before the first byte has come.
-fn believed(compressed: usize, len: usize) -> usize {
+/// How much of `len` to allocate before the first byte is decompressed.
+fn trusted_len(compressed: usize, len: usize) -> usize {
     len.min(compressed.saturating_mul(USUAL_RATIO).saturating_add(USUAL_LEN))
 }
 
-/// Reads up to `len` bytes, and fails when there are more.
+/// Reads `len` bytes or fewer; fails if there are more.
+#[allow(clippy::indexing_slicing)] // `written` is below `limit`
 fn drain(mut reader: impl Read, compressed: usize, len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
-    let mut limit = believed(compressed, len);
+    let mut limit = trusted_len(compressed, len);
     let mut written = 0;
     loop {
         while written < limit {
-            let out = room(buffer, limit).get_mut(written..).unwrap_or_default();
+            let out = &mut room(buffer, limit)[written..];
             match reader.read(out) {
                 Ok(0) => return Ok(written),
                 Ok(read) => written += read,
@@ -249,7 +251,7 @@ fn drain(mut reader: impl Read, compressed: usize, len: usize, buffer: &mut Vec<
         }
         limit = limit.saturating_mul(4).min(len);
     }
-    // Reading on to the end also has the checksums of gzip verified.
+    // Reading to the end also verifies the checksums of gzip.
     match reader.read(&mut [0]) {
         Ok(0) => Ok(written),
         Ok(_) => Err(damaged("page", format!("more than {len} bytes"))),
@@ -365,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_named() {
+    fn unsupported_codecs_are_named() {
         for codec in [Codec::Lzo, Codec::from_id(99)] {
             assert!(matches!(decompress(codec, &[1], 1, &mut vec![]), Err(Error::Unsupported(_))));
         }

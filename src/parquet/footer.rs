@@ -1,8 +1,7 @@
 //! The footer: `parquet.thrift`, `FileMetaData`, as far as a scan needs it.
 //!
-//! One read of the file's tail usually brings all of it. What is not known (a
-//! later type, codec or encoding) is kept as its id and left to whoever reads
-//! that column.
+//! One read of the file's tail usually has all of it. An unknown type, codec or encoding is
+//! kept as its id; it is an error only for readers of that column.
 
 use std::ops::Range;
 
@@ -19,10 +18,10 @@ const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 const NO_OFFSET: u64 = u64::MAX;
 /// Footer length and magic.
 const TAIL: u64 = 8;
-/// Where a file says that it is parquet, other than at its end.
+/// The position of the magic at the start of a file; the other one is at its end.
 pub const HEAD: Range<u64> = 0..4;
 
-/// What a footer says.
+/// The metadata of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMeta {
     /// Rows of all row groups.
@@ -53,13 +52,13 @@ pub struct ChunkMeta {
     pub codec: i32,
     /// Values, nulls included; some writers count those that are not null.
     pub values: u64,
-    /// Where its first page begins; not checked until the chunk is read.
+    /// The position of its first page; not checked until the chunk is read.
     pub start: u64,
-    /// Length of its pages with their headers, as the writer says, at most to the end of the data.
+    /// Length of its pages with their headers, as the footer states it, at most to the end of the data.
     pub compressed_len: u64,
     /// Where the data of the file ends and its footer begins.
     pub data_end: u64,
-    /// Smallest and largest value, where the writer says so.
+    /// Smallest and largest value, where the footer states both.
     pub bounds: Option<Box<Bounds>>,
     /// Encrypted: cannot be read.
     pub encrypted: bool,
@@ -70,7 +69,7 @@ pub struct ChunkMeta {
 }
 
 impl ChunkMeta {
-    /// The bytes that its pages take, as far as the footer says.
+    /// The bytes of its pages, as the footer states them.
     pub fn bytes(&self) -> Range<u64> {
         self.start..self.start.saturating_add(self.compressed_len)
     }
@@ -90,8 +89,8 @@ pub struct Bounds {
 /// Reads the footer of `object`.
 ///
 /// # Errors
-/// `Format` for what is no parquet file or a damaged one, `Unsupported` for an
-/// encrypted footer.
+/// `Format` if the file is not parquet or is damaged, `Unsupported` if its footer is
+/// encrypted.
 pub fn read(object: &dyn Object) -> Result<FileMeta> {
     read_file(object).map_err(|e| e.in_file(object.name()))
 }
@@ -109,7 +108,7 @@ fn read_file(object: &dyn Object) -> Result<FileMeta> {
     let (before, tail) = guess.split_last_chunk::<8>().ok_or_else(|| not_parquet("the file has no tail"))?;
     let [a, b, c, d, magic @ ..] = *tail;
     check_magic(&magic, "ends")?;
-    // Four bytes from far away come along with the first column chunk.
+    // The first four bytes of a remote file are fetched with its first column chunk.
     if !object.is_remote() || object.tail() >= len {
         check_head(object)?;
     }
@@ -130,11 +129,11 @@ fn read_file(object: &dyn Object) -> Result<FileMeta> {
     }
 }
 
-/// Looks at the file's first bytes, which [`read()`] leaves alone where the object is
-/// far away.
+/// Checks the magic at the start of the file, which [`read()`] does not check if the object is
+/// remote.
 ///
 /// # Errors
-/// `Format` where they are not those of parquet.
+/// `Format` if it is not that of parquet.
 pub fn check_head(object: &dyn Object) -> Result<()> {
     check_magic(&object.read(HEAD)?, "begins")
 }
@@ -178,7 +177,7 @@ fn check_group(group: &mut RowGroupMeta, leaves: &[Leaf], data_end: u64) -> Resu
     }
     for chunk in &mut group.chunks {
         chunk.data_end = data_end;
-        // Real writers state lengths that reach past the data. Where the pages end, their headers say.
+        // Some writers state lengths that reach past the data. The page headers say where the pages end.
         chunk.compressed_len = chunk.compressed_len.min(data_end.saturating_sub(chunk.start));
     }
     Ok(())
@@ -190,8 +189,9 @@ struct RawFooter {
     created_by: Option<String>,
 }
 
-/// Vectors grow as elements come: a hostile count reserves nothing. The file's row count is not
-/// read: its row groups have the rows, and writers that append to files leave it at 0.
+/// Reads the fields of a footer. Vectors grow as elements are read: a hostile count reserves nothing.
+/// The row count of the file is not read: its row groups have the rows, and writers that append to
+/// files leave it at 0.
 fn raw(bytes: &[u8]) -> Read<RawFooter> {
     let r = &mut Reader::new(bytes);
     let (mut elements, mut row_groups, mut created_by) = (None, None, None);
@@ -251,7 +251,7 @@ fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
                 meta = true;
                 column_meta(r, &mut chunk)?;
             }
-            // The union has no fields but its variants: any content means encryption.
+            // The union has only its variants as fields: any content means encryption.
             (8, kind::STRUCT) => {
                 chunk.encrypted = true;
                 r.skip(field.kind)?;
@@ -269,8 +269,8 @@ fn column_chunk(r: &mut Reader) -> Read<ChunkMeta> {
     Ok(chunk)
 }
 
-/// `ColumnMetaData`. Counts, lengths and offsets that are negative are those of a chunk that is
-/// nowhere, which matters to those who read it.
+/// `ColumnMetaData`. A negative count or length becomes 0 and a negative offset [`NO_OFFSET`]: an error
+/// only for readers of the chunk.
 fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
     let (mut codec, mut values, mut len, mut data, mut dictionary, mut last) =
         (None, None, None, None, None, 0);
@@ -285,7 +285,7 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
             (5, kind::I64) => values = Some(r.i64()?),
             (7, kind::I64) => len = Some(r.i64()?),
             (9, kind::I64) => data = Some(r.i64()?),
-            // Some writers say 0 for none.
+            // Some writers state 0 where there is no dictionary.
             (11, kind::I64) => dictionary = u64::try_from(r.i64()?).ok().filter(|&at| at > 0),
             (12, kind::STRUCT) => chunk.bounds = statistics(r)?.map(Box::new),
             _ => r.skip(field.kind)?,
@@ -302,8 +302,8 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
     Ok(())
 }
 
-/// `Statistics`, as far as it has both bounds. The deprecated `min` and `max` are left out: writers
-/// did not agree on their order.
+/// The bounds of `Statistics`; `None` unless it has both. The deprecated `min` and `max` are ignored:
+/// writers did not agree on their order.
 fn statistics(r: &mut Reader) -> Read<Option<Bounds>> {
     let (mut min, mut max, mut last) = (None, None, 0);
     while let Some(field) = r.field(&mut last)? {

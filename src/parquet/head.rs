@@ -1,22 +1,21 @@
-//! What the first bytes of a data page tell: whether any of its rows is null.
+//! Finds from the first bytes of a data page that none of its rows is null.
 //!
-//! Definition levels come first. Where no row is null they are one run, some
-//! five bytes long. V2 pages never compress them. The snappy blocks of V1 pages
-//! begin with bytes that stand for themselves, so the head of a block is had
-//! without the rest of it. Whatever else a page is, it shows nothing here and
-//! has to be opened.
+//! Definition levels come first. Where no row is null they are one run of some
+//! five bytes. V2 pages never compress them. The snappy block of a V1 page
+//! begins with a literal, so its first bytes can be read without the rest.
+//! For any other page the head shows nothing: the page has to be opened.
 
 use super::codec::Codec;
 use super::encoding::{HybridRleDecoder, RunOrPacked};
 use super::page::{Encoding, PageKind, PageMeta};
 
-/// Bytes of a page's body that are looked at.
+/// Bytes of a page's body that are read.
 pub const BYTES: u64 = 64;
-/// Bytes of the decompressed head: the levels' length, a run's header, its value.
+/// Bytes of the decompressed head: the length of the levels, the header of a run, its value.
 const HEAD: usize = 4 + 5 + 2;
 
-/// Whether the page whose body begins with `bytes` has no null; false where the
-/// head does not tell.
+/// Whether the first bytes of a page body show that the page has no null; false where they do
+/// not decide it.
 pub fn shows_no_nulls(bytes: &[u8], page: &PageMeta, codec: Codec, max_definition: u16) -> bool {
     let mut buffer = [0; HEAD];
     let levels = match page.kind {
@@ -47,8 +46,8 @@ fn all_present(levels: &[u8], max: u16, rows: u32) -> bool {
         .is_ok_and(|segment| segment == RunOrPacked::Rle { value: max.into(), len: rows })
 }
 
-/// The first bytes of a snappy block (format_description.txt of snappy), as many
-/// as the literal that it begins with has: there is nothing before it to copy.
+/// Decompresses the first bytes of a snappy block (format_description.txt of snappy), up to the
+/// end of its first literal. A block begins with a literal, because there is nothing to copy from yet.
 fn snappy_head<'o>(src: &[u8], out: &'o mut [u8; HEAD]) -> Option<&'o [u8]> {
     // The decompressed length, a varint.
     let start = src.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
@@ -90,7 +89,7 @@ mod tests {
         }
     }
 
-    /// Levels as one run, behind their length.
+    /// Levels as one run, after their length.
     fn levels(value: u8, rows: u32) -> Vec<u8> {
         let mut run = vec![];
         let mut header = rows << 1;

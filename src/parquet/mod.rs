@@ -1,15 +1,14 @@
-//! Parquet, as far as a scan needs it: from bytes to pages, runs and values.
+//! The parts of parquet that a scan needs: from bytes to pages, runs and values.
 //!
-//! - [`thrift`]: the compact protocol that all metadata is in.
-//! - [`footer`]: what is in the file and where.
+//! - [`thrift`]: the compact protocol of all metadata.
+//! - [`footer`]: row groups, column chunks and where they are.
 //! - [`schema`]: the leaf columns and their types.
-//! - [`page`]: page headers, the walk over a chunk's pages, opening one page.
-//! - [`codec`]: decompression of pages. [`head`]: what a page tells without it.
-//! - [`encoding`]: from a page's bytes to runs and values.
+//! - [`page`]: page headers, the walk over the pages of a chunk, opening a page.
+//! - [`codec`]: decompression of pages. [`head`]: nulls from the first bytes of a page, without it.
+//! - [`encoding`]: from the bytes of a page to runs and values.
 //!
-//! Whatever the bytes, nothing here panics, loops for ever or takes memory out
-//! of proportion to them. What a file uses and this code does not know is
-//! refused only when it is needed.
+//! No bytes make this module panic, loop for ever or take memory out of proportion to their
+//! number. A feature that is not supported is an error only when a column that uses it is read.
 
 pub mod codec;
 pub mod encoding;

@@ -1,7 +1,7 @@
-//! Pages: `parquet.thrift`, `PageHeader`; the walk over a chunk's headers;
-//! opening one page.
+//! Pages: `parquet.thrift`, `PageHeader`; the walk over the page headers of a chunk;
+//! opening a page.
 //!
-//! The walk reads headers only. With the places of all pages known, a task can
+//! The walk reads headers only. Once the positions of all pages are known, a task can
 //! begin at any of them.
 
 use std::ops::Range;
@@ -18,16 +18,16 @@ use crate::{Error, Result};
 /// Bytes before the first column chunk of a file: the magic.
 const MAGIC_LEN: u64 = 4;
 
-/// What a header is first taken to need; those with long statistics need more.
+/// Bytes that are read first for a header; a header with long statistics needs more.
 const HEADER_GUESS: u64 = 256;
 
-/// Bytes of a header that are asked for ahead: what most have, over two lines of memory.
+/// Bytes of a header that are prefetched: enough for most, over two cache lines.
 const HEADER_LINES: u64 = 65;
 
 /// `parquet.thrift`, `Encoding`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
-    /// One value after the other.
+    /// Values one after the other.
     #[default]
     Plain,
     /// Indices into the chunk's dictionary page (`PLAIN_DICTIONARY`, `RLE_DICTIONARY`).
@@ -40,16 +40,16 @@ pub enum Encoding {
     DeltaBinaryPacked,
     /// All lengths, then all bytes.
     DeltaLengthByteArray,
-    /// Common prefixes left out.
+    /// Common prefixes are left out.
     DeltaByteArray,
-    /// First all first bytes, then all second bytes, and so on.
+    /// All first bytes, then all second bytes, and so on.
     ByteStreamSplit,
-    /// Something later than this code.
+    /// An encoding that this code does not know.
     Unknown(i32),
 }
 
 impl Encoding {
-    /// By its id.
+    /// The encoding with this id.
     pub fn from_id(id: i32) -> Self {
         match id {
             0 => Encoding::Plain,
@@ -65,7 +65,7 @@ impl Encoding {
     }
 }
 
-/// What differs between the kinds of page.
+/// The kind of a page, and the header fields of that kind alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageKind {
     /// Levels and values, compressed together.
@@ -73,7 +73,7 @@ pub enum PageKind {
         /// How definition levels are encoded.
         definition_encoding: Encoding,
     },
-    /// Levels first, never compressed; then values.
+    /// Levels first, which are never compressed; then values.
     V2 {
         /// Bytes of the definition levels.
         definition_len: u32,
@@ -86,7 +86,7 @@ pub enum PageKind {
     Dictionary,
 }
 
-/// Where a page lies and how to read it.
+/// The position of a page, and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageMeta {
     /// Its bytes in the file, without the header.
@@ -95,13 +95,13 @@ pub struct PageMeta {
     pub uncompressed_len: u32,
     /// Values, nulls included.
     pub values: u32,
-    /// The row of its row group that it begins with.
+    /// Its first row, counted from the start of the row group.
     pub first_row: u64,
     /// How its values are encoded.
     pub encoding: Encoding,
     /// Checksum of the body (README of parquet-format, "Checksumming").
     pub crc: Option<u32>,
-    /// What else the header says.
+    /// The kind of page.
     pub kind: PageKind,
 }
 
@@ -127,10 +127,10 @@ impl ChunkPages {
         walk.finish()
     }
 
-    /// The same of several chunks of a row group, a header of each by turns: where one
-    /// is, the one before it tells, and memory has until the next turn to bring it.
+    /// Walks several chunks of a row group. Headers are read round robin: the end of one gives
+    /// the position of the next of its chunk, which is prefetched while the other chunks are read.
     pub fn walk_all(object: &dyn Object, chunks: &[(&ChunkMeta, &Leaf)], rows: u64) -> Vec<Result<Self>> {
-        // Whole chunks are what comes from afar.
+        // A remote object delivers whole chunks; there is nothing to prefetch.
         if object.is_remote() {
             return chunks.iter().map(|(chunk, leaf)| Self::walk(object, chunk, leaf, rows)).collect();
         }
@@ -140,8 +140,8 @@ impl ChunkPages {
         while going {
             going = false;
             for walk in &mut walks {
-                let Ok(under_way) = walk else { continue };
-                match under_way.step() {
+                let Ok(active) = walk else { continue };
+                match active.step() {
                     Ok(more) => going |= more,
                     Err(error) => *walk = Err(error),
                 }
@@ -151,13 +151,13 @@ impl ChunkPages {
     }
 }
 
-/// A walk over the page headers of a chunk. It ends when all rows are there: the length that the
+/// A walk over the page headers of a chunk. It ends when its pages have all rows: the length that the
 /// footer states reaches into the next chunk, or past the data, in files of some writers. The last
-/// page has to begin within that length but may end behind it: parquet-mr before 1.2.9 left the
-/// dictionary page's header out (PARQUET-816).
+/// page has to begin within that length but may end after it: parquet-mr before 1.2.9 did not count
+/// the header of the dictionary page (PARQUET-816).
 struct Walk<'w> {
     object: &'w dyn Object,
-    /// The next header, and the end of the chunk, as the footer says.
+    /// The position of the next header, and the end of the chunk that the footer states.
     at: u64,
     end: u64,
     /// Where the data of the file ends.
@@ -174,7 +174,7 @@ impl<'w> Walk<'w> {
         Ok(Walk { object, at, end, data_end, rows, first_row: 0, pages: ChunkPages::default() })
     }
 
-    /// Reads a header; false where no row is left to come.
+    /// Reads a header; false where the pages have all rows, or the chunk ends.
     fn step(&mut self) -> Result<bool> {
         if self.first_row >= self.rows || self.at >= self.end {
             return Ok(false);
@@ -185,7 +185,7 @@ impl<'w> Walk<'w> {
         let page = header.page(self.at + header_len, self.data_end, self.first_row).map_err(in_page)?;
         self.at = page.as_ref().map_or(self.at + header_len + header.body_len(), |page| page.body.end);
         match page {
-            // An index page: nobody writes or reads them.
+            // An index page: no writer is known to write them.
             None => {}
             Some(page) if page.kind == PageKind::Dictionary => {
                 if self.pages.dictionary.is_some() || !self.pages.data.is_empty() {
@@ -199,7 +199,7 @@ impl<'w> Walk<'w> {
             }
         }
         if self.first_row < self.rows && self.at < self.end && !self.object.is_remote() {
-            // An error is for the next step to meet.
+            // A failed read is ignored: the next step reads the same bytes and reports it.
             let ahead = self.at..self.end.min(self.at + HEADER_LINES);
             self.object.read(ahead).iter().for_each(|bytes| prefetch_all(bytes));
         }
@@ -233,7 +233,7 @@ fn check_readable(chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<()> {
             .expected("one value a row")
             .advice("Choose another column, or export it flat"));
     }
-    // Fewer are stated by writers that leave nulls out. More would be rows that no other column has.
+    // Some writers do not count nulls, so fewer are allowed. More would be rows that no other column has.
     if chunk.values > rows {
         return Err(damaged(format!("a column chunk of {} values", chunk.values))
             .expected(format!("{rows}, the rows of the row group")));
@@ -245,9 +245,9 @@ fn check_readable(chunk: &ChunkMeta, leaf: &Leaf, rows: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads the header at `start`, in a window that grows until the header fits: to `end`, where the
-/// chunk should end, and only then to `data_end`, since bytes behind the chunk of a remote file
-/// have to be fetched.
+/// Reads the header at `start` and returns it with its length. The window that is read grows until
+/// the header fits: to `end`, where the chunk should end, and only then to `data_end`, since bytes
+/// after the chunk of a remote file have to be fetched.
 fn read_header(object: &dyn Object, start: u64, end: u64, data_end: u64) -> Result<(PageHeader, u64)> {
     let in_chunk = end.saturating_sub(start);
     let in_data = data_end.saturating_sub(start);
@@ -264,7 +264,7 @@ fn read_header(object: &dyn Object, start: u64, end: u64, data_end: u64) -> Resu
     }
 }
 
-/// A page header as it stands.
+/// A page header as it is stored.
 #[derive(Debug, Default)]
 struct PageHeader {
     kind: i32,
@@ -412,7 +412,7 @@ impl DataHeader {
     }
 
     /// `DataPageHeaderV2`. Its counts of nulls and of rows are not read: a flat column has a row
-    /// a value, the levels say which values are null, and writers got both counts wrong
+    /// per value, the levels say which values are null, and writers got both counts wrong
     /// (parquet-java before 1.18 writes -1, pyarrow before 12 the nulls of several pages).
     fn v2(r: &mut Reader) -> Read<Self> {
         let mut header = DataHeader { is_compressed: true, ..DataHeader::default() };
@@ -441,16 +441,15 @@ impl DataHeader {
 pub struct OpenPage<'a> {
     /// Rows (dictionary entries, in a dictionary page).
     pub rows: u32,
-    /// Hybrid RLE of the definition levels, `None` when all values are there
-    /// by the schema.
+    /// Definition levels in hybrid RLE; `None` for a column that the schema requires.
     pub definition: Option<&'a [u8]>,
-    /// Values that are there, in `encoding`.
+    /// The values that are not null, in `encoding`.
     pub values: &'a [u8],
     /// How they are encoded.
     pub encoding: Encoding,
 }
 
-/// Some bytes of a page: of its stored body, or of the buffer that it was
+/// A range of bytes of a page: of its stored body, or of the buffer that it was
 /// decompressed into.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Span {
@@ -459,16 +458,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes.
+    /// The bytes, from the body and the buffer that the page was opened with.
     #[inline]
+    #[allow(clippy::indexing_slicing)] // `open` has checked the range
     pub fn of<'b>(&self, body: &'b [u8], buffer: &'b [u8]) -> &'b [u8] {
         let whole = if self.decompressed { buffer } else { body };
-        whole.get(self.range.clone()).unwrap_or_default()
+        &whole[self.range.clone()]
     }
 }
 
-/// Where levels and values of a page are, apart from the bytes, so that it can
-/// be kept beside the buffer that holds them.
+/// Where levels and values of a page are. It holds ranges instead of slices, so that it can be
+/// kept beside the buffer with the bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageLayout {
     /// Rows (dictionary entries, in a dictionary page).
@@ -482,7 +482,7 @@ pub struct PageLayout {
 }
 
 impl PageLayout {
-    /// The page itself, from the bytes that it was laid out from.
+    /// The page, from the body and the buffer that it was opened with.
     pub fn view<'b>(&self, body: &'b [u8], buffer: &'b [u8]) -> OpenPage<'b> {
         OpenPage {
             rows: self.rows,
@@ -493,9 +493,9 @@ impl PageLayout {
     }
 }
 
-/// Opens a page of `leaf`: verifies its checksum, decompresses it and tells
+/// Opens a page of `leaf`: verifies its checksum, decompresses it and separates
 /// levels from values. `body` holds the bytes of `page.body`; `buffer` is reused
-/// from page to page, and is `ready` where [`decompress_two`] has put the page there.
+/// from page to page, and is `ready` if [`decompress_two`] has decompressed the page into it.
 ///
 /// # Errors
 /// `Format` when the page is damaged, `Unsupported` for codecs and level
@@ -535,8 +535,8 @@ pub fn open(
     Ok(PageLayout { rows: page.values, definition, values, encoding: page.encoding })
 }
 
-/// Decompresses two pages together, in less time than one after the other; false
-/// where they are to be opened as they are.
+/// Decompresses two pages interleaved, which takes less time than one after the other. Returns
+/// false where that is not possible: the pages have to be opened one by one.
 pub fn decompress_two(
     one: (&[u8], &PageMeta, &mut Vec<u8>),
     other: (&[u8], &PageMeta, &mut Vec<u8>),
@@ -552,7 +552,7 @@ pub fn decompress_two(
         )
 }
 
-/// Decompresses `body[start..]`, to `len` bytes.
+/// Decompresses `body[start..]` to `len` bytes, and returns where they are.
 fn unpack(
     codec: Codec,
     body: &[u8],
@@ -565,12 +565,12 @@ fn unpack(
         return Ok(Span { decompressed: true, range: 0..len });
     }
     let stored = body.get(start..).ok_or_else(|| damaged("a page that is shorter than its levels"))?;
-    // Bytes that are stored as they are need not be copied.
-    let lent = match codec {
+    // A block of one literal is not copied: the body holds the bytes.
+    let literal = match codec {
         Codec::Snappy => snappy::as_single_literal(stored, len),
         _ => None,
     };
-    if let Some(range) = lent {
+    if let Some(range) = literal {
         return Ok(Span { decompressed: false, range: start + range.start..start + range.end });
     }
     decompress(codec, stored, len, buffer)?;
@@ -580,7 +580,8 @@ fn unpack(
     })
 }
 
-/// Levels of a V1 page begin with their length: Encodings.md, "RLE".
+/// Separates the levels of a V1 page from its values. Levels begin with their length: Encodings.md,
+/// "RLE".
 fn split_v1(whole: Span, body: &[u8], buffer: &[u8], encoding: Encoding) -> Result<(Option<Span>, Span)> {
     match encoding {
         Encoding::Rle => {}

@@ -1,7 +1,6 @@
 //! The leaf columns of a file: `parquet.thrift`, `SchemaElement`.
 //!
-//! Types that are not known keep their ids: a file is not refused for a column
-//! that nobody reads.
+//! Unknown types keep their ids: a column that is not read does not make the file unreadable.
 
 use std::sync::Arc;
 
@@ -33,7 +32,7 @@ pub enum Physical {
     ByteArray,
     /// Bytes, the same number for every value.
     FixedLenByteArray,
-    /// Something later than this code.
+    /// A type that this code does not know.
     Unknown(i32),
 }
 
@@ -139,7 +138,7 @@ impl Logical {
 /// A leaf column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
-    /// Its name below those of the groups around it.
+    /// The names of the groups around it, then its name.
     pub path: Vec<Arc<str>>,
     /// How values are stored.
     pub physical: Physical,
@@ -147,7 +146,7 @@ pub struct Leaf {
     pub type_length: i32,
     /// What values mean.
     pub logical: Logical,
-    /// The definition level of a value that is there.
+    /// The definition level of a value that is not null.
     pub max_definition: u16,
     /// 0 unless the column lies in a list.
     pub max_repetition: u16,
@@ -198,8 +197,8 @@ pub(super) fn element(r: &mut Reader) -> Read<Element> {
         }
     }
     element.name = name.ok_or(Fault::Bad("a schema element has no name"))?;
-    // A logical type that is empty (Parquet.Net), unknown, or does not fit leaves the converted
-    // type; where that is none either, the values are what their physical type says.
+    // Where the logical type is empty (Parquet.Net), unknown, or does not fit, the converted type
+    // is used; where that does not fit either, the physical type alone.
     let physical = element.physical.map(Physical::from_id);
     let fits = |logical: &Logical| physical.is_none_or(|p| logical.fits(p, element.type_length));
     element.logical = logical
@@ -209,8 +208,8 @@ pub(super) fn element(r: &mut Reader) -> Read<Element> {
     Ok(element)
 }
 
-/// The `LogicalType` union: the field's id is the type; `None` where there is no field, or one
-/// that is later than this code.
+/// The `LogicalType` union: the id of the field is the type; `None` if there is no field, or an
+/// unknown one.
 fn logical_type(r: &mut Reader) -> Read<Option<Logical>> {
     let mut logical = None;
     let mut last = 0;
@@ -285,7 +284,7 @@ fn integer(r: &mut Reader) -> Read<Option<Logical>> {
     Ok(matches!(bits, 8 | 16 | 32 | 64).then_some(Logical::Integer { bits, signed }))
 }
 
-/// `ConvertedType`; `None` for those of groups, for INTERVAL, and for later ones.
+/// `ConvertedType`; `None` for those of groups, for INTERVAL, and for unknown ones.
 fn converted_type(id: i32, scale: i32, precision: i32) -> Option<Logical> {
     Some(match id {
         0 => Logical::String,
@@ -306,7 +305,7 @@ fn converted_type(id: i32, scale: i32, precision: i32) -> Option<Logical> {
         18 => Logical::Integer { bits: 64, signed: true },
         19 => Logical::Json,
         20 => Logical::Bson,
-        // NULL, in files of before LogicalType had UNKNOWN.
+        // NULL, in files that were written before LogicalType had UNKNOWN.
         24 => Logical::Null,
         _ => return None,
     })
@@ -321,8 +320,8 @@ struct Group {
 
 /// The leaves of the tree that `elements` are in depth-first order.
 ///
-/// Every leaf holds the names above it, so a deep schema could make much out
-/// of few bytes; the names in all are held in proportion to the elements.
+/// Every leaf holds the names above it, so a deep schema could take much memory for
+/// few bytes; the number of names is limited in proportion to that of the elements.
 pub(super) fn leaves(elements: &[Element]) -> Result<Vec<Leaf>> {
     let bad = |found: &str| Error::format(found).advice("The file is damaged; export it again");
     let mut elements_left = elements.iter();

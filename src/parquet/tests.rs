@@ -29,14 +29,14 @@ const SCHEMA: &str = "message m {
     optional fixed_len_byte_array(5) fixed; required int32 required;
 }";
 
-/// Rows a row group and a page: neither divides the other.
+/// Rows of a row group and of a page: neither divides the other.
 const ROWS: usize = 5000;
 const GROUPS: usize = 2;
 const PAGE_ROWS: usize = 700;
 
 /// The row's value, as bytes, and whether it is null.
 fn expected(column: usize, row: usize) -> Option<Vec<u8>> {
-    // Stretches of nulls and single ones.
+    // Runs of nulls and single ones.
     if column != 8 && (row / 900 % 3 == 1 || row % 11 == 3) {
         return None;
     }
@@ -129,7 +129,7 @@ fn unpacked(bytes: &[u8], start: usize, width: u8, count: u32) -> Result<Vec<u32
     Ok(out)
 }
 
-/// All values that are there, as bytes.
+/// All values that are not null, as bytes.
 fn values(encoding: Encoding, bytes: &[u8], leaf: &Leaf, count: u32) -> Result<Vec<Vec<u8>>> {
     let mut out = vec![];
     match leaf.physical {
@@ -157,8 +157,8 @@ fn values(encoding: Encoding, bytes: &[u8], leaf: &Leaf, count: u32) -> Result<V
     Ok(out)
 }
 
-/// Every row of every leaf; adds the encodings that were met to `met`.
-fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
+/// Every row of every leaf; adds the encodings of the pages to `seen`.
+fn read_all(object: &dyn Object, seen: &mut Vec<Encoding>) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
     let meta = footer::read(object)?;
     let mut columns = vec![vec![]; meta.leaves.len()];
     let mut buffer = vec![];
@@ -169,7 +169,7 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
         for (((chunk, leaf), column), together) in chunks.into_iter().zip(&mut columns).zip(together) {
             let codec = Codec::from_id(chunk.codec);
             let pages = ChunkPages::walk(object, chunk, leaf, group.rows);
-            // By turns or one after the other, whatever the bytes are.
+            // Interleaved or one after the other: the result is the same for any bytes.
             match (&pages, together) {
                 (Ok(pages), Ok(together)) => assert_eq!(*pages, together),
                 (Err(error), Err(together)) => assert_eq!(error.to_string(), together.to_string()),
@@ -190,8 +190,8 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
                     None => vec![1; open.rows as usize],
                 };
                 let present = levels.iter().sum();
-                if !met.contains(&open.encoding) {
-                    met.push(open.encoding);
+                if !seen.contains(&open.encoding) {
+                    seen.push(open.encoding);
                 }
                 let mut found = if open.encoding == Encoding::Dictionary {
                     let ids = unpacked(open.values, 1, open.values.first().copied().unwrap_or(0), present)?;
@@ -210,9 +210,9 @@ fn read_all(object: &dyn Object, met: &mut Vec<Encoding>) -> Result<Vec<Vec<Opti
     Ok(columns)
 }
 
-fn check(options: &Options, met: &mut Vec<Encoding>) {
+fn check(options: &Options, seen: &mut Vec<Encoding>) {
     let object = MemoryObject::new("x", write(options));
-    let columns = read_all(&object, met).unwrap();
+    let columns = read_all(&object, seen).unwrap();
     for (at, column) in columns.iter().enumerate() {
         assert_eq!(column.len(), ROWS * GROUPS);
         for (row, value) in column.iter().enumerate() {
@@ -227,7 +227,7 @@ fn every_encoding_in_both_page_versions() {
         BYTE_STREAM_SPLIT as SPLIT, DELTA_BINARY_PACKED as DELTA, DELTA_BYTE_ARRAY as PREFIX,
         DELTA_LENGTH_BYTE_ARRAY as LENGTH, PLAIN, RLE,
     };
-    let mut met = vec![];
+    let mut seen = vec![];
     for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
         for (dictionary, encodings) in [
             (true, [None; 9]),
@@ -235,7 +235,7 @@ fn every_encoding_in_both_page_versions() {
             (false, [RLE, DELTA, DELTA, PLAIN, SPLIT, SPLIT, LENGTH, SPLIT, DELTA].map(Some)),
             (false, [PLAIN, SPLIT, SPLIT, PLAIN, PLAIN, SPLIT, PREFIX, PREFIX, SPLIT].map(Some)),
         ] {
-            check(&Options { codec: Compression::SNAPPY, version, dictionary, encodings }, &mut met);
+            check(&Options { codec: Compression::SNAPPY, version, dictionary, encodings }, &mut seen);
         }
     }
     for encoding in [
@@ -247,7 +247,7 @@ fn every_encoding_in_both_page_versions() {
         Encoding::DeltaByteArray,
         Encoding::ByteStreamSplit,
     ] {
-        assert!(met.contains(&encoding), "{encoding:?} was not written");
+        assert!(seen.contains(&encoding), "{encoding:?} was not written");
     }
 }
 

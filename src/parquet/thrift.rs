@@ -1,8 +1,8 @@
-//! Thrift's compact protocol, reading only what parquet uses.
+//! Thrift's compact protocol: a reader of what parquet uses.
 //!
-//! Nothing is allocated here: binary values are slices of the input, and a
-//! list's element count is held against the bytes that are left before anyone
-//! sees it (every element takes at least one byte).
+//! Nothing is allocated here. Binary values are slices of the input. The element
+//! count of a list is compared with the bytes left before it is returned: every
+//! element takes at least one byte.
 
 use crate::Error;
 
@@ -34,7 +34,7 @@ pub mod kind {
     pub const STRUCT: u8 = 12;
 }
 
-/// How deeply values that nobody reads may be nested.
+/// How deeply skipped values may be nested.
 const MAX_DEPTH: u32 = 64;
 
 /// Why reading stopped.
@@ -47,7 +47,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The error for bytes that are all there is of `what`.
+    /// The error for `what`, of which there are no more bytes.
     pub fn into_error(self, what: &str) -> Error {
         let reason = match self {
             Fault::Ended => "ends early",
@@ -77,7 +77,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// At the start of `bytes`.
+    /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Reader { bytes, at: 0 }
     }
@@ -142,8 +142,8 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.binary()?).map_err(|_| Fault::Bad("a string is not UTF-8"))
     }
 
-    /// The next field's header, `None` at the end of the struct. `last` is the
-    /// id of the field before it, 0 at first.
+    /// The header of the next field; `None` at the end of the struct. `last` is the
+    /// id of the previous field, 0 for the first.
     pub fn field(&mut self, last: &mut i16) -> Read<Option<Field>> {
         let header = self.byte()?;
         if header == 0 {
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over a value of type `kind`.
+    /// Skips a value of type `kind`.
     pub fn skip(&mut self, kind: u8) -> Read<()> {
         self.skip_nested(kind, MAX_DEPTH)
     }
@@ -219,8 +219,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Unlike a field, a boolean element takes a byte of its own; so every
-    /// element moves on, and a hostile count cannot keep the loop busy.
+    /// Skips an element. A boolean element takes a byte, unlike a boolean field; so every
+    /// element consumes bytes, and a hostile count cannot keep the loop busy.
     fn skip_element(&mut self, kind: u8, depth: u32) -> Read<()> {
         match kind {
             kind::TRUE | kind::FALSE => self.byte().map(drop),
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Undoes zigzag: 0, 1, 2, 3 stand for 0, -1, 1, -2.
+/// Decodes zigzag: 0, 1, 2, 3 stand for 0, -1, 1, -2.
 pub fn zigzag(value: u64) -> i64 {
     // Lossless: after the shift the top bit is free.
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()

@@ -15,7 +15,7 @@ pub struct Booleans<'a> {
 
 #[derive(Debug, Clone)]
 enum Source {
-    /// Packed from the least significant bit up; the next bit.
+    /// Packed from the least significant bit up; `bit` is the next one.
     Plain { bit: usize },
     /// Hybrid RLE.
     Rle(HybridRleDecoder),
@@ -36,7 +36,7 @@ impl<'a> Booleans<'a> {
                 (bytes, Source::Plain { bit: 0 })
             }
             Encoding::Rle => {
-                // The length in front is there in V2 pages too: Encodings.md, "RLE".
+                // The length precedes the runs in V2 pages too: Encodings.md, "RLE".
                 let cut = bytes
                     .split_first_chunk::<4>()
                     .and_then(|(len, rest)| rest.get(..u32::from_le_bytes(*len) as usize));
@@ -52,21 +52,21 @@ impl<'a> Booleans<'a> {
         Ok(Booleans { bytes, source, remaining: count })
     }
 
-    /// Values that are still to come.
+    /// Values that are not read yet.
     pub fn remaining(&self) -> u32 {
         self.remaining
     }
 
-    /// The next values, as many as `out` has room for.
+    /// Reads the next `out.len()` values.
     ///
     /// # Errors
-    /// `Format` when the stream is damaged. The caller never asks for more
-    /// than there are.
+    /// `Format` when the stream is damaged, `Internal` when fewer values are left.
+    #[allow(clippy::indexing_slicing)] // chunks are at most as long as the block
     pub fn fill(&mut self, out: &mut [bool]) -> Result<()> {
         self.remaining = super::take(self.remaining, out.len())?;
         let mut block = [0u16; 256];
         for out in out.chunks_mut(block.len()) {
-            let values = block.get_mut(..out.len()).unwrap_or_default();
+            let values = &mut block[..out.len()];
             match &mut self.source {
                 Source::Plain { bit } => {
                     unpack::unpack_u16(self.bytes, *bit, 1, values);
@@ -81,7 +81,7 @@ impl<'a> Booleans<'a> {
         Ok(())
     }
 
-    /// Passes over `n` values.
+    /// Skips `n` values.
     ///
     /// # Errors
     /// As [`Booleans::fill`].
@@ -90,7 +90,7 @@ impl<'a> Booleans<'a> {
         match &mut self.source {
             Source::Plain { bit } => *bit += n,
             Source::Rle(runs) => {
-                let n = u32::try_from(n).map_err(|_| Error::internal("a step of 2^32 values"))?;
+                let n = u32::try_from(n).map_err(|_| Error::internal("a skip of 2^32 values"))?;
                 runs.skip(self.bytes, n)?;
             }
         }

@@ -15,18 +15,18 @@ pub struct ByteArrays<'a> {
     remaining: u32,
 }
 
-// One a page, and never moved in a loop.
+// There is one per page, and it is never moved in a loop.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 enum Stream<'a> {
-    /// A length in 4 bytes before each.
+    /// A length of 4 bytes before each value.
     Plain(&'a [u8]),
-    /// All of the same length.
+    /// Values of one length.
     Fixed(&'a [u8], usize),
     /// All lengths, then all bytes; Encodings.md, "Delta-length byte array".
     DeltaLength(Lengths<'a>, &'a [u8]),
-    /// Lengths of the prefix shared with the value before, lengths of what
-    /// follows, then all that follows; Encodings.md, "Delta Strings".
+    /// Lengths of the prefixes that are shared with the previous value, lengths of the suffixes,
+    /// then all suffixes; Encodings.md, "Delta Strings".
     Delta {
         prefixes: Lengths<'a>,
         suffixes: Lengths<'a>,
@@ -34,13 +34,13 @@ enum Stream<'a> {
         value: Vec<u8>,
         fixed: Option<usize>,
     },
-    /// First bytes of all values, then second bytes, and so on.
+    /// The first bytes of all values, then the second bytes, and so on.
     Split { bytes: &'a [u8], count: usize, next: usize, value: Vec<u8> },
 }
 
 impl<'a> ByteArrays<'a> {
-    /// The `count` values of `physical` type that `bytes` hold; `type_length`
-    /// as the schema says, for fixed lengths.
+    /// The `count` values of `physical` type that `bytes` hold; `type_length` is that of
+    /// the schema, for fixed lengths.
     ///
     /// # Errors
     /// `Unsupported` for other types and encodings, `Format` when the bytes
@@ -92,33 +92,33 @@ impl<'a> ByteArrays<'a> {
         Ok(ByteArrays { stream, remaining: count })
     }
 
-    /// Values that are still to come.
+    /// Values that are not read yet.
     pub fn remaining(&self) -> u32 {
         self.remaining
     }
 
-    /// Shows the next `n` values to `see`.
+    /// Calls `each` with the next `n` values.
     ///
     /// # Errors
-    /// `Format` when the stream is damaged, or what `see` fails with. The
-    /// caller never asks for more than there are.
-    pub fn visit(&mut self, n: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// `Format` when the stream is damaged, `Internal` when fewer values are left, and the errors
+    /// of `each`.
+    pub fn visit(&mut self, n: usize, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.remaining = super::take(self.remaining, n)?;
         match &mut self.stream {
             Stream::Plain(bytes) => {
                 for _ in 0..n {
                     let (len, rest) = bytes.split_first_chunk::<4>().ok_or_else(ends_early)?;
-                    see(cut(bytes, rest, u32::from_le_bytes(*len) as usize)?)?;
+                    each(cut(bytes, rest, u32::from_le_bytes(*len) as usize)?)?;
                 }
             }
             Stream::Fixed(bytes, len) => {
                 for _ in 0..n {
-                    see(cut(bytes, bytes, *len)?)?;
+                    each(cut(bytes, bytes, *len)?)?;
                 }
             }
             Stream::DeltaLength(lengths, bytes) => {
                 for _ in 0..n {
-                    see(cut(bytes, bytes, lengths.next()?)?)?;
+                    each(cut(bytes, bytes, lengths.next()?)?)?;
                 }
             }
             Stream::Delta { prefixes, suffixes, bytes, value, fixed } => {
@@ -138,7 +138,7 @@ impl<'a> ByteArrays<'a> {
                         return Err(damaged(format!("a value of {} bytes", value.len()))
                             .expected(format!("{len}, the column's fixed length")));
                     }
-                    see(value)?;
+                    each(value)?;
                 }
             }
             Stream::Split { bytes, count, next, value } => {
@@ -146,14 +146,14 @@ impl<'a> ByteArrays<'a> {
                     value.clear();
                     value.extend(bytes.iter().skip(*next).step_by(*count));
                     *next += 1;
-                    see(value)?;
+                    each(value)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Passes over `n` values.
+    /// Skips `n` values.
     ///
     /// # Errors
     /// As [`ByteArrays::visit`].
@@ -174,7 +174,7 @@ impl<'a> ByteArrays<'a> {
     }
 }
 
-/// Cuts a value of `len` bytes off `from` and leaves the rest in `bytes`.
+/// Returns a value of `len` bytes from the start of `from` and leaves the rest in `bytes`.
 #[inline]
 fn cut<'a>(bytes: &mut &'a [u8], from: &'a [u8], len: usize) -> Result<&'a [u8]> {
     let (value, rest) = from.split_at_checked(len).ok_or_else(ends_early)?;
@@ -192,7 +192,7 @@ fn damaged(found: String) -> Error {
     Error::format(found).advice("The page is damaged; export the file again")
 }
 
-/// Delta-encoded lengths, unpacked some at a time.
+/// Delta-encoded lengths, unpacked a block at a time.
 #[derive(Debug, Clone)]
 struct Lengths<'a> {
     delta: Delta<'a>,
@@ -202,21 +202,24 @@ struct Lengths<'a> {
 }
 
 impl<'a> Lengths<'a> {
-    /// The lengths, and the bytes behind them.
+    /// The lengths, and the bytes after them.
     fn open(bytes: &'a [u8], count: u32) -> Result<(Self, &'a [u8])> {
-        // Without any value the stream may be missing altogether.
+        // A page without values may omit the stream.
         let delta = super::delta(bytes, count)?;
         let rest = if bytes.is_empty() { bytes } else { delta.clone().rest()? };
         Ok((Lengths { delta, ahead: [0; 64], at: 0, end: 0 }, rest))
     }
 
+    /// The next length.
+    #[allow(clippy::indexing_slicing)] // `end` is at most the length of the block
     fn next(&mut self) -> Result<usize> {
         if self.at == self.end {
             self.at = 0;
             self.end = self.ahead.len().min(self.delta.remaining() as usize);
-            self.delta.fill(self.ahead.get_mut(..self.end).unwrap_or_default())?;
+            self.delta.fill(&mut self.ahead[..self.end])?;
         }
-        let len = self.ahead.get(self.at).copied().unwrap_or(u64::MAX);
+        let past_end = || Error::internal("a read past the lengths of a page");
+        let len = *self.ahead[..self.end].get(self.at).ok_or_else(past_end)?;
         self.at += 1;
         // Lengths are 32-bit integers whose sums wrap at that width (Encodings.md, "Delta Encoding");
         // pyarrow 12 and 13 write differences that do.

@@ -2,11 +2,11 @@
 //! differences, and the lengths of the two delta encodings of byte arrays.
 //!
 //! ```text
-//! header: values a block, miniblocks a block, values in all, first value
-//! block:  smallest difference, a bit width each miniblock, the miniblocks
+//! header: values per block, miniblocks per block, number of values, first value
+//! block:  smallest difference, a bit width per miniblock, the miniblocks
 //! ```
 //!
-//! Sums wrap, as the specification wants; those of 32-bit values are the low
+//! Sums wrap, as the specification requires; those of 32-bit values are the low
 //! halves of the 64-bit sums.
 
 use crate::parquet::thrift::{Fault, Reader};
@@ -17,16 +17,16 @@ use crate::{Error, Result};
 pub struct Delta<'a> {
     bytes: &'a [u8],
     miniblock_len: u32,
-    /// The value that comes next, but for its difference.
+    /// The previous value; at first, the first value.
     last: u64,
-    /// Values that have not come, the first one included.
+    /// Values that are not read yet, the first one included.
     remaining: u32,
     first: bool,
     min_delta: u64,
-    /// Bit widths of this block's miniblocks that have not begun.
+    /// Bit widths of the miniblocks of this block that are not begun yet.
     widths: &'a [u8],
     miniblocks: usize,
-    /// The miniblock that is being read.
+    /// The current miniblock.
     packed: &'a [u8],
     width: u32,
     bit: u64,
@@ -34,15 +34,16 @@ pub struct Delta<'a> {
 }
 
 impl<'a> Delta<'a> {
-    /// A stream that `bytes` begin with.
+    /// The stream at the start of `bytes`.
     ///
     /// # Errors
     /// `Format` unless it has `count` values.
+    #[allow(clippy::indexing_slicing)] // the reader's position is within the bytes
     pub fn new(bytes: &'a [u8], count: u32) -> Result<Self> {
         let mut r = Reader::new(bytes);
         let mut header = || Ok((r.varint()?, r.varint()?, r.varint()?, r.i64()?));
         let (block, miniblocks, total, first) = header().map_err(damaged)?;
-        // "A multiple of 128", and of 32 a miniblock; written here and there with less.
+        // "A multiple of 128", and of 32 per miniblock; some writers use smaller ones.
         let miniblock_len = block.checked_div(miniblocks).unwrap_or(0);
         if miniblock_len == 0 || miniblock_len % 8 != 0 || miniblock_len * miniblocks != block {
             return Err(Error::format(format!("{block} values in {miniblocks} miniblocks a block"))
@@ -55,7 +56,7 @@ impl<'a> Delta<'a> {
         }
         let too_large = |_| Error::format(format!("{block} values a block"));
         Ok(Delta {
-            bytes: bytes.get(r.position()..).unwrap_or_default(),
+            bytes: &bytes[r.position()..],
             miniblock_len: u32::try_from(miniblock_len).map_err(too_large)?,
             last: first.cast_unsigned(),
             remaining: count,
@@ -70,18 +71,18 @@ impl<'a> Delta<'a> {
         })
     }
 
-    /// Values that are still to come.
+    /// Values that are not read yet.
     pub fn remaining(&self) -> u32 {
         self.remaining
     }
 
-    /// The next values, as many as `out` has room for.
+    /// Reads the next `out.len()` values.
     ///
     /// # Errors
-    /// `Format` when the stream has fewer.
+    /// `Format` when the stream is damaged, `Internal` when fewer values are left.
     pub fn fill(&mut self, mut out: &mut [u64]) -> Result<()> {
         if out.len() as u64 > u64::from(self.remaining) {
-            return Err(Error::internal("more values are wanted than the page has"));
+            return Err(Error::internal("a read of more values than the page has left"));
         }
         if self.first && !out.is_empty() {
             let (first, rest) = out.split_at_mut(1);
@@ -107,18 +108,19 @@ impl<'a> Delta<'a> {
         Ok(())
     }
 
-    /// Passes over `n` values. They have to be summed all the same.
+    /// Skips `n` values. Their differences have to be summed nevertheless.
+    #[allow(clippy::indexing_slicing)] // `now` is at most the length of the sink
     pub fn skip(&mut self, mut n: usize) -> Result<()> {
         let mut sink = [0; 128];
         while n > 0 {
             let now = n.min(sink.len());
-            self.fill(sink.get_mut(..now).unwrap_or_default())?;
+            self.fill(&mut sink[..now])?;
             n -= now;
         }
         Ok(())
     }
 
-    /// The bytes behind the stream. Reads headers only.
+    /// The bytes after the stream. Reads headers only.
     pub fn rest(mut self) -> Result<&'a [u8]> {
         if self.first && self.remaining > 0 {
             self.first = false;
@@ -132,13 +134,14 @@ impl<'a> Delta<'a> {
         Ok(self.bytes)
     }
 
-    /// Begins the next miniblock. Those of the last block that hold no value
+    /// Begins the next miniblock. Those of the last block without a value
     /// have a width, but no bytes.
+    #[allow(clippy::indexing_slicing)] // the reader's position is within the bytes
     fn next_miniblock(&mut self) -> Result<()> {
         if self.widths.is_empty() {
             let mut r = Reader::new(self.bytes);
             self.min_delta = r.i64().map_err(damaged)?.cast_unsigned();
-            let bytes = self.bytes.get(r.position()..).unwrap_or_default();
+            let bytes = &self.bytes[r.position()..];
             (self.widths, self.bytes) =
                 bytes.split_at_checked(self.miniblocks).ok_or_else(|| damaged(Fault::Ended))?;
         }
@@ -171,13 +174,14 @@ impl<'a> Delta<'a> {
 #[inline]
 fn bits(bytes: &[u8], at: u64) -> u64 {
     let from = usize::try_from(at / 8).unwrap_or(usize::MAX);
+    // Past the end there are no bytes, and all bits are 0.
     let bytes = bytes.get(from..).unwrap_or_default();
     let mut word = [0; 16];
     match bytes.first_chunk::<9>() {
         Some(nine) => word[..9].copy_from_slice(nine),
         None => word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from),
     }
-    // Lossless: the 64 bits that are wanted.
+    // Lossless: the 64 bits from `at` on.
     #[allow(clippy::cast_possible_truncation)]
     let value = (u128::from_le_bytes(word) >> (at % 8)) as u64;
     value
@@ -238,7 +242,7 @@ mod tests {
             let mut bytes = if plausible { vec![0x80, 1, 4, count] } else { vec![] };
             bytes.extend(tail);
             let whole = all(&bytes, u32::from(count));
-            // In small steps it is the same.
+            // Small steps read the same values.
             if let Ok(mut delta) = Delta::new(&bytes, u32::from(count)) {
                 let rest = delta.clone().rest();
                 prop_assert_eq!(whole.is_ok(), rest.is_ok());

@@ -1,23 +1,22 @@
 //! The hybrid of run-length encoding and bit packing (Encodings.md, "Run
 //! Length Encoding / Bit-Packing Hybrid"): dictionary ids, levels, booleans.
 //!
-//! A reader is a position in the stream, apart from its bytes.
-//! The bytes of a page live in a reused buffer, so a reader that borrowed them
-//! could not be kept beside that buffer. This one holds offsets only and is
-//! handed the bytes with each call.
+//! A decoder is a position in the stream, separate from its bytes.
+//! The bytes of a page are in a reused buffer, so a decoder that borrowed them
+//! could not be kept beside that buffer. This one holds offsets only, and
+//! every call takes the bytes.
 //!
-//! The runs add up to the page's count, or there is an error: a stream that
-//! ends early never turns into zeros. Bits past the count in the last packed
-//! run are cut off, since writers pad it (DuckDB to 32 values).
+//! The runs add up to the page's count, or decoding fails: a stream that
+//! ends early is never read as zeros. Values past the count in the last bit-packed
+//! run are ignored, since writers pad it (DuckDB to 32 values).
 
-use crate::kernel::unpack::Packed;
-use crate::kernel::unpack::{self, Between};
+use crate::kernel::unpack::{self, Between, Packed};
 use crate::{Error, Result};
 
-/// What lies next in the stream.
+/// The next values of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunOrPacked {
-    /// `len` times the same value.
+    /// A run: `len` times the same value.
     Rle {
         /// The value.
         value: u32,
@@ -48,31 +47,31 @@ impl RunOrPacked {
         }
     }
 
-    /// Whether there are none.
+    /// Whether it has no values.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// Where some values begin and end.
+/// The first of some values, and the first one past them.
 pub type Span = (u32, u32);
 
-/// Where a reader of a hybrid stream stands.
+/// A position in a hybrid stream.
 #[derive(Debug, Clone, Default)]
 pub struct HybridRleDecoder {
     /// Byte of the next run's header.
     next: usize,
     /// Bits per value.
     width: u8,
-    /// Values that must be smaller than this.
+    /// All values must be below this.
     limit: u32,
     /// Values in runs that were not read yet.
     unread: u32,
-    /// Whether the run at hand is bit-packed.
+    /// Whether the current run is bit-packed.
     packed: bool,
-    /// The value of a repeated run.
+    /// The value of the current run, unless it is bit-packed.
     value: u32,
-    /// Values left of the run at hand.
+    /// Values left of the current run.
     left: u32,
     /// The bit of the next value of a bit-packed run.
     bit: usize,
@@ -89,7 +88,7 @@ impl HybridRleDecoder {
     }
 
     /// `count` values of `width` bits, bit-packed without a header, that begin at
-    /// byte `start`; the caller has seen that the bytes are there.
+    /// byte `start`; callers have checked that the bytes are there.
     pub fn packed(start: usize, width: u8, limit: u32, count: u32) -> Self {
         HybridRleDecoder {
             width,
@@ -106,7 +105,10 @@ impl HybridRleDecoder {
         self.left + self.unread
     }
 
-    /// What lies next; empty at the end.
+    /// The next values up to the end of their run; empty at the end of the stream.
+    ///
+    /// # Errors
+    /// `Format` when the stream is damaged.
     #[inline]
     pub fn segment(&mut self, bytes: &[u8]) -> Result<RunOrPacked> {
         if self.left == 0 && self.unread > 0 {
@@ -119,9 +121,9 @@ impl HybridRleDecoder {
         })
     }
 
-    /// The values at hand as they are packed, and how many; `None` where they repeat, at the
-    /// end, and where the stream is damaged, which whoever reads them is told. They were not
-    /// held against the limit.
+    /// The rest of the current bit-packed run, and how many values it has. `None` for an RLE run,
+    /// at the end, and where the stream is damaged, which the next read reports. The values are
+    /// not compared with the limit.
     #[inline]
     pub fn packed_values<'b>(&mut self, bytes: &'b [u8]) -> Option<(Packed<'b>, u32)> {
         if self.left == 0 && self.unread > 0 {
@@ -131,10 +133,9 @@ impl HybridRleDecoder {
         (self.packed && self.left > 0).then_some((packed, self.left))
     }
 
-    /// Passes over `n` values, then looks at the next: declines (`None`, nothing
-    /// passed) unless they end with the run at hand or within it, and the next
-    /// run is a short repeated one. A fast path of [`Self::skip`] and
-    /// [`Self::segment`].
+    /// Skips `n` values and returns the next ones: a fast path for [`Self::skip`] and
+    /// [`Self::segment`]. Declines (`None`, nothing is skipped) unless the values end within the
+    /// current run, or with it and the next one is a short RLE run.
     #[inline]
     pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<RunOrPacked> {
         if n < self.left {
@@ -143,7 +144,7 @@ impl HybridRleDecoder {
             if n > self.left {
                 return None;
             }
-            // A header of one byte, even: a repeated value.
+            // A header of one byte, even: an RLE run.
             let header = *bytes.get(self.next)?;
             let len = u32::from(header >> 1);
             let size = usize::from(self.width.div_ceil(8));
@@ -168,18 +169,17 @@ impl HybridRleDecoder {
         })
     }
 
-    /// Walks runs of repeated values as long as they are plain ones (headers and
-    /// values of one byte), over at most `most` values. Notes where the runs begin
-    /// and end whose value has a 1 in `pass`; returns how many these are and how
-    /// many values were passed. Without a branch on the values, since which run
-    /// passes is what no CPU predicts.
+    /// Walks RLE runs as long as they are plain ones (headers and values of one byte), over
+    /// at most `most` values. Writes the spans of the runs whose value has a 1 in `pass`; returns
+    /// their number and how many values were walked. It does not branch on the values:
+    /// which run passes is unpredictable.
     #[inline]
     pub fn spans(&mut self, bytes: &[u8], pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
         if self.packed && self.left > 0 || self.width == 0 || self.width > 8 {
             return (0, 0);
         }
         let (mut n, mut at) = (0, 0);
-        let mut note = |value: u32, len: u32| -> Option<u32> {
+        let mut push = |value: u32, len: u32| -> Option<u32> {
             let passes = *pass.get(value as usize)?;
             *spans.get_mut(n)? = (at, at + len);
             n += usize::from(passes);
@@ -187,7 +187,7 @@ impl HybridRleDecoder {
             Some(len)
         };
         let first = self.left.min(most);
-        if first > 0 && note(self.value, first).is_none() {
+        if first > 0 && push(self.value, first).is_none() {
             return (0, 0);
         }
         self.left -= first;
@@ -197,7 +197,7 @@ impl HybridRleDecoder {
         {
             let (len, value) = (u32::from(header >> 1), u32::from(value));
             let plain = header & 0x81 == 0 && len > 0 && len <= self.unread && len <= room;
-            if !plain || value >= self.limit || note(value, len).is_none() {
+            if !plain || value >= self.limit || push(value, len).is_none() {
                 break;
             }
             self.unread -= len;
@@ -215,7 +215,7 @@ impl HybridRleDecoder {
             return Err(Error::format("a run of no values").expected("runs of at least one value"));
         }
         if header & 1 == 1 {
-            // `count` groups of eight values; the last may overhang the page's count.
+            // `count` groups of eight values; the last one may reach past the page's count.
             let values = count.saturating_mul(8).min(u64::from(self.unread));
             let bits = values * u64::from(self.width);
             let available = (bytes.len().saturating_sub(at) as u64).saturating_mul(8);
@@ -230,7 +230,7 @@ impl HybridRleDecoder {
             let whole = count.saturating_mul(u64::from(self.width));
             self.next = usize::try_from(whole).map_or(usize::MAX, |n| at.saturating_add(n));
         } else {
-            // The value takes as many whole bytes as its bits need.
+            // The value is stored in as many whole bytes as its bits need.
             let size = usize::from(self.width.div_ceil(8));
             let raw = bytes.get(at..at + size).ok_or_else(|| self.short("a repeated value", bytes.len()))?;
             let value = raw.iter().rev().fold(0u32, |v, b| v << 8 | u32::from(*b));
@@ -264,7 +264,7 @@ impl HybridRleDecoder {
             .expected(format!("an id below {}, the size of the dictionary", self.limit))
     }
 
-    /// Passes over `n` values without looking at them.
+    /// Skips `n` values; those of bit-packed runs are not compared with the limit.
     pub fn skip(&mut self, bytes: &[u8], mut n: u32) -> Result<()> {
         while n > 0 {
             let take = self.segment(bytes)?.len().min(n);
@@ -277,7 +277,7 @@ impl HybridRleDecoder {
         Ok(())
     }
 
-    /// Passes over `n` values of the run at hand.
+    /// Skips `n` values of the current run, which has as many left.
     #[inline]
     pub fn advance(&mut self, n: u32) {
         self.left -= n;
@@ -288,6 +288,7 @@ impl HybridRleDecoder {
 
     /// Reads `out.len()` values, which fit 16 bits because the limit does.
     #[inline]
+    #[allow(clippy::indexing_slicing)] // no more values are decoded than there is room for
     pub fn read_u16(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
         debug_assert!(self.limit <= 1 << 16);
         if self.width > 16 {
@@ -296,7 +297,7 @@ impl HybridRleDecoder {
         let mut out = out;
         while !out.is_empty() {
             if self.left == 0 {
-                // Whole runs, as long as they are plain ones.
+                // Whole runs are decoded together as long as they are plain ones.
                 let mut at = Between { next: self.next, unread: self.unread };
                 let (done, max) = unpack::hybrid_u16(bytes, self.width, &mut at, out);
                 if done > 0 {
@@ -304,7 +305,7 @@ impl HybridRleDecoder {
                         return Err(self.out_of_range(max.into()));
                     }
                     (self.next, self.unread) = (at.next, at.unread);
-                    out = out.get_mut(done..).unwrap_or_default();
+                    out = &mut out[done..];
                     continue;
                 }
             }
@@ -319,12 +320,13 @@ impl HybridRleDecoder {
         Ok(())
     }
 
-    /// The same where a writer has used more bits than its dictionary needs.
+    /// [`Self::read_u16`] where the writer has used more bits than its dictionary needs.
     #[cold]
+    #[allow(clippy::indexing_slicing)] // chunks are at most as long as the block
     fn read_too_wide(&mut self, bytes: &[u8], out: &mut [u16]) -> Result<()> {
         for out in out.chunks_mut(256) {
             let mut wide = [0; 256];
-            let wide = wide.get_mut(..out.len()).unwrap_or_default();
+            let wide = &mut wide[..out.len()];
             self.read_u32(bytes, wide)?;
             for (to, from) in out.iter_mut().zip(wide) {
                 #[allow(clippy::cast_possible_truncation)] // below the limit
@@ -344,7 +346,7 @@ impl HybridRleDecoder {
         Ok(())
     }
 
-    /// Reads values of the run at hand, and returns the room that is left.
+    /// Reads values of the current run, and returns the part of `out` that is not filled.
     #[inline]
     fn read_run<'o, T: Copy>(
         &mut self,

@@ -1,10 +1,10 @@
-//! Encodings (Encodings.md), all streaming: no decoder allocates by a count.
+//! Encodings (Encodings.md). All decoders stream: none allocates by a count.
 //!
 //! - [`hybrid_rle`]: dictionary ids and definition levels, as runs.
 //! - [`numbers`]: INT32, INT64, FLOAT, DOUBLE.
 //! - [`byte_arrays`]: BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, INT96.
 //! - [`booleans`]: BOOLEAN, packed or as runs.
-//! - [`mod@delta`]: the packed differences that numbers and lengths share.
+//! - [`mod@delta`]: packed differences, for numbers and lengths.
 
 pub mod booleans;
 pub mod byte_arrays;
@@ -32,15 +32,18 @@ fn short(bytes: usize, count: u32) -> Error {
         .advice("The page is damaged; export the file again")
 }
 
-/// What is left of `remaining` values when `n` are taken.
+/// How many of `remaining` values are left after `n`.
+///
+/// # Errors
+/// `Internal` if there are fewer than `n`.
 fn take(remaining: u32, n: usize) -> Result<u32> {
     u32::try_from(n)
         .ok()
         .and_then(|n| remaining.checked_sub(n))
-        .ok_or_else(|| Error::internal(format!("{n} values are wanted of {remaining} in the page")))
+        .ok_or_else(|| Error::internal(format!("a read of {n} values where the page has {remaining} left")))
 }
 
-/// A delta stream of `count` values; a page of nulls only may leave it out.
+/// A delta stream of `count` values; a page of nulls alone may omit it.
 fn delta(bytes: &[u8], count: u32) -> Result<delta::Delta<'_>> {
     if bytes.is_empty() && count == 0 {
         // The shortest stream of no values.

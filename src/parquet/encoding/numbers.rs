@@ -1,6 +1,6 @@
 //! INT32, INT64, FLOAT and DOUBLE in their encodings without a dictionary.
 //!
-//! Values come out as bit patterns: 64 bits, or 32 in the low half.
+//! Values are read as bit patterns: 64 bits, or 32 in the low half.
 
 use super::delta::Delta;
 use crate::Result;
@@ -50,26 +50,26 @@ impl<'a> Numbers<'a> {
         Ok(Numbers { stream, remaining: count })
     }
 
-    /// Values that are still to come.
+    /// Values that are not read yet.
     pub fn remaining(&self) -> u32 {
         self.remaining
     }
 
-    /// The next values, as many as `out` has room for.
+    /// Reads the next `out.len()` values.
     ///
     /// # Errors
-    /// `Format` when the stream is damaged. The caller never asks for more
-    /// than there are.
+    /// `Format` when the stream is damaged, `Internal` when fewer values are left.
     pub fn fill(&mut self, out: &mut [u64]) -> Result<()> {
+        // The streams have as many values as are left: they can be split without a check.
         self.take(out.len())?;
         match &mut self.stream {
             Stream::Plain4(values) => {
-                let (now, later) = values.split_at_checked(out.len()).unwrap_or_default();
+                let (now, later) = values.split_at(out.len());
                 out.iter_mut().zip(now).for_each(|(to, from)| *to = u64::from(u32::from_le_bytes(*from)));
                 *values = later;
             }
             Stream::Plain8(values) => {
-                let (now, later) = values.split_at_checked(out.len()).unwrap_or_default();
+                let (now, later) = values.split_at(out.len());
                 out.iter_mut().zip(now).for_each(|(to, from)| *to = u64::from_le_bytes(*from));
                 *values = later;
             }
@@ -84,15 +84,16 @@ impl<'a> Numbers<'a> {
         Ok(())
     }
 
-    /// Passes over `n` values.
+    /// Skips `n` values.
     ///
     /// # Errors
     /// As [`Numbers::fill`].
+    #[allow(clippy::indexing_slicing)] // `take` has checked that as many values are left
     pub fn skip(&mut self, n: usize) -> Result<()> {
         self.take(n)?;
         match &mut self.stream {
-            Stream::Plain4(values) => *values = values.get(n..).unwrap_or_default(),
-            Stream::Plain8(values) => *values = values.get(n..).unwrap_or_default(),
+            Stream::Plain4(values) => *values = &values[n..],
+            Stream::Plain8(values) => *values = &values[n..],
             Stream::Split4(streams) => advance(streams, n),
             Stream::Split8(streams) => advance(streams, n),
             Stream::Delta4(delta) | Stream::Delta8(delta) => delta.skip(n)?,
@@ -118,7 +119,7 @@ fn split<const N: usize>(bytes: &[u8], count: u32) -> Result<[&[u8]; N]> {
     for stream in &mut streams {
         (*stream, rest) = rest.split_at_checked(count_len).ok_or_else(|| super::short(bytes.len(), count))?;
     }
-    // The streams' places follow from the length: it has to be exact.
+    // The positions of the streams follow from the length, so it has to be exact.
     if rest.is_empty() { Ok(streams) } else { Err(super::short(bytes.len(), count)) }
 }
 
@@ -130,9 +131,10 @@ fn gather<const N: usize>(streams: &mut [&[u8]; N], out: &mut [u64]) {
     advance(streams, out.len());
 }
 
+#[allow(clippy::indexing_slicing)] // callers have checked that as many values are left
 fn advance<const N: usize>(streams: &mut [&[u8]; N], n: usize) {
     for stream in streams {
-        *stream = stream.get(n..).unwrap_or_default();
+        *stream = &stream[n..];
     }
 }
 
