@@ -1,20 +1,20 @@
-//! Columns of any width side by side, 64 rows at a time.
+//! Compares columns of any width with a value each, side by side, 64 rows at a time.
 //!
 //! ```text
 //! for each word of 64 rows:
-//!     keep = system is the total, country is a country
-//!     live = keep and value is not zero
+//!     keep = condition == wanted condition, key != total key
+//!     live = keep and measure != 0
 //! ```
 //!
-//! 1. All columns are walked together. Memory is slow where a page begins, and
-//!    these waits fall together; a column after the other, a block of 2048 rows at
+//! 1. All columns are walked together. Memory is slow where a memory page begins, and the
+//!    columns wait for it at the same time; one column after the other, a block of 2048 rows at
 //!    a time, waited for each.
-//! 2. A column is a pointer and a function for its width: a call a word instead
-//!    of a loop for each of the thousands of combinations of widths.
-//! 3. What comes some words later is asked for: the hardware's own guesses end
-//!    with the page. Wide values are asked for, and compared, eight rows at a time
-//!    and only where one of the eight counts.
-//! 4. The rows that are left come out of a word by a vector (`vpcompressw`).
+//! 2. A column is a pointer and a function for its width: one call per word instead
+//!    of one loop for each of the thousands of combinations of widths.
+//! 3. Memory is prefetched some words ahead: the hardware prefetcher stops at the
+//!    end of a memory page. Wide values are prefetched, and compared, eight rows at a time
+//!    and only where one of the eight is marked.
+//! 4. The remaining rows are extracted from a word by a vector instruction (`vpcompressw`).
 
 use std::marker::PhantomData;
 
@@ -24,20 +24,20 @@ use super::cpu;
 
 /// Rows of a word.
 pub const WORD: usize = 64;
-/// Words between the one at hand and the one asked for.
+/// Words between the current one and the one that is prefetched.
 pub const AHEAD: usize = 6;
 /// The widest value, in bytes.
 const WIDEST: usize = 16;
 
-/// The rows of a word, at most 64 from `start` on, that hold the value at `wanted`; any bits
-/// for rows that are not `marked`.
+/// The mask of those rows of a word, at most 64 from `start` on, that equal the value at `wanted`.
+/// Bits of rows that are not `marked` are undefined.
 type Equal = unsafe fn(start: *const u8, rows: usize, wanted: *const u8, marked: u64) -> u64;
 
-/// The same for two values at once: the rows are loaded once.
+/// [`Equal`] for two values: the rows are loaded once.
 type Either =
     unsafe fn(start: *const u8, rows: usize, one: *const u8, other: *const u8, marked: u64) -> [u64; 2];
 
-/// A column of whatever width, and a value to compare with.
+/// A column of any width, and a value to compare it with.
 #[allow(unsafe_code)]
 #[derive(Clone, Copy)]
 pub struct MaskedColumn<'a> {
@@ -51,7 +51,7 @@ pub struct MaskedColumn<'a> {
 }
 
 impl<'a> MaskedColumn<'a> {
-    /// `values`, to be compared with `wanted`.
+    /// A column of `values`, to be compared with `wanted`.
     pub fn new<T: Lane>(values: &'a [T], wanted: T) -> Self {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx512() {
@@ -64,7 +64,7 @@ impl<'a> MaskedColumn<'a> {
         Self::portable(values, wanted)
     }
 
-    /// The same without vectors.
+    /// [`Self::new`] without vector instructions.
     pub fn portable<T: Lane>(values: &'a [T], wanted: T) -> Self {
         Self::by(values, wanted, plain_equal::<T>, plain_either::<T>)
     }
@@ -89,13 +89,14 @@ impl<'a> MaskedColumn<'a> {
         }
     }
 
-    /// The rows of a word that equal the wanted value; any bits for rows that are not `marked`.
+    /// The mask of the rows of a word that equal the wanted value. Bits of rows that are not `marked`
+    /// are undefined.
     #[inline]
     pub fn equal(&self, word: usize, marked: u64) -> u64 {
         self.compare(word, self.wanted.as_ptr(), marked)
     }
 
-    /// The rows of a word that equal row `row` of the column; none if there is no such row.
+    /// The mask of the rows of a word that equal row `row` of the column; 0 if it has no such row.
     #[inline]
     pub fn like(&self, row: usize, word: usize, marked: u64) -> u64 {
         if row >= self.rows {
@@ -104,7 +105,7 @@ impl<'a> MaskedColumn<'a> {
         self.compare(word, self.start.wrapping_add(row * self.width), marked)
     }
 
-    /// Both at once: the rows that equal row `row`, and those that equal the wanted value.
+    /// The masks of [`Self::like`] and [`Self::equal`].
     #[inline]
     pub fn like_or_equal(&self, row: usize, word: usize, marked: u64) -> [u64; 2] {
         if row >= self.rows {
@@ -134,23 +135,23 @@ impl<'a> MaskedColumn<'a> {
         }
     }
 
-    /// Asks for the memory of a word some words ahead.
+    /// Prefetches the word that is [`AHEAD`] words after `word`.
     #[inline]
     pub fn prefetch(&self, word: usize) {
         let from = self.start.wrapping_add((word + AHEAD) * WORD * self.width);
         for line in 0..self.width {
-            super::compare::fetch(from.wrapping_add(line * 64));
+            super::compare::prefetch_line(from.wrapping_add(line * 64));
         }
     }
 
-    /// Asks for the memory of a word of which rows are marked; of wide values for that of the eights
-    /// of rows with any.
+    /// Prefetches a word with marked rows; of wide values, only the groups of eight rows that have a
+    /// marked one.
     #[inline]
     pub fn prefetch_marked(&self, word: usize, marked: u64) {
         let from = self.start.wrapping_add(word * WORD * self.width);
         if self.width < 8 {
             for line in 0..self.width {
-                super::compare::fetch(from.wrapping_add(line * 64));
+                super::compare::prefetch_line(from.wrapping_add(line * 64));
             }
             return;
         }
@@ -158,19 +159,19 @@ impl<'a> MaskedColumn<'a> {
         while left != 0 {
             let at = left.trailing_zeros() & !7;
             for line in 0..self.width / 8 {
-                super::compare::fetch(from.wrapping_add(at as usize * self.width + line * 64));
+                super::compare::prefetch_line(from.wrapping_add(at as usize * self.width + line * 64));
             }
             left &= !(0xff << at);
         }
     }
 
-    /// Asks for the memory of the marked rows of a word, a row after the other.
+    /// Prefetches the marked rows of a word, row by row.
     #[inline]
     pub fn prefetch_rows(&self, word: usize, marked: u64) {
         let from = self.start.wrapping_add(word * WORD * self.width);
         let mut left = marked;
         while left != 0 {
-            super::compare::fetch(from.wrapping_add(left.trailing_zeros() as usize * self.width));
+            super::compare::prefetch_line(from.wrapping_add(left.trailing_zeros() as usize * self.width));
             left &= left - 1;
         }
     }
@@ -203,7 +204,7 @@ unsafe fn plain_either<T: Lane>(
     unsafe { [plain_equal::<T>(start, rows, one, marked), plain_equal::<T>(start, rows, other, marked)] }
 }
 
-/// [`Equal`] and [`Either`] for a set of instructions, by its way to compare a word.
+/// Defines [`Equal`] and [`Either`] for an instruction set, by its function for a word.
 #[cfg(target_arch = "x86_64")]
 macro_rules! equal_by {
     ($name:ident, $either:ident, $features:literal) => {
@@ -245,29 +246,27 @@ equal_by!(avx2_equal, avx2_either, "avx2,bmi1");
 #[cfg(target_arch = "x86_64")]
 equal_by!(avx512_equal, avx512_either, "avx512f,avx512bw");
 
-/// The rows marked in `mask`, one after the other, at the front of `rows`; returns how many.
-/// `N` is at least the rows of the mask plus 31.
+/// Writes the numbers of the rows marked in `mask` to the front of `rows`, ascending; returns how
+/// many there are. `N` is at least the rows of the mask plus 31.
 #[inline]
 pub fn rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> usize {
     #[cfg(target_arch = "x86_64")]
     if cpu::avx512() && mask.len() * WORD + 31 <= N {
-        // SAFETY: the instruction sets that the function names were found, and there is room.
+        // SAFETY: the CPU has the instruction sets that the function names, and there is room.
         #[allow(unsafe_code)]
         return unsafe { avx512_rows_of(mask, rows) };
     }
     portable_rows_of(mask, rows)
 }
 
-/// The same without vectors.
-#[allow(clippy::cast_possible_truncation)] // rows of a block
+/// [`rows_of`] without vector instructions.
+#[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)] // rows of a block; `rows` has room for them
 pub fn portable_rows_of<const N: usize>(mask: &[u64], rows: &mut [u16; N]) -> usize {
     let mut n = 0;
     for (word, at) in mask.iter().zip((0u16..).step_by(WORD)) {
         let mut word = *word;
         while word != 0 {
-            if let Some(value_id) = rows.get_mut(n) {
-                *value_id = at + word.trailing_zeros() as u16;
-            }
+            rows[n] = at + word.trailing_zeros() as u16;
             n += 1;
             word &= word - 1;
         }

@@ -1,30 +1,31 @@
-//! Comparisons of a column's values with one value, as bitmaps.
+//! Compares the values of a column with one value; the results are masks.
 //!
 //! ```text
 //! narrow:    mask[row] &= (value[row] == wanted) == equal
-//! distinct:  every value of a marked row is named at least once
+//! distinct:  every value of a marked row is reported at least once
 //! ```
 //!
-//! 1. A word of 64 rows that has no bit left is passed over, and its memory with
-//!    it: of a frame in export order two thirds of a column are never loaded.
-//!    So is a line of a word, by loading another line that is at hand instead.
-//! 2. What is passed over is too short for the hardware to guess what comes next:
-//!    `prefetch` asks for the lines of a block's marked words, of all columns
-//!    that will be read, before the first of them is waited for.
-//! 3. `distinct` takes the first marked row, names its value and takes all rows
-//!    of the same value out of the word. Keys repeat over some twenty rows, so a
-//!    word is one or two comparisons.
+//! 1. A word of 64 rows without a marked one is skipped, and its memory is not
+//!    loaded: two thirds of a column of a frame in export order never are.
+//!    Cache lines without a marked row are skipped too: a resident dummy line is loaded
+//!    instead.
+//! 2. The skipped parts are too irregular for the hardware prefetcher:
+//!    `prefetch` requests the lines of a block's marked words, of all columns
+//!    that will be read, before the first of them is used.
+//! 3. `distinct` takes the first marked row, reports its value and removes all rows
+//!    of the same value from the word. Keys repeat over some twenty rows, so a
+//!    word takes one or two comparisons.
 
 use super::cpu;
 
-/// A type that is compared 64 rows a time.
+/// A type whose values are compared 64 rows at a time.
 #[cfg(target_arch = "x86_64")]
 pub trait Lane: PartialEq + avx2::Equal + avx512::Equal + 'static {
     /// Zero.
     const ZERO: Self;
 }
 
-/// A type that is compared 64 rows a time.
+/// A type whose values are compared 64 rows at a time.
 #[cfg(not(target_arch = "x86_64"))]
 pub trait Lane: Copy + PartialEq + 'static {
     /// Zero.
@@ -42,58 +43,58 @@ lanes! {
     i8: 0; u8: 0; i16: 0; u16: 0; i32: 0; u32: 0; i64: 0; u64: 0; f32: 0.0; f64: 0.0; [u8; 16]: [0; 16];
 }
 
-/// The same without vectors.
+/// The mask of those of at most 64 rows that equal `wanted`, without vector instructions.
 #[inline]
 pub(super) fn portable_equal<T: Lane>(values: &[T], wanted: T) -> u64 {
     values.iter().take(64).enumerate().fold(0, |bits, (row, v)| bits | u64::from(*v == wanted) << row)
 }
 
-/// Asks for the memory of words that have a marked row.
+/// Prefetches the words that have a marked row.
 #[inline]
 pub fn prefetch<T>(values: &[T], mask: &[u64]) {
     for (word, values) in mask.iter().zip(values.chunks(64)) {
         if *word != 0 {
             let rows = 64 / size_of::<T>().clamp(1, 64);
-            let mut asked = values;
+            let mut nearest = values;
             for (line, at) in values.chunks(rows).zip((0..64).step_by(rows)) {
-                // Asking again for a line that was asked for is cheaper than a branch.
+                // Prefetching the previous line again is cheaper than a branch.
                 let wanted = *word >> at & (u64::MAX >> (64 - rows)) != 0;
-                asked = if wanted { line } else { asked };
-                fetch(asked.as_ptr());
+                nearest = if wanted { line } else { nearest };
+                prefetch_line(nearest.as_ptr());
             }
         }
     }
 }
 
-/// Asks for all memory of `bytes`.
+/// Prefetches all of `bytes`.
 #[inline]
 pub fn prefetch_all(bytes: &[u8]) {
-    bytes.chunks(64).for_each(|line| fetch(line.as_ptr()));
+    bytes.chunks(64).for_each(|line| prefetch_line(line.as_ptr()));
 }
 
-/// Asks for the memory of some rows.
+/// Prefetches the values of some rows.
 #[inline]
 pub fn prefetch_rows<T>(values: &[T], rows: &[u16]) {
     for row in rows {
-        fetch(values.as_ptr().wrapping_add(usize::from(*row)));
+        prefetch_line(values.as_ptr().wrapping_add(usize::from(*row)));
     }
 }
 
-/// Asks for the memory of some values.
+/// Prefetches the values at some indices.
 #[inline]
 pub fn prefetch_places<T>(values: &[T], places: &[u32]) {
     for place in places {
-        fetch(values.as_ptr().wrapping_add(*place as usize));
+        prefetch_line(values.as_ptr().wrapping_add(*place as usize));
     }
 }
 
-/// Asks for a line of memory.
+/// Prefetches a cache line.
 #[inline]
-pub(super) fn fetch<T>(line: *const T) {
+pub(super) fn prefetch_line<T>(line: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint; it reads nothing that the program could see, at any address.
+        // SAFETY: a prefetch is a hint: it has no effect that the program can observe, at any address.
         #[allow(unsafe_code)]
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(line.cast());
@@ -103,12 +104,12 @@ pub(super) fn fetch<T>(line: *const T) {
     let _ = line;
 }
 
-/// Takes the rows out of `mask` that do not equal `wanted` (`equal`), or that do.
+/// Removes the rows from `mask` that do not equal `wanted` or, unless `equal`, those that do.
 #[inline]
 pub fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
     #[cfg(target_arch = "x86_64")]
     if cpu::avx512() {
-        // SAFETY: the instruction sets that the function names were found.
+        // SAFETY: the CPU has the instruction sets that the function names.
         #[allow(unsafe_code)]
         return unsafe { avx512::narrow(values, wanted, equal, mask) };
     }
@@ -121,7 +122,7 @@ pub fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
     portable_narrow(values, wanted, equal, mask);
 }
 
-/// The same without vectors.
+/// [`narrow`] without vector instructions.
 pub fn portable_narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
     for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
         if *word != 0 {
@@ -130,8 +131,11 @@ pub fn portable_narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut
     }
 }
 
-/// Calls `each` with a row of every value among the marked rows, in order of the rows; an error
-/// ends it. Rows are those of `values`.
+/// Calls `each` with a row of every value among the marked rows, in order of the rows. Rows are those
+/// of `values`.
+///
+/// # Errors
+/// The first error of `each`, which ends the walk.
 #[inline]
 pub fn distinct<T: Lane, E>(
     values: &[T],
@@ -140,7 +144,7 @@ pub fn distinct<T: Lane, E>(
 ) -> Result<(), E> {
     #[cfg(target_arch = "x86_64")]
     if cpu::avx512() {
-        // SAFETY: the instruction sets that the function names were found.
+        // SAFETY: the CPU has the instruction sets that the function names.
         #[allow(unsafe_code)]
         return unsafe { avx512::distinct(values, mask, each) };
     }
@@ -153,7 +157,7 @@ pub fn distinct<T: Lane, E>(
     portable_distinct(values, mask, each)
 }
 
-/// The same without vectors: a value is named where it differs from the one before.
+/// [`distinct`] without vector instructions: a value is reported where it differs from the previous one.
 pub fn portable_distinct<T: Lane, E>(
     values: &[T],
     mask: &[u64],
@@ -175,7 +179,7 @@ pub fn portable_distinct<T: Lane, E>(
     Ok(())
 }
 
-/// [`narrow`] and [`distinct`] for a set of instructions, by its way to compare a word.
+/// Defines [`narrow`] and [`distinct`] for an instruction set, by its function for a word.
 #[cfg(target_arch = "x86_64")]
 macro_rules! by_word {
     ($features:literal, $equal:ident) => {
@@ -188,7 +192,7 @@ macro_rules! by_word {
             let flip = u64::from(equal).wrapping_sub(1);
             for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
                 if *word != 0 {
-                    // SAFETY: the instruction sets are there.
+                    // SAFETY: the CPU has the instruction sets, by contract.
                     *word &= unsafe { T::$equal(values, wanted, *word) } ^ flip;
                 }
             }
@@ -210,7 +214,7 @@ macro_rules! by_word {
                     let row = left.trailing_zeros() as usize;
                     let Some(value) = values.get(row) else { break };
                     each(at + row, *value)?;
-                    // SAFETY: the instruction sets are there. The row itself goes even where a value
+                    // SAFETY: the CPU has the instruction sets, by contract. The row itself is removed even where its value
                     // does not equal itself, as NaN does not.
                     left &= !(unsafe { T::$equal(values, *value, left) } | 1 << row);
                 }
@@ -227,21 +231,21 @@ pub(super) mod avx2;
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512;
 
-/// What is loaded instead of rows that nobody asks for.
+/// The line that is loaded instead of lines without a marked row.
 #[cfg(target_arch = "x86_64")]
 #[repr(align(64))]
 struct Line([u8; 64]);
 #[cfg(target_arch = "x86_64")]
-static NOTHING: Line = Line([0; 64]);
+static DUMMY: Line = Line([0; 64]);
 
-/// Where `lanes` rows from `at` on are; if none of them is marked, a line that is at hand.
+/// The address of the `lanes` rows from `at` on; if none of them is marked, that of the dummy line.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
     debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
-    // A choice of addresses, not a branch: there is nothing to predict.
+    // The address is selected without a branch: it is unpredictable.
     let wanted = marked >> at & (u64::MAX >> (64 - lanes)) != 0;
-    std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), NOTHING.0.as_ptr())
+    std::hint::select_unpredictable(wanted, values.as_ptr().wrapping_add(at).cast(), DUMMY.0.as_ptr())
 }
 
 #[cfg(test)]
@@ -252,7 +256,7 @@ mod tests {
 
     type Narrow<T> = unsafe fn(&[T], T, bool, &mut [u64]);
 
-    /// Every path that this machine can take, by name.
+    /// Every path that this machine has, by name.
     fn paths<T: Lane>() -> Vec<(&'static str, Narrow<T>)> {
         let mut paths: Vec<(_, Narrow<T>)> = vec![("chosen", narrow), ("portable", portable_narrow)];
         #[cfg(target_arch = "x86_64")]
@@ -293,17 +297,19 @@ mod tests {
             }
         }
         for (_, distinct) in distinct_paths() {
-            let mut named = Vec::new();
+            let mut reported = Vec::new();
             let mut each = |row: usize, value: T| {
-                named.push((row, value));
+                reported.push((row, value));
                 Ok(())
             };
             distinct(values, mask, &mut each).unwrap();
-            assert!(named.iter().zip(named.iter().skip(1)).all(|(a, b)| a.0 < b.0));
-            assert!(named.iter().all(|(row, _)| marked(mask, *row)));
+            assert!(reported.iter().zip(reported.iter().skip(1)).all(|(a, b)| a.0 < b.0));
+            assert!(reported.iter().all(|(row, _)| marked(mask, *row)));
             for row in (0..values.len()).filter(|row| marked(mask, *row)) {
-                // Named at the latest by its own row: so a bad value is told of where it comes first.
-                assert!(named.iter().any(|(at, value)| *at <= row && (*value == values[row] || *at == row)));
+                // A value is reported at its first row at the latest, so errors name the first bad row.
+                assert!(
+                    reported.iter().any(|(at, value)| *at <= row && (*value == values[row] || *at == row))
+                );
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Which instruction sets there are. Decided once; `ROLLSHARE_CPU=portable`
-//! turns the vector paths off and `ROLLSHARE_CPU=avx2` the widest ones, so that all
+//! Which instruction sets are used. The choice is made once. `ROLLSHARE_CPU=portable`
+//! disables the vector paths and `ROLLSHARE_CPU=avx2` the widest ones, so that all
 //! can be tested and timed on one machine.
 
 use std::sync::OnceLock;
 
-/// The widest path that this machine takes.
+/// The widest vector path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// No vector path.
@@ -39,7 +39,7 @@ pub fn avx512() -> bool {
     level() == Level::Avx512
 }
 
-/// Whether the AVX2 paths are in use; they are there at [`Level::Avx512`] too.
+/// Whether the AVX2 paths are in use; true for [`Level::Avx512`] too.
 #[inline]
 pub fn avx2() -> bool {
     level() != Level::Portable
@@ -53,7 +53,7 @@ fn detect() -> Level {
     }
 }
 
-/// The widest path that this machine could take.
+/// The widest path that this machine has.
 pub fn best() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
@@ -75,7 +75,7 @@ pub fn best() -> Level {
     Level::Portable
 }
 
-/// Of a kernel's vector paths those that this machine has, by name.
+/// Those of a kernel's vector paths that this machine has, by name.
 #[cfg(all(test, target_arch = "x86_64"))]
 pub fn paths<F>(avx2: F, avx512: F) -> Vec<(&'static str, F)> {
     let all = [(Level::Avx2, avx2), (Level::Avx512, avx512)];

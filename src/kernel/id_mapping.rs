@@ -110,7 +110,7 @@ impl IdMapping {
     pub fn matches(&self, left: &[u16], right: &[u16]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if super::cpu::avx512() {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
             return unsafe { avx512::matches(&self.table, left, right) };
         }
@@ -129,7 +129,7 @@ impl IdMapping {
         let bytes = self.bytes.as_deref()?;
         #[cfg(target_arch = "x86_64")]
         if super::cpu::avx512() {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
             return unsafe { avx512::matches_packed(bytes, left, right, rows) };
         }

@@ -1,4 +1,14 @@
-//! The hot loops, and the only unsafe code.
+//! The hot loops. They know nothing of the job: they speak of conditions, keys, classes, periods and
+//! measures, by number.
+//!
+//! - [`bitmap`]: selection masks; rows that differ in every key.
+//! - [`runs`]: sums over runs of one key.
+//! - [`unpack`]: bit-packed integers. [`snappy`]: decompression of pages.
+//! - [`compare`], [`column_masks`], [`strings`]: the rows of a column that equal a value.
+//! - [`id_mapping`]: whether the value ids of one column determine those of another.
+//! - [`cpu`]: the instruction sets in use.
+//!
+//! Every vector function has a portable twin; all are callable by name, for tests and benchmarks.
 
 pub mod bitmap;
 pub mod column_masks;
@@ -10,13 +20,13 @@ pub mod snappy;
 pub mod strings;
 pub mod unpack;
 
-/// A kernel path, callable by name.
+/// A path of the scan, callable by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScanPath {
-    /// Walk the runs of the key columns together.
+    /// Walks the runs of the key columns together.
     Runs,
-    /// Filter to a bitmap, compress the survivors.
+    /// Filters a block to a selection mask, then compresses the survivors.
     Bitmap,
     /// One row at a time.
     Scalar,

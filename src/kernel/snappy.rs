@@ -75,7 +75,7 @@ pub fn decompress(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
     {
         use super::cpu;
         if cpu::avx512() && is_long(src.len(), len) {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
             return unsafe { x86::avx512(src, len, out) };
         }
@@ -105,7 +105,7 @@ pub fn decompress_two(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
     {
         use super::cpu;
         if cpu::avx512() && is_long(one.src.len() + other.src.len(), one.len + other.len) {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
             return unsafe { x86::two_avx512(one, other) };
         }
@@ -191,7 +191,7 @@ mod x86 {
     static TAGS: [u32; 256] = {
         let mut tags = [0; 256];
         let mut tag = 0;
-        // `for` is not to be had in constants.
+        // A `for` loop is not allowed in a constant.
         while tag < 256 {
             let (len, offset) = match tag & 3 {
                 0 if tag >> 2 < 60 => ((tag >> 2) + 1, NO_OFFSET),
@@ -239,7 +239,7 @@ mod x86 {
         unsafe fn repeat(from: *const u8, to: *mut u8, offset: usize) {
             static REPEATS: [[u8; 64]; NO_OFFSET + 1] = repeats();
             debug_assert!(offset < REPEATS.len());
-            // SAFETY: as the caller has promised.
+            // SAFETY: by contract.
             unsafe {
                 let index = _mm512_loadu_si512(REPEATS.as_ptr().add(offset).cast());
                 let bytes = _mm512_permutexvar_epi8(index, _mm512_loadu_si512(from.cast()));
@@ -266,7 +266,7 @@ mod x86 {
         unsafe fn repeat(from: *const u8, to: *mut u8, offset: usize) {
             static REPEATS: [[u8; 16]; NO_OFFSET + 1] = repeats();
             debug_assert!(offset < REPEATS.len());
-            // SAFETY: as the caller has promised.
+            // SAFETY: by contract.
             unsafe {
                 let index = _mm_loadu_si128(REPEATS.as_ptr().add(offset).cast());
                 let bytes = _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), index);
@@ -405,7 +405,7 @@ mod x86 {
         len: usize,
     ) -> Option<(usize, usize)> {
         while ip < end {
-            // SAFETY: as the caller has promised; no step leaves `op` past `len`.
+            // SAFETY: by contract; no step leaves `op` past `len`.
             (ip, op) = unsafe { elements::<V>(src, ip, end, out, op, len) };
             if ip < end {
                 (ip, op) = super::decode_element_checked(src, ip, out, op, len)?;
@@ -429,7 +429,7 @@ mod x86 {
         op: usize,
         len: usize,
     ) -> (usize, usize) {
-        // SAFETY: as the caller has promised.
+        // SAFETY: by contract.
         let mut stream = unsafe { Stream::at(src, ip, end, out, op, len) };
         // SAFETY: the stream stands before `end`.
         while unsafe { stream.step::<V>() } {}

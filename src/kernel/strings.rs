@@ -1,30 +1,30 @@
-//! Strings by offsets side by side, 64 rows at a time: which rows hold a given string?
+//! Compares strings between offsets with one string, 64 rows at a time.
 //!
 //! ```text
 //! rows = offset[row + 1] - offset[row] == length of the string        (a vector of offsets)
-//! for each stretch of rows, which are as long as the string and follow each other:
-//!     rows &= bytes == the string again and again                     (a vector of rows)
+//! for each sequence of adjacent rows that are as long as the string:
+//!     rows &= bytes == the string, repeated                           (a vector of rows)
 //! ```
 //!
-//! 1. Rows of one length that follow each other lie without a gap: from the first offset on
-//!    row `i` begins `i` lengths later. So their offsets are checked once a stretch.
+//! 1. Adjacent rows of one length lie without a gap: row `i` of them begins `i` lengths after the
+//!    first offset. So their offsets are checked once per sequence.
 //! 2. A vector of 32 bytes is compared with the string repeated as often as it fits: ten rows of
-//!    `all`, four of `2021_05`. Whole vectors are equal or have nothing in common but where one
-//!    value ends and the next begins; only there bits of bytes are gathered to bits of rows.
-//! 3. Offsets are the producer's word. One that is negative, descends or leads past the bytes
-//!    makes a row that equals nothing, and nothing is read there.
+//!    `all`, four of `2021_05`. Mostly a whole vector is equal or no row of it is; only where one
+//!    value ends and the next begins, bits of bytes are gathered to bits of rows.
+//! 3. Offsets are not trusted. A row whose offset is negative, descends or points past the bytes
+//!    equals no string, and nothing is read there.
 //!
-//! The string may be that of another row. With strings of more than 32 bytes, and in the last word
-//! of a column, rows are compared one by one.
+//! The string may be that of another row. Where the string is longer than 32 bytes, and in the last
+//! word of a column, rows are compared one by one.
 
 use super::column_masks::{AHEAD, WORD};
-use super::compare::fetch;
+use super::compare::prefetch_line;
 #[cfg(target_arch = "x86_64")]
 use super::cpu;
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
-/// Lines of strings that are asked for at once; long ones are few rows a line.
+/// Cache lines of strings that are prefetched at once; a line has few rows of long strings.
 const LINES: usize = 16;
 
 /// The type of offsets: 32 or 64 bits.
@@ -40,19 +40,19 @@ impl Offset for i64 {}
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     string: &'a [u8],
-    /// The first bytes of the string, and whatever follows where it is shorter.
+    /// The first bytes of the string; where it is shorter, any bytes follow.
     head: [u8; VECTOR],
 }
 
 impl<'a> Wanted<'a> {
-    /// `string`, which lies anywhere.
+    /// A string that need not be in the column.
     pub fn new(string: &'a [u8]) -> Self {
         let mut head = [0; VECTOR];
         head.iter_mut().zip(string).for_each(|(to, from)| *to = *from);
         Wanted { string, head }
     }
 
-    /// The string of a row.
+    /// The string of a row; `None` if there is none.
     #[inline]
     fn of<T: Offset>(offsets: &[T], bytes: &'a [u8], row: usize) -> Option<Self> {
         let (start, end) = between(offsets, row)?;
@@ -64,17 +64,17 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Where the string of a row begins and ends, if its offsets are numbers of bytes at all.
+/// The start and the end of the string of a row; `None` if an offset is missing or negative.
 #[inline]
 fn between<T: Offset>(offsets: &[T], row: usize) -> Option<(usize, usize)> {
     Some(((*offsets.get(row)?).try_into().ok()?, (*offsets.get(row + 1)?).try_into().ok()?))
 }
 
-/// The rows of a word that hold the string wanted; any bits for rows that are not `marked`. There is
-/// an offset more than there are rows, which are at most 64.
+/// The mask of the rows of a word that have the wanted string. Bits of rows that are not `marked` are
+/// undefined. There is one offset more than there are rows, which are at most 64.
 type Equal<T> = unsafe fn(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>, marked: u64) -> u64;
 
-/// A column of strings, and one to compare with.
+/// A column of strings, and a string to compare it with.
 #[derive(Clone, Copy)]
 pub struct Strings<'a, T> {
     offsets: &'a [T],
@@ -84,7 +84,7 @@ pub struct Strings<'a, T> {
 }
 
 impl<'a, T: Offset> Strings<'a, T> {
-    /// Strings between `offsets`, to be compared with `wanted`.
+    /// The strings of `bytes` between `offsets`, to be compared with `wanted`.
     pub fn new(offsets: &'a [T], bytes: &'a [u8], wanted: &'a [u8]) -> Self {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx2() {
@@ -93,7 +93,7 @@ impl<'a, T: Offset> Strings<'a, T> {
         Self::portable(offsets, bytes, wanted)
     }
 
-    /// The same without vectors.
+    /// [`Self::new`] without vector instructions.
     pub fn portable(offsets: &'a [T], bytes: &'a [u8], wanted: &'a [u8]) -> Self {
         Self::by(offsets, bytes, wanted, portable_equal)
     }
@@ -102,13 +102,15 @@ impl<'a, T: Offset> Strings<'a, T> {
         Strings { offsets, bytes, wanted: Wanted::new(wanted), equal }
     }
 
-    /// The rows of a word that hold the wanted string; any bits for rows that are not `marked`.
+    /// The mask of the rows of a word that have the wanted string. Bits of rows that are not `marked`
+    /// are undefined.
     #[inline]
     pub fn equal(&self, word: usize, marked: u64) -> u64 {
         self.compare(word, &self.wanted, marked)
     }
 
-    /// The rows of a word that hold the string of row `row` of the column; none if there is no such row.
+    /// The mask of the rows of a word that have the string of row `row` of the column; 0 if it has no
+    /// such row.
     #[inline]
     pub fn like(&self, row: usize, word: usize, marked: u64) -> u64 {
         Wanted::of(self.offsets, self.bytes, row).map_or(0, |wanted| self.compare(word, &wanted, marked))
@@ -126,39 +128,40 @@ impl<'a, T: Offset> Strings<'a, T> {
         }
     }
 
-    /// Asks for the strings of a word some words ahead, and for offsets farther ahead, which tell
-    /// where strings are.
+    /// Prefetches the strings of the word that is [`AHEAD`] words after `word`, and offsets twice as far
+    /// ahead, by which later calls find the strings.
     #[inline]
     pub fn prefetch(&self, word: usize) {
         let from = self.offsets.as_ptr().wrapping_add((word + 2 * AHEAD) * WORD).cast::<u8>();
-        (0..size_of::<T>()).for_each(|line| fetch(from.wrapping_add(line * 64)));
+        (0..size_of::<T>()).for_each(|line| prefetch_line(from.wrapping_add(line * 64)));
         self.prefetch_strings(word + AHEAD, u64::MAX);
     }
 
-    /// Asks for the offsets of the marked rows of a word.
+    /// Prefetches the offsets of the groups of eight rows of a word that have a marked one.
     #[inline]
     pub fn prefetch_marked(&self, word: usize, marked: u64) {
         let from = self.offsets.as_ptr().wrapping_add(word * WORD);
         let mut left = marked;
         while left != 0 {
             let at = left.trailing_zeros() & !7;
-            fetch(from.wrapping_add(at as usize));
+            prefetch_line(from.wrapping_add(at as usize));
             left &= !(0xff << at);
         }
     }
 
-    /// Asks for the offsets of the marked rows of a word, a row after the other.
+    /// Prefetches the offsets of the marked rows of a word, row by row.
     #[inline]
     pub fn prefetch_rows(&self, word: usize, marked: u64) {
         let from = self.offsets.as_ptr().wrapping_add(word * WORD);
         let mut left = marked;
         while left != 0 {
-            fetch(from.wrapping_add(left.trailing_zeros() as usize));
+            prefetch_line(from.wrapping_add(left.trailing_zeros() as usize));
             left &= left - 1;
         }
     }
 
-    /// Asks for the strings from the first to the last marked row of a word, whose offsets are at hand.
+    /// Prefetches the strings from the first to the last marked row of a word. Their offsets should be
+    /// in the cache.
     #[inline]
     pub fn prefetch_strings(&self, word: usize, marked: u64) {
         if marked == 0 {
@@ -172,12 +175,12 @@ impl<'a, T: Offset> Strings<'a, T> {
         {
             let start = self.bytes.as_ptr().wrapping_add(from);
             let lines = (start as usize % 64 + to.saturating_sub(from)).div_ceil(64).min(LINES);
-            (0..lines).for_each(|line| fetch(start.wrapping_add(line * 64)));
+            (0..lines).for_each(|line| prefetch_line(start.wrapping_add(line * 64)));
         }
     }
 }
 
-/// [`Equal`] without vectors.
+/// [`Equal`] without vector instructions.
 fn portable_equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>, marked: u64) -> u64 {
     let (mut bits, mut left) = (0, marked);
     while left != 0 {
@@ -201,7 +204,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every path that this machine can take, by name.
+    /// Every path that this machine has, by name.
     fn paths<T: Offset>() -> Vec<(&'static str, Equal<T>)> {
         let mut paths: Vec<(_, Equal<T>)> = vec![("portable", portable_equal)];
         #[cfg(target_arch = "x86_64")]
@@ -276,7 +279,7 @@ mod tests {
             let long = |offsets: &[i32]| offsets.iter().map(|o| i64::from(*o)).collect::<Vec<_>>();
             check(&offsets, &bytes, KNOWN[wanted], marked);
             check(&long(&offsets), &bytes, KNOWN[wanted], marked);
-            // Offsets that are no offsets, and bytes that end too early.
+            // Offsets that are out of range, and bytes that end too early.
             for (at, offset) in wrong {
                 if let Some(value_id) = offsets.get_mut(at) {
                     *value_id = offset;

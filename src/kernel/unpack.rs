@@ -49,7 +49,7 @@ pub struct Packed<'b> {
 pub fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
     #[cfg(target_arch = "x86_64")]
     if width <= 16 && super::cpu::avx512() {
-        // SAFETY: the instruction sets that the function names were found.
+        // SAFETY: the CPU has the instruction sets that the function names.
         #[allow(unsafe_code)]
         return unsafe { avx512::unpack_u16(bytes, start, width, out) };
     }
@@ -128,7 +128,7 @@ pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) ->
     #[cfg(target_arch = "x86_64")]
     if (1..=16).contains(&width) && out.len() >= 64 {
         if super::cpu::avx512() {
-            // SAFETY: the instruction sets that the function names were found.
+            // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
             return unsafe { avx512::hybrid_u16(bytes, width, at, out) };
         }

@@ -10,7 +10,7 @@ fn load(column: &[u16], at: usize) -> (__m512i, u32) {
     let left = column.len().saturating_sub(at);
     let there = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
     debug_assert!(at <= column.len());
-    // SAFETY: lanes past the column's end are masked off and not touched.
+    // SAFETY: lanes past the column's end are masked off and not accessed.
     let rows = unsafe { _mm512_maskz_loadu_epi16(there, column.as_ptr().wrapping_add(at).cast()) };
     (rows, there)
 }

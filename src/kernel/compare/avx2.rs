@@ -4,10 +4,10 @@ use std::arch::x86_64::*;
 
 use super::{Lane, line, portable_equal};
 
-/// What a [`Lane`] has to be able to do here.
+/// The comparison of a [`Lane`].
 pub trait Equal: Copy {
-    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`; any bits
-    /// for rows that are not `marked`.
+    /// The mask of those of the first 64 `values` that equal `wanted`. Bits of rows that are not
+    /// `marked` are undefined.
     ///
     /// # Safety
     /// - The CPU has AVX2.
@@ -16,7 +16,7 @@ pub trait Equal: Copy {
 
 by_word!("avx2,bmi1", avx2_equal);
 
-/// The rows of a line, 64 bytes as two vectors, that hold a value.
+/// The mask of the rows of a line, 64 bytes as two vectors, that have a value.
 type Mask = u64;
 
 #[inline]
@@ -30,7 +30,7 @@ fn bytes(a: __m256i, b: __m256i, wanted: __m256i) -> Mask {
 #[target_feature(enable = "avx2")]
 fn words(a: __m256i, b: __m256i, wanted: __m256i) -> Mask {
     let packed = _mm256_packs_epi16(_mm256_cmpeq_epi16(a, wanted), _mm256_cmpeq_epi16(b, wanted));
-    // Packing goes by halves: 0-7, 16-23, 8-15, 24-31.
+    // Packing works on halves: the order is 0-7, 16-23, 8-15, 24-31.
     u64::from(_mm256_movemask_epi8(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed)) as u32)
 }
 
@@ -77,7 +77,7 @@ macro_rules! lanes {
                 let mut bits = 0;
                 for at in (0..64).step_by($lanes) {
                     let from = line(values, at, marked, $lanes);
-                    // SAFETY: 64 bytes of the values, or of the line that stands in for them.
+                    // SAFETY: 64 bytes of the values, or of the dummy line.
                     let (a, b) = unsafe {
                         (_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast()))
                     };
@@ -101,9 +101,9 @@ lanes! {
     f64, 8, |v: f64| _mm256_castpd_si256(_mm256_set1_pd(v)), doubles;
 }
 
-/// Sixteen bytes are two rows a vector; packed twice, a row is four bytes, and eight rows a vector.
-/// Of a frame in export order few of a word's rows are marked, and these follow each other: eights
-/// without any are passed over.
+/// A vector has two rows of sixteen bytes; packed twice, a row is four bytes, and a vector has eight.
+/// In a frame in export order few rows of a word are marked, and these are adjacent: groups of eight
+/// rows without a marked one are skipped.
 impl Equal for [u8; 16] {
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
@@ -143,7 +143,7 @@ fn eight_of_sixteen(rows: &[[u8; 16]; 8], wanted: __m256i) -> Mask {
     };
     let packed = _mm256_packs_epi16(four(0), four(4));
     let equal = _mm256_cmpeq_epi32(packed, _mm256_set1_epi32(-1));
-    // Packing goes by halves: the even rows come first.
+    // Packing works on halves: the even rows come first.
     let in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     let equal = _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(equal, in_order));
     _mm256_movemask_ps(equal) as u64

@@ -4,10 +4,10 @@ use std::arch::x86_64::*;
 
 use super::{Lane, line};
 
-/// What a [`Lane`] has to be able to do here.
+/// The comparison of a [`Lane`].
 pub trait Equal: Copy {
-    /// The rows of `values`, of which the first 64 are looked at, that equal `wanted`; any bits
-    /// for rows that are not `marked`.
+    /// The mask of those of the first 64 `values` that equal `wanted`. Bits of rows that are not
+    /// `marked` are undefined.
     ///
     /// # Safety
     /// - The CPU has AVX-512 F and BW.
@@ -27,7 +27,7 @@ macro_rules! lanes {
                 if let Some(values) = values.first_chunk::<64>() {
                     for at in (0..64).step_by($lanes) {
                         let from = line(values, at, marked, $lanes);
-                        // SAFETY: a whole vector of the 64, or the line that stands in for it.
+                        // SAFETY: a whole vector of the 64 values, or the dummy line.
                         let found = unsafe { $load(<$mask>::MAX, from.cast()) };
                         let equal: $mask = $equal(<$mask>::MAX, found, wanted);
                         bits |= u64::from(equal) << at;
@@ -38,7 +38,7 @@ macro_rules! lanes {
                 for at in (0..rows).step_by($lanes) {
                     let left = rows - at;
                     let there: $mask = if left >= $lanes { <$mask>::MAX } else { (1 << left) - 1 };
-                    // SAFETY: lanes past the slice's end are masked off and not touched.
+                    // SAFETY: lanes past the slice's end are masked off and not accessed.
                     let found = unsafe { $load(there, values.as_ptr().add(at).cast()) };
                     let equal: $mask = $equal(there, found, wanted);
                     bits |= u64::from(equal) << at;
@@ -77,7 +77,7 @@ impl Equal for [u8; 16] {
             let second = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
             for at in (0..64).step_by(8) {
                 let (a, b) = (line(values, at, marked, 4), line(values, at + 4, marked, 4));
-                // SAFETY: whole vectors of the 64, or the line that stands in for them.
+                // SAFETY: whole vectors of the 64 values, or the dummy line.
                 let (a, b) = unsafe { (_mm512_loadu_epi64(a.cast()), _mm512_loadu_epi64(b.cast())) };
                 let low = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, first, b), wanted_low);
                 let high = _mm512_cmpeq_epi64_mask(_mm512_permutex2var_epi64(a, second, b), wanted_high);
@@ -89,7 +89,7 @@ impl Equal for [u8; 16] {
         for at in (0..rows).step_by(4) {
             let left = rows - at;
             let there: u8 = if left >= 4 { u8::MAX } else { (1 << (2 * left)) - 1 };
-            // SAFETY: lanes past the slice's end are masked off and not touched.
+            // SAFETY: lanes past the slice's end are masked off and not accessed.
             let found = unsafe { _mm512_maskz_loadu_epi64(there, values.as_ptr().add(at).cast()) };
             let halves = u64::from(_mm512_mask_cmpeq_epi64_mask(there, found, wanted));
             // A row is two halves: 0, 2, 4, 6 become 0, 1, 2, 3.

@@ -15,7 +15,7 @@ const LARGE: u8 = NO_PARTNER_BYTE - 1;
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
 pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
-    // SAFETY: the instruction set is there.
+    // SAFETY: the CPU has the instruction set, by contract.
     unsafe {
         match held(table) {
             Some(held) => hold_few(&held, left, right),

@@ -26,7 +26,7 @@ pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     for at in (0..rows).step_by(32) {
         let there = if rows - at >= 32 { u32::MAX } else { (1 << (rows - at)) - 1 };
         debug_assert!(at + there.count_ones() as usize <= rows);
-        // SAFETY: lanes past the last row are masked off and not touched.
+        // SAFETY: lanes past the last row are masked off and not accessed.
         let (left, right) = unsafe {
             (
                 _mm512_maskz_loadu_epi16(there, left.as_ptr().add(at).cast()),
@@ -69,7 +69,7 @@ struct Cut {
 static CUTS: [Cut; 13] = {
     let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64] }; 13];
     let mut at = 0;
-    // `for` is not to be had in constants.
+    // A `for` loop is not allowed in a constant.
     while at < 13 * 64 {
         let (width, byte) = (at / 64, at % 64);
         let (group, within) = (byte / 8, byte % 8);
@@ -125,7 +125,7 @@ impl<'b> Cutter<'b> {
             None => {
                 let left = self.bytes.len().saturating_sub(self.at);
                 debug_assert!(left < 64);
-                // SAFETY: bytes past the end are masked off and not touched.
+                // SAFETY: bytes past the end are masked off and not accessed.
                 unsafe {
                     let from = self.bytes.as_ptr().wrapping_add(self.at);
                     _mm512_maskz_loadu_epi8((1 << left) - 1, from.cast())

@@ -25,7 +25,7 @@ pub unsafe fn add(
         let rows = measures.len().min(classes.len());
         for at in (0..rows).step_by(32) {
             let there = _bzhi_u32(u32::MAX, (rows - at).min(32) as u32);
-            // SAFETY: lanes past the key run are masked off and not touched.
+            // SAFETY: lanes past the key run are masked off and not accessed.
             let (classes, measures) = unsafe {
                 (
                     _mm512_maskz_loadu_epi16(there, classes.as_ptr().add(at).cast()),

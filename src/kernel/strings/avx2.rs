@@ -5,16 +5,18 @@ use std::arch::x86_64::*;
 use super::{Offset, VECTOR, Wanted, portable_equal};
 use crate::kernel::column_masks::WORD;
 
-/// What an [`Offset`] has to be able to do here.
+/// The comparison of the lengths between [`Offset`]s.
 pub trait Lengths: Sized {
-    /// The rows that are `len` bytes long, where differences wrap; any bits for rows that are not `marked`.
+    /// The mask of the rows that are `len` bytes long; differences wrap. Bits of rows that are not
+    /// `marked` are undefined.
     ///
     /// # Safety
     /// - The CPU has AVX2 and BMI1.
     unsafe fn lengths(offsets: &[Self; WORD + 1], len: Self, marked: u64) -> u64;
 }
 
-/// Calls `eight` with the first row of each eight of rows of which one is marked, for its bits.
+/// Calls `eight` with the first row of each group of eight rows that has a marked one; joins the masks
+/// that it returns.
 macro_rules! by_eights {
     ($marked:expr, $eight:expr) => {{
         let (mut bits, mut left): (u64, u64) = (0, $marked);
@@ -62,20 +64,20 @@ impl Lengths for i64 {
     }
 }
 
-/// How strings of a length lie in a vector.
+/// The layout of a vector of strings of one length.
 #[derive(Clone, Copy)]
 struct Shape {
-    /// Whole strings.
+    /// Whole strings that fit.
     rows: u32,
     /// The bits of their first bytes.
     firsts: u32,
     /// The bits of all their bytes.
     whole: u32,
-    /// For each byte of the vector its place in the string; of strings that fit a half.
+    /// For each byte of the vector its index in the string; used for strings that fit half a vector.
     places: [u8; VECTOR],
 }
 
-/// By length; nothing fits where that is zero.
+/// By length; no string fits for length 0.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at most 32
 static SHAPES: [Shape; VECTOR + 1] = {
     let mut shapes = [Shape { rows: 0, firsts: 0, whole: 0, places: [0; VECTOR] }; VECTOR + 1];
@@ -109,7 +111,7 @@ pub unsafe fn equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>,
     else {
         return portable_equal(offsets, bytes, wanted, marked);
     };
-    // SAFETY: the instruction sets are there.
+    // SAFETY: the CPU has the instruction sets, by contract.
     let mut left = unsafe { T::lengths(word, length, marked) } & marked;
     if left == 0 {
         return 0;
@@ -124,9 +126,9 @@ pub unsafe fn equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>,
     while left != 0 {
         let first = left.trailing_zeros();
         let n = (!(left >> first)).trailing_zeros();
-        let stretch = (u64::MAX >> (64 - n)) << first;
-        left &= !stretch;
-        // No closures: what takes one has not the instruction sets, and is not inlined.
+        let sequence = (u64::MAX >> (64 - n)) << first;
+        left &= !sequence;
+        // No closures: a function that takes one lacks the instruction sets, and is not inlined.
         if let Some(start) = word.get(first as usize)
             && let Ok(start) = TryInto::<usize>::try_into(*start)
             && let Some(bytes) = bytes.get(start..)
@@ -134,13 +136,14 @@ pub unsafe fn equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>,
         {
             equal |= repeats(bytes, n, len, shape, repeated) << first;
         } else {
-            equal |= portable_equal(offsets, bytes, wanted, stretch);
+            equal |= portable_equal(offsets, bytes, wanted, sequence);
         }
     }
     equal
 }
 
-/// Of the `n` strings of `len` bytes at the front of `bytes` those that are the one repeated.
+/// The mask of those of the `n` strings of `len` bytes at the start of `bytes` that equal the string
+/// that `repeated` holds.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn repeats(bytes: &[u8], n: u32, len: usize, shape: &Shape, repeated: __m256i) -> u64 {
@@ -161,21 +164,22 @@ fn repeats(bytes: &[u8], n: u32, len: usize, shape: &Shape, repeated: __m256i) -
         if same & shape.whole == shape.whole {
             bits |= (u64::MAX >> (64 - shape.rows)) << row;
         } else if same & shape.firsts != 0 {
-            bits |= u64::from(_pext_u32(together(same, len), shape.firsts)) << row;
+            bits |= u64::from(_pext_u32(starts_of_set_bits(same, len), shape.firsts)) << row;
         }
         row += shape.rows;
+        // After the last strings the rest is shorter than a vector of them; it is not read again.
         rest = rest.get(shape.rows as usize * len..).unwrap_or_default();
     }
     bits & (u64::MAX >> (64 - n))
 }
 
-/// The bits that begin `len` bits that are all set.
+/// The bits that are followed by `len - 1` more set bits, towards the highest.
 #[inline]
-fn together(mut bits: u32, len: usize) -> u32 {
-    let mut known = 1;
-    while 2 * known <= len {
-        bits &= bits >> known;
-        known *= 2;
+fn starts_of_set_bits(mut bits: u32, len: usize) -> u32 {
+    let mut checked = 1;
+    while 2 * checked <= len {
+        bits &= bits >> checked;
+        checked *= 2;
     }
-    bits & bits >> (len - known)
+    bits & bits >> (len - checked)
 }

@@ -27,7 +27,7 @@ struct Narrow {
 static NARROW: [[Narrow; 8]; 10] = {
     let mut cuts = [[Narrow { bytes: [0; 16], up: [0; 8] }; 8]; 10];
     let mut at = 0;
-    // `for` is not to be had in constants.
+    // A `for` loop is not allowed in a constant.
     while at < 10 * 8 * 8 {
         let (width, first, lane) = (at / 64, at / 8 % 8, at % 8);
         let bit = first + lane * width;
@@ -185,7 +185,7 @@ impl ByWide {
 #[target_feature(enable = "avx2")]
 pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
     let (width, first) = (usize::from(width), start % 8);
-    // SAFETY: the instruction set is there.
+    // SAFETY: the CPU has the instruction set, by contract.
     unsafe {
         if width <= 9 {
             unpack(ByNarrow::packed(width, first), bytes, start, width, out)
@@ -235,7 +235,7 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
 pub unsafe fn hybrid_u16(bytes: &[u8], width: u8, at: &mut super::Between, out: &mut [u16]) -> (usize, u16) {
-    // SAFETY: the instruction set is there.
+    // SAFETY: the CPU has the instruction set, by contract.
     unsafe {
         if width <= 9 {
             whole_runs::<ByNarrow>(bytes, usize::from(width), at, out)

@@ -19,7 +19,7 @@ type Wide = Lanes<u32, 16>;
 static NARROW: [[Narrow; 8]; 10] = {
     let mut tables = [[Lanes { bytes: [0; 64], shifts: [0; 32] }; 8]; 10];
     let mut at = 0;
-    // `for` is not to be had in constants.
+    // A `for` loop is not allowed in a constant.
     while at < 10 * 8 * 32 {
         let (width, first, lane) = (at / 256, at / 32 % 8, at % 32);
         let bit = first + lane * width;
@@ -57,7 +57,7 @@ static WIDE: [[Wide; 8]; 17] = {
 fn load(bytes: &[u8], at: usize) -> __m512i {
     let left = bytes.len().saturating_sub(at);
     let there = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
-    // SAFETY: bytes past the end are masked off and not touched.
+    // SAFETY: bytes past the end are masked off and not accessed.
     unsafe { _mm512_maskz_loadu_epi8(there, bytes.as_ptr().wrapping_add(at).cast()) }
 }
 
@@ -87,7 +87,7 @@ struct Cut {
 static PACKED: [Cut; 17] = {
     let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64], mask: 0 }; 17];
     let mut at = 0;
-    // `for` is not to be had in constants.
+    // A `for` loop is not allowed in a constant.
     while at < 17 * 64 {
         let (width, byte) = (at / 64, at % 64);
         let first = byte / 8 * 4 * width;
