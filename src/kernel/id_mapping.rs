@@ -1,52 +1,53 @@
-//! Two columns of value ids side by side: does each value id of one go with one value id of
-//! the other?
+//! Checks that the value ids of one column determine those of another: each value id on the left
+//! has one partner on the right.
 //!
 //! ```text
 //! for each row:   partner[left[row]] == right[row]
 //! ```
 //!
-//! 1. What a value id should go with is known from the dictionaries (a date and its
-//!    week), or learned from the first rows that have it (a name and its token).
-//!    From then on a row is one look-up and one comparison.
-//! 2. Up to 64 partners are held in registers, 32 rows at a time: one or two of words
+//! 1. The partner of a value id is given by the caller, who derives it from the dictionaries, or it
+//!    is learned from the first rows that have the value id.
+//!    After that a row takes one look-up and one comparison.
+//! 2. Up to 64 partners stay in registers, 32 rows at a time: one or two registers of words
 //!    (`vpermw`, `vpermt2w`) or, with AVX2, four of bytes (`vpshufb`). More are
 //!    gathered, 16 or 8 at a time.
-//! 3. Nobody asks which row it is that differs: the caller counts such a stretch
-//!    again, the slow way.
-//! 4. Where both columns are bit-packed, AVX-512 holds them as they are stored
-//!    ([`IdMapping::matches_packed`]), 64 rows at a time: values of up to 8 bits are cut out of
+//! 3. The result is yes or no, not the row that differs: on "no" the caller recounts the
+//!    rows one by one.
+//! 4. Where both columns are bit-packed, AVX-512 compares them as they are stored
+//!    ([`IdMapping::matches_packed`]), 64 rows at a time: values of up to 8 bits are extracted from
 //!    their bytes by two instructions, and nothing is written.
 //!
-//! Two columns of 26 value ids held against each other, 20 M rows, one core (EPYC of Zen 3,
-//! AVX2): gathered 10 ms, in registers 2.6.
+//! Comparing two columns of 26 value ids, 20 M rows, one core (EPYC of Zen 3,
+//! AVX2): 10 ms gathered, 2.6 in registers.
 
 use super::unpack::{self, Packed};
 
-/// No partner. No column has so many value ids: it would not be read as 16 bits.
+/// No partner. It is no value id: a column with that many is not read as 16 bits.
 pub const NO_PARTNER: u16 = u16::MAX;
 
-/// Partners held in two registers.
-const HELD: usize = 64;
+/// Partners that fit in registers.
+const FEW: usize = 64;
 
-/// Value ids of a block of partners that are bytes: two registers.
+/// Value ids of a block of byte-sized partners: two registers.
 const BLOCK: usize = 128;
 /// No partner, as a byte.
 const NO_PARTNER_BYTE: u8 = u8::MAX;
 
-/// What each value id of a column goes with.
+/// The partner of each value id of a column.
 #[derive(Debug, Clone)]
 pub struct IdMapping {
-    /// By value id; [`NO_PARTNER`] from `value_ids` on, over at least [`HELD`] places and one more.
+    /// By value id; [`NO_PARTNER`] from `value_ids` on. It has at least [`FEW`] entries and one more.
     table: Vec<u16>,
     value_ids: usize,
-    /// The same as bytes, [`NO_PARTNER_BYTE`] for none, in pairs of blocks; `None` where they do not fit.
+    /// The partners as bytes, [`NO_PARTNER_BYTE`] for none, in pairs of blocks; `None` if one does not
+    /// fit a byte.
     bytes: Option<Vec<u8>>,
 }
 
 impl Default for IdMapping {
     fn default() -> Self {
         IdMapping {
-            table: vec![NO_PARTNER; HELD + 1],
+            table: vec![NO_PARTNER; FEW + 1],
             value_ids: 0,
             bytes: Some(vec![NO_PARTNER_BYTE; 2 * BLOCK]),
         }
@@ -54,45 +55,44 @@ impl Default for IdMapping {
 }
 
 impl IdMapping {
-    /// Makes room for so many value ids.
+    /// Makes room for `value_ids` value ids.
     pub fn grow(&mut self, value_ids: usize) {
         self.value_ids = self.value_ids.max(value_ids);
-        // A gather reads four bytes: one place past the last.
-        let places = (self.value_ids + 1).max(self.table.len());
-        self.table.resize(places, NO_PARTNER);
+        // A gather reads four bytes: one entry past the last.
+        let entries = (self.value_ids + 1).max(self.table.len());
+        self.table.resize(entries, NO_PARTNER);
         if let Some(bytes) = &mut self.bytes {
             bytes.resize(self.value_ids.next_multiple_of(2 * BLOCK).max(bytes.len()), NO_PARTNER_BYTE);
         }
     }
 
-    /// What `value_id` goes with.
+    /// The partner of `value_id`; [`NO_PARTNER`] if it has none.
     #[inline]
     pub fn of(&self, value_id: u16) -> u16 {
         self.table.get(usize::from(value_id)).copied().unwrap_or(NO_PARTNER)
     }
 
-    /// Says what `value_id` goes with; it has to have room.
+    /// Sets the partner of `value_id`, which must have room.
+    #[allow(clippy::indexing_slicing)] // `grow` has made room
     pub fn set(&mut self, value_id: u16, partner: u16) {
-        if let Some(place) = self.table.get_mut(usize::from(value_id)) {
-            *place = partner;
-        }
+        self.table[usize::from(value_id)] = partner;
         let byte = u8::try_from(partner).ok().filter(|byte| *byte != NO_PARTNER_BYTE);
         match (byte, self.bytes.as_mut().and_then(|bytes| bytes.get_mut(usize::from(value_id)))) {
-            (Some(byte), Some(place)) => *place = byte,
+            (Some(byte), Some(entry)) => *entry = byte,
             _ => self.bytes = None,
         }
     }
 
-    /// Value ids with their partners, as far as they are known.
+    /// The value ids that have a partner, with it.
     pub fn known(&self) -> impl Iterator<Item = (u16, u16)> {
-        let places = self.table.iter().take(self.value_ids).enumerate();
-        places.filter(|(_, partner)| **partner != NO_PARTNER).filter_map(|(value_id, partner)| {
+        let entries = self.table.iter().take(self.value_ids).enumerate();
+        entries.filter(|(_, partner)| **partner != NO_PARTNER).filter_map(|(value_id, partner)| {
             u16::try_from(value_id).ok().map(|value_id| (value_id, *partner))
         })
     }
 
-    /// Takes over the partners of value ids that have none yet; false where a row
-    /// says otherwise than the ones before it.
+    /// Learns the partners of value ids that have none from the rows of `left` and `right`. Returns
+    /// false at the first row that contradicts an earlier one.
     pub fn extend_from(&mut self, left: &[u16], right: &[u16]) -> bool {
         for (left, right) in left.iter().zip(right) {
             let partner = self.of(*left);
@@ -120,10 +120,11 @@ impl IdMapping {
             #[allow(unsafe_code)]
             return unsafe { avx2::matches(&self.table, left, right) };
         }
-        self.portable_hold(left, right)
+        self.portable_matches(left, right)
     }
 
-    /// The same of `rows` rows as they are stored; declines where that is not to be had.
+    /// [`Self::matches`] for `rows` rows as they are stored; declines (`None`) where the CPU, the widths
+    /// or the number of value ids do not allow it.
     #[inline]
     pub fn matches_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> Option<bool> {
         let bytes = self.bytes.as_deref()?;
@@ -137,8 +138,8 @@ impl IdMapping {
         None
     }
 
-    /// The same without vectors, and slower than to unpack both.
-    pub fn portable_hold_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> bool {
+    /// [`Self::matches_packed`] without vector instructions; slower than unpacking both columns.
+    pub fn portable_matches_packed(&self, left: Packed<'_>, right: Packed<'_>, rows: usize) -> bool {
         let value_id = |of: Packed<'_>, row: usize| {
             unpack::value_at(of.bytes, of.start + row * usize::from(of.width), of.width)
         };
@@ -148,8 +149,8 @@ impl IdMapping {
         })
     }
 
-    /// The same without vectors.
-    pub fn portable_hold(&self, left: &[u16], right: &[u16]) -> bool {
+    /// [`Self::matches`] without vector instructions.
+    pub fn portable_matches(&self, left: &[u16], right: &[u16]) -> bool {
         left.iter().zip(right).fold(true, |matches, (left, right)| matches & (self.of(*left) == *right))
     }
 }
@@ -168,18 +169,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Hold = unsafe fn(&[u16], &[u16], &[u16]) -> bool;
+    type Matches = unsafe fn(&[u16], &[u16], &[u16]) -> bool;
 
-    fn paths() -> Vec<(&'static str, Hold)> {
+    fn paths() -> Vec<(&'static str, Matches)> {
         #[cfg(target_arch = "x86_64")]
-        return crate::kernel::cpu::paths::<Hold>(avx2::matches, avx512::matches);
+        return crate::kernel::cpu::paths::<Matches>(avx2::matches, avx512::matches);
         #[cfg(not(target_arch = "x86_64"))]
         Vec::new()
     }
 
-    type HoldPacked = unsafe fn(&[u8], Packed<'_>, Packed<'_>, usize) -> Option<bool>;
+    type MatchesPacked = unsafe fn(&[u8], Packed<'_>, Packed<'_>, usize) -> Option<bool>;
 
-    fn packed_paths() -> Vec<(&'static str, HoldPacked)> {
+    fn packed_paths() -> Vec<(&'static str, MatchesPacked)> {
         #[cfg(target_arch = "x86_64")]
         if crate::kernel::cpu::best() == crate::kernel::cpu::Level::Avx512 {
             return vec![("avx512", avx512::matches_packed)];
@@ -221,7 +222,7 @@ mod tests {
             }
             let mut partners = IdMapping::default();
             partners.grow(value_ids);
-            // Some value ids have no partner yet, mostly none that a row has.
+            // Some value ids have no partner; mostly no row has them.
             (0..value_ids as u16).filter(|value_id| usize::from(*value_id) % 20 != known).for_each(|value_id| {
                 partners.set(value_id, partner(value_id));
             });
@@ -232,7 +233,7 @@ mod tests {
             let (lefts, rights) = (pack(&left, starts.0, widths.0), pack(&right, starts.1, widths.1));
             let lefts = Packed { bytes: &lefts, start: starts.0, width: widths.0 };
             let rights = Packed { bytes: &rights, start: starts.1, width: widths.1 };
-            prop_assert_eq!(partners.portable_hold_packed(lefts, rights, left.len()), want);
+            prop_assert_eq!(partners.portable_matches_packed(lefts, rights, left.len()), want);
             if let Some(got) = partners.matches_packed(lefts, rights, left.len()) {
                 prop_assert_eq!(got, want);
             }
@@ -244,7 +245,7 @@ mod tests {
                 if let Some(got) = got {
                     prop_assert_eq!(got, want, "{}", name);
                 }
-                // It declines nothing that two columns of a day's data are.
+                // It does not decline the columns of a day's data.
                 let whole = |packed: Packed<'_>| packed.width < 8 || packed.start.is_multiple_of(8);
                 let fits = widths.0 <= 8 && value_ids <= 256 || (9..=12).contains(&widths.0) && value_ids <= 2048;
                 if fits && widths.1 <= 8 && whole(lefts) && whole(rights) {
@@ -271,7 +272,7 @@ mod tests {
             known.grow(usize::from(value_ids));
             (0..value_ids).for_each(|value_id| known.set(value_id, partner(value_id)));
             let want = left.iter().zip(&right).all(|(l, r)| *l < value_ids && partner(*l) == *r);
-            prop_assert_eq!(known.portable_hold(&left, &right), want);
+            prop_assert_eq!(known.portable_matches(&left, &right), want);
             prop_assert_eq!(known.matches(&left, &right), want);
             for (name, matches) in paths() {
                 // SAFETY: the paths are those that this machine has.
@@ -279,7 +280,7 @@ mod tests {
                 let got = unsafe { matches(&known.table, &left, &right) };
                 prop_assert_eq!(got, want, "{}", name);
             }
-            // What is learned from the rows holds for them.
+            // The partners that are learned from the rows match them.
             let mut learned = IdMapping::default();
             learned.grow(1 << 16);
             if learned.extend_from(&left, &right) && !right.contains(&NO_PARTNER) {

@@ -1,54 +1,55 @@
-//! Snappy blocks (format_description.txt of snappy), without a branch an element.
+//! Snappy blocks (format_description.txt of snappy), without a branch per element.
 //!
 //! ```text
 //! while elements are left:
 //!     literal:  copy the `len` bytes that follow
-//!     copy:     copy `len` bytes from `offset` bytes back, again and again where they overlap
+//!     copy:     copy `len` bytes from `offset` bytes back; an overlapping copy repeats
 //! ```
 //!
-//! 1. An element of a page of counts makes some seven bytes, and no CPU foresees
-//!    whether it is a literal or how long it is: a wrong guess costs more than the
-//!    element. So both kinds take the same instructions: a source is chosen, one
-//!    vector is moved, and the place moves on by the length. What the vector writes
-//!    past the element is overwritten by the next one.
-//! 2. Copies that overlap repeat the last `offset` bytes: one byte permutation of the
-//!    vector, by a table over offsets. It is the identity for all other elements.
-//!    Where a vector has 16 bytes, the rest of a long element is three more vectors: what
-//!    repeats over `offset` bytes does so over a multiple of them, and of one that is a
-//!    vector or more all bytes are there. (A byte at a time, the rest of such repeats was
-//!    half of a job on strings and doubles without a dictionary.)
-//! 3. What is left as a chain is the way from tag to tag: where the next one lies is
-//!    computed for both kinds, and one is taken.
-//! 4. Vectors read past literals: the last elements are done in a copy that has room
-//!    behind them. Anything unusual (literals over 60 bytes, four-byte offsets, damage)
-//!    is done with care.
-//! 5. Two pages by turns in one loop: while one waits for its next tag, the other goes
-//!    on. That takes 6.4 ms for the counts, 2.1 for the channels.
-//! 6. Pages that do not compress are stored as one literal: its bytes are lent, not
+//! 1. An element of a page of counts has some seven bytes. Its kind and length are
+//!    unpredictable, and a mispredicted branch costs more than the
+//!    element. So both kinds execute the same instructions: a source is selected, one
+//!    vector is moved, and the output position advances by the length. Bytes that the vector writes
+//!    past the element are overwritten by the next one.
+//! 2. Overlapping copies repeat the last `offset` bytes: one byte permutation of the
+//!    vector, from a table by offset. It is the identity for all other elements.
+//!    With vectors of 16 bytes, a long element takes three more vectors: a pattern that
+//!    repeats every `offset` bytes repeats every multiple of `offset` too, and all bytes of a
+//!    multiple of at least a vector are already written. (Copied byte by byte, the rest of such
+//!    elements was half of a job on strings and doubles without a dictionary.)
+//! 3. The only dependency chain left is the step from tag to tag: the position of the next tag is
+//!    computed for both kinds, and one is selected.
+//! 4. Vectors read past literals, so the last elements are decoded from a copy with room
+//!    after them. Unusual elements (literals over 60 bytes, four-byte offsets, damage)
+//!    are decoded by a checked path.
+//! 5. Two pages are interleaved in one loop: while one waits for its next tag, the other
+//!    continues. That takes 6.4 ms for the counts, 2.1 for the channels.
+//! 6. Pages that do not compress are stored as one literal: its bytes are borrowed, not
 //!    copied.
 //!
 //! For the counts of 20 M rows in export order, 2.9 M elements, one core: the crate
-//! `snap` 14.4 ms, here 8.0 ms; for the channels, whose copies are longer, 5.7 and
-//! 2.5 ms. Vectors of 16 bytes take 8.7 and 5.4 ms. That was an Intel core; on one of
-//! Zen 4 the counts take 14.2 ms by `snap`, 9.2 by vectors of 64 bytes, 7.4 by those of 16
-//! (and 11.3 by those of 32), the channels 5.6, 2.8 and 4.0: so what a page says of its
-//! elements chooses.
+//! `snap` 14.4 ms, this module 8.0 ms; for the channels, whose copies are longer, 5.7 and
+//! 2.5 ms. Vectors of 16 bytes take 8.7 and 5.4 ms. These were measured on an Intel core; on
+//! Zen 4 the counts take 14.2 ms with `snap`, 9.2 with vectors of 64 bytes, 7.4 with those of 16
+//! (and 11.3 with those of 32), the channels 5.6, 2.8 and 4.0: so the mean length of a page's
+//! elements decides which vectors are used.
 //!
-//! Tried and left out: reading both possible next tags before the choice (10.1 ms for
+//! Tried and left out: reading both possible next tags before the selection (10.1 ms for
 //! the counts; two loads cost more than the wait saves), the step from a table (8.8),
-//! no branch on damage (10.8); copies of 64 bytes from one offset together, apart from the loop
+//! no branch on damage (10.8); joining copies of 64 bytes from one offset outside of the loop
 //! (PLAIN strings of 20 M rows, the whole job: 260 ms became 284; three follow one another).
 
 use std::ops::Range;
 
-/// Bytes behind the output that are written to.
+/// Bytes after the output that may be overwritten.
 pub const SLACK: usize = 64;
 
-/// Where in `src`, a whole block, its bytes stand as one literal.
+/// The range of `src`, a whole block, that holds its `len` bytes as one literal; `None` for other
+/// blocks.
 pub fn as_single_literal(src: &[u8], len: usize) -> Option<Range<usize>> {
-    let (says, start) = length(src)?;
+    let (stated, start) = length(src)?;
     let (tag, body) = src.get(start..)?.split_first()?;
-    if tag & 3 != 0 || says != len {
+    if tag & 3 != 0 || stated != len {
         return None;
     }
     let extra = usize::from(tag >> 2).saturating_sub(59);
@@ -60,16 +61,16 @@ pub fn as_single_literal(src: &[u8], len: usize) -> Option<Range<usize>> {
     (stored.checked_add(1)? == len && range.len() == len).then_some(range)
 }
 
-/// Whether the elements of a block are long on average, for which vectors of 64 bytes are
-/// faster; short ones are not worth them, since what they read lies in several stores that
-/// have not reached the cache. An element takes some three bytes.
+/// Whether the elements of a block are long on average: then vectors of 64 bytes are
+/// faster. For short elements they are slower, since a load covers several stores that
+/// have not reached the cache. A stored element has some three bytes.
 #[cfg(target_arch = "x86_64")]
 fn is_long(stored: usize, len: usize) -> bool {
     len > stored.saturating_mul(4)
 }
 
 /// Decompresses `src`, a whole block, to `out[..len]`; `out` has [`SLACK`] more
-/// bytes. `None` where there is no vector path, or the block is damaged.
+/// bytes. `None` if the CPU has no vector path, or the block is damaged.
 pub fn decompress(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -89,17 +90,17 @@ pub fn decompress(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
     None
 }
 
-/// A block, and where its `len` bytes go; `out` has [`SLACK`] more.
+/// A block and its output of `len` bytes; `out` has [`SLACK`] more.
 pub struct Block<'s, 'o> {
     /// The whole block.
     pub src: &'s [u8],
-    /// How long it is, decompressed.
+    /// Its decompressed length.
     pub len: usize,
-    /// Where that goes.
+    /// The output.
     pub out: &'o mut [u8],
 }
 
-/// [`decompress`] of two blocks by turns, in less time than one after the other.
+/// [`decompress`] of two blocks, interleaved, which takes less time than one after the other.
 pub fn decompress_two(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -119,8 +120,7 @@ pub fn decompress_two(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
     None
 }
 
-/// The length that a block begins with, a varint of at most 32 bits, and the byte
-/// after it.
+/// The length at the start of a block, a varint of at most 32 bits, and the position after it.
 fn length(src: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0u64;
     for (i, byte) in src.iter().take(5).enumerate() {
@@ -132,7 +132,8 @@ fn length(src: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// Does the element at `ip` with care; returns where the next one and its bytes go.
+/// Decodes the element at `ip` with all checks; returns the positions of the next one and of its
+/// output. `None` if it is damaged.
 #[cold]
 fn decode_element_checked(
     src: &[u8],
@@ -158,8 +159,8 @@ fn decode_element_checked(
     };
     let end = op.checked_add(count).filter(|end| *end <= len)?;
     let Some(offset) = offset else {
-        let as_single_literal = after.get(size..size.checked_add(count)?)?;
-        out.get_mut(op..end)?.copy_from_slice(as_single_literal);
+        let literal = after.get(size..size.checked_add(count)?)?;
+        out.get_mut(op..end)?.copy_from_slice(literal);
         return Some((ip + 1 + size + count, end));
     };
     let from = op.checked_sub(offset).filter(|_| offset > 0)?;
@@ -180,11 +181,11 @@ mod x86 {
 
     use super::Block;
 
-    /// Bytes of a tag's element, 0 for those that are done with care.
+    /// Mask of the length of a tag's element; 0 for elements of the checked path.
     const LEN: u32 = 0xff;
-    /// The offset starts at this bit.
+    /// The first bit of the offset.
     const OFFSET: u32 = 8;
-    /// A literal's offset: from here on no vector is permuted.
+    /// The offset of a literal: from here on no vector is permuted.
     const NO_OFFSET: usize = 64;
 
     /// By tag: the length, and the part of the offset that is in the tag.
@@ -205,7 +206,7 @@ mod x86 {
         tags
     };
 
-    /// By offset: where each byte of a vector comes from.
+    /// By offset: the source index of each byte of a vector.
     const fn repeats<const N: usize>() -> [[u8; N]; NO_OFFSET + 1] {
         let mut table = [[0; N]; NO_OFFSET + 1];
         let mut at = N;
@@ -217,14 +218,14 @@ mod x86 {
         table
     }
 
-    /// Some bytes that are moved at once.
+    /// Bytes that are moved at once.
     trait Vector {
         const WIDTH: usize;
 
-        /// Moves `WIDTH` bytes, of which only the first `offset` count, and repeat.
+        /// Writes `WIDTH` bytes: the first `offset` ones of `from`, repeated.
         ///
         /// # Safety
-        /// - The CPU has what the vector needs.
+        /// - The CPU has the instruction sets of the vector.
         /// - `WIDTH` bytes can be read and written; `offset` is at most [`NO_OFFSET`].
         unsafe fn repeat(from: *const u8, to: *mut u8, offset: usize);
     }
@@ -248,7 +249,7 @@ mod x86 {
         }
     }
 
-    /// By offset: its smallest multiple that is [`Narrow`]'s width or more.
+    /// By offset: its smallest multiple that is at least the width of [`Narrow`].
     static BACK: [u8; 16] = {
         let mut back = [0; 16];
         let mut offset = 1;
@@ -281,7 +282,7 @@ mod x86 {
     /// - The CPU has AVX-512 F, BW, VBMI and BMI2.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")]
     pub unsafe fn avx512(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
-        // SAFETY: the CPU has what `Wide` needs.
+        // SAFETY: the CPU has the instruction sets of `Wide`.
         unsafe { block::<Wide>(src, len, out) }
     }
 
@@ -291,7 +292,7 @@ mod x86 {
     /// - The CPU has SSSE3, AVX2 and BMI2.
     #[target_feature(enable = "ssse3,avx2,bmi2")]
     pub unsafe fn avx2(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
-        // SAFETY: the CPU has what `Narrow` needs.
+        // SAFETY: the CPU has the instruction sets of `Narrow`.
         unsafe { block::<Narrow>(src, len, out) }
     }
 
@@ -301,7 +302,7 @@ mod x86 {
     /// - As of [`avx512`].
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")]
     pub unsafe fn two_avx512(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
-        // SAFETY: the CPU has what `Wide` needs.
+        // SAFETY: the CPU has the instruction sets of `Wide`.
         unsafe { two::<Wide>(one, other) }
     }
 
@@ -311,34 +312,34 @@ mod x86 {
     /// - As of [`avx2`].
     #[target_feature(enable = "ssse3,avx2,bmi2")]
     pub unsafe fn two_avx2(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
-        // SAFETY: the CPU has what `Narrow` needs.
+        // SAFETY: the CPU has the instruction sets of `Narrow`.
         unsafe { two::<Narrow>(one, other) }
     }
 
-    /// Input that the fast loop does not begin an element in: a tag, a literal of 60
-    /// bytes, the next tag, and what a vector reads past a literal's end.
+    /// Bytes at the end of the input in which the fast loop begins no element: a tag, a literal of 60
+    /// bytes, the next tag, and the bytes that a vector reads past the end of a literal.
     const TAIL: usize = 1 + 60 + 1 + 64;
 
     /// # Safety
-    /// - The CPU has what the vector needs.
+    /// - The CPU has the instruction sets of the vector.
     #[inline(always)]
     unsafe fn block<V: Vector>(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
         let start = begin(src, len, out.len())?;
-        // SAFETY: the CPU has what the vector needs; `out` has `SLACK` bytes behind `len`.
+        // SAFETY: the CPU has the instruction sets, by contract; `out` has `SLACK` bytes after `len`.
         unsafe { decode_tail::<V>(src, (start, 0), out, len) }
     }
 
-    /// Where the first element is, if the block has the length that it should and there
-    /// is `room` for it and [`super::SLACK`] more.
+    /// The position of the first element; `None` unless the block states the length `len` and there
+    /// is `room` for that and [`super::SLACK`] more.
     fn begin(src: &[u8], len: usize, room: usize) -> Option<usize> {
-        let (says, start) = super::length(src)?;
-        (says == len && room >= len.checked_add(super::SLACK)?).then_some(start)
+        let (stated, start) = super::length(src)?;
+        (stated == len && room >= len.checked_add(super::SLACK)?).then_some(start)
     }
 
-    /// Does all elements from a place on.
+    /// Decodes all elements from a position on; `None` if one is damaged.
     ///
     /// # Safety
-    /// - The CPU has what the vector needs.
+    /// - The CPU has the instruction sets of the vector.
     /// - `at.1 <= len`, `len + SLACK <= out.len()`.
     #[inline(always)]
     unsafe fn decode_tail<V: Vector>(
@@ -348,19 +349,19 @@ mod x86 {
         len: usize,
     ) -> Option<()> {
         let fast = src.len().saturating_sub(TAIL);
-        // SAFETY: `TAIL` bytes follow `fast`, and `out` has `SLACK` bytes behind `len`.
-        let (ip, op) = unsafe { part::<V>(src, at.0, fast, out, at.1, len) }?;
-        // The last elements where there is room to read behind them.
+        // SAFETY: `TAIL` bytes follow `fast`, and `out` has `SLACK` bytes after `len`.
+        let (ip, op) = unsafe { decode_all::<V>(src, at.0, fast, out, at.1, len) }?;
+        // The last elements are copied to where there is room to read past them.
         let mut tail = [0; 2 * TAIL];
-        let decode_tail = src.get(ip..)?;
-        tail.get_mut(..decode_tail.len())?.copy_from_slice(decode_tail);
-        // SAFETY: the rest is at most `TAIL` bytes, and so many follow it.
-        let (ip, op) = unsafe { part::<V>(&tail, 0, decode_tail.len(), out, op, len) }?;
-        (ip == decode_tail.len() && op == len).then_some(())
+        let rest = src.get(ip..)?;
+        tail.get_mut(..rest.len())?.copy_from_slice(rest);
+        // SAFETY: the rest is at most `TAIL` bytes, and as many follow it.
+        let (ip, op) = unsafe { decode_all::<V>(&tail, 0, rest.len(), out, op, len) }?;
+        (ip == rest.len() && op == len).then_some(())
     }
 
     /// # Safety
-    /// - The CPU has what the vector needs.
+    /// - The CPU has the instruction sets of the vector.
     #[inline(always)]
     unsafe fn two<V: Vector>(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
         let begin = |block: &Block<'_, '_>| begin(block.src, block.len, block.out.len());
@@ -368,14 +369,14 @@ mod x86 {
         let ends = [&one, &other].map(|block| block.src.len().saturating_sub(TAIL));
         while at[0].0 < ends[0] && at[1].0 < ends[1] {
             // SAFETY: `TAIL` bytes follow both ends, and the outputs have `SLACK` bytes
-            // behind what is theirs; no step leaves the place in it past that.
+            // after their lengths; no step moves an output position past its length.
             at = unsafe {
-                by_turns::<V>(
+                decode_interleaved::<V>(
                     Stream::at(one.src, at[0].0, ends[0], one.out, at[0].1, one.len),
                     Stream::at(other.src, at[1].0, ends[1], other.out, at[1].1, other.len),
                 )
             };
-            // Whichever has stopped at something unusual.
+            // A stream that has stopped before its end is at an unusual element.
             if at[0].0 < ends[0] {
                 at[0] = super::decode_element_checked(one.src, at[0].0, one.out, at[0].1, one.len)?;
             }
@@ -383,20 +384,21 @@ mod x86 {
                 at[1] = super::decode_element_checked(other.src, at[1].0, other.out, at[1].1, other.len)?;
             }
         }
-        // SAFETY: the CPU has what the vector needs; room was looked at.
+        // SAFETY: the CPU has the instruction sets, by contract; `begin` has checked the room.
         unsafe {
             decode_tail::<V>(one.src, at[0], one.out, one.len)?;
             decode_tail::<V>(other.src, at[1], other.out, other.len)
         }
     }
 
-    /// Does the elements that begin before `end`, plain ones or not.
+    /// Decodes the elements that begin before `end`, plain or unusual; returns the positions after
+    /// them. `None` if one is damaged.
     ///
     /// # Safety
-    /// - The CPU has what the vector needs.
+    /// - The CPU has the instruction sets of the vector.
     /// - `end + TAIL <= src.len()` unless `end` is 0, `len + SLACK <= out.len()`.
     #[inline(always)]
-    unsafe fn part<V: Vector>(
+    unsafe fn decode_all<V: Vector>(
         src: &[u8],
         mut ip: usize,
         end: usize,
@@ -405,8 +407,8 @@ mod x86 {
         len: usize,
     ) -> Option<(usize, usize)> {
         while ip < end {
-            // SAFETY: by contract; no step leaves `op` past `len`.
-            (ip, op) = unsafe { elements::<V>(src, ip, end, out, op, len) };
+            // SAFETY: by contract; no step moves `op` past `len`.
+            (ip, op) = unsafe { decode_plain::<V>(src, ip, end, out, op, len) };
             if ip < end {
                 (ip, op) = super::decode_element_checked(src, ip, out, op, len)?;
             }
@@ -414,14 +416,14 @@ mod x86 {
         Some((ip, op))
     }
 
-    /// Does plain elements from `ip` on that begin before `end`; returns where it has
-    /// come.
+    /// Decodes plain elements from `ip` on that begin before `end`; returns the positions after
+    /// them.
     ///
     /// # Safety
-    /// - The CPU has what the vector needs.
+    /// - The CPU has the instruction sets of the vector.
     /// - `ip < end`, `end + TAIL <= src.len()`, `op <= len`, `len + SLACK <= out.len()`.
     #[inline(always)]
-    unsafe fn elements<V: Vector>(
+    unsafe fn decode_plain<V: Vector>(
         src: &[u8],
         ip: usize,
         end: usize,
@@ -431,28 +433,31 @@ mod x86 {
     ) -> (usize, usize) {
         // SAFETY: by contract.
         let mut stream = unsafe { Stream::at(src, ip, end, out, op, len) };
-        // SAFETY: the stream stands before `end`.
+        // SAFETY: the stream is before `end`.
         while unsafe { stream.step::<V>() } {}
         (stream.ip, stream.op)
     }
 
-    /// The same for two blocks by turns: while one waits for its next tag, the other
-    /// goes on. Ends with either of them.
+    /// [`decode_plain`] of two blocks, interleaved: while one waits for its next tag, the other
+    /// continues. It stops when either of them does.
     ///
     /// # Safety
-    /// - As of [`elements`], for both.
+    /// - As of [`decode_plain`], for both.
     #[inline(always)]
-    unsafe fn by_turns<V: Vector>(mut one: Stream<'_>, mut other: Stream<'_>) -> [(usize, usize); 2] {
+    unsafe fn decode_interleaved<V: Vector>(
+        mut one: Stream<'_>,
+        mut other: Stream<'_>,
+    ) -> [(usize, usize); 2] {
         loop {
-            // SAFETY: both stand before their ends.
-            let go_on = unsafe { one.step::<V>() & other.step::<V>() };
-            if !go_on {
+            // SAFETY: both are before their ends.
+            let both_continue = unsafe { one.step::<V>() & other.step::<V>() };
+            if !both_continue {
                 return [(one.ip, one.op), (other.ip, other.op)];
             }
         }
     }
 
-    /// A place between two elements.
+    /// A position between two elements.
     struct Stream<'s> {
         from: *const u8,
         to: *mut u8,
@@ -477,52 +482,50 @@ mod x86 {
             Stream { from, to, ip, end, op, len, tag, bytes: std::marker::PhantomData }
         }
 
-        /// Does the element at hand; false, and it may not be called again, where that
-        /// is no plain one (nothing is done), or the next one begins at `end` or later.
+        /// Decodes the current element. Returns false, and must not be called again, if the element
+        /// is unusual (then nothing is decoded), or the next one begins at `end` or later.
         ///
         /// # Safety
-        /// - The CPU has what the vector needs.
+        /// - The CPU has the instruction sets of the vector.
         /// - It has not returned false before.
         #[inline(always)]
         unsafe fn step<V: Vector>(&mut self) -> bool {
             let Stream { from, to, ip, end, op, len, tag, .. } = *self;
             let entry = TAGS[tag];
             let (count, kind) = ((entry & LEN) as usize, tag & 3);
-            // SAFETY: the four bytes after the tag are there: `ip` is before `end`.
+            // SAFETY: four bytes follow the tag: `ip` is before `end`.
             let operand = unsafe { from.add(ip + 1).cast::<u32>().read_unaligned() };
             let low = operand & ((1u32 << (kind * 8)) - 1);
             let offset = (entry >> OFFSET) as usize + low as usize;
-            let as_single_literal = kind == 0;
-            // Literals too, whose offset is taken to be 64: the first few are done
-            // with care.
+            let is_literal = kind == 0;
+            // A literal counts as offset 64, so the checked path decodes those in the first 64 bytes.
             if count == 0 || offset > op || offset == 0 || op + count > len {
                 return false;
             }
-            // SAFETY: 64 bytes from a literal's start on are there; a copy begins in what is
-            // there already, and 64 bytes from the element's place on are within the output.
+            // SAFETY: 64 bytes from the start of a literal can be read; a copy begins in the bytes
+            // already written, and 64 bytes from the output position on are within `out`.
             unsafe {
-                let source =
-                    if as_single_literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
+                let source = if is_literal { from.add(ip + 1) } else { to.add(op - offset).cast_const() };
                 V::repeat(source, to.add(op), offset.min(V::WIDTH));
                 if V::WIDTH < 64 && count > V::WIDTH {
-                    // What repeats over `offset` bytes does so over a multiple of them: of one
-                    // that is a vector or more, all bytes have been written.
+                    // A pattern that repeats every `offset` bytes repeats every multiple of it: all
+                    // bytes of a multiple of at least a vector are already written.
                     let back = if offset < V::WIDTH { usize::from(BACK[offset]) } else { offset };
-                    let source = if as_single_literal {
+                    let source = if is_literal {
                         source.add(V::WIDTH)
                     } else {
                         to.add(op + V::WIDTH - back).cast_const()
                     };
-                    // As many as there may be: no branch on how many there are.
+                    // As many vectors as the longest element has: no branch on the length.
                     for more in (0..64 - V::WIDTH).step_by(V::WIDTH) {
                         V::repeat(source.add(more), to.add(op + V::WIDTH + more), V::WIDTH);
                     }
                 }
             }
             self.op += count;
-            // A branch here is what no CPU foresees.
-            self.ip = select_unpredictable(as_single_literal, ip + 2 + (tag >> 2), ip + 1 + kind);
-            // SAFETY: at most 65 bytes further, and `TAIL` bytes follow `end`.
+            // A branch here would be unpredictable.
+            self.ip = select_unpredictable(is_literal, ip + 2 + (tag >> 2), ip + 1 + kind);
+            // SAFETY: the position advances by at most 65 bytes, and `TAIL` bytes follow `end`.
             self.tag = usize::from(unsafe { *from.add(self.ip) });
             self.ip < end
         }
@@ -537,7 +540,7 @@ mod tests {
 
     type Decode = unsafe fn(&[u8], usize, &mut [u8]) -> Option<()>;
 
-    /// All that this machine has, by name.
+    /// All paths that this machine has, by name.
     fn paths() -> Vec<(&'static str, Decode)> {
         let mut paths: Vec<(&'static str, Decode)> = vec![("in use", decompress)];
         #[cfg(target_arch = "x86_64")]
@@ -577,7 +580,7 @@ mod tests {
         paths
     }
 
-    /// Both or nothing.
+    /// Both blocks are decompressed, or none is.
     fn check_two(a: (&[u8], usize), b: (&[u8], usize)) {
         let want = |(src, len): (&[u8], usize)| {
             snap::raw::Decoder::new().decompress_vec(src).ok().filter(|want| want.len() == len)
@@ -608,7 +611,7 @@ mod tests {
         }
     }
 
-    /// A block of elements: literals and copies as they are asked for.
+    /// A block of the given elements: literals and copies.
     fn block(elements: &[(bool, usize, usize)]) -> (Vec<u8>, usize) {
         let (mut body, mut len) = (vec![], 0);
         for (at, (is_literal, count, offset)) in elements.iter().enumerate() {
@@ -651,7 +654,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_path_does_every_element(
+        fn every_path_decodes_every_element(
             elements in prop::collection::vec((prop::bool::weighted(0.3), 1usize..80, prop_oneof![0usize..20, 0usize..5000]), 1..300),
             damage in proptest::option::of((any::<prop::sample::Index>(), 1u8..)),
             cut in proptest::option::of(any::<prop::sample::Index>()),
@@ -671,7 +674,7 @@ mod tests {
         }
 
         #[test]
-        fn two_are_done_as_each_alone(
+        fn two_blocks_give_what_each_gives_alone(
             a in prop::collection::vec((prop::bool::weighted(0.3), 1usize..80, 0usize..3000), 1..200),
             b in prop::collection::vec((prop::bool::weighted(0.6), 1usize..80, 0usize..30), 1..200),
             damage in proptest::option::of((any::<prop::sample::Index>(), 1u8.., any::<bool>())),
@@ -687,7 +690,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_encoder_writes_comes_back(bytes in prop::collection::vec(0u8..5, 0..5000)) {
+        fn the_encoders_blocks_decompress(bytes in prop::collection::vec(0u8..5, 0..5000)) {
             check(&snap::raw::Encoder::new().compress_vec(&bytes).unwrap(), bytes.len());
         }
     }
@@ -700,7 +703,7 @@ mod tests {
     }
 
     #[test]
-    fn one_literal_is_lent() {
+    fn one_literal_is_borrowed() {
         for len in [1usize, 59, 60, 61, 300, 60_000] {
             let (src, _) = block(&[(true, len, 0)]);
             let range = as_single_literal(&src, len);

@@ -8,31 +8,29 @@
 //! ```
 //!
 //! 1. A value of at most 25 bits lies within the four bytes that begin at the
-//!    byte of its first bit; one of at most 9 bits within two. So a vector of
-//!    lanes is: gather each lane's bytes (`vpermb`), shift each lane by its own
+//!    byte of its first bit; one of at most 9 bits within two. So a vector takes
+//!    three steps: gather the bytes of each lane (`vpermb`), shift each lane by a separate
 //!    amount, mask.
-//! 2. 32 lanes of `width` bits are `4 * width` whole bytes: the lane's byte
-//!    numbers and shifts are the same for every following vector. They depend
-//!    on the width and on the bit within a byte that the first value starts at;
-//!    all of these tables are made at compile time.
+//! 2. 32 lanes of `width` bits are `4 * width` whole bytes: the byte numbers and shifts
+//!    of the lanes are the same for every following vector. They depend
+//!    on the width and on the bit within a byte where the first value starts;
+//!    the tables are computed at compile time.
 //! 3. Loads and stores are masked at the ends of input and output: runs are
 //!    often shorter than a vector.
-//! 4. The largest value comes for one instruction a vector. Callers hold it
-//!    against the size of the dictionary: ids are range-checked for next to
-//!    nothing.
-//!
-//! 5. Whole runs of a stream (`hybrid`) take another way to the same lanes, one for
-//!    all widths: four values of 16 bits are cut out of eight bytes at any bit
+//! 4. The largest value costs one instruction per vector. Callers compare it
+//!    with the size of the dictionary: that is the range check of the ids.
+//! 5. Whole runs of a stream (`hybrid`) fill the lanes in one way for
+//!    all widths: four values of 16 bits are extracted from eight bytes at any bit
 //!    (`vpmultishiftqb`).
 //!
 //! Tried and left out: computing the tables per call cost more than the
-//! unpacking, since runs of counts are some 20 values long. Both kinds of run without a
+//! unpacking, since runs of counts are some 20 values long. Decoding both kinds of run without a
 //! branch between them, which an earlier figure had favoured: see `hybrid`.
 
 /// Bit-packed values, not unpacked yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Packed<'b> {
-    /// The bytes that hold them.
+    /// The bytes that contain them.
     pub bytes: &'b [u8],
     /// The bit where the first value begins.
     pub start: usize,
@@ -62,7 +60,7 @@ pub fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16
     portable_u16(bytes, start, width, out)
 }
 
-/// The same without vectors.
+/// [`unpack_u16`] without vector instructions.
 pub fn portable_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16 {
     #[allow(clippy::cast_possible_truncation)] // masked to `width` bits
     portable(bytes, start, width, out, |v| v as u16);
@@ -86,7 +84,7 @@ fn portable<T>(bytes: &[u8], start: usize, width: u8, out: &mut [T], narrow: imp
     }
 }
 
-/// One value, at any bit.
+/// The value of `width` bits that starts at bit `bit`.
 #[inline]
 pub fn value_at(bytes: &[u8], bit: usize, width: u8) -> u32 {
     #[allow(clippy::cast_possible_truncation)] // masked to at most 32 bits
@@ -100,29 +98,29 @@ fn word(bytes: &[u8], at: usize) -> u64 {
         return u64::from_le_bytes(*eight);
     }
     let mut eight = [0; 8];
+    // Past the end there are no bytes, and the zeros stay.
     for (to, from) in eight.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
         *to = *from;
     }
     u64::from_le_bytes(eight)
 }
 
-/// Where a hybrid stream stands between two runs.
+/// A position in a hybrid stream, between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Between {
     /// Byte of the next run's header.
     pub next: usize,
-    /// Values in the runs to come.
+    /// Values in the runs that are not read yet.
     pub unread: u32,
 }
 
 /// Decodes whole runs of a hybrid stream of `width`-bit values for as long as
 /// they are plain: headers of one byte, away from the ends of `bytes`, of the
 /// stream and of `out`. Returns how many values were decoded and the largest of
-/// them; declines (0 values) where the general reader has to do it.
+/// them; declines (0 values) where the general decoder is needed.
 ///
-/// Counts come in runs of some ten values: what one run costs is most of what
-/// decoding them costs. Whole vectors are written, of which the next run overwrites
-/// the tail.
+/// Counts come in runs of some ten values, so the cost per run dominates. Whole vectors are
+/// written; the next run overwrites the lanes past the end of a run.
 #[inline]
 pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) -> (usize, u16) {
     #[cfg(target_arch = "x86_64")]
@@ -255,7 +253,7 @@ mod tests {
                 prop_assert!(done <= want.len() && at.unread == unread - done as u32, "{}", name);
                 prop_assert_eq!(&got[..done], &want[..done], "{}", name);
                 prop_assert_eq!(max, want[..done].iter().copied().max().unwrap_or(0), "{}", name);
-                // It goes as far as it may.
+                // It decodes as many runs as it may.
                 prop_assert!(done == want.len() || room < done + 504 + 31 || unread < done as u32 + 504, "{}", name);
             }
         }

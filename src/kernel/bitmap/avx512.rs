@@ -86,7 +86,7 @@ pub unsafe fn compress<const N: usize>(
         for (from, to) in columns {
             let (value_ids, _) = load(from, at);
             let front = _mm512_maskz_compress_epi16(mask, value_ids);
-            // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector behind it.
+            // SAFETY: `n` is at most `at`, and `N` leaves room for a whole vector from there on.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(n).cast(), front) };
         }
         let front = _mm512_maskz_compress_epi16(mask, measures);

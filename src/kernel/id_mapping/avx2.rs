@@ -1,12 +1,12 @@
-//! AVX2: 32 rows a step with the partners in four registers, or 8 with partners gathered.
+//! AVX2: 32 rows per step with the partners in four registers, or 8 with gathered partners.
 
 use std::arch::x86_64::*;
 
-use super::{HELD, NO_PARTNER};
+use super::{FEW, NO_PARTNER};
 
-/// A partner that no row has.
+/// No partner, as a byte; no row has it.
 const NO_PARTNER_BYTE: u8 = u8::MAX;
-/// What all value ids on the right from here on are taken for; partners are below it.
+/// Value ids on the right are clamped to this; partners are below it.
 const LARGE: u8 = NO_PARTNER_BYTE - 1;
 
 /// See [`super::IdMapping::matches`].
@@ -17,35 +17,36 @@ const LARGE: u8 = NO_PARTNER_BYTE - 1;
 pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     // SAFETY: the CPU has the instruction set, by contract.
     unsafe {
-        match held(table) {
-            Some(held) => hold_few(&held, left, right),
-            None => hold_many(table, left, right),
+        match few_partners(table) {
+            Some(partners) => matches_few(&partners, left, right),
+            None => matches_many(table, left, right),
         }
     }
 }
 
-/// The partners of a table of [`HELD`] places as bytes; declines where they do not fit.
-fn held(table: &[u16]) -> Option<[u8; HELD]> {
-    if table.len() != HELD + 1 {
+/// The partners of a table of [`FEW`] entries as bytes; declines (`None`) where there are more, or one
+/// does not fit.
+fn few_partners(table: &[u16]) -> Option<[u8; FEW]> {
+    if table.len() != FEW + 1 {
         return None;
     }
-    let mut held = [NO_PARTNER_BYTE; HELD];
+    let mut bytes = [NO_PARTNER_BYTE; FEW];
     let mut fits = true;
-    for (to, partner) in held.iter_mut().zip(table) {
+    for (to, partner) in bytes.iter_mut().zip(table) {
         fits &= *partner == NO_PARTNER || *partner < u16::from(LARGE);
         // The lowest byte of [`NO_PARTNER`] is [`NO_PARTNER_BYTE`].
         [*to, _] = partner.to_le_bytes();
     }
-    fits.then_some(held)
+    fits.then_some(bytes)
 }
 
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
-unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
+unsafe fn matches_few(partners: &[u8; FEW], left: &[u16], right: &[u16]) -> bool {
     let quarter = |at: usize| {
-        // SAFETY: 16 bytes of the 64 from each quarter on.
-        unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(held.as_ptr().add(at * 16).cast())) }
+        // SAFETY: the 16 bytes of a quarter are within the 64.
+        unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(partners.as_ptr().add(at * 16).cast())) }
     };
     let tables = [quarter(0), quarter(1), quarter(2), quarter(3)];
     let large = _mm256_set1_epi16(i16::from(LARGE));
@@ -57,12 +58,12 @@ unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
             let (left, right) = (left.as_ptr().cast::<__m256i>(), right.as_ptr().cast::<__m256i>());
             [left, left.add(1), right, right.add(1)].map(|from| _mm256_loadu_si256(from))
         };
-        // Value ids past the table go with nothing.
+        // Value ids past the table have no partner.
         differ = _mm256_or_si256(differ, _mm256_srli_epi16::<6>(_mm256_or_si256(l0, l1)));
-        // Packing puts the rows of both sides in the same other order.
+        // Packing reorders the rows of both sides in the same way.
         let value_ids = _mm256_packus_epi16(l0, l1);
         let right = _mm256_packus_epi16(_mm256_min_epu16(r0, large), _mm256_min_epu16(r1, large));
-        // The bits of 16 and of 32, where a blend looks for them.
+        // The bits of 16 and of 32, moved to where a blend reads them.
         let (sixteen, thirty_two) = (_mm256_slli_epi16::<3>(value_ids), _mm256_slli_epi16::<2>(value_ids));
         let [a, b, c, d] = tables.map(|table| _mm256_shuffle_epi8(table, value_ids));
         let low = _mm256_blendv_epi8(a, b, sixteen);
@@ -74,15 +75,16 @@ unsafe fn hold_few(held: &[u8; HELD], left: &[u16], right: &[u16]) -> bool {
     let mut rest = left.iter().zip(right).skip(whole);
     _mm256_testz_si256(differ, differ) == 1
         && rest.all(|(left, right)| {
-            held.get(usize::from(*left)).is_some_and(|p| *p < LARGE && u16::from(*p) == *right)
+            partners.get(usize::from(*left)).is_some_and(|p| *p < LARGE && u16::from(*p) == *right)
         })
 }
 
 /// # Safety
 /// - The CPU has AVX2.
 #[target_feature(enable = "avx2")]
-unsafe fn hold_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
-    // The last place is there for the second half of a gather.
+#[allow(clippy::indexing_slicing)] // `value_ids` is one less than the entries
+unsafe fn matches_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
+    // The last entry is for the second half of a gather.
     let Some(value_ids) = table.len().checked_sub(1).filter(|value_ids| *value_ids > 0) else {
         return left.is_empty() || right.is_empty();
     };
@@ -91,21 +93,21 @@ unsafe fn hold_many(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     let mut differ = _mm256_setzero_si256();
     let mut rows = left.chunks_exact(8).zip(right.chunks_exact(8));
     for (left, right) in &mut rows {
-        // SAFETY: eight rows each; value ids are at most `last`, and a place follows the last.
+        // SAFETY: eight rows each; value ids are at most `last`, and an entry follows the last.
         unsafe {
             let left = _mm256_cvtepu16_epi32(_mm_loadu_si128(left.as_ptr().cast()));
             let right = _mm256_cvtepu16_epi32(_mm_loadu_si128(right.as_ptr().cast()));
-            let known = _mm256_min_epi32(left, last);
-            let raw = _mm256_i32gather_epi32::<2>(table.as_ptr().cast(), known);
+            let clamped = _mm256_min_epi32(left, last);
+            let raw = _mm256_i32gather_epi32::<2>(table.as_ptr().cast(), clamped);
             let partners = _mm256_and_si256(raw, low);
-            // Value ids that the table does not have go with nothing.
-            differ = _mm256_or_si256(differ, _mm256_xor_si256(left, known));
+            // Value ids past the table have no partner.
+            differ = _mm256_or_si256(differ, _mm256_xor_si256(left, clamped));
             differ = _mm256_or_si256(differ, _mm256_xor_si256(partners, right));
         }
     }
     let whole = left.len().min(right.len()) / 8 * 8;
     let rest = left.iter().zip(right).skip(whole);
-    let known = table.get(..value_ids).unwrap_or_default();
+    let table = &table[..value_ids];
     _mm256_testz_si256(differ, differ) == 1
-        && rest.fold(true, |matches, (left, right)| matches & (known.get(usize::from(*left)) == Some(right)))
+        && rest.fold(true, |matches, (left, right)| matches & (table.get(usize::from(*left)) == Some(right)))
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, HELD, NO_PARTNER_BYTE, Packed};
+use super::{BLOCK, FEW, NO_PARTNER_BYTE, Packed};
 
 /// See [`super::IdMapping::matches`].
 ///
@@ -11,15 +11,15 @@ use super::{BLOCK, HELD, NO_PARTNER_BYTE, Packed};
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     let rows = left.len().min(right.len());
-    // The last place is there for the second half of a gather.
-    let Some(value_ids) = table.len().checked_sub(1).filter(|value_ids| *value_ids >= HELD) else {
+    // The last entry is for the second half of a gather.
+    let Some(value_ids) = table.len().checked_sub(1).filter(|value_ids| *value_ids >= FEW) else {
         return rows == 0;
     };
-    // SAFETY: the table has at least `HELD` places.
-    let held = unsafe {
+    // SAFETY: the table has at least `FEW` entries.
+    let few = unsafe {
         [_mm512_loadu_si512(table.as_ptr().cast()), _mm512_loadu_si512(table.as_ptr().add(32).cast())]
     };
-    let in_registers = value_ids == HELD;
+    let in_registers = value_ids == FEW;
     let last = _mm512_set1_epi16(u16::try_from(value_ids - 1).unwrap_or(u16::MAX) as i16);
     let low = _mm512_set1_epi32(0xffff);
     let mut differ = 0u32;
@@ -33,14 +33,14 @@ pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
                 _mm512_maskz_loadu_epi16(there, right.as_ptr().add(at).cast()),
             )
         };
-        // Value ids that the table does not have go with nothing.
+        // Value ids past the table have no partner.
         differ |= _mm512_mask_cmpgt_epu16_mask(there, left, last);
         let partners = if in_registers {
-            _mm512_permutex2var_epi16(held[0], left, held[1])
+            _mm512_permutex2var_epi16(few[0], left, few[1])
         } else {
             let left = _mm512_min_epu16(left, last);
             let half = |value_ids: __m256i| {
-                // SAFETY: value ids are at most `last`, and a place follows the last.
+                // SAFETY: value ids are at most `last`, and an entry follows the last.
                 let raw = unsafe {
                     _mm512_i32gather_epi32::<2>(_mm512_cvtepu16_epi32(value_ids), table.as_ptr().cast())
                 };
@@ -54,8 +54,8 @@ pub unsafe fn matches(table: &[u16], left: &[u16], right: &[u16]) -> bool {
     differ == 0
 }
 
-/// How values are cut out of 64 bytes: the bytes of each group of eight, and the bit of
-/// them at which each byte of the values begins.
+/// How values are extracted from 64 bytes: the bytes of each group of eight, and the bit in
+/// them where each byte of the values begins.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Cut {
@@ -63,8 +63,8 @@ struct Cut {
     bits: [u8; 64],
 }
 
-/// By width, 0 to 12: 64 values of up to 8 bits as a byte each, or 32 wider ones as two, the
-/// place in a block and the block. A first bit that is not 0 is added to all bits, which
+/// By width, 0 to 12: 64 values of up to 8 bits as one byte each, or 32 wider ones as two bytes, the
+/// index in a block and the number of the block. A first bit that is not 0 is added to all bits, which
 /// still lie within eight bytes: 7 + 7 * 7 + 8 and 7 + 4 + 3 * 12 + 7 + 8 are at most 64.
 static CUTS: [Cut; 13] = {
     let mut cuts = [Cut { bytes: [0; 64], bits: [0; 64] }; 13];
@@ -85,10 +85,10 @@ static CUTS: [Cut; 13] = {
     cuts
 };
 
-/// Packed values, to be cut out of their bytes.
+/// Extracts packed values from their bytes.
 struct Cutter<'b> {
     bytes: &'b [u8],
-    /// The byte that the next ones begin in.
+    /// The byte where the next values begin.
     at: usize,
     index: __m512i,
     shifts: __m512i,
@@ -96,7 +96,7 @@ struct Cutter<'b> {
 }
 
 impl<'b> Cutter<'b> {
-    /// Declines a width past 12, and 8 bits across bytes.
+    /// Declines (`None`) widths above 12, and values of 8 bits that do not begin at a byte.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     fn new(packed: Packed<'b>) -> Option<Self> {
@@ -115,7 +115,7 @@ impl<'b> Cutter<'b> {
         Some(Cutter { bytes: packed.bytes, at: packed.start / 8, index, shifts, mask })
     }
 
-    /// The next values; `stored` bytes are theirs.
+    /// Extracts the next values, which take `stored` bytes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     fn next(&mut self, stored: usize) -> __m512i {
@@ -148,33 +148,33 @@ pub unsafe fn matches_packed(table: &[u8], left: Packed<'_>, right: Packed<'_>, 
     match (left.width, right.width) {
         (0..=8, 0..=8) if table.len() == 2 * BLOCK => {
             let steps = (8 * usize::from(left.width), 8 * usize::from(right.width));
-            Some(hold_few_packed(table, (lefts, rights), steps, rows))
+            Some(matches_few_packed(table, (lefts, rights), steps, rows))
         }
         (9.., 0..=8) if table.len() <= BLOCKS * BLOCK => {
             let steps = (4 * usize::from(left.width), 8 * usize::from(right.width));
-            Some(hold_many_packed(table, (lefts, rights), steps, rows))
+            Some(matches_many_packed(table, (lefts, rights), steps, rows))
         }
         _ => None,
     }
 }
 
-/// The rows of 64 from `at` on that there are.
+/// The mask of those of the 64 rows from `at` on that exist.
 #[inline]
 fn there(rows: usize, at: usize) -> u64 {
     let left = rows.saturating_sub(at);
     if left >= 64 { u64::MAX } else { (1 << left) - 1 }
 }
 
-/// Whether a partner that was looked up is none.
+/// Whether the largest of the partners is [`NO_PARTNER_BYTE`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn is_nobody(largest: __m512i) -> bool {
+fn is_no_partner(largest: __m512i) -> bool {
     _mm512_cmpeq_epi8_mask(largest, _mm512_set1_epi8(NO_PARTNER_BYTE as i8)) != 0
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn hold_few_packed(
+fn matches_few_packed(
     table: &[u8],
     (mut lefts, mut rights): (Cutter<'_>, Cutter<'_>),
     steps: (usize, usize),
@@ -188,12 +188,12 @@ fn hold_few_packed(
         largest = _mm512_mask_max_epu8(largest, there, largest, partners);
         differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, rights.next(steps.1));
     }
-    differ == 0 && !is_nobody(largest)
+    differ == 0 && !is_no_partner(largest)
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn hold_many_packed(
+fn matches_many_packed(
     table: &[u8],
     (mut lefts, mut rights): (Cutter<'_>, Cutter<'_>),
     steps: (usize, usize),
@@ -202,19 +202,19 @@ fn hold_many_packed(
     let mut differ = 0u64;
     let (mut largest, mut last) = (_mm512_setzero_si512(), _mm512_setzero_si512());
     let (evens, odds) = (evens(), _mm512_add_epi8(evens(), _mm512_set1_epi8(1)));
-    // Two vectors a step: each block of partners is loaded once for both.
+    // Two vectors per step: each block of partners is loaded once for both.
     for at in (0..rows).step_by(128) {
         let there = [there(rows, at), there(rows, at + 64)];
         let [a, b, c, d] = [(); 4].map(|()| lefts.next(steps.0));
         let blocks = [_mm512_permutex2var_epi8(a, odds, b), _mm512_permutex2var_epi8(c, odds, d)];
-        // Places in a block; rows of other blocks keep them until their turn comes.
+        // Indices in a block; each is replaced by the partner when its block is loaded.
         let mut value_ids = [_mm512_permutex2var_epi8(a, evens, b), _mm512_permutex2var_epi8(c, evens, d)];
         for block in 0..table.len() / BLOCK {
             let halves = [half(table, block * 2), half(table, block * 2 + 1)];
             let this = _mm512_set1_epi8(block as i8);
             for (value_ids, blocks) in value_ids.iter_mut().zip(blocks) {
-                let ours = _mm512_cmpeq_epi8_mask(blocks, this);
-                *value_ids = _mm512_mask2_permutex2var_epi8(halves[0], *value_ids, ours, halves[1]);
+                let in_block = _mm512_cmpeq_epi8_mask(blocks, this);
+                *value_ids = _mm512_mask2_permutex2var_epi8(halves[0], *value_ids, in_block, halves[1]);
             }
         }
         for ((partners, blocks), there) in value_ids.into_iter().zip(blocks).zip(there) {
@@ -223,12 +223,12 @@ fn hold_many_packed(
             differ |= _mm512_mask_cmpneq_epi8_mask(there, partners, rights.next(steps.1));
         }
     }
-    // Value ids past the table go with nothing.
+    // Value ids past the table have no partner.
     let past = _mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((table.len() / BLOCK) as i8));
-    differ == 0 && past == 0 && !is_nobody(largest)
+    differ == 0 && past == 0 && !is_no_partner(largest)
 }
 
-/// Blocks of partners that value ids of more than 8 bits are looked up in.
+/// The most blocks of partners for value ids of more than 8 bits.
 const BLOCKS: usize = 16;
 
 /// The even bytes of two vectors.
@@ -248,16 +248,16 @@ fn evens() -> __m512i {
     unsafe { _mm512_loadu_si512(EVENS.as_ptr().cast()) }
 }
 
-/// The half of a block of 128 partners.
+/// Half `at` of the table: 64 of the 128 partners of a block.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn half(table: &[u8], at: usize) -> __m512i {
     debug_assert!((at + 1) * 64 <= table.len());
-    // SAFETY: tables are whole pairs of blocks, and callers ask for halves of these.
+    // SAFETY: a table is whole pairs of blocks, and callers pass halves within it.
     unsafe { _mm512_loadu_si512(table.as_ptr().add(at * 64).cast()) }
 }
 
-/// Partners of value ids below 256, the least that a table has.
+/// The partners of value ids below 256, the smallest size of a table.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn of_few(table: &[u8], value_ids: __m512i, step: usize) -> __m512i {

@@ -1,11 +1,11 @@
 //! AVX2; 16 rows at a time, as two halves of 16 bytes.
 //!
 //! 1. Eight values of 16 bits are `width` whole bytes, so both halves of a vector are
-//!    cut out of their bytes alike, by one `vpshufb`.
-//! 2. There is no shift of 16-bit lanes by amounts of their own. Up to 9 bits a
+//!    extracted from their bytes in the same way, by one `vpshufb`.
+//! 2. There is no shift of 16-bit lanes by separate amounts. Up to 9 bits a
 //!    multiplication moves each value to the top of its lane, and one shift for all
-//!    brings it down again; wider ones are cut in lanes of 32 bits (`vpsrlvd`).
-//! 3. Loads are whole: what is nearer than that to the end of the input is left to
+//!    moves it down again; wider ones are extracted in lanes of 32 bits (`vpsrlvd`).
+//! 3. Loads are whole vectors: values closer than that to the end of the input are left to
 //!    the portable path.
 
 use std::arch::x86_64::*;
@@ -15,7 +15,7 @@ use super::hybrid::{self, Steps};
 /// Bytes that a step may read from its first one on.
 const REACH: usize = 2 * 16 + 16;
 
-/// How eight values come out of the bytes they begin in, in lanes of 16 bits.
+/// How eight values are extracted from the bytes where they begin, in lanes of 16 bits.
 #[repr(C, align(16))]
 #[derive(Clone, Copy)]
 struct Narrow {
@@ -34,15 +34,15 @@ static NARROW: [[Narrow; 8]; 10] = {
         // At most (7 + 7 * 9) / 8 + 1 = 9: within the half.
         cuts[width][first].bytes[lane * 2] = (bit / 8) as u8;
         cuts[width][first].bytes[lane * 2 + 1] = (bit / 8) as u8 + 1;
-        // The value's highest bit becomes bit 15. A width of 0 is cut down to nothing later.
+        // The value's highest bit becomes bit 15. A width of 0 is shifted out later.
         cuts[width][first].up[lane] = if width == 0 { 0 } else { 1 << (16 - width - bit % 8) };
         at += 1;
     }
     cuts
 };
 
-/// How eight values come out, in lanes of 32 bits: four from the first byte on, four from
-/// `second` bytes on.
+/// How eight values are extracted in lanes of 32 bits: four from the first byte on, four from
+/// byte `second` on.
 #[repr(C, align(32))]
 #[derive(Clone, Copy)]
 struct Wide {
@@ -82,7 +82,7 @@ unsafe fn halves(low: *const u8, high: *const u8) -> __m256i {
     unsafe { _mm256_loadu2_m128i(high.cast(), low.cast()) }
 }
 
-/// What a run's values are cut out with; sixteen at a time.
+/// Extracts the values of a run, sixteen at a time.
 trait Cut: Copy {
     /// For values of `width` bits, the first of which starts at bit `first` of a byte.
     fn packed(width: usize, first: usize) -> Self;
@@ -107,7 +107,7 @@ impl Cut for ByNarrow {
     #[inline(always)]
     fn packed(width: usize, first: usize) -> Self {
         let cut = &NARROW[width][first];
-        // SAFETY: 16 bytes each; the instructions are those of the function this is inlined into.
+        // SAFETY: 16 bytes each; this is inlined into functions that have the instruction sets.
         unsafe {
             ByNarrow {
                 bytes: _mm256_broadcastsi128_si256(_mm_load_si128(cut.bytes.as_ptr().cast())),
@@ -142,7 +142,7 @@ impl Cut for ByWide {
     #[inline(always)]
     fn packed(width: usize, first: usize) -> Self {
         let cut = &WIDE[width][first];
-        // SAFETY: 32 bytes each; the instructions are those of the function this is inlined into.
+        // SAFETY: 32 bytes each; this is inlined into functions that have the instruction sets.
         unsafe {
             ByWide {
                 bytes: _mm256_load_si256(cut.bytes.as_ptr().cast()),
@@ -158,7 +158,7 @@ impl Cut for ByWide {
     unsafe fn sixteen(self, from: *const u8) -> __m256i {
         // SAFETY: by contract; a stride is at most 16 bytes, `second` at most 8.
         unsafe {
-            // Packing goes by halves: 0-3, 8-11, 4-7, 12-15.
+            // Packing works on halves: the order is 0-3, 8-11, 4-7, 12-15.
             let packed = _mm256_packus_epi32(self.eight(from), self.eight(from.add(self.stride)));
             _mm256_permute4x64_epi64::<0b11_01_10_00>(packed)
         }
@@ -203,7 +203,7 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
     let (mut at, mut done) = (start / 8, 0);
     let mut max = _mm256_setzero_si256();
     while done + 16 <= out.len() && at + REACH <= bytes.len() {
-        // SAFETY: `REACH` bytes follow; sixteen value ids are there.
+        // SAFETY: `REACH` bytes follow; there is room for sixteen value ids.
         unsafe {
             let values = cut.sixteen(bytes.as_ptr().add(at));
             max = _mm256_max_epu16(max, values);
@@ -214,10 +214,10 @@ unsafe fn unpack(cut: impl Cut, bytes: &[u8], start: usize, width: usize, out: &
     }
     let mut largest = largest_of(max);
     if done < out.len() && at + REACH <= bytes.len() {
-        // The last few by way of a whole vector.
+        // The last few are copied from a whole vector.
         let mut last = [0u16; 16];
         let left = &mut out[done..];
-        // SAFETY: `REACH` bytes follow; sixteen value ids are there.
+        // SAFETY: `REACH` bytes follow; there is room for sixteen value ids.
         unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), cut.sixteen(bytes.as_ptr().add(at))) };
         left.copy_from_slice(&last[..left.len()]);
         return left.iter().fold(largest, |a, b| a.max(*b));

@@ -71,9 +71,9 @@ pub unsafe fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16])
     if width <= 9 { narrow(bytes, start, width, first, out) } else { wide(bytes, start, width, first, out) }
 }
 
-/// How 32 lanes of 16 bits come out of the 64 bytes that a packed run's values begin
-/// with: which bytes each group of four lanes is cut from, at which bit each
-/// byte of them begins, and which bits of a lane are the value's.
+/// How 32 lanes of 16 bits are extracted from the first 64 bytes of the values of a bit-packed
+/// run: the bytes of each group of four lanes, the bit in them where each
+/// byte of a lane begins, and the bits of a lane that belong to the value.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Cut {
@@ -100,10 +100,10 @@ static PACKED: [Cut; 17] = {
     cuts
 };
 
-/// Bytes that are asked for ahead of those that are cut.
+/// How many bytes ahead of those that are extracted are prefetched.
 const AHEAD: usize = 1536;
 
-/// The cut of one width, in registers.
+/// The [`Cut`] of one width, in registers.
 #[derive(Clone, Copy)]
 struct InRegisters {
     bytes: __m512i,
@@ -124,7 +124,7 @@ impl Steps for InRegisters {
     unsafe fn cut(self, from: *const u8, to: *mut u16) {
         // SAFETY: by contract.
         unsafe {
-            // Pages that are stored as they are come from the map: 29.5 -> 28.4 ms for shuffled rows.
+            // Pages that are not compressed are read from the memory map: 29.5 -> 28.4 ms for shuffled rows.
             _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
             let groups = _mm512_permutexvar_epi8(self.bytes, _mm512_loadu_si512(from.cast()));
             let lanes = _mm512_and_si512(_mm512_multishift_epi64_epi8(self.bits, groups), self.mask);

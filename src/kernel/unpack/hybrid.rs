@@ -2,21 +2,21 @@
 //!
 //! ```text
 //! while the next run is a plain one:
-//!     repeated:  write its value over and over; the next header is two or three bytes on
-//!     packed:    cut its values out;            the next header is behind them
+//!     RLE:         write its value repeatedly; the next header is two or three bytes further
+//!     bit-packed:  extract its values;         the next header follows them
 //! ```
 //!
-//! Writers of counts take turns: a repeated run, a packed one. So the branch on the kind
-//! is foreseen, and where the header behind a repeated run is needs no load: the way from
-//! header to header is waited for once in two runs. For the counts of 20 M rows, one core
-//! (EPYC of Zen 4): 3.9 ms; without that branch, by constants of either kind, 6.8.
+//! In streams of counts RLE runs and bit-packed runs alternate. So the branch on the kind
+//! is predicted, and the position of the header after an RLE run needs no load: only every second
+//! header has to be waited for. For the counts of 20 M rows, one core
+//! (EPYC of Zen 4): 3.9 ms; without that branch, with constants for each kind, 6.8.
 
 use super::Between;
 
 /// Values that are written at once.
 const STEP: usize = 32;
 
-/// What cuts values of one width out of a packed run.
+/// Extracts values of one width from a bit-packed run.
 pub trait Steps: Copy {
     /// Bytes that a step may read from its first one on.
     const REACH: usize;
@@ -37,11 +37,11 @@ pub trait Steps: Copy {
 }
 
 /// Decodes runs of `width`-bit values for as long as they are plain: headers of one byte,
-/// away from the ends of `bytes`, of the stream and of `out`. Returns how many values.
+/// away from the ends of `bytes`, of the stream and of `out`. Returns how many values were decoded.
 ///
 /// # Safety
 /// - The CPU has the instruction sets of the steps.
-/// - `width` is 1 to 16, and the steps' own.
+/// - `width` is 1 to 16, and that of the steps.
 #[inline(always)]
 pub unsafe fn runs<S: Steps>(
     steps: S,
@@ -52,7 +52,7 @@ pub unsafe fn runs<S: Steps>(
 ) -> usize {
     let size = width.div_ceil(8);
     let one = if size == 1 { 0xff } else { 0xffff };
-    // A header, a value of two bytes, and what a step reads past a run.
+    // A header, a value of two bytes, and the bytes that a step reads past a run.
     let Some(last) = bytes.len().checked_sub(3 + S::REACH) else { return 0 };
     // Whole vectors are written: up to 31 values past a run.
     let most = (at.unread as usize).min(out.len().saturating_sub(STEP - 1));
@@ -62,7 +62,7 @@ pub unsafe fn runs<S: Steps>(
         // SAFETY: `next` is before the end.
         let header = usize::from(unsafe { *from.add(next) });
         let (count, packed) = (header >> 1, header & 1 == 1);
-        // No run of nothing, no header of more bytes.
+        // Neither an empty run nor a header of more bytes.
         if !(2..0x80).contains(&header) {
             break;
         }
@@ -72,8 +72,8 @@ pub unsafe fn runs<S: Steps>(
             break;
         }
         let start = next + 1;
-        // SAFETY: the run's bytes and `REACH` more are there, and a step begins before the
-        // run ends; `values` and 31 more fit behind `done`.
+        // SAFETY: the bytes of the run and `REACH` more can be read, and a step begins before the
+        // run ends; `values` and 31 more fit after `done`.
         unsafe {
             if packed {
                 let mut step = 0;
