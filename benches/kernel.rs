@@ -1,4 +1,4 @@
-//! The parts of the way, each alone: the floor, hybrid RLE, the predicate, windows.
+//! Parts of a scan, each timed alone: decompression (the floor), hybrid RLE, the predicate, windows.
 //!
 //! Data: the generated sample (seed 1), in export and in random order, 2 million
 //! rows unless `ROLLSHARE_BENCH_ROWS` says otherwise; two threads for the floor.
@@ -110,7 +110,7 @@ fn rle(c: &mut Criterion) {
             let want: u64 = pages.iter().map(naive_sum).sum();
             group.throughput(Throughput::Elements(pages.iter().map(|p| u64::from(p.values)).sum()));
             let mut ids = vec![];
-            // Summing is part of the time: it keeps the ids, and checks them.
+            // Summing is part of the time: it keeps the ids from being optimised away, and checks them.
             group.bench_function(BenchmarkId::new(name, layout), |b| {
                 b.iter(|| {
                     let mut sum = 0;

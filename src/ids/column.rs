@@ -1,4 +1,4 @@
-//! One column chunk, ready to be scanned by any number of tasks.
+//! A column chunk that any number of tasks can scan.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use crate::{Error, Result};
 /// The longest page that is decompressed together with another.
 const TWO_BYTES: u32 = 1 << 19;
 
-/// What reading cost.
+/// Pages and bytes that were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Pages opened.
     pub pages_read: u64,
     /// Bytes of the pages opened, as stored.
     pub bytes_read: u64,
-    /// The same after decompression.
+    /// Bytes of the pages opened, decompressed.
     pub bytes_decompressed: u64,
 }
 
@@ -33,7 +33,7 @@ impl Cost {
     }
 }
 
-/// Where a column's values come from in one row group.
+/// The values of a column in one row group.
 pub enum Column<'a> {
     /// A column chunk.
     Chunk(Chunk<'a>),
@@ -46,16 +46,16 @@ pub enum Column<'a> {
     },
 }
 
-/// Where a column is found in a row group.
+/// The source of a column in a row group.
 #[derive(Clone, Copy)]
 pub enum ColumnSource<'a> {
-    /// In a column chunk.
+    /// A column chunk.
     Chunk(&'a Leaf, &'a ChunkMeta),
-    /// In the path: this value, or null.
+    /// The path of the file: this value, or null.
     Path(Option<&'a str>),
 }
 
-/// A column chunk and the places of its pages.
+/// A column chunk and the positions of its pages.
 pub struct Chunk<'a> {
     object: &'a dyn Object,
     /// The column.
@@ -80,7 +80,7 @@ impl<'a> Chunk<'a> {
         Ok(Chunk { object, leaf, codec: Codec::from_id(meta.codec), pages })
     }
 
-    /// Pages that it has, its dictionary included.
+    /// The number of its pages, its dictionary included.
     pub fn pages(&self) -> u64 {
         self.pages.data.len() as u64 + u64::from(self.pages.dictionary.is_some())
     }
@@ -90,7 +90,7 @@ impl<'a> Chunk<'a> {
         &self.pages.data
     }
 
-    /// Whether equal bytes in a page of each mean equal levels and ids.
+    /// Whether equal page bodies of both chunks mean equal levels and ids.
     pub fn is_stored_as(&self, other: &Chunk<'_>) -> bool {
         (self.codec, self.leaf.max_definition) == (other.codec, other.leaf.max_definition)
     }
@@ -100,8 +100,8 @@ impl<'a> Chunk<'a> {
         self.object.read(page.body.clone())
     }
 
-    /// Whether a page shows at its head that none of its rows is null; false where
-    /// it would have to be opened.
+    /// Whether the first bytes of a page show that none of its rows is null; false where
+    /// the page would have to be opened.
     pub fn shows_no_nulls(&self, page: &PageMeta) -> Result<bool> {
         if self.leaf.max_definition == 0 {
             return Ok(true);
@@ -111,8 +111,8 @@ impl<'a> Chunk<'a> {
         Ok(head::shows_no_nulls(&bytes, page, self.codec, self.leaf.max_definition))
     }
 
-    /// Opens a page from its stored bytes; `buffer` is `ready` where
-    /// [`Self::decompress_two`] has put the page there.
+    /// Opens a page from its stored bytes; `buffer` is `ready` if
+    /// [`Self::decompress_two`] has decompressed the page into it.
     pub fn open(
         &self,
         body: &[u8],
@@ -127,23 +127,23 @@ impl<'a> Chunk<'a> {
         page::open(body, page, self.codec, self.leaf, buffer, ready)
     }
 
-    /// Decompresses a page and the one behind it; false where they have to be opened
-    /// one by one. Whatever is wrong with them is found when they are opened.
+    /// Decompresses a page and the next one interleaved. Returns false where they have to be opened
+    /// one by one; errors are reported when they are opened.
     pub fn decompress_two(
         &self,
         (body, page, buffer): (&[u8], &PageMeta, &mut Vec<u8>),
-        (next, behind): (&PageMeta, &mut Vec<u8>),
+        (next, next_buffer): (&PageMeta, &mut Vec<u8>),
     ) -> bool {
-        // Both have to stay in the cache until they are decoded.
+        // Both have to fit the cache until they are decoded.
         if page.uncompressed_len.max(next.uncompressed_len) > TWO_BYTES {
             return false;
         }
         let Ok(next_body) = self.body(next) else { return false };
-        page::decompress_two((body, page, buffer), (&next_body, next, behind), self.codec)
+        page::decompress_two((body, page, buffer), (&next_body, next, next_buffer), self.codec)
     }
 
-    /// Reads the dictionary, if there is one, into `entries`; true where they
-    /// have that very dictionary already.
+    /// Reads the dictionary, if the chunk has one, into `entries`. Returns true if they hold
+    /// the same dictionary already.
     fn dictionary(
         &self,
         entries: &mut ChunkDictionary,
@@ -173,18 +173,18 @@ impl<'a> Chunk<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// Columns of a row group of `rows` rows; their page headers are walked together.
+    /// Opens the columns of a row group of `rows` rows; their page headers are walked together.
     ///
     /// # Errors
-    /// The first in order of the columns.
-    pub fn open_all(object: &'a dyn Object, places: &[ColumnSource<'a>], rows: u64) -> Result<Vec<Self>> {
-        let chunk = |place: &ColumnSource<'a>| match *place {
+    /// The error of the first column that has one.
+    pub fn open_all(object: &'a dyn Object, sources: &[ColumnSource<'a>], rows: u64) -> Result<Vec<Self>> {
+        let chunk = |source: &ColumnSource<'a>| match *source {
             ColumnSource::Chunk(leaf, meta) => Some((meta, leaf)),
             ColumnSource::Path(_) => None,
         };
-        let chunks: Vec<(&ChunkMeta, &Leaf)> = places.iter().filter_map(chunk).collect();
+        let chunks: Vec<(&ChunkMeta, &Leaf)> = sources.iter().filter_map(chunk).collect();
         let mut walked = ChunkPages::walk_all(object, &chunks, rows).into_iter();
-        let open = |place: &ColumnSource<'a>| match *place {
+        let open = |source: &ColumnSource<'a>| match *source {
             ColumnSource::Path(value) => {
                 Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())), rows })
             }
@@ -194,13 +194,13 @@ impl<'a> Column<'a> {
                 Chunk::with_pages(object, leaf, meta, pages).map(Column::Chunk)
             }
         };
-        places.iter().map(open).collect()
+        sources.iter().map(open).collect()
     }
 }
 
 impl Column<'_> {
-    /// The column's distinct values as far as its dictionary tells; true where
-    /// `entries`, of another chunk in the same place of the job, are these already.
+    /// Reads the distinct values of the column's dictionary into `entries`, which may be those of the
+    /// same column in another row group. Returns true if they are the same already.
     pub fn entries(
         &self,
         entries: &mut ChunkDictionary,
@@ -208,7 +208,7 @@ impl Column<'_> {
         cost: &mut Cost,
     ) -> Result<bool> {
         match self {
-            // Bits are ids as they are.
+            // Bits are ids without conversion.
             Column::Chunk(chunk) if chunk.leaf.physical == Physical::Boolean => {
                 entries.clear();
                 [[0], [1]].iter().try_for_each(|value| entries.push(value))?;
@@ -218,6 +218,7 @@ impl Column<'_> {
                 chunk.dictionary(entries, buffer, cost).map_err(|e| e.in_column(&chunk.leaf.name()))
             }
             Column::Constant { value, .. } => {
+                // Null has no bytes; the origin distinguishes it from an empty value.
                 let (origin, bytes) =
                     (Origin::Constant(value.is_some()), value.as_deref().unwrap_or_default());
                 if entries.is_same_as(origin, bytes) {
@@ -233,7 +234,7 @@ impl Column<'_> {
         }
     }
 
-    /// Its rows.
+    /// Its column chunk; `None` for a constant.
     pub fn chunk(&self) -> Option<&Chunk<'_>> {
         match self {
             Column::Chunk(chunk) => Some(chunk),
@@ -257,7 +258,8 @@ fn number_width(physical: Physical) -> Option<usize> {
 }
 
 /// Calls `each` with the `count` values of a page that has no dictionary ids,
-/// each as PLAIN would store it.
+/// each in PLAIN encoding.
+#[allow(clippy::indexing_slicing)] // a number has 4 or 8 bytes
 pub fn each_value(
     leaf: &Leaf,
     page: &OpenPage<'_>,
@@ -265,9 +267,7 @@ pub fn each_value(
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     if let Some(size) = number_width(leaf.physical) {
-        return each_number(leaf, page, count, |bits| {
-            each(bits.to_le_bytes().get(..size).unwrap_or_default())
-        });
+        return each_number(leaf, page, count, |bits| each(&bits.to_le_bytes()[..size]));
     }
     match leaf.physical {
         Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
@@ -280,6 +280,7 @@ pub fn each_value(
 }
 
 /// Calls `each` with the raw bits of the `count` numbers of a page.
+#[allow(clippy::indexing_slicing)] // `take` is at most the length of the block
 pub fn each_number(
     leaf: &Leaf,
     page: &OpenPage<'_>,
@@ -291,7 +292,7 @@ pub fn each_number(
     let mut left = count as usize;
     while left > 0 {
         let take = left.min(block.len());
-        let out = block.get_mut(..take).unwrap_or_default();
+        let out = &mut block[..take];
         numbers.fill(out)?;
         for bits in out {
             each(*bits)?;

@@ -1,9 +1,9 @@
-//! The distinct values of a column chunk: dictionary entries, then whatever
+//! The distinct values of a column chunk: dictionary entries, then the values that
 //! pages without dictionary add.
 //!
 //! Every value has a value id. Dictionary entries come first, in the order of their
 //! ids; the value id after them stands for null; values interned from other pages
-//! follow. So the ids of a dictionary page are value ids as they are.
+//! follow. So the ids of a dictionary page are value ids without conversion.
 
 use std::collections::HashMap;
 
@@ -11,31 +11,31 @@ use super::short::{CACHE, Cached, Short};
 use crate::parquet::{Logical, Physical};
 use crate::{Error, Result};
 
-/// Where the values before the null value id are from.
+/// The source of the values before the null value id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The same value, or null, in every row.
     Constant(bool),
-    /// So many values in PLAIN encoding.
+    /// A dictionary page: type, and number of values in PLAIN encoding.
     Dictionary(Physical, Logical, i32, u32),
 }
 
 /// The distinct values of one column chunk.
 #[derive(Default)]
 pub struct ChunkDictionary {
-    /// What the value ids before the null value id were read from, to know it again.
+    /// The source of the values before the null value id and its bytes, to recognise an equal one.
     origin: Option<Origin>,
     read_from: Vec<u8>,
-    /// All values, one after the other.
+    /// The bytes of all values, one after the other.
     arena: Vec<u8>,
-    /// Where each value id's value ends in the arena; the null value id is empty.
+    /// By value id: the end of its value in the arena; null is empty.
     ends: Vec<u32>,
     /// Number of dictionary entries, which is the null value id.
     dictionary: u32,
-    /// Bytes of each of them, where all have the same; else 0.
+    /// Bytes of each of them, if all have the same length; else 0.
     width: usize,
     lookup: HashMap<Box<[u8]>, u32>,
-    /// In front of `lookup`; empty until a value is interned.
+    /// A cache for `lookup`; empty until a value is interned.
     cache: Vec<Cached>,
 }
 
@@ -45,7 +45,7 @@ impl ChunkDictionary {
         ChunkDictionary::default()
     }
 
-    /// Forgets all entries, for another column chunk.
+    /// Removes all entries, for another column chunk.
     pub fn clear(&mut self) {
         self.origin = None;
         self.arena.clear();
@@ -56,19 +56,22 @@ impl ChunkDictionary {
         self.cache.clear();
     }
 
-    /// Whether the value ids are those that `bytes` would give, and no others.
+    /// Whether the value ids are exactly those that reading `bytes` would give.
     pub fn is_same_as(&self, origin: Origin, bytes: &[u8]) -> bool {
         self.origin == Some(origin) && self.id_count() == self.dictionary + 1 && self.read_from == bytes
     }
 
-    /// Notes what the dictionary was read from.
+    /// Records the source of the dictionary and its bytes.
     pub fn set_origin(&mut self, origin: Origin, bytes: &[u8]) {
         self.origin = Some(origin);
         self.read_from.clear();
         self.read_from.extend_from_slice(bytes);
     }
 
-    /// Appends a dictionary entry; only before [`Self::finish_dictionary`].
+    /// Appends a dictionary entry; allowed only before [`Self::finish_dictionary`].
+    ///
+    /// # Errors
+    /// `TooLarge` if the values exceed 4 GiB.
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
         self.arena.extend_from_slice(value);
         let end = u32::try_from(self.arena.len()).map_err(|_| too_long())?;
@@ -76,7 +79,7 @@ impl ChunkDictionary {
         Ok(())
     }
 
-    /// Appends dictionary entries of `width` bytes each, which is not 0; the only ones there are.
+    /// Sets the dictionary entries, all of `width` bytes each, which is not 0.
     ///
     /// # Errors
     /// As of [`Self::push`].
@@ -90,11 +93,12 @@ impl ChunkDictionary {
         Ok(())
     }
 
-    /// Puts the dictionary entries into `bits` if each is a number of four or eight bytes; says
-    /// whether they are.
+    /// Writes the dictionary entries to `bits` and returns true, if each is a number of four or eight
+    /// bytes; otherwise leaves `bits` empty and returns false.
+    #[allow(clippy::indexing_slicing)] // entries of one width are at the start of the arena
     pub fn bits(&self, bits: &mut Vec<u64>) -> bool {
         bits.clear();
-        let numbers = self.arena.get(..self.dictionary as usize * self.width).unwrap_or_default();
+        let numbers = &self.arena[..self.dictionary as usize * self.width];
         match self.width {
             4 => bits.extend(numbers.as_chunks().0.iter().map(|four| u64::from(u32::from_le_bytes(*four)))),
             8 => bits.extend(numbers.as_chunks().0.iter().map(|eight| u64::from_le_bytes(*eight))),
@@ -109,13 +113,13 @@ impl ChunkDictionary {
         self.push(&[])
     }
 
-    /// Value ids, the null value id included.
-    #[allow(clippy::cast_possible_truncation)] // each value id but null has a byte offset of its own below 2^32
+    /// The number of value ids, the null value id included.
+    #[allow(clippy::cast_possible_truncation)] // distinct values end at distinct 32-bit offsets
     pub fn id_count(&self) -> u32 {
         self.ends.len() as u32
     }
 
-    /// Dictionary entries.
+    /// The number of dictionary entries.
     pub fn dictionary_len(&self) -> u32 {
         self.dictionary
     }
@@ -125,7 +129,7 @@ impl ChunkDictionary {
         self.dictionary
     }
 
-    /// The value of a value id; `None` for the null value id and value ids there are not.
+    /// The value of a value id; `None` for the null value id and for unknown ones.
     pub fn get(&self, value_id: u32) -> Option<&[u8]> {
         if value_id == self.null() {
             return None;
@@ -135,13 +139,16 @@ impl ChunkDictionary {
         self.arena.get(start as usize..*self.ends.get(value_id)? as usize)
     }
 
-    /// The value id of `value`, a new one if it was not there.
+    /// The value id of `value`; a new one if the value is new.
     #[inline]
     pub fn intern(&mut self, value: &[u8]) -> Result<u32> {
         self.intern_in(value, 0, value.len())
     }
 
-    /// The value id of the `len` bytes from `start` on, which must be there.
+    /// The value id of the `len` bytes from `start` on.
+    ///
+    /// # Errors
+    /// `Internal` if there are fewer bytes, `TooLarge` if the values exceed 4 GiB.
     #[inline]
     pub fn intern_in(&mut self, bytes: &[u8], start: usize, len: usize) -> Result<u32> {
         let short = Short::within(bytes, start, len);
@@ -166,7 +173,7 @@ impl ChunkDictionary {
             for value_id in 0..self.dictionary {
                 if let Some(value) = self.get(value_id) {
                     let value = value.into();
-                    // The first of two equal dictionary entries; either would do.
+                    // Of two equal dictionary entries the first is kept; either would be correct.
                     self.lookup.entry(value).or_insert(value_id);
                 }
             }
@@ -192,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_of_one_width_are_those_that_come_one_by_one() {
+    fn entries_of_one_width_equal_entries_pushed_one_by_one() {
         for width in [1, 4, 8] {
             for n in [0usize, 1, 5] {
                 let values: Vec<u8> = (0..width * n).map(|i| i as u8).collect();
@@ -235,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn many_values_keep_apart() {
+    fn many_values_have_distinct_ids() {
         let mut e = ChunkDictionary::new();
         e.finish_dictionary().unwrap();
         for round in 0..2 {

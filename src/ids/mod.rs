@@ -1,11 +1,12 @@
-//! A column as dictionary ids and runs; what each distinct value means.
+//! A column as value ids and runs, and its distinct values.
 //!
-//! - [`mod@column`]: a column chunk, ready to be scanned by any number of tasks.
-//! - [`cursor`]: a position in a column: rows as value ids, runs and pages that
-//!   nobody asks for passed over.
+//! - [`mod@column`]: a column chunk that any number of tasks can scan.
+//! - [`cursor`]: a position in a column; reads rows as value ids, skips pages that are not read.
 //! - [`entries`]: the distinct values of a chunk, each with a value id.
-//! - [`plain`], [`short`]: strings without a dictionary to value ids.
-//! - [`values`]: what a value id means: an exact number.
+//! - [`plain`], [`short`]: value ids for strings without a dictionary.
+//! - [`values`]: numbers: their type, and each value id as an exact number.
+//!
+//! What a value id means to the job is decided elsewhere: [`crate::scan::classes`].
 
 pub mod column;
 pub mod cursor;

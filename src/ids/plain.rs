@@ -1,38 +1,38 @@
-//! Strings in PLAIN encoding to value ids.
+//! Value ids for strings in PLAIN encoding.
 //!
 //! ```text
 //! while values are left:
-//!     value id = the value id of the value at hand
-//!     run  = how often its bytes, length and all, come again
+//!     value id = the value id of the current value
+//!     run = how often its bytes, length included, are repeated
 //!     value ids += run times value id
 //! ```
 //!
-//! 1. Keys of an export repeat over tens of rows: a run is found by comparing the
+//! 1. In some columns a value repeats over tens of rows: a run is found by comparing the
 //!    page with itself, one value later, 32 bytes at a time.
-//! 2. Channels do not repeat, but the list of them does, key after key, with a few left out.
-//!    Where values show no runs, what follows a value is compared with what followed the
-//!    same value before, and value ids are copied as far as both are alike: 20 M channels are 1.3 M
-//!    such steps, and the whole job on one core takes 297 ms where it took 362.
+//! 2. In others values do not repeat, but a list of them does, with a few left out.
+//!    If the first values of a page show no runs, the bytes after a value are compared with the bytes after
+//!    its previous occurrence, and value ids are copied as far as both are equal: 20 M rows take 1.3 M
+//!    such steps, and the whole job on one core takes 297 ms instead of 362.
 
 use std::ops::Range;
 
 use super::entries::ChunkDictionary;
 use crate::{Error, Result};
 
-/// Values that show whether a page has runs.
+/// Runs after which it is decided whether a page has runs.
 const PROBE: usize = 64;
-/// Fewer values a run than this are no runs.
+/// With fewer values per run than this a page has no runs.
 const RUN: usize = 2;
 /// Values that are copied at once.
 const BLOCK: usize = 16;
 
-/// The values of a page so far, to find what comes again.
+/// The values of a page so far, to find repeated sequences.
 #[derive(Default)]
 pub struct Sequences {
-    /// Where each begins in the page.
+    /// The start of each value in the page.
     starts: Vec<u32>,
-    /// By value id: which value was the last to begin a sequence with it. Of an earlier page, too:
-    /// what it says is looked at before it is believed.
+    /// By value id: the latest value that began a sequence with it. It may be left from an earlier page,
+    /// so it is verified before use.
     latest: Vec<u32>,
 }
 
@@ -71,6 +71,7 @@ pub fn intern(
 
 impl Sequences {
     /// Appends the value ids of the `left` values of `bytes` from `at` on, by sequences.
+    #[allow(clippy::indexing_slicing)] // the ids have just grown
     fn intern(
         &mut self,
         entries: &mut ChunkDictionary,
@@ -79,19 +80,19 @@ impl Sequences {
         left: usize,
         value_ids: &mut Vec<u32>,
     ) -> Result<()> {
-        // Blocks are copied whole; what is behind the last value goes again.
+        // Whole blocks are copied; the ids after the last value are removed again.
         let base = value_ids.len();
         value_ids.resize(base + left + BLOCK, 0);
         if self.starts.len() < left + BLOCK {
             self.starts.resize(left + BLOCK, 0);
         }
-        let outcome = self.fill(entries, bytes, at, value_ids.get_mut(base..).unwrap_or_default());
+        let outcome = self.fill(entries, bytes, at, &mut value_ids[base..]);
         value_ids.truncate(base + left);
         outcome
     }
 
-    /// Fills `value_ids`, but for its last [`BLOCK`].
-    #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
+    /// Fills `value_ids`, except its last [`BLOCK`].
+    #[allow(clippy::cast_possible_truncation)] // positions in the page fit 32 bits
     fn fill(
         &mut self,
         entries: &mut ChunkDictionary,
@@ -104,29 +105,29 @@ impl Sequences {
         while here < count {
             let size = size_at(bytes, at)?;
             let value_id = entries.intern_in(bytes, at + 4, size - 4)?;
-            let before = self.note(value_id, here).filter(|at| value_ids.get(*at) == Some(&value_id));
+            let before = self.record_start(value_id, here).filter(|at| value_ids.get(*at) == Some(&value_id));
             if let (Some(to), Some(start)) = (value_ids.get_mut(here), self.starts.get_mut(here)) {
                 (*to, *start) = (value_id, at as u32);
             }
             at += size;
             here += 1;
-            // What followed the same value before, and what follows it now.
+            // `first` is the value after the previous occurrence, `here` the value after this one.
             let Some(first) = before.map(|before| before + 1) else { continue };
             let from = self.start(first);
-            // A value of less than eight bytes may be missed that is alike alone: it is interned.
+            // A single equal value of less than eight bytes may be missed here: it is interned as usual.
             if word(bytes, at).is_none() || word(bytes, from) != word(bytes, at) {
                 continue;
             }
             let (period, distance) = (here - first, at - from);
-            let alike = self.values_in(equal_bytes(bytes, from, at), first..here, from, distance);
-            let alike = alike.min(count - here);
-            // Where it is longer than what is there, that repeats.
-            for done in (0..alike).step_by(period.min(BLOCK)) {
+            let equal = self.values_in(equal_bytes(bytes, from, at), first..here, from, distance);
+            let equal = equal.min(count - here);
+            // A sequence that is longer than the period repeats it.
+            for done in (0..equal).step_by(period.min(BLOCK)) {
                 copy_block(value_ids, first + done, here + done, 0);
                 copy_block(&mut self.starts, first + done, here + done, distance as u32);
             }
-            if alike > 0 {
-                here += alike;
+            if equal > 0 {
+                here += equal;
                 let last = self.start(here - 1);
                 at = last + size_at(bytes, last)?;
             }
@@ -138,9 +139,9 @@ impl Sequences {
         self.starts.get(value).map_or(0, |start| *start as usize)
     }
 
-    /// Notes that value `here` begins a sequence with a value id; which one did last.
+    /// Records `here` as the latest start for this value id, and returns the previous one.
     #[allow(clippy::cast_possible_truncation)] // values of a page
-    fn note(&mut self, value_id: u32, here: usize) -> Option<usize> {
+    fn record_start(&mut self, value_id: u32, here: usize) -> Option<usize> {
         let value_id = value_id as usize;
         if value_id >= self.latest.len() {
             self.latest.resize(value_id + 1, u32::MAX);
@@ -150,16 +151,17 @@ impl Sequences {
         (before < here).then_some(before)
     }
 
-    /// How many whole values are within the first `len` bytes of `values`, which begin at `from`,
-    /// and come again every `distance` bytes.
-    #[allow(clippy::cast_possible_truncation)] // the page is no longer than 32 bits say
+    /// The number of whole values within the first `len` bytes of `values`, which begin at `from`
+    /// and repeat every `distance` bytes.
+    #[allow(clippy::cast_possible_truncation)] // positions in the page fit 32 bits
+    #[allow(clippy::indexing_slicing)] // `values` are values of the page so far
     fn values_in(&self, len: usize, values: Range<usize>, from: usize, distance: usize) -> usize {
         let period = values.len();
         let (times, rest) = if len < distance { (0, len) } else { (len / distance, len % distance) };
         // A value is whole where the next one begins within them.
         let (limit, mut left) = ((from + rest) as u32, period as u32 - 1);
         let mut whole = 0;
-        for block in self.starts.get(values.start + 1..).unwrap_or_default().as_chunks::<BLOCK>().0 {
+        for block in self.starts[values.start + 1..].as_chunks::<BLOCK>().0 {
             let within = block.iter().zip(0..).map(|(start, at)| u32::from(*start <= limit && at < left));
             let within: u32 = within.sum();
             whole += within as usize;
@@ -172,7 +174,7 @@ impl Sequences {
     }
 }
 
-/// Copies as many numbers as a block has, all of them larger by `add`.
+/// Copies [`BLOCK`] numbers and adds `add` to each.
 #[inline]
 fn copy_block(numbers: &mut [u32], from: usize, to: usize, add: u32) {
     let block = numbers.get(from..).and_then(|numbers| numbers.first_chunk::<BLOCK>()).copied();
@@ -182,7 +184,10 @@ fn copy_block(numbers: &mut [u32], from: usize, to: usize, add: u32) {
     }
 }
 
-/// Bytes of the value at `at`, its length included; all of them are there.
+/// The number of bytes of the value at `at`, its length included.
+///
+/// # Errors
+/// `Format` if it reaches past the end.
 #[inline]
 fn size_at(bytes: &[u8], at: usize) -> Result<usize> {
     let head = bytes.get(at..).and_then(|b| b.first_chunk::<4>()).ok_or_else(ends_early)?;
@@ -199,13 +204,13 @@ fn ends_early() -> Error {
         .advice("The page is damaged; export the file again")
 }
 
-/// The eight bytes at `at`; none near the end.
+/// The eight bytes at `at`; `None` near the end.
 #[inline]
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..).and_then(|b| b.first_chunk()).map(|b| u64::from_le_bytes(*b))
 }
 
-/// Whether the next value begins as the one at `at` does; false near the end.
+/// Whether the next value may equal the one at `at`, by its first bytes; false near the end.
 #[inline]
 fn may_repeat(bytes: &[u8], at: usize, size: usize) -> bool {
     let (Some(a), Some(b)) = (word(bytes, at), word(bytes, at + size)) else { return false };
@@ -214,31 +219,32 @@ fn may_repeat(bytes: &[u8], at: usize, size: usize) -> bool {
     return (a ^ b).wrapping_shl(unused as u32) == 0;
 }
 
-/// How often the `size` bytes at `at` come again right behind, at most `most` times.
+/// How often the `size` bytes at `at` are repeated directly after them, at most `most` times.
+#[allow(clippy::indexing_slicing)] // `end` is at most the length
 fn repeats(bytes: &[u8], at: usize, size: usize, most: usize) -> usize {
     let end = (at + size).saturating_add(size.saturating_mul(most)).min(bytes.len());
-    equal_bytes(bytes.get(..end).unwrap_or_default(), at, at + size) / size
+    equal_bytes(&bytes[..end], at, at + size) / size
 }
 
-/// How many bytes from `a` on are those from `b` on; `b` is behind `a`.
+/// How many bytes from `a` on equal those from `b` on; `b` is after `a`.
 #[inline]
+#[allow(clippy::indexing_slicing)] // as many bytes of both were compared
 fn equal_bytes(bytes: &[u8], a: usize, b: usize) -> usize {
     let (Some(a), Some(b)) = (bytes.get(a..), bytes.get(b..)) else { return 0 };
     let mut equal = 0;
     for (a, b) in a.as_chunks::<32>().0.iter().zip(b.as_chunks::<32>().0) {
         if a != b {
-            // No CPU foresees in which of the words they differ.
+            // The word in which they differ is unpredictable: no branch on it.
             let [a, b] = [a, b].map(|bytes| bytes.as_chunks::<8>().0);
-            let equal_bits = a.iter().zip(b).rev().fold(0, |behind, (a, b)| {
+            let equal_bits = a.iter().zip(b).rev().fold(0, |later, (a, b)| {
                 let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-                differ.trailing_zeros() + if differ == 0 { behind } else { 0 }
+                differ.trailing_zeros() + if differ == 0 { later } else { 0 }
             });
             return equal + equal_bits as usize / 8;
         }
         equal += 32;
     }
-    let rest = |bytes| <[u8]>::get(bytes, equal..).unwrap_or_default();
-    equal + rest(a).iter().zip(rest(b)).take_while(|(a, b)| a == b).count()
+    equal + a[equal..].iter().zip(&b[equal..]).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -252,7 +258,7 @@ mod tests {
         values.iter().flat_map(stored).collect()
     }
 
-    /// The value ids of some pages one after the other, by [`intern`] and one by one.
+    /// The value ids of pages in order: by [`intern`], and interned one by one.
     fn both(pages: &[Vec<&str>]) -> [Vec<u32>; 2] {
         let (mut entries, mut one_by_one, mut value_ids) =
             (ChunkDictionary::new(), ChunkDictionary::new(), vec![]);
@@ -279,7 +285,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_list_that_comes_again_is_copied_and_nothing_behind_it() {
+    fn a_repeated_list_is_copied_and_nothing_after_it() {
         // Alternating values are a sequence that overlaps itself; a list with and without some.
         let alternating: Vec<&str> = ["US", "all"].into_iter().cycle().take(301).collect();
         let lists =
@@ -287,7 +293,7 @@ mod tests {
         let lists: Vec<&str> = lists.map(|(_, word)| word).collect();
         let [value_ids, want] = both(&[alternating, lists.clone(), lists[5..].to_vec()]);
         assert_eq!(value_ids, want);
-        // A page that ends within a value, where a list comes again.
+        // A page that ends within a value of a repeated list.
         let page = page_of(&lists);
         let count = u32::try_from(lists.len()).unwrap();
         for cut in 1..20 {
@@ -300,7 +306,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sequences_are_what_interning_one_by_one_gives(
+        fn sequences_equal_interning_one_by_one(
             pages in proptest::collection::vec(
                 proptest::collection::vec((proptest::collection::vec(0usize..8, 1..12), 1usize..9), 0..20), 1..3,
             ),
@@ -308,7 +314,7 @@ mod tests {
             let pages: Vec<Vec<&str>> = pages
                 .iter()
                 .map(|lists| {
-                    // As many values without runs as make a page one of sequences.
+                    // Enough values without runs for the page to be read by sequences.
                     let lists = lists.iter().flat_map(|(list, n)| std::iter::repeat_n(list, *n)).flatten();
                     WORDS.into_iter().cycle().take(PROBE).chain(lists.map(|w| WORDS[*w])).collect()
                 })
@@ -318,7 +324,7 @@ mod tests {
         }
 
         #[test]
-        fn runs_are_what_interning_one_by_one_gives(
+        fn runs_equal_interning_one_by_one(
             runs in proptest::collection::vec((0usize..6, 1usize..60), 0..20), cut in 0usize..9,
         ) {
             let values: Vec<&str> = runs.iter().flat_map(|(w, n)| std::iter::repeat_n(WORDS[*w], *n)).collect();

@@ -1,25 +1,25 @@
 //! A cache of short values in front of a hash map: strings of a page are
-//! compared without a call and without a branch on their lengths.
+//! compared without a function call and without a branch on their lengths.
 
-/// Bytes of a value that the cache takes.
+/// The longest value that the cache takes, in bytes.
 const LEN: usize = 32;
 
-/// Places of the cache: a thousand and more keep a few hundred values apart.
+/// Buckets of the cache: more than a thousand give a few hundred values distinct buckets.
 pub const CACHE: usize = 2048;
 
-/// A value of at most [`LEN`] bytes, filled up with zeros.
+/// A value of at most [`LEN`] bytes, padded with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Short {
     words: [u64; LEN / 8],
     len: u32,
 }
 
-/// By length: which bits of the words are the value's.
-#[allow(clippy::indexing_slicing)] // worked out when this is compiled
+/// By length: a mask of the bits of the words that belong to the value.
+#[allow(clippy::indexing_slicing)] // computed at compile time
 static MASKS: [[u64; LEN / 8]; LEN + 1] = {
     let mut masks = [[0; LEN / 8]; LEN + 1];
     let mut at = 0;
-    // `for` is not to be had in constants.
+    // A `for` loop is not allowed in a constant.
     while at < (LEN + 1) * LEN {
         let (len, byte) = (at / LEN, at % LEN);
         if byte < len {
@@ -31,12 +31,12 @@ static MASKS: [[u64; LEN / 8]; LEN + 1] = {
 };
 
 impl Short {
-    /// The `len` bytes of `bytes` from `start` on; `None` where they are too many.
+    /// The `len` bytes of `bytes` from `start` on; `None` if they are more than [`LEN`].
     #[inline]
     pub fn within(bytes: &[u8], start: usize, len: usize) -> Option<Self> {
         let mask = MASKS.get(len)?;
         let there = bytes.get(start..)?;
-        // Bytes behind the value are masked off.
+        // Bytes after the value are masked off.
         let whole = match there.first_chunk::<LEN>() {
             Some(whole) => *whole,
             None => {
@@ -56,7 +56,7 @@ impl Short {
         Some(Short { words, len })
     }
 
-    /// Its place in the cache.
+    /// Its bucket of the cache.
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // the top eleven bits
     pub fn bucket(&self) -> usize {
@@ -77,15 +77,15 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// Nothing: no value is as long.
+    /// An empty bucket: no value is as long.
     pub const NONE: Cached = Cached { value: Short { words: [0; LEN / 8], len: u32::MAX }, value_id: 0 };
 
-    /// `value` has this value id.
+    /// A bucket with `value` and its value id.
     pub fn new(value: Short, value_id: u32) -> Self {
         Cached { value, value_id }
     }
 
-    /// The value id, if `value` is the one that is here.
+    /// The value id, if the bucket has `value`.
     #[inline]
     pub fn id_of(&self, value: &Short) -> Option<u32> {
         let differ = self.value.words.iter().zip(value.words).fold(0, |differ, (a, b)| differ | (a ^ b));

@@ -1,10 +1,10 @@
-//! What a value means: its type, and each distinct value as an exact number.
+//! Numbers: the type of a column, and each distinct value as an exact number.
 
 use crate::kernel::runs::NARROW;
 use crate::parquet::schema::{Leaf, Logical, Physical};
 use crate::{Error, Result};
 
-/// The number type of the value column. Files of one job must agree on it.
+/// The number type of a column. Files of one job must agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ValueType {
     /// Signed or unsigned integers of 8 to 64 bits.
@@ -45,7 +45,10 @@ impl std::fmt::Display for ValueType {
 }
 
 impl ValueType {
-    /// The number type of a parquet column, or an error where it is none.
+    /// The number type of a parquet column.
+    ///
+    /// # Errors
+    /// `Data` if the column has no numbers, `Format` for an invalid decimal.
     pub fn of(leaf: &Leaf) -> Result<Self> {
         let decimal = |precision: i32, scale: i32| match (u8::try_from(precision), i8::try_from(scale)) {
             (Ok(precision), Ok(scale)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
@@ -74,7 +77,10 @@ impl ValueType {
         }
     }
 
-    /// One stored value as a number. `raw` is as parquet's PLAIN encoding has it.
+    /// A stored value as a number. `raw` is its PLAIN encoding.
+    ///
+    /// # Errors
+    /// `Format` if `raw` is too short, `TooLarge` for a decimal of more than 128 bits.
     pub fn number(self, physical: Physical, raw: &[u8]) -> Result<Number> {
         let short = || Error::format(format!("a {self} of {} bytes", raw.len()));
         let bits32 = || raw.first_chunk().map(|b| u32::from_le_bytes(*b)).ok_or_else(short);
@@ -98,18 +104,20 @@ impl ValueType {
         }
     }
 
-    /// Raw bits as integers; false where one is not [`Number::Small`].
+    /// Writes the numbers of `bits` to `out` as integers; returns false, with `out` undefined, if one is
+    /// not [`Number::Small`].
     pub fn small_integers(self, physical: Physical, bits: &[u64], out: &mut [i64]) -> bool {
-        // Beside this a double has its integer in the last bits, and comes back the same if it was
-        // one of up to 51: conversions are not to be had for vectors everywhere.
-        const BESIDE: f64 = 1.5 * (1u64 << 52) as f64;
+        // The sum of this and a double has the integer in its last bits, and the difference gives the
+        // double back if it was an integer of up to 51 bits. Not every instruction set has a vector
+        // conversion.
+        const SHIFT: f64 = 1.5 * (1u64 << 52) as f64;
         fn reals(bits: &[u64], out: &mut [i64], real: impl Fn(u64) -> f64) -> bool {
             let mut small = true;
             for (out, bits) in out.iter_mut().zip(bits) {
                 let value = real(*bits);
-                let moved = value + BESIDE;
-                *out = moved.to_bits().wrapping_sub(BESIDE.to_bits()).cast_signed();
-                small &= (moved - BESIDE == value) & (value.abs() <= SMALL as f64);
+                let moved = value + SHIFT;
+                *out = moved.to_bits().wrapping_sub(SHIFT.to_bits()).cast_signed();
+                small &= (moved - SHIFT == value) & (value.abs() <= SMALL as f64);
             }
             small
         }
@@ -118,7 +126,8 @@ impl ValueType {
             ValueType::Float32 => reals(bits, out, |bits| f64::from(f32::from_bits(bits as u32))),
             ValueType::Float64 => reals(bits, out, f64::from_bits),
             ValueType::Null | ValueType::Float16 => false,
-            // By far the most common: no 128 bits, and no comparison that not all vectors have.
+            // By far the most common type: no 128-bit integers, and only comparisons that every vector
+            // instruction set has.
             ValueType::Int { signed: true, .. } if physical == Physical::Int64 => {
                 let mut high = 0;
                 for (out, bits) in out.iter_mut().zip(bits) {
@@ -138,9 +147,9 @@ impl ValueType {
         }
     }
 
-    /// The integer that the bits of an INT32 or INT64 stand for.
+    /// The integer that the bits of an INT32 or INT64 represent.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // bits are taken as they are
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // the bits are reinterpreted
     pub fn integer(self, physical: Physical, bits: u64) -> i128 {
         match (self, physical) {
             (ValueType::Int { signed: false, .. }, Physical::Int32) => i128::from(bits as u32),
@@ -161,8 +170,8 @@ fn big_endian(raw: &[u8]) -> Option<i128> {
     fits.then(|| body.iter().fold(if negative { -1 } else { 0 }, |v, b| v << 8 | i128::from(*b)))
 }
 
-/// Integers of at most this magnitude take the fast way: 2^22 of them cannot
-/// overflow 64 bits.
+/// Integers of at most this magnitude take the fast path: the sum of 2^22 of them fits
+/// 64 bits.
 pub const SMALL: i64 = 1 << 40;
 
 /// A value as an exact number.
@@ -172,11 +181,11 @@ pub enum Number {
     Small(i64),
     /// Any other integer.
     Big(i128),
-    /// A double that is no 128-bit integer.
+    /// A double that is not a 128-bit integer.
     Real(f64),
     /// Not a number.
     Nan,
-    /// Infinite; whether negative.
+    /// Infinite; true if negative.
     Infinite(bool),
     /// No value.
     Null,
@@ -194,7 +203,7 @@ impl Number {
         }
     }
 
-    /// A double; an integer where it is one below 2^126.
+    /// A double; an integer if it is one below 2^126 in magnitude.
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // compared after the round trip
     pub fn real(value: f64) -> Self {
@@ -214,13 +223,13 @@ impl Number {
     }
 }
 
-/// The numbers of a chunk's value ids, split for the hot loops: small integers in
-/// one dense table, zero where the value id is anything else.
+/// The numbers of a chunk's value ids, split for the hot loops: one dense table has the small
+/// integers, and zero for every other number.
 #[derive(Debug, Default)]
 pub struct ValueTable {
     /// Small integers by value id.
     pub ints: Vec<i64>,
-    /// What the value ids really are, where any is not small.
+    /// All numbers by value id, small or not.
     pub numbers: Vec<Number>,
     /// Largest magnitude in `ints`.
     pub max: u64,
@@ -234,7 +243,7 @@ pub struct ValueTable {
 }
 
 impl ValueTable {
-    /// Forgets all value ids.
+    /// Removes all value ids.
     pub fn clear(&mut self) {
         self.ints.clear();
         self.numbers.clear();
@@ -244,12 +253,13 @@ impl ValueTable {
         self.narrow.clear();
     }
 
-    /// Appends value ids of these raw bits, if all are small integers; false, and nothing is
-    /// appended, where they are not.
+    /// Appends value ids with these raw bits, if all are small integers. Otherwise returns false and
+    /// appends nothing.
+    #[allow(clippy::indexing_slicing)] // the table has just grown
     pub fn push_small(&mut self, kind: ValueType, physical: Physical, bits: &[u64]) -> bool {
         let before = self.ints.len();
         self.ints.resize(before + bits.len(), 0);
-        let ints = self.ints.get_mut(before..).unwrap_or_default();
+        let ints = &mut self.ints[before..];
         if !kind.small_integers(physical, bits, ints) {
             self.ints.truncate(before);
             return false;
@@ -268,7 +278,7 @@ impl ValueTable {
         true
     }
 
-    /// Appends a value id.
+    /// Appends a value id with this number.
     pub fn push(&mut self, number: Number) {
         let mut int = 0;
         if let Number::Small(v) = number {
