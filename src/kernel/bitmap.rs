@@ -31,7 +31,7 @@ pub enum KeyClass {
     Null = 2,
 }
 
-/// Counts the rows of a block by what the predicates say of them.
+/// Counts the rows of a block by the result of the predicates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SelectionCounts {
     /// Rows that meet the condition.
@@ -112,6 +112,7 @@ pub fn select(
 }
 
 /// [`select`] without vector instructions.
+#[allow(clippy::indexing_slicing)] // value ids index the tables
 pub fn portable_select(
     predicate: &Predicate<'_>,
     conditions: &[u16],
@@ -119,12 +120,11 @@ pub fn portable_select(
     keep: &mut [u64],
 ) -> SelectionCounts {
     let mut kept = SelectionCounts::default();
-    let class = |table: &[u8], value_id: &u16| table.get(usize::from(*value_id)).copied().unwrap_or_default();
     for ((conditions, keys), keep) in conditions.chunks(64).zip(keys.chunks(64)).zip(keep) {
         *keep = 0;
         for (row, (condition, key)) in conditions.iter().zip(keys).enumerate() {
-            let condition = class(predicate.condition_met, condition);
-            let key = class(predicate.key_class, key);
+            let condition = predicate.condition_met[usize::from(*condition)];
+            let key = predicate.key_class[usize::from(*key)];
             kept.condition += u32::from(condition);
             kept.total_keys += u32::from(condition & u8::from(key == KeyClass::Total as u8));
             kept.null_keys += u32::from(condition & u8::from(key == KeyClass::Null as u8));

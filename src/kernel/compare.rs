@@ -214,8 +214,8 @@ macro_rules! by_word {
                     let row = left.trailing_zeros() as usize;
                     let Some(value) = values.get(row) else { break };
                     each(at + row, *value)?;
-                    // SAFETY: the CPU has the instruction sets, by contract. The row itself is removed even where its value
-                    // does not equal itself, as NaN does not.
+                    // The row itself is removed even where its value does not equal itself, as NaN does not.
+                    // SAFETY: the CPU has the instruction sets, by contract.
                     left &= !(unsafe { T::$equal(values, *value, left) } | 1 << row);
                 }
             }

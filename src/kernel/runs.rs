@@ -190,7 +190,7 @@ mod tests {
             check("any", &|cells| general(&measures, &classes, meaning, &key_runs, cells))?;
             check("narrow", &|cells| narrow(&measures, &classes, 2, meaning, &key_runs, cells))?;
             let raw: Vec<i64> = measures.iter().map(|v| ints[usize::from(*v)]).collect();
-            check("as they are", &|cells| add_ints(&raw, &classes, meaning.class_of, &key_runs, cells))?;
+            check("integers", &|cells| add_ints(&raw, &classes, meaning.class_of, &key_runs, cells))?;
             #[cfg(target_arch = "x86_64")]
             if cpu::best() == cpu::Level::Avx512 {
                 // SAFETY: the CPU has the instruction sets that the function names.

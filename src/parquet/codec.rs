@@ -132,8 +132,8 @@ fn check_ratio(codec: &str, compressed: usize, len: usize, ratio: usize) -> Resu
 }
 
 fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
-    let says = snap::raw::decompress_len(src).map_err(|e| damaged("snappy", e))?;
-    check_len(says, len)?;
+    let stated = snap::raw::decompress_len(src).map_err(|e| damaged("snappy", e))?;
+    check_len(stated, len)?;
     check_ratio("snappy", src.len(), len, SNAPPY_RATIO)?;
     if snappy::decompress(src, len, room(buffer, len.saturating_add(snappy::SLACK))).is_some() {
         return Ok(len);

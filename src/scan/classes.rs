@@ -23,7 +23,7 @@ pub use crate::kernel::bitmap::KeyClass as Country;
 /// The name of a country, from its bytes.
 ///
 /// # Errors
-/// `Data` when they are no UTF-8.
+/// `Data` if they are not UTF-8.
 pub fn country_name<'a>(name: &'a [u8], job: &Job) -> Result<&'a str> {
     std::str::from_utf8(name).map_err(|_| {
         Error::data(format!("the country name {name:02x?}")).expected("UTF-8").in_column(&job.columns.country)
@@ -37,11 +37,11 @@ pub enum TimeCoding {
     Label,
     /// Days since 1970-01-01, 32 bits.
     Day32,
-    /// Units since 1970-01-01T00:00, 64 bits; this many a day.
+    /// Units since 1970-01-01T00:00, 64 bits; this many per day.
     Ticks(i64),
     /// INT96: nanoseconds of the day, Julian day.
     Int96,
-    /// `yyyy-mm-dd`, as hive partitions have it.
+    /// `yyyy-mm-dd`, as in hive partitions.
     Text,
 }
 
@@ -49,7 +49,10 @@ pub enum TimeCoding {
 const JULIAN_EPOCH: i64 = 2_440_588;
 
 impl TimeCoding {
-    /// How a date column is stored.
+    /// The coding of a date column.
+    ///
+    /// # Errors
+    /// `Data` if its type is not one of dates.
     pub fn of_date(leaf: &Leaf) -> Result<Self> {
         let day = 86_400;
         match (leaf.physical, leaf.logical) {
@@ -68,8 +71,8 @@ impl TimeCoding {
         }
     }
 
-    /// The moment of a stored date, in microseconds since 1970-01-01T00:00;
-    /// `None` where it is none.
+    /// The time of a stored date, in microseconds since 1970-01-01T00:00; `None` if the bytes are not
+    /// a date.
     pub fn micros(self, raw: &[u8]) -> Option<i64> {
         const DAY: i64 = 86_400_000_000;
         let i64_at = |at: usize| raw.get(at..)?.first_chunk().map(|b| i64::from_le_bytes(*b));
@@ -99,13 +102,13 @@ impl TimeCoding {
                     day: u8::try_from(day).ok().filter(|d| (1..=31).contains(d))?,
                 };
                 let number = calendar::day_of(date);
-                // A day that does not exist (30 February) comes back as another.
+                // A day that does not exist (30 February) is converted to another one.
                 (calendar::date_of(number) == date).then_some(i64::from(number) * DAY)
             }
         }
     }
 
-    /// The day of a stored date, within the years 1 to 9999.
+    /// The day of a stored date; `None` if it is none within the years 1 to 9999.
     pub fn day(self, raw: &[u8]) -> Option<i32> {
         let first = calendar::day_of(calendar::Date { year: 1, month: 1, day: 1 });
         let last = calendar::day_of(calendar::Date { year: 9999, month: 12, day: 31 });
@@ -113,7 +116,7 @@ impl TimeCoding {
         (first..=last).contains(&day).then_some(day)
     }
 
-    /// A stored time as an error should show it.
+    /// A stored time for an error message.
     pub fn show(self, raw: Option<&[u8]>) -> String {
         match (self, raw) {
             (_, None) => "null".into(),

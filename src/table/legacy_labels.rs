@@ -1,16 +1,16 @@
-//! Week labels as the original job counts with them: Python's `int` of the
-//! label without its underscores.
+//! The numbers that the original job makes of week labels: Python's `int` of the label without its
+//! underscores.
 
-/// A number that does not fit the job's column.
+/// The number of a label is out of the range of the job's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfRange;
 
-/// The period of a label: `int(label.replace('_', ''))`.
+/// The number of a label: `int(label.replace('_', ''))`; `None` where Python raises.
 pub fn period(label: &str) -> Option<std::result::Result<i64, OutOfRange>> {
     python_int(&label.replace('_', ""))
 }
 
-/// `int(text)` of Python: `None` where it raises.
+/// Python's `int(text)`; `None` where it raises.
 fn python_int(text: &str) -> Option<std::result::Result<i64, OutOfRange>> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
@@ -28,8 +28,8 @@ fn python_int(text: &str) -> Option<std::result::Result<i64, OutOfRange>> {
     Some(value.ok_or(OutOfRange))
 }
 
-/// Zeros of the decimal digits of Unicode 14 (category Nd, as Python 3.11 knows
-/// them); nine digits follow each.
+/// The zeros of the decimal digits of Unicode 14 (category Nd, as in Python 3.11); nine digits follow
+/// each.
 const ZEROS: [u32; 66] = [
     0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50,
     0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40,
