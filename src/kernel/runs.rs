@@ -65,9 +65,9 @@ impl KeyRun {
     #[inline]
     #[allow(clippy::indexing_slicing)] // cells come in pairs, and `cell` is the first of a pair
     fn add(self, sums: [i64; 2], cells: &mut [i64]) {
-        for (cell, sum) in cells[self.cell..self.cell + 2].iter_mut().zip(sums) {
-            *cell += sum;
-        }
+        let cells = &mut cells[self.cell..self.cell + 2];
+        cells[0] += sums[0];
+        cells[1] += sums[1];
     }
 }
 

@@ -127,6 +127,7 @@ impl<'a> Cursor<'a> {
         Ok((Self::at(column, row, raw, buffer, entries, cost), same))
     }
 
+    /// A cursor at row `row`: the page with that row is the next one, and no page is open.
     fn at(
         column: &'a Column<'a>,
         row: u64,

@@ -9,8 +9,8 @@ use crate::parquet::encoding::{Booleans, HybridRleDecoder, Numbers};
 use crate::parquet::{Encoding, OpenPage, PageMeta, Physical};
 use crate::{Error, Result};
 
-/// The most rows that a page without dictionary may have beyond four a byte:
-/// such pages are decoded whole.
+/// The most values of a page without dictionary that has more than four values per byte. Such pages
+/// are decoded whole, so their memory has to be bounded.
 const EAGER_ROWS: usize = 1 << 22;
 
 impl<'a> Cursor<'a> {
@@ -45,6 +45,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// Opens `page` as the current one: decompresses it, reads its levels and decodes its values.
     fn decode_page(&mut self, chunk: &Chunk<'a>, page: &PageMeta) -> Result<()> {
         self.values = Values::Closed;
         self.levels = None;

@@ -23,6 +23,8 @@ impl Cursor<'_> {
         self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out))
     }
 
+    /// Reads the next rows, of any number of pages. `narrow` converts a value id, `ids` reads dictionary
+    /// ids.
     #[inline]
     fn read<T: Copy>(
         &mut self,
@@ -49,8 +51,9 @@ impl Cursor<'_> {
         Ok(())
     }
 
+    /// Reads the next rows, all of the current page.
     #[inline]
-    #[allow(clippy::indexing_slicing)] // blocks are as long as `out`, and have as many values as levels say
+    #[allow(clippy::indexing_slicing)] // blocks are as long as `out`, and the levels count the values
     fn read_in_page<T: Copy>(
         &mut self,
         out: &mut [T],

@@ -91,6 +91,7 @@ impl Cursor<'_> {
         (n, passed)
     }
 
+    /// The next rows of the current page: a run of one value id or null, or rows that may differ.
     #[inline]
     fn segment_in_page(&mut self) -> Result<RunOrPacked> {
         let mut most = self.left;
