@@ -292,7 +292,7 @@ impl File {
             let mut left = group.rows;
             while left > 0 {
                 let most = u32::try_from(left).unwrap_or(u32::MAX).min(BLOCK);
-                let take = cursor.rows_at_hand(most)?;
+                let take = cursor.rows_in_page(most)?;
                 read(&mut cursor, take)?;
                 left -= u64::from(take);
             }

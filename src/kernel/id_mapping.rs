@@ -84,7 +84,7 @@ impl IdMapping {
     }
 
     /// The value ids that have a partner, with it.
-    pub fn known(&self) -> impl Iterator<Item = (u16, u16)> {
+    pub fn pairs(&self) -> impl Iterator<Item = (u16, u16)> {
         let entries = self.table.iter().take(self.value_ids).enumerate();
         entries.filter(|(_, partner)| **partner != NO_PARTNER).filter_map(|(value_id, partner)| {
             u16::try_from(value_id).ok().map(|value_id| (value_id, *partner))
@@ -285,7 +285,7 @@ mod tests {
             learned.grow(1 << 16);
             if learned.extend_from(&left, &right) && !right.contains(&NO_PARTNER) {
                 prop_assert!(learned.matches(&left, &right));
-                for (value_id, partner) in learned.known() {
+                for (value_id, partner) in learned.pairs() {
                     prop_assert!(left.iter().zip(&right).any(|pair| pair == (&value_id, &partner)));
                 }
             }

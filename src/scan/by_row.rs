@@ -14,7 +14,7 @@ impl Task<'_, '_> {
     pub(super) fn step_scalar(&mut self) -> Result<u32> {
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let rows = self.rows_left(BLOCK as u32);
-        let rows = self.value.rows_at_hand(rows)?;
+        let rows = self.value.rows_in_page(rows)?;
         let n = rows as usize;
         let Blocks { wide, bits, .. } = &mut *self.blocks;
         let [systems, countries, times, channels, values] = wide;

@@ -252,7 +252,7 @@ impl Task<'_, '_> {
         for cursor in
             [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value]
         {
-            rows = cursor.rows_at_hand(rows)?;
+            rows = cursor.rows_in_page(rows)?;
         }
         Ok(rows)
     }

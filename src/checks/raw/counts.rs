@@ -329,7 +329,7 @@ pub(super) fn values(
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.load_page()? == BlockKind::Numbers {
-                let take = cursor.rows_at_hand(most.min(BLOCK_ROWS))?;
+                let take = cursor.rows_in_page(most.min(BLOCK_ROWS))?;
                 let ints = ints.get_mut(..take as usize).unwrap_or_default();
                 let bits = bits.get_mut(..take as usize).unwrap_or_default();
                 left -= u64::from(take);
@@ -349,7 +349,7 @@ pub(super) fn values(
                     counts.add(number, 1, unit);
                 }
             } else {
-                let at_hand = cursor.rows_at_hand(most)?;
+                let at_hand = cursor.rows_in_page(most)?;
                 let page = histogram(cursor, at_hand.into())?;
                 value_ids.resize(page.len(), 0);
                 value_ids.iter_mut().zip(page).for_each(|(to, rows)| *to += rows);
@@ -478,8 +478,8 @@ pub(super) fn each_pair(
             right.skip(len)?;
         } else {
             // Runs of both interleave: a block takes as many as there are on its pages.
-            len = left.rows_at_hand(most.min(BLOCK_ROWS))?;
-            len = right.rows_at_hand(len)?;
+            len = left.rows_in_page(most.min(BLOCK_ROWS))?;
+            len = right.rows_in_page(len)?;
             let a = a.get_mut(..len as usize).unwrap_or_default();
             let b = b.get_mut(..len as usize).unwrap_or_default();
             left.read_ids32(a)?;

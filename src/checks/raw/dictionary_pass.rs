@@ -182,8 +182,8 @@ fn matches_packed(
         if len == 0 || partners.matches_packed(lefts, rights, len as usize) != Some(true) {
             break;
         }
-        left.pass(len);
-        right.pass(len);
+        left.skip(len);
+        right.skip(len);
         passed += len;
     }
     Ok(passed)
@@ -236,8 +236,8 @@ impl Weeks<'_> {
                     len
                 } else {
                     #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-                    let len = labels.rows_at_hand(most.min(BLOCK as u32))?;
-                    let len = dates.rows_at_hand(len)?;
+                    let len = labels.rows_in_page(most.min(BLOCK as u32))?;
+                    let len = dates.rows_in_page(len)?;
                     let a = a.get_mut(..len as usize).unwrap_or_default();
                     let b = b.get_mut(..len as usize).unwrap_or_default();
                     dates.read_ids16(a)?;
@@ -360,7 +360,7 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
                 continue;
             }
             let to = if other.role == Role::Token { &mut counts.tokens } else { &mut counts.subtrackers };
-            for (channel, partner) in other.partners.known() {
+            for (channel, partner) in other.partners.pairs() {
                 let name: Key = channels.entries.get(channel.into()).map(Into::into);
                 to.insert((name.clone(), other.cursor.entries.get(partner.into()).map(Into::into)));
                 counts.channels.insert(name);
@@ -406,9 +406,9 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
         }
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let mut len = left.min(BLOCK as u64) as u32;
-        len = channels.rows_at_hand(len)?;
+        len = channels.rows_in_page(len)?;
         for other in others.iter_mut().filter(|other| other.holds && !other.same) {
-            len = other.cursor.rows_at_hand(len)?;
+            len = other.cursor.rows_in_page(len)?;
         }
         if channels.load_page()? != BlockKind::Ids16 {
             others.iter_mut().for_each(|other| other.holds = false);
@@ -437,7 +437,7 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
         let entries = channels.entries.dictionary_len() as usize;
         all_met = others
             .iter()
-            .all(|other| !other.holds || no_nulls && other.same && other.partners.known().count() == entries);
+            .all(|other| !other.holds || no_nulls && other.same && other.partners.pairs().count() == entries);
     }
     Ok(())
 }
@@ -467,9 +467,9 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
                 {
                     break;
                 }
-                names.pass(len);
-                ones.pass(len);
-                others.pass(len);
+                names.skip(len);
+                ones.skip(len);
+                others.skip(len);
                 passed += len;
             }
             Ok(passed)

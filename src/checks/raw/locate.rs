@@ -27,7 +27,7 @@ pub fn rows(
             let mut at = row_range.rows.start;
             while at < row_range.rows.end && found.len() < VIOLATIONS {
                 let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-                let take = cursor.rows_at_hand(most)?;
+                let take = cursor.rows_in_page(most)?;
                 let out = block.get_mut(..take as usize).unwrap_or_default();
                 cursor.read_ids32(out)?;
                 for value_id in told.len()..cursor.entries.id_count() as usize {
@@ -68,7 +68,7 @@ pub fn numbers(
                 while at < row_range.rows.end && found.len() < VIOLATIONS {
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                     let load_page = cursor.load_page()?;
-                    let take = cursor.rows_at_hand(most)?;
+                    let take = cursor.rows_in_page(most)?;
                     let (value_ids, bits) = (
                         value_ids.get_mut(..take as usize).unwrap_or_default(),
                         bits.get_mut(..take as usize).unwrap_or_default(),

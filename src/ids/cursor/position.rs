@@ -45,7 +45,7 @@ impl Cursor<'_> {
     }
 
     /// Opens the next page if needed; returns how many rows of the page are left, at most `most`.
-    pub fn rows_at_hand(&mut self, most: u32) -> Result<u32> {
+    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
         if matches!(self.column, Column::Constant { .. }) {
             return Ok(most);
         }

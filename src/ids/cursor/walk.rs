@@ -25,7 +25,7 @@ impl<'c> Ids<'c> {
 
     /// Skips `n` of these.
     #[inline]
-    pub fn pass(&mut self, n: u32) {
+    pub fn skip(&mut self, n: u32) {
         self.runs.advance(n);
         *self.left -= n;
     }

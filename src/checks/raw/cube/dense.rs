@@ -337,7 +337,7 @@ impl<C: Cell> Worker<C> {
             }
             let mut take = left.min(BLOCK as u64) as u32;
             for cursor in &mut cursors {
-                take = cursor.rows_at_hand(take)?;
+                take = cursor.rows_in_page(take)?;
             }
             for (cursor, block) in cursors.iter_mut().zip(&mut blocks.value_ids) {
                 if cursor.load_page()? != BlockKind::Ids16 {
