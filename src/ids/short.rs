@@ -7,7 +7,7 @@ const LEN: usize = 32;
 /// Buckets of the cache: more than a thousand give a few hundred values distinct buckets.
 pub const CACHE: usize = 2048;
 
-/// A value of at most [`LEN`] bytes, padded with zeros.
+/// A value of at most 32 bytes, padded with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Short {
     words: [u64; LEN / 8],
@@ -31,7 +31,7 @@ static MASKS: [[u64; LEN / 8]; LEN + 1] = {
 };
 
 impl Short {
-    /// The `len` bytes of `bytes` from `start` on; `None` if they are more than [`LEN`].
+    /// The `len` bytes of `bytes` from `start` on; `None` if they are more than 32.
     #[inline]
     pub fn within(bytes: &[u8], start: usize, len: usize) -> Option<Self> {
         let mask = MASKS.get(len)?;

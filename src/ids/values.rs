@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_once_are_the_same_ids() {
+    fn numbers_pushed_together_equal_numbers_pushed_one_by_one() {
         let narrow = i64::try_from(NARROW).unwrap();
         let (double, long) = (ValueType::Float64, ValueType::Int { bits: 64, signed: true });
         for ints in [vec![], vec![3, 0, 5, 0], vec![-7], vec![1, narrow], vec![-narrow, 0], vec![SMALL, 1]] {
@@ -384,13 +384,13 @@ mod tests {
                 numbers.for_each(|number| one_by_one.push(number));
                 for (kind, physical) in [(double, Physical::Double), (long, Physical::Int64)] {
                     let bits = |v: &i64| if kind == long { v.cast_unsigned() } else { (*v as f64).to_bits() };
-                    let mut at_once = ValueTable::default();
-                    before.iter().for_each(|number| at_once.push(*number));
-                    assert!(at_once.push_small(kind, physical, &ints.iter().map(bits).collect::<Vec<_>>()));
-                    assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
-                    // One that is no small integer: all of them are left to be done one by one.
-                    assert!(!at_once.push_small(kind, physical, &[1, 1 << 62 | 1]));
-                    assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
+                    let mut together = ValueTable::default();
+                    before.iter().for_each(|number| together.push(*number));
+                    assert!(together.push_small(kind, physical, &ints.iter().map(bits).collect::<Vec<_>>()));
+                    assert_eq!(format!("{together:?}"), format!("{one_by_one:?}"));
+                    // One of them is not a small integer: nothing is appended.
+                    assert!(!together.push_small(kind, physical, &[1, 1 << 62 | 1]));
+                    assert_eq!(format!("{together:?}"), format!("{one_by_one:?}"));
                 }
             }
         }

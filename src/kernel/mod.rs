@@ -8,7 +8,8 @@
 //! - [`id_mapping`]: whether the value ids of one column determine those of another.
 //! - [`cpu`]: the instruction sets in use.
 //!
-//! Every vector function has a portable twin; all are callable by name, for tests and benchmarks.
+//! Every vector function has a portable twin, or it may decline and the caller has a general path. The
+//! tests call every path that the CPU has by name.
 
 pub mod bitmap;
 pub mod column_masks;

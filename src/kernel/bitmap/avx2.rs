@@ -1,6 +1,6 @@
-//! AVX2; 64 rows a step. There is no compression by vectors here: few rows survive, and
-//! they are taken one by one from a mask that two comparisons gave. Tried and left out: a list
-//! of their rows, four at a period without a branch, from which they were added: no faster.
+//! AVX2; 64 rows per step. Survivors are not compressed by vectors: they are few, and are
+//! appended one by one from the mask of two comparisons. Tried and left out: adding them from a
+//! list of their rows, made four at a time without a branch: no faster.
 
 use super::{Rows, SelectionCounts, SingleIds, Survivors};
 use crate::kernel::compare::avx2::Equal;
