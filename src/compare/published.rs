@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::dataset::column::{ColumnLocation, check_string, find, leaf_of};
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::Cursor;
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::{FileMeta, Leaf, footer};
-use crate::scan::plan::{ColumnLocation, check_string, find, leaf_of};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 

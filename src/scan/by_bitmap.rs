@@ -10,13 +10,13 @@ use crate::kernel::{ScanPath, bitmap};
 impl Task<'_, '_> {
     /// One block by bitmap, of at most `most` rows.
     pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(ScanPath, u32)>> {
-        if !self.is_plain()? {
+        if !self.prepare_fast_path()? {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
         let raw = self.value.load_page()? == BlockKind::Numbers;
-        let kind = self.plan.value_type;
+        let kind = self.file.value_type;
         let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
         let ints = ints.get_mut(..n).unwrap_or_default();
@@ -37,7 +37,7 @@ impl Task<'_, '_> {
         account.country_total += u64::from(kept.country_total);
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
-            self.skip_all(rows, [false, false, true, true, !raw])?;
+            self.skip_unselected(rows, !raw)?;
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
         let times = times.get_mut(..n).unwrap_or_default();

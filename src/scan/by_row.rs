@@ -36,7 +36,7 @@ impl Task<'_, '_> {
         }
         self.see_dates(rows)?;
         self.sync()?;
-        let (kind, physical) = (self.plan.value_type, self.plan.value_physical);
+        let (kind, physical) = (self.file.value_type, self.file.value_physical);
         let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
         let legacy = self.job.semantics == Semantics::Legacy;
         let (tables, dense) = (&self.tables, &mut *self.dense);
@@ -109,7 +109,7 @@ impl Task<'_, '_> {
                     continue;
                 }
                 last = Some(*value_id);
-                let moment = date.entries.get(*value_id).and_then(|raw| self.plan.date_coding.micros(raw));
+                let moment = date.entries.get(*value_id).and_then(|raw| self.file.date_coding.micros(raw));
                 if let Some(micros) = moment {
                     self.dense.see_date(micros);
                 }
@@ -120,7 +120,7 @@ impl Task<'_, '_> {
 
     #[cold]
     fn bad_time(&self, value_id: u32, row: u64) -> Error {
-        let coding = self.plan.time_coding;
+        let coding = self.time_coding;
         let column = match self.job.grain {
             Grain::Week => &self.job.columns.year_week,
             Grain::Day => &self.job.columns.start_date,

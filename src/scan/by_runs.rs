@@ -166,7 +166,7 @@ impl Task<'_, '_> {
         let len = len.min(most);
         if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
             self.dense.account.other_system += u64::from(len);
-            self.skip_all(len, [true; 5])?;
+            self.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
         let RunOrPacked::Rle { value: country, len: country_len } = self.country.segment()? else {
@@ -185,10 +185,10 @@ impl Task<'_, '_> {
                 &mut account.country_total
             };
             *reason += u64::from(len);
-            self.skip_all(len, [true; 5])?;
+            self.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
-        if !self.is_plain()? {
+        if !self.prepare_fast_path()? {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
@@ -199,9 +199,9 @@ impl Task<'_, '_> {
     /// Walks the runs of the three keys over at most `rows` rows; returns how
     /// many rows it has come before a key stopped repeating.
     fn key_runs(&mut self, rows: u32) -> Result<u32> {
-        let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
+        let Task { system, country, time, channel, value, tables, dense, blocks, file, .. } = self;
         let raw = value.load_page()? == BlockKind::Numbers;
-        let kind = plan.value_type;
+        let kind = file.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
         let mut found = PendingRuns::default();
         let mut systems = SelectedRuns::at(system);

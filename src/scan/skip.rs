@@ -14,8 +14,9 @@
 
 use std::ops::Range;
 
-use super::plan::{ColumnLocation, Columns, FilePlan};
+use super::columns::{self, Columns};
 use super::task::LONG_RUN;
+use crate::dataset::{ColumnLocation, OpenFile, Role};
 use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
 use crate::ids::entries::ChunkDictionary;
@@ -40,50 +41,79 @@ pub enum Outlook {
 }
 
 /// What to expect of a row group.
-pub fn outlook(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Outlook {
+pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
     // The original job's axis and countries come from all rows.
     if job.semantics == Semantics::Legacy {
         return Outlook::Likely;
     }
     let total = job.os_total.as_bytes();
-    match plan.system() {
-        ColumnLocation::Partition(value) if value.as_deref() != Some(&job.os_total) => Outlook::RuledOut,
-        ColumnLocation::Partition(_) => Outlook::Likely,
-        ColumnLocation::Leaf(at) => match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
-            None => Outlook::Unknown,
-            Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
-            Some(_) => Outlook::Unlikely,
-        },
+    match file.location(Role::System) {
+        // Columns are located in every file that has rows.
+        None => Outlook::RuledOut,
+        Some(ColumnLocation::Partition(value)) if value.as_deref() != Some(&job.os_total) => {
+            Outlook::RuledOut
+        }
+        Some(ColumnLocation::Partition(_)) => Outlook::Likely,
+        Some(ColumnLocation::Leaf(at)) => {
+            match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
+                None => Outlook::Unknown,
+                Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
+                Some(_) => Outlook::Unlikely,
+            }
+        }
     }
 }
 
 /// Whether a row group has no row of the total over systems; false as well where only reading its
 /// pages tells, and where it is damaged, which reading it reports.
-pub fn row_group(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
-    match outlook(job, plan, meta) {
+pub fn row_group(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
+    match outlook(job, file, meta) {
         Outlook::RuledOut => true,
         Outlook::Likely => false,
-        Outlook::Unlikely | Outlook::Unknown => system_chunk(plan, meta).is_some_and(|(leaf, chunk)| {
-            dictionary_lacks_total(job, plan, leaf, chunk, meta.rows, cost).unwrap_or(false)
+        Outlook::Unlikely | Outlook::Unknown => system_chunk(file, meta).is_some_and(|(leaf, chunk)| {
+            dictionary_lacks_total(job, file, leaf, chunk, meta.rows, cost).unwrap_or(false)
         }),
     }
 }
 
+/// The byte ranges of row group `at` that a scan is sure to read: all needed columns, or the column of the operating
+/// system alone where it is likely to rule the row group out.
+pub fn likely_ranges(job: &Job, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = file.footer.row_groups.get(at).filter(|meta| meta.rows > 0) else { return Vec::new() };
+    let mut ranges: Vec<Range<u64>> = match outlook(job, file, meta) {
+        Outlook::RuledOut => Vec::new(),
+        Outlook::Unlikely => system_chunk(file, meta).into_iter().map(|(_, chunk)| chunk.bytes()).collect(),
+        Outlook::Unknown | Outlook::Likely => {
+            columns::chunks(job, file, meta).map(ChunkMeta::bytes).collect()
+        }
+    };
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}
+
+/// The byte ranges of the needed columns of row group `at` that are not in [`likely_ranges`].
+pub fn other_ranges(job: &Job, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = file.footer.row_groups.get(at) else { return Vec::new() };
+    let likely = likely_ranges(job, file, at);
+    let all = columns::chunks(job, file, meta).map(ChunkMeta::bytes);
+    all.filter(|range| !range.is_empty() && !likely.contains(range)).collect()
+}
+
 /// The column chunk of the operating system, where there is one.
-pub fn system_chunk<'m>(plan: &'m FilePlan<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
-    let ColumnLocation::Leaf(at) = plan.system() else { return None };
-    plan.meta.leaves.get(*at).zip(meta.chunks.get(*at))
+pub fn system_chunk<'m>(file: &'m OpenFile<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
+    let Some(ColumnLocation::Leaf(at)) = file.location(Role::System) else { return None };
+    file.footer.leaves.get(*at).zip(meta.chunks.get(*at))
 }
 
 fn dictionary_lacks_total(
     job: &Job,
-    plan: &FilePlan<'_>,
+    file: &OpenFile<'_>,
     leaf: &Leaf,
     chunk: &ChunkMeta,
     rows: u64,
     cost: &mut Cost,
 ) -> Result<bool> {
-    let chunk = Chunk::new(plan.object, leaf, chunk, rows)?;
+    let chunk = Chunk::new(file.object, leaf, chunk, rows)?;
     if chunk.data().iter().any(|page| page.encoding != Encoding::Dictionary) {
         return Ok(false);
     }

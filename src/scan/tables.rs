@@ -48,6 +48,22 @@ pub struct Tables {
     laid_out: (usize, usize, usize),
 }
 
+/// The columns of the next row group that have the same dictionary as before.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // one a column
+pub struct SameDictionaries {
+    /// Operating system.
+    pub system: bool,
+    /// Country.
+    pub country: bool,
+    /// Week label or date.
+    pub time: bool,
+    /// Channel.
+    pub channel: bool,
+    /// Count of new users.
+    pub value: bool,
+}
+
 /// Value ids that were not met yet.
 #[derive(Default)]
 struct Unseen {
@@ -122,10 +138,9 @@ impl Unseen {
 }
 
 impl Tables {
-    /// Forgets the value ids of the columns of the next row group that are not
-    /// `same`: system, country, time, channel, value.
-    pub fn keep(&mut self, same: [bool; 5]) {
-        let [system, country, time, channel, value] = same;
+    /// Forgets the value ids of the columns whose dictionary is not the same in the next row group.
+    pub fn keep(&mut self, same: SameDictionaries) {
+        let SameDictionaries { system, country, time, channel, value } = same;
         if !system {
             self.system.clear();
         }

@@ -12,13 +12,17 @@
 //! values that are no small integers, labels that are no weeks, value ids past 16
 //! bits); the third is always right.
 
+use std::ops::Range;
+
 use super::Progress;
-use super::plan::{Columns, FilePlan};
-use super::tables::Tables;
+use super::columns::{self, Columns};
+use super::tables::{SameDictionaries, Tables};
+use crate::dataset::OpenFile;
 use crate::grid::GridAccumulator;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::entries::ChunkDictionary;
+use crate::ids::keys::TimeCoding;
 use crate::kernel::{ScanPath, bitmap};
 use crate::{Error, Job, Result, Semantics};
 
@@ -45,8 +49,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes it ready for another scan, whose row groups have the same numbers.
-    pub fn rest(&mut self) {
+    /// Prepares it for another scan, whose row group ids may be the same.
+    pub fn reset(&mut self) {
         self.known = None;
         self.cost = Cost::default();
     }
@@ -55,20 +59,30 @@ impl Worker {
 /// How many rows each path has taken, by [`ScanPath`].
 pub type RowsByPath = [u64; 3];
 
-/// Sums rows `rows` of a row group, which `id` tells from the others of the scan.
-#[allow(clippy::too_many_arguments)]
-pub fn run(
-    job: &Job,
-    plan: &FilePlan<'_>,
-    columns: &Columns<'_>,
-    id: u64,
-    rows: std::ops::Range<u64>,
-    path: Option<ScanPath>,
-    worker: &mut Worker,
-    progress: &dyn Progress,
-) -> Result<RowsByPath> {
-    // Value ids and tables of the last task stay where it had the same row group, or
-    // another with the same dictionary: daily files have many in common.
+/// The rows of a task.
+pub struct TaskRows<'t> {
+    /// The job.
+    pub job: &'t Job,
+    /// The file.
+    pub file: &'t OpenFile<'t>,
+    /// The columns of the row group.
+    pub columns: &'t Columns<'t>,
+    /// Identifies the row group within the scan.
+    pub row_group_id: u64,
+    /// The rows of the row group that are summed.
+    pub rows: Range<u64>,
+    /// Kernel path; `None` to choose by the pages.
+    pub path: Option<ScanPath>,
+}
+
+/// Sums the rows of a task into the worker's grid. Returns the rows by path.
+///
+/// # Errors
+/// Those of reading pages and of values that the job refuses; `Interrupted` where the caller requests cancellation.
+pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) -> Result<RowsByPath> {
+    let TaskRows { job, file, columns, row_group_id: id, ref rows, path } = *task;
+    // The worker's value ids and tables stay valid if its last task had the same row group, or one with the same
+    // dictionaries: daily files have many in common.
     let (known, entries) = worker.known.take().unwrap_or_default();
     let mut entries = entries.into_iter();
     let buffers = &mut worker.buffers;
@@ -92,10 +106,17 @@ pub fn run(
     let (channel, same_channel) = open(&columns.channel, false)?;
     let (value, same_value) = open(&columns.value, true)?;
     let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
-    worker.tables.keep([same_system, same_country, same_time, same_channel, same_value]);
+    worker.tables.keep(SameDictionaries {
+        system: same_system,
+        country: same_country,
+        time: same_time,
+        channel: same_channel,
+        value: same_value,
+    });
     let mut task = Task {
         job,
-        plan,
+        file,
+        time_coding: columns::time_coding(job, file),
         system,
         country,
         time,
@@ -106,13 +127,13 @@ pub fn run(
         dense: &mut worker.dense,
         at: rows.start,
         end: rows.end,
-        taken: RowsByPath::default(),
+        rows_by_path: RowsByPath::default(),
         prefer: path.unwrap_or_else(|| prefer(columns)),
         blocks: worker.blocks.take().unwrap_or_default(),
     };
     task.dense.account.rows += rows.end - rows.start;
     let outcome = task.run(path, progress);
-    let Task { system, country, time, channel, value, date, tables, taken, blocks, .. } = task;
+    let Task { system, country, time, channel, value, date, tables, rows_by_path, blocks, .. } = task;
     worker.tables = tables;
     worker.blocks = Some(blocks);
     let mut entries = Vec::with_capacity(6);
@@ -125,7 +146,7 @@ pub fn run(
     }
     outcome?;
     worker.known = Some((Some(id), entries));
-    Ok(taken)
+    Ok(rows_by_path)
 }
 
 /// Long runs of countries pay for walking runs; without them, bitmaps win.
@@ -140,7 +161,8 @@ fn prefer(columns: &Columns<'_>) -> ScanPath {
 
 pub(super) struct Task<'t, 'a> {
     pub(super) job: &'t Job,
-    pub(super) plan: &'t FilePlan<'t>,
+    pub(super) file: &'t OpenFile<'t>,
+    pub(super) time_coding: TimeCoding,
     pub(super) system: Cursor<'a>,
     pub(super) country: Cursor<'a>,
     pub(super) time: Cursor<'a>,
@@ -152,7 +174,7 @@ pub(super) struct Task<'t, 'a> {
     /// The next row.
     pub(super) at: u64,
     pub(super) end: u64,
-    pub(super) taken: RowsByPath,
+    pub(super) rows_by_path: RowsByPath,
     pub(super) prefer: ScanPath,
     pub(super) blocks: Box<Blocks>,
 }
@@ -206,7 +228,7 @@ impl Task<'_, '_> {
                 Some(done) => done,
                 None => (ScanPath::Scalar, self.step_scalar()?),
             };
-            if let Some(taken) = self.taken.get_mut(path as usize) {
+            if let Some(taken) = self.rows_by_path.get_mut(path as usize) {
                 *taken += u64::from(rows);
             }
             self.at += u64::from(rows);
@@ -216,13 +238,13 @@ impl Task<'_, '_> {
 
     /// Brings the tables up to the value ids that the columns have.
     pub(super) fn sync(&mut self) -> Result<()> {
-        let Task { tables, dense, job, plan, .. } = self;
+        let Task { tables, dense, job, file, time_coding, .. } = self;
         tables.systems(&self.system, job);
         tables.countries(&self.country, job, dense)?;
-        tables.times(&self.time, job, plan.time_coding, dense)?;
+        tables.times(&self.time, job, *time_coding, dense)?;
         tables.channels(&self.channel, job);
         tables
-            .numbers(&self.value, plan.value_type, plan.value_physical)
+            .numbers(&self.value, file.value_type, file.value_physical)
             .map_err(|e| e.in_column(&job.columns.value))?;
         tables.derive(dense);
         Ok(())
@@ -234,8 +256,9 @@ impl Task<'_, '_> {
         (self.end - self.at).min(u64::from(most)) as u32
     }
 
-    /// Whether the fast paths know what is at hand.
-    pub(super) fn is_plain(&mut self) -> Result<bool> {
+    /// Opens the current page of each column and updates the tables. Returns whether the fast paths can sum these
+    /// pages.
+    pub(super) fn prepare_fast_path(&mut self) -> Result<bool> {
         let narrow = self.system.load_page()? == BlockKind::Ids16
             && self.country.load_page()? == BlockKind::Ids16
             && self.time.load_page()? == BlockKind::Ids16
@@ -262,12 +285,20 @@ impl Task<'_, '_> {
         Ok(rows)
     }
 
-    /// Passes over rows of the columns that are marked.
-    pub(super) fn skip_all(&mut self, rows: u32, which: [bool; 5]) -> Result<()> {
-        let cursors =
-            [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value];
-        for (cursor, _) in cursors.into_iter().zip(which).filter(|(_, marked)| *marked) {
-            cursor.skip(rows)?;
+    /// Skips rows in all columns.
+    pub(super) fn skip_all(&mut self, rows: u32) -> Result<()> {
+        self.system.skip(rows)?;
+        self.country.skip(rows)?;
+        self.skip_unselected(rows, true)
+    }
+
+    /// Skips rows in the columns that are read after system and country have ruled all of them out; in the values
+    /// only if `skip_values`.
+    pub(super) fn skip_unselected(&mut self, rows: u32, skip_values: bool) -> Result<()> {
+        self.time.skip(rows)?;
+        self.channel.skip(rows)?;
+        if skip_values {
+            self.value.skip(rows)?;
         }
         Ok(())
     }

@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RowRange;
-use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use crate::dataset::file::Columns;
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::Number;
 use crate::parquet::encoding::RunOrPacked;
@@ -148,7 +149,7 @@ fn check_distinct(distinct: usize) -> Result<()> {
 }
 
 /// A stored date, or what stands in its place.
-pub fn date(file: &RawFile<'_>, raw: Option<&[u8]>) -> Date {
+pub fn date(file: &OpenFile<'_>, raw: Option<&[u8]>) -> Date {
     match raw {
         None => Date::Null,
         Some(raw) => file.date_coding.day(raw).map_or(Date::NoDay, Date::Day),
@@ -172,7 +173,7 @@ pub(super) fn with_cursor<T>(
 /// Counts the rows of a piece, whatever its pages are.
 pub fn count(
     rules: Rules<'_>,
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     passes: &Passes<'_>,
@@ -239,7 +240,7 @@ pub(super) fn add_name(rules: Rules<'_>, role: Role, name: Option<&[u8]>, rows: 
 
 /// Counts labels, dates, and which of them do not fit.
 pub(super) fn weeks(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
@@ -315,7 +316,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
 
 /// Counts what is held against the values.
 pub(super) fn values(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
@@ -365,7 +366,7 @@ pub(super) fn values(
 }
 
 /// 10^scale of a decimal, else 1.
-pub(super) fn unit(file: &RawFile<'_>) -> i128 {
+pub(super) fn unit(file: &OpenFile<'_>) -> i128 {
     match file.value_type {
         crate::ids::values::ValueType::Decimal { scale, .. } => {
             u32::try_from(scale).ok().and_then(|scale| 10i128.checked_pow(scale)).unwrap_or(i128::MAX)
@@ -375,7 +376,7 @@ pub(super) fn unit(file: &RawFile<'_>) -> i128 {
 }
 
 /// What a value id of the value column is.
-pub(super) fn number(file: &RawFile<'_>, cursor: &Cursor<'_>, value_id: u32) -> Result<Number> {
+pub(super) fn number(file: &OpenFile<'_>, cursor: &Cursor<'_>, value_id: u32) -> Result<Number> {
     match cursor.entries.get(value_id) {
         None => Ok(Number::Null),
         Some(raw) => file.value_type.number(file.value_physical, raw),

@@ -19,11 +19,12 @@
 use std::ops::Range;
 
 use super::counts::{self, Counts, Key, Names, with_cursor};
-use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{RowRange, place};
 use crate::Result;
+use crate::dataset::file::Columns;
+use crate::dataset::{OpenFile, Role};
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::id_mapping::{IdMapping, NO_PARTNER};
@@ -51,7 +52,7 @@ const NAME_ROLES: [Role; 3] = [Role::Country, Role::System, Role::Channel];
 /// Looks at a piece.
 pub fn inspect(
     rules: Rules<'_>,
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     passes: &Passes<'_>,
@@ -128,7 +129,7 @@ fn dictionary_names(
 }
 
 /// Whether no row of the value column can have a flaw.
-fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRange) -> Result<bool> {
+fn values_are_fine(file: &OpenFile<'_>, columns: &Columns<'_>, row_range: &RowRange) -> Result<bool> {
     let Some(column) = columns.get(Role::Value) else { return Ok(false) };
     if !is_all_ids(column, row_range)? {
         return Ok(false);
@@ -147,7 +148,7 @@ fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRan
 /// Holds all dates against their labels, and notes the days; false, and nothing is
 /// noted, where rows have to be counted.
 fn weeks(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
@@ -191,7 +192,7 @@ fn matches_packed(
 
 /// Dates, and the labels that they go with.
 struct Weeks<'f> {
-    file: &'f RawFile<'f>,
+    file: &'f OpenFile<'f>,
     partners: IdMapping,
     /// By date value id: the day, and whether a row has it.
     days: Vec<(Option<i32>, bool)>,
@@ -480,7 +481,7 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
 
 /// Finds out which of the names that pieces claim some row has.
 pub fn confirm(
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     unconfirmed: &[UnconfirmedNames],
     counts: &mut Counts,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Measurements, RowRange, locate};
@@ -12,6 +11,7 @@ use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun, Severity, VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
@@ -36,7 +36,7 @@ pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
 /// Where the rows cannot be read a second time, to name offenders.
 pub fn findings(
     rules: Rules<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     counts: &Counts,
     cube: Result<&Cube, &NotRun>,
@@ -60,7 +60,7 @@ struct Judge<'a> {
     rules: Rules<'a>,
     job: &'a Job,
     config: &'a Config,
-    files: &'a [RawFile<'a>],
+    files: &'a [OpenFile<'a>],
     row_ranges: &'a [RowRange],
     passes: &'a Passes<'a>,
     counts: &'a Counts,

@@ -1,11 +1,11 @@
 //! File and row of the first offenders; runs only where something was found.
 
 use super::counts::{each_pair, number, with_cursor};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::{RowRange, at_row, place};
 use crate::Result;
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
 use crate::scan::by_row::number_of;
@@ -16,10 +16,10 @@ const BLOCK: u32 = 2048;
 /// The first rows whose value in `role` is one that `bad` describes.
 pub fn rows(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     role: Role,
-    bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
+    bad: impl Fn(&OpenFile<'_>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
@@ -51,9 +51,9 @@ pub fn rows(
 /// The first rows whose number is `bad`.
 pub fn numbers(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    bad: impl Fn(&RawFile<'_>, Number) -> bool,
+    bad: impl Fn(&OpenFile<'_>, Number) -> bool,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(
@@ -105,9 +105,9 @@ pub fn numbers(
 /// The first rows whose label and date do not fit.
 pub fn weeks(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
+    bad: impl Fn(&OpenFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         let rows = row_range.rows.end - row_range.rows.start;
@@ -140,9 +140,9 @@ pub fn weeks(
 
 fn search(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    look: impl Fn(&RawFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
+    look: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for row_range in row_ranges {

@@ -45,10 +45,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::super::counts::number;
-use super::super::file::RawFile;
 use super::super::passes::Passes;
 use super::super::{RowRange, place};
 use super::{Axes, CellSum, KEYS, NO_ID};
+use crate::dataset::OpenFile;
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::column_masks::WORD;
 use crate::{Error, Result};
@@ -117,7 +117,7 @@ impl Layout {
 /// The parts of all days; `None` where this way is not open.
 pub(super) fn fill(
     axes: &Axes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
 ) -> Result<Option<Vec<CellSum>>> {
@@ -141,7 +141,7 @@ enum RangeResult<T> {
 
 fn fill_with<C: Cell>(
     axes: &Axes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
 ) -> Result<RangeResult<Vec<CellSum>>> {
@@ -304,7 +304,7 @@ impl<C: Cell> Worker<C> {
     fn row_range(
         &mut self,
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_range: &RowRange,
         blocks: &mut Blocks,
         passes: &Passes<'_>,
@@ -363,7 +363,7 @@ impl<C: Cell> Worker<C> {
     fn extend_from(
         &mut self,
         axes: &Axes<'_>,
-        file: &RawFile<'_>,
+        file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds<C>,
     ) -> Result<bool> {

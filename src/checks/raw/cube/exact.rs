@@ -2,11 +2,11 @@
 //! of days reads all pieces that may have some of them.
 
 use super::super::counts::number;
-use super::super::file::{RawFile, Role};
 use super::super::passes::Passes;
 use super::super::{RowRange, at_row, place};
 use super::{Axes, CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
 use crate::{Error, Result};
@@ -45,7 +45,7 @@ struct Total {
 impl Chunk {
     pub(super) fn fill(
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_ranges: &[RowRange],
         days: std::ops::Range<usize>,
         passes: &Passes<'_>,
@@ -77,7 +77,7 @@ impl Chunk {
     fn row_range(
         &mut self,
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_range: &RowRange,
         passes: &Passes<'_>,
     ) -> Result<()> {
@@ -138,7 +138,7 @@ impl Chunk {
     fn extend_from(
         &self,
         axes: &Axes<'_>,
-        file: &RawFile<'_>,
+        file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds,
     ) -> Result<()> {

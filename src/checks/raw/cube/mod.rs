@@ -25,11 +25,11 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::counts::{Counts, Names as Keys};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::Flaw;
 use super::{RowRange, Thoroughness};
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::values::Number;
 use crate::table::cell::iso_date;
 use crate::{Error, Job, Result};
@@ -164,7 +164,7 @@ impl Cube {
     /// `TooLarge` where a single day has too many keys.
     pub(crate) fn fill(
         job: &Job,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_ranges: &[RowRange],
         counts: &Counts,
         thoroughness: Thoroughness,
@@ -258,7 +258,7 @@ impl Axes<'_> {
         keys.saturating_mul(8 + self.systems.len().div_ceil(8)).saturating_add(totals)
     }
 
-    fn gather(self, parts: Vec<CellSum>, files: &[RawFile<'_>]) -> Cube {
+    fn gather(self, parts: Vec<CellSum>, files: &[OpenFile<'_>]) -> Cube {
         let show = |names: &Names| (0..names.len()).map(|id| names.show(id)).collect();
         let mut cube = Cube {
             countries: show(&self.countries),

@@ -18,10 +18,10 @@ use self::sample::{COUNTRIES, EXPORT, FIRST, LAYOUTS, Layout, Random, Row, clean
 use super::super::results::check_rows;
 use super::super::{CheckId, Config, Results, Stage, Status};
 use super::counts::{self, Objections};
-use super::file::RawFile;
 use super::passes::Passes;
 use super::rules::Rules;
 use super::{RowRange, Thoroughness, dictionary_pass, run_with};
+use crate::dataset::OpenFile;
 use crate::scan::NoProgress;
 use crate::storage::Input;
 use crate::{Columns, Job};
@@ -226,7 +226,7 @@ fn an_entry_that_no_row_uses_is_nothing() {
     };
     rows.insert(0, odd);
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
-    let files = [RawFile::open(&job, &input).unwrap()];
+    let files = [OpenFile::open_all(&job, &input).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
     let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
