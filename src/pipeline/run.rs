@@ -8,14 +8,15 @@ use super::options::{Checks, RunOptions};
 use super::report::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
-use crate::checks::results::check_rows;
+use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
 use crate::checks::{Config, Results, Stage};
+use crate::dataset::Dataset;
 use crate::grid::Partial;
 use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
 use crate::publish::{Target, TargetLock, publish};
-use crate::scan::{Options, Profile, Progress, scan};
+use crate::scan::{Options, Profile, Progress, scan_dataset};
 use crate::storage::{self, Input, Precondition, discover};
 use crate::table::{Table, finish};
 use crate::{Error, Job, Result, state};
@@ -238,18 +239,22 @@ fn compute(
     let checking = Instant::now();
     let mut results = Results::default();
     let mut raw: Option<Raw> = None;
+    // The checks and the scan share the opened files. Without checks, the scan opens each file itself.
+    let mut dataset = Dataset::unopened(inputs);
     if options.checks != Checks::Off {
-        let (rows, seen) = check_rows(job, config, inputs, progress)?;
+        dataset = Dataset::open(job, inputs)?;
+        let (rows, seen) = check_dataset(job, config, &dataset, progress)?;
         results = rows;
         raw = Some(seen);
     }
     let checked = checking.elapsed();
     let scan_options = Options { threads: options.threads, ..Options::default() };
     let scanned = match &options.state {
-        None => scan(job, inputs, &scan_options, progress),
+        None => scan_dataset(job, &dataset, &scan_options, progress),
         Some(folder) => {
             let folder = storage::folder(folder)?;
-            state::scan(job, &options.sources, inputs, &scan_options, progress, folder.as_ref()).map(
+            let (sources, folder) = (&options.sources, folder.as_ref());
+            state::scan_dataset(job, sources, &dataset, &scan_options, progress, folder).map(
                 |(partial, profile, mut reuse)| {
                     run.report.notes.append(&mut reuse.notes);
                     run.report.reuse = Some(reuse);
