@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::RowRange;
 use crate::dataset::{OpenFile, Role};
-use crate::scan::{Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::{Error, Result};
 
 /// The passes of one run of the checks.
