@@ -19,13 +19,14 @@ impl Task<'_, '_> {
         let kind = self.file.value_type;
         let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
-        let ints = ints.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let ints = &mut ints[..n];
         // Before any other column is read: all of them decline together.
         if raw && !self.value.read_ints(kind, ints)? {
             return Ok(None);
         }
-        let systems = systems.get_mut(..n).unwrap_or_default();
-        let countries = countries.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let (systems, countries) = (&mut systems[..n], &mut countries[..n]);
         self.system.read_ids16(systems)?;
         self.country.read_ids16(countries)?;
         let tables = &mut self.tables;
@@ -40,9 +41,8 @@ impl Task<'_, '_> {
             self.skip_unselected(rows, !raw)?;
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
-        let times = times.get_mut(..n).unwrap_or_default();
-        let channels = channels.get_mut(..n).unwrap_or_default();
-        let values = values.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let (times, channels, values) = (&mut times[..n], &mut channels[..n], &mut values[..n]);
         self.time.read_ids16(times)?;
         self.channel.read_ids16(channels)?;
         tables.mark_present(&keep, countries, times, self.dense);

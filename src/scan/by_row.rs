@@ -17,13 +17,10 @@ impl Task<'_, '_> {
         let rows = self.value.rows_at_hand(rows)?;
         let n = rows as usize;
         let Blocks { wide, bits, .. } = &mut *self.blocks;
-        let [systems, countries, times, channels, values] = wide;
-        let systems = systems.get_mut(..n).unwrap_or_default();
-        let countries = countries.get_mut(..n).unwrap_or_default();
-        let times = times.get_mut(..n).unwrap_or_default();
-        let channels = channels.get_mut(..n).unwrap_or_default();
-        let values = values.get_mut(..n).unwrap_or_default();
-        let bits = bits.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let [systems, countries, times, channels, values] = wide.each_mut().map(|column| &mut column[..n]);
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let bits = &mut bits[..n];
         self.system.read_ids32(systems)?;
         self.country.read_ids32(countries)?;
         self.time.read_ids32(times)?;
@@ -101,7 +98,9 @@ impl Task<'_, '_> {
         let mut block = [0u32; 256];
         let mut last = None;
         while left > 0 {
-            let out = block.get_mut(..left.min(256)).unwrap_or_default();
+            let n = left.min(block.len());
+            #[allow(clippy::indexing_slicing)] // at most its length
+            let out = &mut block[..n];
             date.read_ids32(out)?;
             left -= out.len();
             for value_id in out {

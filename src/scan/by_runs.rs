@@ -143,7 +143,8 @@ impl PendingRuns {
         channels: &[u16],
         cells: &mut [i64],
     ) {
-        let key_runs = self.key_runs.get(..self.len).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most SPANS
+        let key_runs = &self.key_runs[..self.len];
         if raw {
             runs::add_ints(ints, channels, meaning.classes, key_runs, cells);
         } else {
@@ -245,14 +246,16 @@ impl Task<'_, '_> {
                 marks = (channel.mark(), value.mark());
                 window = at..at;
                 let n = ahead as usize;
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let (channels, values, ints) = (&mut channels[..n], &mut values[..n], &mut ints[..n]);
                 if !raw {
-                    value.read_ids16(values.get_mut(..n).unwrap_or_default())?;
-                } else if !value.read_ints(kind, ints.get_mut(..n).unwrap_or_default())? {
+                    value.read_ids16(values)?;
+                } else if !value.read_ints(kind, ints)? {
                     // Not for this path: the step ends before these rows.
                     break;
                 }
                 window.end += ahead;
-                channel.read_ids16(channels.get_mut(..n).unwrap_or_default())?;
+                channel.read_ids16(channels)?;
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =

@@ -52,7 +52,9 @@ impl ValueCounts {
 
     /// Rows with a flaw.
     pub fn of(&self, flaw: Flaw) -> u64 {
-        self.0.get(flaw as usize).copied().unwrap_or_default()
+        #[allow(clippy::indexing_slicing)] // one count a flaw
+        let count = self.0[flaw as usize];
+        count
     }
 }
 
@@ -300,7 +302,8 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
             }
             RunOrPacked::BitPacked { len } => {
                 let take = len.min(most).min(BLOCK_ROWS);
-                let out = block.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let out = &mut block[..take as usize];
                 cursor.read_ids32(out)?;
                 for value_id in out {
                     if let Some(count) = value_ids.get_mut(*value_id as usize) {
@@ -331,8 +334,8 @@ pub(super) fn values(
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.load_page()? == BlockKind::Numbers {
                 let take = cursor.rows_at_hand(most.min(BLOCK_ROWS))?;
-                let ints = ints.get_mut(..take as usize).unwrap_or_default();
-                let bits = bits.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let (ints, bits) = (&mut ints[..take as usize], &mut bits[..take as usize]);
                 left -= u64::from(take);
                 let small = cursor.read_ints(file.value_type, ints)?;
                 // Whole and not negative: what nearly all blocks are.
@@ -481,8 +484,8 @@ pub(super) fn each_pair(
             // Runs of both interleave: a block takes as many as there are on its pages.
             len = left.rows_at_hand(most.min(BLOCK_ROWS))?;
             len = right.rows_at_hand(len)?;
-            let a = a.get_mut(..len as usize).unwrap_or_default();
-            let b = b.get_mut(..len as usize).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // at most BLOCK
+            let (a, b) = (&mut a[..len as usize], &mut b[..len as usize]);
             left.read_ids32(a)?;
             right.read_ids32(b)?;
             for (a, b) in a.iter().zip(b) {

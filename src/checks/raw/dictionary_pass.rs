@@ -103,7 +103,9 @@ fn is_all_ids(column: &Column<'_>, row_range: &RowRange) -> Result<bool> {
 
 fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item = &'p PageMeta> {
     let from = pages.partition_point(|p| p.first_row + u64::from(p.values) <= rows.start);
-    pages.get(from..).unwrap_or_default().iter().take_while(move |p| p.first_row < rows.end)
+    #[allow(clippy::indexing_slicing)] // at most the number of pages
+    let pages = &pages[from..];
+    pages.iter().take_while(move |p| p.first_row < rows.end)
 }
 
 /// The names that rows may have; `None` where rows have to be counted, since one
@@ -239,8 +241,8 @@ impl Weeks<'_> {
                     #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                     let len = labels.rows_at_hand(most.min(BLOCK as u32))?;
                     let len = dates.rows_at_hand(len)?;
-                    let a = a.get_mut(..len as usize).unwrap_or_default();
-                    let b = b.get_mut(..len as usize).unwrap_or_default();
+                    #[allow(clippy::indexing_slicing)] // at most BLOCK
+                    let (a, b) = (&mut a[..len as usize], &mut b[..len as usize]);
                     dates.read_ids16(a)?;
                     labels.read_ids16(b)?;
                     if !self.partners.matches(a, b) {
@@ -415,7 +417,8 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
             others.iter_mut().for_each(|other| other.holds = false);
             return Ok(());
         }
-        let a = a.get_mut(..len as usize).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let a = &mut a[..len as usize];
         channels.read_ids16(a)?;
         for other in others.iter_mut().filter(|other| other.holds) {
             other.partners.grow(channels.entries.id_count() as usize);
@@ -430,7 +433,8 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
                 other.holds = false;
                 continue;
             }
-            let b = b.get_mut(..len as usize).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // at most BLOCK
+            let b = &mut b[..len as usize];
             other.cursor.read_ids16(b)?;
             other.holds = other.partners.matches(a, b) || other.partners.extend_from(a, b);
         }
@@ -488,9 +492,10 @@ pub fn confirm(
     passes: &Passes<'_>,
 ) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
-    for ((role, seen), side) in NAME_ROLES.into_iter().zip(sides).zip(0..) {
+    for (side, (role, seen)) in NAME_ROLES.into_iter().zip(sides).enumerate() {
         for (row_range, unconfirmed) in row_ranges.iter().zip(unconfirmed) {
-            let unconfirmed = unconfirmed.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // one list a role
+            let unconfirmed = &unconfirmed[side];
             let mut missing: Names = unconfirmed.iter().filter(|key| !seen.contains(*key)).cloned().collect();
             let (false, Some(file)) = (missing.is_empty(), files.get(row_range.file)) else { continue };
             passes.go_on()?;
@@ -514,22 +519,22 @@ fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen
     let mut left = row_range.rows.end - row_range.rows.start;
     while left > 0 && !missing.is_empty() {
         let most = u32::try_from(left).unwrap_or(u32::MAX);
-        let (take, value_ids) = match cursor.segment()? {
+        let (take, read) = match cursor.segment()? {
             RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
                 cursor.skip(len)?;
                 block[0] = value;
-                (len, block.get(..1))
+                (len, 1)
             }
             RunOrPacked::BitPacked { len } => {
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let len = len.min(most).min(BLOCK as u32);
-                let out = block.get_mut(..len as usize).unwrap_or_default();
-                cursor.read_ids32(out)?;
-                (len, block.get(..len as usize))
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                cursor.read_ids32(&mut block[..len as usize])?;
+                (len, len as usize)
             }
         };
-        for value_id in value_ids.unwrap_or_default() {
+        for value_id in block.iter().take(read) {
             if let Some(wanted) = wanted.get_mut(*value_id as usize)
                 && std::mem::take(wanted)
                 && let Some(name) = cursor.entries.get(*value_id)

@@ -23,20 +23,21 @@ pub fn rows(
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
-            let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
+            let (mut block, mut violations) = (vec![0u32; BLOCK as usize], Vec::new());
             let mut at = row_range.rows.start;
             while at < row_range.rows.end && found.len() < VIOLATIONS {
                 let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                 let take = cursor.rows_at_hand(most)?;
-                let out = block.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let out = &mut block[..take as usize];
                 cursor.read_ids32(out)?;
-                for value_id in told.len()..cursor.entries.id_count() as usize {
+                for value_id in violations.len()..cursor.entries.id_count() as usize {
                     let value =
                         u32::try_from(value_id).ok().and_then(|value_id| cursor.entries.get(value_id));
-                    told.push(bad(file, value));
+                    violations.push(bad(file, value));
                 }
                 for (value_id, row) in out.iter().zip(at..) {
-                    if let Some(Some(value)) = told.get(*value_id as usize) {
+                    if let Some(Some(value)) = violations.get(*value_id as usize) {
                         found.push(at_row(files, row_range, row, value.clone()));
                     }
                 }
@@ -69,10 +70,8 @@ pub fn numbers(
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                     let load_page = cursor.load_page()?;
                     let take = cursor.rows_at_hand(most)?;
-                    let (value_ids, bits) = (
-                        value_ids.get_mut(..take as usize).unwrap_or_default(),
-                        bits.get_mut(..take as usize).unwrap_or_default(),
-                    );
+                    #[allow(clippy::indexing_slicing)] // at most BLOCK
+                    let (value_ids, bits) = (&mut value_ids[..take as usize], &mut bits[..take as usize]);
                     if load_page == BlockKind::Numbers {
                         cursor.read_bits(bits)?;
                     } else {

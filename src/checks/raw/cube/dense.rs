@@ -386,7 +386,7 @@ impl<C: Cell> Worker<C> {
             }
             Step::of(id.copied().unwrap_or(NO_ID), c * s * words)
         });
-        for day in value_ids.days.get(value_ids.bins.len()..).unwrap_or_default() {
+        for day in &value_ids.days[value_ids.bins.len()..] {
             // A row without a day stays in no bin.
             value_ids.bins.push(if day.id == NO_ID { 0 } else { (day.id as usize / days_of_bin) as u8 });
         }
