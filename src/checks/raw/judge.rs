@@ -1,4 +1,4 @@
-//! From counts to findings.
+//! From counts to measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::dataset::{OpenFile, Role};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
-/// What can be said where columns are missing: that, and nothing else.
+/// The measurements where columns are missing: the check of the columns, and all others as not run.
 pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
     let finding = Measurement::count(
         problems.len() as u64,
@@ -30,10 +30,10 @@ pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
     .collect()
 }
 
-/// What every check has found.
+/// The measurements of all checks on the rows.
 ///
 /// # Errors
-/// Where the rows cannot be read a second time, to name offenders.
+/// Those of reading rows a second time, to locate violations.
 pub fn findings(
     rules: Rules<'_>,
     files: &[OpenFile<'_>],
@@ -81,10 +81,10 @@ impl Judge<'_> {
             CheckId::ValueNegative => self.values(Flaw::Negative)?,
             CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
             CheckId::CountryKnown => {
-                self.known(Role::Country, &objections.countries, |code| self.rules.knows_country(code))?
+                self.known(Role::Country, &objections.countries, |code| self.rules.is_known_country(code))?
             }
             CheckId::SystemKnown => {
-                self.known(Role::System, &objections.systems, |name| self.rules.knows_system(name))?
+                self.known(Role::System, &objections.systems, |name| self.rules.is_known_system(name))?
             }
             CheckId::SystemVanished => {
                 return Ok(vanished("operating systems", &self.config.allow.systems, &self.counts.systems));
@@ -175,14 +175,14 @@ impl Judge<'_> {
         };
         offenders.sort_by_key(order);
         offenders.truncate(VIOLATIONS);
-        let told: Vec<String> = by_role
+        let counts: Vec<String> = by_role
             .iter()
             .filter(|(_, count)| *count > 0)
             .map(|(role, count)| format!("{} {count}", role.column(self.job)))
             .collect();
         let count = by_role.iter().map(|(_, count)| count).sum();
         Ok(Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders)
-            .note(told.join(", ")))
+            .note(counts.join(", ")))
     }
 
     fn values(&self, flaw: Flaw) -> Result<Measurement> {
@@ -321,7 +321,7 @@ impl Judge<'_> {
     }
 }
 
-/// Names that the file of checks lists.
+/// The names that the checks file lists.
 fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
     if names.is_empty() {
         return Err(NotRun::NotApplicable(format!("no {what} are listed as known")));
@@ -333,7 +333,7 @@ fn seen(names: &Names) -> BTreeSet<&[u8]> {
     names.iter().filter_map(|name| name.as_deref()).collect()
 }
 
-/// Those that are listed and that no row has.
+/// The listed names that no row has.
 fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Measurement, NotRun> {
     let known = listed(what, names)?;
     Ok(named(known.difference(&seen(seen_names)), known.len()))
@@ -352,7 +352,7 @@ fn tally(tally: &super::cube::Tally) -> Measurement {
 
 type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;
 
-/// What each first value goes with, and each second one; nulls are left out.
+/// The second values by first value, and the first values by second value, without nulls.
 fn both_ways(pairs: &Pairs) -> (Sides<'_>, Sides<'_>) {
     let (mut firsts, mut seconds) = (Sides::new(), Sides::new());
     for (first, second) in pairs.iter().filter_map(|(a, b)| a.as_deref().zip(b.as_deref())) {

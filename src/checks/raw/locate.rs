@@ -1,4 +1,4 @@
-//! File and row of the first offenders; runs only where something was found.
+//! File and row of the first violations; runs only where a check has found violations.
 
 use super::counts::{each_pair, number, with_cursor};
 use super::passes::Passes;
@@ -10,10 +10,10 @@ use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
 use crate::scan::by_row::number_of;
 
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: u32 = 2048;
 
-/// The first rows whose value in `role` is one that `bad` describes.
+/// The first rows whose value in `role` violates a rule: `bad` returns a description.
 pub fn rows(
     passes: &Passes<'_>,
     files: &[OpenFile<'_>],
@@ -49,7 +49,7 @@ pub fn rows(
     })
 }
 
-/// The first rows whose number is `bad`.
+/// The first rows for whose number `bad` returns true.
 pub fn numbers(
     passes: &Passes<'_>,
     files: &[OpenFile<'_>],
@@ -101,7 +101,7 @@ pub fn numbers(
     })
 }
 
-/// The first rows whose label and date do not fit.
+/// The first rows whose label and date violate a rule.
 pub fn weeks(
     passes: &Passes<'_>,
     files: &[OpenFile<'_>],
@@ -145,7 +145,7 @@ fn search(
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for row_range in row_ranges {
-        passes.go_on()?;
+        passes.check_interrupted()?;
         if let Some(file) = files.get(row_range.file) {
             look(file, row_range, &mut found).map_err(|e| place(e, files, row_range))?;
         }
@@ -157,8 +157,8 @@ fn search(
     Ok(found)
 }
 
-/// A number as a person writes it; `unit` is 10^scale of a decimal.
-#[allow(clippy::cast_precision_loss)] // shown to a person
+/// A number for display; `unit` is 10^scale of a decimal.
+#[allow(clippy::cast_precision_loss)] // for display
 fn show(number: Number, unit: i128) -> String {
     match number {
         Number::Small(v) if unit != 1 => format!("{}", v as f64 / unit as f64),
@@ -172,7 +172,7 @@ fn show(number: Number, unit: i128) -> String {
     }
 }
 
-/// A stored name as a person sees it.
+/// A stored name for display.
 pub fn name(raw: Option<&[u8]>) -> String {
     raw.map_or("null".into(), |raw| format!("'{}'", String::from_utf8_lossy(raw).escape_debug()))
 }

@@ -50,16 +50,16 @@ use crate::progress::Progress;
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
-/// What a check on the rows has found.
+/// The results of the checks on the rows.
 pub type Measurements = Vec<(CheckId, Result<Measurement, NotRun>)>;
 
-/// What the passes have seen; later checks and the report ask for it.
+/// The results of the passes, which later checks and the report use.
 pub struct Raw {
-    /// What every check has found, in the order of the catalogue.
+    /// The results of all checks, in the order of the catalogue.
     pub findings: Measurements,
-    /// What occurs, and what is objected to; `None` where columns were missing.
+    /// The values that occur, and the rows that violate rules; `None` where columns are missing.
     pub counts: Option<Counts>,
-    /// Sums by day and country; `None` where the keys were not all there.
+    /// Sums by day and country; `None` where columns are missing, or there are too many keys.
     pub cube: Option<Cube>,
     /// Wall time of the two passes: counts, cube.
     pub phases: Vec<(&'static str, Duration)>,
@@ -79,17 +79,17 @@ pub struct RowRange {
     pub rows: Range<u64>,
     /// Rows of the file that come before the row group.
     pub before: u64,
-    /// First and last day among its rows, once they were counted.
+    /// First and last day of its rows, once they are counted.
     pub days: Option<(i32, i32)>,
 }
 
-/// Whether rows are counted where there is no need to.
+/// Which rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Thoroughness {
-    /// Where dictionaries leave a doubt.
+    /// Those that dictionaries do not prove valid.
     #[default]
     Dictionaries,
-    /// All of them, as tests compare.
+    /// All of them; tests compare the results.
     #[cfg_attr(not(test), allow(dead_code))]
     Counting,
 }
@@ -197,7 +197,7 @@ fn count(
             let row_ranges = row_ranges(columns.get(Role::Value), rows, &[], TASK_ROWS);
             let inspect = |rows: Range<u64>| {
                 let row_range = RowRange { file: at, row_group, rows, before, days: None };
-                let mut evidence = match thoroughness {
+                let mut facts = match thoroughness {
                     Thoroughness::Dictionaries => {
                         dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
                     }
@@ -206,12 +206,12 @@ fn count(
                         ..ChunkFacts::default()
                     },
                 };
-                let days = &evidence.counts.days;
+                let days = &facts.counts.days;
                 let row_range =
                     RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
-                evidence.counts.rows = 0;
+                facts.counts.rows = 0;
                 passes.done(file, &row_range, &Role::ALL);
-                Ok((row_range, evidence))
+                Ok((row_range, facts))
             };
             let inspected = row_ranges.into_par_iter().with_max_len(1).map(inspect).collect::<Result<_>>();
             retention.evict(file, row_group, &Role::ALL);
@@ -220,10 +220,10 @@ fn count(
         .collect::<Result<_>>()?;
     let mut counts = Counts { rows: files.iter().map(|f| f.footer.rows).sum(), ..Counts::default() };
     let (mut row_ranges, mut unconfirmed) = (Vec::new(), Vec::new());
-    for (row_range, evidence) in found.into_iter().flatten() {
-        counts.merge(evidence.counts).map_err(|e| place(e, files, &row_range))?;
+    for (row_range, facts) in found.into_iter().flatten() {
+        counts.merge(facts.counts).map_err(|e| place(e, files, &row_range))?;
         row_ranges.push(row_range);
-        unconfirmed.push(evidence.unconfirmed);
+        unconfirmed.push(facts.unconfirmed);
     }
     dictionary_pass::confirm(files, &row_ranges, &unconfirmed, &mut counts, passes)?;
     Ok((row_ranges, counts))
@@ -237,7 +237,7 @@ fn place(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> Error {
     }
 }
 
-/// An offender at a row of a piece.
+/// A violation at a row of a range.
 fn at_row(files: &[OpenFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
     let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
     Violation { file, row: Some(row_range.before + row), value }

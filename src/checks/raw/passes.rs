@@ -1,4 +1,4 @@
-//! What the passes over the rows tell whoever waits, and whether that one still does.
+//! Progress of the passes over the rows, and cancellation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// The passes of one run of the checks.
 pub struct Passes<'p> {
     progress: &'p dyn Progress,
-    /// Bytes that were announced and are not done.
+    /// Bytes that were announced and not yet reported as done.
     left: AtomicU64,
 }
 
@@ -27,16 +27,16 @@ impl<'p> Passes<'p> {
         Passes { progress, left: AtomicU64::new(all) }
     }
 
-    /// Asked every few milliseconds of work.
+    /// Checks for cancellation; called every few milliseconds of work.
     ///
     /// # Errors
-    /// `Interrupted` where nobody waits any more.
-    pub fn go_on(&self) -> Result<()> {
+    /// `Interrupted` where the caller requests cancellation.
+    pub fn check_interrupted(&self) -> Result<()> {
         if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// A pass is done with a piece. What is read once more than was announced, where
-    /// a faster way had to be given up, does not count.
+    /// Reports that a pass has finished a row range. Bytes that are read again, after a fast path has declined, are not
+    /// reported.
     pub fn done(&self, file: &OpenFile<'_>, row_range: &RowRange, roles: &[Role]) {
         let rows = file.footer.row_groups.get(row_range.row_group).map_or(0, |meta| meta.rows).max(1);
         let part = u128::from(bytes(file, row_range.row_group, roles))
@@ -45,7 +45,7 @@ impl<'p> Passes<'p> {
         self.advance(u64::try_from(part).unwrap_or(u64::MAX));
     }
 
-    /// All passes are done, whatever they have left out.
+    /// Reports that all passes have finished, including the bytes that they skipped.
     pub fn finish(&self) {
         self.advance(u64::MAX);
     }

@@ -1,5 +1,5 @@
-//! Day by day, whatever the rows are, with the rows that repeat a key: each chunk
-//! of days reads all pieces that may have some of them.
+//! The general pass, day by day, which finds the rows that repeat a key: each chunk of days reads all row ranges that may
+//! have rows of these days.
 
 use super::super::counts::number;
 use super::super::passes::Passes;
@@ -11,12 +11,12 @@ use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
 use crate::{Error, Result};
 
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: usize = 2048;
-/// Blocks, or runs of rows without a day, after which it is asked whether anybody waits.
-const ASK: u32 = 64;
+/// Blocks, or runs of rows without a day, between two checks for cancellation.
+const CANCEL_CHECK: u32 = 64;
 
-/// What the value ids of a piece mean in a chunk.
+/// The meaning of a row range's value ids in a chunk.
 #[derive(Default)]
 struct CellIds {
     days: Vec<u32>,
@@ -104,8 +104,8 @@ impl Chunk {
             if at >= row_range.rows.end {
                 break;
             }
-            if block.is_multiple_of(ASK) {
-                passes.go_on()?;
+            if block.is_multiple_of(CANCEL_CHECK) {
+                passes.check_interrupted()?;
             }
             let left = u32::try_from(row_range.rows.end - at).unwrap_or(u32::MAX);
             self.extend_from(axes, file, &cursors, &mut value_ids)?;
@@ -134,7 +134,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Takes in the value ids that were added.
+    /// Adds the new value ids.
     fn extend_from(
         &self,
         axes: &Axes<'_>,
@@ -218,7 +218,7 @@ impl Chunk {
                 }
             }
             *word |= mask;
-            // Modulo 2^64, as said above.
+            // Modulo 2^64, see the module's description.
             #[allow(clippy::cast_possible_truncation)]
             let value64 = value as i64;
             let is_total = system == axes.systems.total;
@@ -242,7 +242,7 @@ impl Chunk {
         }
     }
 
-    /// Counts keys, and totals that do not add up.
+    /// Counts keys that repeat, and totals that do not add up.
     fn judge(&mut self, axes: &Axes<'_>) {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         let distinct: u64 = self.seen.iter().map(|word| u64::from(word.count_ones())).sum();

@@ -8,7 +8,7 @@ use super::{BLOCK, CellIds, KEYS, Layout, NO_CELL, Worker};
 use crate::kernel::column_masks::{MaskedColumn, WORD};
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
-#[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
+#[allow(clippy::cast_possible_truncation)] // cell offsets, rows of a block
 impl<C: Cell> Worker<C> {
     /// Adds rows of the same day, country and system.
     #[inline]
@@ -67,7 +67,7 @@ impl<C: Cell> Worker<C> {
     }
 }
 
-/// What rows of one day, country and system are added to.
+/// The cells of one day, country and system.
 struct BlockSums<'w, C> {
     seen: &'w mut [u32],
     by_system: &'w mut [C],
@@ -107,8 +107,7 @@ impl<C: Cell> BlockSums<'_, C> {
     }
 }
 
-/// Notes the rows at which one of three columns differs from the row before; returns
-/// how many these are.
+/// Records the rows at which one of three columns differs from the row before; returns their number.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // rows of a block
 pub(super) fn starts(columns: [&[u16]; 3], out: &mut [u16; BLOCK]) -> usize {
     let rows = columns[0].len();
