@@ -1,5 +1,4 @@
-//! The path of keys that differ row by row: filter a block to a bitmap, sum the
-//! survivors.
+//! The path for keys that differ row by row: filter a block to a selection bitmap, sum the selected rows.
 
 use super::task::{BLOCK, Blocks, Task};
 use crate::Result;
@@ -8,7 +7,7 @@ use crate::ids::values::SMALL;
 use crate::kernel::{ScanPath, bitmap};
 
 impl Task<'_, '_> {
-    /// One block by bitmap, of at most `most` rows.
+    /// Sums a block of at most `most` rows by bitmap. Returns the path and the rows summed; `None` where it declines.
     pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(ScanPath, u32)>> {
         if !self.prepare_fast_path()? {
             return Ok(None);
@@ -21,7 +20,7 @@ impl Task<'_, '_> {
             &mut *self.blocks;
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let ints = &mut ints[..n];
-        // Before any other column is read: all of them decline together.
+        // Before any other column is read, so that declining leaves all columns at the same row.
         if raw && !self.value.read_ints(kind, ints)? {
             return Ok(None);
         }

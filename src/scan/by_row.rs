@@ -1,5 +1,4 @@
-//! The general path: one row at a time, whatever there can be. The others
-//! decline to it.
+//! The general path: one row at a time, for all values. It sums what the other paths decline.
 
 use super::tables::NO_ID;
 use super::task::{BLOCK, Blocks, Task};
@@ -10,7 +9,7 @@ use crate::parquet::Physical;
 use crate::{Error, Grain, Result, Semantics};
 
 impl Task<'_, '_> {
-    /// One block row by row: everything that there can be.
+    /// Sums a block row by row. Returns the rows summed.
     pub(super) fn step_scalar(&mut self) -> Result<u32> {
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let rows = self.rows_left(BLOCK as u32);
@@ -31,7 +30,7 @@ impl Task<'_, '_> {
         } else {
             self.value.read_ids32(values)?;
         }
-        self.see_dates(rows)?;
+        self.record_dates(rows)?;
         self.sync()?;
         let (kind, physical) = (self.file.value_type, self.file.value_physical);
         let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
@@ -83,7 +82,7 @@ impl Task<'_, '_> {
                 Number::Infinite(_) => dense.account.infinite_value += 1,
                 _ => dense.account.counted += 1,
             }
-            // Under iso semantics what is no number is missing, row by row.
+            // Under iso semantics NaN and infinity count as missing values.
             if legacy || !matches!(number, Number::Nan | Number::Infinite(_)) {
                 dense.add(cell, number).map_err(|e| e.in_column(&self.job.columns.value))?;
             }
@@ -91,8 +90,8 @@ impl Task<'_, '_> {
         Ok(rows)
     }
 
-    /// Takes in the dates of the block's rows, where anybody asks for them.
-    fn see_dates(&mut self, rows: u32) -> Result<()> {
+    /// Records the dates of the block's rows, where legacy semantics need them.
+    fn record_dates(&mut self, rows: u32) -> Result<()> {
         let Some(date) = &mut self.date else { return Ok(()) };
         let mut left = rows as usize;
         let mut block = [0u32; 256];
@@ -139,7 +138,7 @@ impl Task<'_, '_> {
     }
 }
 
-/// A raw number as an exact one.
+/// Converts the bits of a stored number.
 #[inline]
 pub(crate) fn number_of(kind: ValueType, physical: Physical, bits: u64) -> Number {
     #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern

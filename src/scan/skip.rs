@@ -1,16 +1,15 @@
 //! Rows that are ruled out before any page of the other columns is opened.
 //!
-//! A row whose operating system is not the total over systems adds nothing and puts no point on
-//! the axis, whatever its other columns hold. Three kinds of evidence rule rows out, and each is
-//! exact:
+//! A row whose operating system is not the total over systems adds nothing and puts no point on the axis, independent of
+//! its other columns. Three sources rule rows out, and each is exact:
 //!
 //! 1. the path: a hive partition gives every row of the file its operating system;
 //! 2. the dictionary of a chunk whose data pages are all dictionary ids: every value is in it;
 //! 3. the runs of ids in the pages of the operating system, where these are long.
 //!
-//! Bounds and null counts that a writer states decide nothing: pyarrow up to 10.0.1 states the
-//! bounds of a chunk's first dictionary. Bounds say which row groups are worth the look at the
-//! dictionary, and which chunks of a remote file are fetched first.
+//! Bounds and null counts of a footer do not rule rows out: pyarrow up to 10.0.1 states the bounds of a chunk's first
+//! dictionary. Bounds only decide for which row groups the dictionary is read, and which chunks of a remote file are
+//! fetched first.
 
 use std::ops::Range;
 
@@ -24,15 +23,15 @@ use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
 use crate::{Job, Result, Semantics};
 
-/// Rows a stored byte of the operating system from which its runs are walked ahead of the scan.
+/// From this many rows a stored byte of the operating system, its runs are read ahead of the scan.
 const ROWS_A_BYTE: u64 = 64;
 
-/// What the path and the stated bounds say of a row group, before a byte of it is read.
+/// What the path and the stated bounds say about a row group, before any byte of it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
     /// The path rules all rows out. This alone is certain.
     RuledOut,
-    /// The bounds leave the total out: the operating system is read before anything else.
+    /// The bounds exclude the total: the operating system is read before anything else.
     Unlikely,
     /// There are no bounds.
     Unknown,
@@ -40,7 +39,7 @@ pub enum Outlook {
     Likely,
 }
 
-/// What to expect of a row group.
+/// The outlook of a row group.
 pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
     // The original job's axis and countries come from all rows.
     if job.semantics == Semantics::Legacy {
@@ -64,8 +63,8 @@ pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
     }
 }
 
-/// Whether a row group has no row of the total over systems; false as well where only reading its
-/// pages tells, and where it is damaged, which reading it reports.
+/// Whether a row group is known to have no row of the total over systems. Returns false where its pages would have to be
+/// read, and where it is damaged, which the scan reports.
 pub fn row_group(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
     match outlook(job, file, meta) {
         Outlook::RuledOut => true,
@@ -126,8 +125,8 @@ fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
     entries.get(id) == Some(job.os_total.as_bytes())
 }
 
-/// The ranges of rows of a row group that hold no row of the total over systems, in order, as far
-/// as they are long; none where runs are short, and where a page is damaged, which the scan reports.
+/// The long ranges of rows of a row group without a row of the total over systems, in order. Empty where runs are short,
+/// and where a page is damaged, which the scan reports.
 pub fn runs(job: &Job, columns: &Columns<'_>, rows: u64, cost: &mut Cost) -> Vec<Range<u64>> {
     let Column::Chunk(chunk) = &columns.system else { return Vec::new() };
     let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();
@@ -141,7 +140,7 @@ fn walk_runs(job: &Job, system: &Column<'_>, rows: u64, cost: &mut Cost) -> Resu
     let mut cursor = Cursor::new(system, 0, false, Vec::new(), None)?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let dictionary = 0..cursor.entries.dictionary_len();
-    // Where every entry is the total, only nulls could be ruled out.
+    // If every entry is the total, only nulls could be ruled out.
     if dictionary.is_empty() || !dictionary.into_iter().all(|id| is_total(job, &cursor.entries, id)) {
         let mut at = 0;
         while at < rows {

@@ -23,9 +23,9 @@ use crate::storage::object::ObjectVersion;
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
-/// What opening a file costs, in compressed bytes of the columns that could be read meanwhile.
+/// The cost of opening a file, in compressed bytes of columns that could be read in the same time.
 const FILE_COST: u64 = 64 * 1024;
-/// Footers that a process keeps.
+/// Largest number of footers that a process keeps.
 const FOOTERS_MAX: usize = 1024;
 
 /// A file of a split.
@@ -238,7 +238,7 @@ impl Split {
 fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     type OpenFiles = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
     static OPEN_FILES: OnceLock<Mutex<OpenFiles>> = OnceLock::new();
-    let known = OPEN_FILES.get_or_init(Mutex::default);
+    let open_files = OPEN_FILES.get_or_init(Mutex::default);
     let same = |input: &Input| {
         let stamp = input.object.stamp();
         // An ETag is the same from every machine; an inode is not.
@@ -246,7 +246,7 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
         let seen = |stamp: &Option<ObjectVersion>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
         seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
     };
-    if let Some((input, meta)) = lock(known).get(&file.name)
+    if let Some((input, meta)) = lock(open_files).get(&file.name)
         && same(input)
     {
         return Ok((input.clone(), meta.clone()));
@@ -264,11 +264,11 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     }
     let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
     let opened = (Arc::new(input), Arc::new(meta));
-    let mut known = lock(known);
-    if known.len() >= FOOTERS_MAX {
-        known.clear();
+    let mut open_files = lock(open_files);
+    if open_files.len() >= FOOTERS_MAX {
+        open_files.clear();
     }
-    known.insert(file.name.clone(), opened.clone());
+    open_files.insert(file.name.clone(), opened.clone());
     Ok(opened)
 }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_survives_its_bytes_and_meets_another_file_with_an_error() {
+    fn a_split_survives_its_bytes_and_refuses_another_file() {
         let (folder, inputs) = inputs(10_000, sample::Layout::Export);
         let split = plan(&Job::default(), &inputs, 1, 1).unwrap().splits.remove(0);
         let copy = Split::from_bytes(&split.to_bytes().unwrap()).unwrap();

@@ -2,15 +2,14 @@
 //!
 //! ```text
 //! while rows are left:
-//!     ask the pages at hand which path fits
-//!     runs:   all three keys repeat -> sum the stretch, or pass over it
-//!     bitmap: keys differ row by row -> filter to a bitmap, sum the survivors
-//!     scalar: anything at all, one row at a time
+//!     choose a path by the current pages
+//!     runs:   all three keys repeat -> sum the run, or skip it
+//!     bitmap: keys differ row by row -> filter to a bitmap, sum the selected rows
+//!     scalar: any values, one row at a time
 //! ```
 //!
-//! The first two decline what they do not know (nulls in channel or value,
-//! values that are no small integers, labels that are no weeks, value ids past 16
-//! bits); the third is always right.
+//! The first two decline nulls in channel or value, values that are not small integers, invalid labels, and value ids past
+//! 16 bits. The third sums everything.
 
 use std::ops::Range;
 
@@ -26,10 +25,10 @@ use crate::ids::keys::TimeCoding;
 use crate::kernel::{ScanPath, bitmap};
 use crate::{Error, Job, Result, Semantics};
 
-/// Rows that a block takes at the most.
+/// Largest number of rows of a block.
 pub const BLOCK: usize = 2048;
 
-/// Rows from which a run that is ruled out is skipped at once in all columns.
+/// From this many rows, a run that is ruled out is skipped at once in all columns.
 pub const LONG_RUN: u32 = 4096;
 
 /// What a worker keeps from task to task.
@@ -37,26 +36,26 @@ pub const LONG_RUN: u32 = 4096;
 pub struct Worker {
     /// The sums.
     pub dense: GridAccumulator,
-    /// What its pages cost.
+    /// The cost of the pages it has read.
     pub cost: Cost,
     tables: Tables,
     buffers: Vec<Vec<u8>>,
-    /// None while a task has them, and before the first.
+    /// `None` while a task uses them, and before the first task.
     blocks: Option<Box<Blocks>>,
-    /// The row group that the tables are for, and its columns' entries: the
-    /// next range of the same row group needs not read its dictionaries again.
-    known: Option<(Option<u64>, Vec<ChunkDictionary>)>,
+    /// The row group of the tables, and the dictionaries of its columns: the next range of the same row group does not
+    /// read them again.
+    dictionaries: Option<(Option<u64>, Vec<ChunkDictionary>)>,
 }
 
 impl Worker {
     /// Prepares it for another scan, whose row group ids may be the same.
     pub fn reset(&mut self) {
-        self.known = None;
+        self.dictionaries = None;
         self.cost = Cost::default();
     }
 }
 
-/// How many rows each path has taken, by [`ScanPath`].
+/// Rows summed by each path, indexed by [`ScanPath`].
 pub type RowsByPath = [u64; 3];
 
 /// The rows of a task.
@@ -83,13 +82,13 @@ pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) ->
     let TaskRows { job, file, columns, row_group_id: id, ref rows, path } = *task;
     // The worker's value ids and tables stay valid if its last task had the same row group, or one with the same
     // dictionaries: daily files have many in common.
-    let (known, entries) = worker.known.take().unwrap_or_default();
+    let (last_id, entries) = worker.dictionaries.take().unwrap_or_default();
     let mut entries = entries.into_iter();
     let buffers = &mut worker.buffers;
     let mut open = |column, raw| {
         let (buffer, ahead) = (buffers.pop().unwrap_or_default(), buffers.pop().unwrap_or_default());
         let opened = match entries.next() {
-            Some(entries) if known == Some(id) => {
+            Some(entries) if last_id == Some(id) => {
                 Cursor::new(column, rows.start, raw, buffer, Some(entries)).map(|cursor| (cursor, true))
             }
             Some(entries) => Cursor::after(column, rows.start, raw, buffer, entries),
@@ -140,22 +139,22 @@ pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) ->
     for mut cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
         worker.buffers.push(cursor.take_ahead());
-        let (buffer, met) = cursor.into_parts();
+        let (buffer, dictionary) = cursor.into_parts();
         worker.buffers.push(buffer);
-        entries.push(met);
+        entries.push(dictionary);
     }
     outcome?;
-    worker.known = Some((Some(id), entries));
+    worker.dictionaries = Some((Some(id), entries));
     Ok(rows_by_path)
 }
 
-/// Long runs of countries pay for walking runs; without them, bitmaps win.
+/// Chooses runs where countries have long runs, and bitmaps otherwise.
 fn prefer(columns: &Columns<'_>) -> ScanPath {
     let Column::Chunk(chunk) = &columns.country else { return ScanPath::Runs };
     let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
         (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
     });
-    // A run takes about three bytes; below two bits a row runs span a dozen rows.
+    // A run takes about three bytes, so below two bits a row runs span a dozen rows.
     if bytes * 8 <= rows * 2 { ScanPath::Runs } else { ScanPath::Bitmap }
 }
 
@@ -236,7 +235,7 @@ impl Task<'_, '_> {
         Ok(())
     }
 
-    /// Brings the tables up to the value ids that the columns have.
+    /// Adds the new value ids of the columns to the tables.
     pub(super) fn sync(&mut self) -> Result<()> {
         let Task { tables, dense, job, file, time_coding, .. } = self;
         tables.systems(&self.system, job);
@@ -273,8 +272,8 @@ impl Task<'_, '_> {
             && !self.time.may_be_null())
     }
 
-    /// Rows that the pages of the columns with nulls have at hand: a block must
-    /// not run into a page that was not looked at.
+    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was not
+    /// opened.
     pub(super) fn page_rows(&mut self, most: u32) -> Result<u32> {
         let mut rows = self.rows_left(most);
         for cursor in

@@ -58,7 +58,7 @@ const BYTES: usize = 512 << 20;
 /// Rows decoded at once.
 const BLOCK: usize = 2048;
 /// Blocks between two checks for cancellation.
-const ASK: u32 = 64;
+const CANCEL_CHECK: u32 = 64;
 /// Days that are evaluated at once.
 const DAYS: usize = 16;
 /// An offset past all arrays, for null and invalid dates; the sum of three still fits 32 bits.
@@ -327,7 +327,7 @@ impl<C: Cell> Worker<C> {
             if left == 0 {
                 break;
             }
-            if block.is_multiple_of(ASK) {
+            if block.is_multiple_of(CANCEL_CHECK) {
                 passes.check_interrupted()?;
             }
             let mut take = left.min(BLOCK as u64) as u32;
