@@ -5,8 +5,8 @@ use crate::grid::dense::CHANNELS;
 use crate::grid::partial::Extra;
 use crate::grid::{Partial, TimePoint};
 
-/// Converts sums by label to sums by week, as iso semantics need them. Leaves out values that are not numbers, and labels
-/// that are not ISO weeks; returns those labels.
+/// Converts sums by label to sums by week, as iso semantics need them. Leaves out values that are not numbers, and
+/// labels that are not ISO weeks; returns those labels.
 pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
     let mut wrong = Vec::new();
     // Valid labels sort as their weeks do.

@@ -154,8 +154,8 @@ impl PendingRuns {
 }
 
 impl Task<'_, '_> {
-    /// Sums as many runs over which all keys repeat as the current pages have. Where a key does not repeat, sums a short
-    /// block by bitmap. Returns the path and the rows summed; `None` where it declines.
+    /// Sums as many runs over which all keys repeat as the current pages have. Where a key does not repeat, sums a
+    /// short block by bitmap. Returns the path and the rows summed; `None` where it declines.
     pub(super) fn step_runs(&mut self) -> Result<Option<(ScanPath, u32)>> {
         // Runs that a key rules out cost nothing in the other columns: pages without other rows are never opened.
         let most = self.rows_left(u32::MAX);

@@ -166,6 +166,7 @@ pub fn scan_each(
 }
 
 /// A file of a scan.
+#[allow(clippy::large_enum_variant)] // one a file
 enum ScanFile<'s> {
     /// Opened by the scan itself.
     Own(OpenFile<'s>),

@@ -1,7 +1,7 @@
 //! Rows that are ruled out before any page of the other columns is opened.
 //!
-//! A row whose operating system is not the total over systems adds nothing and puts no point on the axis, independent of
-//! its other columns. Three sources rule rows out, and each is exact:
+//! A row whose operating system is not the total over systems adds nothing and puts no point on the axis, independent
+//! of its other columns. Three sources rule rows out, and each is exact:
 //!
 //! 1. the path: a hive partition gives every row of the file its operating system;
 //! 2. the dictionary of a chunk whose data pages are all dictionary ids: every value is in it;
@@ -63,8 +63,8 @@ pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
     }
 }
 
-/// Whether a row group is known to have no row of the total over systems. Returns false where its pages would have to be
-/// read, and where it is damaged, which the scan reports.
+/// Whether a row group is known to have no row of the total over systems. Returns false where its pages would have to
+/// be read, and where it is damaged, which the scan reports.
 pub fn row_group(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
     match outlook(job, file, meta) {
         Outlook::RuledOut => true,
@@ -125,8 +125,8 @@ fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
     entries.get(id) == Some(job.os_total.as_bytes())
 }
 
-/// The long ranges of rows of a row group without a row of the total over systems, in order. Empty where runs are short,
-/// and where a page is damaged, which the scan reports.
+/// The long ranges of rows of a row group without a row of the total over systems, in order. Empty where runs are
+/// short, and where a page is damaged, which the scan reports.
 pub fn runs(job: &Job, columns: &Columns<'_>, rows: u64, cost: &mut Cost) -> Vec<Range<u64>> {
     let Column::Chunk(chunk) = &columns.system else { return Vec::new() };
     let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();

@@ -66,8 +66,8 @@ pub struct Splits {
     pub bytes: u64,
 }
 
-/// Cuts `inputs` into at most `most` splits, none much smaller than `least` compressed bytes of needed columns unless it
-/// is the only one.
+/// Cuts `inputs` into at most `most` splits, none much smaller than `least` compressed bytes of needed columns unless
+/// it is the only one.
 ///
 /// # Errors
 /// Those of opening: a damaged footer, a missing column, files of different types.

@@ -8,8 +8,8 @@
 //!     scalar: any values, one row at a time
 //! ```
 //!
-//! The first two decline nulls in channel or value, values that are not small integers, invalid labels, and value ids past
-//! 16 bits. The third sums everything.
+//! The first two decline nulls in channel or value, values that are not small integers, invalid labels, and value ids
+//! past 16 bits. The third sums everything.
 
 use std::ops::Range;
 
@@ -272,8 +272,8 @@ impl Task<'_, '_> {
             && !self.time.may_be_null())
     }
 
-    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was not
-    /// opened.
+    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
+    /// not opened.
     pub(super) fn page_rows(&mut self, most: u32) -> Result<u32> {
         let mut rows = self.rows_left(most);
         for cursor in

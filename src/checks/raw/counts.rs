@@ -1,8 +1,8 @@
 //! The values that occur in the rows, and how many rows violate a rule: counted row by row.
 //!
-//! A task counts value ids of dictionaries, by runs where the pages have runs, and looks up what a value id means when it
-//! is done. So the only work a row is one increment. [`super::dictionary_pass`] mostly gets along without counting; where
-//! it does not, it counts here. Tests compare its results with these.
+//! A task counts value ids of dictionaries, by runs where the pages have runs, and looks up what a value id means when
+//! it is done. So the only work a row is one increment. [`super::dictionary_pass`] mostly gets along without counting;
+//! where it does not, it counts here. Tests compare its results with these.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -441,9 +441,10 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
     Ok(())
 }
 
-/// Compares the next channels with the other columns in bit-packed form, at most `most` rows, and skips those that match.
-/// Returns how many; 0 where rows have to be decoded. A column with the same ids as the channels is not compared as long
-/// as there is another column: a channel that has a partner there has occurred before and is recorded in all columns.
+/// Compares the next channels with the other columns in bit-packed form, at most `most` rows, and skips those that
+/// match. Returns how many; 0 where rows have to be decoded. A column with the same ids as the channels is not compared
+/// as long as there is another column: a channel that has a partner there has occurred before and is recorded in all
+/// columns.
 fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32) -> Result<u32> {
     let mut apart = others.iter_mut().filter(|other| other.holds && !other.same);
     match (apart.next(), apart.next()) {

@@ -7,27 +7,28 @@
 //!     by_country[day, total or not, system, channel] += value
 //! ```
 //!
-//! 1. A row sets one bit. Repeated keys show at the end: more rows than bits. [`super::exact`] finds which rows they are.
+//! 1. A row sets one bit. Repeated keys show at the end: more rows than bits. [`super::exact`] finds which rows they
+//!    are.
 //! 2. The rows of a country on a day, and the totals that exist, are found by counting bits.
 //! 3. In export order day, country and system repeat. Over such a run the bits are gathered in a register, and the sums
 //!    are two short rows of numbers that stay in the L1 cache: every value is added to them, zero or not.
 //! 4. Where keys differ row by row, their cells are scattered, and each row would wait for memory. So cell offsets are
-//!    collected in bins of a few days, without a branch; those of rows whose value is not zero, one in seven, in a second
-//!    list. A full bin is added at once, to arrays that stay in the cache meanwhile.
+//!    collected in bins of a few days, without a branch; those of rows whose value is not zero, one in seven, in a
+//!    second list. A full bin is added at once, to arrays that stay in the cache meanwhile.
 //! 5. A key that occurs once adds to each sum once: cells of 32 bits hold the sums of values below 2^31 / systems. For
 //!    larger values the pass starts again with 64 bits.
 //! 6. Arrays are allocated as zeroed memory: days without rows in a worker take no memory.
 //!
-//! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by row took 175 ms of wall time
-//! in export order and 850 ms shuffled; with 3 alone 105 in export order; shuffled, without a branch but without bins 440,
-//! with bins 230. On Zen 4, 24 bins instead of 64 took 213 ms where these take 200.
+//! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by row took 175 ms of wall
+//! time in export order and 850 ms shuffled; with 3 alone 105 in export order; shuffled, without a branch but without
+//! bins 440, with bins 230. On Zen 4, 24 bins instead of 64 took 213 ms where these take 200.
 //!
 //! - [`cell`]: sums of 32 or 64 bits.
 //! - [`stretch`]: 3. [`bins`]: 4.
 //! - [`judge`]: from the arrays to the results.
 //!
-//! Declines if a column has more than 65,536 distinct values, if a value exceeds 2^46 steps, if a key repeats, and if the
-//! arrays do not fit in [`BYTES`].
+//! Declines if a column has more than 65,536 distinct values, if a value exceeds 2^46 steps, if a key repeats, and if
+//! the arrays do not fit in [`BYTES`].
 
 mod bins;
 mod cell;

@@ -1,5 +1,5 @@
-//! The general pass, day by day, which finds the rows that repeat a key: each chunk of days reads all row ranges that may
-//! have rows of these days.
+//! The general pass, day by day, which finds the rows that repeat a key: each chunk of days reads all row ranges that
+//! may have rows of these days.
 
 use super::super::counts::number;
 use super::super::passes::Passes;

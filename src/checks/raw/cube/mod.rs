@@ -9,8 +9,8 @@
 //!
 //! - [`dense`]: every worker has arrays of all days and takes row ranges in any order. It finds that a key repeats, but
 //!   not in which row.
-//! - [`exact`]: used where a key repeats or the arrays do not fit in memory. Days are cut into chunks, and a chunk reads
-//!   the row ranges that have its days.
+//! - [`exact`]: used where a key repeats or the arrays do not fit in memory. Days are cut into chunks, and a chunk
+//!   reads the row ranges that have its days.
 //!
 //! Differences are kept modulo 2^64: that is exact for integers unless a total is off by a multiple of it. Fractional
 //! values are taken in steps of 2^-20, and compared to the nearest thousandth.
