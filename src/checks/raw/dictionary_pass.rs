@@ -18,7 +18,7 @@ use std::ops::Range;
 use super::counts::{self, Counts, Key, Names, with_cursor};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{RowRange, place};
+use super::{RowRange, in_row_range};
 use crate::Result;
 use crate::dataset::file::Columns;
 use crate::dataset::{OpenFile, Role};
@@ -497,7 +497,7 @@ pub fn confirm(
                 .and_then(|column| {
                     column.map_or(Ok(()), |column| find_names(&column, row_range, &mut missing, seen))
                 })
-                .map_err(|e| place(e, files, row_range))?;
+                .map_err(|e| in_row_range(e, files, row_range))?;
         }
     }
     Ok(())

@@ -214,9 +214,9 @@ impl Judge<'_> {
     }
 
     fn new_channels(&self) -> Result<Measurement, NotRun> {
-        let known = listed("channels", &self.config.allow.channels)?;
-        let seen = seen(&self.counts.channels);
-        Ok(named(seen.difference(&known), seen.len()))
+        let known = listed_names("channels", &self.config.allow.channels)?;
+        let seen = present_names(&self.counts.channels);
+        Ok(measure_names(seen.difference(&known), seen.len()))
     }
 
     fn tokens(&self) -> Result<Measurement, NotRun> {
@@ -322,24 +322,24 @@ impl Judge<'_> {
 }
 
 /// The names that the checks file lists.
-fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
+fn listed_names<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
     if names.is_empty() {
         return Err(NotRun::NotApplicable(format!("no {what} are listed as known")));
     }
     Ok(names.iter().map(|name| name.as_bytes()).collect())
 }
 
-fn seen(names: &Names) -> BTreeSet<&[u8]> {
+fn present_names(names: &Names) -> BTreeSet<&[u8]> {
     names.iter().filter_map(|name| name.as_deref()).collect()
 }
 
 /// The listed names that no row has.
 fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Measurement, NotRun> {
-    let known = listed(what, names)?;
-    Ok(named(known.difference(&seen(seen_names)), known.len()))
+    let known = listed_names(what, names)?;
+    Ok(measure_names(known.difference(&present_names(seen_names)), known.len()))
 }
 
-fn named<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measurement {
+fn measure_names<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measurement {
     let odd: Vec<_> = odd.collect();
     let offenders =
         odd.iter().take(VIOLATIONS).map(|name| Violation::key(locate::name(Some(name)))).collect();

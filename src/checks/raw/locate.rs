@@ -2,7 +2,7 @@
 
 use super::counts::{each_pair, number, with_cursor};
 use super::passes::Passes;
-use super::{RowRange, at_row, place};
+use super::{RowRange, at_row, in_row_range};
 use crate::Result;
 use crate::checks::model::{VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
@@ -141,13 +141,13 @@ fn search(
     passes: &Passes<'_>,
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    look: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
+    inspect: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for row_range in row_ranges {
         passes.check_interrupted()?;
         if let Some(file) = files.get(row_range.file) {
-            look(file, row_range, &mut found).map_err(|e| place(e, files, row_range))?;
+            inspect(file, row_range, &mut found).map_err(|e| in_row_range(e, files, row_range))?;
         }
         if found.len() >= VIOLATIONS {
             break;

@@ -221,7 +221,7 @@ fn count(
     let mut counts = Counts { rows: files.iter().map(|f| f.footer.rows).sum(), ..Counts::default() };
     let (mut row_ranges, mut unconfirmed) = (Vec::new(), Vec::new());
     for (row_range, facts) in found.into_iter().flatten() {
-        counts.merge(facts.counts).map_err(|e| place(e, files, &row_range))?;
+        counts.merge(facts.counts).map_err(|e| in_row_range(e, files, &row_range))?;
         row_ranges.push(row_range);
         unconfirmed.push(facts.unconfirmed);
     }
@@ -229,7 +229,7 @@ fn count(
     Ok((row_ranges, counts))
 }
 
-fn place(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> Error {
+fn in_row_range(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> Error {
     let error = error.in_row_group(row_range.row_group);
     match files.get(row_range.file) {
         Some(file) => error.in_file(file.input.object.name()),

@@ -24,7 +24,7 @@
 //! bins 440, with bins 230. On Zen 4, 24 bins instead of 64 took 213 ms where these take 200.
 //!
 //! - [`cell`]: sums of 32 or 64 bits.
-//! - [`stretch`]: 3. [`bins`]: 4.
+//! - [`key_runs`]: 3. [`bins`]: 4.
 //! - [`judge`]: from the arrays to the results.
 //!
 //! Declines if a column has more than 65,536 distinct values, if a value exceeds 2^46 steps, if a key repeats, and if
@@ -33,7 +33,7 @@
 mod bins;
 mod cell;
 mod judge;
-mod stretch;
+mod key_runs;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ use rayon::prelude::*;
 
 use super::super::counts::number;
 use super::super::passes::Passes;
-use super::super::{RowRange, place};
+use super::super::{RowRange, in_row_range};
 use super::{Axes, CellSum, KEYS, NO_ID};
 use crate::dataset::OpenFile;
 use crate::ids::cursor::{BlockKind, Cursor};
@@ -52,7 +52,7 @@ use crate::{Error, Result};
 use self::bins::{BIN_BYTES, BINS, Bin};
 use self::cell::Cell;
 use self::judge::judge;
-use self::stretch::starts;
+use self::key_runs::starts;
 
 /// Largest size of the arrays of all workers, in bytes.
 const BYTES: usize = 512 << 20;
@@ -65,7 +65,7 @@ const DAYS: usize = 16;
 /// An offset past all arrays, for null and invalid dates; the sum of three still fits 32 bits.
 const NO_CELL: u32 = 1 << 30;
 /// Rows a run of a block from which on the block is summed by runs.
-const STRETCH: usize = 4;
+const ROWS_A_RUN: usize = 4;
 /// How the arrays are laid out.
 #[derive(Clone, Copy)]
 struct Layout {
@@ -157,7 +157,7 @@ fn fill_with<C: Cell>(
         while let Some(row_range) = row_ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
             match worker
                 .row_range(axes, files, row_range, &mut blocks, passes)
-                .map_err(|e| place(e, files, row_range))?
+                .map_err(|e| in_row_range(e, files, row_range))?
             {
                 RangeResult::Done(()) => {}
                 // The other workers stop.
@@ -404,19 +404,19 @@ impl<C: Cell> Worker<C> {
         let keys = [&days[..rows], &countries[..rows], &systems[..rows]];
         // A few rows show whether it is worth looking for runs in all.
         let few = rows.min(WORD);
-        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.rows) * STRETCH > few {
+        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.rows) * ROWS_A_RUN > few {
             rows
         } else {
             starts(keys, &mut blocks.rows)
         };
-        if starts * STRETCH > rows {
+        if starts * ROWS_A_RUN > rows {
             self.row_by_row(axes, value_ids, blocks, rows);
             return;
         }
         for at in 0..starts {
             let start = usize::from(blocks.rows[at]);
             let end = if at + 1 < starts { usize::from(blocks.rows[at + 1]) } else { rows };
-            self.stretch(axes, value_ids, &blocks.value_ids, start..end);
+            self.add_run(axes, value_ids, &blocks.value_ids, start..end);
         }
     }
 

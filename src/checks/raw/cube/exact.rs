@@ -3,7 +3,7 @@
 
 use super::super::counts::number;
 use super::super::passes::Passes;
-use super::super::{RowRange, at_row, place};
+use super::super::{RowRange, at_row, in_row_range};
 use super::{Axes, CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
 use crate::checks::model::{VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
@@ -67,7 +67,9 @@ impl Chunk {
             };
             // Rows without a day go to the first chunk.
             if overlaps || chunk.days.start == 0 {
-                chunk.row_range(axes, files, row_range, passes).map_err(|e| place(e, files, row_range))?;
+                chunk
+                    .row_range(axes, files, row_range, passes)
+                    .map_err(|e| in_row_range(e, files, row_range))?;
             }
         }
         chunk.judge(axes);

@@ -34,9 +34,9 @@ fn check(config: &Config, inputs: &[Input]) -> Results {
         let cube = raw.cube.map(|cube| format!("{cube:?}"));
         (Results::judge(config, raw.findings), raw.counts, cube)
     };
-    let evidence = of(Thoroughness::Dictionaries);
-    assert!(evidence == of(Thoroughness::Counting));
-    evidence.0
+    let results = of(Thoroughness::Dictionaries);
+    assert!(results == of(Thoroughness::Counting));
+    results.0
 }
 
 /// The results of the rows, which must be the same in every layout.

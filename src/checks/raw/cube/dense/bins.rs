@@ -62,10 +62,10 @@ impl<C: Cell> Worker<C> {
             let system = value_ids.systems[usize::from(systems[row])];
             let channel = value_ids.channels[usize::from(channels[row])];
             let value = value_ids.values[usize::from(values[row])];
-            let place = day.offset + country.offset + system.offset;
-            let is_whole = (place | channel.offset) < NO_CELL;
+            let word = day.offset + country.offset + system.offset;
+            let is_whole = (word | channel.offset) < NO_CELL;
             let bin = &mut self.bins[usize::from(value_ids.bins[usize::from(days[row])])];
-            bin.bits[bin.waiting] = place.wrapping_mul(32).wrapping_add(channel.offset);
+            bin.bits[bin.waiting] = word.wrapping_mul(32).wrapping_add(channel.offset);
             bin.waiting += usize::from(is_whole);
             whole += usize::from(is_whole);
             blocks.rows[live] = row as u16;
@@ -115,8 +115,8 @@ impl<C: Cell> Worker<C> {
     /// Sets the bits of a bin.
     fn take_bits(&mut self, bin: usize) {
         let bin = &mut self.bins[bin];
-        for place in &bin.bits[..bin.waiting] {
-            self.seen[*place as usize / 32] |= 1 << (place % 32);
+        for bit in &bin.bits[..bin.waiting] {
+            self.seen[*bit as usize / 32] |= 1 << (bit % 32);
         }
         bin.waiting = 0;
     }

@@ -12,7 +12,7 @@ use crate::kernel::column_masks::{MaskedColumn, WORD};
 impl<C: Cell> Worker<C> {
     /// Adds rows of the same day, country and system.
     #[inline]
-    pub(super) fn stretch(
+    pub(super) fn add_run(
         &mut self,
         axes: &Axes<'_>,
         value_ids: &CellIds<C>,
@@ -22,13 +22,13 @@ impl<C: Cell> Worker<C> {
         let day = value_ids.days[usize::from(days[rows.start])];
         let country = value_ids.countries[usize::from(countries[rows.start])];
         let system = value_ids.systems[usize::from(systems[rows.start])];
-        let place = day.offset + country.offset + system.offset;
+        let word = day.offset + country.offset + system.offset;
         let channels = &channels[rows.clone()];
         let values = &values[rows];
         let pairs = channels.iter().zip(values).map(|(channel, value)| {
             (value_ids.channels[usize::from(*channel)].id, value_ids.values[usize::from(*value)])
         });
-        if place >= NO_CELL {
+        if word >= NO_CELL {
             for (channel, value) in pairs {
                 self.odd(axes, [day.id, country.id, system.id, channel], value);
             }
@@ -41,7 +41,7 @@ impl<C: Cell> Worker<C> {
         let is_country_total = country_id == axes.countries.total as usize;
         let by_country = (day_id * 2 + usize::from(is_country_total)) * s + system_id;
         let mut sums = BlockSums {
-            seen: &mut self.seen[place as usize..][..words],
+            seen: &mut self.seen[word as usize..][..words],
             by_system: &mut self.by_system[at_country * n..][..n],
             by_country: &mut self.by_country[by_country * n..][..n],
             nulls: 0,
