@@ -66,3 +66,68 @@ impl<'a> Dataset<'a> {
         self.files.len() == self.inputs.len()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::borrow::Cow;
+    use std::ops::Range;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::checks::Config;
+    use crate::checks::results::check_dataset;
+    use crate::progress::NoProgress;
+    use crate::sample::{self, Layout};
+    use crate::scan::{self, scan_dataset};
+    use crate::storage::{MemoryObject, Object};
+
+    /// Counts the reads that reach the end of the file: those of the footer.
+    struct CountingObject {
+        object: MemoryObject,
+        footer_reads: Arc<AtomicUsize>,
+    }
+
+    impl Object for CountingObject {
+        fn name(&self) -> &Arc<str> {
+            self.object.name()
+        }
+
+        fn len(&self) -> u64 {
+            self.object.len()
+        }
+
+        fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+            if range.end == self.len() {
+                self.footer_reads.fetch_add(1, Ordering::Relaxed);
+            }
+            self.object.read(range)
+        }
+    }
+
+    #[test]
+    fn checks_and_scan_read_every_footer_once() {
+        let folder = tempfile::tempdir().unwrap();
+        // Files that the scan reads as a whole, and a larger one.
+        for rows in [&[1_000, 2_000][..], &[500_000], &[1_000, 500_000]] {
+            let footer_reads = Arc::new(AtomicUsize::new(0));
+            let input = |(rows, seed): (&u64, u64)| {
+                let path = folder.path().join("sample.parquet");
+                let options = sample::Options { rows: *rows, layout: Layout::Export, seed };
+                sample::write(&options, &path, &NoProgress).unwrap();
+                let object = MemoryObject::new("sample.parquet", std::fs::read(&path).unwrap());
+                let object = CountingObject { object, footer_reads: footer_reads.clone() };
+                Input { object: Arc::new(object), partitions: vec![] }
+            };
+            let inputs: Vec<Input> = rows.iter().zip(1..).map(input).collect();
+            let (job, options) = (Job::default(), scan::Options::default());
+            let dataset = Dataset::open(&job, &inputs).unwrap();
+            let (_, raw) = check_dataset(&job, &Config::default(), &dataset, &NoProgress).unwrap();
+            assert!(raw.counts.is_some());
+            let (sums, _) = scan_dataset(&job, &dataset, &options, &NoProgress).unwrap();
+            assert_eq!(footer_reads.load(Ordering::Relaxed), rows.len());
+            assert_eq!(sums, scan::scan(&job, &inputs, &options, &NoProgress).unwrap().0);
+        }
+    }
+}
