@@ -13,7 +13,7 @@ use rollshare::ids::cursor::Cursor;
 use rollshare::ids::runs::HybridRleDecoder;
 use rollshare::kernel::bitmap::{self, Predicate, SingleIds};
 use rollshare::sample::Layout;
-use rollshare::scan::plan::FilePlan;
+use rollshare::scan::columns::{self, Columns};
 use rollshare::window::{Prefix, Sum};
 
 mod floor;
@@ -103,8 +103,9 @@ fn rle(c: &mut Criterion) {
     let mut group = c.benchmark_group("rle");
     for layout in LAYOUTS {
         let inputs = samples::inputs(layout);
-        let plan = FilePlan::open(&Job::default(), &inputs[0]).unwrap();
-        let columns = plan.columns(&plan.meta.row_groups[0]).unwrap();
+        let job = Job::default();
+        let opened = columns::open(&job, &inputs[0]).unwrap();
+        let columns = Columns::open(&job, &opened, &opened.footer.row_groups[0]).unwrap();
         for (name, column) in [("country", &columns.country), ("value", &columns.value)] {
             let pages = id_pages(column);
             let want: u64 = pages.iter().map(naive_sum).sum();
@@ -127,9 +128,10 @@ fn rle(c: &mut Criterion) {
 
 fn predicate(c: &mut Criterion) {
     let inputs = samples::inputs(Layout::Shuffled);
-    let plan = FilePlan::open(&Job::default(), &inputs[0]).unwrap();
-    let rows = usize::try_from(plan.meta.row_groups[0].rows).unwrap();
-    let columns = plan.columns(&plan.meta.row_groups[0]).unwrap();
+    let job = Job::default();
+    let opened = columns::open(&job, &inputs[0]).unwrap();
+    let rows = usize::try_from(opened.footer.row_groups[0].rows).unwrap();
+    let columns = Columns::open(&job, &opened, &opened.footer.row_groups[0]).unwrap();
     let read = |column, total: &[u8]| {
         let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
         let mut value_ids = vec![0; rows];

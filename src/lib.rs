@@ -31,6 +31,7 @@ pub mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
+pub mod dataset;
 pub mod error;
 pub mod frame;
 pub mod grid;
@@ -40,6 +41,7 @@ pub mod job;
 pub mod kernel;
 pub mod parquet;
 pub mod pipeline;
+pub mod progress;
 pub mod publish;
 #[cfg(feature = "python")]
 mod python;

@@ -4,7 +4,8 @@ use super::catalog::{CheckId, Severity, Stage};
 use super::config::Config;
 use super::model::{CheckResult, Measurement, NotRun, Status, Verdict, verdict};
 use super::raw::{self, Raw};
-use crate::scan::Progress;
+use crate::dataset::Dataset;
+use crate::progress::Progress;
 use crate::storage::Input;
 use crate::{Job, Result};
 
@@ -92,7 +93,7 @@ impl std::fmt::Display for super::Violation {
     }
 }
 
-/// Runs the checks on the rows and compares their measurements with the bounds.
+/// Opens the inputs, runs the checks on the rows and compares their measurements with the bounds.
 ///
 /// # Errors
 /// Fails if the rows cannot be read.
@@ -102,7 +103,20 @@ pub fn check_rows(
     inputs: &[Input],
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
-    let mut raw = raw::run(job, config, inputs, progress)?;
+    check_dataset(job, config, &Dataset::open(job, inputs)?, progress)
+}
+
+/// As [`check_rows`], for an opened dataset.
+///
+/// # Errors
+/// As of [`check_rows`].
+pub fn check_dataset(
+    job: &Job,
+    config: &Config,
+    dataset: &Dataset<'_>,
+    progress: &dyn Progress,
+) -> Result<(Results, Raw)> {
+    let mut raw = raw::run_opened(job, config, dataset, progress)?;
     let results = Results::judge(config, std::mem::take(&mut raw.findings));
     Ok((results, raw))
 }

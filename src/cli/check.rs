@@ -16,10 +16,11 @@ use crate::checks::config::{ObservedValues, template};
 use crate::checks::countries;
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
-use crate::checks::results::check_rows;
+use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
-use crate::scan::{Options, scan};
+use crate::dataset::Dataset;
+use crate::scan::{Options, scan_dataset};
 use crate::storage::discover;
 use crate::table::finish;
 use crate::{Job, Result};
@@ -35,7 +36,8 @@ pub fn check(args: &Check) -> Result<u8> {
     }
     let discovery = discover(&question.source, job.semantics)?;
     let bar = Bar::new(!args.json && !args.quiet);
-    let (mut results, raw) = guarded(|| check_rows(&job, &config, &discovery.inputs, &bar))?;
+    let dataset = guarded(|| Dataset::open(&job, &discovery.inputs))?;
+    let (mut results, raw) = guarded(|| check_dataset(&job, &config, &dataset, &bar))?;
     if args.init {
         print(&template(&observed_values(&job, &raw)))?;
         return Ok(0);
@@ -44,7 +46,7 @@ pub fn check(args: &Check) -> Result<u8> {
     if !results.blocks(Stage::Raw) {
         let options = Options { threads: question.threads.map(Into::into), ..Options::default() };
         let (partial, table) = guarded(|| {
-            let (partial, _) = scan(&job, &discovery.inputs, &options, &bar)?;
+            let (partial, _) = scan_dataset(&job, &dataset, &options, &bar)?;
             let table = finish(&job, &partial)?;
             Ok((partial, table))
         })?;

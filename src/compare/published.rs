@@ -1,19 +1,19 @@
-//! The output of the old job: `year`, `week`, `country` and a share, as parquet.
+//! The output of the original job: `year`, `week`, `country` and a share, as parquet.
 
 use std::sync::Arc;
 
+use crate::dataset::column::{ColumnLocation, check_string, find, leaf_of};
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::Cursor;
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::{FileMeta, Leaf, footer};
-use crate::scan::plan::{ColumnLocation, check_string, find, leaf_of};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
-/// A row of it.
+/// A row of that output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedRow {
-    /// Year; null where the old job could not read the label.
+    /// Year; null where the original job could not read the label.
     pub year: Option<i32>,
     /// Week; null as above.
     pub week: Option<i32>,
@@ -23,17 +23,17 @@ pub struct PublishedRow {
     pub share: Option<f64>,
 }
 
-/// More rows than any such table has.
+/// No such table has more rows.
 const ROWS_MAX: u64 = crate::table::share::ROWS_MAX as u64;
 
-/// Reads a folder or file as the old job left it.
+/// Reads a folder or file that the original job wrote.
 ///
 /// # Errors
 /// Those of opening and reading; `Data` for a missing column or one of a wrong type.
 pub fn read(path: &str, job: &Job) -> Result<Vec<PublishedRow>> {
     let window = job.windows.first().copied().unwrap_or_default();
     let share = format!("share_organic_p{window}w");
-    // As Spark: parts without bytes are passed over.
+    // As in Spark, empty part files are skipped.
     let discovery = discover(&[path.to_owned()], Semantics::Legacy)?;
     let mut rows = Vec::new();
     for input in &discovery.inputs {
@@ -49,8 +49,8 @@ fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result
         return Err(Error::too_large(format!("a published table of over {ROWS_MAX} rows"))
             .advice("--against wants the old job's output, not its input"));
     }
-    let columns = [place(input, &meta, "year")?, place(input, &meta, "week")?];
-    let (country, share) = (place(input, &meta, "country")?, place(input, &meta, share)?);
+    let columns = [locate(input, &meta, "year")?, locate(input, &meta, "week")?];
+    let (country, share) = (locate(input, &meta, "country")?, locate(input, &meta, share)?);
     check_string(country.1).map_err(|e| e.in_column("country"))?;
     for group in 0..meta.row_groups.len() {
         let [year, week] = columns;
@@ -73,8 +73,8 @@ fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result
     Ok(())
 }
 
-/// A column's number among the leaves, and its leaf.
-fn place<'m>(input: &Input, meta: &'m FileMeta, column: &str) -> Result<(usize, &'m Leaf)> {
+/// The index of a column's leaf, and the leaf.
+fn locate<'m>(input: &Input, meta: &'m FileMeta, column: &str) -> Result<(usize, &'m Leaf)> {
     let found = find(meta, input, column).map_err(|e| {
         e.advice("--against wants what the old job published: year, week, country and a share")
     })?;
@@ -127,7 +127,8 @@ fn values<T: Clone>(
     let mut left = rows;
     while left > 0 {
         let n = usize::try_from(left).unwrap_or(usize::MAX).min(value_ids.len());
-        let block = value_ids.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most its length
+        let block = &mut value_ids[..n];
         cursor.read_ids32(block)?;
         for value_id in &*block {
             values.push(

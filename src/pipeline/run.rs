@@ -7,18 +7,19 @@ use super::store::RunStore;
 use super::timer::Timer;
 use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
-use crate::checks::results::check_rows;
+use crate::checks::results::check_dataset;
 use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
 use crate::checks::totals::sum_cube;
 use crate::checks::{Config, Results, Stage};
+use crate::dataset::Dataset;
 use crate::grid::Partial;
 use crate::history::store::LoadedHistory;
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target, TargetLock, publish};
 use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::report::series::Charts;
-use crate::scan::{Options, Profile, Progress, scan};
+use crate::scan::{Options, Profile, Progress, scan_dataset};
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
 use crate::table::{Table, finish};
@@ -57,14 +58,19 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     };
     let config = with_published_channels(&options.config, &loaded);
 
+    // The checks and the scan share the opened files. Without checks, the scan opens each file itself.
+    let inputs = &setup.discovery.inputs;
+    let mut dataset = Dataset::unopened(inputs);
     let (mut results, raw) = if with_checks {
-        let inputs = &setup.discovery.inputs;
-        let (results, raw) = timer.phase("check rows", || check_rows(job, &config, inputs, progress))?;
+        let (results, raw) = timer.phase("check rows", || {
+            dataset = Dataset::open(job, inputs)?;
+            check_dataset(job, &config, &dataset, progress)
+        })?;
         (results, Some(raw))
     } else {
         (Results::default(), None)
     };
-    let summed = match sum_rows(options, &setup, progress, &mut timer, &mut report) {
+    let summed = match sum_rows(options, job, &dataset, progress, &mut timer, &mut report) {
         Ok(summed) => Some(summed),
         // The check that blocks has already reported what keeps the rows from being summed.
         Err(e)
@@ -208,20 +214,20 @@ struct Summed {
 /// Scans the rows, reusing the sums of unchanged files if there is a state, and finishes the table.
 fn sum_rows(
     options: &RunOptions,
-    setup: &Setup,
+    job: &Job,
+    dataset: &Dataset<'_>,
     progress: &dyn Progress,
     timer: &mut Timer,
     report: &mut RunReport,
 ) -> Result<Summed> {
-    let Setup { job, discovery, .. } = setup;
     let scan_options = Options { threads: options.threads, ..Options::default() };
     let (partial, mut profile) = match &options.state {
-        None => scan(job, &discovery.inputs, &scan_options, progress)?,
+        None => scan_dataset(job, dataset, &scan_options, progress)?,
         Some(folder) => {
             let folder = storage::folder(folder)?;
             let sources = &options.sources;
             let (partial, profile, mut reuse) =
-                state::scan(job, sources, &discovery.inputs, &scan_options, progress, folder.as_ref())?;
+                state::scan_dataset(job, sources, dataset, &scan_options, progress, folder.as_ref())?;
             report.notes.append(&mut reuse.notes);
             report.reuse = Some(reuse);
             (partial, profile)

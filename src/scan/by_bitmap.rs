@@ -1,5 +1,4 @@
-//! The path of keys that differ row by row: filter a block to a bitmap, sum the
-//! survivors.
+//! The path for keys that differ row by row: filter a block to a selection bitmap, sum the selected rows.
 
 use super::task::{BLOCK, Blocks, Task};
 use crate::Result;
@@ -8,24 +7,25 @@ use crate::ids::values::SMALL;
 use crate::kernel::{ScanPath, bitmap};
 
 impl Task<'_, '_> {
-    /// One block by bitmap, of at most `most` rows.
+    /// Sums a block of at most `most` rows by bitmap. Returns the path and the rows summed; `None` where it declines.
     pub(super) fn step_bitmap_of(&mut self, most: u32) -> Result<Option<(ScanPath, u32)>> {
-        if !self.is_plain()? {
+        if !self.prepare_fast_path()? {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
         let raw = self.value.load_page()? == BlockKind::Numbers;
-        let kind = self.plan.value_type;
+        let kind = self.file.value_type;
         let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
-        let ints = ints.get_mut(..n).unwrap_or_default();
-        // Before any other column is read: all of them decline together.
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let ints = &mut ints[..n];
+        // Before any other column is read, so that declining leaves all columns at the same row.
         if raw && !self.value.read_ints(kind, ints)? {
             return Ok(None);
         }
-        let systems = systems.get_mut(..n).unwrap_or_default();
-        let countries = countries.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let (systems, countries) = (&mut systems[..n], &mut countries[..n]);
         self.system.read_ids16(systems)?;
         self.country.read_ids16(countries)?;
         let tables = &mut self.tables;
@@ -37,12 +37,11 @@ impl Task<'_, '_> {
         account.country_total += u64::from(kept.total_keys);
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
-            self.skip_all(rows, [false, false, true, true, !raw])?;
+            self.skip_unselected(rows, !raw)?;
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
-        let times = times.get_mut(..n).unwrap_or_default();
-        let channels = channels.get_mut(..n).unwrap_or_default();
-        let values = values.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let (times, channels, values) = (&mut times[..n], &mut channels[..n], &mut values[..n]);
         self.time.read_ids16(times)?;
         self.channel.read_ids16(channels)?;
         tables.mark_present(&keep, countries, times, self.dense);

@@ -1,5 +1,4 @@
-//! The general path: one row at a time, whatever there can be. The others
-//! decline to it.
+//! The general path: one row at a time, for all values. It sums what the other paths decline.
 
 use super::classes::{Channel, Country};
 use super::tables::NO_ID;
@@ -10,20 +9,17 @@ use crate::parquet::Physical;
 use crate::{Error, Grain, Result, Semantics};
 
 impl Task<'_, '_> {
-    /// One block row by row: everything that there can be.
+    /// Sums a block row by row. Returns the rows summed.
     pub(super) fn step_scalar(&mut self) -> Result<u32> {
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let rows = self.rows_left(BLOCK as u32);
         let rows = self.value.rows_in_page(rows)?;
         let n = rows as usize;
         let Blocks { wide, bits, .. } = &mut *self.blocks;
-        let [systems, countries, times, channels, values] = wide;
-        let systems = systems.get_mut(..n).unwrap_or_default();
-        let countries = countries.get_mut(..n).unwrap_or_default();
-        let times = times.get_mut(..n).unwrap_or_default();
-        let channels = channels.get_mut(..n).unwrap_or_default();
-        let values = values.get_mut(..n).unwrap_or_default();
-        let bits = bits.get_mut(..n).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let [systems, countries, times, channels, values] = wide.each_mut().map(|column| &mut column[..n]);
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let bits = &mut bits[..n];
         self.system.read_ids32(systems)?;
         self.country.read_ids32(countries)?;
         self.time.read_ids32(times)?;
@@ -34,9 +30,9 @@ impl Task<'_, '_> {
         } else {
             self.value.read_ids32(values)?;
         }
-        self.see_dates(rows)?;
+        self.record_dates(rows)?;
         self.sync()?;
-        let (kind, physical) = (self.plan.value_type, self.plan.value_physical);
+        let (kind, physical) = (self.file.value_type, self.file.value_physical);
         let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
         let legacy = self.job.semantics == Semantics::Legacy;
         let (tables, dense) = (&self.tables, &mut *self.dense);
@@ -86,7 +82,7 @@ impl Task<'_, '_> {
                 Number::Infinite(_) => dense.account.infinite_value += 1,
                 _ => dense.account.counted += 1,
             }
-            // Under iso semantics what is no number is missing, row by row.
+            // Under iso semantics NaN and infinity count as missing values.
             if legacy || !matches!(number, Number::Nan | Number::Infinite(_)) {
                 dense.add(cell, number).map_err(|e| e.in_column(&self.job.columns.value))?;
             }
@@ -94,14 +90,16 @@ impl Task<'_, '_> {
         Ok(rows)
     }
 
-    /// Takes in the dates of the block's rows, where anybody asks for them.
-    fn see_dates(&mut self, rows: u32) -> Result<()> {
+    /// Records the dates of the block's rows, where legacy semantics need them.
+    fn record_dates(&mut self, rows: u32) -> Result<()> {
         let Some(date) = &mut self.date else { return Ok(()) };
         let mut left = rows as usize;
         let mut block = [0u32; 256];
         let mut last = None;
         while left > 0 {
-            let out = block.get_mut(..left.min(256)).unwrap_or_default();
+            let n = left.min(block.len());
+            #[allow(clippy::indexing_slicing)] // at most its length
+            let out = &mut block[..n];
             date.read_ids32(out)?;
             left -= out.len();
             for value_id in out {
@@ -109,7 +107,7 @@ impl Task<'_, '_> {
                     continue;
                 }
                 last = Some(*value_id);
-                let moment = date.entries.get(*value_id).and_then(|raw| self.plan.date_coding.micros(raw));
+                let moment = date.entries.get(*value_id).and_then(|raw| self.file.date_coding.micros(raw));
                 if let Some(micros) = moment {
                     self.dense.see_date(micros);
                 }
@@ -120,7 +118,7 @@ impl Task<'_, '_> {
 
     #[cold]
     fn bad_time(&self, value_id: u32, row: u64) -> Error {
-        let coding = self.plan.time_coding;
+        let coding = self.time_coding;
         let column = match self.job.grain {
             Grain::Week => &self.job.columns.year_week,
             Grain::Day => &self.job.columns.start_date,
@@ -140,7 +138,7 @@ impl Task<'_, '_> {
     }
 }
 
-/// A raw number as an exact one.
+/// Converts the bits of a stored number.
 #[inline]
 pub(crate) fn number_of(kind: ValueType, physical: Physical, bits: u64) -> Number {
     #[allow(clippy::cast_possible_truncation)] // the low half is the 32-bit pattern

@@ -1,4 +1,4 @@
-//! The path of long runs: walk the runs of the three keys together.
+//! The path for long runs: intersects the runs of the three keys.
 
 use std::ops::Range;
 
@@ -12,21 +12,21 @@ use crate::kernel::{ScanPath, runs};
 use crate::parquet::encoding::{RunOrPacked, Span};
 use crate::{Error, Result};
 
-/// Rows of a block by bitmap in the middle of runs.
+/// Rows of a block by bitmap between runs.
 const SHORT_BLOCK: u32 = 256;
 
-/// The run of a key column at hand, in rows of the step.
+/// The current run of a key column, in rows of the step.
 #[derive(Clone, Copy, Default)]
 struct CurrentRun {
-    /// Rows that the cursor has passed.
+    /// Rows that the cursor has skipped.
     passed: u32,
-    /// The first row that the run does not cover.
+    /// The end of the run.
     end: u32,
     value_id: u32,
 }
 
 impl CurrentRun {
-    /// Brings the run to row `at`; false where rows differ one by one there.
+    /// Advances to the run of row `at`. Returns false where the row is in a bit-packed run.
     #[inline]
     fn reach(&mut self, cursor: &mut Cursor<'_>, at: u32) -> Result<bool> {
         if at < self.end {
@@ -45,21 +45,20 @@ impl CurrentRun {
     }
 }
 
-/// Runs of systems, and stretches, that are looked at together.
+/// Runs of systems, and key runs, that are buffered.
 const SPANS: usize = 64;
 
-/// Where the rows of the total over systems are, some runs ahead; all in rows of
-/// the step.
+/// The rows of the total over systems, a few runs ahead. All positions are in rows of the step.
 struct SelectedRuns {
     spans: [Span; SPANS],
-    /// The first span that is not done, and the end of those there are.
+    /// The first pending span, and the end of the spans.
     at: usize,
     end: usize,
-    /// Rows that the spans tell of end here.
+    /// The end of the rows that the spans describe.
     known: u32,
-    /// Rows that the cursor has passed.
+    /// Rows that the cursor has skipped.
     passed: u32,
-    /// The cursor as it was where the spans begin, and the row of it.
+    /// The state of the cursor where the spans begin, and its row.
     mark: (Mark, u32),
 }
 
@@ -68,8 +67,8 @@ impl SelectedRuns {
         SelectedRuns { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark: (cursor.mark(), 0) }
     }
 
-    /// The next rows of the total, from `at` on; an empty span where it is only
-    /// known that there are none before it. `None` where rows differ one by one.
+    /// The next rows of the total, from `at` on. An empty span says that the total has no rows before it. `None` where
+    /// row `at` is in a bit-packed run.
     #[inline]
     fn next(&mut self, cursor: &mut Cursor<'_>, pass: &[u8], at: u32, rows: u32) -> Result<Option<Span>> {
         if at == self.known {
@@ -96,7 +95,7 @@ impl SelectedRuns {
         Ok(Some((self.known, self.known)))
     }
 
-    /// Puts the cursor at row `at`, which may lie before those it has passed.
+    /// Moves the cursor to row `at`, which may lie before its position.
     fn leave(self, cursor: &mut Cursor<'_>, at: u32) -> Result<()> {
         if at >= self.passed {
             return cursor.skip(at - self.passed);
@@ -107,7 +106,7 @@ impl SelectedRuns {
     }
 }
 
-/// Stretches of the window at hand that are not summed yet.
+/// Key runs of the current window that are not summed yet.
 struct PendingRuns {
     key_runs: [KeyRun; SPANS],
     len: usize,
@@ -124,7 +123,7 @@ impl PendingRuns {
         self.len == SPANS
     }
 
-    /// Notes a stretch; there must be room.
+    /// Adds a key run; there must be room.
     #[inline]
     fn push(&mut self, rows: Range<u32>, cell: usize) {
         if let Some(to) = self.key_runs.get_mut(self.len) {
@@ -133,7 +132,7 @@ impl PendingRuns {
         }
     }
 
-    /// Sums them, over values that are value ids or integers (`raw`).
+    /// Sums the runs, over values that are value ids or, if `raw`, integers.
     fn add(
         &mut self,
         raw: bool,
@@ -143,7 +142,8 @@ impl PendingRuns {
         channels: &[u16],
         cells: &mut [i64],
     ) {
-        let key_runs = self.key_runs.get(..self.len).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most SPANS
+        let key_runs = &self.key_runs[..self.len];
         if raw {
             runs::add_ints(ints, channels, meaning.class_of, key_runs, cells);
         } else {
@@ -154,11 +154,10 @@ impl PendingRuns {
 }
 
 impl Task<'_, '_> {
-    /// One step by runs: as many stretches over which all keys repeat as the
-    /// pages at hand have. Where a key does not repeat, a short block by bitmap.
+    /// Sums as many runs over which all keys repeat as the current pages have. Where a key does not repeat, sums a
+    /// short block by bitmap. Returns the path and the rows summed; `None` where it declines.
     pub(super) fn step_runs(&mut self) -> Result<Option<(ScanPath, u32)>> {
-        // Runs that a key rules out cost nothing in the other columns: pages
-        // that hold no other rows are never opened.
+        // Runs that a key rules out cost nothing in the other columns: pages without other rows are never opened.
         let most = self.rows_left(u32::MAX);
         let RunOrPacked::Rle { value: system, len } = self.system.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
@@ -166,7 +165,7 @@ impl Task<'_, '_> {
         let len = len.min(most);
         if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
             self.dense.account.other_system += u64::from(len);
-            self.skip_all(len, [true; 5])?;
+            self.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
         let RunOrPacked::Rle { value: country, len: country_len } = self.country.segment()? else {
@@ -185,10 +184,10 @@ impl Task<'_, '_> {
                 &mut account.country_total
             };
             *reason += u64::from(len);
-            self.skip_all(len, [true; 5])?;
+            self.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
-        if !self.is_plain()? {
+        if !self.prepare_fast_path()? {
             return Ok(None);
         }
         let rows = self.page_rows(most)?;
@@ -196,21 +195,21 @@ impl Task<'_, '_> {
         if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((ScanPath::Runs, done))) }
     }
 
-    /// Walks the runs of the three keys over at most `rows` rows; returns how
-    /// many rows it has come before a key stopped repeating.
+    /// Intersects the runs of the three keys over at most `rows` rows. Returns the rows summed before a key stops
+    /// repeating.
     fn key_runs(&mut self, rows: u32) -> Result<u32> {
-        let Task { system, country, time, channel, value, tables, dense, blocks, plan, .. } = self;
+        let Task { system, country, time, channel, value, tables, dense, blocks, file, .. } = self;
         let raw = value.load_page()? == BlockKind::Numbers;
-        let kind = plan.value_type;
+        let kind = file.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
-        let mut found = PendingRuns::default();
+        let mut pending = PendingRuns::default();
         let mut systems = SelectedRuns::at(system);
         let (mut countries, mut times) = (CurrentRun::default(), CurrentRun::default());
         // Rows of channels and values that are decoded, `window.start..window.end`.
         let mut window = 0..0u32;
         let mut marks = (channel.mark(), value.mark());
         let mut account = Account::default();
-        // Room for as many rows as the step could have.
+        // Room for the largest possible number of rows.
         dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.values.max });
         let mut at = 0;
         while at < rows {
@@ -237,7 +236,7 @@ impl Task<'_, '_> {
             }
             end = end.min(times.end);
             if !window.contains(&at) {
-                found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+                pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let ahead = (rows - at).min(BLOCK as u32);
                 channel.skip(at - window.end)?;
@@ -245,35 +244,37 @@ impl Task<'_, '_> {
                 marks = (channel.mark(), value.mark());
                 window = at..at;
                 let n = ahead as usize;
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let (channels, values, ints) = (&mut channels[..n], &mut values[..n], &mut ints[..n]);
                 if !raw {
-                    value.read_ids16(values.get_mut(..n).unwrap_or_default())?;
-                } else if !value.read_ints(kind, ints.get_mut(..n).unwrap_or_default())? {
-                    // Not for this path: the step ends before these rows.
+                    value.read_ids16(values)?;
+                } else if !value.read_ints(kind, ints)? {
+                    // This path cannot sum these rows: the step ends before them.
                     break;
                 }
                 window.end += ahead;
-                channel.read_ids16(channels.get_mut(..n).unwrap_or_default())?;
+                channel.read_ids16(channels)?;
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =
                 (tables.group.get(countries.value_id as usize), tables.time.get(times.value_id as usize))
             else {
-                return Err(Error::internal("a slot without a meaning"));
+                return Err(Error::internal("a value id without a meaning"));
             };
-            if found.is_full() {
-                found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+            if pending.is_full() {
+                pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
             }
-            found.push(at - window.start..end - window.start, dense.cell(*group, *point));
+            pending.push(at - window.start..end - window.start, dense.cell(*group, *point));
             account.counted += u64::from(end - at);
             at = end;
         }
-        found.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+        pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
         dense.account.merge(&account);
         systems.leave(system, at)?;
         country.skip(at - countries.passed)?;
         time.skip(at - times.passed)?;
         if at < window.end {
-            // A key stopped repeating within the window: back to its start.
+            // A key stopped repeating within the window: return to its start.
             channel.reset(marks.0);
             value.reset(marks.1);
             window.end = window.start;

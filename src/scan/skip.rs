@@ -1,21 +1,21 @@
 //! Rows that are ruled out before any page of the other columns is opened.
 //!
-//! A row whose operating system is not the total over systems adds nothing and puts no point on
-//! the axis, whatever its other columns hold. Three kinds of evidence rule rows out, and each is
-//! exact:
+//! A row whose operating system is not the total over systems adds nothing and puts no point on the axis, independent
+//! of its other columns. Three sources rule rows out, and each is exact:
 //!
 //! 1. the path: a hive partition gives every row of the file its operating system;
 //! 2. the dictionary of a chunk whose data pages are all dictionary ids: every value is in it;
 //! 3. the runs of ids in the pages of the operating system, where these are long.
 //!
-//! Bounds and null counts that a writer states decide nothing: pyarrow up to 10.0.1 states the
-//! bounds of a chunk's first dictionary. Bounds say which row groups are worth the look at the
-//! dictionary, and which chunks of a remote file are fetched first.
+//! Bounds and null counts of a footer do not rule rows out: pyarrow up to 10.0.1 states the bounds of a chunk's first
+//! dictionary. Bounds only decide for which row groups the dictionary is read, and which chunks of a remote file are
+//! fetched first.
 
 use std::ops::Range;
 
-use super::plan::{ColumnLocation, Columns, FilePlan};
+use super::columns::{self, Columns};
 use super::task::LONG_RUN;
+use crate::dataset::{ColumnLocation, OpenFile, Role};
 use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
 use crate::ids::entries::ChunkDictionary;
@@ -23,15 +23,15 @@ use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
 use crate::{Job, Result, Semantics};
 
-/// Rows a stored byte of the operating system from which its runs are walked ahead of the scan.
+/// From this many rows a stored byte of the operating system, its runs are read ahead of the scan.
 const ROWS_A_BYTE: u64 = 64;
 
-/// What the path and the stated bounds say of a row group, before a byte of it is read.
+/// What the path and the stated bounds say about a row group, before any byte of it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
     /// The path rules all rows out. This alone is certain.
     RuledOut,
-    /// The bounds leave the total out: the operating system is read before anything else.
+    /// The bounds exclude the total: the operating system is read before anything else.
     Unlikely,
     /// There are no bounds.
     Unknown,
@@ -39,51 +39,80 @@ pub enum Outlook {
     Likely,
 }
 
-/// What to expect of a row group.
-pub fn outlook(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta) -> Outlook {
+/// The outlook of a row group.
+pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
     // The original job's axis and countries come from all rows.
     if job.semantics == Semantics::Legacy {
         return Outlook::Likely;
     }
     let total = job.os_total.as_bytes();
-    match plan.system() {
-        ColumnLocation::Partition(value) if value.as_deref() != Some(&job.os_total) => Outlook::RuledOut,
-        ColumnLocation::Partition(_) => Outlook::Likely,
-        ColumnLocation::Leaf(at) => match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
-            None => Outlook::Unknown,
-            Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
-            Some(_) => Outlook::Unlikely,
-        },
+    match file.location(Role::System) {
+        // Columns are located in every file that has rows.
+        None => Outlook::RuledOut,
+        Some(ColumnLocation::Partition(value)) if value.as_deref() != Some(&job.os_total) => {
+            Outlook::RuledOut
+        }
+        Some(ColumnLocation::Partition(_)) => Outlook::Likely,
+        Some(ColumnLocation::Leaf(at)) => {
+            match meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref()) {
+                None => Outlook::Unknown,
+                Some(Bounds { min, max }) if **min <= *total && *total <= **max => Outlook::Likely,
+                Some(_) => Outlook::Unlikely,
+            }
+        }
     }
 }
 
-/// Whether a row group has no row of the total over systems; false as well where only reading its
-/// pages tells, and where it is damaged, which reading it reports.
-pub fn row_group(job: &Job, plan: &FilePlan<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
-    match outlook(job, plan, meta) {
+/// Whether a row group is known to have no row of the total over systems. Returns false where its pages would have to
+/// be read, and where it is damaged, which the scan reports.
+pub fn row_group(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
+    match outlook(job, file, meta) {
         Outlook::RuledOut => true,
         Outlook::Likely => false,
-        Outlook::Unlikely | Outlook::Unknown => system_chunk(plan, meta).is_some_and(|(leaf, chunk)| {
-            dictionary_lacks_total(job, plan, leaf, chunk, meta.rows, cost).unwrap_or(false)
+        Outlook::Unlikely | Outlook::Unknown => system_chunk(file, meta).is_some_and(|(leaf, chunk)| {
+            dictionary_lacks_total(job, file, leaf, chunk, meta.rows, cost).unwrap_or(false)
         }),
     }
 }
 
+/// The byte ranges of row group `at` that a scan is sure to read: all needed columns, or the column of the operating
+/// system alone where it is likely to rule the row group out.
+pub fn likely_ranges(job: &Job, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = file.footer.row_groups.get(at).filter(|meta| meta.rows > 0) else { return Vec::new() };
+    let mut ranges: Vec<Range<u64>> = match outlook(job, file, meta) {
+        Outlook::RuledOut => Vec::new(),
+        Outlook::Unlikely => system_chunk(file, meta).into_iter().map(|(_, chunk)| chunk.bytes()).collect(),
+        Outlook::Unknown | Outlook::Likely => {
+            columns::chunks(job, file, meta).map(ChunkMeta::bytes).collect()
+        }
+    };
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}
+
+/// The byte ranges of the needed columns of row group `at` that are not in [`likely_ranges`].
+pub fn other_ranges(job: &Job, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
+    let Some(meta) = file.footer.row_groups.get(at) else { return Vec::new() };
+    let likely = likely_ranges(job, file, at);
+    let all = columns::chunks(job, file, meta).map(ChunkMeta::bytes);
+    all.filter(|range| !range.is_empty() && !likely.contains(range)).collect()
+}
+
 /// The column chunk of the operating system, where there is one.
-pub fn system_chunk<'m>(plan: &'m FilePlan<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
-    let ColumnLocation::Leaf(at) = plan.system() else { return None };
-    plan.meta.leaves.get(*at).zip(meta.chunks.get(*at))
+pub fn system_chunk<'m>(file: &'m OpenFile<'_>, meta: &'m RowGroupMeta) -> Option<(&'m Leaf, &'m ChunkMeta)> {
+    let Some(ColumnLocation::Leaf(at)) = file.location(Role::System) else { return None };
+    file.footer.leaves.get(*at).zip(meta.chunks.get(*at))
 }
 
 fn dictionary_lacks_total(
     job: &Job,
-    plan: &FilePlan<'_>,
+    file: &OpenFile<'_>,
     leaf: &Leaf,
     chunk: &ChunkMeta,
     rows: u64,
     cost: &mut Cost,
 ) -> Result<bool> {
-    let chunk = Chunk::new(plan.object, leaf, chunk, rows)?;
+    let chunk = Chunk::new(file.object, leaf, chunk, rows)?;
     if chunk.data().iter().any(|page| page.encoding != Encoding::Dictionary) {
         return Ok(false);
     }
@@ -96,8 +125,8 @@ fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
     entries.get(id) == Some(job.os_total.as_bytes())
 }
 
-/// The ranges of rows of a row group that hold no row of the total over systems, in order, as far
-/// as they are long; none where runs are short, and where a page is damaged, which the scan reports.
+/// The long ranges of rows of a row group without a row of the total over systems, in order. Empty where runs are
+/// short, and where a page is damaged, which the scan reports.
 pub fn runs(job: &Job, columns: &Columns<'_>, rows: u64, cost: &mut Cost) -> Vec<Range<u64>> {
     let Column::Chunk(chunk) = &columns.system else { return Vec::new() };
     let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();
@@ -111,7 +140,7 @@ fn walk_runs(job: &Job, system: &Column<'_>, rows: u64, cost: &mut Cost) -> Resu
     let mut cursor = Cursor::new(system, 0, false, Vec::new(), None)?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let dictionary = 0..cursor.entries.dictionary_len();
-    // Where every entry is the total, only nulls could be ruled out.
+    // If every entry is the total, only nulls could be ruled out.
     if dictionary.is_empty() || !dictionary.into_iter().all(|id| is_total(job, &cursor.entries, id)) {
         let mut at = 0;
         while at < rows {

@@ -1,30 +1,31 @@
 //! Splits: the inputs cut into parts of about equal cost, for other processes.
 //!
-//! Whoever plans reads the footers alone. A split names row groups, or ranges of
-//! rows of one. Whoever scans it walks the page headers, cuts the row group into
-//! tasks as any scan does, and takes the tasks that begin in the range: each task
-//! belongs to exactly one split, no page of values is opened by two, and the
-//! planner need not know where pages begin. Sums are exact, so that merging the
-//! splits in any order gives the bytes of one scan.
+//! The planner reads the footers only. A split names row groups, or row ranges of one. The scan of a split walks the
+//! page headers, cuts the row group into tasks as any scan does, and takes the tasks that begin in its range. So each
+//! task belongs to exactly one split, no page of values is opened by two splits, and the planner need not know where
+//! pages begin. Sums are exact: merging the splits in any order gives the bytes of one scan.
 //!
-//! A process keeps the footers that it has read: the splits of one file read it once.
+//! A process keeps the footers that it has read: the splits of one file read its footer once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use super::plan::FilePlan;
+use rayon::prelude::*;
+
+use super::executor::{RowGroupPart, Scan, lock};
 use super::skip::{self, Outlook};
-use super::{Options, Progress, RowRange, Scan, TASK_ROWS, lock, open_all, prefetch};
+use super::{Options, Progress, ScanFile, TASK_ROWS, announce, columns};
+use crate::dataset::{OpenFile, TypeAgreement, TypedFile, prefetch};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
 use crate::storage::object::ObjectVersion;
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
-/// What opening a file costs, in compressed bytes of the columns that could be read meanwhile.
+/// The cost of opening a file, in compressed bytes of columns that could be read in the same time.
 const FILE_COST: u64 = 64 * 1024;
-/// Footers that a process keeps.
+/// Largest number of footers that a process keeps.
 const FOOTERS_MAX: usize = 1024;
 
 /// A file of a split.
@@ -32,21 +33,21 @@ const FOOTERS_MAX: usize = 1024;
 struct File {
     name: String,
     partitions: Vec<(String, Option<String>)>,
-    /// What the planner has seen.
+    /// The version that the planner has read.
     stamp: Option<ObjectVersion>,
 }
 
 /// Rows of a row group.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 struct SplitRange {
-    /// Its place in [`Split::files`].
+    /// Its index in [`Split::files`].
     file: usize,
     row_group: usize,
     from: u64,
     to: u64,
 }
 
-/// A part of the work, to be scanned anywhere.
+/// A part of the work, which any process can scan.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Split {
     job: Job,
@@ -57,44 +58,45 @@ pub struct Split {
 /// All of the work.
 #[derive(Debug, Default)]
 pub struct Splits {
-    /// The parts; none is empty, but for the only one of inputs without rows.
+    /// The parts. None is empty, except the only one of inputs without rows.
     pub splits: Vec<Split>,
-    /// Rows of all files; those of the merged partial aggregates have to be as many.
+    /// Rows of all files; the merged partial aggregates must have as many.
     pub rows: u64,
     /// Compressed bytes of the needed columns.
     pub bytes: u64,
 }
 
-/// Cuts `inputs` into at most `most` splits, none of much less than `least`
-/// compressed bytes of needed columns where one would do for them.
+/// Cuts `inputs` into at most `most` splits, none much smaller than `least` compressed bytes of needed columns unless
+/// it is the only one.
 ///
 /// # Errors
 /// Those of opening: a damaged footer, a missing column, files of different types.
 pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Splits> {
     let job = job.clone().validated()?;
-    // Whoever scans a split reads the columns, and on another machine.
-    inputs.iter().for_each(|input| input.object.prefetch_footer());
-    let plans = open_all(&job, inputs, FilePlan::read_footer)?;
-    let cost = |plan: &FilePlan<'_>, at: usize| {
-        plan.meta.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, plan, rg) {
+    // The columns are read by the scan of a split, on another machine: only footers are prefetched.
+    prefetch::footers(inputs);
+    let files = open_all(&job, inputs)?;
+    let cost = |file: &OpenFile<'_>, at: usize| {
+        file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, file, rg) {
             Outlook::RuledOut => 0,
-            Outlook::Unlikely => skip::system_chunk(plan, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
-            Outlook::Unknown | Outlook::Likely => plan.needed_bytes(rg),
+            Outlook::Unlikely => skip::system_chunk(file, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
+            Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&job, file, rg),
         })
     };
-    let groups = |plan: &FilePlan<'_>| 0..plan.meta.row_groups.len();
-    let bytes: u64 = plans.iter().flat_map(|plan| groups(plan).map(|at| cost(plan, at))).sum();
-    let total = bytes + FILE_COST * plans.len() as u64;
+    let groups = |file: &OpenFile<'_>| 0..file.footer.row_groups.len();
+    let bytes: u64 = files.iter().flat_map(|file| groups(file).map(|at| cost(file, at))).sum();
+    let total = bytes + FILE_COST * files.len() as u64;
     let aim = (total / (most as u64).max(1) + 1).max(least).max(1);
 
-    let mut splits = Splits { bytes, rows: plans.iter().map(|p| p.meta.rows).sum(), ..Splits::default() };
+    let mut splits =
+        Splits { bytes, rows: files.iter().map(|file| file.footer.rows).sum(), ..Splits::default() };
     let mut open = Open { job: &job, split: empty(&job), cost: 0, aim };
-    for (input, plan) in inputs.iter().zip(&plans) {
+    for (input, opened) in inputs.iter().zip(&files) {
         let mut first = true;
-        for at in groups(plan) {
-            let rows = plan.meta.row_groups.get(at).map_or(0, |rg| rg.rows);
-            let whole = cost(plan, at);
-            // So many ranges that each is about one split, but none below a task.
+        for at in groups(opened) {
+            let rows = opened.footer.row_groups.get(at).map_or(0, |rg| rg.rows);
+            let whole = cost(opened, at);
+            // Enough ranges that each is about one split, but none smaller than a task.
             let ranges = (whole / aim + 1).min(rows.div_ceil(TASK_ROWS));
             for range in 0..ranges {
                 let border = |n: u64| u64::try_from(u128::from(rows) * u128::from(n) / u128::from(ranges));
@@ -106,12 +108,28 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     }
     open.close(&mut splits.splits);
     if splits.splits.is_empty() {
-        // Files without rows: one split, so that there is an answer.
+        // Files without rows: one split, so that there is a result.
         let mut split = empty(&job);
         split.files.extend(inputs.first().map(file));
         splits.splits.push(split);
     }
     Ok(splits)
+}
+
+/// Reads the footers of all files; the first error by the order of the files wins.
+fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<OpenFile<'a>>> {
+    let open = |input: &'a Input| {
+        let mut file = OpenFile::read_footer(input, input.object.as_ref())?;
+        columns::locate(job, &mut file)?;
+        Ok(file)
+    };
+    let files: Vec<Result<OpenFile<'_>>> = match inputs {
+        [input] => vec![open(input)],
+        _ => inputs.par_iter().map(open).collect(),
+    };
+    let files: Vec<OpenFile<'_>> = files.into_iter().collect::<Result<_>>()?;
+    TypeAgreement::check(files.iter().map(TypedFile::of))?;
+    Ok(files)
 }
 
 fn empty(job: &Job) -> Split {
@@ -136,7 +154,7 @@ struct Open<'j> {
 
 impl Open<'_> {
     fn add(&mut self, input: &Input, row_group: usize, from: u64, to: u64, cost: u64, done: &mut Vec<Split>) {
-        // Where the aim is nearer without this part than with it.
+        // The current split is closer to the aim without this part.
         if self.cost > 0 && (self.cost + cost).saturating_sub(self.aim) > self.aim.saturating_sub(self.cost) {
             self.close(done);
         }
@@ -164,17 +182,17 @@ impl Split {
         serde_json::to_vec(self).map_err(|e| Error::internal(format!("cannot serialise: {e}")))
     }
 
-    /// What [`Self::to_bytes`] has written.
+    /// Reads the bytes of [`Self::to_bytes`].
     ///
     /// # Errors
-    /// `Format` where the bytes are no split.
+    /// `Format` where the bytes are not a split.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes).map_err(|e| {
             Error::format(format!("a damaged split: {e}")).advice("Plan and scan with the same version")
         })
     }
 
-    /// What is asked.
+    /// The job.
     pub fn job(&self) -> &Job {
         &self.job
     }
@@ -182,41 +200,45 @@ impl Split {
     /// Scans the split on the calling thread. The account's rows are those of the split.
     ///
     /// # Errors
-    /// As [`super::scan`], and `Data` where a file is not the one that was planned.
+    /// As of [`super::scan`]; `Data` where a file has changed since it was planned.
     pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
         let start = Instant::now();
         let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
-        let plans: Vec<FilePlan<'_>> = opened
+        let files: Vec<ScanFile<'_>> = opened
             .iter()
-            .map(|(input, meta)| FilePlan::with_footer(&self.job, input, meta.clone()))
+            .map(|(input, meta)| {
+                let mut file = OpenFile::with_footer(input, input.object.as_ref(), meta.clone());
+                columns::locate(&self.job, &mut file)?;
+                Ok(ScanFile::Own(file))
+            })
             .collect::<Result<_>>()?;
-        for (at, plan) in plans.iter().enumerate() {
+        for (at, file) in files.iter().enumerate() {
             let parts = self.parts.iter().filter(|part| part.file == at);
-            prefetch::row_groups(&self.job, plan, parts.map(|part| part.row_group));
+            announce(&self.job, file, parts.map(|part| part.row_group));
         }
         let options = Options { threads: Some(1), ..Options::default() };
         let spare = Mutex::default();
-        let scan = Scan::new(&self.job, &plans, &options, progress, start, &spare);
+        let scan = Scan::new(&self.job, &files, &options, progress, start, &spare);
         for (part, order) in self.parts.iter().zip(0..) {
-            let group = plans.get(part.file).and_then(|plan| {
-                let rows = plan.meta.row_groups.get(part.row_group)?.rows;
-                (part.from <= part.to && part.to <= rows).then_some((plan, rows))
+            let group = files.get(part.file).and_then(|file| {
+                let rows = file.footer.row_groups.get(part.row_group)?.rows;
+                (part.from <= part.to && part.to <= rows).then_some((file, rows))
             });
-            let Some((plan, rows)) = group else {
+            let Some((file, rows)) = group else {
                 return Err(Error::format("a split that does not fit its files"));
             };
             let (row_group, from, to) = (part.row_group, part.from, part.to);
-            scan.scan_and_evict(RowRange { order, plan, row_group, rows, from, to }, false);
+            scan.scan_and_evict(RowGroupPart { order, file, row_group, rows, from, to }, false);
         }
         scan.collect(None).map(|(partial, _)| partial)
     }
 }
 
-/// Opens a file, or finds it open.
+/// Opens a file, or returns the one that this process has opened before.
 fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     type OpenFiles = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
     static OPEN_FILES: OnceLock<Mutex<OpenFiles>> = OnceLock::new();
-    let known = OPEN_FILES.get_or_init(Mutex::default);
+    let open_files = OPEN_FILES.get_or_init(Mutex::default);
     let same = |input: &Input| {
         let stamp = input.object.stamp();
         // An ETag is the same from every machine; an inode is not.
@@ -224,7 +246,7 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
         let seen = |stamp: &Option<ObjectVersion>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
         seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
     };
-    if let Some((input, meta)) = lock(known).get(&file.name)
+    if let Some((input, meta)) = lock(open_files).get(&file.name)
         && same(input)
     {
         return Ok((input.clone(), meta.clone()));
@@ -242,11 +264,11 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     }
     let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
     let opened = (Arc::new(input), Arc::new(meta));
-    let mut known = lock(known);
-    if known.len() >= FOOTERS_MAX {
-        known.clear();
+    let mut open_files = lock(open_files);
+    if open_files.len() >= FOOTERS_MAX {
+        open_files.clear();
     }
-    known.insert(file.name.clone(), opened.clone());
+    open_files.insert(file.name.clone(), opened.clone());
     Ok(opened)
 }
 
@@ -306,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_survives_its_bytes_and_meets_another_file_with_an_error() {
+    fn a_split_survives_its_bytes_and_refuses_another_file() {
         let (folder, inputs) = inputs(10_000, sample::Layout::Export);
         let split = plan(&Job::default(), &inputs, 1, 1).unwrap().splits.remove(0);
         let copy = Split::from_bytes(&split.to_bytes().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What the value ids of the five columns mean, as tables for the hot loops.
+//! The meaning of the value ids of the five columns, as tables for the hot loops.
 
 use super::classes::{Channel, Country, TimeCoding, country_name};
 use crate::calendar;
@@ -11,10 +11,10 @@ use crate::parquet::Physical;
 use crate::table::legacy_labels;
 use crate::{Job, Result, Semantics};
 
-/// A time value id that is null or no point in time.
+/// The id of a time value that is null or not a point in time.
 pub const NO_ID: u32 = u32::MAX;
 
-/// Tables by value id; each is as long as its column's entries.
+/// Tables by value id; each has an entry for every value id of its column.
 #[derive(Default)]
 pub struct Tables {
     /// 1 where the row is the total over systems.
@@ -31,16 +31,15 @@ pub struct Tables {
     pub channel: Vec<u8>,
     /// Numbers.
     pub values: ValueTable,
-    /// Scratch space for those of a dictionary.
+    /// Scratch space for the numbers of a dictionary.
     bits: Vec<u64>,
-    /// Predicates as single value ids, and for how many value ids that was found.
+    /// Predicates as single value ids, and the table lengths for which they were computed.
     value_ids: (usize, usize, Option<SingleIds>),
-    /// The only organic channel value id, if there is one, and for how many value ids
-    /// that was found.
+    /// The only organic channel value id, if there is exactly one, and the table length for which it was computed.
     organic: (usize, Option<u16>),
-    /// Country value ids that no kept row of the bitmap path had yet.
+    /// Country value ids that no selected row of the bitmap path has had so far.
     unseen_countries: Unseen,
-    /// Time value ids that no kept row of the bitmap path had yet.
+    /// Time value ids that no selected row of the bitmap path has had so far.
     unseen_times: Unseen,
     /// First cells by country value id, offsets by time value id, and the layout they are for.
     bases: Vec<u32>,
@@ -48,15 +47,31 @@ pub struct Tables {
     laid_out: (usize, usize, usize),
 }
 
-/// Value ids that were not met yet.
+/// The columns of the next row group that have the same dictionary as before.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // one a column
+pub struct SameDictionaries {
+    /// Operating system.
+    pub system: bool,
+    /// Country.
+    pub country: bool,
+    /// Week label or date.
+    pub time: bool,
+    /// Channel.
+    pub channel: bool,
+    /// Count of new users.
+    pub value: bool,
+}
+
+/// Value ids that no row has had so far.
 #[derive(Default)]
 struct Unseen {
     value_ids: Vec<u16>,
-    /// Whether a value id is on the list; as long as those that were put there, or passed over.
+    /// Whether a value id is on the list, for all value ids considered so far.
     is_listed: Vec<bool>,
 }
 
-/// Up to so many unseen value ids are compared with one by one.
+/// Up to this many unseen value ids are compared one by one.
 const FEW: usize = 8;
 
 impl Unseen {
@@ -65,14 +80,14 @@ impl Unseen {
         self.is_listed.clear();
     }
 
-    /// Strikes off what the kept rows have, telling `met` of it.
+    /// Removes the value ids of the selected rows, and calls `on_seen` for each.
     fn mark_seen(
         &mut self,
         keep: &[u64],
         rows: &[u16],
         value_ids: usize,
         counts: impl Fn(u16) -> bool,
-        mut met: impl FnMut(u16),
+        mut on_seen: impl FnMut(u16),
     ) {
         while self.is_listed.len() < value_ids {
             let value_id = u16::try_from(self.is_listed.len()).ok().filter(|value_id| counts(*value_id));
@@ -83,14 +98,14 @@ impl Unseen {
             return;
         }
         let is_listed = &mut self.is_listed;
-        let mut struck = false;
+        let mut removed = false;
         let mut mark_seen = |value_id: u16| {
             if let Some(is_listed) = is_listed.get_mut(usize::from(value_id))
                 && *is_listed
             {
                 *is_listed = false;
-                struck = true;
-                met(value_id);
+                removed = true;
+                on_seen(value_id);
             }
         };
         if self.value_ids.len() <= FEW {
@@ -115,17 +130,16 @@ impl Unseen {
                 }
             }
         }
-        if struck {
+        if removed {
             self.value_ids.retain(|value_id| is_listed.get(usize::from(*value_id)) == Some(&true));
         }
     }
 }
 
 impl Tables {
-    /// Forgets the value ids of the columns of the next row group that are not
-    /// `same`: system, country, time, channel, value.
-    pub fn keep(&mut self, same: [bool; 5]) {
-        let [system, country, time, channel, value] = same;
+    /// Forgets the value ids of the columns whose dictionary is not the same in the next row group.
+    pub fn keep(&mut self, same: SameDictionaries) {
+        let SameDictionaries { system, country, time, channel, value } = same;
         if !system {
             self.system.clear();
         }
@@ -154,8 +168,7 @@ impl Tables {
         }
     }
 
-    /// Brings what is derived from the tables up to them; call after value ids were
-    /// taken in.
+    /// Updates everything that is derived from the tables; call after value ids were added.
     pub fn derive(&mut self, dense: &GridAccumulator) {
         if (self.value_ids.0, self.value_ids.1) != (self.system.len(), self.country.len()) {
             self.value_ids =
@@ -170,7 +183,7 @@ impl Tables {
                 .map(|(_, value_id)| value_id);
             let only = match (organic.next(), organic.next()) {
                 (Some(value_id), None) => Some(value_id),
-                // No value id of the chunk is organic: none of its ids is the null value id either.
+                // No value id is organic: then the null value id serves, which no dictionary id of the chunk equals.
                 (None, _) => {
                     self.channel.iter().zip(0..).find(|(c, _)| **c == Channel::Unknown as u8).map(|(_, s)| s)
                 }
@@ -184,7 +197,7 @@ impl Tables {
             #[allow(clippy::cast_possible_truncation)] // cells are fewer than 2^32
             let place = |group: u32, time: u32| dense.cell_index(group, time) as u32;
             self.bases = self.group.iter().map(|group| place(*group, 0)).collect();
-            // A bad time never reaches the bitmap path.
+            // An invalid time never reaches the bitmap path.
             let offset = |time: &u32| if *time == NO_ID { 0 } else { place(0, *time) };
             self.offsets = self.time.iter().map(offset).collect();
         }
@@ -199,7 +212,7 @@ impl Tables {
         }
     }
 
-    /// What the value ids of a stretch mean.
+    /// The meaning of the value ids of a run.
     pub fn meaning(&self) -> runs::Meaning<'_> {
         runs::Meaning {
             class_of: &self.channel,
@@ -210,7 +223,7 @@ impl Tables {
         }
     }
 
-    /// Where survivors add to.
+    /// The cells to which selected rows add.
     pub fn cell_offsets(&self) -> bitmap::CellOffsets<'_> {
         bitmap::CellOffsets {
             bases: &self.bases,
@@ -220,7 +233,7 @@ impl Tables {
         }
     }
 
-    /// Notes the countries and times of the kept rows of a block.
+    /// Records the countries and times of the selected rows of a block.
     pub fn mark_present(
         &mut self,
         keep: &[u64],
@@ -243,7 +256,7 @@ impl Tables {
         });
     }
 
-    /// Takes in the value ids that the system column has added.
+    /// Adds the new value ids of the system column.
     pub fn systems(&mut self, cursor: &Cursor<'_>, job: &Job) {
         for value_id in new_ids(&self.system, cursor) {
             let total = cursor.entries.get(value_id) == Some(job.os_total.as_bytes());
@@ -251,7 +264,7 @@ impl Tables {
         }
     }
 
-    /// Takes in the value ids that the country column has added.
+    /// Adds the new value ids of the country column.
     pub fn countries(&mut self, cursor: &Cursor<'_>, job: &Job, dense: &mut GridAccumulator) -> Result<()> {
         for value_id in new_ids(&self.country, cursor) {
             let (class, group) = match cursor.entries.get(value_id) {
@@ -268,7 +281,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes in the value ids that the time column has added.
+    /// Adds the new value ids of the time column.
     pub fn times(
         &mut self,
         cursor: &Cursor<'_>,
@@ -298,7 +311,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes in the value ids that the channel column has added.
+    /// Adds the new value ids of the channel column.
     pub fn channels(&mut self, cursor: &Cursor<'_>, job: &Job) {
         for value_id in new_ids(&self.channel, cursor) {
             let channel = match cursor.entries.get(value_id) {
@@ -310,9 +323,9 @@ impl Tables {
         }
     }
 
-    /// Takes in the value ids that the value column has added.
+    /// Adds the new value ids of the value column.
     pub fn numbers(&mut self, cursor: &Cursor<'_>, kind: ValueType, physical: Physical) -> Result<()> {
-        // The dictionary first; most hold small integers alone.
+        // The dictionary first; most dictionaries hold small integers only.
         if self.values.ints.is_empty() && cursor.entries.bits(&mut self.bits) {
             self.values.push_small(kind, physical, &self.bits);
         }

@@ -2,30 +2,33 @@
 //!
 //! ```text
 //! while rows are left:
-//!     ask the pages at hand which path fits
-//!     runs:   all three keys repeat -> sum the stretch, or pass over it
-//!     bitmap: keys differ row by row -> filter to a bitmap, sum the survivors
-//!     scalar: anything at all, one row at a time
+//!     choose a path by the current pages
+//!     runs:   all three keys repeat -> sum the run, or skip it
+//!     bitmap: keys differ row by row -> filter to a bitmap, sum the selected rows
+//!     scalar: any values, one row at a time
 //! ```
 //!
-//! The first two decline what they do not know (nulls in channel or value,
-//! values that are no small integers, labels that are no weeks, value ids past 16
-//! bits); the third is always right.
+//! The first two decline nulls in channel or value, values that are not small integers, invalid labels, and value ids
+//! past 16 bits. The third sums everything.
+
+use std::ops::Range;
 
 use super::Progress;
-use super::plan::{Columns, FilePlan};
-use super::tables::Tables;
+use super::columns::{self, Columns};
+use super::tables::{SameDictionaries, Tables};
+use crate::dataset::OpenFile;
 use crate::grid::GridAccumulator;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::entries::ChunkDictionary;
+use crate::scan::classes::TimeCoding;
 use crate::kernel::{ScanPath, bitmap};
 use crate::{Error, Job, Result, Semantics};
 
-/// Rows that a block takes at the most.
+/// Largest number of rows of a block.
 pub const BLOCK: usize = 2048;
 
-/// Rows from which a run that is ruled out is skipped at once in all columns.
+/// From this many rows, a run that is ruled out is skipped at once in all columns.
 pub const LONG_RUN: u32 = 4096;
 
 /// What a worker keeps from task to task.
@@ -33,49 +36,59 @@ pub const LONG_RUN: u32 = 4096;
 pub struct Worker {
     /// The sums.
     pub dense: GridAccumulator,
-    /// What its pages cost.
+    /// The cost of the pages it has read.
     pub cost: Cost,
     tables: Tables,
     buffers: Vec<Vec<u8>>,
-    /// None while a task has them, and before the first.
+    /// `None` while a task uses them, and before the first task.
     blocks: Option<Box<Blocks>>,
-    /// The row group that the tables are for, and its columns' entries: the
-    /// next range of the same row group needs not read its dictionaries again.
-    known: Option<(Option<u64>, Vec<ChunkDictionary>)>,
+    /// The row group of the tables, and the dictionaries of its columns: the next range of the same row group does not
+    /// read them again.
+    dictionaries: Option<(Option<u64>, Vec<ChunkDictionary>)>,
 }
 
 impl Worker {
-    /// Makes it ready for another scan, whose row groups have the same numbers.
-    pub fn rest(&mut self) {
-        self.known = None;
+    /// Prepares it for another scan, whose row group ids may be the same.
+    pub fn reset(&mut self) {
+        self.dictionaries = None;
         self.cost = Cost::default();
     }
 }
 
-/// How many rows each path has taken, by [`ScanPath`].
+/// Rows summed by each path, indexed by [`ScanPath`].
 pub type RowsByPath = [u64; 3];
 
-/// Sums rows `rows` of a row group, which `id` tells from the others of the scan.
-#[allow(clippy::too_many_arguments)]
-pub fn run(
-    job: &Job,
-    plan: &FilePlan<'_>,
-    columns: &Columns<'_>,
-    id: u64,
-    rows: std::ops::Range<u64>,
-    path: Option<ScanPath>,
-    worker: &mut Worker,
-    progress: &dyn Progress,
-) -> Result<RowsByPath> {
-    // Value ids and tables of the last task stay where it had the same row group, or
-    // another with the same dictionary: daily files have many in common.
-    let (known, entries) = worker.known.take().unwrap_or_default();
+/// The rows of a task.
+pub struct TaskRows<'t> {
+    /// The job.
+    pub job: &'t Job,
+    /// The file.
+    pub file: &'t OpenFile<'t>,
+    /// The columns of the row group.
+    pub columns: &'t Columns<'t>,
+    /// Identifies the row group within the scan.
+    pub row_group_id: u64,
+    /// The rows of the row group that are summed.
+    pub rows: Range<u64>,
+    /// Kernel path; `None` to choose by the pages.
+    pub path: Option<ScanPath>,
+}
+
+/// Sums the rows of a task into the worker's grid. Returns the rows by path.
+///
+/// # Errors
+/// Those of reading pages and of values that the job refuses; `Interrupted` where the caller requests cancellation.
+pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) -> Result<RowsByPath> {
+    let TaskRows { job, file, columns, row_group_id: id, ref rows, path } = *task;
+    // The worker's value ids and tables stay valid if its last task had the same row group, or one with the same
+    // dictionaries: daily files have many in common.
+    let (last_id, entries) = worker.dictionaries.take().unwrap_or_default();
     let mut entries = entries.into_iter();
     let buffers = &mut worker.buffers;
     let mut open = |column, raw| {
         let (buffer, ahead) = (buffers.pop().unwrap_or_default(), buffers.pop().unwrap_or_default());
         let opened = match entries.next() {
-            Some(entries) if known == Some(id) => {
+            Some(entries) if last_id == Some(id) => {
                 Cursor::new(column, rows.start, raw, buffer, Some(entries)).map(|cursor| (cursor, true))
             }
             Some(entries) => Cursor::after(column, rows.start, raw, buffer, entries),
@@ -92,10 +105,17 @@ pub fn run(
     let (channel, same_channel) = open(&columns.channel, false)?;
     let (value, same_value) = open(&columns.value, true)?;
     let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
-    worker.tables.keep([same_system, same_country, same_time, same_channel, same_value]);
+    worker.tables.keep(SameDictionaries {
+        system: same_system,
+        country: same_country,
+        time: same_time,
+        channel: same_channel,
+        value: same_value,
+    });
     let mut task = Task {
         job,
-        plan,
+        file,
+        time_coding: columns::time_coding(job, file),
         system,
         country,
         time,
@@ -106,41 +126,42 @@ pub fn run(
         dense: &mut worker.dense,
         at: rows.start,
         end: rows.end,
-        taken: RowsByPath::default(),
+        rows_by_path: RowsByPath::default(),
         prefer: path.unwrap_or_else(|| prefer(columns)),
         blocks: worker.blocks.take().unwrap_or_default(),
     };
     task.dense.account.rows += rows.end - rows.start;
     let outcome = task.run(path, progress);
-    let Task { system, country, time, channel, value, date, tables, taken, blocks, .. } = task;
+    let Task { system, country, time, channel, value, date, tables, rows_by_path, blocks, .. } = task;
     worker.tables = tables;
     worker.blocks = Some(blocks);
     let mut entries = Vec::with_capacity(6);
     for mut cursor in [system, country, time, channel, value].into_iter().chain(date) {
         worker.cost.merge(cursor.cost);
         worker.buffers.push(cursor.take_ahead());
-        let (buffer, met) = cursor.into_parts();
+        let (buffer, dictionary) = cursor.into_parts();
         worker.buffers.push(buffer);
-        entries.push(met);
+        entries.push(dictionary);
     }
     outcome?;
-    worker.known = Some((Some(id), entries));
-    Ok(taken)
+    worker.dictionaries = Some((Some(id), entries));
+    Ok(rows_by_path)
 }
 
-/// Long runs of countries pay for walking runs; without them, bitmaps win.
+/// Chooses runs where countries have long runs, and bitmaps otherwise.
 fn prefer(columns: &Columns<'_>) -> ScanPath {
     let Column::Chunk(chunk) = &columns.country else { return ScanPath::Runs };
     let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
         (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
     });
-    // A run takes about three bytes; below two bits a row runs span a dozen rows.
+    // A run takes about three bytes, so below two bits a row runs span a dozen rows.
     if bytes * 8 <= rows * 2 { ScanPath::Runs } else { ScanPath::Bitmap }
 }
 
 pub(super) struct Task<'t, 'a> {
     pub(super) job: &'t Job,
-    pub(super) plan: &'t FilePlan<'t>,
+    pub(super) file: &'t OpenFile<'t>,
+    pub(super) time_coding: TimeCoding,
     pub(super) system: Cursor<'a>,
     pub(super) country: Cursor<'a>,
     pub(super) time: Cursor<'a>,
@@ -152,7 +173,7 @@ pub(super) struct Task<'t, 'a> {
     /// The next row.
     pub(super) at: u64,
     pub(super) end: u64,
-    pub(super) taken: RowsByPath,
+    pub(super) rows_by_path: RowsByPath,
     pub(super) prefer: ScanPath,
     pub(super) blocks: Box<Blocks>,
 }
@@ -201,7 +222,7 @@ impl Task<'_, '_> {
                 Some(done) => done,
                 None => (ScanPath::Scalar, self.step_scalar()?),
             };
-            if let Some(taken) = self.taken.get_mut(path as usize) {
+            if let Some(taken) = self.rows_by_path.get_mut(path as usize) {
                 *taken += u64::from(rows);
             }
             self.at += u64::from(rows);
@@ -209,15 +230,15 @@ impl Task<'_, '_> {
         Ok(())
     }
 
-    /// Brings the tables up to the value ids that the columns have.
+    /// Adds the new value ids of the columns to the tables.
     pub(super) fn sync(&mut self) -> Result<()> {
-        let Task { tables, dense, job, plan, .. } = self;
+        let Task { tables, dense, job, file, time_coding, .. } = self;
         tables.systems(&self.system, job);
         tables.countries(&self.country, job, dense)?;
-        tables.times(&self.time, job, plan.time_coding, dense)?;
+        tables.times(&self.time, job, *time_coding, dense)?;
         tables.channels(&self.channel, job);
         tables
-            .numbers(&self.value, plan.value_type, plan.value_physical)
+            .numbers(&self.value, file.value_type, file.value_physical)
             .map_err(|e| e.in_column(&job.columns.value))?;
         tables.derive(dense);
         Ok(())
@@ -229,8 +250,9 @@ impl Task<'_, '_> {
         (self.end - self.at).min(u64::from(most)) as u32
     }
 
-    /// Whether the fast paths know what is at hand.
-    pub(super) fn is_plain(&mut self) -> Result<bool> {
+    /// Opens the current page of each column and updates the tables. Returns whether the fast paths can sum these
+    /// pages.
+    pub(super) fn prepare_fast_path(&mut self) -> Result<bool> {
         let narrow = self.system.load_page()? == BlockKind::Ids16
             && self.country.load_page()? == BlockKind::Ids16
             && self.time.load_page()? == BlockKind::Ids16
@@ -245,8 +267,8 @@ impl Task<'_, '_> {
             && !self.time.may_be_null())
     }
 
-    /// Rows that the pages of the columns with nulls have at hand: a block must
-    /// not run into a page that was not looked at.
+    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
+    /// not opened.
     pub(super) fn page_rows(&mut self, most: u32) -> Result<u32> {
         let mut rows = self.rows_left(most);
         for cursor in
@@ -257,12 +279,20 @@ impl Task<'_, '_> {
         Ok(rows)
     }
 
-    /// Passes over rows of the columns that are marked.
-    pub(super) fn skip_all(&mut self, rows: u32, which: [bool; 5]) -> Result<()> {
-        let cursors =
-            [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value];
-        for (cursor, _) in cursors.into_iter().zip(which).filter(|(_, marked)| *marked) {
-            cursor.skip(rows)?;
+    /// Skips rows in all columns.
+    pub(super) fn skip_all(&mut self, rows: u32) -> Result<()> {
+        self.system.skip(rows)?;
+        self.country.skip(rows)?;
+        self.skip_unselected(rows, true)
+    }
+
+    /// Skips rows in the columns that are read after system and country have ruled all of them out; in the values
+    /// only if `skip_values`.
+    pub(super) fn skip_unselected(&mut self, rows: u32, skip_values: bool) -> Result<()> {
+        self.time.skip(rows)?;
+        self.channel.skip(rows)?;
+        if skip_values {
+            self.value.skip(rows)?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::{Entry, Ledger};
 
+use crate::dataset::Dataset;
 use crate::grid::Partial;
 use crate::publish::target::resolve;
 use crate::scan::{self, CachedFile, Options, Profile, Progress};
@@ -71,6 +72,22 @@ pub fn scan(
     progress: &dyn Progress,
     state: &dyn Folder,
 ) -> Result<(Partial, Profile, Reuse)> {
+    scan_dataset(job, sources, &Dataset::unopened(inputs), options, progress, state)
+}
+
+/// As [`scan`], for inputs that may be open already.
+///
+/// # Errors
+/// As of [`scan`].
+pub fn scan_dataset(
+    job: &Job,
+    sources: &[String],
+    dataset: &Dataset<'_>,
+    options: &Options,
+    progress: &dyn Progress,
+    state: &dyn Folder,
+) -> Result<(Partial, Profile, Reuse)> {
+    let inputs = dataset.inputs();
     let job = job.clone().validated()?;
     let started = Instant::now();
     let listed = now();
@@ -106,6 +123,7 @@ pub fn scan(
 
     let unknown = |(at, input)| known.get(at).is_some_and(Option::is_none).then_some((at, input));
     let read: Vec<(usize, &Input)> = inputs.iter().enumerate().filter_map(unknown).collect();
+    let which: Vec<usize> = read.iter().map(|(at, _)| *at).collect();
     let others: Vec<CachedFile<'_>> = (inputs.iter().enumerate().zip(&known))
         .filter_map(|((at, input), entry)| {
             let entry = (*entry)?;
@@ -113,7 +131,7 @@ pub fn scan(
             Some(CachedFile { at, name, value_type: entry.value_type, rows: entry.rows })
         })
         .collect();
-    let (parts, mut profile) = scan::scan_each(&job, &read, &others, options, progress)?;
+    let (parts, mut profile) = scan::scan_each(&job, dataset, &which, &others, options, progress)?;
 
     let merging = Instant::now();
     reuse.files = others.len();

@@ -1,17 +1,16 @@
-//! What occurs in the rows, and how many rows have something that a check objects
-//! to: counted row by row.
+//! The values that occur in the rows, and how many rows violate a rule: counted row by row.
 //!
-//! A task counts value ids of dictionaries, by runs where the pages have them; what a
-//! value id is becomes a question once the task is done. So nothing here is done a
-//! row but adding one to a counter. [`super::dictionary_pass`] mostly knows without
-//! that; where it does not, it comes here, and tests hold it against this.
+//! A task counts value ids of dictionaries, by runs where the pages have runs, and looks up what a value id means when
+//! it is done. So the only work a row is one increment. [`super::dictionary_pass`] mostly gets along without counting;
+//! where it does not, it counts here. Tests compare its results with these.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RowRange;
-use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use crate::dataset::file::Columns;
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::Number;
 use crate::parquet::encoding::RunOrPacked;
@@ -27,15 +26,15 @@ pub type Pairs = BTreeSet<(Key, Key)>;
 /// Rows by value.
 pub type ByKey = BTreeMap<Key, u64>;
 
-/// Distinct values, or pairs, that are told apart; more than any column of names has.
+/// Largest number of distinct values or pairs; no column of names has more.
 const DISTINCT_MAX: usize = 1 << 20;
 /// Pairs of value ids that are counted in a dense table.
 const DENSE_PAIRS: usize = 1 << 20;
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: usize = BLOCK_ROWS as usize;
 const BLOCK_ROWS: u32 = 2048;
 
-/// Rows by what is held against their value.
+/// Rows by the flaw of their value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ValueCounts([u64; Flaw::ALL.len()]);
 
@@ -51,30 +50,32 @@ impl ValueCounts {
 
     /// Rows with a flaw.
     pub fn of(&self, flaw: Flaw) -> u64 {
-        self.0.get(flaw as usize).copied().unwrap_or_default()
+        #[allow(clippy::indexing_slicing)] // one count a flaw
+        let count = self.0[flaw as usize];
+        count
     }
 }
 
-/// Rows that checks on single rows object to.
+/// Rows that violate the rules for single rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Objections {
     /// Labels that are not written `yyyy_ww`.
     pub malformed: u64,
-    /// Labels that are no ISO week.
+    /// Labels that are not an ISO week.
     pub no_week: u64,
-    /// Labels of another week than the date's, and dates that are none.
+    /// Labels of another week than the date's, and invalid dates.
     pub wrong_week: u64,
     /// Nulls of the first five roles: date, label, country, system, channel.
     pub nulls: [u64; 5],
-    /// Rows by country that is not known.
+    /// Rows by unknown country.
     pub countries: ByKey,
-    /// Rows by operating system that is not known.
+    /// Rows by unknown operating system.
     pub systems: ByKey,
-    /// Rows by what is held against their value.
+    /// Rows by the flaw of their value.
     pub values: ValueCounts,
 }
 
-/// What was found. Parts are merged; the order does not matter.
+/// The counts of a part of the rows. Parts are merged in any order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Rows of all files.
@@ -89,17 +90,17 @@ pub struct Counts {
     pub days: BTreeSet<i32>,
     /// Channels with their tokens, in files that have tokens.
     pub tokens: Pairs,
-    /// Channels and whether they have subtrackers, in files that say so.
+    /// Channels and whether they have subtrackers, in files that have that column.
     pub subtrackers: Pairs,
-    /// Rows that checks object to.
+    /// Rows that violate rules.
     pub objections: Objections,
 }
 
 impl Counts {
-    /// Adds what another part has found.
+    /// Adds the counts of another part.
     ///
     /// # Errors
-    /// `TooLarge` where there are more distinct values than can be told apart.
+    /// `TooLarge` where there are too many distinct values.
     pub fn merge(&mut self, mut other: Counts) -> Result<()> {
         self.rows += other.rows;
         for (to, from) in [
@@ -147,15 +148,15 @@ fn check_distinct(distinct: usize) -> Result<()> {
         .advice("Check which columns the job reads, or turn the checks off with --no-checks"))
 }
 
-/// A stored date, or what stands in its place.
-pub fn date(file: &RawFile<'_>, raw: Option<&[u8]>) -> Date {
+/// A stored date: a day, null, or no valid day.
+pub fn date(file: &OpenFile<'_>, raw: Option<&[u8]>) -> Date {
     match raw {
         None => Date::Null,
         Some(raw) => file.date_coding.day(raw).map_or(Date::NoDay, Date::Day),
     }
 }
 
-/// A cursor on a column of a piece.
+/// Calls `work` with a cursor on a column of a row range; `None` where the file lacks the column.
 pub(super) fn with_cursor<T>(
     columns: &Columns<'_>,
     row_range: &RowRange,
@@ -169,25 +170,25 @@ pub(super) fn with_cursor<T>(
     work(&mut cursor).map(Some)
 }
 
-/// Counts the rows of a piece, whatever its pages are.
+/// Counts the rows of a range.
 pub fn count(
     rules: Rules<'_>,
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     passes: &Passes<'_>,
 ) -> Result<Counts> {
     let mut counts = Counts { rows: row_range.rows.end - row_range.rows.start, ..Counts::default() };
     for role in [Role::Country, Role::System, Role::Channel] {
-        passes.go_on()?;
+        passes.check_interrupted()?;
         names(rules, columns, row_range, role, &mut counts)?;
     }
-    passes.go_on()?;
+    passes.check_interrupted()?;
     values(file, columns, row_range, &mut counts)?;
-    passes.go_on()?;
+    passes.check_interrupted()?;
     weeks(file, columns, row_range, &mut counts)?;
     for role in [Role::Token, Role::Subtrackers] {
-        passes.go_on()?;
+        passes.check_interrupted()?;
         partners(columns, row_range, role, &mut counts)?;
     }
     Ok(counts)
@@ -222,11 +223,11 @@ pub(super) fn add_name(rules: Rules<'_>, role: Role, name: Option<&[u8]>, rows: 
     }
     let (names, unknown) = match role {
         Role::Country => {
-            let known = name.is_none_or(|code| rules.knows_country(code));
+            let known = name.is_none_or(|code| rules.is_known_country(code));
             (&mut counts.countries, (!known).then_some(&mut objections.countries))
         }
         Role::System => {
-            let known = name.is_none_or(|name| rules.knows_system(name));
+            let known = name.is_none_or(|name| rules.is_known_system(name));
             (&mut counts.systems, (!known).then_some(&mut objections.systems))
         }
         _ => (&mut counts.channels, None),
@@ -237,9 +238,9 @@ pub(super) fn add_name(rules: Rules<'_>, role: Role, name: Option<&[u8]>, rows: 
     names.insert(key);
 }
 
-/// Counts labels, dates, and which of them do not fit.
+/// Counts labels, dates, and labels of another week than the date's.
 pub(super) fn weeks(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
@@ -264,7 +265,7 @@ pub(super) fn weeks(
     })
 }
 
-/// Notes which values of another column the channels go with.
+/// Records the values of another column that the channels go with.
 pub(super) fn partners(
     columns: &Columns<'_>,
     row_range: &RowRange,
@@ -285,7 +286,7 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
     let mut left = rows;
     while left > 0 {
         let segment = cursor.segment()?;
-        // Interned values of the page at hand have value ids by now.
+        // The values of the current page have value ids now.
         value_ids.resize(cursor.entries.id_count() as usize, 0);
         let most = u32::try_from(left).unwrap_or(u32::MAX);
         match segment {
@@ -299,7 +300,8 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
             }
             RunOrPacked::BitPacked { len } => {
                 let take = len.min(most).min(BLOCK_ROWS);
-                let out = block.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let out = &mut block[..take as usize];
                 cursor.read_ids32(out)?;
                 for value_id in out {
                     if let Some(count) = value_ids.get_mut(*value_id as usize) {
@@ -313,9 +315,9 @@ fn histogram(cursor: &mut Cursor<'_>, rows: u64) -> Result<Vec<u64>> {
     Ok(value_ids)
 }
 
-/// Counts what is held against the values.
+/// Counts the flaws of the values.
 pub(super) fn values(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
@@ -330,11 +332,11 @@ pub(super) fn values(
             let most = u32::try_from(left).unwrap_or(u32::MAX);
             if cursor.load_page()? == BlockKind::Numbers {
                 let take = cursor.rows_in_page(most.min(BLOCK_ROWS))?;
-                let ints = ints.get_mut(..take as usize).unwrap_or_default();
-                let bits = bits.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let (ints, bits) = (&mut ints[..take as usize], &mut bits[..take as usize]);
                 left -= u64::from(take);
                 let small = cursor.read_ints(file.value_type, ints)?;
-                // Whole and not negative: what nearly all blocks are.
+                // Nearly all blocks hold whole numbers that are not negative.
                 if small && unit == 1 && ints.iter().fold(0, |all, v| all | v) >= 0 {
                     continue;
                 }
@@ -349,11 +351,11 @@ pub(super) fn values(
                     counts.add(number, 1, unit);
                 }
             } else {
-                let at_hand = cursor.rows_in_page(most)?;
-                let page = histogram(cursor, at_hand.into())?;
+                let page_rows = cursor.rows_in_page(most)?;
+                let page = histogram(cursor, page_rows.into())?;
                 value_ids.resize(page.len(), 0);
                 value_ids.iter_mut().zip(page).for_each(|(to, rows)| *to += rows);
-                left -= u64::from(at_hand);
+                left -= u64::from(page_rows);
             }
         }
         for (value_id, rows) in (0..).zip(value_ids).filter(|(_, rows)| *rows > 0) {
@@ -365,7 +367,7 @@ pub(super) fn values(
 }
 
 /// 10^scale of a decimal, else 1.
-pub(super) fn unit(file: &RawFile<'_>) -> i128 {
+pub(super) fn unit(file: &OpenFile<'_>) -> i128 {
     match file.value_type {
         crate::ids::values::ValueType::Decimal { scale, .. } => {
             u32::try_from(scale).ok().and_then(|scale| 10i128.checked_pow(scale)).unwrap_or(i128::MAX)
@@ -374,8 +376,8 @@ pub(super) fn unit(file: &RawFile<'_>) -> i128 {
     }
 }
 
-/// What a value id of the value column is.
-pub(super) fn number(file: &RawFile<'_>, cursor: &Cursor<'_>, value_id: u32) -> Result<Number> {
+/// The number of a value id of the value column.
+pub(super) fn number(file: &OpenFile<'_>, cursor: &Cursor<'_>, value_id: u32) -> Result<Number> {
     match cursor.entries.get(value_id) {
         None => Ok(Number::Null),
         Some(raw) => file.value_type.number(file.value_physical, raw),
@@ -390,7 +392,7 @@ struct PairTable {
 }
 
 impl PairTable {
-    /// Makes room for so many value ids on each side.
+    /// Makes room for that many value ids on each side.
     fn reserve(&mut self, a: u32, b: u32) {
         let (a, b) = (a as usize, b as usize);
         if b <= self.stride && a * self.stride <= self.dense.len() {
@@ -413,7 +415,7 @@ impl PairTable {
 
     #[inline]
     fn add(&mut self, a: u32, b: u32, rows: u32) {
-        // A piece has fewer rows than 2^32, so no counter overflows.
+        // A row range has fewer rows than 2^32, so no counter overflows.
         match self.dense.get_mut(a as usize * self.stride + b as usize) {
             Some(count) => *count += rows,
             None => *self.sparse.entry((a, b)).or_default() += u64::from(rows),
@@ -421,8 +423,7 @@ impl PairTable {
     }
 }
 
-/// Calls `each` once for every pair of values that rows of two columns have, with
-/// how many rows have it.
+/// Calls `each` once for every pair of values of two columns that rows have, with the number of these rows.
 fn with_pairs(
     columns: &Columns<'_>,
     row_range: &RowRange,
@@ -453,9 +454,8 @@ fn with_pairs(
     Ok(())
 }
 
-/// Walks two columns side by side: calls `each` with no rows whenever value ids may
-/// have been added, then with pairs of value ids and how many rows they repeat over,
-/// in order of the rows, until it says that it has enough.
+/// Reads two columns together. Calls `each` with pairs of value ids and the number of rows over which they repeat, in
+/// order of the rows, and with 0 rows whenever value ids may have been added. Stops when `each` returns false.
 #[inline]
 pub(super) fn each_pair(
     left: &mut Cursor<'_>,
@@ -477,11 +477,11 @@ pub(super) fn each_pair(
             left.skip(len)?;
             right.skip(len)?;
         } else {
-            // Runs of both interleave: a block takes as many as there are on its pages.
+            // Runs of both interleave: a block takes as many rows as the current pages of both have.
             len = left.rows_in_page(most.min(BLOCK_ROWS))?;
             len = right.rows_in_page(len)?;
-            let a = a.get_mut(..len as usize).unwrap_or_default();
-            let b = b.get_mut(..len as usize).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // at most BLOCK
+            let (a, b) = (&mut a[..len as usize], &mut b[..len as usize]);
             left.read_ids32(a)?;
             right.read_ids32(b)?;
             for (a, b) in a.iter().zip(b) {

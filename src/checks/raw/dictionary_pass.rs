@@ -1,92 +1,90 @@
-//! What can be known of a piece without counting its rows.
+//! What is known of a row range without counting its rows.
 //!
 //! ```text
-//! country, system   all pages are ids, none is null, all entries are known: nothing
-//! value             to object to, and no data page was opened
-//! label, date       a date goes with one label; hold all rows against that, by runs
-//!                   or 32 at a time
-//! channel           a channel goes with one token and is or is not split up: learned
-//!                   from the first rows that have it, held against all. Where each
-//!                   channel has a token of its own, writers give both the same ids:
-//!                   pages that are equal byte by byte are the same rows, unopened
-//! anything else     counted row by row, by [`super::counts`], column by column
+//! country, system   if all pages are dictionary ids without nulls and all entries are valid, then all
+//! value             rows are valid, and no data page is opened
+//! label, date       a date goes with one label; all rows are compared with that, by runs or 32 at a time
+//! channel           a channel goes with one token, and either has subtrackers or not: taken from its first
+//!                   rows and compared with all rows. If every channel has a different token, writers give
+//!                   both columns the same ids: pages with equal bytes have equal rows and are not opened
+//! anything else     counted row by row in [`super::counts`], column by column
 //! ```
 //!
-//! A dictionary may have entries that no row uses. Names and countries are
-//! *claimed* by a piece until some row was seen to have them: that is looked for
-//! once for all pieces ([`confirm`]), and mostly found in the first block of rows.
+//! A dictionary may have entries that no row uses. Names and countries are *unconfirmed* until a row is found that has
+//! them. [`confirm`] searches once for all row ranges; most names are found in the first block of rows.
 
 use std::ops::Range;
 
 use super::counts::{self, Counts, Key, Names, with_cursor};
-use super::file::{Columns, RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{RowRange, place};
+use super::{RowRange, in_row_range};
 use crate::Result;
+use crate::dataset::file::Columns;
+use crate::dataset::{OpenFile, Role};
 use crate::ids::column::{Chunk, Column};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::id_mapping::{IdMapping, NO_PARTNER};
 use crate::parquet::encoding::RunOrPacked;
 use crate::parquet::{Encoding, PageMeta};
 
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: usize = 2048;
 
-/// What a piece has: what is certain, and names that its dictionaries claim.
+/// The facts about a row range: what is certain, and names that so far occur only in dictionaries.
 #[derive(Debug, Default)]
 pub struct ChunkFacts {
     /// What is certain.
     pub counts: Counts,
-    /// What is not.
+    /// What [`confirm`] has to find in a row.
     pub unconfirmed: UnconfirmedNames,
 }
 
-/// Countries, operating systems, channels that some row may have.
+/// Countries, operating systems and channels of the dictionaries, which rows may have.
 pub type UnconfirmedNames = [Vec<Key>; 3];
 
-/// The roles of the claims.
+/// The roles of [`UnconfirmedNames`].
 const NAME_ROLES: [Role; 3] = [Role::Country, Role::System, Role::Channel];
 
-/// Looks at a piece.
+/// Collects the facts about a row range.
 pub fn inspect(
     rules: Rules<'_>,
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     passes: &Passes<'_>,
 ) -> Result<ChunkFacts> {
-    let mut evidence = ChunkFacts::default();
-    let counts = &mut evidence.counts;
+    let mut facts = ChunkFacts::default();
+    let counts = &mut facts.counts;
     counts.rows = row_range.rows.end - row_range.rows.start;
     let mut are_from_dictionary = [false; NAME_ROLES.len()];
     for ((role, unconfirmed), all) in
-        NAME_ROLES.into_iter().zip(&mut evidence.unconfirmed).zip(&mut are_from_dictionary)
+        NAME_ROLES.into_iter().zip(&mut facts.unconfirmed).zip(&mut are_from_dictionary)
     {
-        passes.go_on()?;
+        passes.check_interrupted()?;
         match dictionary_names(rules, columns, row_range, role)? {
             Some(keys) => (*unconfirmed, *all) = (keys, true),
             None => counts::names(rules, columns, row_range, role, counts)?,
         }
     }
     let [.., no_null_channels] = are_from_dictionary;
-    passes.go_on()?;
-    if !values_are_fine(file, columns, row_range)? {
+    passes.check_interrupted()?;
+    if !has_valid_values(file, columns, row_range)? {
         counts::values(file, columns, row_range, counts)?;
     }
-    passes.go_on()?;
+    passes.check_interrupted()?;
     if !weeks(file, columns, row_range, counts)? {
         counts::weeks(file, columns, row_range, counts)?;
     }
-    passes.go_on()?;
+    passes.check_interrupted()?;
     partners(columns, row_range, no_null_channels, counts)?;
-    // Rows were seen to have these.
-    let [.., channels] = &mut evidence.unconfirmed;
-    channels.retain(|name| !evidence.counts.channels.contains(name));
-    Ok(evidence)
+    // These were found in rows.
+    let [.., channels] = &mut facts.unconfirmed;
+    channels.retain(|name| !facts.counts.channels.contains(name));
+    Ok(facts)
 }
 
-/// Whether all rows of a range are ids of a dictionary, and none is null.
+/// Whether all rows of a range are dictionary ids, and none is null.
 fn is_all_ids(column: &Column<'_>, row_range: &RowRange) -> Result<bool> {
     let chunk = match column {
         Column::Constant { value, .. } => return Ok(value.is_some()),
@@ -102,11 +100,12 @@ fn is_all_ids(column: &Column<'_>, row_range: &RowRange) -> Result<bool> {
 
 fn pages_of<'p>(pages: &'p [PageMeta], rows: &Range<u64>) -> impl Iterator<Item = &'p PageMeta> {
     let from = pages.partition_point(|p| p.first_row + u64::from(p.values) <= rows.start);
-    pages.get(from..).unwrap_or_default().iter().take_while(move |p| p.first_row < rows.end)
+    #[allow(clippy::indexing_slicing)] // at most the number of pages
+    let pages = &pages[from..];
+    pages.iter().take_while(move |p| p.first_row < rows.end)
 }
 
-/// The names that rows may have; `None` where rows have to be counted, since one
-/// may be null or be objected to.
+/// The names that rows may have; `None` where rows have to be counted, because one may be null or violate a rule.
 fn dictionary_names(
     rules: Rules<'_>,
     columns: &Columns<'_>,
@@ -117,18 +116,18 @@ fn dictionary_names(
     if !is_all_ids(column, row_range)? {
         return Ok(None);
     }
-    let fine = |name: &[u8]| match role {
-        Role::Country => rules.knows_country(name),
-        Role::System => rules.knows_system(name),
+    let is_valid = |name: &[u8]| match role {
+        Role::Country => rules.is_known_country(name),
+        Role::System => rules.is_known_system(name),
         _ => true,
     };
     let cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let entries = || (0..cursor.entries.dictionary_len()).filter_map(|value_id| cursor.entries.get(value_id));
-    Ok(entries().all(fine).then(|| entries().map(|name| Some(name.into())).collect()))
+    Ok(entries().all(is_valid).then(|| entries().map(|name| Some(name.into())).collect()))
 }
 
 /// Whether no row of the value column can have a flaw.
-fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRange) -> Result<bool> {
+fn has_valid_values(file: &OpenFile<'_>, columns: &Columns<'_>, row_range: &RowRange) -> Result<bool> {
     let Some(column) = columns.get(Role::Value) else { return Ok(false) };
     if !is_all_ids(column, row_range)? {
         return Ok(false);
@@ -144,31 +143,31 @@ fn values_are_fine(file: &RawFile<'_>, columns: &Columns<'_>, row_range: &RowRan
     Ok(true)
 }
 
-/// Holds all dates against their labels, and notes the days; false, and nothing is
-/// noted, where rows have to be counted.
+/// Compares all dates with their labels and records the days. Returns false, and records nothing, where rows have to be
+/// counted.
 fn weeks(
-    file: &RawFile<'_>,
+    file: &OpenFile<'_>,
     columns: &Columns<'_>,
     row_range: &RowRange,
     counts: &mut Counts,
 ) -> Result<bool> {
-    let held = with_cursor(columns, row_range, Role::Date, false, |dates| {
+    let matched = with_cursor(columns, row_range, Role::Date, false, |dates| {
         with_cursor(columns, row_range, Role::Label, false, |labels| {
             let mut weeks =
                 Weeks { file, partners: IdMapping::default(), days: vec![], unseen: 0, labels: 0 };
             Ok(weeks.matches(dates, labels, row_range.rows.end - row_range.rows.start)?.then_some(weeks.days))
         })
     })?;
-    let Some(Some(Some(days))) = held else { return Ok(false) };
-    // At once: a set that is built of many is sorted, not inserted into.
+    let Some(Some(Some(days))) = matched else { return Ok(false) };
+    // A set that is collected at once is sorted, which is faster than inserting one by one.
     let mut days: std::collections::BTreeSet<i32> =
         days.into_iter().filter_map(|(day, seen)| day.filter(|_| seen)).collect();
     counts.days.append(&mut days);
     Ok(true)
 }
 
-/// Holds the next rows of two columns as they are packed, at most `most` of them, and passes
-/// over those that hold; 0 where rows have to be decoded.
+/// Compares the next rows of two columns in bit-packed form, at most `most` of them, and skips those that match.
+/// Returns how many; 0 where rows have to be decoded.
 fn matches_packed(
     partners: &IdMapping,
     left: &mut Cursor<'_>,
@@ -189,30 +188,30 @@ fn matches_packed(
     Ok(passed)
 }
 
-/// Dates, and the labels that they go with.
+/// Dates, and the labels they go with.
 struct Weeks<'f> {
-    file: &'f RawFile<'f>,
+    file: &'f OpenFile<'f>,
     partners: IdMapping,
     /// By date value id: the day, and whether a row has it.
     days: Vec<(Option<i32>, bool)>,
-    /// Days that no row has yet.
+    /// Days that no row has had so far.
     unseen: usize,
-    /// Label value ids that are known.
+    /// Label value ids that `partners` covers.
     labels: u32,
 }
 
 impl Weeks<'_> {
-    /// Whether each row's label is a week, and that of its date.
+    /// Whether each row's label is the week of its date.
     fn matches(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>, rows: u64) -> Result<bool> {
         let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
         let mut left = rows;
         while left > 0 {
             let most = u32::try_from(left).unwrap_or(u32::MAX);
-            // Once all days were seen, there is nothing to note.
+            // When all days are recorded, rows need not be decoded.
             if self.unseen == 0 && !self.days.is_empty() {
-                let held = matches_packed(&self.partners, dates, labels, most)?;
-                if held > 0 {
-                    left -= u64::from(held);
+                let matched = matches_packed(&self.partners, dates, labels, most)?;
+                if matched > 0 {
+                    left -= u64::from(matched);
                     continue;
                 }
             }
@@ -238,8 +237,8 @@ impl Weeks<'_> {
                     #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                     let len = labels.rows_in_page(most.min(BLOCK as u32))?;
                     let len = dates.rows_in_page(len)?;
-                    let a = a.get_mut(..len as usize).unwrap_or_default();
-                    let b = b.get_mut(..len as usize).unwrap_or_default();
+                    #[allow(clippy::indexing_slicing)] // at most BLOCK
+                    let (a, b) = (&mut a[..len as usize], &mut b[..len as usize]);
                     dates.read_ids16(a)?;
                     labels.read_ids16(b)?;
                     if !self.partners.matches(a, b) {
@@ -253,14 +252,14 @@ impl Weeks<'_> {
         Ok(true)
     }
 
-    /// Takes in value ids that were added; false where they are too many, or two labels
-    /// are written the same.
+    /// Adds the new value ids of both columns. Returns false where they are too many, or where two label value ids have
+    /// the same label.
     fn extend_from(&mut self, dates: &mut Cursor<'_>, labels: &mut Cursor<'_>) -> Result<bool> {
         let known = u32::try_from(self.days.len()).unwrap_or(u32::MAX);
         if (known, self.labels) == (dates.entries.id_count(), labels.entries.id_count()) {
             return Ok(true);
         }
-        // [`NO_PARTNER`] is no value id.
+        // [`NO_PARTNER`] cannot be a value id.
         if dates.load_page()? != BlockKind::Ids16
             || labels.load_page()? != BlockKind::Ids16
             || labels.entries.id_count() > u32::from(NO_PARTNER)
@@ -298,7 +297,7 @@ impl Weeks<'_> {
         Ok(true)
     }
 
-    /// Notes the days of some rows.
+    /// Records the days of some rows.
     fn mark_present(&mut self, dates: &[u16]) {
         if self.unseen == 0 {
             return;
@@ -314,20 +313,19 @@ impl Weeks<'_> {
     }
 }
 
-/// What channels go with in one other column.
+/// The values of another column that channels go with.
 struct Partner<'c> {
     role: Role,
     cursor: Cursor<'c>,
     partners: IdMapping,
     /// Whether every channel has one partner so far.
     holds: bool,
-    /// Whether each row's value id is that of its channel, so that only which value ids there
-    /// are is left to find out.
+    /// Whether each row's value id equals that of its channel. Then only the value ids that occur remain to be found.
     same: bool,
 }
 
-/// Notes which tokens the channels have, and whether they have subtrackers; with
-/// that, which channels there are. `no_nulls` where it is known that no channel is null.
+/// Records which tokens the channels have, whether they have subtrackers, and thereby which channels occur. `no_nulls`
+/// says that no channel is null.
 fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts: &mut Counts) -> Result<()> {
     let mut others = Vec::new();
     for role in [Role::Token, Role::Subtrackers] {
@@ -348,8 +346,8 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
     }
     with_cursor(columns, row_range, Role::Channel, false, |channels| {
         for other in &mut others {
-            // With as many entries, null is the same value id too, and whatever is an id of
-            // the one is an id of the other.
+            // With dictionaries of the same length, null has the same value id, and every id of one column is an
+            // id of the other.
             other.same &= other.cursor.entries.dictionary_len() == channels.entries.dictionary_len()
                 && channels.entries.id_count() <= u32::from(NO_PARTNER);
         }
@@ -371,8 +369,7 @@ fn partners(columns: &Columns<'_>, row_range: &RowRange, no_nulls: bool, counts:
     Ok(())
 }
 
-/// Whether two columns have the same ids in all rows of a range, as far as their
-/// stored pages show it.
+/// Whether the stored pages show that two columns have the same ids in all rows of a range.
 fn same_ids(one: &Chunk<'_>, other: &Chunk<'_>, rows: &Range<u64>) -> Result<bool> {
     if !one.is_stored_as(other) {
         return Ok(false);
@@ -382,7 +379,7 @@ fn same_ids(one: &Chunk<'_>, other: &Chunk<'_>, rows: &Range<u64>) -> Result<boo
         match (ones.next(), others.next()) {
             (None, None) => return Ok(true),
             (Some(a), Some(b)) if a.encoding == Encoding::Dictionary => {
-                // But for where they lie.
+                // Everything but their position in the file.
                 let alike = *a == PageMeta { body: a.body.clone(), ..b.clone() };
                 if !alike || one.body(a)? != other.body(b)? {
                     return Ok(false);
@@ -393,15 +390,15 @@ fn same_ids(one: &Chunk<'_>, other: &Chunk<'_>, rows: &Range<u64>) -> Result<boo
     }
 }
 
-/// Walks the channels and what they go with side by side.
+/// Compares the channels with the other columns, block by block.
 fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nulls: bool) -> Result<()> {
     let (mut a, mut b) = ([0u16; BLOCK], [0u16; BLOCK]);
     let mut left = rows;
-    let mut all_met = false;
-    while left > 0 && !all_met {
-        let held = walk_packed(channels, others, u32::try_from(left).unwrap_or(u32::MAX))?;
-        if held > 0 {
-            left -= u64::from(held);
+    let mut all_found = false;
+    while left > 0 && !all_found {
+        let matched = walk_packed(channels, others, u32::try_from(left).unwrap_or(u32::MAX))?;
+        if matched > 0 {
+            left -= u64::from(matched);
             continue;
         }
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
@@ -414,7 +411,8 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
             others.iter_mut().for_each(|other| other.holds = false);
             return Ok(());
         }
-        let a = a.get_mut(..len as usize).unwrap_or_default();
+        #[allow(clippy::indexing_slicing)] // at most BLOCK
+        let a = &mut a[..len as usize];
         channels.read_ids16(a)?;
         for other in others.iter_mut().filter(|other| other.holds) {
             other.partners.grow(channels.entries.id_count() as usize);
@@ -422,30 +420,31 @@ fn walk(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], rows: u64, no_nul
                 other.holds = other.partners.matches(a, a) || other.partners.extend_from(a, a);
                 continue;
             }
-            // [`NO_PARTNER`] is no value id.
+            // [`NO_PARTNER`] cannot be a value id.
             if other.cursor.load_page()? != BlockKind::Ids16
                 || other.cursor.entries.id_count() > u32::from(NO_PARTNER)
             {
                 other.holds = false;
                 continue;
             }
-            let b = b.get_mut(..len as usize).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // at most BLOCK
+            let b = &mut b[..len as usize];
             other.cursor.read_ids16(b)?;
             other.holds = other.partners.matches(a, b) || other.partners.extend_from(a, b);
         }
         left -= u64::from(len);
         let entries = channels.entries.dictionary_len() as usize;
-        all_met = others
+        all_found = others
             .iter()
             .all(|other| !other.holds || no_nulls && other.same && other.partners.pairs().count() == entries);
     }
     Ok(())
 }
 
-/// Holds the next channels against the other columns as all are packed, at most `most` rows,
-/// and passes over those that hold; 0 where rows have to be decoded. Columns with the ids of
-/// the channels need no look as long as there is another: a channel with a partner there was
-/// met before, and was learned by all.
+/// Compares the next channels with the other columns in bit-packed form, at most `most` rows, and skips those that
+/// match. Returns how many; 0 where rows have to be decoded. A column with the same ids as the channels is not compared
+/// as long as there is another column: a channel that has a partner there has occurred before and is recorded in all
+/// columns.
 fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32) -> Result<u32> {
     let mut apart = others.iter_mut().filter(|other| other.holds && !other.same);
     match (apart.next(), apart.next()) {
@@ -478,33 +477,39 @@ fn walk_packed(channels: &mut Cursor<'_>, others: &mut [Partner<'_>], most: u32)
     }
 }
 
-/// Finds out which of the names that pieces claim some row has.
+/// Searches the rows for the unconfirmed names, and adds those found to `counts`.
 pub fn confirm(
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     unconfirmed: &[UnconfirmedNames],
     counts: &mut Counts,
     passes: &Passes<'_>,
 ) -> Result<()> {
     let sides = [&mut counts.countries, &mut counts.systems, &mut counts.channels];
-    for ((role, seen), side) in NAME_ROLES.into_iter().zip(sides).zip(0..) {
+    for (side, (role, seen)) in NAME_ROLES.into_iter().zip(sides).enumerate() {
         for (row_range, unconfirmed) in row_ranges.iter().zip(unconfirmed) {
-            let unconfirmed = unconfirmed.get::<usize>(side).map(Vec::as_slice).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // one list a role
+            let unconfirmed = &unconfirmed[side];
             let mut missing: Names = unconfirmed.iter().filter(|key| !seen.contains(*key)).cloned().collect();
             let (false, Some(file)) = (missing.is_empty(), files.get(row_range.file)) else { continue };
-            passes.go_on()?;
+            passes.check_interrupted()?;
             file.column(role, row_range.row_group)
                 .and_then(|column| {
-                    column.map_or(Ok(()), |column| look_for(&column, row_range, &mut missing, seen))
+                    column.map_or(Ok(()), |column| find_names(&column, row_range, &mut missing, seen))
                 })
-                .map_err(|e| place(e, files, row_range))?;
+                .map_err(|e| in_row_range(e, files, row_range))?;
         }
     }
     Ok(())
 }
 
-/// Walks the rows of a piece until all `missing` names were met; moves them to `seen`.
-fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen: &mut Names) -> Result<()> {
+/// Reads the rows of a range until all `missing` names are found; moves the names found to `seen`.
+fn find_names(
+    column: &Column<'_>,
+    row_range: &RowRange,
+    missing: &mut Names,
+    seen: &mut Names,
+) -> Result<()> {
     let mut cursor = Cursor::new(column, row_range.rows.start, false, Vec::new(), None)?;
     let mut wanted: Vec<bool> = (0..cursor.entries.id_count())
         .map(|value_id| cursor.entries.get(value_id).is_some_and(|name| missing.contains(&Some(name.into()))))
@@ -513,22 +518,22 @@ fn look_for(column: &Column<'_>, row_range: &RowRange, missing: &mut Names, seen
     let mut left = row_range.rows.end - row_range.rows.start;
     while left > 0 && !missing.is_empty() {
         let most = u32::try_from(left).unwrap_or(u32::MAX);
-        let (take, value_ids) = match cursor.segment()? {
+        let (take, read) = match cursor.segment()? {
             RunOrPacked::Rle { value, len } => {
                 let len = len.min(most);
                 cursor.skip(len)?;
                 block[0] = value;
-                (len, block.get(..1))
+                (len, 1)
             }
             RunOrPacked::BitPacked { len } => {
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let len = len.min(most).min(BLOCK as u32);
-                let out = block.get_mut(..len as usize).unwrap_or_default();
-                cursor.read_ids32(out)?;
-                (len, block.get(..len as usize))
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                cursor.read_ids32(&mut block[..len as usize])?;
+                (len, len as usize)
             }
         };
-        for value_id in value_ids.unwrap_or_default() {
+        for value_id in block.iter().take(read) {
             if let Some(wanted) = wanted.get_mut(*value_id as usize)
                 && std::mem::take(wanted)
                 && let Some(name) = cursor.entries.get(*value_id)

@@ -1,10 +1,9 @@
-//! From counts to findings.
+//! From counts to measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Measurements, RowRange, locate};
@@ -12,10 +11,11 @@ use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
-/// What can be said where columns are missing: that, and nothing else.
+/// The measurements where columns are missing: the check of the columns, and all others as not run.
 pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
     let finding = Measurement::count(
         problems.len() as u64,
@@ -30,13 +30,13 @@ pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
     .collect()
 }
 
-/// What every check has found.
+/// The measurements of all checks on the rows.
 ///
 /// # Errors
-/// Where the rows cannot be read a second time, to name offenders.
+/// Those of reading rows a second time, to locate violations.
 pub fn findings(
     rules: Rules<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     counts: &Counts,
     cube: Result<&Cube, &NotRun>,
@@ -60,7 +60,7 @@ struct Judge<'a> {
     rules: Rules<'a>,
     job: &'a Job,
     config: &'a Config,
-    files: &'a [RawFile<'a>],
+    files: &'a [OpenFile<'a>],
     row_ranges: &'a [RowRange],
     passes: &'a Passes<'a>,
     counts: &'a Counts,
@@ -81,10 +81,10 @@ impl Judge<'_> {
             CheckId::ValueNegative => self.values(Flaw::Negative)?,
             CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
             CheckId::CountryKnown => {
-                self.known(Role::Country, &objections.countries, |code| self.rules.knows_country(code))?
+                self.known(Role::Country, &objections.countries, |code| self.rules.is_known_country(code))?
             }
             CheckId::SystemKnown => {
-                self.known(Role::System, &objections.systems, |name| self.rules.knows_system(name))?
+                self.known(Role::System, &objections.systems, |name| self.rules.is_known_system(name))?
             }
             CheckId::SystemVanished => {
                 return Ok(vanished("operating systems", &self.config.allow.systems, &self.counts.systems));
@@ -175,14 +175,14 @@ impl Judge<'_> {
         };
         offenders.sort_by_key(order);
         offenders.truncate(VIOLATIONS);
-        let told: Vec<String> = by_role
+        let counts: Vec<String> = by_role
             .iter()
             .filter(|(_, count)| *count > 0)
             .map(|(role, count)| format!("{} {count}", role.column(self.job)))
             .collect();
         let count = by_role.iter().map(|(_, count)| count).sum();
         Ok(Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders)
-            .note(told.join(", ")))
+            .note(counts.join(", ")))
     }
 
     fn values(&self, flaw: Flaw) -> Result<Measurement> {
@@ -214,9 +214,9 @@ impl Judge<'_> {
     }
 
     fn new_channels(&self) -> Result<Measurement, NotRun> {
-        let known = listed("channels", &self.config.allow.channels)?;
-        let seen = seen(&self.counts.channels);
-        Ok(named(seen.difference(&known), seen.len()))
+        let known = listed_names("channels", &self.config.allow.channels)?;
+        let seen = present_names(&self.counts.channels);
+        Ok(measure_names(seen.difference(&known), seen.len()))
     }
 
     fn tokens(&self) -> Result<Measurement, NotRun> {
@@ -321,25 +321,25 @@ impl Judge<'_> {
     }
 }
 
-/// Names that the file of checks lists.
-fn listed<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
+/// The names that the checks file lists.
+fn listed_names<'a>(what: &str, names: &'a [String]) -> Result<BTreeSet<&'a [u8]>, NotRun> {
     if names.is_empty() {
         return Err(NotRun::NotApplicable(format!("no {what} are listed as known")));
     }
     Ok(names.iter().map(|name| name.as_bytes()).collect())
 }
 
-fn seen(names: &Names) -> BTreeSet<&[u8]> {
+fn present_names(names: &Names) -> BTreeSet<&[u8]> {
     names.iter().filter_map(|name| name.as_deref()).collect()
 }
 
-/// Those that are listed and that no row has.
+/// The listed names that no row has.
 fn vanished(what: &str, names: &[String], seen_names: &Names) -> Result<Measurement, NotRun> {
-    let known = listed(what, names)?;
-    Ok(named(known.difference(&seen(seen_names)), known.len()))
+    let known = listed_names(what, names)?;
+    Ok(measure_names(known.difference(&present_names(seen_names)), known.len()))
 }
 
-fn named<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measurement {
+fn measure_names<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measurement {
     let odd: Vec<_> = odd.collect();
     let offenders =
         odd.iter().take(VIOLATIONS).map(|name| Violation::key(locate::name(Some(name)))).collect();
@@ -352,7 +352,7 @@ fn tally(tally: &super::cube::Tally) -> Measurement {
 
 type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;
 
-/// What each first value goes with, and each second one; nulls are left out.
+/// The second values by first value, and the first values by second value, without nulls.
 fn both_ways(pairs: &Pairs) -> (Sides<'_>, Sides<'_>) {
     let (mut firsts, mut seconds) = (Sides::new(), Sides::new());
     for (first, second) in pairs.iter().filter_map(|(a, b)| a.as_deref().zip(b.as_deref())) {

@@ -1,42 +1,43 @@
-//! File and row of the first offenders; runs only where something was found.
+//! File and row of the first violations; runs only where a check has found violations.
 
 use super::counts::{each_pair, number, with_cursor};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
-use super::{RowRange, at_row, place};
+use super::{RowRange, at_row, in_row_range};
 use crate::Result;
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
 use crate::scan::by_row::number_of;
 
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: u32 = 2048;
 
-/// The first rows whose value in `role` is one that `bad` describes.
+/// The first rows whose value in `role` violates a rule: `bad` returns a description.
 pub fn rows(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     role: Role,
-    bad: impl Fn(&RawFile<'_>, Option<&[u8]>) -> Option<String>,
+    bad: impl Fn(&OpenFile<'_>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
-            let (mut block, mut told) = (vec![0u32; BLOCK as usize], Vec::new());
+            let (mut block, mut violations) = (vec![0u32; BLOCK as usize], Vec::new());
             let mut at = row_range.rows.start;
             while at < row_range.rows.end && found.len() < VIOLATIONS {
                 let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                 let take = cursor.rows_in_page(most)?;
-                let out = block.get_mut(..take as usize).unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // at most BLOCK
+                let out = &mut block[..take as usize];
                 cursor.read_ids32(out)?;
-                for value_id in told.len()..cursor.entries.id_count() as usize {
+                for value_id in violations.len()..cursor.entries.id_count() as usize {
                     let value =
                         u32::try_from(value_id).ok().and_then(|value_id| cursor.entries.get(value_id));
-                    told.push(bad(file, value));
+                    violations.push(bad(file, value));
                 }
                 for (value_id, row) in out.iter().zip(at..) {
-                    if let Some(Some(value)) = told.get(*value_id as usize) {
+                    if let Some(Some(value)) = violations.get(*value_id as usize) {
                         found.push(at_row(files, row_range, row, value.clone()));
                     }
                 }
@@ -48,12 +49,12 @@ pub fn rows(
     })
 }
 
-/// The first rows whose number is `bad`.
+/// The first rows for whose number `bad` returns true.
 pub fn numbers(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    bad: impl Fn(&RawFile<'_>, Number) -> bool,
+    bad: impl Fn(&OpenFile<'_>, Number) -> bool,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(
@@ -69,10 +70,8 @@ pub fn numbers(
                     let most = u32::try_from(row_range.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
                     let load_page = cursor.load_page()?;
                     let take = cursor.rows_in_page(most)?;
-                    let (value_ids, bits) = (
-                        value_ids.get_mut(..take as usize).unwrap_or_default(),
-                        bits.get_mut(..take as usize).unwrap_or_default(),
-                    );
+                    #[allow(clippy::indexing_slicing)] // at most BLOCK
+                    let (value_ids, bits) = (&mut value_ids[..take as usize], &mut bits[..take as usize]);
                     if load_page == BlockKind::Numbers {
                         cursor.read_bits(bits)?;
                     } else {
@@ -102,12 +101,12 @@ pub fn numbers(
     })
 }
 
-/// The first rows whose label and date do not fit.
+/// The first rows whose label and date violate a rule.
 pub fn weeks(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    bad: impl Fn(&RawFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
+    bad: impl Fn(&OpenFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
 ) -> Result<Vec<Violation>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         let rows = row_range.rows.end - row_range.rows.start;
@@ -140,15 +139,15 @@ pub fn weeks(
 
 fn search(
     passes: &Passes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    look: impl Fn(&RawFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
+    inspect: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for row_range in row_ranges {
-        passes.go_on()?;
+        passes.check_interrupted()?;
         if let Some(file) = files.get(row_range.file) {
-            look(file, row_range, &mut found).map_err(|e| place(e, files, row_range))?;
+            inspect(file, row_range, &mut found).map_err(|e| in_row_range(e, files, row_range))?;
         }
         if found.len() >= VIOLATIONS {
             break;
@@ -158,8 +157,8 @@ fn search(
     Ok(found)
 }
 
-/// A number as a person writes it; `unit` is 10^scale of a decimal.
-#[allow(clippy::cast_precision_loss)] // shown to a person
+/// A number for display; `unit` is 10^scale of a decimal.
+#[allow(clippy::cast_precision_loss)] // for display
 fn show(number: Number, unit: i128) -> String {
     match number {
         Number::Small(v) if unit != 1 => format!("{}", v as f64 / unit as f64),
@@ -173,7 +172,7 @@ fn show(number: Number, unit: i128) -> String {
     }
 }
 
-/// A stored name as a person sees it.
+/// A stored name for display.
 pub fn name(raw: Option<&[u8]>) -> String {
     raw.map_or("null".into(), |raw| format!("'{}'", String::from_utf8_lossy(raw).escape_debug()))
 }

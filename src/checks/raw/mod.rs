@@ -1,39 +1,37 @@
 //! The checks on the rows, before anything is computed.
 //!
 //! ```text
-//! files    where is each column, and is its type one that fits?
-//! evidence a dictionary of good entries has no bad row: no page of it is opened.
-//!          A date goes with one label, a channel with one token: held against all
-//!          rows, 32 at a time
-//! counts   where there is a doubt: how many rows has each dictionary entry? What
-//!          an entry is (a label, a country, a number) is asked once an entry
-//! cube     with the ids of days, countries, systems and channels known: is each
-//!          key there once, do the totals add up? Days are cut into chunks whose
-//!          dense arrays fit the memory; a chunk reads the row groups that have
-//!          its days
-//! locate   only where something was found: the first rows that have it
-//! judge    counts to findings
+//! dataset     where is each column, and does its type fit?
+//! dictionary  a dictionary whose entries are all valid has no invalid row: none of its pages is opened.
+//! pass        A date goes with one label, a channel with one token: compared over all rows, 32 at a time
+//! counts      only in doubt: how many rows has each dictionary entry? The meaning of an entry (a label, a
+//!             country, a number) is looked up once an entry
+//! cube        with the ids of days, countries, systems and channels known: is each key unique, do the
+//!             totals add up? Days are cut into chunks whose dense arrays fit in memory; a chunk reads the
+//!             row groups that have its days
+//! locate      only for a violation: the first rows that have it
+//! judge       from counts to measurements
 //! ```
 //!
-//! - [`mod@file`]: a file's columns.
-//! - [`passes`]: what is told to whoever waits. [`prefetch`]: what is going to be read of files that are far away, said in time.
-//! - [`rules`]: what is objected to, value by value.
+//! - [`mod@problems`]: columns that are missing or have a wrong type.
+//! - [`passes`]: progress of the passes over the rows, and cancellation.
+//! - [`rules`]: which values violate a rule.
 //! - [`dictionary_pass`]: what is known of a task's rows without counting them.
-//! - [`counts`]: what one task, and all together, have counted.
+//! - [`counts`]: the counts of one task, and of all tasks together.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
-//! - [`locate`]: file and row of the first offenders.
-//! - [`judge`]: from counts to findings.
+//! - [`locate`]: file and row of the first violations.
+//! - [`judge`]: from counts to measurements.
 
 pub mod counts;
 pub mod cube;
 pub mod dictionary_pass;
-pub mod file;
 pub mod judge;
 pub mod locate;
 pub mod passes;
-pub mod prefetch;
+pub mod problems;
 pub mod rules;
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -41,32 +39,33 @@ use rayon::prelude::*;
 use self::counts::Counts;
 use self::cube::Cube;
 use self::dictionary_pass::ChunkFacts;
-use self::file::{RawFile, Role};
 use self::passes::Passes;
 use self::rules::Rules;
 use super::CheckId;
 use super::config::Config;
 use super::model::{Measurement, NotRun, Violation};
-use crate::scan::Progress;
+use crate::dataset::prefetch::Retention;
+use crate::dataset::{Dataset, OpenFile, Role, row_ranges};
+use crate::progress::Progress;
 use crate::storage::Input;
 use crate::{Error, Job, Result};
 
-/// What a check on the rows has found.
+/// The results of the checks on the rows.
 pub type Measurements = Vec<(CheckId, Result<Measurement, NotRun>)>;
 
-/// What the passes have seen; later checks and the report ask for it.
+/// The results of the passes, which later checks and the report use.
 pub struct Raw {
-    /// What every check has found, in the order of the catalogue.
+    /// The results of all checks, in the order of the catalogue.
     pub findings: Measurements,
-    /// What occurs, and what is objected to; `None` where columns were missing.
+    /// The values that occur, and the rows that violate rules; `None` where columns are missing.
     pub counts: Option<Counts>,
-    /// Sums by day and country; `None` where the keys were not all there.
+    /// Sums by day and country; `None` where columns are missing, or there are too many keys.
     pub cube: Option<Cube>,
     /// Wall time of the two passes: counts, cube.
     pub phases: Vec<(&'static str, Duration)>,
 }
 
-/// Rows that a task has at the most, give or take a page.
+/// Largest number of rows of a task, give or take a page.
 const TASK_ROWS: u64 = 1 << 20;
 
 /// A range of rows of one row group.
@@ -77,46 +76,51 @@ pub struct RowRange {
     /// Row group.
     pub row_group: usize,
     /// Rows of the row group.
-    pub rows: std::ops::Range<u64>,
+    pub rows: Range<u64>,
     /// Rows of the file that come before the row group.
     pub before: u64,
-    /// First and last day among its rows, once they were counted.
+    /// First and last day of its rows, once they are counted.
     pub days: Option<(i32, i32)>,
 }
 
-/// Whether rows are counted where there is no need to.
+/// Which rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Thoroughness {
-    /// Where dictionaries leave a doubt.
+    /// Those that dictionaries do not prove valid.
     #[default]
     Dictionaries,
-    /// All of them, as tests compare.
+    /// All of them; tests compare the results.
     #[cfg_attr(not(test), allow(dead_code))]
     Counting,
 }
 
-/// Runs the checks on the rows.
+/// Opens the inputs and runs the checks on the rows.
 ///
 /// # Errors
-/// What keeps the rows from being read at all: I/O, damaged files. A missing
-/// column is a finding, not an error.
+/// What keeps the rows from being read at all: I/O errors, damaged files. A missing column is a measurement, not an
+/// error.
 pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Raw> {
     run_with(job, config, inputs, progress, Thoroughness::default())
 }
 
-/// Only what is known of single rows and single columns: neither uniqueness nor totals.
+/// Runs the checks on the rows of an opened dataset.
 ///
 /// # Errors
-/// As [`run`]; `Data` where a column is missing.
+/// As of [`run`].
+pub fn run_opened(job: &Job, config: &Config, dataset: &Dataset<'_>, progress: &dyn Progress) -> Result<Raw> {
+    run_files(job, config, dataset.files(), progress, Thoroughness::default())
+}
+
+/// Counts what single rows and single columns show: neither uniqueness nor totals.
+///
+/// # Errors
+/// As of [`run`]; `Data` where a column is missing.
 pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Counts> {
-    prefetch::footers(inputs);
-    let files: Vec<RawFile<'_>> =
-        inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
-    if let Some(problem) = file::problems(job, &files).into_iter().next() {
-        return Err(Error::data(problem.value));
-    }
-    let passes = Passes::begin(progress, &files, &[&Role::ALL]);
-    let (_, counts) = count(Rules { job, config }, &files, Thoroughness::default(), &passes)?;
+    let dataset = Dataset::open(job, inputs)?;
+    let files = dataset.files();
+    problems::check_columns(job, files)?;
+    let passes = Passes::begin(progress, files, &[&Role::ALL]);
+    let (_, counts) = count(Rules { job, config }, files, Thoroughness::default(), &passes)?;
     passes.finish();
     Ok(counts)
 }
@@ -128,11 +132,18 @@ pub(crate) fn run_with(
     progress: &dyn Progress,
     thoroughness: Thoroughness,
 ) -> Result<Raw> {
+    run_files(job, config, Dataset::open(job, inputs)?.files(), progress, thoroughness)
+}
+
+fn run_files(
+    job: &Job,
+    config: &Config,
+    files: &[OpenFile<'_>],
+    progress: &dyn Progress,
+    thoroughness: Thoroughness,
+) -> Result<Raw> {
     let started = Instant::now();
-    prefetch::footers(inputs);
-    let files: Vec<RawFile<'_>> =
-        inputs.par_iter().map(|input| RawFile::open(job, input)).collect::<Result<_>>()?;
-    let problems = file::problems(job, &files);
+    let problems = problems::problems(job, files);
     if !problems.is_empty() {
         return Ok(Raw {
             findings: judge::without_columns(&problems, files.len()),
@@ -142,15 +153,15 @@ pub(crate) fn run_with(
         });
     }
     let rules = Rules { job, config };
-    let passes = Passes::begin(progress, &files, &[&Role::ALL, &cube::KEYS]);
-    let (row_ranges, counts) = count(rules, &files, thoroughness, &passes)?;
+    let passes = Passes::begin(progress, files, &[&Role::ALL, &cube::KEYS]);
+    let (row_ranges, counts) = count(rules, files, thoroughness, &passes)?;
     let counted = Instant::now();
-    let cube = match Cube::fill(job, &files, &row_ranges, &counts, thoroughness, &passes) {
+    let cube = match Cube::fill(job, files, &row_ranges, &counts, thoroughness, &passes) {
         Err(Error::TooLarge(report)) => Err(NotRun::Failed(report.to_string())),
         other => Ok(other?),
     };
     let cubed = Instant::now();
-    let findings = judge::findings(rules, &files, &row_ranges, &counts, cube.as_ref(), &passes)?;
+    let findings = judge::findings(rules, files, &row_ranges, &counts, cube.as_ref(), &passes)?;
     passes.finish();
     Ok(Raw {
         findings,
@@ -160,18 +171,18 @@ pub(crate) fn run_with(
     })
 }
 
-/// Looks at every row group, in ranges of rows.
+/// Runs the dictionary pass over every row group, in ranges of rows.
 fn count(
     rules: Rules<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     thoroughness: Thoroughness,
     passes: &Passes<'_>,
 ) -> Result<(Vec<RowRange>, Counts)> {
-    let announced = prefetch::chunks(files);
+    let retention = Retention::announce(files, &Role::ALL);
     let mut groups = Vec::new();
     for (file, opened) in files.iter().enumerate() {
         let mut before = 0;
-        for (row_group, meta) in opened.meta.row_groups.iter().enumerate() {
+        for (row_group, meta) in opened.footer.row_groups.iter().enumerate() {
             groups.push((file, opened, row_group, before));
             before += meta.rows;
         }
@@ -182,9 +193,11 @@ fn count(
         .map(|(at, file, row_group, before)| {
             let in_place = |e: Error| e.in_row_group(row_group).in_file(file.input.object.name());
             let columns = file.columns(row_group).map_err(in_place)?;
-            let row_ranges = row_ranges(at, file, row_group, before, &columns);
-            let look = |row_range: RowRange| {
-                let mut evidence = match thoroughness {
+            let rows = file.footer.row_groups.get(row_group).map_or(0, |meta| meta.rows);
+            let row_ranges = row_ranges(columns.get(Role::Value), rows, &[], TASK_ROWS);
+            let inspect = |rows: Range<u64>| {
+                let row_range = RowRange { file: at, row_group, rows, before, days: None };
+                let mut facts = match thoroughness {
                     Thoroughness::Dictionaries => {
                         dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
                     }
@@ -193,56 +206,30 @@ fn count(
                         ..ChunkFacts::default()
                     },
                 };
-                let days = &evidence.counts.days;
+                let days = &facts.counts.days;
                 let row_range =
                     RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
-                evidence.counts.rows = 0;
+                facts.counts.rows = 0;
                 passes.done(file, &row_range, &Role::ALL);
-                Ok((row_range, evidence))
+                Ok((row_range, facts))
             };
-            let looked = row_ranges.into_par_iter().with_max_len(1).map(look).collect::<Result<_>>();
-            announced.evict(file, row_group);
-            looked.map_err(in_place)
+            let inspected = row_ranges.into_par_iter().with_max_len(1).map(inspect).collect::<Result<_>>();
+            retention.evict(file, row_group, &Role::ALL);
+            inspected.map_err(in_place)
         })
         .collect::<Result<_>>()?;
-    let mut counts = Counts { rows: files.iter().map(|f| f.meta.rows).sum(), ..Counts::default() };
+    let mut counts = Counts { rows: files.iter().map(|f| f.footer.rows).sum(), ..Counts::default() };
     let (mut row_ranges, mut unconfirmed) = (Vec::new(), Vec::new());
-    for (row_range, evidence) in found.into_iter().flatten() {
-        counts.merge(evidence.counts).map_err(|e| place(e, files, &row_range))?;
+    for (row_range, facts) in found.into_iter().flatten() {
+        counts.merge(facts.counts).map_err(|e| in_row_range(e, files, &row_range))?;
         row_ranges.push(row_range);
-        unconfirmed.push(evidence.unconfirmed);
+        unconfirmed.push(facts.unconfirmed);
     }
     dictionary_pass::confirm(files, &row_ranges, &unconfirmed, &mut counts, passes)?;
     Ok((row_ranges, counts))
 }
 
-/// A row group, cut into ranges that begin where a page of values begins.
-fn row_ranges(
-    at: usize,
-    file: &RawFile<'_>,
-    row_group: usize,
-    before: u64,
-    columns: &file::Columns<'_>,
-) -> Vec<RowRange> {
-    let rows = file.meta.row_groups.get(row_group).map_or(0, |meta| meta.rows);
-    let mut cuts = vec![0];
-    let mut last = 0;
-    let chunk = columns.get(file::Role::Value).and_then(|column| column.chunk());
-    for page in chunk.map(|c| c.data()).unwrap_or_default() {
-        if page.first_row >= last + TASK_ROWS && rows - page.first_row >= TASK_ROWS / 2 {
-            last = page.first_row;
-            cuts.push(last);
-        }
-    }
-    cuts.push(rows);
-    let ranges = cuts.windows(2).filter_map(|cut| match cut {
-        [start, end] if start < end => Some(*start..*end),
-        _ => None,
-    });
-    ranges.map(|rows| RowRange { file: at, row_group, rows, before, days: None }).collect()
-}
-
-fn place(error: Error, files: &[RawFile<'_>], row_range: &RowRange) -> Error {
+fn in_row_range(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> Error {
     let error = error.in_row_group(row_range.row_group);
     match files.get(row_range.file) {
         Some(file) => error.in_file(file.input.object.name()),
@@ -250,8 +237,8 @@ fn place(error: Error, files: &[RawFile<'_>], row_range: &RowRange) -> Error {
     }
 }
 
-/// An offender at a row of a piece.
-fn at_row(files: &[RawFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
+/// A violation at a row of a range.
+fn at_row(files: &[OpenFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
     let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
     Violation { file, row: Some(row_range.before + row), value }
 }

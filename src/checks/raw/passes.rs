@@ -1,25 +1,25 @@
-//! What the passes over the rows tell whoever waits, and whether that one still does.
+//! Progress of the passes over the rows, and cancellation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::RowRange;
-use super::file::{RawFile, Role};
-use crate::scan::{Phase, Progress};
+use crate::dataset::{OpenFile, Role};
+use crate::progress::{Phase, Progress};
 use crate::{Error, Result};
 
 /// The passes of one run of the checks.
 pub struct Passes<'p> {
     progress: &'p dyn Progress,
-    /// Bytes that were announced and are not done.
+    /// Bytes that were announced and not yet reported as done.
     left: AtomicU64,
 }
 
 impl<'p> Passes<'p> {
     /// Announces passes over `files`, each with the columns that it reads.
-    pub fn begin(progress: &'p dyn Progress, files: &[RawFile<'_>], passes: &[&[Role]]) -> Self {
+    pub fn begin(progress: &'p dyn Progress, files: &[OpenFile<'_>], passes: &[&[Role]]) -> Self {
         let of_pass = |roles: &[Role]| -> u64 {
             let groups =
-                files.iter().flat_map(|file| (0..file.meta.row_groups.len()).map(move |at| (file, at)));
+                files.iter().flat_map(|file| (0..file.footer.row_groups.len()).map(move |at| (file, at)));
             groups.map(|(file, row_group)| bytes(file, row_group, roles)).fold(0, u64::saturating_add)
         };
         let all = passes.iter().map(|roles| of_pass(roles)).fold(0, u64::saturating_add);
@@ -27,25 +27,25 @@ impl<'p> Passes<'p> {
         Passes { progress, left: AtomicU64::new(all) }
     }
 
-    /// Asked every few milliseconds of work.
+    /// Checks for cancellation; called every few milliseconds of work.
     ///
     /// # Errors
-    /// `Interrupted` where nobody waits any more.
-    pub fn go_on(&self) -> Result<()> {
+    /// `Interrupted` where the caller requests cancellation.
+    pub fn check_interrupted(&self) -> Result<()> {
         if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// A pass is done with a piece. What is read once more than was announced, where
-    /// a faster way had to be given up, does not count.
-    pub fn done(&self, file: &RawFile<'_>, row_range: &RowRange, roles: &[Role]) {
-        let rows = file.meta.row_groups.get(row_range.row_group).map_or(0, |meta| meta.rows).max(1);
+    /// Reports that a pass has finished a row range. Bytes that are read again, after a fast path has declined, are not
+    /// reported.
+    pub fn done(&self, file: &OpenFile<'_>, row_range: &RowRange, roles: &[Role]) {
+        let rows = file.footer.row_groups.get(row_range.row_group).map_or(0, |meta| meta.rows).max(1);
         let part = u128::from(bytes(file, row_range.row_group, roles))
             * u128::from(row_range.rows.end - row_range.rows.start)
             / u128::from(rows);
         self.advance(u64::try_from(part).unwrap_or(u64::MAX));
     }
 
-    /// All passes are done, whatever they have left out.
+    /// Reports that all passes have finished, including the bytes that they skipped.
     pub fn finish(&self) {
         self.advance(u64::MAX);
     }
@@ -59,7 +59,7 @@ impl<'p> Passes<'p> {
 }
 
 /// Stored bytes of some columns of a row group.
-fn bytes(file: &RawFile<'_>, row_group: usize, roles: &[Role]) -> u64 {
+fn bytes(file: &OpenFile<'_>, row_group: usize, roles: &[Role]) -> u64 {
     let stored = |role: &Role| file.chunk(*role, row_group).map(|chunk| chunk.compressed_len);
     roles.iter().filter_map(stored).fold(0, u64::saturating_add)
 }

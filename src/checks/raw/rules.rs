@@ -1,29 +1,29 @@
-//! What the checks on single rows object to, value by value.
+//! The rules for single rows, value by value.
 
 use crate::checks::config::Config;
 use crate::checks::countries;
 use crate::ids::values::Number;
 use crate::{Job, calendar};
 
-/// What the checks were told.
+/// The job and the configuration that the rules depend on.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
     /// The job: totals, organic channels.
     pub job: &'a Job,
-    /// What is allowed.
+    /// The names that are allowed.
     pub config: &'a Config,
 }
 
 impl Rules<'_> {
     /// Whether a country is a code of ISO 3166-1, the total, or allowed.
-    pub fn knows_country(&self, code: &[u8]) -> bool {
+    pub fn is_known_country(&self, code: &[u8]) -> bool {
         code == self.job.country_total.as_bytes()
             || countries::is_assigned(code)
             || self.config.allow.countries.iter().any(|c| c.as_bytes() == code)
     }
 
     /// Whether an operating system is the total or allowed.
-    pub fn knows_system(&self, name: &[u8]) -> bool {
+    pub fn is_known_system(&self, name: &[u8]) -> bool {
         let allowed = &self.config.allow.systems;
         name == self.job.os_total.as_bytes()
             || allowed.iter().any(|s| s.as_bytes() == name)
@@ -31,20 +31,20 @@ impl Rules<'_> {
     }
 }
 
-/// What a label is.
+/// A week label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
-    /// Nothing.
+    /// Null.
     Null,
     /// Not written `yyyy_ww`.
     Malformed,
-    /// No ISO week.
+    /// Written `yyyy_ww`, but not an ISO week.
     NoWeek,
     /// A week.
     Week(i32),
 }
 
-/// What the label is that stands there.
+/// Parses a week label.
 pub fn label(raw: Option<&[u8]>) -> Label {
     match raw {
         None => Label::Null,
@@ -58,16 +58,16 @@ pub fn label(raw: Option<&[u8]>) -> Label {
 /// A stored date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Date {
-    /// Nothing.
+    /// Null.
     Null,
-    /// Something that is no day.
+    /// Not a valid day.
     NoDay,
     /// A day.
     Day(i32),
 }
 
-/// Whether a label is a week but not that of its date. A date that is none counts
-/// too; nulls are counted among the keys.
+/// Whether a label is a week other than that of its date. An invalid date counts too; nulls are counted by the check of
+/// the keys.
 pub fn is_wrong_week(label: Label, date: Date) -> bool {
     match (label, date) {
         (Label::Week(week), Date::Day(day)) => calendar::week_of(day) != week,
@@ -76,7 +76,7 @@ pub fn is_wrong_week(label: Label, date: Date) -> bool {
     }
 }
 
-/// What is held against a number.
+/// A reason why a number is not a valid count of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// Null.
@@ -90,7 +90,7 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    /// All of them.
+    /// All flaws.
     pub const ALL: [Flaw; 4] = [Flaw::Null, Flaw::NotFinite, Flaw::Negative, Flaw::Fractional];
 }
 

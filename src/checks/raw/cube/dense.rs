@@ -1,4 +1,4 @@
-//! Arrays of all days a worker; pieces go to the workers as they come.
+//! Arrays of all days in each worker; workers take row ranges in any order.
 //!
 //! ```text
 //! for each row:
@@ -7,37 +7,33 @@
 //!     by_country[day, total or not, system, channel] += value
 //! ```
 //!
-//! 1. A row costs one bit. Rows that repeat a key are found at the end: more rows
-//!    than bits. Which rows they are is for [`super::exact`] to say.
-//! 2. How many rows a country has on a day, and which totals there are, are bits
-//!    counted.
-//! 3. In export order day, country and system repeat. Over such a stretch the bits are
-//!    gathered in a register, and the sums are two short rows of numbers that stay in the
-//!    nearest cache: every value is added to them, zero or not.
-//! 4. Where the rows differ one by one, their places are far apart, and each would wait for
-//!    memory. So places are put into a bin of some days each, without a branch, and those
-//!    of rows whose value is not zero, one in seven, into another; a full bin is taken in
-//!    at once, by arrays that stay in the cache meanwhile.
-//! 5. A key that occurs once adds to each sum once: cells of 32 bits hold all that values
-//!    below 2^31 / systems can come to. Larger values begin anew with 64 bits.
-//! 6. Arrays are asked for as zeros: days that no row of a worker has take no memory.
+//! 1. A row sets one bit. Repeated keys show at the end: more rows than bits. [`super::exact`] finds which rows they
+//!    are.
+//! 2. The rows of a country on a day, and the totals that exist, are found by counting bits.
+//! 3. In export order day, country and system repeat. Over such a run the bits are gathered in a register, and the sums
+//!    are two short rows of numbers that stay in the L1 cache: every value is added to them, zero or not.
+//! 4. Where keys differ row by row, their cells are scattered, and each row would wait for memory. So cell offsets are
+//!    collected in bins of a few days, without a branch; those of rows whose value is not zero, one in seven, in a
+//!    second list. A full bin is added at once, to arrays that stay in the cache meanwhile.
+//! 5. A key that occurs once adds to each sum once: cells of 32 bits hold the sums of values below 2^31 / systems. For
+//!    larger values the pass starts again with 64 bits.
+//! 6. Arrays are allocated as zeroed memory: days without rows in a worker take no memory.
 //!
-//! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by
-//! row as they came took 175 ms of wall time in export order and 850 ms shuffled; with 3 alone 105 in
-//! export order; shuffled, without a branch but without bins 440, with bins 230. On Zen 4, 24 bins
-//! in place of 64 took 213 ms where these take 200.
+//! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by row took 175 ms of wall
+//! time in export order and 850 ms shuffled; with 3 alone 105 in export order; shuffled, without a branch but without
+//! bins 440, with bins 230. On Zen 4, 24 bins instead of 64 took 213 ms where these take 200.
 //!
 //! - [`cell`]: sums of 32 or 64 bits.
-//! - [`stretch`]: 3. [`bins`]: 4.
-//! - [`judge`]: what the arrays tell in the end.
+//! - [`key_runs`]: 3. [`bins`]: 4.
+//! - [`judge`]: from the arrays to the results.
 //!
-//! Declines where columns have more than 65,536 distinct values, where a value is past
-//! 2^46 steps, where a key repeats, and where the arrays do not fit [`BYTES`].
+//! Declines if a column has more than 65,536 distinct values, if a value exceeds 2^46 steps, if a key repeats, and if
+//! the arrays do not fit in [`BYTES`].
 
 mod bins;
 mod cell;
 mod judge;
-mod stretch;
+mod key_runs;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,10 +41,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::super::counts::number;
-use super::super::file::RawFile;
 use super::super::passes::Passes;
-use super::super::{RowRange, place};
+use super::super::{RowRange, in_row_range};
 use super::{Axes, CellSum, KEYS, NO_ID};
+use crate::dataset::OpenFile;
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::column_masks::WORD;
 use crate::{Error, Result};
@@ -56,20 +52,20 @@ use crate::{Error, Result};
 use self::bins::{BIN_BYTES, BINS, Bin};
 use self::cell::Cell;
 use self::judge::judge;
-use self::stretch::starts;
+use self::key_runs::starts;
 
-/// Bytes that the arrays of all workers take at the most.
+/// Largest size of the arrays of all workers, in bytes.
 const BYTES: usize = 512 << 20;
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: usize = 2048;
-/// Blocks after which it is asked whether anybody waits.
-const ASK: u32 = 64;
-/// Days that are judged at once.
+/// Blocks between two checks for cancellation.
+const CANCEL_CHECK: u32 = 64;
+/// Days that are evaluated at once.
 const DAYS: usize = 16;
-/// An offset past all arrays, of which three still fit 32 bits: null, or no day.
+/// An offset past all arrays, for null and invalid dates; the sum of three still fits 32 bits.
 const NO_CELL: u32 = 1 << 30;
-/// Rows of a block for each of its stretches from which on it is taken by stretches.
-const STRETCH: usize = 4;
+/// Rows a run of a block from which on the block is summed by runs.
+const ROWS_A_RUN: usize = 4;
 /// How the arrays are laid out.
 #[derive(Clone, Copy)]
 struct Layout {
@@ -103,7 +99,7 @@ impl Layout {
         2 * self.systems * self.channels
     }
 
-    /// Bytes of a worker, with cells of so many bytes.
+    /// Bytes of a worker, with cells of that many bytes.
     fn bytes(self, cell: usize) -> usize {
         let by_system = self.countries.saturating_mul(self.channels).saturating_mul(cell);
         let by_country = self.systems.saturating_mul(self.channels).saturating_mul(16);
@@ -114,10 +110,10 @@ impl Layout {
     }
 }
 
-/// The parts of all days; `None` where this way is not open.
+/// The sums of all days; `None` where this pass declines.
 pub(super) fn fill(
     axes: &Axes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
 ) -> Result<Option<Vec<CellSum>>> {
@@ -141,7 +137,7 @@ enum RangeResult<T> {
 
 fn fill_with<C: Cell>(
     axes: &Axes<'_>,
-    files: &[RawFile<'_>],
+    files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
 ) -> Result<RangeResult<Vec<CellSum>>> {
@@ -161,10 +157,10 @@ fn fill_with<C: Cell>(
         while let Some(row_range) = row_ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
             match worker
                 .row_range(axes, files, row_range, &mut blocks, passes)
-                .map_err(|e| place(e, files, row_range))?
+                .map_err(|e| in_row_range(e, files, row_range))?
             {
                 RangeResult::Done(()) => {}
-                // The others need not go on.
+                // The other workers stop.
                 other => {
                     next.store(row_ranges.len(), Ordering::Relaxed);
                     return Ok(match other {
@@ -180,7 +176,7 @@ fn fill_with<C: Cell>(
     let done: Vec<RangeResult<Worker<C>>> =
         (0..workers).into_par_iter().with_max_len(1).map(work).collect::<Result<_>>()?;
     let mut workers = Vec::with_capacity(done.len());
-    // Whichever of them has met it first, what does not fit any cell is tried again.
+    // A value that does not fit a cell makes all workers start again, whichever worker found it.
     let mut wide = false;
     for outcome in done {
         match outcome {
@@ -211,7 +207,7 @@ fn fill_with<C: Cell>(
     Ok(RangeResult::Done(parts))
 }
 
-/// An id, and how far it moves along the words of bits; a channel, along the bits.
+/// An id, and its offset in words of channel bits; of a channel, in bits.
 #[derive(Clone, Copy)]
 struct Step {
     offset: u32,
@@ -219,7 +215,7 @@ struct Step {
 }
 
 impl Step {
-    /// Null, or no day.
+    /// Null, or an invalid date.
     const NO_ID: Step = Step { offset: NO_CELL, id: NO_ID };
 
     #[allow(clippy::cast_possible_truncation)] // the arrays fit `BYTES`
@@ -228,7 +224,7 @@ impl Step {
     }
 }
 
-/// What the value ids of a piece mean.
+/// The meaning of a row range's value ids.
 struct CellIds<C> {
     days: Vec<Step>,
     /// The bin of each day.
@@ -243,7 +239,7 @@ struct CellIds<C> {
 struct Blocks {
     /// Value ids of day, country, system, channel, value.
     value_ids: [[u16; BLOCK]; KEYS.len()],
-    /// Where stretches begin, or which rows have a sum.
+    /// The first rows of runs, or the rows that have a sum.
     rows: [u16; BLOCK],
 }
 
@@ -258,28 +254,28 @@ struct Worker<C> {
     layout: Layout,
     /// Bits of channels by day, country, system.
     seen: Vec<u32>,
-    /// Total less parts by day, country, channel.
+    /// Total minus parts, by day, country, channel.
     by_system: Vec<C>,
     /// Sums by day, countries or their total, system, channel.
     by_country: Vec<i64>,
-    /// Paid and organic users of the total over systems, by day and country; then a place
-    /// for those of other systems.
+    /// Paid and organic users of the total over systems, by day and country; then an unused cell for those of other
+    /// systems.
     users: Vec<i64>,
     undated: Vec<[i128; 2]>,
-    /// Rows with a whole key.
+    /// Rows with a complete key.
     rows: u64,
     /// Rows by day and country whose system or channel is null.
     others: BTreeMap<(usize, usize), u64>,
     /// Days that some row may have.
     touched: Vec<bool>,
-    /// Rows that wait, by day; none before a block has needed them.
+    /// Rows not yet added, by day; empty before a block needs bins.
     bins: Vec<Bin<C>>,
     days_of_bin: usize,
     buffers: Vec<Vec<u8>>,
 }
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
-#[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
+#[allow(clippy::cast_possible_truncation)] // cell offsets, rows of a block
 impl<C: Cell> Worker<C> {
     fn new(layout: Layout) -> Self {
         let Layout { days, countries, channels, .. } = layout;
@@ -300,11 +296,11 @@ impl<C: Cell> Worker<C> {
         }
     }
 
-    /// Takes in the rows of a piece.
+    /// Adds the rows of a range.
     fn row_range(
         &mut self,
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_range: &RowRange,
         blocks: &mut Blocks,
         passes: &Passes<'_>,
@@ -332,8 +328,8 @@ impl<C: Cell> Worker<C> {
             if left == 0 {
                 break;
             }
-            if block.is_multiple_of(ASK) {
-                passes.go_on()?;
+            if block.is_multiple_of(CANCEL_CHECK) {
+                passes.check_interrupted()?;
             }
             let mut take = left.min(BLOCK as u64) as u32;
             for cursor in &mut cursors {
@@ -359,11 +355,11 @@ impl<C: Cell> Worker<C> {
         Ok(RangeResult::Done(()))
     }
 
-    /// Takes in the value ids that were added; false where a value does not fit the cells.
+    /// Adds the new value ids. Returns false where a value does not fit the cells.
     fn extend_from(
         &mut self,
         axes: &Axes<'_>,
-        file: &RawFile<'_>,
+        file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds<C>,
     ) -> Result<bool> {
@@ -386,8 +382,8 @@ impl<C: Cell> Worker<C> {
             }
             Step::of(id.copied().unwrap_or(NO_ID), c * s * words)
         });
-        for day in value_ids.days.get(value_ids.bins.len()..).unwrap_or_default() {
-            // A row without a day stays in no bin.
+        for day in &value_ids.days[value_ids.bins.len()..] {
+            // A row without a day is never put into a bin.
             value_ids.bins.push(if day.id == NO_ID { 0 } else { (day.id as usize / days_of_bin) as u8 });
         }
         grow(&mut value_ids.countries, countries, |raw| Step::of(axes.countries.id(raw), s * words));
@@ -406,25 +402,25 @@ impl<C: Cell> Worker<C> {
     fn block(&mut self, axes: &Axes<'_>, value_ids: &CellIds<C>, blocks: &mut Blocks, rows: usize) {
         let [days, countries, systems, ..] = &blocks.value_ids;
         let keys = [&days[..rows], &countries[..rows], &systems[..rows]];
-        // A few rows tell whether it is worth while to go through all.
+        // A few rows show whether it is worth looking for runs in all.
         let few = rows.min(WORD);
-        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.rows) * STRETCH > few {
+        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.rows) * ROWS_A_RUN > few {
             rows
         } else {
             starts(keys, &mut blocks.rows)
         };
-        if starts * STRETCH > rows {
+        if starts * ROWS_A_RUN > rows {
             self.row_by_row(axes, value_ids, blocks, rows);
             return;
         }
         for at in 0..starts {
             let start = usize::from(blocks.rows[at]);
             let end = if at + 1 < starts { usize::from(blocks.rows[at + 1]) } else { rows };
-            self.stretch(axes, value_ids, &blocks.value_ids, start..end);
+            self.add_run(axes, value_ids, &blocks.value_ids, start..end);
         }
     }
 
-    /// Adds a row without a whole key.
+    /// Adds a row without a complete key.
     #[cold]
     fn odd(&mut self, axes: &Axes<'_>, [day, country, system, channel]: [u32; 4], value: C) {
         if country == NO_ID {

@@ -1,22 +1,22 @@
-//! Day by day, whatever the rows are, with the rows that repeat a key: each chunk
-//! of days reads all pieces that may have some of them.
+//! The general pass, day by day, which finds the rows that repeat a key: each chunk of days reads all row ranges that
+//! may have rows of these days.
 
 use super::super::counts::number;
-use super::super::file::{RawFile, Role};
 use super::super::passes::Passes;
-use super::super::{RowRange, at_row, place};
+use super::super::{RowRange, at_row, in_row_range};
 use super::{Axes, CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
 use crate::{Error, Result};
 
-/// Rows that are decoded at once.
+/// Rows decoded at once.
 const BLOCK: usize = 2048;
-/// Blocks, or runs of rows without a day, after which it is asked whether anybody waits.
-const ASK: u32 = 64;
+/// Blocks, or runs of rows without a day, between two checks for cancellation.
+const CANCEL_CHECK: u32 = 64;
 
-/// What the value ids of a piece mean in a chunk.
+/// The meaning of a row range's value ids in a chunk.
 #[derive(Default)]
 struct CellIds {
     days: Vec<u32>,
@@ -45,7 +45,7 @@ struct Total {
 impl Chunk {
     pub(super) fn fill(
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_ranges: &[RowRange],
         days: std::ops::Range<usize>,
         passes: &Passes<'_>,
@@ -67,7 +67,9 @@ impl Chunk {
             };
             // Rows without a day go to the first chunk.
             if overlaps || chunk.days.start == 0 {
-                chunk.row_range(axes, files, row_range, passes).map_err(|e| place(e, files, row_range))?;
+                chunk
+                    .row_range(axes, files, row_range, passes)
+                    .map_err(|e| in_row_range(e, files, row_range))?;
             }
         }
         chunk.judge(axes);
@@ -77,7 +79,7 @@ impl Chunk {
     fn row_range(
         &mut self,
         axes: &Axes<'_>,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_range: &RowRange,
         passes: &Passes<'_>,
     ) -> Result<()> {
@@ -104,8 +106,8 @@ impl Chunk {
             if at >= row_range.rows.end {
                 break;
             }
-            if block.is_multiple_of(ASK) {
-                passes.go_on()?;
+            if block.is_multiple_of(CANCEL_CHECK) {
+                passes.check_interrupted()?;
             }
             let left = u32::try_from(row_range.rows.end - at).unwrap_or(u32::MAX);
             self.extend_from(axes, file, &cursors, &mut value_ids)?;
@@ -134,11 +136,11 @@ impl Chunk {
         Ok(())
     }
 
-    /// Takes in the value ids that were added.
+    /// Adds the new value ids.
     fn extend_from(
         &self,
         axes: &Axes<'_>,
-        file: &RawFile<'_>,
+        file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds,
     ) -> Result<()> {
@@ -218,7 +220,7 @@ impl Chunk {
                 }
             }
             *word |= mask;
-            // Modulo 2^64, as said above.
+            // Modulo 2^64, see the module's description.
             #[allow(clippy::cast_possible_truncation)]
             let value64 = value as i64;
             let is_total = system == axes.systems.total;
@@ -242,7 +244,7 @@ impl Chunk {
         }
     }
 
-    /// Counts keys, and totals that do not add up.
+    /// Counts keys that repeat, and totals that do not add up.
     fn judge(&mut self, axes: &Axes<'_>) {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
         let distinct: u64 = self.seen.iter().map(|word| u64::from(word.count_ones())).sum();

@@ -1,21 +1,19 @@
 //! The rows as a cube: day x country x channel x system.
 //!
 //! ```text
-//! seen[day, country, channel, system]     one bit: was the key there before?
+//! seen[day, country, channel, system]     one bit: did the key occur before?
 //! systems[day, country, channel]          total minus parts, 0 where they agree
 //! countries[day, system, channel]         likewise
 //! users[day, country, organic or not]     sums of the total over systems
 //! ```
 //!
-//! - [`dense`]: every worker has arrays of all days and takes pieces as they come;
-//!   it finds that a key repeats, not in which row.
-//! - [`exact`]: then, or where the arrays do not fit the memory, each day is by
-//!   itself: days are cut into chunks, and a chunk reads the pieces that have its days.
+//! - [`dense`]: every worker has arrays of all days and takes row ranges in any order. It finds that a key repeats, but
+//!   not in which row.
+//! - [`exact`]: used where a key repeats or the arrays do not fit in memory. Days are cut into chunks, and a chunk
+//!   reads the row ranges that have its days.
 //!
-//! Differences are kept modulo
-//! 2^64: that is exact for integers unless a total is off by a multiple of it.
-//! Fractional values are taken in steps of 2^-20, and compared to the nearest
-//! thousandth.
+//! Differences are kept modulo 2^64: that is exact for integers unless a total is off by a multiple of it. Fractional
+//! values are taken in steps of 2^-20, and compared to the nearest thousandth.
 
 mod dense;
 mod exact;
@@ -25,43 +23,43 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::counts::{Counts, Names as Keys};
-use super::file::{RawFile, Role};
 use super::passes::Passes;
 use super::rules::Flaw;
 use super::{RowRange, Thoroughness};
 use crate::checks::model::{VIOLATIONS, Violation};
+use crate::dataset::{OpenFile, Role};
 use crate::ids::values::Number;
 use crate::table::cell::iso_date;
 use crate::{Error, Job, Result};
 
-/// Bytes that the arrays of one chunk take at the most, if it has more than a day.
+/// Largest size of the arrays of one chunk that has more than a day, in bytes.
 const CHUNK_BYTES: usize = 64 << 20;
-/// Bytes that a day may take at the most.
+/// Largest size of the arrays of a day, in bytes.
 const DAY_BYTES: usize = 256 << 20;
 /// No id: null, or a day of another chunk.
 const NO_ID: u32 = u32::MAX;
-/// A date that is null or no day.
+/// A date that is null or invalid.
 const NO_DAY: u32 = u32::MAX - 1;
 /// Steps of one, where values are fractional.
 const STEPS: f64 = (1 << 20) as f64;
-/// How far sums of fractional values may be apart: a thousandth.
+/// The tolerance for sums of fractional values: a thousandth.
 const TOLERANCE: u64 = 1 << 10;
 
 /// How often a rule is broken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
-    /// So often.
+    /// Number of violations.
     pub count: u64,
-    /// Out of so many.
+    /// Number of keys or totals examined.
     pub n: u64,
-    /// The first, in order.
+    /// The first violations, in order.
     pub offenders: Vec<Violation>,
 }
 
 /// Totals that differ from the sum of their parts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
-    /// How many.
+    /// Their number.
     pub tally: Tally,
     /// Of those, totals that are larger than their parts.
     pub larger: u64,
@@ -83,7 +81,7 @@ impl Tally {
     }
 }
 
-/// What the cube has told.
+/// Results of the cube pass.
 #[derive(Debug, Clone, Default)]
 pub struct Cube {
     /// Days with rows, in order.
@@ -100,19 +98,19 @@ pub struct Cube {
     pub undated: Vec<[i128; 2]>,
     /// Users of the total over systems in countries, `day * channels + channel`.
     pub channel_users: Vec<i128>,
-    /// What one user is in the sums.
+    /// The value of one user in the sums.
     pub steps: i128,
     /// Whether sums are rounded.
     pub rounded: bool,
-    /// Keys that were there before.
+    /// Keys that repeat.
     pub duplicates: Tally,
-    /// Totals over systems; `None` where there is no total or nothing but it.
+    /// Totals over systems; `None` where there is no total, or nothing but totals.
     pub systems: Option<Totals>,
-    /// Totals over countries; `None` where there is no total or nothing but it.
+    /// Totals over countries; `None` where there is no total, or nothing but totals.
     pub country_totals: Option<Totals>,
 }
 
-/// What the ids stand for.
+/// The meaning of the ids.
 struct Axes<'a> {
     job: &'a Job,
     days: Vec<i32>,
@@ -151,7 +149,7 @@ impl Names {
         self.names.get(id).map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default()
     }
 
-    /// Whether there is a total, and something that it could be the total of.
+    /// Whether there is a total, and something else that it can be the total of.
     fn has_parts(&self) -> bool {
         self.total != NO_ID && self.len() > 1
     }
@@ -164,7 +162,7 @@ impl Cube {
     /// `TooLarge` where a single day has too many keys.
     pub(crate) fn fill(
         job: &Job,
-        files: &[RawFile<'_>],
+        files: &[OpenFile<'_>],
         row_ranges: &[RowRange],
         counts: &Counts,
         thoroughness: Thoroughness,
@@ -205,7 +203,7 @@ impl Cube {
         }
         let share = axes.days.len().div_ceil(rayon::current_num_threads().max(1));
         let length = share.min(CHUNK_BYTES / per_day.max(1)).max(1);
-        // Without days there is still one chunk, for the rows that have none.
+        // Without any day there is still one chunk, for the rows without a day.
         let starts: Vec<usize> = (0..axes.days.len().max(1)).step_by(length).collect();
         let parts: Vec<CellSum> = starts
             .into_par_iter()
@@ -219,17 +217,17 @@ impl Cube {
     }
 }
 
-/// The columns that are read.
+/// The columns that the pass reads.
 pub(super) const KEYS: [Role; 5] = [Role::Date, Role::Country, Role::System, Role::Channel, Role::Value];
 
-/// What some days have told.
+/// Results of some days.
 struct CellSum {
     rows: Vec<u64>,
     users: Vec<[i128; 2]>,
     undated: Vec<[i128; 2]>,
     channel_users: Vec<i128>,
     duplicates: Tally,
-    /// With the place of the row, to sort by.
+    /// With the position of the row, to sort by.
     first_duplicates: Vec<((usize, u64), Violation)>,
     systems: Totals,
     country_totals: Totals,
@@ -258,7 +256,7 @@ impl Axes<'_> {
         keys.saturating_mul(8 + self.systems.len().div_ceil(8)).saturating_add(totals)
     }
 
-    fn gather(self, parts: Vec<CellSum>, files: &[RawFile<'_>]) -> Cube {
+    fn gather(self, parts: Vec<CellSum>, files: &[OpenFile<'_>]) -> Cube {
         let show = |names: &Names| (0..names.len()).map(|id| names.show(id)).collect();
         let mut cube = Cube {
             countries: show(&self.countries),
@@ -289,7 +287,7 @@ impl Axes<'_> {
                 }
             }
         }
-        // Each chunk has its first ones in order of the rows; so these are the first of all.
+        // Each chunk has its first violations in row order, so these are the first of all.
         duplicates.sort_by_key(|(order, _)| *order);
         cube.duplicates.offenders = duplicates.into_iter().take(VIOLATIONS).map(|(_, o)| o).collect();
         cube
@@ -301,7 +299,7 @@ impl Axes<'_> {
             Number::Small(v) => v.into(),
             Number::Big(v) if self.rounded => v.saturating_mul(1 << 20),
             Number::Big(v) => v,
-            // Saturates, which no sum of users comes near.
+            // No sum of users comes near saturation.
             #[allow(clippy::cast_possible_truncation)]
             Number::Real(v) => (v * STEPS).round() as i128,
             Number::Nan | Number::Infinite(_) | Number::Null => 0,
@@ -318,7 +316,7 @@ impl Totals {
         self.tally.count += 1;
         self.larger += u64::from(difference > 0);
         if self.tally.offenders.len() < VIOLATIONS {
-            #[allow(clippy::cast_precision_loss)] // shown to a person
+            #[allow(clippy::cast_precision_loss)] // for display
             let by = difference as f64 / if axes.rounded { STEPS } else { 1.0 };
             let text = format!("{}: total minus parts is {by}", name());
             self.tally.offenders.push(Violation::key(text));

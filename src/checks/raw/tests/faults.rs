@@ -1,10 +1,10 @@
-//! The generator of faults: kinds of damage, each with the checks that have to find
-//! it and how often. To add a kind, add an entry to [`kinds`].
+//! The generator of faults: kinds of damage, each with the checks that must find it, and the number of rows. To add a
+//! kind, add an entry to [`kinds`].
 
 use super::sample::{Random, Row, week_of};
 use crate::checks::CheckId::{self, *};
 
-/// Damages some rows; returns which checks have to observe how many objections.
+/// Damages some rows; returns the checks that must report violations, and how many.
 type Plant = fn(&mut Vec<Row>, &mut Random) -> Vec<(CheckId, usize)>;
 
 /// A kind of damage.

@@ -1,4 +1,4 @@
-//! Threads, the order of row groups, the split into files, and whoever waits change nothing.
+//! Threads, the order of row groups, the split into files, and progress callbacks do not change the results.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::scan::{NoProgress, Phase, Progress, pool};
 use crate::storage::Input;
 use crate::{Error, Job};
 
-/// What there is to compare.
+/// The results to compare.
 #[derive(PartialEq)]
 struct Seen {
     results: Results,
@@ -29,7 +29,7 @@ impl Seen {
         Seen { results, counts: raw.counts, cube: raw.cube.map(|cube| format!("{cube:?}")) }
     }
 
-    /// The same without the places of rows, which are others in another order.
+    /// The same without the positions of rows, which differ in another order.
     fn anywhere(config: &Config, inputs: &[Input], thoroughness: Thoroughness) -> Self {
         let mut raw = run_with(&Job::default(), config, inputs, &NoProgress, thoroughness).unwrap();
         // Columns are counted file by file.
@@ -110,16 +110,16 @@ fn any_order_of_row_groups_and_any_split_into_files_give_the_same() {
     }
 }
 
-/// Writes down what it is told; has enough after some questions.
+/// Records the reported progress; requests cancellation after some checks.
 #[derive(Default)]
-struct Waiting {
+struct Recorder {
     begun: Mutex<Vec<(Phase, u64)>>,
     done: AtomicU64,
-    asked: AtomicU64,
-    patience: Option<u64>,
+    checks: AtomicU64,
+    cancel_after: Option<u64>,
 }
 
-impl Progress for Waiting {
+impl Progress for Recorder {
     fn begin(&self, work: Phase, bytes: u64) {
         assert_eq!(self.done.load(Ordering::Relaxed), 0);
         self.begun.lock().unwrap().push((work, bytes));
@@ -130,13 +130,13 @@ impl Progress for Waiting {
     }
 
     fn interrupted(&self) -> bool {
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        self.patience.is_some_and(|patience| asked >= patience)
+        let checks = self.checks.fetch_add(1, Ordering::Relaxed);
+        self.cancel_after.is_some_and(|cancel_after| checks >= cancel_after)
     }
 }
 
-impl Waiting {
-    /// Whether all that was announced is done, and nothing else.
+impl Recorder {
+    /// Asserts that exactly the announced bytes were reported as done.
     fn assert_all_done(&self) {
         let begun = self.begun.lock().unwrap();
         let [(Phase::Check, bytes)] = begun[..] else { panic!("{begun:?}") };
@@ -146,46 +146,46 @@ impl Waiting {
 }
 
 #[test]
-fn all_bytes_of_the_passes_are_told_once() {
+fn all_bytes_of_the_passes_are_reported_once() {
     for (at, (config, rows)) in tables().iter().enumerate() {
         let inputs = [file("x.parquet", rows, LAYOUTS[at % LAYOUTS.len()])];
         for thoroughness in BOTH {
-            let waiting = Waiting::default();
-            run_with(&Job::default(), config, &inputs, &waiting, thoroughness).unwrap();
-            waiting.assert_all_done();
+            let recorder = Recorder::default();
+            run_with(&Job::default(), config, &inputs, &recorder, thoroughness).unwrap();
+            recorder.assert_all_done();
         }
-        let waiting = Waiting::default();
-        count_rows(&Job::default(), config, &inputs, &waiting).unwrap();
-        waiting.assert_all_done();
+        let recorder = Recorder::default();
+        count_rows(&Job::default(), config, &inputs, &recorder).unwrap();
+        recorder.assert_all_done();
     }
 }
 
 #[test]
-fn nobody_who_has_stopped_waiting_is_kept_waiting() {
+fn cancellation_ends_the_checks_at_every_point() {
     let mut rows = cube(400, &COUNTRIES, 6, &mut Random(8));
     let config = config(&rows);
-    // Something to be located in the end.
+    // A violation to be located at the end.
     rows.last_mut().unwrap().value = Some(-1.0);
     let inputs = [file("x.parquet", &rows, Layout { group: 1 << 20, ..LAYOUTS[0] })];
-    // One thread, so that none asks while another stops.
+    // One thread, so that no other thread checks for cancellation meanwhile.
     let pool = pool(1).unwrap();
     for thoroughness in BOTH {
-        let run = |waiting: &Waiting| {
-            pool.install(|| run_with(&Job::default(), &config, &inputs, waiting, thoroughness))
+        let run = |recorder: &Recorder| {
+            pool.install(|| run_with(&Job::default(), &config, &inputs, recorder, thoroughness))
                 .map(|raw| raw.findings)
         };
-        let waiting = Waiting::default();
-        let findings = run(&waiting).unwrap();
+        let recorder = Recorder::default();
+        let findings = run(&recorder).unwrap();
         assert!(findings.iter().any(|(id, found)| {
             *id == CheckId::ValueNegative && found.as_ref().is_ok_and(|found| found.observed == 1.0)
         }));
-        // One piece: asked between its columns, in the cube, and before rows are located.
-        let questions = waiting.asked.into_inner();
-        assert!(questions >= 8, "{questions}");
-        for patience in 0..questions {
-            let waiting = Waiting { patience: Some(patience), ..Waiting::default() };
-            assert!(matches!(run(&waiting), Err(Error::Interrupted)), "{patience} of {questions}");
-            assert_eq!(waiting.asked.into_inner(), patience + 1);
+        // One row range: checked between its columns, in the cube, and before rows are located.
+        let checks_in_all = recorder.checks.into_inner();
+        assert!(checks_in_all >= 8, "{checks_in_all}");
+        for cancel_after in 0..checks_in_all {
+            let recorder = Recorder { cancel_after: Some(cancel_after), ..Recorder::default() };
+            assert!(matches!(run(&recorder), Err(Error::Interrupted)), "{cancel_after} of {checks_in_all}");
+            assert_eq!(recorder.checks.into_inner(), cancel_after + 1);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Faults planted in clean cubes: each is found by its check, with its count and its row.
 //!
-//! - [`sample`]: clean rows, and files of them. [`faults`]: what is done to them.
-//! - [`oracle`]: what the checks have to observe, counted another way.
-//! - [`invariants`]: threads, row groups, files, and whoever waits change nothing.
+//! - [`sample`]: clean rows, and files of them. [`faults`]: the damage to them.
+//! - [`oracle`]: the expected results of the checks, counted another way.
+//! - [`invariants`]: threads, row groups, files, and progress callbacks do not change the results.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
@@ -18,15 +18,15 @@ use self::sample::{COUNTRIES, EXPORT, FIRST, LAYOUTS, Layout, Random, Row, clean
 use super::super::results::check_rows;
 use super::super::{CheckId, Config, Results, Stage, Status};
 use super::counts::{self, Objections};
-use super::file::RawFile;
 use super::passes::Passes;
 use super::rules::Rules;
 use super::{RowRange, Thoroughness, dictionary_pass, run_with};
+use crate::dataset::OpenFile;
 use crate::scan::NoProgress;
 use crate::storage::Input;
 use crate::{Columns, Job};
 
-/// What the evidence gives, which is what counting every row gives.
+/// The results of the dictionary pass, which must equal those of counting every row.
 fn check(config: &Config, inputs: &[Input]) -> Results {
     let job = Job::default();
     let of = |thoroughness| {
@@ -34,12 +34,12 @@ fn check(config: &Config, inputs: &[Input]) -> Results {
         let cube = raw.cube.map(|cube| format!("{cube:?}"));
         (Results::judge(config, raw.findings), raw.counts, cube)
     };
-    let evidence = of(Thoroughness::Dictionaries);
-    assert!(evidence == of(Thoroughness::Counting));
-    evidence.0
+    let results = of(Thoroughness::Dictionaries);
+    assert!(results == of(Thoroughness::Counting));
+    results.0
 }
 
-/// What the rows give, the same however they are laid out.
+/// The results of the rows, which must be the same in every layout.
 fn results(config: &Config, rows: &[Row]) -> Results {
     let [one, others @ ..] = LAYOUTS.map(|layout| check(config, &[file("x.parquet", rows, layout)]));
     for (other, layout) in others.iter().zip(&LAYOUTS[1..]) {
@@ -48,13 +48,13 @@ fn results(config: &Config, rows: &[Row]) -> Results {
     one
 }
 
-/// By check, what it observed.
+/// The observed numbers by check.
 fn observed(results: &Results) -> BTreeMap<CheckId, f64> {
     results.outcomes.iter().filter_map(|o| Some((o.check, o.observed?))).collect()
 }
 
-/// Whether a check says more than that all is well.
-fn is_told(results: &Results, id: CheckId) -> bool {
+/// Whether a check reports anything but success.
+fn is_reported(results: &Results, id: CheckId) -> bool {
     matches!(results.get(id).unwrap().status, Status::Warn | Status::Fail)
 }
 
@@ -85,9 +85,9 @@ fn each_fault_is_found_by_its_check() {
         let results = results(&config, &rows);
         assert_eq!(observed(&results), oracle::observed(&rows, &config), "{}", kind.name);
         for (id, count) in expected {
-            assert!(is_told(&results, id), "{}: {id}", kind.name);
+            assert!(is_reported(&results, id), "{}: {id}", kind.name);
             let observed = results.get(id).unwrap().observed.unwrap();
-            // What a total is off by elsewhere is for the oracle to say.
+            // The oracle says by how much totals elsewhere are off.
             let at_least = matches!(id, CheckId::SystemTotal | CheckId::CountryTotal);
             assert!(
                 observed == count as f64 || at_least && observed > count as f64,
@@ -103,7 +103,7 @@ fn each_fault_is_found_by_its_check() {
     assert!(kinds().len() >= 60);
 }
 
-/// More of everything, for an hour in which nobody waits.
+/// Whether to run more of every test; takes an hour.
 fn is_long() -> bool {
     std::env::var_os("ROLLSHARE_FAULTS").is_some_and(|v| v == "all")
 }
@@ -120,7 +120,7 @@ fn faults_are_found_in_pairs() {
         let mut rows = clean(&mut random);
         let config = config(&rows);
         (kinds[a].plant)(&mut rows, &mut random);
-        // What the first has left nothing of cannot be damaged again.
+        // The second kind of damage needs rows that the first has left.
         let mut again = rows.clone();
         let both = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             (kinds[b].plant)(&mut again, &mut random);
@@ -183,7 +183,7 @@ fn a_fault_is_found_in_a_million_rows() {
         let results = check_rows(&Job::default(), &config, &inputs, &NoProgress).unwrap().0;
         for id in *checks {
             let outcome = results.get(*id).unwrap();
-            assert!(is_told(&results, *id), "{checks:?}: {id}");
+            assert!(is_reported(&results, *id), "{checks:?}: {id}");
             if !matches!(id, SystemTotal | CountryTotal | TokenName | NameSubtrackers) {
                 assert_eq!(outcome.observed, Some(1.0), "{id}");
                 let place = (outcome.offenders[0].file.as_deref(), outcome.offenders[0].row);
@@ -194,7 +194,7 @@ fn a_fault_is_found_in_a_million_rows() {
 }
 
 #[test]
-fn offenders_are_the_first_rows_in_order() {
+fn violations_are_the_first_rows_in_order() {
     let mut random = Random(5);
     let mut rows = clean(&mut random);
     let config = config(&rows);
@@ -211,7 +211,7 @@ fn offenders_are_the_first_rows_in_order() {
 }
 
 #[test]
-fn an_entry_that_no_row_uses_is_nothing() {
+fn a_dictionary_entry_that_no_row_uses_is_ignored() {
     let mut random = Random(6);
     let mut rows = clean(&mut random);
     let config = config(&rows);
@@ -226,7 +226,7 @@ fn an_entry_that_no_row_uses_is_nothing() {
     };
     rows.insert(0, odd);
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
-    let files = [RawFile::open(&job, &input).unwrap()];
+    let files = [OpenFile::open_all(&job, &input).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
     let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
@@ -250,9 +250,8 @@ fn an_entry_that_no_row_uses_is_nothing() {
     }
 }
 
-/// Rows of clean cubes with more channels than fit a word of bits, values past 32 bits,
-/// nulls, some of them in no order; whatever is wrong with them, the arrays of all days,
-/// the days one by one, and the oracle see the same.
+/// Rows of clean cubes with more channels than fit a word of bits, values past 32 bits, nulls, some in random order.
+/// The dense pass, the exact pass and the oracle must agree on them.
 #[test]
 fn any_order_and_any_size_of_values_give_the_same() {
     let more: Vec<&'static str> = (0..40).map(|at| &*format!("Channel {at}").leak()).collect();
@@ -267,7 +266,7 @@ fn any_order_and_any_size_of_values_give_the_same() {
                 rows.extend(more.iter().map(|name| token(name)));
             }
         }
-        // Small, past what three cells of 32 bits hold, past 2^46, fractions.
+        // Small, too large for three systems in 32-bit cells, past 2^46, fractions.
         let scale = [1.0, 3e7, 1e13, 0.5][random.below(4)];
         rows.iter_mut().for_each(|r| r.value = r.value.map(|v| v * scale));
         if random.below(2) == 0 {
@@ -296,7 +295,7 @@ fn some_nulls(rows: &mut [Row], random: &mut Random) {
         rows[any()].country = None;
         rows[any()].system = None;
         rows[any()].value = None;
-        // Of both, so that their ids stay alike; and of one.
+        // Of both, so that their ids stay the same; and of one.
         let row = &mut rows[any()];
         (row.name, row.token) = (None, None);
         if any() % 20 == 0 {
@@ -305,9 +304,9 @@ fn some_nulls(rows: &mut [Row], random: &mut Random) {
     }
 }
 
-/// Names and tokens whose pages are the same bytes, or nearly so.
+/// Names and tokens whose pages have the same bytes, or nearly the same.
 #[test]
-fn tokens_with_the_ids_of_their_channels_are_told_from_others() {
+fn tokens_with_the_ids_of_their_channels_are_distinguished_from_others() {
     for seed in 0..60 {
         let mut random = Random(seed);
         let mut rows = clean(&mut random);
@@ -315,12 +314,12 @@ fn tokens_with_the_ids_of_their_channels_are_told_from_others() {
         let last = rows.len() - 1;
         match seed % 6 {
             0 => {}
-            // The same ids, but for one row.
+            // The same ids except in one row.
             1 => rows[last].token = Some("tok0"),
             // Ids of a longer dictionary.
             2 => rows[last].token = Some("tok9"),
             3 => rows.iter_mut().for_each(|r| r.token = Some("tok0")),
-            // Null in the same rows, the last page's alone among them.
+            // Null in the same rows, only in the last page.
             4 => (rows[last].name, rows[last].token) = (None, None),
             _ => rows[last].token = None,
         }

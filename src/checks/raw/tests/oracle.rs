@@ -1,5 +1,4 @@
-//! What every check has to observe, row by row and with maps, from the words of
-//! `docs/quality.md` alone.
+//! The number that every check must observe, computed row by row with maps, from the text of `docs/quality.md` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +7,7 @@ use crate::calendar;
 use crate::checks::CheckId::{self, *};
 use crate::checks::{Config, countries};
 
-/// By check, what it observes; checks that do not apply are left out.
+/// The expected numbers by check, without the checks that do not apply.
 pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     let mut counts: BTreeMap<CheckId, u64> = BTreeMap::new();
     let every = [
@@ -111,8 +110,8 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     counts.into_iter().map(|(id, n)| (id, n as f64)).collect()
 }
 
-/// Totals that differ from their parts; `of` gives what is beside day and name in
-/// the key, and whether the row is a total.
+/// Totals that differ from their parts; `of` returns the part of the key besides day and name, and whether the row is a
+/// total.
 fn unbalanced(rows: &[Row], of: impl Fn(&Row) -> (Option<&'static str>, bool)) -> usize {
     let mut differences: BTreeMap<_, f64> = BTreeMap::new();
     for row in rows {

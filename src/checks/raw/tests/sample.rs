@@ -1,5 +1,4 @@
-//! Clean cubes of any size, and rows as files of any layout. Checks of other stages
-//! may plant their faults in these too.
+//! Clean cubes of any size, and rows as files of any layout. Tests of other stages damage them too.
 
 use std::sync::Arc;
 
@@ -55,7 +54,7 @@ pub fn week_of(day: i32) -> Arc<str> {
     format!("{year:04}_{week:02}").into()
 }
 
-/// `days` days in export order: every key there once, all totals right.
+/// `days` days in export order: every key occurs once, all totals are right.
 pub fn cube(days: i32, countries: &[&'static str], channels: usize, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::new();
     for day in FIRST..FIRST + days {

@@ -1,34 +1,33 @@
-//! Rows that differ one by one: kept by day until there are many.
+//! Keys that differ row by row: collected by day, and added when a bin is full.
 
 use super::super::{Axes, NO_ID};
 use super::cell::Cell;
 use super::{BLOCK, Blocks, CellIds, Layout, NO_CELL, Worker};
 use crate::kernel::compare;
 
-/// Bytes of bits that a bin is for, if there are not more than [`BINS`]. Tests have few rows,
-/// and are to fill many bins.
+/// Bytes of the bits that a bin covers, as long as there are at most [`BINS`]. Tests fill many bins with few rows.
 pub(super) const BIN_BYTES: usize = if cfg!(test) { 256 } else { 64 << 10 };
-/// The most bins.
+/// Largest number of bins.
 pub(super) const BINS: usize = 64;
-/// Bits and sums that fill a bin; a block more has room.
+/// Bits and sums that fill a bin; there is room for another block.
 const BIN_BITS: usize = if cfg!(test) { 64 } else { 16 << 10 };
 const BIN_SUMS: usize = if cfg!(test) { 64 } else { 4 << 10 };
-/// How many sums ahead memory is asked for.
+/// How many sums ahead memory is prefetched.
 const AHEAD: usize = 8;
 
-/// A value that is not zero, and all the places that it is added to.
+/// A value that is not zero, and the offsets of all cells that it is added to.
 #[derive(Clone, Copy, Default)]
 struct Sum<C> {
     value: C,
     by_system: u32,
     by_country: u32,
-    /// The last place where the row is not of the total over systems.
+    /// The offset of the unused cell where the row is not of the total over systems.
     users: u32,
 }
 
-/// Rows of some days that are not taken in yet.
+/// Rows of some days that are not added yet.
 pub(super) struct Bin<C> {
-    /// Places of bits.
+    /// Offsets of bits.
     bits: Vec<u32>,
     waiting: usize,
     sums: Vec<Sum<C>>,
@@ -41,9 +40,9 @@ impl<C: Cell> Bin<C> {
 }
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
-#[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
+#[allow(clippy::cast_possible_truncation)] // cell offsets, rows of a block
 impl<C: Cell> Worker<C> {
-    /// Puts rows that have little in common into their bins.
+    /// Puts rows whose keys differ row by row into their bins.
     pub(super) fn row_by_row(
         &mut self,
         axes: &Axes<'_>,
@@ -63,10 +62,10 @@ impl<C: Cell> Worker<C> {
             let system = value_ids.systems[usize::from(systems[row])];
             let channel = value_ids.channels[usize::from(channels[row])];
             let value = value_ids.values[usize::from(values[row])];
-            let place = day.offset + country.offset + system.offset;
-            let is_whole = (place | channel.offset) < NO_CELL;
+            let word = day.offset + country.offset + system.offset;
+            let is_whole = (word | channel.offset) < NO_CELL;
             let bin = &mut self.bins[usize::from(value_ids.bins[usize::from(days[row])])];
-            bin.bits[bin.waiting] = place.wrapping_mul(32).wrapping_add(channel.offset);
+            bin.bits[bin.waiting] = word.wrapping_mul(32).wrapping_add(channel.offset);
             bin.waiting += usize::from(is_whole);
             whole += usize::from(is_whole);
             blocks.rows[live] = row as u16;
@@ -113,18 +112,18 @@ impl<C: Cell> Worker<C> {
         }
     }
 
-    /// Takes in the bits of a bin.
+    /// Sets the bits of a bin.
     fn take_bits(&mut self, bin: usize) {
         let bin = &mut self.bins[bin];
-        for place in &bin.bits[..bin.waiting] {
-            self.seen[*place as usize / 32] |= 1 << (place % 32);
+        for bit in &bin.bits[..bin.waiting] {
+            self.seen[*bit as usize / 32] |= 1 << (bit % 32);
         }
         bin.waiting = 0;
     }
 
-    /// Takes in the sums of a bin.
+    /// Adds the sums of a bin.
     fn take_sums(&mut self, bin: usize) {
-        let nobody = self.users.len() - 1;
+        let unused = self.users.len() - 1;
         let sums = &mut self.bins[bin].sums;
         for (at, sum) in sums.iter().enumerate() {
             if let Some(ahead) = sums.get(at + AHEAD) {
@@ -136,12 +135,12 @@ impl<C: Cell> Worker<C> {
             let countries = &mut self.by_country[sum.by_country as usize];
             *countries = countries.wrapping_add(value);
             let cell = &mut self.by_system[sum.by_system as usize];
-            if sum.users as usize == nobody { cell.subtract(sum.value) } else { cell.add(sum.value) }
+            if sum.users as usize == unused { cell.subtract(sum.value) } else { cell.add(sum.value) }
         }
         sums.clear();
     }
 
-    /// Takes in all that waits.
+    /// Adds the rows of all bins.
     pub(super) fn settle(&mut self) {
         for bin in 0..self.bins.len() {
             self.take_bits(bin);

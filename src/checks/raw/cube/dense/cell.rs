@@ -1,15 +1,15 @@
 //! Sums of 32 bits, or of 64.
 
-/// What values and cells are.
+/// The type of values and cells.
 pub trait Cell: Copy + Default + PartialEq + Send + Sync {
-    /// A value, if `systems` of them cannot overflow a cell, nor 65,536 of them 64 bits.
+    /// Converts a value; `None` where `systems` of them could overflow a cell, or 65,536 of them 64 bits.
     fn of(steps: i128, systems: usize) -> Option<Self>;
     fn add(&mut self, value: Self);
     fn subtract(&mut self, value: Self);
     fn wide(self) -> i64;
 }
 
-/// What is the same for both widths.
+/// The methods that are the same for both widths.
 macro_rules! wrapping {
     () => {
         #[inline]

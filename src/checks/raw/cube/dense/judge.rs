@@ -1,4 +1,4 @@
-//! From arrays to findings, day by day.
+//! From arrays to results, day by day.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::super::{Axes, CellSum, TOLERANCE, Totals};
 use super::cell::Cell;
 use super::{Layout, Worker};
 
-/// Adds up what the workers have of some days, and holds totals against their parts.
+/// Adds up the arrays of all workers for some days, and compares totals with their parts.
 #[allow(clippy::indexing_slicing)] // the arrays are laid out alike
 pub(super) fn judge<C: Cell>(
     axes: &Axes<'_>,
@@ -79,7 +79,7 @@ pub(super) fn judge<C: Cell>(
 }
 
 impl Totals {
-    /// Holds the totals of all channels that are there.
+    /// Compares the totals of all channels that occur.
     fn hold_all(
         &mut self,
         differences: &[i64],

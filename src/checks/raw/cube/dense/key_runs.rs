@@ -8,11 +8,11 @@ use super::{BLOCK, CellIds, KEYS, Layout, NO_CELL, Worker};
 use crate::kernel::column_masks::{MaskedColumn, WORD};
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
-#[allow(clippy::cast_possible_truncation)] // places of arrays, rows of a block
+#[allow(clippy::cast_possible_truncation)] // cell offsets, rows of a block
 impl<C: Cell> Worker<C> {
     /// Adds rows of the same day, country and system.
     #[inline]
-    pub(super) fn stretch(
+    pub(super) fn add_run(
         &mut self,
         axes: &Axes<'_>,
         value_ids: &CellIds<C>,
@@ -22,13 +22,13 @@ impl<C: Cell> Worker<C> {
         let day = value_ids.days[usize::from(days[rows.start])];
         let country = value_ids.countries[usize::from(countries[rows.start])];
         let system = value_ids.systems[usize::from(systems[rows.start])];
-        let place = day.offset + country.offset + system.offset;
+        let word = day.offset + country.offset + system.offset;
         let channels = &channels[rows.clone()];
         let values = &values[rows];
         let pairs = channels.iter().zip(values).map(|(channel, value)| {
             (value_ids.channels[usize::from(*channel)].id, value_ids.values[usize::from(*value)])
         });
-        if place >= NO_CELL {
+        if word >= NO_CELL {
             for (channel, value) in pairs {
                 self.odd(axes, [day.id, country.id, system.id, channel], value);
             }
@@ -41,7 +41,7 @@ impl<C: Cell> Worker<C> {
         let is_country_total = country_id == axes.countries.total as usize;
         let by_country = (day_id * 2 + usize::from(is_country_total)) * s + system_id;
         let mut sums = BlockSums {
-            seen: &mut self.seen[place as usize..][..words],
+            seen: &mut self.seen[word as usize..][..words],
             by_system: &mut self.by_system[at_country * n..][..n],
             by_country: &mut self.by_country[by_country * n..][..n],
             nulls: 0,
@@ -67,7 +67,7 @@ impl<C: Cell> Worker<C> {
     }
 }
 
-/// What rows of one day, country and system are added to.
+/// The cells of one day, country and system.
 struct BlockSums<'w, C> {
     seen: &'w mut [u32],
     by_system: &'w mut [C],
@@ -107,8 +107,7 @@ impl<C: Cell> BlockSums<'_, C> {
     }
 }
 
-/// Notes the rows at which one of three columns differs from the row before; returns
-/// how many these are.
+/// Records the rows at which one of three columns differs from the row before; returns their number.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // rows of a block
 pub(super) fn starts(columns: [&[u16]; 3], out: &mut [u16; BLOCK]) -> usize {
     let rows = columns[0].len();

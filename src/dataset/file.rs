@@ -1,0 +1,266 @@
+//! A file's footer, the locations of its columns and their types.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::column::{ColumnLocation, check_string, find, leaf_of};
+use super::role::Role;
+use crate::ids::column::{Column, ColumnSource};
+use crate::scan::classes::TimeCoding;
+use crate::ids::values::ValueType;
+use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
+use crate::storage::{Input, Object};
+use crate::{Error, Job, Result};
+
+/// An opened file: its footer, and the locations of the columns that were looked up.
+pub struct OpenFile<'a> {
+    /// The file.
+    pub input: &'a Input,
+    /// Its bytes: those of `input`, or a copy of them.
+    pub object: &'a dyn Object,
+    /// Its footer.
+    pub footer: Arc<FileMeta>,
+    /// The locations by [`Role`]; `None` where the column is missing or was not looked up.
+    columns: [Option<ColumnLocation>; Role::ALL.len()],
+    /// The number type of its values; null where it has no rows.
+    pub value_type: ValueType,
+    /// The physical type of its values.
+    pub value_physical: Physical,
+    /// How its date column stores dates.
+    pub date_coding: TimeCoding,
+    /// Missing columns and columns of a wrong type, as [`Self::open_all`] has found them.
+    pub problems: Vec<(Role, String)>,
+    /// Whether the magic at the start of a remote file was checked.
+    magic_checked: AtomicBool,
+}
+
+/// Why a column cannot be used.
+pub enum ColumnError {
+    /// It is missing, or its name is ambiguous; the error names it.
+    NotFound(Error),
+    /// It has a wrong type; the error does not name it.
+    WrongType(Error),
+}
+
+impl ColumnError {
+    /// The error, with the name of the column.
+    pub fn in_column(self, column: &str) -> Error {
+        match self {
+            ColumnError::NotFound(error) => error,
+            ColumnError::WrongType(error) => error.in_column(column),
+        }
+    }
+
+    fn into_error(self) -> Error {
+        match self {
+            ColumnError::NotFound(error) | ColumnError::WrongType(error) => error,
+        }
+    }
+}
+
+/// What a column's leaf says about its type.
+enum ColumnType {
+    Value(Physical, ValueType),
+    Date(TimeCoding),
+    Other,
+}
+
+/// The columns of one row group, by role.
+pub struct Columns<'a> {
+    columns: [Option<Column<'a>>; Role::ALL.len()],
+}
+
+impl<'a> Columns<'a> {
+    /// A column; `None` where the file lacks it.
+    pub fn get(&self, role: Role) -> Option<&Column<'a>> {
+        self.columns.get(role as usize).and_then(Option::as_ref)
+    }
+}
+
+impl<'a> OpenFile<'a> {
+    /// Reads the footer of `object`, which holds the bytes of `input`. No column is located yet.
+    ///
+    /// # Errors
+    /// As of [`footer::read`].
+    pub fn read_footer(input: &'a Input, object: &'a dyn Object) -> Result<Self> {
+        let meta = footer::read(object).map_err(|e| e.in_file(object.name()))?;
+        Ok(Self::with_footer(input, object, Arc::new(meta)))
+    }
+
+    /// The file with a footer that was read before. No column is located yet.
+    pub fn with_footer(input: &'a Input, object: &'a dyn Object, footer: Arc<FileMeta>) -> Self {
+        OpenFile {
+            input,
+            object,
+            footer,
+            columns: Default::default(),
+            value_type: ValueType::Null,
+            value_physical: Physical::Double,
+            date_coding: TimeCoding::Text,
+            problems: Vec::new(),
+            magic_checked: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads the footer and locates the columns of all roles. A missing column and one of a wrong type are
+    /// recorded in [`Self::problems`]; a file without rows may have any columns.
+    ///
+    /// # Errors
+    /// As of [`footer::read`].
+    pub fn open_all(job: &Job, input: &'a Input) -> Result<Self> {
+        let mut file = Self::read_footer(input, input.object.as_ref())?;
+        if file.footer.rows == 0 {
+            return Ok(file);
+        }
+        for role in Role::ALL {
+            let located = file.locate(job, role).map_err(ColumnError::into_error).and_then(|()| {
+                if role == Role::Value && file.value_type == ValueType::Null {
+                    return Err(Error::data("the values have the null type").expected("a number"));
+                }
+                Ok(())
+            });
+            match located {
+                Ok(()) => {}
+                // An optional column may be missing or have another type.
+                Err(_) if role.is_optional() => {}
+                Err(Error::Data(report) | Error::Unsupported(report) | Error::Format(report)) => {
+                    file.problems.push((role, report.to_string()));
+                }
+                Err(other) => return Err(other.in_file(input.object.name())),
+            }
+        }
+        Ok(file)
+    }
+
+    /// Finds a column, checks its type and records both.
+    ///
+    /// # Errors
+    /// [`ColumnError`] where the column is missing or its type does not fit its role.
+    pub fn locate(&mut self, job: &Job, role: Role) -> Result<(), ColumnError> {
+        let (location, column_type) = self.find(job, role)?;
+        match column_type {
+            ColumnType::Value(physical, value_type) => {
+                (self.value_physical, self.value_type) = (physical, value_type);
+            }
+            ColumnType::Date(coding) => self.date_coding = coding,
+            ColumnType::Other => {}
+        }
+        #[allow(clippy::indexing_slicing)] // one entry a role
+        let column = &mut self.columns[role as usize];
+        *column = Some(location);
+        Ok(())
+    }
+
+    /// Checks that a column was located.
+    ///
+    /// # Errors
+    /// As of [`Self::locate`].
+    pub fn check_located(&self, job: &Job, role: Role) -> Result<(), ColumnError> {
+        if self.location(role).is_some() {
+            return Ok(());
+        }
+        self.find(job, role)?;
+        Err(ColumnError::NotFound(Error::internal("a column that was not located")))
+    }
+
+    fn find(&self, job: &Job, role: Role) -> Result<(ColumnLocation, ColumnType), ColumnError> {
+        let location = find(&self.footer, self.input, role.column(job)).map_err(ColumnError::NotFound)?;
+        let column_type = type_of(role, leaf_of(&self.footer, &location)).map_err(ColumnError::WrongType)?;
+        Ok((location, column_type))
+    }
+
+    /// The location of a column; `None` where it is missing or was not looked up.
+    pub fn location(&self, role: Role) -> Option<&ColumnLocation> {
+        self.columns.get(role as usize).and_then(Option::as_ref)
+    }
+
+    /// The source of a column's values in a row group; `None` where the column is missing or was not looked up.
+    ///
+    /// # Errors
+    /// `Internal` where the row group is of another file.
+    pub fn source<'f>(&'f self, role: Role, row_group: &'f RowGroupMeta) -> Result<Option<ColumnSource<'f>>> {
+        self.location(role).map(|location| location.source(&self.footer, row_group)).transpose()
+    }
+
+    /// The columns of a row group.
+    ///
+    /// # Errors
+    /// `Format` and `Unsupported` for damaged page headers and pages that cannot be read.
+    pub fn columns(&self, row_group: usize) -> Result<Columns<'_>> {
+        self.columns_of(row_group, &Role::ALL)
+    }
+
+    /// Some columns of a row group.
+    ///
+    /// # Errors
+    /// As of [`Self::columns`].
+    pub fn columns_of(&self, row_group: usize, roles: &[Role]) -> Result<Columns<'_>> {
+        let mut columns = Columns { columns: Default::default() };
+        let Some(meta) = self.footer.row_groups.get(row_group) else { return Ok(columns) };
+        let mut found = Vec::with_capacity(roles.len());
+        let mut sources = Vec::with_capacity(roles.len());
+        for role in roles {
+            if let Some(source) = self.source(*role, meta)? {
+                found.push(*role);
+                sources.push(source);
+            }
+        }
+        let opened = Column::open_all(self.object, &sources, meta.rows)?;
+        for (role, column) in found.into_iter().zip(opened) {
+            #[allow(clippy::indexing_slicing)] // one entry a role
+            let to = &mut columns.columns[role as usize];
+            *to = Some(column);
+        }
+        Ok(columns)
+    }
+
+    /// A column of a row group; `None` where the file lacks it.
+    ///
+    /// # Errors
+    /// As of [`Self::columns`].
+    pub fn column(&self, role: Role, row_group: usize) -> Result<Option<Column<'_>>> {
+        let mut columns = self.columns_of(row_group, &[role])?;
+        Ok(columns.columns.get_mut(role as usize).and_then(Option::take))
+    }
+
+    /// The chunk of a column in a row group; `None` where the column is not in the file.
+    pub fn chunk(&self, role: Role, row_group: usize) -> Option<&ChunkMeta> {
+        self.chunk_in(role, self.footer.row_groups.get(row_group)?)
+    }
+
+    /// The chunk of a column in a row group of this file; `None` where the column is not in the file.
+    pub fn chunk_in<'m>(&self, role: Role, row_group: &'m RowGroupMeta) -> Option<&'m ChunkMeta> {
+        let Some(ColumnLocation::Leaf(at)) = self.location(role) else { return None };
+        row_group.chunks.get(*at)
+    }
+
+    /// Checks the magic at the start of a remote file, once; [`footer::read`] leaves it unread there.
+    ///
+    /// # Errors
+    /// As of [`footer::check_head`].
+    pub fn check_magic(&self) -> Result<()> {
+        if self.object.is_remote() && !self.magic_checked.swap(true, Ordering::Relaxed) {
+            footer::check_head(self.object)?;
+            self.object.evict(&[footer::HEAD]);
+        }
+        Ok(())
+    }
+}
+
+/// Checks the type of a column, `None` for a hive partition, against its role.
+fn type_of(role: Role, leaf: Option<&Leaf>) -> Result<ColumnType> {
+    match (role, leaf) {
+        (Role::Value, None) => {
+            Err(Error::data("the value is a hive partition of the path")
+                .expected("a numeric column in the file"))
+        }
+        (Role::Value, Some(leaf)) => Ok(ColumnType::Value(leaf.physical, ValueType::of(leaf)?)),
+        (Role::Date, Some(leaf)) => Ok(ColumnType::Date(TimeCoding::of_date(leaf)?)),
+        (Role::Subtrackers, Some(leaf)) => match leaf.physical {
+            Physical::Boolean | Physical::ByteArray => Ok(ColumnType::Other),
+            other => Err(Error::data(format!("the values are {other:?}")).expected("true or false")),
+        },
+        (_, Some(leaf)) => check_string(leaf).map(|()| ColumnType::Other),
+        (_, None) => Ok(ColumnType::Other),
+    }
+}
