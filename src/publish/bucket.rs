@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::folder::{PART, SUCCESS};
 use super::{Target, Writer, folder};
-use crate::storage::ObjectVersion;
 use crate::storage::s3::client::{Client, client};
-use crate::storage::s3::put::{self, Outcome, Precondition};
+use crate::storage::s3::put::{self, Outcome};
 use crate::storage::s3::{Uri, fault, list};
+use crate::storage::{ObjectVersion, Precondition};
 use crate::{Error, Result};
 
 /// What a killed run left behind is removed by a later run after so long: nobody

@@ -13,9 +13,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::{fill, make_parents, sync_folder, sync_parent};
-use super::temporary::{Temporary, sweep};
-use super::{Writer, failed, file};
+use super::Writer;
+use crate::storage::local::atomic::{self, fill, make_parents, sync_folder, sync_parent};
+use crate::storage::local::io_error;
+use crate::storage::local::temporary::{Temporary, sweep};
 use crate::{Error, Result};
 
 /// The one part. Its name is always the same, so that a run replaces the part of
@@ -57,7 +58,7 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
             drop(temporary);
             return replace_inside(path, &old, write);
         }
-        Err(e) => return Err(failed("cannot replace", path, e)),
+        Err(e) => return Err(io_error("cannot replace", path, e)),
     }
     Ok(bytes)
 }
@@ -76,12 +77,12 @@ pub(super) fn replace_inside(path: &Path, old: &Contents, write: Writer<'_>) -> 
         remove_if_there(&success)?;
         sync_folder(path)?;
     }
-    let bytes = file::replace(&part, write)?;
+    let bytes = atomic::replace(&part, write)?;
     for name in strangers {
         remove_if_there(&path.join(name))?;
     }
     if !success.exists() {
-        File::create(&success).map_err(|e| failed("cannot create", &success, e))?;
+        File::create(&success).map_err(|e| io_error("cannot create", &success, e))?;
     }
     sync_folder(path)?;
     Ok(bytes)
@@ -89,7 +90,7 @@ pub(super) fn replace_inside(path: &Path, old: &Contents, write: Writer<'_>) -> 
 
 fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove", path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("cannot remove", path, e)),
         _ => Ok(()),
     }
 }
@@ -114,13 +115,13 @@ impl Contents {
         let mut contents = Contents::default();
         let entries = match fs::read_dir(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(contents),
-            Err(e) => return Err(failed("cannot list the folder", folder, e)),
+            Err(e) => return Err(io_error("cannot list the folder", folder, e)),
             Ok(entries) => entries,
         };
         contents.exists = true;
         for entry in entries {
-            let entry = entry.map_err(|e| failed("cannot list the folder", folder, e))?;
-            let kind = entry.file_type().map_err(|e| failed("cannot look at", &entry.path(), e))?;
+            let entry = entry.map_err(|e| io_error("cannot list the folder", folder, e))?;
+            let kind = entry.file_type().map_err(|e| io_error("cannot look at", &entry.path(), e))?;
             let name = entry.file_name();
             let text = name.to_string_lossy();
             match kind_of(&text, !kind.is_file()) {
@@ -166,11 +167,11 @@ fn build(folder: &Path, write: Writer<'_>) -> Result<u64> {
     let part = folder.join(PART);
     let bytes = File::create_new(&part)
         .and_then(|file| fill(&file, write))
-        .map_err(|e| failed("cannot write", &part, e))?;
+        .map_err(|e| io_error("cannot write", &part, e))?;
     let success = folder.join(SUCCESS);
     File::create_new(&success)
         .and_then(|file| file.sync_all())
-        .map_err(|e| failed("cannot write", &success, e))?;
+        .map_err(|e| io_error("cannot write", &success, e))?;
     Ok(bytes)
 }
 
@@ -186,10 +187,10 @@ fn carry(from: &Path, to: &Path) -> Result<()> {
         }
         Ok(())
     };
-    carried().map_err(|e| failed("cannot bring along", from, e))?;
+    carried().map_err(|e| io_error("cannot bring along", from, e))?;
     if to.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-        for entry in fs::read_dir(from).map_err(|e| failed("cannot list the folder", from, e))? {
-            let name = entry.map_err(|e| failed("cannot list the folder", from, e))?.file_name();
+        for entry in fs::read_dir(from).map_err(|e| io_error("cannot list the folder", from, e))? {
+            let name = entry.map_err(|e| io_error("cannot list the folder", from, e))?.file_name();
             carry(&from.join(&name), &to.join(&name))?;
         }
         sync_folder(to)?;

@@ -13,9 +13,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::Target;
 use super::folder::is_mount_point;
-use super::temporary::is_at;
-use super::{Target, failed};
+use crate::storage::local::temporary::is_at;
+use crate::storage::local::{atomic, io_error};
 use crate::{Error, Result};
 
 /// How often a lock file may go between being opened and locked.
@@ -86,7 +87,7 @@ struct LockFile {
 impl LockFile {
     fn on(file: &Path, target: &Path) -> Result<LockFile> {
         let made = make_parents(file)?;
-        let fail = |e| failed("cannot claim the target", target, e);
+        let fail = |e| io_error("cannot claim the target", target, e);
         for attempt in 0..RETRIES {
             let lock = match File::options().create(true).append(true).open(file) {
                 // The run before has taken away the folder that it had made.
@@ -122,7 +123,7 @@ impl Drop for LockFile {
 }
 
 fn taken(target: &Path) -> Error {
-    failed("another run is publishing to this target", target, io::Error::from(ErrorKind::WouldBlock))
+    io_error("another run is publishing to this target", target, io::Error::from(ErrorKind::WouldBlock))
         .expected("one run at a time")
         .advice("Nothing was published by this run; start it again once the other one has ended")
 }
@@ -136,7 +137,7 @@ fn make_parents(file: &Path) -> Result<Vec<PathBuf>> {
         .map(Path::to_owned)
         .collect();
     missing.reverse();
-    super::file::make_parents(file)?;
+    atomic::make_parents(file)?;
     Ok(missing)
 }
 

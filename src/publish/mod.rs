@@ -2,30 +2,25 @@
 //!
 //! - [`target`]: what the user asked for, and what is refused.
 //! - [`csv`], [`json`], [`parquet`]: the formats.
-//! - [`temporary`]: what is written beside the target, and cleaned up after a
-//!   run that was killed.
 //! - `bucket`: targets in S3 (feature `s3`).
-//! - [`mod@file`], [`folder`]: the replacement of the target, in one act.
-//! - [`claim`]: one run at a time.
+//! - [`mod@folder`]: folders as targets; [`crate::storage::local::atomic`] replaces files.
+//! - [`lock`]: one run at a time for a target.
 
 #[cfg(feature = "s3")]
 pub mod bucket;
 pub mod csv;
-pub mod file;
 pub mod folder;
 pub mod json;
 pub mod lock;
 pub mod parquet;
 pub mod target;
-pub mod temporary;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 pub use lock::TargetLock;
 pub use target::{Format, Target};
 
-use crate::error::Report;
+use crate::storage::local::atomic::{self, Counted};
 use crate::table::Table;
 use crate::{Error, Result};
 
@@ -91,7 +86,7 @@ fn replace(target: &Target, claim: &TargetLock, write: Writer<'_>) -> Result<u64
     }
     match target {
         Target::Stdout => Err(Error::internal("the standard output cannot be replaced")),
-        Target::File { path, .. } => file::replace(path, write),
+        Target::File { path, .. } => atomic::replace(path, write),
         Target::Folder { path, .. } => folder::replace(path, write),
     }
 }
@@ -114,31 +109,6 @@ fn to_stdout(table: &Table) -> Result<u64> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(out.bytes),
         Err(e) => Err(Error::io("cannot write to stdout", e)),
         Ok(()) => Ok(out.bytes),
-    }
-}
-
-/// Writing failed: an I/O error even where the system says "not found", which
-/// elsewhere means that there is no input.
-pub(crate) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
-    let report = Report { found: what.to_owned(), ..Report::default() };
-    Error::Io { report: Box::new(report), source }.in_file(&path.to_string_lossy().into())
-}
-
-/// Counts what goes through.
-pub(crate) struct Counted<W> {
-    pub(crate) inner: W,
-    pub(crate) bytes: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

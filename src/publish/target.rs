@@ -1,11 +1,11 @@
 //! Where the table goes.
 
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::folder::Contents;
 use crate::storage::SourcePaths;
+use crate::storage::local::path::resolve;
 #[cfg(feature = "s3")]
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
@@ -66,7 +66,7 @@ impl Target {
             return Self::in_bucket(text);
         }
         let written = local_path(text)?;
-        let path = resolve(&written)?;
+        let path = resolve("target", &written)?;
         let text = text.to_owned();
         let slash = written.to_string_lossy().ends_with('/');
         let format = format_of(&path);
@@ -203,45 +203,6 @@ fn format_of(path: &Path) -> Option<Format> {
         "json" => Some(Format::Json),
         _ => None,
     }
-}
-
-/// The absolute path, canonical as far as it exists: a link as a target means
-/// what it points to.
-pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
-    let fail = |e| Error::io("cannot look at the target", e).in_file(&path.to_string_lossy().into());
-    let absolute = std::path::absolute(path).map_err(fail)?;
-    let mut missing = Vec::new();
-    let mut existing = absolute.as_path();
-    loop {
-        match existing.symlink_metadata() {
-            Ok(_) => break,
-            // A file with a slash behind it is no folder, and is told of later.
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(e) => return Err(fail(e)),
-        }
-        match (existing.components().next_back(), existing.parent()) {
-            (Some(Component::Normal(name)), Some(parent)) => {
-                missing.push(name);
-                existing = parent;
-            }
-            _ => {
-                return Err(Error::argument(format!("target '{}'", path.display()))
-                    .expected("a path without '..' below folders that are not there yet"));
-            }
-        }
-    }
-    let mut resolved = existing.canonicalize().map_err(|e| {
-        Error::argument(format!("target '{}': {e}", path.display())).expected("no dangling link on the way")
-    })?;
-    if !missing.is_empty() && resolved.is_file() {
-        return Err(Error::argument(format!("target '{}'", path.display()))
-            .expected(format!("a folder at '{}', not a file", resolved.display())));
-    }
-    resolved.extend(missing.into_iter().rev());
-    if resolved.file_name().is_none() {
-        return Err(Error::argument(format!("target '{}'", path.display())).expected(POSSIBLE));
-    }
-    Ok(resolved)
 }
 
 #[cfg(test)]

@@ -28,12 +28,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ledger::{Entry, Ledger};
 
 use crate::grid::Partial;
-use crate::publish::target::resolve;
 use crate::scan::{self, CachedFile, Options, Profile, Progress};
+use crate::storage::hive::is_hidden;
+use crate::storage::local::path::resolve;
 #[cfg(feature = "s3")]
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
-use crate::storage::walk::is_hidden;
 use crate::storage::{Folder, Input, SourcePaths};
 use crate::{Error, Job, Result};
 
@@ -167,7 +167,7 @@ fn display_path(folder: &str) -> Result<PathBuf> {
     if Uri::is(folder) {
         return Ok(Uri::parse(folder)?.to_string().trim_end_matches('/').into());
     }
-    resolve(&local_path(folder)?)
+    resolve("state", &local_path(folder)?)
 }
 
 /// The sums of the files that are known. Where that takes their parts, a file whose part

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::entries::Kind;
 use super::hive::{self, Partition};
+use super::local::entries::Kind;
+use super::local::walk::{Walk, WalkEntry, irregular, resolve};
 use super::object::{LocalFile, Object};
 use super::source::{Glob, local_path};
-use super::walk::{Walk, WalkEntry, irregular, resolve};
 use crate::{Error, Result, Semantics};
 
 /// One file to read.

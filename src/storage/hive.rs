@@ -1,5 +1,7 @@
-//! Hive partitions: path segments `key=value`.
+//! The naming rules of hive data folders: path segments `key=value` are partitions, names that
+//! begin with `_` or `.` are hidden.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 use crate::{Error, Result};
@@ -26,6 +28,11 @@ pub fn partitions(relative: &Path) -> Result<Vec<Partition>> {
 /// Whether a folder's name makes it a partition.
 pub fn is_partition(name: &[u8]) -> bool {
     name.iter().position(|b| *b == b'=').is_some_and(|at| at > 0)
+}
+
+/// Whether readers of data folders skip this name: `_SUCCESS`, `.part.crc`.
+pub fn is_hidden(name: &OsStr) -> bool {
+    matches!(name.as_encoded_bytes().first(), Some(b'_' | b'.'))
 }
 
 fn partition(segment: &[u8]) -> Option<Result<Partition>> {

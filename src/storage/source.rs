@@ -146,7 +146,7 @@ impl Glob {
         below.components().all(|component| {
             let name = component.as_os_str();
             let first = name.to_string_lossy().chars().next();
-            !super::walk::is_hidden(name)
+            !super::hive::is_hidden(name)
                 || self.pattern.split('/').any(|segment| segment.chars().next() == first)
         })
     }

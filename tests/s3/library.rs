@@ -4,9 +4,9 @@
 use std::process::Command;
 
 use rollshare::storage::s3::client::client;
-use rollshare::storage::s3::put::{Outcome, PART, Precondition, put, remove};
+use rollshare::storage::s3::put::{Outcome, PART, put, remove};
 use rollshare::storage::s3::{Uri, list};
-use rollshare::storage::{Object, folder};
+use rollshare::storage::{Object, Precondition, folder};
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, text};

@@ -3,9 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::client::client;
-use super::put::{self, Outcome, Precondition};
+use super::put::{self, Outcome};
 use super::{Uri, fault, list, uri};
-use crate::storage::folder::{Entry, Folder};
+use crate::storage::folder::{Entry, Folder, Precondition};
 use crate::{Error, Result};
 
 /// The keys below a prefix.

@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use super::client::Client;
 use super::{Uri, fault, get};
 use crate::Result;
-pub use crate::storage::folder::Precondition;
+use crate::storage::folder::Precondition;
 
 /// What is longer goes up in parts of this length.
 pub const PART: usize = 16 << 20;

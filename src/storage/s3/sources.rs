@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use super::client::{Client, client};
 use super::list::{self, Listed};
 use super::{Uri, fault, uri};
-use crate::storage::hive;
+use crate::storage::hive::{self, is_hidden};
+use crate::storage::local::walk::{Walk, WalkEntry};
 use crate::storage::source::Glob;
-use crate::storage::walk::{Walk, WalkEntry, is_hidden};
 use crate::{Error, Result};
 
 /// What a source led to.

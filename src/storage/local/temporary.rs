@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::failed;
+use super::io_error;
 use crate::{Error, Result};
 
 /// Attempts until "not found" is taken to mean that the parent is not there.
@@ -44,7 +44,7 @@ impl Temporary {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 // Another run took the new folder for debris before it could be opened.
                 Err(e) if e.kind() == io::ErrorKind::NotFound && attempt < RETRIES => continue,
-                created => created.map_err(|e| failed("cannot write beside", target, e))?,
+                created => created.map_err(|e| io_error("cannot write beside", target, e))?,
             };
             // Where the file system has no locks nobody can lock it, so nobody removes it.
             let _ = lock.try_lock();
@@ -53,7 +53,7 @@ impl Temporary {
                 return Ok(Temporary { path, lock, kept: false });
             }
         }
-        Err(failed("cannot create a temporary", target, io::ErrorKind::AlreadyExists.into()))
+        Err(io_error("cannot create a temporary", target, io::ErrorKind::AlreadyExists.into()))
     }
 
     /// Where it is.
@@ -139,14 +139,14 @@ fn remove(path: &Path) -> io::Result<()> {
 
 /// Whether `path` still leads to `file`.
 #[cfg(unix)]
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let same = |a: fs::Metadata, b: fs::Metadata| a.dev() == b.dev() && a.ino() == b.ino();
     file.metadata().ok().zip(path.symlink_metadata().ok()).is_some_and(|(a, b)| same(a, b))
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_at(_: &File, path: &Path) -> bool {
+pub(crate) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
 }
 

@@ -1,15 +1,14 @@
 //! What a folder holds, nested folders included.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::entries::{Entries, Entry, Kind, OpenFolder};
-use super::hive;
-use super::object::ObjectVersion;
+use crate::storage::hive::{self, is_hidden};
+use crate::storage::object::ObjectVersion;
 use crate::{Error, Result};
 
 /// A file that was come across.
@@ -37,11 +36,6 @@ pub struct Walk {
     /// What a person should know of.
     pub notes: Vec<String>,
     seen: HashSet<PathBuf>,
-}
-
-/// Whether readers of data folders pass over this name: `_SUCCESS`, `.part.crc`.
-pub fn is_hidden(name: &OsStr) -> bool {
-    matches!(name.as_encoded_bytes().first(), Some(b'_' | b'.'))
 }
 
 impl Walk {

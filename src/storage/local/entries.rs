@@ -8,8 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 
-use super::object::ObjectVersion;
-use super::walk::is_hidden;
+use crate::storage::hive::is_hidden;
+use crate::storage::object::ObjectVersion;
 use crate::{Error, Result};
 
 /// What a name in a folder stands for.

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use super::io_error;
 use super::temporary::{Temporary, sweep};
-use super::{Counted, failed};
 use crate::Result;
 
 /// Replaces `path` by what `write` writes, in one act; returns its length.
@@ -16,8 +16,8 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     make_parents(path)?;
     sweep(path);
     let temporary = Temporary::file(path)?;
-    let bytes = fill(temporary.handle(), write).map_err(|e| failed("cannot write", path, e))?;
-    fs::rename(temporary.path(), path).map_err(|e| failed("cannot replace", path, e))?;
+    let bytes = fill(temporary.handle(), write).map_err(|e| io_error("cannot write", path, e))?;
+    fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
     temporary.keep();
     sync_parent(path)?;
     Ok(bytes)
@@ -29,14 +29,14 @@ pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
     make_parents(path)?;
     sweep(path);
     let temporary = Temporary::file(path)?;
-    temporary.handle().write_all(bytes).map_err(|e| failed("cannot write", path, e))?;
-    fs::rename(temporary.path(), path).map_err(|e| failed("cannot replace", path, e))?;
+    temporary.handle().write_all(bytes).map_err(|e| io_error("cannot write", path, e))?;
+    fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
     temporary.keep();
     Ok(())
 }
 
 /// Writes a file through to the disk.
-pub(super) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
+pub(crate) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
     let mut out = Counted { inner: BufWriter::with_capacity(1 << 16, &mut file), bytes: 0 };
     write(&mut out)?;
     out.flush()?;
@@ -47,22 +47,40 @@ pub(super) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Re
 }
 
 /// Creates the folders that lead to `path`, as Spark does.
-pub(super) fn make_parents(path: &Path) -> Result<()> {
+pub(crate) fn make_parents(path: &Path) -> Result<()> {
     let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return Ok(()) };
-    fs::create_dir_all(parent).map_err(|e| failed("cannot create the folder", parent, e))
+    fs::create_dir_all(parent).map_err(|e| io_error("cannot create the folder", parent, e))
 }
 
 /// Makes a rename in the folder of `path` outlive a power cut.
-pub(super) fn sync_parent(path: &Path) -> Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     match synced {
         // Some network file systems cannot sync a folder; the rename stands all the same.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other.map_err(|e| failed("cannot sync", folder, e)),
+        other => other.map_err(|e| io_error("cannot sync", folder, e)),
+    }
+}
+
+/// Counts what goes through.
+pub(crate) struct Counted<W> {
+    pub(crate) inner: W,
+    pub(crate) bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
