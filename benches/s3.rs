@@ -31,7 +31,7 @@ const ETAG: &str = "\"v1\"";
 fn main() {
     let latency = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(0);
     if std::env::var_os("AWS_ENDPOINT_URL").is_none() {
-        let port = serve(Duration::from_millis(latency));
+        let port = start_server(Duration::from_millis(latency));
         // The client takes its settings from the environment of its process.
         let again = Command::new(std::env::current_exe().unwrap())
             .arg(latency.to_string())
@@ -73,8 +73,8 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
     for range in ranges::requests(wanted) {
         let (client, uri, sender) = (client.clone(), uri.clone(), sender.clone());
         let on = client.clone();
-        on.start(async move {
-            let body = get::range(&client, &uri, Some(ETAG), range, &Counter::default()).await.unwrap();
+        on.spawn(async move {
+            let body = get::read_range(&client, &uri, Some(ETAG), range, &Counter::default()).await.unwrap();
             sender.send(body.len() as u64).unwrap();
         });
     }
@@ -84,7 +84,7 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
 
 /// Announced, and read in their order by two threads in turn.
 fn announced_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
-    let stamp = ObjectVersion { bytes: LEN, modified: None, version: Some(ETAG.to_owned()), ticked: None };
+    let stamp = ObjectVersion { bytes: LEN, modified: None, tag: Some(ETAG.to_owned()), changed: None };
     let object = S3Object::new(uri, stamp).unwrap();
     object.prefetch(wanted);
     std::thread::scope(|scope| {
@@ -106,7 +106,7 @@ fn announced_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
 }
 
 /// Answers ranges of an object of [`LEN`] bytes.
-fn serve(latency: Duration) -> u16 {
+fn start_server(latency: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let body: Arc<Vec<u8>> = Arc::new((0..ranges::REQUEST as usize).map(|n| n as u8).collect());

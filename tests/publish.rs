@@ -263,7 +263,7 @@ fn of_runs_at_the_same_time_one_wins_and_the_others_say_so() {
     // One that is held is refused for as long as it is held.
     let target = rollshare::publish::Target::parse(world.out("share/").to_str().unwrap()).unwrap();
     let before = fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap();
-    let claim = rollshare::publish::TargetLock::of(&target).unwrap();
+    let claim = rollshare::publish::TargetLock::acquire(&target).unwrap();
     assert_eq!(world.command("28", "share/").status().unwrap().code(), Some(6));
     assert_eq!(fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap(), before);
     drop(claim);

@@ -1,4 +1,4 @@
-//! What a run's rows sum to by week, by channel and by day.
+//! The sums of a run by week, by channel and by day.
 
 use super::panel::{Panel, Point};
 use crate::checks::raw::cube::Cube;
@@ -16,7 +16,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds up the rows by day; the total over countries is left out, weeks are those of the days.
+    /// Sums the rows of `cube`; the total over countries is left out, weeks are those of the days.
     #[allow(clippy::cast_precision_loss)] // exact to 2^53 users
     pub fn of(job: &Job, cube: &Cube) -> Totals {
         let (Some(first), Some(last)) = (cube.days.first().copied(), cube.days.last().copied()) else {
@@ -40,7 +40,7 @@ impl Totals {
             days: Panel::new(first, span(last - first + 1), vec!["".into()]),
         };
         let is_complete = |week: i32| calendar::monday(week) >= first && calendar::monday(week) + 6 <= last;
-        let places: Vec<Option<usize>> = cube.countries.iter().map(|c| totals.weeks.find(c)).collect();
+        let countries: Vec<Option<usize>> = cube.countries.iter().map(|c| totals.weeks.find(c)).collect();
         let channels: Vec<Option<usize>> = cube.channels.iter().map(|c| totals.channels.find(c)).collect();
         let (width, channel_width) = (cube.countries.len(), cube.channels.len());
         for (at, day) in cube.days.iter().copied().enumerate() {
@@ -48,11 +48,11 @@ impl Totals {
             let complete = is_complete(week);
             let mut sum = Point { complete: true, ..Point::default() };
             let of_day = at * width..(at + 1) * width;
-            let rows = cube.rows.get(of_day.clone()).unwrap_or_default();
-            let users = cube.users.get(of_day).unwrap_or_default();
-            // The total over countries has no place.
-            for ((rows, [paid, organic]), place) in rows.iter().zip(users).zip(&places) {
-                let (Some(place), true) = (place, *rows != 0) else { continue };
+            #[allow(clippy::indexing_slicing)] // both have a cell for each day and country
+            let (rows, users) = (&cube.rows[of_day.clone()], &cube.users[of_day]);
+            // The total over countries has no index.
+            for ((rows, [paid, organic]), name) in rows.iter().zip(users).zip(&countries) {
+                let (Some(name), true) = (name, *rows != 0) else { continue };
                 let point = Point {
                     rows: *rows as f64,
                     users: nearest(paid + organic),
@@ -60,18 +60,19 @@ impl Totals {
                     ..Point::default()
                 };
                 add(&mut sum, &point);
-                add_to(&mut totals.weeks, *place, week, complete, &point);
+                add_to(&mut totals.weeks, *name, week, complete, &point);
             }
             totals.days.put(0, day, sum);
             for (channel, place) in channels.iter().enumerate() {
-                let users = cube.channel_users.get(at * channel_width + channel).copied().unwrap_or_default();
+                #[allow(clippy::indexing_slicing)] // a cell for each day and channel
+                let users = cube.channel_users[at * channel_width + channel];
                 if let (Some(place), true) = (place, users != 0) {
                     let point = Point { users: nearest(users), ..Point::default() };
                     add_to(&mut totals.channels, *place, week, complete, &point);
                 }
             }
         }
-        // A channel without users is no news either when it comes again.
+        // A channel without users is recorded as known: it is not new when users appear.
         let week = calendar::week_of(last);
         for place in channels.into_iter().flatten() {
             if totals.channels.steps().all(|week| totals.channels.get(place, week).is_none()) {
@@ -90,17 +91,17 @@ fn add(to: &mut Point, from: &Point) {
 }
 
 fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Point) {
-    if let Some(place) = panel.place(name, step) {
-        let sum = place.get_or_insert_default();
+    if let Some(cell) = panel.cell_mut(name, step) {
+        let sum = cell.get_or_insert_default();
         add(sum, point);
         sum.complete = complete;
     }
 }
 
 /// The nearest double.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the halves of 128 bits
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the two halves of 128 bits
 fn nearest(users: i128) -> f64 {
     let (low, high) = (users as i64, (users >> 64) as i64);
-    // 64 bits convert in one instruction, to the same; 128 take a call.
+    // 64 bits convert in one instruction to the same value; 128 bits need a call.
     if high == low >> 63 { low as f64 } else { users as f64 }
 }

@@ -23,7 +23,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     };
     // Before anything is claimed, so that nothing is created for a run that is not there.
     let _ = kept.from_quarantine(run, target.format())?;
-    let claim = TargetLock::of(&target)?;
+    let claim = TargetLock::acquire(&target)?;
     kept.sweep();
     let (mut report, table, totals) = kept.from_quarantine(run, target.format())?;
     if let Some(later) = kept.runs()?.into_iter().rfind(|published| published.as_str() > run) {

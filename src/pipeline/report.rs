@@ -9,7 +9,7 @@ use crate::calendar;
 use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
-use crate::state::Reuse;
+use crate::state::CacheStats;
 
 /// The version of the report's form; it grows when a reader would have to change.
 pub const FORMAT: u32 = 1;
@@ -124,7 +124,7 @@ pub struct RunReport {
     /// Where things lie.
     pub places: OutputPaths,
     /// What the state has saved; `None` without one.
-    pub reuse: Option<Reuse>,
+    pub reuse: Option<CacheStats>,
     /// What else a person should know.
     pub notes: Vec<String>,
     /// What took how long.

@@ -51,7 +51,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         state::check_disjoint(state, &discovery.source_paths)?;
     }
     // Held until the end: what is read of the history is what the table is published over.
-    let claim = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();
+    let claim = target.as_ref().map(TargetLock::acquire).transpose()?.unwrap_or_default();
     let kept = target.as_ref().map(RunStore::beside).transpose()?.flatten();
     if let Some(kept) = &kept {
         kept.sweep();

@@ -239,9 +239,9 @@ fn layouts_have_names() {
 
 #[test]
 fn no_dictionary_has_an_entry_twice() {
-    // Arrow keeps such an entry once and the ids as they are, which are then wrong.
+    // Arrow keeps such an entry once and the ids as they are, which are then encode_error.
     let cube = Cube::new(20_000, 1);
-    for which in Which::ALL {
+    for which in ExportColumn::ALL {
         let codes: BTreeSet<u32> = rows(&cube).iter().map(|row| which.code(&cube, row)).collect();
         let entries: BTreeSet<Vec<u8>> = codes.iter().map(|code| which.bytes(&cube, *code)).collect();
         assert_eq!(entries.len(), codes.len(), "{which:?}");

@@ -1,7 +1,7 @@
-//! A folder of small files: state, history, quarantine, reports.
+//! The interface of a folder of small files: state, history, quarantine, reports.
 //!
-//! What is kept beside a target is read and replaced whole, so this asks less of a
-//! store than a file system gives: names below a root, bytes in one piece.
+//! Files beside a target are read and replaced whole, so a store needs less than a file system: names
+//! below a root, and bytes that are read and written at once.
 
 use std::time::SystemTime;
 
@@ -18,45 +18,44 @@ pub struct Entry {
     pub modified: Option<SystemTime>,
 }
 
-/// What has to hold of a file for a write to take its place.
+/// The precondition of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Anything.
+    /// Always holds.
     None,
-    /// There is no such file.
+    /// The file does not exist.
     IfAbsent,
-    /// It is still this version, by its ETag.
+    /// The file still has this ETag.
     IfMatch(String),
 }
 
-/// A folder of small files, on disk or in a bucket. Names are relative, segments
-/// separated by `/`; folders come with their first file and go with their last.
+/// A folder of small files, on disk or in a bucket. Names are relative, with segments separated by
+/// `/`. Folders are created with their first file and removed with their last.
 pub trait Folder: Send + Sync {
-    /// The place of `name`, for people; of the folder itself for the empty name.
+    /// The path or URI of `name` for messages; of the folder for the empty name.
     fn display_path(&self, name: &str) -> String;
 
-    /// Every file below the folder whose name begins with `prefix`, in order of the
-    /// names; nothing where the folder is not there.
+    /// Lists every file below the folder whose name begins with `prefix`, in order of the names;
+    /// empty where the folder does not exist.
     ///
     /// # Errors
     /// `Io` when listing fails.
     fn list(&self, prefix: &str) -> Result<Vec<Entry>>;
 
-    /// The bytes of a file; `None` where there is none.
+    /// Reads a file; returns `None` where it does not exist.
     ///
     /// # Errors
     /// `Io` when reading fails.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Writes a file, whole or not at all, over what was there.
+    /// Writes or replaces a file atomically.
     ///
     /// # Errors
-    /// `Io` when writing fails; what was there is then untouched.
+    /// `Io` when writing fails; the old file is then unchanged.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
-    /// As [`Folder::read`], with what [`Folder::write_when`] takes to replace this
-    /// version and no other. On disk that is [`Precondition::None`]: there a lock keeps
-    /// writers apart.
+    /// As [`Folder::read`], with the precondition under which [`Folder::write_if`] replaces this
+    /// version only. On disk that is [`Precondition::None`]: there a lock excludes other writers.
     ///
     /// # Errors
     /// `Io` when reading fails.
@@ -64,16 +63,16 @@ pub trait Folder: Send + Sync {
         Ok((self.read(name)?, Precondition::None))
     }
 
-    /// As [`Folder::write`], if `when` holds; says whether it did.
+    /// As [`Folder::write`], if `precondition` holds; returns whether it held.
     ///
     /// # Errors
-    /// `Io` when writing fails; what was there is then untouched.
-    fn write_when(&self, name: &str, bytes: &[u8], when: &Precondition) -> Result<bool> {
-        debug_assert_eq!(*when, Precondition::None, "a store that knows versions says so itself");
+    /// `Io` when writing fails; the old file is then unchanged.
+    fn write_if(&self, name: &str, bytes: &[u8], precondition: &Precondition) -> Result<bool> {
+        debug_assert_eq!(*precondition, Precondition::None, "a store with versions implements write_if");
         self.write(name, bytes).map(|()| true)
     }
 
-    /// As [`Folder::write`], for what can be made again: a power cut may leave it damaged.
+    /// As [`Folder::write`], for files that can be recomputed: a power failure may damage them.
     ///
     /// # Errors
     /// `Io` when writing fails.
@@ -81,10 +80,10 @@ pub trait Folder: Send + Sync {
         self.write(name, bytes)
     }
 
-    /// Removes what writers that were killed have left. Best effort: nobody reads it.
+    /// Removes temporary files of killed writers. Errors are ignored: readers never use these files.
     fn sweep(&self) {}
 
-    /// Removes a file; it is no error where there is none.
+    /// Removes a file; succeeds where it does not exist.
     ///
     /// # Errors
     /// `Io` when removing fails.

@@ -6,13 +6,13 @@ use std::path::{Component, Path};
 
 use crate::{Error, Result};
 
-/// What Hive and Spark write for a null (and for an empty string).
+/// Hive and Spark write this for a null (and for an empty string).
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Key and value of a partition, outermost first in a list.
 pub type Partition = (String, Option<String>);
 
-/// The partitions that the folders of `relative` name; the file name is no folder.
+/// The partitions in the folders of `relative`; the file name is ignored.
 pub fn partitions(relative: &Path) -> Result<Vec<Partition>> {
     let mut found = Vec::new();
     for component in relative.parent().into_iter().flat_map(Path::components) {
@@ -44,8 +44,8 @@ fn partition(segment: &[u8]) -> Option<Result<Partition>> {
     }))
 }
 
-/// Undoes Hive's escaping: `%` and two hexadecimal digits stand for a byte. A `%`
-/// that does not start such a triple stands for itself, as Hive and Spark read it.
+/// Decodes Hive's escapes: `%` and two hexadecimal digits stand for a byte. Any other `%` stands for
+/// itself, as in Hive and Spark.
 fn unescape(escaped: &[u8]) -> Result<String> {
     let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let mut bytes = Vec::with_capacity(escaped.len());

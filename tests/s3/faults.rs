@@ -148,7 +148,7 @@ fn what_stays_is_told() {
         ),
         (OBJECT, Fault::Reset, 6, &["x.parquet", "network"]),
         (OBJECT, Fault::ResetAfter(1000), 6, &["x.parquet", "broke off after 1000 of", "attempts"]),
-        (OBJECT, Fault::Short(1000), 6, &["x.parquet", "1000 bytes came where"]),
+        (OBJECT, Fault::Short(1000), 6, &["x.parquet", "received 1000 of"]),
         (OBJECT, Fault::Stall(Some(1000)), 6, &["x.parquet", "stalled for 1 s after 1000 of"]),
         (OBJECT, Fault::Stall(None), 6, &["x.parquet", "ROLLSHARE_S3_TIMEOUT"]),
     ];

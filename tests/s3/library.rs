@@ -95,14 +95,17 @@ fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
 #[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
 fn parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Done);
-    let etag = list::head(&client, &uri).unwrap().unwrap().version.unwrap();
-    assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::Overtaken);
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Written);
+    let etag = list::head(&client, &uri).unwrap().unwrap().tag.unwrap();
+    assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::PreconditionFailed);
     assert_eq!(
         put(&client, &uri, b"else", &Precondition::IfMatch("\"0\"".into())).unwrap(),
-        Outcome::Overtaken
+        Outcome::PreconditionFailed
     );
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfMatch(etag)).unwrap(), Outcome::Done);
+    assert_eq!(
+        put(&client, &uri, &long(2 * PART + 8), &Precondition::IfMatch(etag)).unwrap(),
+        Outcome::Written
+    );
     remove(&client, &Uri::parse("s3://bucket/none").unwrap()).unwrap();
 }
 
@@ -140,7 +143,7 @@ fn ranges_child() {
     for round in 0..6 {
         // Once with so little room that blocks are given up and fetched again.
         let hold = if round % 2 == 0 { 2 << 20 } else { u64::MAX };
-        let object = rollshare::storage::S3Object::holding(&uri, stamp.clone(), hold).unwrap();
+        let object = rollshare::storage::S3Object::with_capacity(&uri, stamp.clone(), hold).unwrap();
         let len = object.len();
         let wanted: Vec<_> = (0..5)
             .map(|_| {

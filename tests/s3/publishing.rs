@@ -57,7 +57,10 @@ fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
     assert_eq!(world.get("out/_rollshare/history/old").as_deref(), Some(&b"history"[..]));
     world.put("out/notes.txt", b"somebody's");
     let (code, said) = publish(world.port, "out/", "8");
-    assert!(code == Some(2) && said.contains("holds 'notes.txt', which is no earlier output"), "{said}");
+    assert!(
+        code == Some(2) && said.contains("contains 'notes.txt', which is not part of an earlier output"),
+        "{said}"
+    );
 }
 
 #[test]

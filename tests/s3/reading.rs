@@ -85,7 +85,7 @@ fn legacy_habits_hold_in_a_bucket() {
     let said = text(&legacy.stderr);
     assert!(legacy.status.success(), "{said}");
     assert!(said.contains("s3://bucket/in: 1 files in nested folders not read"), "{said}");
-    assert!(said.contains("s3://bucket/in/zero.parquet: passed over, zero bytes"), "{said}");
+    assert!(said.contains("s3://bucket/in/zero.parquet: skipped, zero bytes"), "{said}");
     let iso = ask("iso");
     assert_eq!(iso.status.code(), Some(3));
     let said = text(&iso.stderr);

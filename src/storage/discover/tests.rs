@@ -89,7 +89,7 @@ fn a_file_is_read_once() {
     let dir = tree(&["d/country=FR/x", "d/country=GB/y"]);
     let (names, notes) = found(&dir, &["d/country=FR", "d", "d/country=FR/x"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/country=FR/x country:FR", "d/country=GB/y country:GB"]);
-    assert_eq!(notes, ["2 files are reached twice; each is read once"]);
+    assert_eq!(notes, ["2 files are matched twice; each is read once"]);
     let (names, notes) = found(&dir, &["d/**"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/country=FR/x country:FR", "d/country=GB/y country:GB"]);
     assert_eq!(notes, [""; 0]);
@@ -145,7 +145,7 @@ fn links_are_followed_once_and_loops_end() {
     let (names, notes) = found(&dir, &["d"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/b", "d/out/y"]);
     assert!(notes.iter().any(|note| note.contains("loop")), "{notes:?}");
-    assert!(notes.iter().any(|note| note.contains("1 files are reached twice")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("1 files are matched twice")), "{notes:?}");
     link("gone", "d/dangling");
     assert!(matches!(found(&dir, &["d"], Semantics::Iso), Err(Error::NotFound(_))));
 }
@@ -168,8 +168,8 @@ fn territory() {
     for inside in ["d", "d/x", "d/new/y", "f/x", "g/1.parquet", "g/2.parquet"] {
         assert!(territory.covering(&at(inside)).is_some(), "{inside}");
     }
-    for outside in ["dd", "f/y", "f", "g/2.csv", "g", "g/n/2.parquet"] {
-        assert_eq!(territory.covering(&at(outside)), None, "{outside}");
+    for out_of_range in ["dd", "f/y", "f", "g/2.csv", "g", "g/n/2.parquet"] {
+        assert_eq!(territory.covering(&at(out_of_range)), None, "{out_of_range}");
     }
     for around in ["", "d", "f", "g"] {
         assert!(territory.within(&at(around)).is_some(), "{around}");

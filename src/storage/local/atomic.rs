@@ -1,4 +1,4 @@
-//! A file as a target.
+//! Atomic replacement of a file.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -8,36 +8,39 @@ use super::io_error;
 use super::temporary::{Temporary, sweep};
 use crate::Result;
 
-/// Replaces `path` by what `write` writes, in one act; returns its length.
+/// Replaces the file at `path` atomically by the output of `write`; returns its length.
 ///
-/// A kill at any moment leaves the old file or the new one. After it returns, a
-/// power cut too leaves the new one.
+/// A kill at any moment leaves the old file or the new one. After the call returns, the new file
+/// survives a power failure.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64> {
-    make_parents(path)?;
+    create_parents(path)?;
     sweep(path);
     let temporary = Temporary::file(path)?;
-    let bytes = fill(temporary.handle(), write).map_err(|e| io_error("cannot write", path, e))?;
+    let bytes = write_synced(temporary.handle(), write).map_err(|e| io_error("cannot write", path, e))?;
     fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
-    temporary.keep();
+    temporary.persist();
     sync_parent(path)?;
     Ok(bytes)
 }
 
-/// Replaces `path` by `bytes` in one act that a kill cannot halve, but a power cut can:
-/// for what is held against a digest when it is read, and can be made again.
+/// Replaces the file at `path` by `bytes`: atomic under a kill, not under a power failure. For caches
+/// whose digest is verified when they are read.
 pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
-    make_parents(path)?;
+    create_parents(path)?;
     sweep(path);
     let temporary = Temporary::file(path)?;
     temporary.handle().write_all(bytes).map_err(|e| io_error("cannot write", path, e))?;
     fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
-    temporary.keep();
+    temporary.persist();
     Ok(())
 }
 
-/// Writes a file through to the disk.
-pub(crate) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
-    let mut out = Counted { inner: BufWriter::with_capacity(1 << 16, &mut file), bytes: 0 };
+/// Writes a file and syncs it to the disk; returns its length.
+pub(crate) fn write_synced(
+    mut file: &File,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut out = CountingWriter { inner: BufWriter::with_capacity(1 << 16, &mut file), bytes: 0 };
     write(&mut out)?;
     out.flush()?;
     let bytes = out.bytes;
@@ -46,33 +49,34 @@ pub(crate) fn fill(mut file: &File, write: impl FnOnce(&mut dyn Write) -> io::Re
     Ok(bytes)
 }
 
-/// Creates the folders that lead to `path`, as Spark does.
-pub(crate) fn make_parents(path: &Path) -> Result<()> {
+/// Creates the parent folders of `path`, as Spark does.
+pub(crate) fn create_parents(path: &Path) -> Result<()> {
     let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return Ok(()) };
     fs::create_dir_all(parent).map_err(|e| io_error("cannot create the folder", parent, e))
 }
 
-/// Makes a rename in the folder of `path` outlive a power cut.
+/// Syncs the parent folder of `path`, so that a rename in it survives a power failure.
 pub(crate) fn sync_parent(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Syncs a folder.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     match synced {
-        // Some network file systems cannot sync a folder; the rename stands all the same.
+        // Some network file systems cannot sync a folder; the rename is done all the same.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         other => other.map_err(|e| io_error("cannot sync", folder, e)),
     }
 }
 
-/// Counts what goes through.
-pub(crate) struct Counted<W> {
+/// Counts the bytes that are written.
+pub(crate) struct CountingWriter<W> {
     pub(crate) inner: W,
     pub(crate) bytes: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.bytes += written as u64;

@@ -16,14 +16,14 @@ pub struct LocalFolder {
 }
 
 impl LocalFolder {
-    /// The folder at `root`, which need not be there yet.
+    /// The folder at `root`, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
         LocalFolder { root }
     }
 
     fn path(&self, name: &str) -> Result<PathBuf> {
-        let sound = !name.is_empty() && name.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-        if !sound {
+        let is_valid = !name.is_empty() && name.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+        if !is_valid {
             return Err(Error::internal(format!("'{name}' as a name below {}", self.root.display())));
         }
         Ok(self.root.join(name))
@@ -37,7 +37,7 @@ impl Folder for LocalFolder {
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        walk(&self.root, "", &mut entries)?;
+        collect_files(&self.root, "", &mut entries)?;
         entries.retain(|entry| entry.name.starts_with(prefix));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -47,7 +47,7 @@ impl Folder for LocalFolder {
         let path = self.path(name)?;
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if absent(&e) => Ok(None),
+            Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(io_error("cannot read", &path, e)),
         }
     }
@@ -67,10 +67,10 @@ impl Folder for LocalFolder {
     fn remove(&self, name: &str) -> Result<()> {
         let path = self.path(name)?;
         match fs::remove_file(&path) {
-            Err(e) if !absent(&e) => return Err(io_error("cannot remove", &path, e)),
+            Err(e) if !is_absent(&e) => return Err(io_error("cannot remove", &path, e)),
             _ => {}
         }
-        // Folders go with their last file; one that is not empty stays.
+        // A folder is removed with its last file; removing one that is not empty fails.
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| folder.starts_with(&self.root))
             && fs::remove_dir(folder).is_ok()
@@ -81,28 +81,29 @@ impl Folder for LocalFolder {
     }
 }
 
-fn absent(error: &io::Error) -> bool {
+fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-fn walk(folder: &Path, below: &str, entries: &mut Vec<Entry>) -> Result<()> {
+fn collect_files(folder: &Path, below: &str, entries: &mut Vec<Entry>) -> Result<()> {
     let listed = match fs::read_dir(folder) {
-        Err(e) if absent(&e) => return Ok(()),
+        Err(e) if is_absent(&e) => return Ok(()),
         listed => listed.map_err(|e| io_error("cannot list the folder", folder, e))?,
     };
     for entry in listed {
         let entry = entry.map_err(|e| io_error("cannot list the folder", folder, e))?;
-        // What is not UTF-8 was not written here; nor was a temporary that is half there.
+        // This program writes neither names that are not UTF-8 nor, finally, hidden files: those are
+        // temporaries.
         let Some(name) = entry.file_name().to_str().map(|name| format!("{below}{name}")) else { continue };
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
         let meta = match entry.metadata() {
-            Err(e) if absent(&e) => continue,
-            meta => meta.map_err(|e| io_error("cannot look at", &entry.path(), e))?,
+            Err(e) if is_absent(&e) => continue,
+            meta => meta.map_err(|e| io_error("cannot read the metadata", &entry.path(), e))?,
         };
         if meta.is_dir() {
-            walk(&entry.path(), &format!("{name}/"), entries)?;
+            collect_files(&entry.path(), &format!("{name}/"), entries)?;
         } else if meta.is_file() {
             entries.push(Entry { name, bytes: meta.len(), modified: meta.modified().ok() });
         }
@@ -117,7 +118,7 @@ mod tests {
     use crate::storage::folder;
 
     #[test]
-    fn files_come_and_go_with_their_folders() {
+    fn folders_are_created_and_removed_with_their_files() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("deep/_rollshare");
         let folder = folder(root.to_str().unwrap()).unwrap();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_leads_out() {
+    fn names_cannot_leave_the_folder() {
         let dir = tempfile::tempdir().unwrap();
         let folder = LocalFolder::new(dir.path().join("root"));
         for name in ["", "/etc/x", "../x", "a/../../x", "a//b"] {
