@@ -80,7 +80,7 @@ impl History {
             .collect();
         for panel in panels {
             for point in panel.points_mut() {
-                // A damaged file may hold an index past the runs: it then refers to the first one.
+                // A recorded or decoded point has a valid index; any other index becomes 0.
                 point.run = new_index.get(point.run as usize).copied().unwrap_or_default();
             }
         }

@@ -204,10 +204,10 @@ fn damage(fixture: &Fixture, path: &Path, sound: &[u8], undamaged: &[(&std::path
         fixture.run();
         // A damaged part is only read once a file is removed.
         write(&bytes);
-        let gone = fixture.dir.path().join("gone.parquet");
-        fs::rename(fixture.file("b.parquet"), &gone).unwrap();
+        let moved = fixture.dir.path().join("gone.parquet");
+        fs::rename(fixture.file("b.parquet"), &moved).unwrap();
         fixture.run();
-        fs::rename(&gone, fixture.file("b.parquet")).unwrap();
+        fs::rename(&moved, fixture.file("b.parquet")).unwrap();
     }
     for len in (0..sound.len()).step_by(step) {
         write(&sound[..len]);

@@ -251,7 +251,7 @@ impl Object for LocalFile {
             let start = usize::try_from(range.start).map_or(map.len(), |at| at.next_multiple_of(PAGE));
             let end = usize::try_from(range.end).map_or(map.len(), |at| at.min(map.len())) / PAGE * PAGE;
             if start < end {
-                // SAFETY: the map is of a file and read-only: what is read of these pages again
+                // SAFETY: the map is of a file and read-only: a later read of these pages
                 // comes from the file again. Larger pages than these make it fail, which is as good.
                 let _ = unsafe {
                     map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start)

@@ -1,9 +1,9 @@
-//! Where objects are found, and what reading them costs.
+//! Resolving sources in a bucket, and the requests that reading them needs.
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, program, run, text};
 
-/// The answer that the local files in `folder` give.
+/// The output for local files of the test folder.
 fn local(world: &World, arguments: &[&str], names: &[&str]) -> Vec<u8> {
     let mut command = program();
     command.args(["run", "--quiet", "--no-checks", "--target", "-"]).args(arguments).arg("--source");
@@ -28,7 +28,7 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
         std::fs::write(&path, &sample).unwrap();
         world.put(key, &sample);
     }
-    // What stands for an empty folder is no data.
+    // Markers of empty folders are not data.
     for marker in ["a/", "a/deep/", "a/empty_$folder$", "marked", "marked/"] {
         world.put(marker, b"");
     }
@@ -51,7 +51,7 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
         assert!(out.status.success(), "{source}: {}", text(&out.stderr));
         assert_eq!(&out.stdout, want, "{source}");
     }
-    // A file beside local ones, and one that is reached twice.
+    // An object beside a local file, and one that is matched twice.
     let path = world.dir.path().join("b.parquet");
     let sources = ["--source", "s3://bucket/a/x.parquet", "s3://bucket/a/x.parquet", path.to_str().unwrap()];
     let out = run(world.port, &[&["--quiet", "--target", "-"][..], &sources[..]].concat());
@@ -71,22 +71,22 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn legacy_habits_hold_in_a_bucket() {
+fn legacy_semantics_hold_in_a_bucket() {
     let world = World::new();
     let sample = world.sample(3000);
     for key in ["x.parquet", "nested/y.parquet"] {
         world.put(&format!("in/{key}"), &sample);
     }
     world.put("in/zero.parquet", b"");
-    let ask = |semantics| {
+    let answer = |semantics| {
         run(world.port, &["--semantics", semantics, "--target", "-", "--source", "s3://bucket/in"])
     };
-    let legacy = ask("legacy");
+    let legacy = answer("legacy");
     let said = text(&legacy.stderr);
     assert!(legacy.status.success(), "{said}");
     assert!(said.contains("s3://bucket/in: 1 files in nested folders not read"), "{said}");
     assert!(said.contains("s3://bucket/in/zero.parquet: skipped, zero bytes"), "{said}");
-    let iso = ask("iso");
+    let iso = answer("iso");
     assert_eq!(iso.status.code(), Some(3));
     let said = text(&iso.stderr);
     assert!(said.contains("s3://bucket/in/zero.parquet") && said.contains("a zero-byte file"), "{said}");
@@ -94,7 +94,7 @@ fn legacy_habits_hold_in_a_bucket() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn only_what_is_needed_is_read_in_two_rounds() {
+fn only_needed_columns_are_read_in_two_rounds() {
     let world = World::new();
     let sample = world.sample(400_000);
     world.put("in/x.parquet", &sample);
@@ -109,7 +109,7 @@ fn only_what_is_needed_is_read_in_two_rounds() {
     assert_eq!(traffic["requests"], reads.len(), "{traffic}");
     assert_eq!(traffic["bytes"], bytes, "{traffic}");
     assert_eq!(traffic["rounds"], 2, "{traffic}");
-    // The channels and values of the sample are 60 % of it by themselves.
+    // The channels and values alone are 60 % of the sample.
     assert!(bytes * 4 <= sample.len() * 3, "{bytes} of {}", sample.len());
     assert!(reads.len() <= 4, "{reads:?}");
     assert!(reads.iter().all(|seen| seen.if_match.is_some() && seen.status == 206), "{reads:?}");
@@ -127,7 +127,7 @@ fn many_files_come_in_any_number_of_threads() {
         .arg(&folder)
         .status();
     assert!(made.unwrap().success());
-    // Three months of them: each costs the server a few milliseconds.
+    // Three months: each file costs the server a few milliseconds.
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     for path in names.split_off(names.len().min(60)) {
@@ -176,13 +176,13 @@ fn without_s3_there_is_no_client() {
     let path = dir.path().join("x.parquet");
     let made = program().args(["sample", "--quiet", "--rows", "1000", "--out"]).arg(&path).status();
     assert!(made.unwrap().success());
-    // A timeout that makes no sense is met when the client is made.
-    let ask = |source: &str| {
+    // An invalid timeout is an error when the client is created.
+    let answer = |source: &str| {
         let mut command = at(1);
         command.env("ROLLSHARE_S3_TIMEOUT", "soon").args(["run", "--source", source]).output().unwrap()
     };
-    assert!(ask(path.to_str().unwrap()).status.success());
-    let out = ask("s3://bucket/x.parquet");
+    assert!(answer(path.to_str().unwrap()).status.success());
+    let out = answer("s3://bucket/x.parquet");
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("ROLLSHARE_S3_TIMEOUT is 'soon'"), "{}", text(&out.stderr));
 }

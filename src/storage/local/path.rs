@@ -12,14 +12,17 @@ use crate::{Error, Result};
 /// `Argument` for a path that cannot be created or names no file, `Io` where the file system
 /// fails.
 pub(crate) fn resolve(role: &str, path: &Path) -> Result<PathBuf> {
-    let fail = |e| Error::io(format!("cannot look at the {role}"), e).in_file(&path.to_string_lossy().into());
+    let fail = |e| {
+        Error::io(format!("cannot read the metadata of the {role}"), e)
+            .in_file(&path.to_string_lossy().into())
+    };
     let absolute = std::path::absolute(path).map_err(fail)?;
     let mut missing = Vec::new();
     let mut existing = absolute.as_path();
     loop {
         match existing.symlink_metadata() {
             Ok(_) => break,
-            // A file with a slash behind it is no folder, and is told of later.
+            // A file with a trailing slash is reported by the caller.
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(e) => return Err(fail(e)),
         }

@@ -93,8 +93,8 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     // 404 with `If-Match`: the version to be replaced was deleted.
-    let gone = matches!(precondition, Precondition::IfMatch(_)) && fault::is_not_found(error);
-    if *precondition != Precondition::None && (gone || fault::status(error) == Some(412)) {
+    let is_deleted = matches!(precondition, Precondition::IfMatch(_)) && fault::is_not_found(error);
+    if *precondition != Precondition::None && (is_deleted || fault::status(error) == Some(412)) {
         return Ok(Outcome::PreconditionFailed);
     }
     Err(fault::service_error("cannot write", uri, error))
