@@ -113,13 +113,13 @@ fn start_server(latency: Duration) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let body = body.clone();
-            std::thread::spawn(move || while answer(&stream, &body, latency).is_some() {});
+            std::thread::spawn(move || while respond(&stream, &body, latency).is_some() {});
         }
     });
     port
 }
 
-fn answer(mut stream: &TcpStream, body: &[u8], latency: Duration) -> Option<()> {
+fn respond(mut stream: &TcpStream, body: &[u8], latency: Duration) -> Option<()> {
     let mut head = Vec::new();
     let mut chunk = [0; 4096];
     while !head.ends_with(b"\r\n\r\n") {
@@ -130,9 +130,9 @@ fn answer(mut stream: &TcpStream, body: &[u8], latency: Duration) -> Option<()> 
     let (start, end) = head.split_once("range: bytes=")?.1.split_once("\r\n")?.0.split_once('-')?;
     let len = end.parse::<usize>().ok()? + 1 - start.parse::<usize>().ok()?;
     std::thread::sleep(latency);
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 206 Partial Content\r\nETag: {ETAG}\r\nContent-Length: {len}\r\nContent-Range: bytes {start}-{end}/{LEN}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes()).ok()?;
+    stream.write_all(response.as_bytes()).ok()?;
     stream.write_all(body.get(..len)?).ok()
 }

@@ -91,13 +91,13 @@ impl World {
         child.wait().unwrap().code().is_none()
     }
 
-    /// Publishes the `answers` alternately, killing each run at a random moment, and checks the target
+    /// Publishes the `outputs` alternately, killing each run at a random moment, and checks the target
     /// read by `state`; returns how many runs were killed.
     fn publish_and_kill(
         &self,
         target: &str,
         kept: &Path,
-        answers: &[(&str, Vec<u8>)],
+        outputs: &[(&str, Vec<u8>)],
         state: impl Fn() -> Vec<u8>,
     ) -> u32 {
         let started = Instant::now();
@@ -105,12 +105,12 @@ impl World {
         let duration = started.elapsed();
         let (mut killed, mut random) = (0, 0x9e37_79b9_u32);
         for round in 0..ROUNDS {
-            let (window, _) = answers.get(round as usize % answers.len()).unwrap();
+            let (window, _) = outputs.get(round as usize % outputs.len()).unwrap();
             killed += u32::from(Self::kill(self.command(window, target), duration, &mut random));
 
             let current = state();
             self.check_kept_files(kept, round);
-            assert!(answers.iter().any(|(_, bytes)| *bytes == current), "round {round}: neither old nor new");
+            assert!(outputs.iter().any(|(_, bytes)| *bytes == current), "round {round}: neither old nor new");
             let read = discover(&[self.out("").to_str().unwrap().to_owned()], Semantics::Iso).unwrap();
             assert_eq!(read.inputs.len(), 1, "round {round}: a later run would read temporaries");
         }
@@ -141,17 +141,17 @@ fn rows(file: &Path) -> i64 {
 fn a_file_survives_kills() {
     let world = World::new();
     let target = world.out("share.parquet");
-    let answers = ["7", "28"].map(|window| {
+    let outputs = ["7", "28"].map(|window| {
         world.publish(window, "share.parquet");
         assert!(rows(&target) > 100);
         (window, fs::read(&target).unwrap())
     });
-    assert_ne!(answers[0].1, answers[1].1);
+    assert_ne!(outputs[0].1, outputs[1].1);
     let kept = world.out("_rollshare/share.parquet");
-    let killed = world.publish_and_kill("share.parquet", &kept, &answers, || fs::read(&target).unwrap());
+    let killed = world.publish_and_kill("share.parquet", &kept, &outputs, || fs::read(&target).unwrap());
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
     world.publish("28", "share.parquet");
-    assert_eq!(fs::read(&target).unwrap(), answers[1].1);
+    assert_eq!(fs::read(&target).unwrap(), outputs[1].1);
     assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"], "the next run cleans up");
     assert!(kept.join(rollshare::history::store::FILE).exists());
 }
@@ -162,21 +162,21 @@ fn a_folder_survives_kills() {
     let folder = world.out("share");
     fs::create_dir_all(folder.join("_rollshare")).unwrap();
     fs::write(folder.join("_rollshare/notes.json"), "{}").unwrap();
-    let answers = ["7", "28"].map(|window| {
+    let outputs = ["7", "28"].map(|window| {
         world.publish(window, "share/");
         assert!(rows(&folder.join(PART)) > 100);
         (window, fs::read(folder.join(PART)).unwrap())
     });
-    assert_ne!(answers[0].1, answers[1].1);
+    assert_ne!(outputs[0].1, outputs[1].1);
     let kept = folder.join("_rollshare");
-    let killed = world.publish_and_kill("share/", &kept, &answers, || {
+    let killed = world.publish_and_kill("share/", &kept, &outputs, || {
         assert_eq!(names(&folder), ["_SUCCESS", "_rollshare", PART]);
         assert_eq!(fs::read_to_string(folder.join("_rollshare/notes.json")).unwrap(), "{}");
         fs::read(folder.join(PART)).unwrap()
     });
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
     world.publish("7", "share/");
-    assert_eq!(fs::read(folder.join(PART)).unwrap(), answers[0].1);
+    assert_eq!(fs::read(folder.join(PART)).unwrap(), outputs[0].1);
     assert_eq!(names(&world.out("")), ["share"], "the next run cleans up");
 }
 
@@ -202,11 +202,11 @@ fn blocked_runs_and_promotions_survive_kills() {
         runs.into_iter().filter(|run| quarantine.join(run).join("report.json").exists()).collect()
     };
     world.publish("7", "share.parquet");
-    let mut answers = vec![fs::read(&target).unwrap()];
+    let mut outputs = vec![fs::read(&target).unwrap()];
     let started = Instant::now();
     for window in ["7", "28"] {
         assert_eq!(blocked(window).status().unwrap().code(), Some(4));
-        answers.push(fs::read(quarantine.join(promotable().last().unwrap()).join("table.parquet")).unwrap());
+        outputs.push(fs::read(quarantine.join(promotable().last().unwrap()).join("table.parquet")).unwrap());
     }
     let blocking = started.elapsed() / 2;
     let started = Instant::now();
@@ -225,7 +225,7 @@ fn blocked_runs_and_promotions_survive_kills() {
         killed[1] += u32::from(World::kill(promote(&run), promoting, &mut random));
         let current = fs::read(&target).unwrap();
         assert!(current == before || current == table, "round {round}: neither old nor promoted");
-        assert!(answers.contains(&current), "round {round}");
+        assert!(outputs.contains(&current), "round {round}");
         promoted += u32::from(current != before);
         world.check_kept_files(&kept, round);
     }
@@ -234,7 +234,7 @@ fn blocked_runs_and_promotions_survive_kills() {
     // Killed runs block no other run, and the next run cleans up.
     assert_eq!(blocked("28").status().unwrap().code(), Some(4));
     assert!(promote(promotable().last().unwrap()).status().unwrap().success());
-    assert_eq!(fs::read(&target).unwrap(), answers[2]);
+    assert_eq!(fs::read(&target).unwrap(), outputs[2]);
     assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"]);
     let runs = promotable().into_iter().map(|run| quarantine.join(run));
     for folder in runs.chain([kept.clone(), kept.join("runs"), kept.join("history")]) {

@@ -136,6 +136,7 @@ impl Panel {
                     || gaps && step >= newer.first
             })
             .collect();
+        // Steps outside the new panel are dropped either way.
         let is_replaced = |step: i32| {
             usize::try_from(step - start).ok().and_then(|at| replaced.get(at)).copied().unwrap_or_default()
         };
@@ -183,13 +184,18 @@ mod tests {
 
     #[test]
     fn a_later_run_replaces_its_steps_and_old_steps_are_dropped() {
-        let whole = |users| Some((users, true));
+        let complete = |users| Some((users, true));
         let old = panel(
             10,
-            &[("A", &[whole(1.0), whole(2.0), Some((3.0, false))]), ("B", &[whole(7.0), whole(8.0)])],
+            &[
+                ("A", &[complete(1.0), complete(2.0), Some((3.0, false))]),
+                ("B", &[complete(7.0), complete(8.0)]),
+            ],
         );
-        let new =
-            panel(11, &[("A", &[Some((0.5, false)), whole(4.0), whole(5.0)]), ("C", &[None, whole(9.0)])]);
+        let new = panel(
+            11,
+            &[("A", &[Some((0.5, false)), complete(4.0), complete(5.0)]), ("C", &[None, complete(9.0)])],
+        );
         let merged = old.merged_with(&new, 3, 100, false);
         // Step 11 was published complete and is partial now: it is kept.
         assert_eq!(users(&merged, "A"), [Some(1.0), Some(2.0), Some(4.0), Some(5.0)]);

@@ -167,8 +167,8 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
             return Err(Error::format(format!("{} names over {length} steps", used.len())));
         }
         let mut panel = Panel::new(first, length, used);
-        let places: Vec<Option<usize>> = names.iter().map(|name| panel.find(name)).collect();
-        let place = |row: usize| name_ids.get(row).and_then(|id| places.get(*id as usize)).copied();
+        let indices: Vec<Option<usize>> = names.iter().map(|name| panel.find(name)).collect();
+        let name_index = |row: usize| name_ids.get(row).and_then(|id| indices.get(*id as usize)).copied();
         for row in mine() {
             let point = (|| {
                 Some(Point {
@@ -179,7 +179,7 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
                     run: *run_ids.get(row)?,
                 })
             })();
-            let (Some(point), Some(step), Some(name)) = (point, step(row), place(row)) else {
+            let (Some(point), Some(step), Some(name)) = (point, step(row), name_index(row)) else {
                 return Err(Error::format("an incomplete row"));
             };
             if ![point.rows, point.users, point.organic].iter().all(|v| v.is_finite()) {

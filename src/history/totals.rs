@@ -23,8 +23,8 @@ impl Totals {
             return Totals::default();
         };
         let unit = cube.steps.max(1) as f64;
-        let whole = cube.steps <= 1;
-        let nearest = |steps: i128| if whole { nearest(steps) } else { nearest(steps) / unit };
+        let is_integral = cube.steps <= 1;
+        let nearest = |steps: i128| if is_integral { nearest(steps) } else { nearest(steps) / unit };
         let (week, weeks) =
             (calendar::week_of(first), calendar::week_of(last) - calendar::week_of(first) + 1);
         let span = |length: i32| usize::try_from(length).unwrap_or_default();
@@ -63,21 +63,21 @@ impl Totals {
                 add_to(&mut totals.weeks, *name, week, complete, &point);
             }
             totals.days.put(0, day, sum);
-            for (channel, place) in channels.iter().enumerate() {
+            for (channel, name) in channels.iter().enumerate() {
                 #[allow(clippy::indexing_slicing)] // a cell for each day and channel
                 let users = cube.channel_users[at * channel_width + channel];
-                if let (Some(place), true) = (place, users != 0) {
+                if let (Some(name), true) = (name, users != 0) {
                     let point = Point { users: nearest(users), ..Point::default() };
-                    add_to(&mut totals.channels, *place, week, complete, &point);
+                    add_to(&mut totals.channels, *name, week, complete, &point);
                 }
             }
         }
         // A channel without users is recorded as known: it is not new when users appear.
         let week = calendar::week_of(last);
-        for place in channels.into_iter().flatten() {
-            if totals.channels.steps().all(|week| totals.channels.get(place, week).is_none()) {
+        for name in channels.into_iter().flatten() {
+            if totals.channels.steps().all(|week| totals.channels.get(name, week).is_none()) {
                 let point = Point { complete: is_complete(week), ..Point::default() };
-                totals.channels.put(place, week, point);
+                totals.channels.put(name, week, point);
             }
         }
         totals

@@ -98,12 +98,12 @@ impl Target {
     /// [`crate::storage::folder()`]. It lies inside a target folder, under a name that Spark, Hive and
     /// Arrow skip; files in one folder have one each. `None` for stdout.
     pub fn kept(&self) -> Option<String> {
-        let place = match self {
+        let path = match self {
             Target::Stdout => return None,
             Target::File { path, .. } => path.parent()?.join(KEPT).join(path.file_name()?),
             Target::Folder { path, .. } => path.join(KEPT),
         };
-        place.to_str().map(str::to_owned)
+        path.to_str().map(str::to_owned)
     }
 
     /// As [`Target::parse`], in S3: a key is a folder where it ends in '/' or objects lie below it.

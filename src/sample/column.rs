@@ -98,7 +98,7 @@ fn inserted_at(cube: &Cube, code: u32) -> Vec<u8> {
 
 /// A column chunk under construction, with its encoded pages.
 pub(super) struct ColumnWriter {
-    pub(super) which: ExportColumn,
+    pub(super) column: ExportColumn,
     page_rows: usize,
     /// By code: dictionary id + 1, or 0 where the code has no id yet.
     ids: Vec<u32>,
@@ -109,20 +109,20 @@ pub(super) struct ColumnWriter {
 }
 
 impl ColumnWriter {
-    pub(super) fn new(which: ExportColumn, page_rows: usize) -> Self {
+    pub(super) fn new(column: ExportColumn, page_rows: usize) -> Self {
         // Page sizes assume four bytes an id; a PLAIN boolean takes an eighth of a byte.
-        let page_rows = if which == ExportColumn::HasSubtrackers && page_rows > 20_000 {
+        let page_rows = if column == ExportColumn::HasSubtrackers && page_rows > 20_000 {
             page_rows * 32
         } else {
             page_rows
         };
-        ColumnWriter { which, page_rows, ids: vec![], entries: vec![], page: vec![], pages: vec![] }
+        ColumnWriter { column, page_rows, ids: vec![], entries: vec![], page: vec![], pages: vec![] }
     }
 
     /// Appends rows.
     pub(super) fn push(&mut self, cube: &Cube, rows: &[Row]) -> Result<()> {
         for row in rows {
-            let code = self.which.code(cube, row);
+            let code = self.column.code(cube, row);
             let id = self.id(code);
             self.page.push(id);
             if self.page.len() == self.page_rows {
@@ -134,7 +134,7 @@ impl ColumnWriter {
 
     #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // codes are below 2^24
     fn id(&mut self, code: u32) -> u32 {
-        if self.which == ExportColumn::HasSubtrackers {
+        if self.column == ExportColumn::HasSubtrackers {
             return code;
         }
         let at = code as usize;
@@ -153,27 +153,27 @@ impl ColumnWriter {
             return Ok(());
         }
         let mut body = all_present(self.page.len());
-        if self.which == ExportColumn::HasSubtrackers {
+        if self.column == ExportColumn::HasSubtrackers {
             pack(&self.page, 1, &mut body);
         } else {
             let width = width(self.entries.len());
             body.push(width);
             hybrid_rle(&self.page, width, &mut body);
         }
-        self.pages.push(Page::data(self.which, &body, self.page.len())?);
+        self.pages.push(Page::data(self.column, &body, self.page.len())?);
         self.page.clear();
         Ok(())
     }
 
-    /// Ends the chunk: its dictionary page, if it has one, and its data pages.
+    /// Ends the chunk; returns its dictionary page, if it has one, and its data pages.
     pub(super) fn take_chunk(&mut self, cube: &Cube) -> Result<Vec<Page>> {
         self.end_page()?;
         let mut pages = std::mem::take(&mut self.pages);
-        if self.which != ExportColumn::HasSubtrackers {
+        if self.column != ExportColumn::HasSubtrackers {
             let mut body = vec![];
             for code in &self.entries {
-                let bytes = self.which.bytes(cube, *code);
-                if self.which.is_string() {
+                let bytes = self.column.bytes(cube, *code);
+                if self.column.is_string() {
                     body.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
                 }
                 body.extend(bytes);
@@ -211,15 +211,15 @@ fn varint(mut n: u64, out: &mut Vec<u8>) {
     out.push(n as u8);
 }
 
-/// Runs of eight equal ids and more are runs; the rest is packed in groups of
-/// eight, at most 63 groups under one header, whose one byte is then reserved.
+/// Eight or more equal ids become an RLE run; the rest is bit-packed in groups of eight, at most 63
+/// groups under one header, so that the header takes one byte.
 #[allow(clippy::indexing_slicing)] // indices stay below the length
 pub(super) fn hybrid_rle(ids: &[u32], width: u8, out: &mut Vec<u8>) {
     let mut packed_from = 0;
     let mut at = 0;
     while at < ids.len() {
         let run = ids[at..].iter().take_while(|id| **id == ids[at]).count();
-        // A packed stretch is a multiple of eight: the run may have to fill it up.
+        // The length of a bit-packed run is a multiple of eight: ids of the RLE run may have to fill it.
         let fill = (8 - (at - packed_from) % 8) % 8;
         if run >= fill + 8 {
             bit_packed(&ids[packed_from..at + fill], width, out);

@@ -23,12 +23,12 @@ use crate::{Error, Result};
 
 /// Name and type of a column. Both the logical type and the older converted type are written, since
 /// some readers support only one of them.
-fn primitive(which: ExportColumn) -> PrimitiveType {
+fn primitive(column: ExportColumn) -> PrimitiveType {
     const STRING: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::String, PrimitiveConvertedType::Utf8));
     const DATE: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::Date, PrimitiveConvertedType::Date));
-    let (name, physical, meaning) = match which {
+    let (name, physical, meaning) = match column {
         ExportColumn::Name => ("name", PhysicalType::ByteArray, STRING),
         ExportColumn::Value => ("value", PhysicalType::Float, None),
         ExportColumn::StartDate => ("start_date", PhysicalType::Int32, DATE),
@@ -57,13 +57,13 @@ fn snappy(body: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Page {
-    pub(super) fn data(which: ExportColumn, body: &[u8], rows: usize) -> Result<Self> {
-        let plain = which == ExportColumn::HasSubtrackers;
+    pub(super) fn data(column: ExportColumn, body: &[u8], rows: usize) -> Result<Self> {
+        let plain = column == ExportColumn::HasSubtrackers;
         // No minimum and maximum: parquet2 writes no column orders, without which readers must ignore
         // them. INT96 has no order at all, and parquet2 panics when it merges its statistics.
-        let statistics = (which != ExportColumn::InsertedAt).then(|| {
+        let statistics = (column != ExportColumn::InsertedAt).then(|| {
             serialize_statistics(&BinaryStatistics {
-                primitive_type: primitive(which),
+                primitive_type: primitive(column),
                 null_count: Some(0),
                 distinct_count: None,
                 max_value: None,
@@ -82,7 +82,7 @@ impl Page {
             snappy(body)?,
             Compression::Snappy,
             body.len(),
-            descriptor(which),
+            descriptor(column),
             Some(rows),
         ))))
     }
@@ -93,14 +93,14 @@ impl Page {
     }
 }
 
-fn schema(which: &[ExportColumn]) -> SchemaDescriptor {
-    let fields = which.iter().map(|w| ParquetType::PrimitiveType(primitive(*w))).collect();
+fn schema(columns: &[ExportColumn]) -> SchemaDescriptor {
+    let fields = columns.iter().map(|w| ParquetType::PrimitiveType(primitive(*w))).collect();
     SchemaDescriptor::new("schema".to_owned(), fields)
 }
 
 /// The descriptor of an optional column that is not nested.
-fn descriptor(which: ExportColumn) -> Descriptor {
-    Descriptor { primitive_type: primitive(which), max_def_level: 1, max_rep_level: 0 }
+fn descriptor(column: ExportColumn) -> Descriptor {
+    Descriptor { primitive_type: primitive(column), max_def_level: 1, max_rep_level: 0 }
 }
 
 fn encode_error(e: parquet2::error::Error) -> Error {
@@ -114,13 +114,13 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn create(path: &Path, which: &[ExportColumn]) -> Result<Self> {
+    pub(super) fn create(path: &Path, columns: &[ExportColumn]) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).map_err(|e| Error::io(format!("cannot create {name}"), e))?;
         // The option is the column index; real exports have none either.
         let options = WriteOptions { write_statistics: false, version: Version::V1 };
         let by = Some(format!("rollshare {}", env!("CARGO_PKG_VERSION")));
-        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(which), options, by), path: name })
+        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(columns), options, by), path: name })
     }
 
     fn write_error(&self, e: parquet2::error::Error) -> Error {

@@ -202,7 +202,7 @@ fn write_file(
 fn write_daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Written> {
     let fail = |e| Error::io(format!("cannot write into {}", folder.display()), e);
     std::fs::create_dir(folder).map_err(fail)?;
-    let which: Vec<ExportColumn> =
+    let export_columns: Vec<ExportColumn> =
         ExportColumn::ALL.into_iter().filter(|w| *w != ExportColumn::StartDate).collect();
     let sizes = cube
         .days()
@@ -214,9 +214,10 @@ fn write_daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Wr
             let count = rows.end - rows.start;
             let folder = folder.join(format!("start_date={}", cube.date_label(day)));
             std::fs::create_dir(&folder).map_err(fail)?;
-            let mut output = Output::create(&folder.join("part-0.parquet"), &which)?;
+            let mut output = Output::create(&folder.join("part-0.parquet"), &export_columns)?;
             let rows: Vec<Row> = rows.map(|i| cube.row(i)).collect();
-            let mut columns: Vec<_> = which.iter().map(|w| ColumnWriter::new(*w, EXPORT_PAGE)).collect();
+            let mut columns: Vec<_> =
+                export_columns.iter().map(|w| ColumnWriter::new(*w, EXPORT_PAGE)).collect();
             columns.iter_mut().try_for_each(|c| c.push(cube, &rows))?;
             output.row_group(cube, &mut columns)?;
             progress.advance(count);

@@ -14,7 +14,8 @@ const TICK: i64 = 50_000_000;
 const TICK_COARSE: i64 = 2_100_000_000;
 const SECOND: i64 = 1_000_000_000;
 
-/// Length of the digested tail: the footer and the pages before it.
+/// Length of the digested tail. The last eight bytes are the length of the footer and the magic number;
+/// the bytes before them differ with every page.
 const TAIL: u64 = 64 * 1024;
 
 /// A digest of `bytes`. Another algorithm would only invalidate old states.

@@ -135,6 +135,7 @@ impl Ledger {
 
     fn part_bytes(&self, state: &dyn Folder, entry: &Entry) -> Option<&[u8]> {
         let parts = self.parts.get(entry.file)?;
+        // An unreadable file counts as damaged: no range of it exists.
         let bytes = parts.bytes.get_or_init(|| state.read(&parts.name).ok().flatten().unwrap_or_default());
         let start = usize::try_from(entry.at).ok()?;
         bytes.get(start..start.checked_add(usize::try_from(entry.len).ok()?)?)

@@ -63,10 +63,9 @@ fn percent_decode(path: &str) -> PathBuf {
             _ => None,
         };
         bytes.push(escaped.unwrap_or(*first));
-        rest = match escaped {
-            Some(_) => after.get(2..).unwrap_or_default(), // two hexadecimal digits follow
-            None => after,
-        };
+        #[allow(clippy::indexing_slicing)] // an escape has two digits after the '%'
+        let unread = if escaped.is_some() { &after[2..] } else { after };
+        rest = unread;
     }
     // A result that is not UTF-8 was not percent-encoded.
     String::from_utf8(bytes).map_or_else(|_| path.into(), PathBuf::from)

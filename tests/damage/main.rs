@@ -78,7 +78,7 @@ fn job(semantics: Semantics) -> Job {
 }
 
 /// The output as text, and the peak of the bytes allocated by the scan.
-fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Result<String>, usize) {
+fn scan_output(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Result<String>, usize) {
     let job = job(semantics);
     let inputs =
         [Input { object: Arc::new(MemoryObject::new("damaged.parquet", bytes)), partitions: vec![] }];
@@ -204,7 +204,7 @@ fn check(
 ) -> (Vec<String>, Option<Result<String>>) {
     let start = Instant::now();
     *RUNNING.lock().unwrap() = Some((start, format!("{what}, {semantics:?}, {path:?}")));
-    let caught = catch_unwind(AssertUnwindSafe(|| answer(bytes.to_vec(), semantics, path)));
+    let caught = catch_unwind(AssertUnwindSafe(|| scan_output(bytes.to_vec(), semantics, path)));
     let took = start.elapsed();
     *RUNNING.lock().unwrap() = None;
     let Ok((result, peak)) = caught else { return (vec!["a panic".to_owned()], None) };
@@ -222,7 +222,7 @@ fn check(
 }
 
 #[test]
-fn damaged_files_give_an_error_or_an_answer() {
+fn damaged_files_give_an_error_or_an_scan_output() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     watch();
     let mut failures = vec![];
@@ -230,7 +230,7 @@ fn damaged_files_give_an_error_or_an_answer() {
     for sample in &SAMPLES {
         let mut random = Random(sample.bytes.len() as u64);
         let rights = [Semantics::Iso, Semantics::Legacy]
-            .map(|s| PATHS.map(|path| answer(sample.bytes.to_vec(), s, path).0.expect(sample.name)));
+            .map(|s| PATHS.map(|path| scan_output(sample.bytes.to_vec(), s, path).0.expect(sample.name)));
         assert!(rights.iter().all(|r| r.iter().all(|text| text == &r[0] && text.lines().count() > 30)));
         for n in 0..MUTATIONS / SAMPLES.len() as u64 {
             let (bytes, what) = damage(sample.bytes, &mut random);
@@ -254,7 +254,7 @@ fn damaged_files_give_an_error_or_an_answer() {
     );
     assert_eq!(errors + right + other, MUTATIONS);
     // The test proves something only where most damage has an effect.
-    assert!(errors > MUTATIONS / 2, "{errors} errors, {right} right, {other} other answers");
+    assert!(errors > MUTATIONS / 2, "{errors} errors, {right} right, {other} other outputs");
 }
 
 /// Every byte of every page of the needed columns, flipped alone.
@@ -264,7 +264,7 @@ fn a_flipped_byte_in_a_checksummed_page_is_an_error() {
     watch();
     let needed = ["name", "value", "year_week", "country", "os_name"];
     for sample in SAMPLES.iter().filter(|s| s.checksums) {
-        let right = answer(sample.bytes.to_vec(), Semantics::Iso, None).0.unwrap();
+        let right = scan_output(sample.bytes.to_vec(), Semantics::Iso, None).0.unwrap();
         let object = MemoryObject::new(sample.name, sample.bytes.to_vec());
         let meta = footer::read(&object).unwrap();
         let mut random = Random(7);

@@ -52,8 +52,8 @@ class Bucket:
 
     def _ask(self, method: str, target: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(self.address + target, data=body, headers=HEADERS, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return bytes(answer.read())
+        with urllib.request.urlopen(request) as response:
+            return bytes(response.read())
 
 
 @contextmanager

@@ -33,14 +33,14 @@ fn every_case_is_answered_as_on_disk() {
             world.put(&format!("cases/{}", case.input), &std::fs::read(&source).unwrap());
         }
         for semantics in ["iso", "legacy"] {
-            let answer = |mut command: std::process::Command, source: String| {
+            let run_with = |mut command: std::process::Command, source: String| {
                 let options =
                     ["--quiet", "--no-checks", "--threads", "2", "--semantics", semantics, "--target", "-"];
                 let out = command.arg("run").args(options).args(["--source", &source]).output().unwrap();
                 (out.status.code(), text(&out.stdout), text(&out.stderr))
             };
-            let local = answer(program(), source.to_str().unwrap().to_owned());
-            let mut stored = answer(at(world.port), format!("s3://bucket/cases/{}", case.input));
+            let local = run_with(program(), source.to_str().unwrap().to_owned());
+            let mut stored = run_with(at(world.port), format!("s3://bucket/cases/{}", case.input));
             let root = folder.to_str().unwrap();
             stored.2 = stored.2.replace("s3://bucket/cases", root);
             answered += i32::from(stored.0 == Some(0));

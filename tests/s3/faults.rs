@@ -70,7 +70,7 @@ fn transient_faults_are_retried() {
             .collect();
         let outcomes = runs.into_iter().map(|(name, skip, run)| (name, skip, run.join().unwrap()));
         let wrong = outcomes.filter(|(_, _, (code, out, _))| (*code, out) != (Some(0), &source.expected));
-        wrong.map(|(name, skip, (code, _, said))| format!("{name} at {skip}: {code:?} {said}")).collect()
+        wrong.map(|(name, skip, (code, _, stderr))| format!("{name} at {skip}: {code:?} {stderr}")).collect()
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
@@ -189,9 +189,9 @@ fn missing_credentials_are_reported() {
     let mut command = at(world.port);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let out = command.args(["run", "--source", "s3://bucket/x.parquet"]).output().unwrap();
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(6), "{said}");
-    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_PROFILE"), "{said}");
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{stderr}");
+    assert!(stderr.contains("s3://bucket/x.parquet") && stderr.contains("AWS_PROFILE"), "{stderr}");
 }
 
 #[test]
@@ -199,9 +199,9 @@ fn missing_credentials_are_reported() {
 fn an_unreachable_server_is_reported() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let out = run(port, &["--source", "s3://bucket/x.parquet"]);
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(6), "{said}");
-    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_ENDPOINT_URL"), "{said}");
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{stderr}");
+    assert!(stderr.contains("s3://bucket/x.parquet") && stderr.contains("AWS_ENDPOINT_URL"), "{stderr}");
 }
 
 #[test]

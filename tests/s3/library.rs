@@ -22,8 +22,8 @@ fn child(name: &str, port: u16) {
         };
     }
     let out = command.output().unwrap();
-    let said = text(&out.stdout) + &text(&out.stderr);
-    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+    let output = text(&out.stdout) + &text(&out.stderr);
+    assert!(out.status.success() && output.contains("1 passed"), "{output}");
 }
 
 /// Bytes that differ at every position.

@@ -82,8 +82,8 @@ fn a_run_that_another_one_overtook_does_not_publish() {
         let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", other)]);
         let (code, summary) = recording(proxy.port, "one/");
         assert_eq!(code, Some(3), "{summary:#}");
-        let said = summary["error"]["message"].as_str().unwrap();
-        assert!(said.contains("another run published here") && said.contains("share.csv"), "{said}");
+        let message = summary["error"]["message"].as_str().unwrap();
+        assert!(message.contains("another run published here") && message.contains("share.csv"), "{message}");
         let kept = world.all_keys(KEPT);
         let runs = kept.iter().filter(|key| key.contains("/runs/") && key.ends_with(".json")).count();
         assert_eq!(runs, nth, "only reports of the other runs are kept: {kept:?}");
@@ -115,9 +115,9 @@ fn a_state_that_its_sources_cover_is_refused() {
             .args(["run", "--source", "s3://bucket/in/", "--target", "-", "--state", state])
             .output()
             .unwrap();
-        let said = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(2), "{said}");
-        assert!(said.contains("lies in the source 's3://bucket/in'"), "{said}");
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("lies in the source 's3://bucket/in'"), "{stderr}");
     }
 }
 
@@ -137,13 +137,13 @@ fn checks_and_scan_fetch_each_byte_once_in_two_rounds() {
             .args(["run", "--json", "--warn-only", "--source", &source, "--target", "-"])
             .output()
             .unwrap();
-        let said = text(&out.stdout) + &text(&out.stderr);
-        assert!(out.status.success(), "{said}");
+        let output = text(&out.stdout) + &text(&out.stderr);
+        assert!(out.status.success(), "{output}");
         let reads = proxy.reads();
         let bytes: usize = reads.iter().map(|seen| seen.bytes).sum();
         assert!(bytes <= size, "{bytes} of {size}");
         assert!(reads.len() <= 3 * files, "{} requests: {reads:?}", reads.len());
-        let summary: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{said}"));
+        let summary: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{output}"));
         let traffic = &summary["profile"]["traffic"];
         assert_eq!(traffic["requests"], reads.len(), "{traffic}");
         assert!(traffic["rounds"].as_u64().unwrap() <= 2, "{traffic}");

@@ -131,39 +131,39 @@ impl State {
             Some(Fault::Before(act)) => act(),
             _ => {}
         }
-        let mut answer = send(self.upstream, &request)?.with("Connection", "close");
+        let mut response = send(self.upstream, &request)?.with("Connection", "close");
         // moto uses another root element than S3, which the SDK rejects.
-        if let Ok(text) = std::str::from_utf8(&answer.body)
+        if let Ok(text) = std::str::from_utf8(&response.body)
             && text.contains("CompleteMultipartUploadResponse")
         {
-            answer.body =
+            response.body =
                 text.replace("CompleteMultipartUploadResponse", "CompleteMultipartUploadResult").into();
-            answer = answer.clone().with("Content-Length", &answer.body.len().to_string());
+            response = response.clone().with("Content-Length", &response.body.len().to_string());
         }
-        self.note(&request, answer.status(), answer.body.len());
+        self.note(&request, response.status(), response.body.len());
         match fault {
             Some(Fault::Lost) => reset(stream),
             Some(Fault::ResetAfter(bytes)) => {
-                answer.body.truncate(bytes);
-                answer.write(&mut stream)?;
+                response.body.truncate(bytes);
+                response.write(&mut stream)?;
                 stream.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
                 reset(stream)
             }
             Some(Fault::Short(bytes)) => {
-                answer.body.truncate(bytes);
-                answer = answer.clone().with("Content-Length", &answer.body.len().to_string());
-                answer.write(&mut stream)
+                response.body.truncate(bytes);
+                response = response.clone().with("Content-Length", &response.body.len().to_string());
+                response.write(&mut stream)
             }
             Some(Fault::Stall(Some(bytes))) => {
-                answer.body.truncate(bytes);
-                answer.write(&mut stream)?;
+                response.body.truncate(bytes);
+                response.write(&mut stream)?;
                 stream.flush()?;
                 std::thread::sleep(Duration::from_secs(30));
                 Ok(())
             }
             _ => {
-                answer.write(&mut stream)?;
+                response.write(&mut stream)?;
                 stream.shutdown(Shutdown::Write)
             }
         }

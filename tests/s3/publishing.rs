@@ -37,8 +37,8 @@ fn files_and_folders_hold_what_they_hold_on_disk() {
         }
     }
     for key in ["share.parquet", "share.csv", "deep/er/share.json", PART, "out/_SUCCESS"] {
-        let want = std::fs::read(world.dir.path().join("local").join(key)).unwrap();
-        assert_eq!(world.get(key).as_deref(), Some(&*want), "{key}");
+        let expected = std::fs::read(world.dir.path().join("local").join(key)).unwrap();
+        assert_eq!(world.get(key).as_deref(), Some(&*expected), "{key}");
     }
     // Nothing else is left, staged or otherwise.
     assert_eq!(world.keys("").len(), 6, "{:?}", world.keys(""));
@@ -56,10 +56,10 @@ fn a_folder_of_spark_is_replaced_and_one_with_other_files_is_rejected() {
     assert_eq!(world.keys("out/"), ["out/_SUCCESS", PART]);
     assert_eq!(world.get("out/_rollshare/history/old").as_deref(), Some(&b"history"[..]));
     world.put("out/notes.txt", b"of the user");
-    let (code, said) = publish(world.port, "out/", "8");
+    let (code, stderr) = publish(world.port, "out/", "8");
     assert!(
-        code == Some(2) && said.contains("contains 'notes.txt', which is not part of an earlier output"),
-        "{said}"
+        code == Some(2) && stderr.contains("contains 'notes.txt', which is not part of an earlier output"),
+        "{stderr}"
     );
 }
 
@@ -80,10 +80,10 @@ fn a_target_inside_its_sources_is_rejected() {
     ] {
         let (source, to) = (format!("s3://bucket/{source}"), format!("s3a://bucket/{target}"));
         let out = run(world.port, &["--source", &source, "--target", &to]);
-        let said = text(&out.stderr);
+        let stderr = text(&out.stderr);
         assert!(
-            out.status.code() == Some(2) && said.contains("the source 's3://bucket"),
-            "{source} {to}: {said}"
+            out.status.code() == Some(2) && stderr.contains("the source 's3://bucket"),
+            "{source} {to}: {stderr}"
         );
     }
     assert_eq!(world.get("in/y.parquet"), Some(sample));
@@ -108,15 +108,15 @@ fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
             of("4", target, key);
             let rule =
                 Rule { method: "PUT", target: "/bucket/", skip, times: usize::MAX, fault: Fault::Reset };
-            let (code, said) = publish(world.proxy(vec![rule]).port, target, "8");
-            let there = world.get(key).unwrap();
+            let (code, stderr) = publish(world.proxy(vec![rule]).port, target, "8");
+            let current = world.get(key).unwrap();
             match code {
-                Some(0) => assert_eq!(there, new, "{target} {skip}"),
+                Some(0) => assert_eq!(current, new, "{target} {skip}"),
                 Some(6) => {
-                    assert!(there == old || (skip > 1 && there == new), "{target} {skip}");
-                    assert!(said.contains("cannot write"), "{said}");
+                    assert!(current == old || (skip > 1 && current == new), "{target} {skip}");
+                    assert!(stderr.contains("cannot write"), "{stderr}");
                 }
-                _ => panic!("{target} {skip}: {said}"),
+                _ => panic!("{target} {skip}: {stderr}"),
             }
         }
         // A write whose response was lost is not taken for the write of another run.
@@ -148,9 +148,9 @@ fn of_two_writers_one_wins_and_the_other_fails() {
         // The first PUT stages, the second promotes.
         let fault = Fault::Before(std::sync::Arc::new(other));
         let rule = Rule { method: "PUT", target: "/bucket/", skip: 1, times: 1, fault };
-        let (code, said) = publish(world.proxy(vec![rule]).port, target, "8");
-        assert_eq!(code, Some(3), "{said}");
-        assert!(said.contains("another run published here"), "{said}");
+        let (code, stderr) = publish(world.proxy(vec![rule]).port, target, "8");
+        assert_eq!(code, Some(3), "{stderr}");
+        assert!(stderr.contains("another run published here"), "{stderr}");
         assert_eq!(world.get(key).as_deref(), Some(&b"of the other"[..]));
         crate::http::call(world.port, "DELETE", &format!("/bucket/{key}"), b"");
     }

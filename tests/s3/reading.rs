@@ -35,7 +35,7 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
     world.put("marked/x.parquet", &sample);
     let one = local(&world, &[], &["b.parquet"]);
     let two = local(&world, &[], &["a"]);
-    for (source, want) in [
+    for (source, expected) in [
         ("s3://bucket/b.parquet", &one),
         ("s3a://bucket/b.parquet", &one),
         ("s3://bucket/a", &two),
@@ -49,7 +49,7 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
     ] {
         let out = run(world.port, &["--quiet", "--target", "-", "--source", source]);
         assert!(out.status.success(), "{source}: {}", text(&out.stderr));
-        assert_eq!(&out.stdout, want, "{source}");
+        assert_eq!(&out.stdout, expected, "{source}");
     }
     // An object beside a local file, and one that is matched twice.
     let path = world.dir.path().join("b.parquet");
@@ -64,8 +64,8 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
         ("s3://bucket/a//x", "empty"),
     ] {
         let out = run(world.port, &["--source", source]);
-        let said = text(&out.stderr);
-        assert!(matches!(out.status.code(), Some(2 | 3)) && said.contains(names), "{source}: {said}");
+        let stderr = text(&out.stderr);
+        assert!(matches!(out.status.code(), Some(2 | 3)) && stderr.contains(names), "{source}: {stderr}");
     }
 }
 
@@ -78,18 +78,21 @@ fn legacy_semantics_hold_in_a_bucket() {
         world.put(&format!("in/{key}"), &sample);
     }
     world.put("in/zero.parquet", b"");
-    let answer = |semantics| {
+    let run_with = |semantics| {
         run(world.port, &["--semantics", semantics, "--target", "-", "--source", "s3://bucket/in"])
     };
-    let legacy = answer("legacy");
-    let said = text(&legacy.stderr);
-    assert!(legacy.status.success(), "{said}");
-    assert!(said.contains("s3://bucket/in: 1 files in nested folders not read"), "{said}");
-    assert!(said.contains("s3://bucket/in/zero.parquet: skipped, zero bytes"), "{said}");
-    let iso = answer("iso");
+    let legacy = run_with("legacy");
+    let stderr = text(&legacy.stderr);
+    assert!(legacy.status.success(), "{stderr}");
+    assert!(stderr.contains("s3://bucket/in: 1 files in nested folders not read"), "{stderr}");
+    assert!(stderr.contains("s3://bucket/in/zero.parquet: skipped, zero bytes"), "{stderr}");
+    let iso = run_with("iso");
     assert_eq!(iso.status.code(), Some(3));
-    let said = text(&iso.stderr);
-    assert!(said.contains("s3://bucket/in/zero.parquet") && said.contains("a zero-byte file"), "{said}");
+    let stderr = text(&iso.stderr);
+    assert!(
+        stderr.contains("s3://bucket/in/zero.parquet") && stderr.contains("a zero-byte file"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -134,12 +137,12 @@ fn many_files_come_in_any_number_of_threads() {
         std::fs::remove_dir_all(path).unwrap();
     }
     world.upload(&folder, "daily");
-    let want = local(&world, &[], &["daily"]);
+    let expected = local(&world, &[], &["daily"]);
     for threads in ["1", "2", "7"] {
         let proxy = world.proxy(vec![]);
         let arguments = ["--quiet", "--threads", threads, "--target", "-", "--source", "s3://bucket/daily/"];
         let out = run(proxy.port, &arguments);
-        assert_eq!(out.stdout, want, "{}", text(&out.stderr));
+        assert_eq!(out.stdout, expected, "{}", text(&out.stderr));
         let reads = proxy.reads();
         assert!(reads.len() <= 2 * names.len(), "{} requests for {} files", reads.len(), names.len());
     }
@@ -154,17 +157,17 @@ fn an_object_that_is_replaced_meanwhile_is_an_error() {
         world.put("x.parquet", &old);
         let (port, body) = (world.port, new.clone());
         let replace = move || {
-            let answer = crate::http::call(port, "PUT", "/bucket/x.parquet", &body);
-            assert_eq!(answer.status(), 200);
+            let response = crate::http::call(port, "PUT", "/bucket/x.parquet", &body);
+            assert_eq!(response.status(), 200);
         };
         let fault = Fault::Before(std::sync::Arc::new(replace));
         let rule = Rule { method: "GET", target: "/bucket/x.parquet", skip, times: 1, fault };
         let proxy = world.proxy(vec![rule]);
         let out = run(proxy.port, &["--target", "s3://bucket/out.csv", "--source", "s3://bucket/x.parquet"]);
-        let said = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(3), "{said}");
-        assert!(said.contains("s3://bucket/x.parquet"), "{said}");
-        assert!(said.contains("the object was replaced while"), "{said}");
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("s3://bucket/x.parquet"), "{stderr}");
+        assert!(stderr.contains("the object was replaced while"), "{stderr}");
         assert_eq!(world.get("out.csv"), None);
     }
 }
@@ -177,12 +180,12 @@ fn without_s3_there_is_no_client() {
     let made = program().args(["sample", "--quiet", "--rows", "1000", "--out"]).arg(&path).status();
     assert!(made.unwrap().success());
     // An invalid timeout is an error when the client is created.
-    let answer = |source: &str| {
+    let run_on = |source: &str| {
         let mut command = at(1);
         command.env("ROLLSHARE_S3_TIMEOUT", "soon").args(["run", "--source", source]).output().unwrap()
     };
-    assert!(answer(path.to_str().unwrap()).status.success());
-    let out = answer("s3://bucket/x.parquet");
+    assert!(run_on(path.to_str().unwrap()).status.success());
+    let out = run_on("s3://bucket/x.parquet");
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("ROLLSHARE_S3_TIMEOUT is 'soon'"), "{}", text(&out.stderr));
 }

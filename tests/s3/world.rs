@@ -49,8 +49,8 @@ impl World {
     }
 
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        let answer: Message = call(self.port, "GET", &format!("/bucket/{}", escape(key)), b"");
-        (answer.status() == 200).then_some(answer.body)
+        let response: Message = call(self.port, "GET", &format!("/bucket/{}", escape(key)), b"");
+        (response.status() == 200).then_some(response.body)
     }
 
     /// Every key below `prefix`, without history and reports beside targets.

@@ -168,8 +168,8 @@ fn source_paths() {
     for inside in ["d", "d/x", "d/new/y", "f/x", "g/1.parquet", "g/2.parquet"] {
         assert!(source_paths.covering(&at(inside)).is_some(), "{inside}");
     }
-    for out_of_range in ["dd", "f/y", "f", "g/2.csv", "g", "g/n/2.parquet"] {
-        assert_eq!(source_paths.covering(&at(out_of_range)), None, "{out_of_range}");
+    for outside in ["dd", "f/y", "f", "g/2.csv", "g", "g/n/2.parquet"] {
+        assert_eq!(source_paths.covering(&at(outside)), None, "{outside}");
     }
     for around in ["", "d", "f", "g"] {
         assert!(source_paths.within(&at(around)).is_some(), "{around}");

@@ -97,7 +97,7 @@ impl OpenFolder {
     ///
     /// # Errors
     /// `Io` where the folder cannot be listed, or the metadata of a file cannot be read.
-    pub fn entries(self) -> Result<Entries> {
+    pub fn list(self) -> Result<Entries> {
         use rustix::fs::{AtFlags, Dir, FileType, statat};
         use std::os::unix::ffi::OsStringExt;
         let OpenFolder { path, folder } = self;
@@ -153,7 +153,7 @@ impl OpenFolder {
     ///
     /// # Errors
     /// `Io` where it cannot be listed.
-    pub fn entries(self) -> Result<Entries> {
+    pub fn list(self) -> Result<Entries> {
         let mut entries = Entries::new();
         for entry in fs::read_dir(&self.0).map_err(|error| cannot_list(&self.0, error))? {
             let entry = entry.map_err(|error| cannot_list(&self.0, error))?;

@@ -129,7 +129,7 @@ mod tests {
         folder.write("history/a", b"one").unwrap();
         folder.write("history/a", b"three").unwrap();
         folder.write("lock", b"").unwrap();
-        fs::write(root.join("history/.half"), "debris").unwrap();
+        fs::write(root.join("history/.half"), "temporary").unwrap();
         let names = |prefix: &str| -> Vec<(String, u64)> {
             folder.list(prefix).unwrap().into_iter().map(|e| (e.name, e.bytes)).collect()
         };

@@ -33,7 +33,7 @@ pub(crate) fn resolve(role: &str, path: &Path) -> Result<PathBuf> {
             }
             _ => {
                 return Err(Error::argument(format!("{role} '{}'", path.display()))
-                    .expected("a path without '..' below folders that are not there yet"));
+                    .expected("a path without '..' below folders that do not exist yet"));
             }
         }
     }

@@ -188,18 +188,18 @@ mod tests {
     fn sweep_keeps_temporaries_in_use() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("out.csv");
-        for stranger in [".out.csv.rollshare-", ".out.csv.rollshare-x", ".other.csv.rollshare-1", "out.csv"] {
-            fs::write(dir.path().join(stranger), "").unwrap();
+        for other in [".out.csv.rollshare-", ".out.csv.rollshare-x", ".other.csv.rollshare-1", "out.csv"] {
+            fs::write(dir.path().join(other), "").unwrap();
         }
-        let strangers = names(dir.path());
+        let others = names(dir.path());
         fs::write(dir.path().join(".out.csv.rollshare-1"), "abandoned").unwrap();
         fs::create_dir_all(dir.path().join(".out.csv.rollshare-2-1/deep")).unwrap();
         let file = Temporary::file(&target).unwrap();
         let folder = Temporary::folder(&target).unwrap();
         sweep(&target);
         assert!(file.path().is_file() && folder.path().is_dir());
-        assert_eq!(names(dir.path()).len(), strangers.len() + 2);
+        assert_eq!(names(dir.path()).len(), others.len() + 2);
         drop((file, folder));
-        assert_eq!(names(dir.path()), strangers);
+        assert_eq!(names(dir.path()), others);
     }
 }

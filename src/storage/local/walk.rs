@@ -42,12 +42,7 @@ impl Walk {
     /// Lists `folder`, whose canonical path is `canonical`.
     pub fn list(folder: &Path, canonical: &Path) -> Result<Self> {
         let mut walk = Walk::default();
-        walk.walk_folder(
-            folder,
-            canonical,
-            OpenFolder::open(folder).and_then(|place| place.entries()),
-            true,
-        )?;
+        walk.walk_folder(folder, canonical, OpenFolder::open(folder).and_then(|folder| folder.list()), true)?;
         Ok(walk)
     }
 
@@ -82,7 +77,7 @@ impl Walk {
                 Kind::Folder => {
                     self.partitioned |= hive::is_partition(name.as_encoded_bytes());
                     let list =
-                        list.unwrap_or_else(|| OpenFolder::open(&path).and_then(|place| place.entries()));
+                        list.unwrap_or_else(|| OpenFolder::open(&path).and_then(|folder| folder.list()));
                     self.walk_folder(&path, &canonical, list, false)?;
                 }
                 Kind::File => {
@@ -103,7 +98,7 @@ fn list_subfolders(folder: &Path, entries: &Entries) -> Result<Vec<Option<Result
         return Ok(entries.iter().map(|_| None).collect());
     }
     let parent = OpenFolder::open(folder)?;
-    let listed = |entry: &Entry| is_read(entry).then(|| parent.open_below(&entry.name)?.entries());
+    let listed = |entry: &Entry| is_read(entry).then(|| parent.open_below(&entry.name)?.list());
     Ok(entries.par_iter().with_min_len(16).map(listed).collect())
 }
 

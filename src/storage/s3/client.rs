@@ -68,7 +68,7 @@ pub fn client() -> Result<Arc<Client>> {
     {
         return Ok(client.clone());
     }
-    // Made out_of_range of the lock: a fork must not find it held for long.
+    // Created outside the lock: a fork must not copy a lock that is held.
     let created = Client::new()?;
     let mut current = lock();
     if let Some((owner, client)) = &*current

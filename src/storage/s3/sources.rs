@@ -139,7 +139,7 @@ fn walk_objects(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
 
 /// The objects and folder prefixes that `glob` matches.
 fn match_glob(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
-    let literal = uri.key.find(['*', '?', '[']).and_then(|at| uri.key.get(..at)).unwrap_or_default();
+    let literal = uri.key.split(['*', '?', '[']).next().unwrap_or_default();
     let bucket = uri.with_key("");
     let matcher = glob.matcher()?;
     let mut files = Vec::new();
@@ -149,7 +149,7 @@ fn match_glob(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
             continue;
         }
         for (slash, _) in object.key.match_indices('/') {
-            let folder = object.key.get(..slash).unwrap_or_default();
+            let (folder, _) = object.key.split_at(slash);
             if slash >= literal.len() && matcher.matches(&uri_path(&bucket, folder)) {
                 folders.entry(folder.to_owned()).or_default().push(object.clone());
             }
