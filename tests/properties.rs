@@ -21,8 +21,7 @@ mod writer;
 use oracle::{Row, Value};
 use writer::{Kind, Shape};
 
-const PATHS: [Option<ScanPath>; 4] =
-    [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
+const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 fn input(name: &str, bytes: Vec<u8>) -> Input {
     Input { object: Arc::new(MemoryObject::new(name, bytes)), partitions: vec![] }

@@ -62,7 +62,7 @@ impl Target {
             return Err(Error::argument("an empty target").expected(POSSIBLE));
         }
         #[cfg(feature = "s3")]
-        if Uri::is(text) {
+        if Uri::is_s3(text) {
             return Self::parse_s3(text);
         }
         let written = local_path(text)?;
@@ -136,7 +136,7 @@ impl Target {
     pub fn s3_uri(&self) -> Result<Option<Uri>> {
         match self {
             Target::File { path, .. } | Target::Folder { path, .. } => {
-                path.to_str().filter(|path| Uri::is(path)).map(Uri::parse).transpose()
+                path.to_str().filter(|path| Uri::is_s3(path)).map(Uri::parse).transpose()
             }
             Target::Stdout => Ok(None),
         }

@@ -167,7 +167,7 @@ pub fn check_disjoint(folder: &str, sources: &SourcePaths) -> Result<()> {
 /// The absolute path of a folder, comparable with [`SourcePaths`].
 fn absolute_path(folder: &str) -> Result<PathBuf> {
     #[cfg(feature = "s3")]
-    if Uri::is(folder) {
+    if Uri::is_s3(folder) {
         return Ok(Uri::parse(folder)?.to_string().trim_end_matches('/').into());
     }
     resolve("state", &local_path(folder)?)

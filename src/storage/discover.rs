@@ -153,7 +153,7 @@ struct Listing {
 impl Listing {
     fn add(&mut self, source: usize, text: &str) -> Result<()> {
         #[cfg(feature = "s3")]
-        if super::s3::Uri::is(text) {
+        if super::s3::Uri::is_s3(text) {
             return self.add_s3(source, text);
         }
         let path = local_path(text)?;

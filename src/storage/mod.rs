@@ -36,7 +36,7 @@ use crate::Result;
 /// `Unsupported` for a scheme that this build does not support.
 pub fn folder(text: &str) -> Result<Arc<dyn Folder>> {
     #[cfg(feature = "s3")]
-    if s3::Uri::is(text) {
+    if s3::Uri::is_s3(text) {
         return Ok(Arc::new(s3::folder::S3Folder::new(&s3::Uri::parse(text)?)));
     }
     Ok(Arc::new(LocalFolder::new(source::local_path(text)?)))

@@ -9,7 +9,7 @@ use rollshare::checks::results::check_rows;
 use rollshare::checks::{CheckId, Config};
 use rollshare::grid::Partial;
 use rollshare::kernel::ScanPath;
-use rollshare::scan::{self, NoProgress, Options};
+use rollshare::scan::{self, Options, NoProgress};
 use rollshare::storage::{Input, MemoryObject, Object};
 use rollshare::{Error, Job, Result};
 
@@ -19,8 +19,7 @@ use super::writer::file::File;
 use super::writer::pages::Layout;
 use super::writer::table::{self, LAYOUTS};
 
-const PATHS: [Option<ScanPath>; 4] =
-    [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
+const PATHS: [Option<ScanPath>; 4] = [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
 /// More than the length up to which the scan reads a file at once.
 const LARGE: usize = 300 << 10;

@@ -18,7 +18,7 @@ pub struct Uri {
 
 impl Uri {
     /// Whether `text` is a URI of S3.
-    pub fn is(text: &str) -> bool {
+    pub fn is_s3(text: &str) -> bool {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 
@@ -93,6 +93,6 @@ mod tests {
         for wrong in ["s3://", "s3:///x", "s3://a b/x", "s3://b/a//c", "s3://b/../c", "s3://b//", "/x"] {
             assert!(matches!(Uri::parse(wrong), Err(Error::Argument(_))), "{wrong}");
         }
-        assert!(!Uri::is("file:///s3://x"));
+        assert!(!Uri::is_s3("file:///s3://x"));
     }
 }
