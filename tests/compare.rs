@@ -16,7 +16,7 @@ fn old_output(source: &Path, folder: &Path) -> String {
     let (partial, _) = scan::scan(&job, &found.inputs, &Options::default(), &NoProgress).unwrap();
     let target = format!("{}/old/", folder.display());
     let to = Target::parse(&target).unwrap();
-    publish(&to, &TargetLock::of(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
+    publish(&to, &TargetLock::acquire(&to).unwrap(), &table::finish(&job, &partial).unwrap()).unwrap();
     target
 }
 

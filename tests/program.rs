@@ -103,7 +103,10 @@ fn bad_input_exits_3_and_names_the_file() {
         let output = run(&[&["run"][..], &arguments].concat());
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{error}");
-        assert!(error.contains("s3:// is not in this build") && error.contains("--features s3"), "{error}");
+        assert!(
+            error.contains("s3:// is not supported by this build") && error.contains("--features s3"),
+            "{error}"
+        );
     }
 }
 

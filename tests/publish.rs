@@ -1,4 +1,4 @@
-//! Publishing against `kill -9`: the target is the old result or the new one, whole.
+//! Publishing under `kill -9`: the target is the complete old output or the complete new one.
 #![cfg(all(unix, feature = "cli"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -37,7 +37,7 @@ impl World {
         self.dir.path().join("out").join(name)
     }
 
-    /// The question differs by window, so that old and new can be told apart.
+    /// The window differs, so that the old and the new output differ.
     fn command(&self, window: &str, target: &str) -> Command {
         let mut command = rollshare();
         command.args(["run", "--quiet", "--grain", "day", "--details", "--window", window, "--source"]);
@@ -50,12 +50,12 @@ impl World {
         assert!(self.command(window, target).status().unwrap().success());
     }
 
-    /// What is kept beside the target can be read at any moment: it may lag, but is never half there.
-    fn kept_is_whole(&self, kept: &Path, round: u32) {
+    /// Checks that the files beside the target are complete: they may lag, but are never partial.
+    fn check_kept_files(&self, kept: &Path, round: u32) {
         use rollshare::history::store;
-        let place = kept.join(store::FILE);
-        if place.exists() {
-            let history = store::decode("history", fs::read(&place).unwrap());
+        let path = kept.join(store::FILE);
+        if path.exists() {
+            let history = store::decode("history", fs::read(&path).unwrap());
             assert!(history.is_ok(), "round {round}: {:?}", history.err());
         }
         let quarantine = fs::read_dir(kept.join("quarantine")).into_iter().flatten().flatten();
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// Kills `command` at some moment of its `duration`; whether it was alive.
+    /// Kills `command` at a random moment of its `duration`; returns whether it was still running.
     fn kill(mut command: Command, duration: Duration, random: &mut u32) -> bool {
         *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let moment = duration.mul_f64(f64::from(*random >> 8) / f64::from(1 << 24) * 1.1);
@@ -91,13 +91,13 @@ impl World {
         child.wait().unwrap().code().is_none()
     }
 
-    /// Publishes in turn what `answers` are, killed at some moment each time, and
-    /// looks with `state` at what is there; returns how many runs were killed.
-    fn killed(
+    /// Publishes the `outputs` alternately, killing each run at a random moment, and checks the target
+    /// read by `state`; returns how many runs were killed.
+    fn publish_and_kill(
         &self,
         target: &str,
         kept: &Path,
-        answers: &[(&str, Vec<u8>)],
+        outputs: &[(&str, Vec<u8>)],
         state: impl Fn() -> Vec<u8>,
     ) -> u32 {
         let started = Instant::now();
@@ -105,14 +105,14 @@ impl World {
         let duration = started.elapsed();
         let (mut killed, mut random) = (0, 0x9e37_79b9_u32);
         for round in 0..ROUNDS {
-            let (window, _) = answers.get(round as usize % answers.len()).unwrap();
+            let (window, _) = outputs.get(round as usize % outputs.len()).unwrap();
             killed += u32::from(Self::kill(self.command(window, target), duration, &mut random));
 
-            let there = state();
-            self.kept_is_whole(kept, round);
-            assert!(answers.iter().any(|(_, bytes)| *bytes == there), "round {round}: neither old nor new");
+            let current = state();
+            self.check_kept_files(kept, round);
+            assert!(outputs.iter().any(|(_, bytes)| *bytes == current), "round {round}: neither old nor new");
             let read = discover(&[self.out("").to_str().unwrap().to_owned()], Semantics::Iso).unwrap();
-            assert_eq!(read.inputs.len(), 1, "round {round}: a later run would read debris");
+            assert_eq!(read.inputs.len(), 1, "round {round}: a later run would read temporaries");
         }
         killed
     }
@@ -141,17 +141,17 @@ fn rows(file: &Path) -> i64 {
 fn a_file_survives_kills() {
     let world = World::new();
     let target = world.out("share.parquet");
-    let answers = ["7", "28"].map(|window| {
+    let outputs = ["7", "28"].map(|window| {
         world.publish(window, "share.parquet");
         assert!(rows(&target) > 100);
         (window, fs::read(&target).unwrap())
     });
-    assert_ne!(answers[0].1, answers[1].1);
+    assert_ne!(outputs[0].1, outputs[1].1);
     let kept = world.out("_rollshare/share.parquet");
-    let killed = world.killed("share.parquet", &kept, &answers, || fs::read(&target).unwrap());
+    let killed = world.publish_and_kill("share.parquet", &kept, &outputs, || fs::read(&target).unwrap());
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
     world.publish("28", "share.parquet");
-    assert_eq!(fs::read(&target).unwrap(), answers[1].1);
+    assert_eq!(fs::read(&target).unwrap(), outputs[1].1);
     assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"], "the next run cleans up");
     assert!(kept.join(rollshare::history::store::FILE).exists());
 }
@@ -162,21 +162,21 @@ fn a_folder_survives_kills() {
     let folder = world.out("share");
     fs::create_dir_all(folder.join("_rollshare")).unwrap();
     fs::write(folder.join("_rollshare/notes.json"), "{}").unwrap();
-    let answers = ["7", "28"].map(|window| {
+    let outputs = ["7", "28"].map(|window| {
         world.publish(window, "share/");
         assert!(rows(&folder.join(PART)) > 100);
         (window, fs::read(folder.join(PART)).unwrap())
     });
-    assert_ne!(answers[0].1, answers[1].1);
+    assert_ne!(outputs[0].1, outputs[1].1);
     let kept = folder.join("_rollshare");
-    let killed = world.killed("share/", &kept, &answers, || {
+    let killed = world.publish_and_kill("share/", &kept, &outputs, || {
         assert_eq!(names(&folder), ["_SUCCESS", "_rollshare", PART]);
         assert_eq!(fs::read_to_string(folder.join("_rollshare/notes.json")).unwrap(), "{}");
         fs::read(folder.join(PART)).unwrap()
     });
     assert!(killed > ROUNDS / 4, "only {killed} runs were killed");
     world.publish("7", "share/");
-    assert_eq!(fs::read(folder.join(PART)).unwrap(), answers[0].1);
+    assert_eq!(fs::read(folder.join(PART)).unwrap(), outputs[0].1);
     assert_eq!(names(&world.out("")), ["share"], "the next run cleans up");
 }
 
@@ -187,7 +187,7 @@ fn blocked_runs_and_promotions_survive_kills() {
     let quarantine = kept.join("quarantine");
     let blocked = |window| {
         let mut command = world.command(window, "share.parquet");
-        command.args(["--organic", "Nobody"]);
+        command.args(["--organic", "No such channel"]);
         command
     };
     let promote = |run: &str| {
@@ -196,21 +196,21 @@ fn blocked_runs_and_promotions_survive_kills() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
-    // What a person could promote: runs of which all was kept.
-    let whole = || -> Vec<String> {
+    // Runs that can be promoted: those whose quarantine is complete.
+    let promotable = || -> Vec<String> {
         let runs = if quarantine.exists() { names(&quarantine) } else { vec![] };
         runs.into_iter().filter(|run| quarantine.join(run).join("report.json").exists()).collect()
     };
     world.publish("7", "share.parquet");
-    let mut answers = vec![fs::read(&target).unwrap()];
+    let mut outputs = vec![fs::read(&target).unwrap()];
     let started = Instant::now();
     for window in ["7", "28"] {
         assert_eq!(blocked(window).status().unwrap().code(), Some(4));
-        answers.push(fs::read(quarantine.join(whole().last().unwrap()).join("table.parquet")).unwrap());
+        outputs.push(fs::read(quarantine.join(promotable().last().unwrap()).join("table.parquet")).unwrap());
     }
     let blocking = started.elapsed() / 2;
     let started = Instant::now();
-    assert!(promote(whole().last().unwrap()).status().unwrap().success());
+    assert!(promote(promotable().last().unwrap()).status().unwrap().success());
     let promoting = started.elapsed();
 
     let (mut killed, mut promoted, mut random) = ([0, 0], 0, 0x1234_5678_u32);
@@ -219,31 +219,31 @@ fn blocked_runs_and_promotions_survive_kills() {
         let window = ["7", "28"][round as usize % 2];
         killed[0] += u32::from(World::kill(blocked(window), blocking, &mut random));
         assert_eq!(fs::read(&target).unwrap(), before, "round {round}: a blocked run has published");
-        world.kept_is_whole(&kept, round);
-        let Some(run) = whole().pop() else { continue };
+        world.check_kept_files(&kept, round);
+        let Some(run) = promotable().pop() else { continue };
         let table = fs::read(quarantine.join(&run).join("table.parquet")).unwrap();
         killed[1] += u32::from(World::kill(promote(&run), promoting, &mut random));
-        let there = fs::read(&target).unwrap();
-        assert!(there == before || there == table, "round {round}: neither old nor promoted");
-        assert!(answers.contains(&there), "round {round}");
-        promoted += u32::from(there != before);
-        world.kept_is_whole(&kept, round);
+        let current = fs::read(&target).unwrap();
+        assert!(current == before || current == table, "round {round}: neither old nor promoted");
+        assert!(outputs.contains(&current), "round {round}");
+        promoted += u32::from(current != before);
+        world.check_kept_files(&kept, round);
     }
     assert!(killed.iter().all(|killed| *killed > ROUNDS / 8), "only {killed:?} were killed");
     assert!(promoted > 0);
-    // What was killed is in nobody's way, and the next run cleans up.
+    // Killed runs block no other run, and the next run cleans up.
     assert_eq!(blocked("28").status().unwrap().code(), Some(4));
-    assert!(promote(whole().last().unwrap()).status().unwrap().success());
-    assert_eq!(fs::read(&target).unwrap(), answers[2]);
+    assert!(promote(promotable().last().unwrap()).status().unwrap().success());
+    assert_eq!(fs::read(&target).unwrap(), outputs[2]);
     assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"]);
-    let runs = whole().into_iter().map(|run| quarantine.join(run));
+    let runs = promotable().into_iter().map(|run| quarantine.join(run));
     for folder in runs.chain([kept.clone(), kept.join("runs"), kept.join("history")]) {
         assert!(names(&folder).iter().all(|name| !name.contains(".rollshare-")), "{folder:?}");
     }
 }
 
 #[test]
-fn of_runs_at_the_same_time_one_wins_and_the_others_say_so() {
+fn of_concurrent_runs_one_wins_and_the_others_fail() {
     let world = World::new();
     world.publish("7", "share/");
     let children: Vec<_> = (0..8)
@@ -253,20 +253,20 @@ fn of_runs_at_the_same_time_one_wins_and_the_others_say_so() {
     let won = outputs.iter().filter(|output| output.status.success()).count();
     for output in outputs.iter().filter(|output| !output.status.success()) {
         assert_eq!(output.status.code(), Some(6));
-        let told = String::from_utf8(output.stderr.clone()).unwrap();
-        assert!(told.contains("another run is publishing to this target"), "{told}");
+        let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+        assert!(stderr.contains("another run is publishing to this target"), "{stderr}");
     }
     assert!(won >= 1);
     assert!(rows(&world.out("share").join(PART)) > 100);
     assert_eq!(names(&world.out("")), ["share"]);
 
-    // One that is held is refused for as long as it is held.
+    // A locked target is rejected as long as the lock is held.
     let target = rollshare::publish::Target::parse(world.out("share/").to_str().unwrap()).unwrap();
     let before = fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap();
-    let claim = rollshare::publish::TargetLock::of(&target).unwrap();
+    let lock = rollshare::publish::TargetLock::acquire(&target).unwrap();
     assert_eq!(world.command("28", "share/").status().unwrap().code(), Some(6));
     assert_eq!(fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap(), before);
-    drop(claim);
+    drop(lock);
     world.publish("28", "share/");
 }
 
@@ -284,7 +284,7 @@ fn a_failed_run_leaves_the_old_result() {
 
 #[test]
 fn a_full_disk_is_an_io_error() {
-    // The device that is always full stands for it where there is one.
+    // /dev/full, a device that is always full, stands for a full disk.
     if !Path::new("/dev/full").exists() {
         panic!("/dev/full is missing: this test needs Linux");
     }

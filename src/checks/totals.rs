@@ -74,7 +74,7 @@ fn add(to: &mut Point, from: &Point) {
 }
 
 fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Point) {
-    if let Some(cell) = panel.place(name, step) {
+    if let Some(cell) = panel.cell_mut(name, step) {
         let sum = cell.get_or_insert_default();
         add(sum, point);
         sum.complete = complete;

@@ -126,12 +126,12 @@ impl Summary<'_> {
             line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
         }
         if let Some(reuse) = &report.reuse {
-            let reused = format!("{}, {}", count(reuse.files as u64, "file"), count(reuse.rows, "row"));
+            let reused = format!("{}, {}", count(reuse.cached_files as u64, "file"), count(reuse.cached_rows, "row"));
             let parts = [
                 (reuse.new, "new"),
                 (reuse.changed, "changed"),
-                (reuse.unsettled, "read again because they had just been written"),
-                (reuse.vanished, "removed"),
+                (reuse.recently_written, "read again because they had just been written"),
+                (reuse.removed, "removed"),
             ];
             let parts = parts.iter().filter(|(n, _)| *n > 0);
             let others: String = parts.map(|(n, what)| format!("; {} {what}", number(*n as u64))).collect();

@@ -1,11 +1,11 @@
-//! The history: what was published before, which the next run is held against.
+//! The history: sums of published runs, with which the next run is compared.
 //!
-//! - [`panel`]: points by name and step, dense. [`totals`]: what one run's rows
-//!   sum to by week, by channel and by day.
-//! - [`store`]: the one small parquet file that it is kept in.
+//! - [`panel`]: points by name and step, dense. [`totals`]: the sums of one run by week, by channel and
+//!   by day.
+//! - [`store`]: the small parquet file in which the history is stored.
 //!
-//! A point is keyed by its kind, name and step, and knows the run that published
-//! it last; a later run replaces it. Only runs that were published teach.
+//! A point is identified by its kind, name and step, and stores the run that published it last; a later
+//! run replaces it. Only published runs are recorded.
 
 pub mod panel;
 pub mod store;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 pub use panel::{Panel, Point};
 pub use totals::Totals;
 
-/// What was published before.
+/// The published points.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// The points, each with the run that published it last.
+    /// The points, each with the last run that published it.
     pub totals: Totals,
-    /// The runs, in the order in which they taught; [`Point::run`] is an index.
+    /// The runs in the order in which they were recorded; [`Point::run`] is an index.
     pub runs: Vec<Arc<str>>,
 }
 
@@ -31,35 +31,35 @@ impl History {
         self.totals.weeks.is_empty() && self.totals.days.is_empty()
     }
 
-    /// The name of a point's run.
+    /// The name of the run of a point.
     pub fn run_of(&self, point: &Point) -> &str {
         self.runs.get(point.run as usize).map_or("", |run| run)
     }
 
-    /// Takes in what `run` has published, and forgets what is older than `weeks` weeks.
+    /// Records the totals that `run` published, and drops points older than `weeks` weeks.
     ///
-    /// A week that the run's rows cover in part only does not replace one that
-    /// was published complete: the source has begun later, not the week.
+    /// A week that the rows of the run cover only in part does not replace one that was published
+    /// complete: the source begins later, not the week.
     pub fn record(&mut self, totals: &Totals, run: &str, weeks: usize) {
-        let number = self.runs.iter().position(|known| &**known == run).unwrap_or_else(|| {
+        let number = self.runs.iter().position(|recorded| &**recorded == run).unwrap_or_else(|| {
             self.runs.push(run.into());
             self.runs.len() - 1
         });
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let days = weeks.saturating_mul(7);
-        // A day that was published and has no row now was let go by whoever published this run.
+        // A published day without rows in this run was removed from the source: its point is dropped.
         for (mine, theirs, keep, gaps) in [
             (&mut self.totals.weeks, &totals.weeks, weeks, false),
             (&mut self.totals.channels, &totals.channels, weeks, false),
             (&mut self.totals.days, &totals.days, days, true),
         ] {
-            *mine = mine.learned(theirs, number, keep, gaps);
+            *mine = mine.merged_with(theirs, number, keep, gaps);
         }
-        self.forget_runs();
+        self.drop_unused_runs();
     }
 
-    /// Runs that no point is of any more.
-    fn forget_runs(&mut self) {
+    /// Drops the runs that no point refers to.
+    fn drop_unused_runs(&mut self) {
         let mut used = vec![false; self.runs.len()];
         let panels = [&mut self.totals.weeks, &mut self.totals.channels, &mut self.totals.days];
         for panel in &panels {
@@ -70,7 +70,7 @@ impl History {
             }
         }
         let mut next = 0u32;
-        let places: Vec<u32> = used
+        let new_index: Vec<u32> = used
             .iter()
             .map(|used| {
                 let at = next;
@@ -80,7 +80,8 @@ impl History {
             .collect();
         for panel in panels {
             for point in panel.points_mut() {
-                point.run = places.get(point.run as usize).copied().unwrap_or_default();
+                // A recorded or decoded point has a valid index; any other index becomes 0.
+                point.run = new_index.get(point.run as usize).copied().unwrap_or_default();
             }
         }
         let mut used = used.into_iter();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What was summed at one point.
+/// The sums at one point.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
     /// Rows.
@@ -11,9 +11,9 @@ pub struct Point {
     pub users: f64,
     /// Organic users.
     pub organic: f64,
-    /// Whether the rows cover all of it, as far as the first and last day tell.
+    /// Whether the step lies between the first and the last day of the rows.
     pub complete: bool,
-    /// The run that it is of, as an index into the runs of its history.
+    /// Index of its run in the runs of the history.
     pub run: u32,
 }
 
@@ -35,7 +35,7 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// An empty panel over steps from `first` on; names are sorted, and none twice.
+    /// An empty panel over `steps` steps from `first` on; names are sorted and deduplicated.
     pub fn new(first: i32, steps: usize, mut names: Vec<Arc<str>>) -> Self {
         names.sort_unstable();
         names.dedup();
@@ -48,7 +48,7 @@ impl Panel {
         &self.names
     }
 
-    /// Whether there is no point.
+    /// Whether the panel has no point.
     pub fn is_empty(&self) -> bool {
         self.cells.iter().all(Option::is_none)
     }
@@ -58,33 +58,33 @@ impl Panel {
         self.first..self.first + i32::try_from(self.steps).unwrap_or_default()
     }
 
-    /// The place of a name.
+    /// The index of a name.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.names.binary_search_by(|known| (**known).cmp(name)).ok()
+        self.names.binary_search_by(|other| (**other).cmp(name)).ok()
     }
 
-    fn at(&self, name: usize, step: i32) -> Option<usize> {
+    fn cell_index(&self, name: usize, step: i32) -> Option<usize> {
         let step = usize::try_from(step - self.first).ok().filter(|step| *step < self.steps)?;
         (name < self.names.len()).then_some(name * self.steps + step)
     }
 
-    /// A point.
+    /// The point at a name and step.
     pub fn get(&self, name: usize, step: i32) -> Option<&Point> {
-        self.cells.get(self.at(name, step)?)?.as_ref()
+        self.cells.get(self.cell_index(name, step)?)?.as_ref()
     }
 
-    /// Puts a point; outside of the panel it is dropped.
+    /// Sets a point; a point outside the panel is ignored.
     pub fn put(&mut self, name: usize, step: i32, point: Point) {
-        if let Some(at) = self.at(name, step)
+        if let Some(at) = self.cell_index(name, step)
             && let Some(cell) = self.cells.get_mut(at)
         {
             *cell = Some(point);
         }
     }
 
-    /// The place of a point, to be put or changed; `None` outside of the panel.
-    pub fn place(&mut self, name: usize, step: i32) -> Option<&mut Option<Point>> {
-        let at = self.at(name, step)?;
+    /// The cell of a point; `None` outside the panel.
+    pub fn cell_mut(&mut self, name: usize, step: i32) -> Option<&mut Option<Point>> {
+        let at = self.cell_index(name, step)?;
         self.cells.get_mut(at)
     }
 
@@ -93,12 +93,12 @@ impl Panel {
         self.cells.iter().flatten()
     }
 
-    /// All points, to be changed.
+    /// All points, mutable.
     pub fn points_mut(&mut self) -> impl Iterator<Item = &mut Point> {
         self.cells.iter_mut().flatten()
     }
 
-    /// All points with their name's place and their step.
+    /// All points with the index of their name and their step.
     pub fn entries(&self) -> impl Iterator<Item = (usize, i32, &Point)> {
         let steps = self.steps.max(1);
         self.cells.iter().enumerate().filter_map(move |(at, cell)| {
@@ -117,9 +117,9 @@ impl Panel {
         (0..self.names.len()).any(|name| self.get(name, step).is_some())
     }
 
-    /// This panel with the steps of `newer` in place of its own, the last `keep` of them;
-    /// `gaps` says that what `newer` has not, from its first step on, is gone.
-    pub(super) fn learned(&self, newer: &Panel, run: u32, keep: usize, gaps: bool) -> Panel {
+    /// Returns the last `keep` steps of this panel with the steps of `newer` in place of its own. With
+    /// `gaps`, steps that `newer` lacks from its first step on are dropped.
+    pub(super) fn merged_with(&self, newer: &Panel, run: u32, keep: usize, gaps: bool) -> Panel {
         if newer.is_empty() {
             return self.clone();
         }
@@ -129,24 +129,25 @@ impl Panel {
         let start = start.max(end.saturating_sub(keep));
         let names = self.names.iter().chain(&newer.names).cloned().collect();
         let mut panel = Panel::new(start, usize::try_from(end - start).unwrap_or_default(), names);
-        // The newer one has the word on every step that it has, unless it has it in part only.
-        let theirs: Vec<bool> = (start..end)
+        // The newer panel replaces every step that it has, except with a partial one over a complete one.
+        let replaced: Vec<bool> = (start..end)
             .map(|step| {
                 newer.has(step) && (newer.is_complete(step) || !self.is_complete(step))
                     || gaps && step >= newer.first
             })
             .collect();
-        let is_theirs = |step: i32| {
-            usize::try_from(step - start).ok().and_then(|at| theirs.get(at)).copied().unwrap_or_default()
+        // Steps outside the new panel are dropped either way.
+        let is_replaced = |step: i32| {
+            usize::try_from(step - start).ok().and_then(|at| replaced.get(at)).copied().unwrap_or_default()
         };
-        let places = |names: &[Arc<str>]| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
-        let (mine, others) = (places(&self.names), places(&newer.names));
-        for (name, step, point) in self.entries().filter(|(_, step, _)| !is_theirs(*step)) {
+        let indices = |names: &[Arc<str>]| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
+        let (mine, others) = (indices(&self.names), indices(&newer.names));
+        for (name, step, point) in self.entries().filter(|(_, step, _)| !is_replaced(*step)) {
             if let Some(name) = mine.get(name).copied().flatten() {
                 panel.put(name, step, *point);
             }
         }
-        for (name, step, point) in newer.entries().filter(|(_, step, _)| is_theirs(*step)) {
+        for (name, step, point) in newer.entries().filter(|(_, step, _)| is_replaced(*step)) {
             if let Some(name) = others.get(name).copied().flatten() {
                 panel.put(name, step, Point { run, ..*point });
             }
@@ -182,25 +183,30 @@ mod tests {
     }
 
     #[test]
-    fn a_later_run_replaces_its_steps_and_old_ones_go() {
-        let whole = |users| Some((users, true));
+    fn a_later_run_replaces_its_steps_and_old_steps_are_dropped() {
+        let complete = |users| Some((users, true));
         let old = panel(
             10,
-            &[("A", &[whole(1.0), whole(2.0), Some((3.0, false))]), ("B", &[whole(7.0), whole(8.0)])],
+            &[
+                ("A", &[complete(1.0), complete(2.0), Some((3.0, false))]),
+                ("B", &[complete(7.0), complete(8.0)]),
+            ],
         );
-        let new =
-            panel(11, &[("A", &[Some((0.5, false)), whole(4.0), whole(5.0)]), ("C", &[None, whole(9.0)])]);
-        let learned = old.learned(&new, 3, 100, false);
-        // Step 11 was published complete and is half there now: it stays.
-        assert_eq!(users(&learned, "A"), [Some(1.0), Some(2.0), Some(4.0), Some(5.0)]);
-        assert_eq!(users(&learned, "B"), [Some(7.0), Some(8.0), None, None]);
-        assert_eq!(users(&learned, "C"), [None, None, Some(9.0), None]);
-        assert_eq!(learned.get(0, 13).unwrap().run, 3);
-        assert_eq!(users(&old.learned(&new, 3, 2, false), "A"), [Some(4.0), Some(5.0)]);
-        assert_eq!(Panel::default().learned(&new, 0, 9, false).steps(), 11..14);
-        // Between its first and its last step, what the newer one has not is gone, if it says so.
+        let new = panel(
+            11,
+            &[("A", &[Some((0.5, false)), complete(4.0), complete(5.0)]), ("C", &[None, complete(9.0)])],
+        );
+        let merged = old.merged_with(&new, 3, 100, false);
+        // Step 11 was published complete and is partial now: it is kept.
+        assert_eq!(users(&merged, "A"), [Some(1.0), Some(2.0), Some(4.0), Some(5.0)]);
+        assert_eq!(users(&merged, "B"), [Some(7.0), Some(8.0), None, None]);
+        assert_eq!(users(&merged, "C"), [None, None, Some(9.0), None]);
+        assert_eq!(merged.get(0, 13).unwrap().run, 3);
+        assert_eq!(users(&old.merged_with(&new, 3, 2, false), "A"), [Some(4.0), Some(5.0)]);
+        assert_eq!(Panel::default().merged_with(&new, 0, 9, false).steps(), 11..14);
+        // With `gaps`, a step that the newer panel lacks between its first and last step is dropped.
         let holes = panel(10, &[("A", &[Some((1.0, true)), None, Some((3.0, true))])]);
-        assert_eq!(users(&old.learned(&holes, 3, 100, true), "A").get(1), Some(&None));
-        assert_eq!(old.learned(&Panel::default(), 0, 9, false), old);
+        assert_eq!(users(&old.merged_with(&holes, 3, 100, true), "A").get(1), Some(&None));
+        assert_eq!(old.merged_with(&Panel::default(), 0, 9, false), old);
     }
 }

@@ -1,9 +1,8 @@
-//! The history as one small parquet file: a row a point.
+//! The history as one small parquet file, one row a point.
 //!
-//! One file, written whole, so that weeks, channels and days are always of the
-//! same run. It is read by the reader of this crate, which takes no length in a
-//! file for granted. Every row has the CRC-32 of all of them: what a number was
-//! changed to by a disk or a person is never what the next run is held against.
+//! One file is replaced atomically, so weeks, channels and days are always of the same run. The reader
+//! of this crate reads it, which trusts no length in a file. Every row has the CRC-32 of all rows: a
+//! number that a disk or a person has changed is never compared with the next run.
 
 use std::sync::Arc;
 
@@ -16,25 +15,25 @@ use crate::storage::{Folder, MemoryObject, Precondition};
 use crate::table::{Column, ColumnData, Table};
 use crate::{Error, Result};
 
-/// The file's name in the folder that is kept beside a target.
+/// The name of the file in the folder beside a target.
 pub const FILE: &str = "history/published.parquet";
-/// Steps and names that a file may have; more is damage.
+/// The most cells (names times steps) of a panel; a larger one is damage.
 const CELLS_MAX: usize = 1 << 24;
 
-/// What was found.
+/// The result of [`read`].
 pub enum LoadedHistory {
     /// Nothing was published yet.
     Nothing,
-    /// This.
+    /// The history.
     History(History),
-    /// A file that cannot be made sense of, and why.
+    /// The file is damaged; the reason.
     Damaged(String),
 }
 
-/// Reads the history, and what [`write()`] takes to replace this version of it.
+/// Reads the history; also returns the precondition with which [`write()`] replaces this version.
 ///
 /// # Errors
-/// `Io` where the file cannot be read; one that is damaged is no error.
+/// `Io` where the file cannot be read; a damaged file is not an error.
 pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, Precondition)> {
     let (bytes, version) = folder.read_version(file)?;
     let Some(bytes) = bytes else { return Ok((LoadedHistory::Nothing, version)) };
@@ -45,21 +44,21 @@ pub fn read(folder: &dyn Folder, file: &str) -> Result<(LoadedHistory, Precondit
     Ok((found, version))
 }
 
-/// Writes the history over the version that was read, whole or not at all.
+/// Replaces the version of the history that was read, atomically.
 ///
 /// # Errors
 /// `Io` where it cannot be written, `Data` where another run has written it meanwhile.
 pub fn write(folder: &dyn Folder, file: &str, history: &History, version: &Precondition) -> Result<()> {
-    if folder.write_when(file, &encode(history)?, version)? {
+    if folder.write_if(file, &encode(history)?, version)? {
         return Ok(());
     }
     Err(Error::data("another run has written the history since this one read it")
         .expected("one run at a time for a target")
-        .advice("What that run published is what the next one is held against")
+        .advice("The next run is compared with what that run published")
         .in_file(&folder.display_path(file).into()))
 }
 
-/// As a file.
+/// Encodes the history as a file.
 pub fn encode(history: &History) -> Result<Vec<u8>> {
     let panels = [&history.totals.weeks, &history.totals.channels, &history.totals.days];
     let points = panels.iter().map(|panel| panel.points().count()).sum();
@@ -112,18 +111,18 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// From a file.
+/// Decodes the history from a file.
 ///
 /// # Errors
-/// `Format`, `Unsupported` or `Data` where it is damaged, or not of this program.
+/// `Format`, `Unsupported` or `Data` where the file is damaged, or not written by this program.
 pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     let file = File::open(name, bytes)?;
     let ((ints, numbers), (texts, digests)) = rayon::join(
         || {
-            let ints = || ["kind", "step", "complete"].map(|name| file.ints(name));
-            rayon::join(ints, || ["rows", "users", "organic"].map(|name| file.numbers(name)))
+            let ints = || ["kind", "step", "complete"].map(|name| file.read_ints(name));
+            rayon::join(ints, || ["rows", "users", "organic"].map(|name| file.read_numbers(name)))
         },
-        || rayon::join(|| ["name", "run"].map(|name| file.texts(name)), || file.ints("digest")),
+        || rayon::join(|| ["name", "run"].map(|name| file.read_texts(name)), || file.read_ints("digest")),
     );
     let ([kinds, steps, complete], [rows, users, organic]) = (ints, numbers);
     let (kinds, steps, complete) = (kinds?, steps?, complete?);
@@ -168,8 +167,8 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
             return Err(Error::format(format!("{} names over {length} steps", used.len())));
         }
         let mut panel = Panel::new(first, length, used);
-        let places: Vec<Option<usize>> = names.iter().map(|name| panel.find(name)).collect();
-        let place = |row: usize| name_ids.get(row).and_then(|id| places.get(*id as usize)).copied();
+        let indices: Vec<Option<usize>> = names.iter().map(|name| panel.find(name)).collect();
+        let name_index = |row: usize| name_ids.get(row).and_then(|id| indices.get(*id as usize)).copied();
         for row in mine() {
             let point = (|| {
                 Some(Point {
@@ -180,8 +179,8 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
                     run: *run_ids.get(row)?,
                 })
             })();
-            let (Some(point), Some(step), Some(name)) = (point, step(row), place(row)) else {
-                return Err(Error::format("a row that is not whole"));
+            let (Some(point), Some(step), Some(name)) = (point, step(row), name_index(row)) else {
+                return Err(Error::format("an incomplete row"));
             };
             if ![point.rows, point.users, point.organic].iter().all(|v| v.is_finite()) {
                 return Err(Error::format("a number that is not finite"));
@@ -197,19 +196,19 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     Ok(History { totals: Totals { weeks: next(), channels: next(), days: next() }, runs })
 }
 
-/// The rows, as the file has them.
+/// The columns of the file.
 struct Rows<'r> {
     kinds: &'r [i32],
     steps: &'r [i32],
     complete: &'r [i32],
     numbers: [&'r [f64]; 3],
-    /// Places in lists, and the lists.
+    /// Dictionary indices, and the dictionaries.
     texts: [(&'r [u32], &'r [Arc<str>]); 2],
 }
 
 impl Rows<'_> {
     /// The CRC-32 of all values, column by column.
-    #[allow(clippy::cast_possible_wrap)] // kept as the bits that it is
+    #[allow(clippy::cast_possible_wrap)] // the bits are stored as they are
     fn digest(&self) -> i32 {
         let mut crc = Crc::default();
         crc.add(&(self.kinds.len() as u64).to_le_bytes());
@@ -219,14 +218,14 @@ impl Rows<'_> {
         for numbers in self.numbers {
             numbers.iter().for_each(|v| crc.add(&v.to_bits().to_le_bytes()));
         }
-        for (places, texts) in self.texts {
-            // A list may be in another order when it is read: texts count in the order in which they occur.
+        for (indices, texts) in self.texts {
+            // A dictionary may be read in another order: texts are digested in order of first occurrence.
             let mut order = vec![None; texts.len()];
             let mut next = 0u32;
-            for place in places {
-                let Some(known) = order.get_mut(*place as usize) else { continue };
-                let at = *known.get_or_insert_with(|| {
-                    if let Some(text) = texts.get(*place as usize) {
+            for index in indices {
+                let Some(number) = order.get_mut(*index as usize) else { continue };
+                let at = *number.get_or_insert_with(|| {
+                    if let Some(text) = texts.get(*index as usize) {
                         crc.add(&(text.len() as u64).to_le_bytes());
                         crc.add(text.as_bytes());
                     }
@@ -240,7 +239,7 @@ impl Rows<'_> {
     }
 }
 
-/// A CRC-32 of values of a few bytes, which are worth it some thousand at a time.
+/// A CRC-32 of small values, buffered: the hasher is fast only on some thousand bytes.
 #[derive(Default)]
 struct Crc {
     bytes: Vec<u8>,
@@ -274,15 +273,15 @@ impl File {
         Ok(File { object, meta })
     }
 
-    /// Walks a column: `read` takes so many of the rows at hand.
-    fn walk(
+    /// Reads a column in blocks: calls `read` with the cursor and the number of rows to take.
+    fn read_blocks(
         &self,
         name: &str,
         raw: bool,
         mut read: impl FnMut(&mut Cursor<'_>, u32) -> Result<()>,
     ) -> Result<()> {
-        let place = self.meta.leaves.iter().position(|leaf| leaf.name() == name);
-        let Some((at, leaf)) = place.and_then(|at| Some((at, self.meta.leaves.get(at)?))) else {
+        let position = self.meta.leaves.iter().position(|leaf| leaf.name() == name);
+        let Some((at, leaf)) = position.and_then(|at| Some((at, self.meta.leaves.get(at)?))) else {
             return Err(Error::format(format!("no column '{name}'")));
         };
         for group in &self.meta.row_groups {
@@ -300,14 +299,15 @@ impl File {
         Ok(())
     }
 
-    fn bits(&self, name: &str) -> Result<Vec<u64>> {
+    fn read_bits(&self, name: &str) -> Result<Vec<u64>> {
         let mut values = Vec::new();
         let mut block = [None; BLOCK as usize];
-        self.walk(name, true, |cursor, take| {
+        self.read_blocks(name, true, |cursor, take| {
             if cursor.load_page()? != crate::ids::cursor::BlockKind::Numbers {
                 return Err(Error::format(format!("column '{name}' is not written as numbers")));
             }
-            let block = block.get_mut(..take as usize).unwrap_or_default();
+            #[allow(clippy::indexing_slicing)] // `read_blocks` takes at most BLOCK rows
+            let block = &mut block[..take as usize];
             cursor.read_bits(block)?;
             for value in block {
                 values.push(value.ok_or_else(|| Error::format(format!("a null in column '{name}'")))?);
@@ -318,24 +318,25 @@ impl File {
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // the low 32 bits are the number
-    fn ints(&self, name: &str) -> Result<Vec<i32>> {
-        Ok(self.bits(name)?.into_iter().map(|bits| bits as u32 as i32).collect())
+    fn read_ints(&self, name: &str) -> Result<Vec<i32>> {
+        Ok(self.read_bits(name)?.into_iter().map(|bits| bits as u32 as i32).collect())
     }
 
-    fn numbers(&self, name: &str) -> Result<Vec<f64>> {
-        Ok(self.bits(name)?.into_iter().map(f64::from_bits).collect())
+    fn read_numbers(&self, name: &str) -> Result<Vec<f64>> {
+        Ok(self.read_bits(name)?.into_iter().map(f64::from_bits).collect())
     }
 
-    /// Places in the list of texts, and the list.
-    fn texts(&self, name: &str) -> Result<(Vec<u32>, Vec<Arc<str>>)> {
+    /// Dictionary indices, and the dictionary.
+    fn read_texts(&self, name: &str) -> Result<(Vec<u32>, Vec<Arc<str>>)> {
         let mut ids = Vec::new();
         let mut texts: Vec<Arc<str>> = Vec::new();
-        let mut known: std::collections::HashMap<Arc<str>, u32> = std::collections::HashMap::new();
+        let mut index_of: std::collections::HashMap<Arc<str>, u32> = std::collections::HashMap::new();
         let mut block = [0u32; BLOCK as usize];
-        self.walk(name, false, |cursor, take| {
-            let block = block.get_mut(..take as usize).unwrap_or_default();
+        self.read_blocks(name, false, |cursor, take| {
+            #[allow(clippy::indexing_slicing)] // `read_blocks` takes at most BLOCK rows
+            let block = &mut block[..take as usize];
             cursor.read_ids32(block)?;
-            // Of one row group value ids stay what they are; over several they are looked up again.
+            // Value ids are per row group: they are mapped to indices of one dictionary of the file.
             let mut last: Option<(u32, u32)> = None;
             for value_id in block {
                 let id = match last {
@@ -345,13 +346,13 @@ impl File {
                         let text = raw.and_then(|raw| std::str::from_utf8(raw).ok());
                         let text =
                             text.ok_or_else(|| Error::format(format!("no text in column '{name}'")))?;
-                        match known.get(text) {
+                        match index_of.get(text) {
                             Some(id) => *id,
                             None => {
                                 let id = u32::try_from(texts.len()).unwrap_or(u32::MAX);
                                 let text: Arc<str> = text.into();
                                 texts.push(text.clone());
-                                known.insert(text, id);
+                                index_of.insert(text, id);
                                 id
                             }
                         }
@@ -366,7 +367,7 @@ impl File {
     }
 }
 
-/// Rows that are decoded at once.
+/// Rows of a block.
 const BLOCK: u32 = 1024;
 
 #[cfg(test)]
@@ -403,7 +404,7 @@ mod tests {
         history
     }
 
-    /// All there is, whatever the order of the runs.
+    /// All points, independent of the order of the runs.
     fn points(history: &History) -> Vec<(Arc<str>, i32, Point, String)> {
         let totals = &history.totals;
         let named = |(panel, (name, step, point)): (&Panel, (usize, i32, &Point))| {
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_and_never_a_panic() {
+    fn damage_is_an_error_and_never_a_panic() {
         let good = encode(&history(3, 20)).unwrap();
         assert!(decode("x", vec![]).is_err() && decode("x", b"{}".to_vec()).is_err());
         assert!(decode("x", good[..good.len() / 2].to_vec()).is_err());
@@ -449,7 +450,7 @@ mod tests {
                 let at = (random >> 33) as usize % bytes.len();
                 bytes[at] ^= (random >> 20) as u8 | 1;
             }
-            // What does not show is not there: a flag that nobody reads, a bit of padding.
+            // Undetected damage must not matter: a flag that is never read, a bit of padding.
             if let Ok(read) = decode("x", bytes) {
                 assert_eq!(points(&read), good_points);
             }
@@ -463,8 +464,8 @@ mod tests {
         let point = history.totals.weeks.points_mut().next().unwrap();
         point.users += 1.0;
         let other = encode(&history).unwrap();
-        // The rows of the one with the digest of the other.
-        let digest = |bytes: &[u8]| File::open("x", bytes.to_vec()).unwrap().ints("digest").unwrap()[0];
+        // The rows of one history with the digest of the other.
+        let digest = |bytes: &[u8]| File::open("x", bytes.to_vec()).unwrap().read_ints("digest").unwrap()[0];
         let (from, to) = (digest(&bytes).to_le_bytes(), digest(&other).to_le_bytes());
         assert_ne!(from, to);
         let mut mixed = bytes.clone();

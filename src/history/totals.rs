@@ -1,4 +1,4 @@
-//! What a run's rows sum to by week, by channel and by day.
+//! The sums of a run by week, by channel and by day.
 
 use super::panel::Panel;
 

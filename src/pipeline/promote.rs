@@ -21,7 +21,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     };
     // Read once before locking, so that an unknown run creates no lock.
     let _ = store.from_quarantine(run, target.format())?;
-    let lock = TargetLock::of(&target)?;
+    let lock = TargetLock::acquire(&target)?;
     store.sweep();
     let (mut report, table, totals) = store.from_quarantine(run, target.format())?;
     if let Some(later) = store.runs()?.into_iter().rfind(|published| published.as_str() > run) {

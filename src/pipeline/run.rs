@@ -160,7 +160,7 @@ fn set_up(options: &RunOptions) -> Result<Setup> {
     if let Some(state) = &options.state {
         state::check_disjoint(state, &discovery.source_paths)?;
     }
-    let lock = target.as_ref().map(TargetLock::of).transpose()?.unwrap_or_default();
+    let lock = target.as_ref().map(TargetLock::acquire).transpose()?.unwrap_or_default();
     let store = target.as_ref().map(RunStore::beside).transpose()?.flatten();
     if let Some(store) = &store {
         store.sweep();

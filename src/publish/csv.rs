@@ -1,26 +1,26 @@
-//! CSV after RFC 4180, with line feeds.
+//! CSV by RFC 4180, with line feeds.
 
 use std::io::{self, Write};
 
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Table};
 
-/// Writes a header and a line a row. Null is an empty field, the empty string `""`;
-/// a double is the shortest decimal that reads back as the same double.
+/// Writes a header and one line a row. Null is an empty field, the empty string is `""`, and a double
+/// is the shortest decimal that parses to the same double.
 pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     for (index, column) in table.columns.iter().enumerate() {
-        separate(index, out)?;
-        text(&column.name, out)?;
+        write_separator(index, out)?;
+        write_text(&column.name, out)?;
     }
     out.write_all(b"\n")?;
     for row in 0..table.rows() {
         for (index, cell) in table.row(row).enumerate() {
-            separate(index, out)?;
+            write_separator(index, out)?;
             match cell {
                 Cell::Null => {}
                 Cell::Int(value) => write!(out, "{value}")?,
                 Cell::Date(day) => out.write_all(iso_date(day).as_bytes())?,
-                Cell::Text(value) => text(value, out)?,
+                Cell::Text(value) => write_text(value, out)?,
                 // Debug, not Display: `1.0` stays a double, and 1e300 stays short.
                 Cell::Float(value) => write!(out, "{value:?}")?,
             }
@@ -30,12 +30,12 @@ pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn separate(index: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_separator(index: usize, out: &mut dyn Write) -> io::Result<()> {
     if index > 0 { out.write_all(b",") } else { Ok(()) }
 }
 
-fn text(value: &str, out: &mut dyn Write) -> io::Result<()> {
-    // Spaces at the ends are quoted too: some readers trim bare fields.
+fn write_text(value: &str, out: &mut dyn Write) -> io::Result<()> {
+    // Leading and trailing spaces are quoted too: some readers trim bare fields.
     let bare = !value.is_empty()
         && !value.contains(['"', ',', '\n', '\r'])
         && !value.starts_with(char::is_whitespace)

@@ -1,34 +1,34 @@
-//! A folder as a target, as Spark leaves it: one part and `_SUCCESS`.
+//! A folder as a target, with the files of a Spark output: one part and `_SUCCESS`.
 //!
-//! The new folder is built beside the old one, written through to the disk, and
-//! exchanged with it in one act (`RENAME_EXCHANGE`); then the old one, now under
-//! the temporary's name, is removed. A kill at any moment leaves the old folder
-//! or the new one at the target, whole.
+//! The new folder is built beside the old one, synced to the disk, and exchanged with it atomically
+//! (`RENAME_EXCHANGE`); then the old folder, now under the name of the temporary, is removed. A kill at
+//! any moment leaves the complete old folder or the complete new one at the target.
 //!
-//! Where the two cannot be exchanged (the target is a mount point, the folder
-//! around it cannot be written, the file system has no exchange), the part is
-//! replaced inside the folder: see [`replace_inside`].
+//! Where the folders cannot be exchanged (the target is a mount point, the parent folder is not
+//! writable, the file system does not support it), the part is replaced inside the folder: see
+//! [`replace_inside`].
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::{fill, make_parents, sync_folder, sync_parent};
-use super::temporary::{Temporary, sweep};
-use super::{Writer, failed, file};
+use super::Writer;
+use crate::storage::local::atomic::{self, create_parents, sync_folder, sync_parent, write_synced};
+use crate::storage::local::io_error;
+use crate::storage::local::temporary::{Temporary, sweep};
 use crate::{Error, Result};
 
-/// The one part. Its name is always the same, so that a run replaces the part of
-/// the run before it even where folders cannot be exchanged.
+/// The name of the part. It never changes, so that a run replaces the part of the previous run even
+/// where folders cannot be exchanged.
 pub const PART: &str = "part-00000-rollshare.snappy.parquet";
-/// The mark of a complete output.
+/// The marker of a complete output.
 pub const SUCCESS: &str = "_SUCCESS";
 
-/// Replaces the folder `path` by one whose part is what `write` writes; returns the part's length.
+/// Replaces the folder `path` by one whose part is the output of `write`; returns the length of the part.
 pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
-    make_parents(path)?;
+    create_parents(path)?;
     sweep(path);
-    let old = Contents::of(path)?;
+    let old = Contents::read(path)?;
     if old.exists && is_mount_point(path) {
         return replace_inside(path, &old, write);
     }
@@ -38,145 +38,146 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
         }
         created => created?,
     };
-    let bytes = build(temporary.path(), write)?;
+    let bytes = write_new_folder(temporary.path(), write)?;
     for kept in &old.kept {
-        carry(&path.join(kept), &temporary.path().join(kept))?;
+        link_or_copy(&path.join(kept), &temporary.path().join(kept))?;
     }
     sync_folder(temporary.path())?;
-    match swap(temporary.path(), path) {
+    match exchange_or_rename(temporary.path(), path) {
         Ok(Swapped::Exchanged) => {
             sync_parent(path)?;
-            // Now the old folder bears the temporary's name and goes with it.
+            // The old folder has the name of the temporary now and is removed with it.
             drop(temporary);
         }
         Ok(Swapped::Renamed) => {
-            temporary.keep();
+            temporary.persist();
             sync_parent(path)?;
         }
         Err(_) if old.exists => {
             drop(temporary);
             return replace_inside(path, &old, write);
         }
-        Err(e) => return Err(failed("cannot replace", path, e)),
+        Err(e) => return Err(io_error("cannot replace", path, e)),
     }
     Ok(bytes)
 }
 
 /// Replaces the part inside the folder.
 ///
-/// Over an output of this program that is one rename, so a kill leaves the old or
-/// the new. Over parts of another program it cannot be one act: `_SUCCESS` goes
-/// first and comes back last, so that a reader that asks for it is never misled.
+/// Over an output of this program that is one rename, so a kill leaves the old part or the new one.
+/// Over parts of another program it is not atomic: `_SUCCESS` is removed first and created last, so
+/// that readers that check for it never see a mix.
 pub(super) fn replace_inside(path: &Path, old: &Contents, write: Writer<'_>) -> Result<u64> {
     let part = path.join(PART);
     let success = path.join(SUCCESS);
-    let strangers: Vec<&PathBuf> =
+    let foreign: Vec<&PathBuf> =
         old.output.iter().filter(|name| name.as_os_str() != PART && name.as_os_str() != SUCCESS).collect();
-    if !strangers.is_empty() {
-        remove_if_there(&success)?;
+    if !foreign.is_empty() {
+        remove_if_exists(&success)?;
         sync_folder(path)?;
     }
-    let bytes = file::replace(&part, write)?;
-    for name in strangers {
-        remove_if_there(&path.join(name))?;
+    let bytes = atomic::replace(&part, write)?;
+    for name in foreign {
+        remove_if_exists(&path.join(name))?;
     }
     if !success.exists() {
-        File::create(&success).map_err(|e| failed("cannot create", &success, e))?;
+        File::create(&success).map_err(|e| io_error("cannot create", &success, e))?;
     }
     sync_folder(path)?;
     Ok(bytes)
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
+fn remove_if_exists(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove", path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("cannot remove", path, e)),
         _ => Ok(()),
     }
 }
 
-/// What a target folder holds.
+/// The files of a target folder.
 #[derive(Debug, Default)]
 pub struct Contents {
     exists: bool,
-    /// An earlier output, which goes.
+    /// Files of an earlier output, which are removed.
     output: Vec<PathBuf>,
-    /// History and hidden files, which stay.
+    /// History and hidden files, which are kept.
     kept: Vec<PathBuf>,
 }
 
 impl Contents {
-    /// Looks into `folder`.
+    /// Lists `folder`; empty where it does not exist.
     ///
     /// # Errors
-    /// `Argument` when there is anything that is neither an earlier output nor
-    /// ours to keep: replacing the folder would delete somebody's files.
-    pub fn of(folder: &Path) -> Result<Self> {
+    /// `Argument` when it has files that are neither an earlier output nor kept by name: replacing the
+    /// folder would delete files of the user.
+    pub fn read(folder: &Path) -> Result<Self> {
         let mut contents = Contents::default();
         let entries = match fs::read_dir(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(contents),
-            Err(e) => return Err(failed("cannot list the folder", folder, e)),
+            Err(e) => return Err(io_error("cannot list the folder", folder, e)),
             Ok(entries) => entries,
         };
         contents.exists = true;
         for entry in entries {
-            let entry = entry.map_err(|e| failed("cannot list the folder", folder, e))?;
-            let kind = entry.file_type().map_err(|e| failed("cannot look at", &entry.path(), e))?;
+            let entry = entry.map_err(|e| io_error("cannot list the folder", folder, e))?;
+            let kind =
+                entry.file_type().map_err(|e| io_error("cannot read the metadata", &entry.path(), e))?;
             let name = entry.file_name();
             let text = name.to_string_lossy();
-            match kind_of(&text, !kind.is_file()) {
+            match classify(&text, !kind.is_file()) {
                 Some(Kind::Output) => contents.output.push(name.into()),
                 Some(Kind::Kept) => contents.kept.push(name.into()),
-                None => return Err(stranger(&text, &folder.to_string_lossy())),
+                None => return Err(foreign_file(&text, &folder.to_string_lossy())),
             }
         }
         Ok(contents)
     }
 }
 
-/// What something in a target folder is to a run that replaces the folder.
+/// What a run that replaces the folder does with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Part of an earlier output, which goes.
+    /// Part of an earlier output: it is removed.
     Output,
-    /// History and hidden files, which stay.
+    /// History or a hidden file: it is kept.
     Kept,
 }
 
-/// By its name in the folder; `None` for somebody else's.
-pub(super) fn kind_of(name: &str, is_folder: bool) -> Option<Kind> {
-    let mark = matches!(name, "_SUCCESS" | "_metadata" | "_common_metadata")
+/// Classifies an entry by its name; `None` for files of the user.
+pub(super) fn classify(name: &str, is_folder: bool) -> Option<Kind> {
+    let marker = matches!(name, "_SUCCESS" | "_metadata" | "_common_metadata")
         || name.starts_with("_started_")
         || name.starts_with("_committed_");
     let crc = name.starts_with('.') && name.ends_with(".crc");
-    if !is_folder && (name.starts_with("part-") || mark || crc) {
+    if !is_folder && (name.starts_with("part-") || marker || crc) {
         Some(Kind::Output)
     } else {
         (name.starts_with("_rollshare") || (name.starts_with('.') && !is_folder)).then_some(Kind::Kept)
     }
 }
 
-pub(super) fn stranger(name: &str, folder: &str) -> Error {
-    Error::argument(format!("the target folder holds '{name}', which is no earlier output"))
-        .expected("a folder that is new, empty, or holds parts of an earlier run and _SUCCESS")
+pub(super) fn foreign_file(name: &str, folder: &str) -> Error {
+    Error::argument(format!("the target folder contains '{name}', which is not part of an earlier output"))
+        .expected("a folder that is new, empty, or contains only parts of an earlier run and _SUCCESS")
         .advice("The whole folder would be replaced: name another folder, or move the file away")
         .in_file(&folder.into())
 }
 
-fn build(folder: &Path, write: Writer<'_>) -> Result<u64> {
+fn write_new_folder(folder: &Path, write: Writer<'_>) -> Result<u64> {
     let part = folder.join(PART);
     let bytes = File::create_new(&part)
-        .and_then(|file| fill(&file, write))
-        .map_err(|e| failed("cannot write", &part, e))?;
+        .and_then(|file| write_synced(&file, write))
+        .map_err(|e| io_error("cannot write", &part, e))?;
     let success = folder.join(SUCCESS);
     File::create_new(&success)
         .and_then(|file| file.sync_all())
-        .map_err(|e| failed("cannot write", &success, e))?;
+        .map_err(|e| io_error("cannot write", &success, e))?;
     Ok(bytes)
 }
 
-/// Brings a file or folder along, by hard links where the file system has them.
-fn carry(from: &Path, to: &Path) -> Result<()> {
-    let carried = || -> io::Result<()> {
+/// Copies a file or folder, by hard links where the file system supports them.
+fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    let copy_one = || -> io::Result<()> {
         let kind = from.symlink_metadata()?.file_type();
         if kind.is_dir() {
             fs::create_dir(to)?;
@@ -186,11 +187,11 @@ fn carry(from: &Path, to: &Path) -> Result<()> {
         }
         Ok(())
     };
-    carried().map_err(|e| failed("cannot bring along", from, e))?;
+    copy_one().map_err(|e| io_error("cannot copy", from, e))?;
     if to.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-        for entry in fs::read_dir(from).map_err(|e| failed("cannot list the folder", from, e))? {
-            let name = entry.map_err(|e| failed("cannot list the folder", from, e))?.file_name();
-            carry(&from.join(&name), &to.join(&name))?;
+        for entry in fs::read_dir(from).map_err(|e| io_error("cannot list the folder", from, e))? {
+            let name = entry.map_err(|e| io_error("cannot list the folder", from, e))?.file_name();
+            link_or_copy(&from.join(&name), &to.join(&name))?;
         }
         sync_folder(to)?;
     }
@@ -202,8 +203,8 @@ enum Swapped {
     Renamed,
 }
 
-fn swap(new: &Path, target: &Path) -> io::Result<Swapped> {
-    // A second round, should another run create or remove the target in between.
+fn exchange_or_rename(new: &Path, target: &Path) -> io::Result<Swapped> {
+    // A second attempt, for the case that another run creates or removes the target in between.
     for _ in 0..2 {
         if target.exists() {
             match exchange(new, target) {
@@ -260,7 +261,7 @@ mod tests {
         names
     }
 
-    /// An output of Spark's with files beside it that have to stay.
+    /// An output of Spark, with files beside it that must be kept.
     fn old(folder: &Path) {
         fs::create_dir_all(folder.join("_rollshare/2021")).unwrap();
         for file in
@@ -292,7 +293,7 @@ mod tests {
             let path = dir.path().join("out");
             old(&path);
             if inside {
-                replace_inside(&path, &Contents::of(&path).unwrap(), &write).unwrap();
+                replace_inside(&path, &Contents::read(&path).unwrap(), &write).unwrap();
             } else {
                 replace(&path, &write).unwrap();
             }
@@ -303,15 +304,15 @@ mod tests {
     }
 
     #[test]
-    fn files_of_a_person_are_not_replaced() {
-        for stranger in ["thesis.docx", "country=FR/x", ".git/config", "part-of-me/x"] {
+    fn files_of_the_user_are_not_replaced() {
+        for foreign in ["thesis.docx", "country=FR/x", ".git/config", "part-of-me/x"] {
             let dir = tempfile::tempdir().unwrap();
-            let file = dir.path().join("out").join(stranger);
+            let file = dir.path().join("out").join(foreign);
             old(&dir.path().join("out"));
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, "mine").unwrap();
             let error = replace(&dir.path().join("out"), &write).unwrap_err();
-            assert!(matches!(error, Error::Argument(_)), "{stranger}: {error}");
+            assert!(matches!(error, Error::Argument(_)), "{foreign}: {error}");
             assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
             assert_eq!(
                 fs::read_to_string(dir.path().join("out/part-00000-x.snappy.parquet")).unwrap(),

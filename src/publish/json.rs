@@ -1,12 +1,12 @@
-//! JSON lines: an object a row.
+//! JSON lines: one object a row.
 
 use std::io::{self, Write};
 
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Table};
 
-/// Writes an object a line. Nulls are `null`; what JSON has no number for (NaN,
-/// infinities) is a string, as Spark writes it.
+/// Writes one object a line. Nulls are `null`; NaN and infinities, which JSON numbers cannot express,
+/// are strings, as Spark writes them.
 pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     for row in 0..table.rows() {
         for (index, (column, cell)) in table.columns.iter().zip(table.row(row)).enumerate() {

@@ -1,49 +1,50 @@
-//! One run at a time: the claim that a run has on its target.
+//! The lock of a run on its target: one run at a time.
 //!
-//! A claim is a lock on `.NAME.rollshare-lock` beside the target (inside of it where
-//! it is a mount point, or nothing can be written beside it). The system lets go of
-//! the lock when its owner ends, whatever way; so a file that a killed run left
-//! behind stands in nobody's way. Who holds it removes the file before letting go.
+//! On disk it is a file lock on `.NAME.rollshare-lock` beside the target (inside the target where that
+//! is a mount point or its parent folder is not writable). The operating system releases the lock when
+//! its owner ends, for any reason, so a file left by a killed run blocks no other run. The owner
+//! removes the file before it releases the lock.
 //!
-//! A bucket has no lock that goes with its owner. There a claim is the version of the
-//! target that the run began with, and publishing replaces that version or nothing: of
-//! two runs that overlap, the one that publishes first wins, and the other says so.
+//! A bucket has no lock that is released with its owner. There the lock is the version of the target
+//! at the start of the run, and publishing replaces that version only: of two runs that overlap, the
+//! first to publish wins and the other fails.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::Target;
 use super::folder::is_mount_point;
-use super::temporary::is_at;
-use super::{Target, failed};
+use crate::storage::local::temporary::is_same_file;
+use crate::storage::local::{atomic, io_error};
 use crate::{Error, Result};
 
-/// How often a lock file may go between being opened and locked.
+/// How often the lock file may be removed between opening and locking it.
 const RETRIES: u32 = 100;
 
-/// How often the folder may go; after that "not found" means that nothing can be written there.
+/// How often the folder may be removed; after that "not found" means that it cannot be created.
 const FOLDER_RETRIES: u32 = 3;
 
-/// A target that no other run publishes to; let go of when it is dropped.
+/// The exclusive right to publish to a target; released on drop.
 #[derive(Default)]
 pub struct TargetLock {
-    _held: Option<LockFile>,
-    /// Of a target in a bucket, its version when it was claimed; `None` where there was none.
+    _file: Option<LockFile>,
+    /// The version of a target in a bucket when it was locked; `None` where it did not exist.
     #[cfg(feature = "s3")]
-    pub(super) before: Option<crate::storage::ObjectVersion>,
+    pub(super) expected: Option<crate::storage::ObjectVersion>,
 }
 
 impl TargetLock {
-    /// Claims `target` for this run. The standard output needs no claim.
+    /// Locks `target` for this run. Stdout needs no lock.
     ///
     /// # Errors
-    /// `Io` when another run has claimed it, nothing can be written there, or a store
-    /// says no; `Argument` for a folder of a bucket that holds more than an output.
-    pub fn of(target: &Target) -> Result<TargetLock> {
+    /// `Io` when another run holds the lock, the lock file cannot be written, or S3 fails; `Argument`
+    /// for a folder in a bucket with other files than an output.
+    pub fn acquire(target: &Target) -> Result<TargetLock> {
         #[cfg(feature = "s3")]
-        if let Some(uri) = target.stored()? {
-            let before = super::bucket::version(target, &uri)?;
-            return Ok(TargetLock { before, ..TargetLock::default() });
+        if let Some(uri) = target.s3_uri()? {
+            let expected = super::bucket::current_version(target, &uri)?;
+            return Ok(TargetLock { expected, ..TargetLock::default() });
         }
         let path = match target {
             Target::Stdout => return Ok(TargetLock::default()),
@@ -52,10 +53,10 @@ impl TargetLock {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let beside = path.with_file_name(format!(".{name}.rollshare-lock"));
         let inside = path.join(".rollshare-lock");
-        let held = if path.is_dir() && is_mount_point(path) {
-            LockFile::on(&inside, path)
+        let file = if path.is_dir() && is_mount_point(path) {
+            LockFile::acquire(&inside, path)
         } else {
-            match LockFile::on(&beside, path) {
+            match LockFile::acquire(&beside, path) {
                 Err(Error::Io { source, .. })
                     if path.is_dir()
                         && matches!(
@@ -63,72 +64,72 @@ impl TargetLock {
                             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
                         ) =>
                 {
-                    LockFile::on(&inside, path)
+                    LockFile::acquire(&inside, path)
                 }
-                held => held,
+                other => other,
             }
         };
-        held.map(|held| TargetLock {
-            _held: Some(held),
+        file.map(|file| TargetLock {
+            _file: Some(file),
             #[cfg(feature = "s3")]
-            before: None,
+            expected: None,
         })
     }
 }
 
-/// A locked file, and the folders that were made for it.
+/// A locked file and the folders that were created for it.
 struct LockFile {
     file: PathBuf,
     _lock: File,
-    made: Vec<PathBuf>,
+    created: Vec<PathBuf>,
 }
 
 impl LockFile {
-    fn on(file: &Path, target: &Path) -> Result<LockFile> {
-        let made = make_parents(file)?;
-        let fail = |e| failed("cannot claim the target", target, e);
+    fn acquire(file: &Path, target: &Path) -> Result<LockFile> {
+        let created = create_parents(file)?;
+        let fail = |e| io_error("cannot lock the target", target, e);
         for attempt in 0..RETRIES {
             let lock = match File::options().create(true).append(true).open(file) {
-                // The run before has taken away the folder that it had made.
+                // The previous run has removed the folder that it had created.
                 Err(e) if e.kind() == ErrorKind::NotFound && attempt < FOLDER_RETRIES => {
-                    make_parents(file)?;
+                    create_parents(file)?;
                     continue;
                 }
                 opened => opened.map_err(fail)?,
             };
             match lock.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(taken(target)),
-                // Where the file system has no locks, runs are not kept apart; each result is still whole.
+                Err(TryLockError::WouldBlock) => return Err(already_locked(target)),
+                // On a file system without locks runs are not excluded; each result is still complete.
                 Err(TryLockError::Error(_)) => {}
             }
-            // The run before may have removed the file after it was opened here.
-            if is_at(&lock, file) {
-                return Ok(LockFile { file: file.to_owned(), _lock: lock, made });
+            // The previous run may have removed the file after it was opened here.
+            if is_same_file(&lock, file) {
+                return Ok(LockFile { file: file.to_owned(), _lock: lock, created });
             }
         }
-        Err(taken(target))
+        Err(already_locked(target))
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
-        // Folders that were made for a target that was not published go; others are not empty.
-        for folder in self.made.iter().rev() {
+        // Removes the folders created for a target that was not published; others are not empty.
+        for folder in self.created.iter().rev() {
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-fn taken(target: &Path) -> Error {
-    failed("another run is publishing to this target", target, io::Error::from(ErrorKind::WouldBlock))
+fn already_locked(target: &Path) -> Error {
+    io_error("another run is publishing to this target", target, io::Error::from(ErrorKind::WouldBlock))
         .expected("one run at a time")
-        .advice("Nothing was published by this run; start it again once the other one has ended")
+        .advice("This run published nothing; run again once the other one has ended")
 }
 
-/// Creates the folders that lead to `file`, and says which.
-fn make_parents(file: &Path) -> Result<Vec<PathBuf>> {
+/// Creates the parent folders of `file`; returns those that were missing.
+fn create_parents(file: &Path) -> Result<Vec<PathBuf>> {
     let mut missing: Vec<PathBuf> = file
         .ancestors()
         .skip(1)
@@ -136,7 +137,7 @@ fn make_parents(file: &Path) -> Result<Vec<PathBuf>> {
         .map(Path::to_owned)
         .collect();
     missing.reverse();
-    super::file::make_parents(file)?;
+    atomic::create_parents(file)?;
     Ok(missing)
 }
 
@@ -146,29 +147,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_claimed_once_and_no_trace_is_left() {
+    fn a_target_is_locked_once_and_no_file_is_left() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["new/deep/x.csv", "new/folder/", "y.parquet"] {
             let text = format!("{}/{name}", dir.path().display());
             let target = Target::parse(&text).unwrap();
-            let claim = TargetLock::of(&target).unwrap();
-            let error = TargetLock::of(&target).err().unwrap();
+            let lock = TargetLock::acquire(&target).unwrap();
+            let error = TargetLock::acquire(&target).err().unwrap();
             assert_eq!(error.exit_code(), 6);
             assert!(error.to_string().contains("another run"), "{error}");
             let other =
-                TargetLock::of(&Target::parse(&format!("{}/other.csv", dir.path().display())).unwrap());
-            drop((claim, other.unwrap()));
-            drop(TargetLock::of(&target).unwrap());
+                TargetLock::acquire(&Target::parse(&format!("{}/other.csv", dir.path().display())).unwrap());
+            drop((lock, other.unwrap()));
+            drop(TargetLock::acquire(&target).unwrap());
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{name}");
         }
     }
 
     #[test]
-    fn what_a_killed_run_left_stands_in_nobodys_way() {
+    fn a_lock_file_of_a_killed_run_blocks_no_run() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(".x.csv.rollshare-lock"), "").unwrap();
         let target = Target::parse(&format!("{}/x.csv", dir.path().display())).unwrap();
-        drop(TargetLock::of(&target).unwrap());
+        drop(TargetLock::acquire(&target).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -1,40 +1,35 @@
-//! Publishing: the table as a file or folder that is never half there.
+//! Publishes the table: targets are replaced atomically.
 //!
-//! - [`target`]: what the user asked for, and what is refused.
+//! - [`target`]: parses targets, and rejects those that would harm data.
 //! - [`csv`], [`json`], [`parquet`]: the formats.
-//! - [`temporary`]: what is written beside the target, and cleaned up after a
-//!   run that was killed.
 //! - `bucket`: targets in S3 (feature `s3`).
-//! - [`mod@file`], [`folder`]: the replacement of the target, in one act.
-//! - [`claim`]: one run at a time.
+//! - [`mod@folder`]: folders as targets; [`crate::storage::local::atomic`] replaces files.
+//! - [`lock`]: one run at a time for a target.
 
 #[cfg(feature = "s3")]
 pub mod bucket;
 pub mod csv;
-pub mod file;
 pub mod folder;
 pub mod json;
 pub mod lock;
 pub mod parquet;
 pub mod target;
-pub mod temporary;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 pub use lock::TargetLock;
 pub use target::{Format, Target};
 
-use crate::error::Report;
+use crate::storage::local::atomic::{self, CountingWriter};
 use crate::table::Table;
 use crate::{Error, Result};
 
-/// What was published.
+/// The published output.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Published {
     /// The target, as the user named it.
     pub target: String,
-    /// How it is written.
+    /// Its format.
     pub format: Format,
     /// Rows.
     pub rows: usize,
@@ -42,33 +37,27 @@ pub struct Published {
     pub bytes: u64,
 }
 
-/// Writes `table` to `target`, which `claim` is of: all of it, or nothing.
+/// Replaces `target`, which `lock` locks, by `table`.
 ///
 /// # Errors
-/// `Argument` when the target is a folder that holds more than an earlier output,
-/// `Io` when writing fails, `Data` when another run published to the same key of a
-/// bucket since it was claimed. The old target is then untouched.
-pub fn publish(target: &Target, claim: &TargetLock, table: &Table) -> Result<Published> {
+/// `Argument` when the target is a folder with other files than an earlier output, `Io` when writing
+/// fails, `Data` when another run published to the same key of a bucket since this run began. The
+/// old target is then unchanged.
+pub fn publish(target: &Target, lock: &TargetLock, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
         return Ok(published(target, table.rows(), to_stdout(table)?));
     }
     let format = target.format();
-    let bytes = replace(target, claim, &|out| format.write(table, out))?;
+    let bytes = replace(target, lock, &|out| format.write(table, out))?;
     Ok(published(target, table.rows(), bytes))
 }
 
-/// Puts a table of `rows` rows, written earlier in the target's format, at `target`:
-/// all of it, or nothing.
+/// Replaces `target` by a table of `rows` rows that was written earlier in the target's format.
 ///
 /// # Errors
 /// As [`publish`].
-pub fn publish_written(
-    target: &Target,
-    claim: &TargetLock,
-    rows: usize,
-    written: &[u8],
-) -> Result<Published> {
-    let bytes = replace(target, claim, &|out| out.write_all(written))?;
+pub fn publish_written(target: &Target, lock: &TargetLock, rows: usize, written: &[u8]) -> Result<Published> {
+    let bytes = replace(target, lock, &|out| out.write_all(written))?;
     Ok(published(target, rows, bytes))
 }
 
@@ -76,22 +65,22 @@ fn published(target: &Target, rows: usize, bytes: u64) -> Published {
     Published { target: target.to_string(), format: target.format(), rows, bytes }
 }
 
-/// What a target is replaced with is written by this.
+/// Writes the new content of a target.
 pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
-#[cfg_attr(not(feature = "s3"), allow(unused_variables))] // on disk, holding the claim is enough
-fn replace(target: &Target, claim: &TargetLock, write: Writer<'_>) -> Result<u64> {
+#[cfg_attr(not(feature = "s3"), allow(unused_variables))] // on disk, holding the lock is enough
+fn replace(target: &Target, lock: &TargetLock, write: Writer<'_>) -> Result<u64> {
     #[cfg(feature = "s3")]
-    if let Some(uri) = target.stored()? {
-        let before = claim.before.clone();
+    if let Some(uri) = target.s3_uri()? {
+        let expected = lock.expected.clone();
         return match target {
-            Target::Folder { .. } => bucket::replace_folder(&uri, before, write),
-            _ => bucket::replace(&uri, before, write),
+            Target::Folder { .. } => bucket::replace_folder(&uri, expected, write),
+            _ => bucket::replace(&uri, expected, write),
         };
     }
     match target {
-        Target::Stdout => Err(Error::internal("the standard output cannot be replaced")),
-        Target::File { path, .. } => file::replace(path, write),
+        Target::Stdout => Err(Error::internal("stdout cannot be replaced")),
+        Target::File { path, .. } => atomic::replace(path, write),
         Target::Folder { path, .. } => folder::replace(path, write),
     }
 }
@@ -108,37 +97,12 @@ impl Format {
 }
 
 fn to_stdout(table: &Table) -> Result<u64> {
-    let mut out = Counted { inner: io::BufWriter::new(io::stdout().lock()), bytes: 0 };
+    let mut out = CountingWriter { inner: io::BufWriter::new(io::stdout().lock()), bytes: 0 };
     match csv::write(table, &mut out).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough: `| head` is no failure.
+        // The reader has closed the pipe, as `| head` does: not a failure.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(out.bytes),
         Err(e) => Err(Error::io("cannot write to stdout", e)),
         Ok(()) => Ok(out.bytes),
-    }
-}
-
-/// Writing failed: an I/O error even where the system says "not found", which
-/// elsewhere means that there is no input.
-pub(crate) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
-    let report = Report { found: what.to_owned(), ..Report::default() };
-    Error::Io { report: Box::new(report), source }.in_file(&path.to_string_lossy().into())
-}
-
-/// Counts what goes through.
-pub(crate) struct Counted<W> {
-    pub(crate) inner: W,
-    pub(crate) bytes: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 
@@ -146,7 +110,7 @@ impl<W: Write> Write for Counted<W> {
 pub(crate) mod tests {
     use crate::table::{Column, ColumnData, Table};
 
-    /// A small table with every column type, a null and a name that wants quoting.
+    /// A small table with every column type, a null and a name that needs quoting.
     pub(crate) fn table() -> Table {
         let column = |name: &str, data| Column { name: name.into(), data };
         Table {

@@ -1,4 +1,4 @@
-//! The table as snappy parquet, by way of arrow2's encoders.
+//! Writes the table as snappy parquet, with the encoders of arrow2.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -11,11 +11,11 @@ use parquet2::write::FileWriter;
 
 use crate::table::{ColumnData, Table};
 
-/// Rows of a row group: what Spark and DuckDB can share out among a few cores.
+/// Rows of a row group: enough groups for Spark and DuckDB to use a few cores.
 const ROW_GROUP: usize = 1 << 20;
 
-/// Writes `table`: every column optional, as in the original's output; strings by
-/// dictionary; statistics. The bytes depend on the table alone.
+/// Writes `table`: every column is optional, as in the output of the original job; strings are
+/// dictionary-encoded; statistics are written. The bytes depend only on the table.
 pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     write_with(table, out, ROW_GROUP).map_err(io::Error::other)
 }
@@ -24,13 +24,13 @@ fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::e
     let fields = table.columns.iter().map(|column| Field::new(&column.name, data_type(&column.data), true));
     let schema = arrow::to_parquet_schema(&Schema::from(fields.collect::<Vec<_>>()))?;
     let types = schema.fields().to_vec();
-    // Not arrow2's own `FileWriter`: that one adds an Arrow schema, by which
-    // readers would take `country` for a categorical column.
+    // Not the `FileWriter` of arrow2: it adds an Arrow schema, which makes readers take `country` for a
+    // categorical column.
     let mut writer = FileWriter::new(
         Shared(out),
         schema,
-        // Of the file: a column index, which parquet2 refuses where a column goes
-        // without statistics. Those of pages and chunks are `options` below.
+        // The option of the file is the column index, which parquet2 rejects where a column has no
+        // statistics. Statistics of pages and chunks are `options` below.
         parquet2::write::WriteOptions { write_statistics: false, version: Version::V1 },
         Some(concat!("rollshare version ", env!("CARGO_PKG_VERSION")).to_owned()),
     );
@@ -59,7 +59,7 @@ fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::e
     Ok(())
 }
 
-/// Minimum and maximum of a column with a NaN mislead readers that prune by them
+/// Whether a column has a NaN: its minimum and maximum would mislead readers that prune by them
 /// (parquet-format, `ColumnOrder`: such statistics should not be written).
 fn has_nan(data: &ColumnData) -> bool {
     matches!(data, ColumnData::Float64(values) if values.iter().flatten().any(|v| v.is_nan()))
@@ -80,13 +80,15 @@ fn dictionary_type() -> DataType {
 
 fn array(data: &ColumnData, rows: Range<usize>) -> arrow2::error::Result<(Box<dyn Array>, Encoding)> {
     Ok(match data {
-        ColumnData::Int32(values) => (PrimitiveArray::from(part(values, rows)).boxed(), Encoding::Plain),
+        ColumnData::Int32(values) => (PrimitiveArray::from(rows_of(values, rows)?).boxed(), Encoding::Plain),
         ColumnData::Date32(values) => {
-            (PrimitiveArray::from(part(values, rows)).to(DataType::Date32).boxed(), Encoding::Plain)
+            (PrimitiveArray::from(rows_of(values, rows)?).to(DataType::Date32).boxed(), Encoding::Plain)
         }
-        ColumnData::Float64(values) => (PrimitiveArray::from(part(values, rows)).boxed(), Encoding::Plain),
+        ColumnData::Float64(values) => {
+            (PrimitiveArray::from(rows_of(values, rows)?).boxed(), Encoding::Plain)
+        }
         ColumnData::Utf8 { indices, dictionary } => {
-            let keys = PrimitiveArray::from_slice(part(indices, rows));
+            let keys = PrimitiveArray::from_slice(rows_of(indices, rows)?);
             let values = Utf8Array::<i32>::from_iter_values(dictionary.iter());
             let array = DictionaryArray::try_new(dictionary_type(), keys, values.boxed())?;
             (array.boxed(), Encoding::RleDictionary)
@@ -94,11 +96,11 @@ fn array(data: &ColumnData, rows: Range<usize>) -> arrow2::error::Result<(Box<dy
     })
 }
 
-fn part<T>(values: &[T], rows: Range<usize>) -> &[T] {
-    values.get(rows).unwrap_or_default()
+fn rows_of<T>(values: &[T], rows: Range<usize>) -> arrow2::error::Result<&[T]> {
+    values.get(rows).ok_or_else(|| arrow2::error::Error::OutOfSpec("columns of different lengths".into()))
 }
 
-/// parquet2 wants a sized writer.
+/// parquet2 needs a sized writer.
 struct Shared<'a>(&'a mut dyn Write);
 
 impl Write for Shared<'_> {
@@ -178,8 +180,12 @@ mod tests {
                 .map(|s| s.max_bytes_opt().map(<[u8]>::to_vec))
         };
         assert_eq!(statistics(&reader), Some(Some(7f64.to_le_bytes().to_vec())));
-        if let ColumnData::Float64(values) = &mut table.columns.first_mut().unwrap().data {
-            values.push(Some(f64::NAN));
+        for column in &mut table.columns {
+            match &mut column.data {
+                ColumnData::Float64(values) => values.push(Some(f64::NAN)),
+                ColumnData::Utf8 { indices, .. } => indices.push(1),
+                _ => {}
+            }
         }
         assert_eq!(statistics(&read(bytes(&table))).flatten(), None, "a NaN spoils them");
     }

@@ -1,17 +1,17 @@
-//! Where the table goes.
+//! Targets: where the table is written.
 
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::folder::Contents;
 use crate::storage::SourcePaths;
+use crate::storage::local::path::resolve;
 #[cfg(feature = "s3")]
 use crate::storage::s3::Uri;
 use crate::storage::source::local_path;
 use crate::{Error, Result};
 
-/// How the table is written.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -19,41 +19,41 @@ pub enum Format {
     Parquet,
     /// CSV with a header.
     Csv,
-    /// A JSON object a line.
+    /// JSON lines: one object a line.
     Json,
 }
 
-/// Where the table goes. Paths are absolute, symbolic links resolved; that of an
-/// object is `s3://bucket/key`.
+/// A target. Paths are absolute with symbolic links resolved; the path of an object is
+/// `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// CSV on the standard output.
+    /// CSV on stdout.
     Stdout,
     /// One file.
     File {
         /// As the user wrote it.
         text: String,
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// By its extension.
+        /// The format of its extension.
         format: Format,
     },
     /// A folder with one parquet part and `_SUCCESS`.
     Folder {
         /// As the user wrote it.
         text: String,
-        /// Where.
+        /// Its path.
         path: PathBuf,
     },
 }
 
-/// The folder of what is kept beside a target.
+/// The folder beside a target for history, reports and quarantine.
 const KEPT: &str = "_rollshare";
 const POSSIBLE: &str = "X.parquet, X.csv, X.json, a folder with '/' at its end, or - for CSV on stdout";
 
 impl Target {
-    /// Reads a target: `-`, a folder (with `/` at its end, or there already), or a
-    /// file whose extension says the format.
+    /// Parses a target: `-`, a folder (with a trailing `/`, or existing), or a file whose extension
+    /// determines the format.
     pub fn parse(text: &str) -> Result<Self> {
         if text == "-" {
             return Ok(Target::Stdout);
@@ -62,11 +62,11 @@ impl Target {
             return Err(Error::argument("an empty target").expected(POSSIBLE));
         }
         #[cfg(feature = "s3")]
-        if Uri::is(text) {
-            return Self::in_bucket(text);
+        if Uri::is_s3(text) {
+            return Self::parse_s3(text);
         }
         let written = local_path(text)?;
-        let path = resolve(&written)?;
+        let path = resolve("target", &written)?;
         let text = text.to_owned();
         let slash = written.to_string_lossy().ends_with('/');
         let format = format_of(&path);
@@ -94,22 +94,21 @@ impl Target {
         }
     }
 
-    /// The folder of what is kept beside the target, as [`crate::storage::folder()`] reads
-    /// it: history, reports, quarantine. A folder has it inside, under a name that
-    /// Spark, Hive and Arrow pass over; files in one folder have one each.
+    /// The folder for history, reports and quarantine of the target, to be opened by
+    /// [`crate::storage::folder()`]. It lies inside a target folder, under a name that Spark, Hive and
+    /// Arrow skip; files in one folder have one each. `None` for stdout.
     pub fn kept(&self) -> Option<String> {
-        let place = match self {
+        let path = match self {
             Target::Stdout => return None,
             Target::File { path, .. } => path.parent()?.join(KEPT).join(path.file_name()?),
             Target::Folder { path, .. } => path.join(KEPT),
         };
-        place.to_str().map(str::to_owned)
+        path.to_str().map(str::to_owned)
     }
 
-    /// The same for a target in S3: a folder is what ends in '/', or what objects lie
-    /// below.
+    /// As [`Target::parse`], in S3: a key is a folder where it ends in '/' or objects lie below it.
     #[cfg(feature = "s3")]
-    fn in_bucket(text: &str) -> Result<Self> {
+    fn parse_s3(text: &str) -> Result<Self> {
         use crate::storage::s3::{client, list};
         let uri = Uri::parse(text)?;
         if uri.key.is_empty() {
@@ -120,7 +119,7 @@ impl Target {
         let path = PathBuf::from(uri.to_string().trim_end_matches('/'));
         let format = format_of(&path);
         let text = text.to_owned();
-        let is_dir = || Ok::<_, Error>(list::first(&*client::client()?, &uri.as_folder())?.is_some());
+        let is_dir = || Ok::<_, Error>(list::first_key(&*client::client()?, &uri.as_folder())?.is_some());
         match format {
             Some(format @ (Format::Csv | Format::Json)) if !slash => Ok(Target::File { text, path, format }),
             _ if slash || is_dir()? => Ok(Target::Folder { text, path }),
@@ -132,18 +131,18 @@ impl Target {
         }
     }
 
-    /// Where it is, if it is in S3.
+    /// The URI of a target in S3; `None` for other targets.
     #[cfg(feature = "s3")]
-    pub fn stored(&self) -> Result<Option<Uri>> {
+    pub fn s3_uri(&self) -> Result<Option<Uri>> {
         match self {
             Target::File { path, .. } | Target::Folder { path, .. } => {
-                path.to_str().filter(|path| Uri::is(path)).map(Uri::parse).transpose()
+                path.to_str().filter(|path| Uri::is_s3(path)).map(Uri::parse).transpose()
             }
             Target::Stdout => Ok(None),
         }
     }
 
-    /// The format that is written.
+    /// The format of the output.
     pub fn format(&self) -> Format {
         match self {
             Target::Stdout => Format::Csv,
@@ -152,9 +151,11 @@ impl Target {
         }
     }
 
-    /// Refuses a target that would harm its sources or somebody's files: one that
-    /// is or lies in a source, that a source lies in, or a folder that holds more
-    /// than an earlier output.
+    /// Rejects a target that would harm its sources or files of the user.
+    ///
+    /// # Errors
+    /// `Argument` where the target is or lies in a source, contains a source, or is a folder with
+    /// other files than an earlier output.
     pub fn check_disjoint(&self, sources: &SourcePaths) -> Result<()> {
         let (text, path) = match self {
             Target::Stdout => return Ok(()),
@@ -170,17 +171,17 @@ impl Target {
         }
         if let Target::Folder { path, .. } = self {
             if let Some(source) = sources.within(path) {
-                return Err(clash("holds", source));
+                return Err(clash("contains", source));
             }
-            // A glob may reach into a folder that is not there yet.
+            // A glob may match a folder that does not exist yet.
             if let Some(source) = sources.covering(&path.join(super::folder::PART)) {
                 return Err(clash("would be read by a glob below", source));
             }
             #[cfg(feature = "s3")]
-            if let Some(uri) = self.stored()? {
-                return super::bucket::Contents::of(&uri).map(drop);
+            if let Some(uri) = self.s3_uri()? {
+                return super::bucket::Contents::read(&uri).map(drop);
             }
-            Contents::of(path)?;
+            Contents::read(path)?;
         }
         Ok(())
     }
@@ -203,45 +204,6 @@ fn format_of(path: &Path) -> Option<Format> {
         "json" => Some(Format::Json),
         _ => None,
     }
-}
-
-/// The absolute path, canonical as far as it exists: a link as a target means
-/// what it points to.
-pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
-    let fail = |e| Error::io("cannot look at the target", e).in_file(&path.to_string_lossy().into());
-    let absolute = std::path::absolute(path).map_err(fail)?;
-    let mut missing = Vec::new();
-    let mut existing = absolute.as_path();
-    loop {
-        match existing.symlink_metadata() {
-            Ok(_) => break,
-            // A file with a slash behind it is no folder, and is told of later.
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(e) => return Err(fail(e)),
-        }
-        match (existing.components().next_back(), existing.parent()) {
-            (Some(Component::Normal(name)), Some(parent)) => {
-                missing.push(name);
-                existing = parent;
-            }
-            _ => {
-                return Err(Error::argument(format!("target '{}'", path.display()))
-                    .expected("a path without '..' below folders that are not there yet"));
-            }
-        }
-    }
-    let mut resolved = existing.canonicalize().map_err(|e| {
-        Error::argument(format!("target '{}': {e}", path.display())).expected("no dangling link on the way")
-    })?;
-    if !missing.is_empty() && resolved.is_file() {
-        return Err(Error::argument(format!("target '{}'", path.display()))
-            .expected(format!("a folder at '{}', not a file", resolved.display())));
-    }
-    resolved.extend(missing.into_iter().rev());
-    if resolved.file_name().is_none() {
-        return Err(Error::argument(format!("target '{}'", path.display())).expected(POSSIBLE));
-    }
-    Ok(resolved)
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl PyShares {
             return Err(Error::argument(format!("target '{path}'")).expected(expected));
         }
         target.check_disjoint(&self.source_paths)?;
-        publish(&target, &TargetLock::of(&target)?, &self.table).map(|published| published.rows)
+        publish(&target, &TargetLock::acquire(&target)?, &self.table).map(|published| published.rows)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::checks::settings::Checks;
 use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
-use crate::state::Reuse;
+use crate::state::CacheStats;
 
 /// The schema version of the report; it increases on breaking changes.
 pub const FORMAT: u32 = 1;
@@ -102,7 +102,7 @@ pub struct RunReport {
     /// The paths of the files of this run.
     pub places: OutputPaths,
     /// The sums that were reused from the state; `None` without a state.
-    pub reuse: Option<Reuse>,
+    pub reuse: Option<CacheStats>,
     /// Further information for people.
     pub notes: Vec<String>,
     /// The duration of each phase.

@@ -1,6 +1,5 @@
-//! Rows to encoded pages, one column at a time, as a common writer does it:
-//! dictionary entries in the order in which they are first seen, the id width
-//! that the dictionary has when a page ends, hybrid RLE.
+//! Encodes rows as pages, one column at a time, as common writers do: dictionary entries in order of
+//! first occurrence, the id width of the dictionary at the end of the page, hybrid RLE.
 
 use super::cube::{Cube, Row, SYSTEMS};
 use super::file::Page;
@@ -9,7 +8,7 @@ use crate::Result;
 
 /// The columns of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum ExportColumn {
     Name,
     Value,
     StartDate,
@@ -22,63 +21,70 @@ pub(super) enum Which {
     OsName,
 }
 
-impl Which {
+impl ExportColumn {
     /// In the order of the file.
-    pub(super) const ALL: [Which; 10] = [
-        Which::Name,
-        Which::Value,
-        Which::StartDate,
-        Which::EndDate,
-        Which::YearWeek,
-        Which::HasSubtrackers,
-        Which::Token,
-        Which::InsertedAt,
-        Which::Country,
-        Which::OsName,
+    pub(super) const ALL: [ExportColumn; 10] = [
+        ExportColumn::Name,
+        ExportColumn::Value,
+        ExportColumn::StartDate,
+        ExportColumn::EndDate,
+        ExportColumn::YearWeek,
+        ExportColumn::HasSubtrackers,
+        ExportColumn::Token,
+        ExportColumn::InsertedAt,
+        ExportColumn::Country,
+        ExportColumn::OsName,
     ];
 
-    /// A small number that stands for the row's value.
+    /// The code of the value of a row, a small number.
     #[allow(clippy::indexing_slicing)] // rows come from the same cube
     pub(super) fn code(self, cube: &Cube, row: &Row) -> u32 {
         match self {
-            Which::Name => u32::from(row.channel),
-            // Two channels, one token: it stands in the dictionary once.
-            Which::Token => u32::from(token_owner(row.channel)),
-            Which::Value => row.value,
-            Which::StartDate | Which::EndDate => u32::from(row.day),
-            Which::YearWeek => u32::from(row.day) / 7,
-            Which::HasSubtrackers => u32::from(cube.channels()[usize::from(row.channel)].subtrackers),
-            Which::InsertedAt => u32::from(row.day) * 3 + u32::from(row.system),
-            Which::Country => u32::from(row.country),
-            Which::OsName => u32::from(row.system),
+            ExportColumn::Name => u32::from(row.channel),
+            // Two channels share one token: the dictionary has it once.
+            ExportColumn::Token => u32::from(token_owner(row.channel)),
+            ExportColumn::Value => row.value,
+            ExportColumn::StartDate | ExportColumn::EndDate => u32::from(row.day),
+            ExportColumn::YearWeek => u32::from(row.day) / 7,
+            ExportColumn::HasSubtrackers => u32::from(cube.channels()[usize::from(row.channel)].subtrackers),
+            ExportColumn::InsertedAt => u32::from(row.day) * 3 + u32::from(row.system),
+            ExportColumn::Country => u32::from(row.country),
+            ExportColumn::OsName => u32::from(row.system),
         }
     }
 
-    /// The value that `code` stands for, in PLAIN encoding without a length.
+    /// The value of a code in PLAIN encoding, without the length.
     #[allow(clippy::indexing_slicing)] // codes come from the same cube
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // counts stay below 2^24
     pub(super) fn bytes(self, cube: &Cube, code: u32) -> Vec<u8> {
         let at = code as usize;
         match self {
-            Which::Name => cube.channels()[at].name.clone().into_bytes(),
-            Which::Token => cube.channels()[at].token.clone().into_bytes(),
-            Which::Value => (code as f32).to_le_bytes().to_vec(),
-            Which::StartDate | Which::EndDate => cube.date(code as u16).to_le_bytes().to_vec(),
-            Which::YearWeek => cube.week_label(code).into_bytes(),
-            Which::HasSubtrackers => vec![u8::from(code != 0)],
-            Which::InsertedAt => inserted_at(cube, code),
-            Which::Country => cube.countries()[at].code.as_bytes().to_vec(),
-            Which::OsName => SYSTEMS[at].as_bytes().to_vec(),
+            ExportColumn::Name => cube.channels()[at].name.clone().into_bytes(),
+            ExportColumn::Token => cube.channels()[at].token.clone().into_bytes(),
+            ExportColumn::Value => (code as f32).to_le_bytes().to_vec(),
+            ExportColumn::StartDate | ExportColumn::EndDate => cube.date(code as u16).to_le_bytes().to_vec(),
+            ExportColumn::YearWeek => cube.week_label(code).into_bytes(),
+            ExportColumn::HasSubtrackers => vec![u8::from(code != 0)],
+            ExportColumn::InsertedAt => inserted_at(cube, code),
+            ExportColumn::Country => cube.countries()[at].code.as_bytes().to_vec(),
+            ExportColumn::OsName => SYSTEMS[at].as_bytes().to_vec(),
         }
     }
 
     fn is_string(self) -> bool {
-        matches!(self, Which::Name | Which::Token | Which::YearWeek | Which::Country | Which::OsName)
+        matches!(
+            self,
+            ExportColumn::Name
+                | ExportColumn::Token
+                | ExportColumn::YearWeek
+                | ExportColumn::Country
+                | ExportColumn::OsName
+        )
     }
 }
 
-/// INT96: nanoseconds of the day, then the Julian day. Exports run at three in the
-/// morning of the next day, a few seconds for each system.
+/// INT96: nanoseconds of the day, then the Julian day. Exports run at three in the morning of the next
+/// day and take a few seconds for each system.
 #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // days after 2020
 fn inserted_at(cube: &Cube, code: u32) -> Vec<u8> {
     const JULIAN_DAY_OF_EPOCH: i32 = 2_440_588;
@@ -90,30 +96,33 @@ fn inserted_at(cube: &Cube, code: u32) -> Vec<u8> {
     bytes
 }
 
-/// One column chunk under construction; holds its encoded pages.
+/// A column chunk under construction, with its encoded pages.
 pub(super) struct ColumnWriter {
-    pub(super) which: Which,
+    pub(super) column: ExportColumn,
     page_rows: usize,
-    /// Dictionary id + 1 of a code, 0 for none.
+    /// By code: dictionary id + 1, or 0 where the code has no id yet.
     ids: Vec<u32>,
-    /// Codes in the order of their ids.
+    /// Codes by id.
     entries: Vec<u32>,
     page: Vec<u32>,
     pages: Vec<Page>,
 }
 
 impl ColumnWriter {
-    pub(super) fn new(which: Which, page_rows: usize) -> Self {
-        // PLAIN booleans take an eighth of a byte, ids count for four.
-        let page_rows =
-            if which == Which::HasSubtrackers && page_rows > 20_000 { page_rows * 32 } else { page_rows };
-        ColumnWriter { which, page_rows, ids: vec![], entries: vec![], page: vec![], pages: vec![] }
+    pub(super) fn new(column: ExportColumn, page_rows: usize) -> Self {
+        // Page sizes assume four bytes an id; a PLAIN boolean takes an eighth of a byte.
+        let page_rows = if column == ExportColumn::HasSubtrackers && page_rows > 20_000 {
+            page_rows * 32
+        } else {
+            page_rows
+        };
+        ColumnWriter { column, page_rows, ids: vec![], entries: vec![], page: vec![], pages: vec![] }
     }
 
-    /// Takes the next rows.
+    /// Appends rows.
     pub(super) fn push(&mut self, cube: &Cube, rows: &[Row]) -> Result<()> {
         for row in rows {
-            let code = self.which.code(cube, row);
+            let code = self.column.code(cube, row);
             let id = self.id(code);
             self.page.push(id);
             if self.page.len() == self.page_rows {
@@ -125,7 +134,7 @@ impl ColumnWriter {
 
     #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // codes are below 2^24
     fn id(&mut self, code: u32) -> u32 {
-        if self.which == Which::HasSubtrackers {
+        if self.column == ExportColumn::HasSubtrackers {
             return code;
         }
         let at = code as usize;
@@ -144,27 +153,27 @@ impl ColumnWriter {
             return Ok(());
         }
         let mut body = all_present(self.page.len());
-        if self.which == Which::HasSubtrackers {
+        if self.column == ExportColumn::HasSubtrackers {
             pack(&self.page, 1, &mut body);
         } else {
             let width = width(self.entries.len());
             body.push(width);
             hybrid_rle(&self.page, width, &mut body);
         }
-        self.pages.push(Page::data(self.which, &body, self.page.len())?);
+        self.pages.push(Page::data(self.column, &body, self.page.len())?);
         self.page.clear();
         Ok(())
     }
 
-    /// Ends the chunk: its dictionary page, if it has one, and its data pages.
+    /// Ends the chunk; returns its dictionary page, if it has one, and its data pages.
     pub(super) fn take_chunk(&mut self, cube: &Cube) -> Result<Vec<Page>> {
         self.end_page()?;
         let mut pages = std::mem::take(&mut self.pages);
-        if self.which != Which::HasSubtrackers {
+        if self.column != ExportColumn::HasSubtrackers {
             let mut body = vec![];
             for code in &self.entries {
-                let bytes = self.which.bytes(cube, *code);
-                if self.which.is_string() {
+                let bytes = self.column.bytes(cube, *code);
+                if self.column.is_string() {
                     body.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
                 }
                 body.extend(bytes);
@@ -202,15 +211,15 @@ fn varint(mut n: u64, out: &mut Vec<u8>) {
     out.push(n as u8);
 }
 
-/// Runs of eight equal ids and more are runs; the rest is packed in groups of
-/// eight, at most 63 groups under one header, whose one byte is then reserved.
+/// Eight or more equal ids become an RLE run; the rest is bit-packed in groups of eight, at most 63
+/// groups under one header, so that the header takes one byte.
 #[allow(clippy::indexing_slicing)] // indices stay below the length
 pub(super) fn hybrid_rle(ids: &[u32], width: u8, out: &mut Vec<u8>) {
     let mut packed_from = 0;
     let mut at = 0;
     while at < ids.len() {
         let run = ids[at..].iter().take_while(|id| **id == ids[at]).count();
-        // A packed stretch is a multiple of eight: the run may have to fill it up.
+        // The length of a bit-packed run is a multiple of eight: ids of the RLE run may have to fill it.
         let fill = (8 - (at - packed_from) % 8) % 8;
         if run >= fill + 8 {
             bit_packed(&ids[packed_from..at + fill], width, out);

@@ -1,12 +1,11 @@
-//! The cube behind the sample: every row is a pure function of seed and index, so
-//! totals need no state and any order can be written.
+//! The data of the sample: every row is a pure function of seed and index, so totals need no state and
+//! rows can be written in any order.
 //!
-//! A day's rows are its countries, each with `alive` channels (a prefix of the
-//! day's order of channels). A country-day holds, in this order, `all` rows for
-//! the alive channels and a few idle ones (always 0), `android` rows and `ios`
-//! rows for those alive channels that run on that system.
+//! A day has rows for its countries, each with `alive` channels (a prefix of the day's order of
+//! channels). A country-day has, in this order, `all` rows for the alive channels and a few idle ones
+//! (always 0), and `android` rows and `ios` rows for the alive channels of that system.
 
-#![allow(clippy::indexing_slicing)] // all indices come from the cube's own tables, not from input
+#![allow(clippy::indexing_slicing)] // all indices come from tables of the cube, not from input
 
 use std::ops::Range;
 
@@ -24,11 +23,11 @@ const START: calendar::Date = calendar::Date { year: 2020, month: 10, day: 26 };
 const WHOLE_WEEKS: u64 = 12;
 const COUNTRIES_MAX: u64 = 240;
 const CHANNELS: u64 = 26;
-/// What 240 countries with 26 channels fill four years with.
+/// Rows of 240 countries with 26 channels over four years.
 const ROWS_OF_FOUR_YEARS: u64 = 20_000_000;
-/// How many orders the channels come in.
+/// Number of orders of the channels.
 const ORDERS: usize = 8;
-/// The channels that lead in every order.
+/// Channels that come first in every order.
 const LEADERS: usize = 4;
 
 /// One row of the sample; days count from the first.
@@ -48,18 +47,18 @@ struct Cell {
     start: u64,
     /// Channels with rows per system.
     alive: u16,
-    /// Channels after those, with an `all` row of 0 only.
+    /// Further channels that have only an `all` row of 0.
     idle: u8,
 }
 
-/// The channels in the order in which a day's countries take them.
+/// The order in which the countries of a day use the channels.
 struct Order {
     channels: Vec<u16>,
     android: Vec<u16>,
     ios: Vec<u16>,
     /// Android and ios channels among the first n.
     before: Vec<(u16, u16)>,
-    /// Where a channel stands.
+    /// Position of a channel in the order.
     position: Vec<u16>,
 }
 
@@ -69,36 +68,36 @@ impl Order {
         let step = rotation * tail / ORDERS;
         let at = |p: usize| if p < LEADERS { p } else { LEADERS + (p - LEADERS + step) % tail };
         let mut order = Order {
-            channels: (0..channels.len()).map(|p| small(at(p))).collect(),
+            channels: (0..channels.len()).map(|p| to_u16(at(p))).collect(),
             android: vec![],
             ios: vec![],
             before: vec![(0, 0)],
             position: vec![0; channels.len()],
         };
         for (p, &c) in order.channels.iter().enumerate() {
-            order.position[usize::from(c)] = small(p);
+            order.position[usize::from(c)] = to_u16(p);
             if channels[usize::from(c)].android {
                 order.android.push(c);
             }
             if channels[usize::from(c)].ios {
                 order.ios.push(c);
             }
-            order.before.push((small(order.android.len()), small(order.ios.len())));
+            order.before.push((to_u16(order.android.len()), to_u16(order.ios.len())));
         }
         order
     }
 
-    fn rows(&self, cell: Cell) -> u64 {
+    fn row_count(&self, cell: Cell) -> u64 {
         let (android, ios) = self.before[usize::from(cell.alive)];
         u64::from(cell.alive) + u64::from(cell.idle) + u64::from(android) + u64::from(ios)
     }
 }
 
-/// Seeded dimensions and the place of every row.
+/// Seeded dimensions and the index of every row.
 pub(super) struct Cube {
     seed: u64,
     rows: u64,
-    /// Sorted by code; one is the total.
+    /// The total and the countries, by code.
     countries: Vec<names::Country>,
     total: usize,
     channels: Vec<Channel>,
@@ -109,7 +108,7 @@ pub(super) struct Cube {
     cells: Vec<Cell>,
 }
 
-fn small(n: usize) -> u16 {
+fn to_u16(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
@@ -147,16 +146,16 @@ impl Cube {
                 let order = &self.orders[self.order_of(day)];
                 for cell in &mut self.cells[first..] {
                     cell.start = filled;
-                    if order.rows(*cell) > self.rows - filled {
+                    if order.row_count(*cell) > self.rows - filled {
                         let left = self.rows - filled;
                         cell.idle = 0;
-                        while order.rows(*cell) > left {
+                        while order.row_count(*cell) > left {
                             cell.alive -= 1;
                         }
                         // A channel has at most three rows: at most two are left.
-                        cell.idle = u8::try_from(left - order.rows(*cell)).unwrap_or(u8::MAX);
+                        cell.idle = u8::try_from(left - order.row_count(*cell)).unwrap_or(u8::MAX);
                     }
-                    filled += order.rows(*cell);
+                    filled += order.row_count(*cell);
                 }
             }
             day += 1;
@@ -173,10 +172,10 @@ impl Cube {
             return true;
         }
         let countries = self.countries.len() as u64 - 1;
-        // Fewer rows than a year takes: leave days out rather than end early.
+        // Fewer rows than a year needs: skip days rather than end early.
         let thinned = self.hash(1, day, 0) % 9_000 >= self.rows;
         let missing = self.hash(2, day, 0).is_multiple_of(20 + 2 * countries);
-        // Small companies export by fits and starts: whole months are missing.
+        // Small companies export irregularly: whole months are missing.
         let gap = day / 7 >= WHOLE_WEEKS && self.hash(3, day / 28, 0) % (15 + countries) < 11;
         !(thinned || missing || gap)
     }
@@ -204,7 +203,7 @@ impl Cube {
             most = most.max(cell.alive);
             self.cells.push(cell);
         }
-        // Whatever a part has, the total has.
+        // The total has every channel of its parts.
         let alive = (u64::from(most) + channels / 6).min(channels - 2);
         self.cells[first + self.total] =
             Cell { alive: u16::try_from(alive).unwrap_or(most), idle: 1, start: 0 };
@@ -239,7 +238,7 @@ impl Cube {
         calendar::day_of(START) + i32::from(day)
     }
 
-    /// As hive partitions write it.
+    /// The date of a day as in hive partitions.
     pub(super) fn date_label(&self, day: u16) -> String {
         let date = calendar::date_of(self.date(day));
         format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
@@ -255,10 +254,10 @@ impl Cube {
     /// The row at `index < rows`, in order of day, country, system, channel.
     pub(super) fn row(&self, index: u64) -> Row {
         let width = self.countries.len();
-        let day_at = search(self.days.len(), |d| self.cells[d * width].start <= index);
+        let day_at = last_where(self.days.len(), |d| self.cells[d * width].start <= index);
         let cells = &self.cells[day_at * width..(day_at + 1) * width];
         // Of cells that start at the same row, only the last one has rows.
-        let country = search(width, |c| cells[c].start <= index);
+        let country = last_where(width, |c| cells[c].start <= index);
         let cell = cells[country];
         let day = self.days[day_at];
         let order = &self.orders[self.order_of(day)];
@@ -275,7 +274,7 @@ impl Cube {
             ALL => [ANDROID, IOS].iter().map(|s| self.value(day, cells, country, *s, channel)).sum(),
             part => self.value(day, cells, country, part, channel),
         };
-        Row { day, country: small(country), system, channel, value }
+        Row { day, country: to_u16(country), system, channel, value }
     }
 
     /// The count of a key with one system, 0 where there is no such row.
@@ -292,18 +291,18 @@ impl Cube {
         // Channels have good and bad weeks.
         let season = 40 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 120;
         if country != self.total {
-            return self.part(key, country, channel, season);
+            return self.draw_count(key, country, channel, season);
         }
-        // On half of the keys the total counts users that no country has.
+        // On half of the keys the total counts users beyond those of the countries.
         let elsewhere =
-            if self.hash(8, key, 0) & 1 == 0 { 0 } else { self.part(key, country, channel, season) };
+            if self.hash(8, key, 0) & 1 == 0 { 0 } else { self.draw_count(key, country, channel, season) };
         let parts = (0..cells.len()).filter(|c| *c != country && position < cells[*c].alive);
-        elsewhere + parts.map(|c| self.part(key, c, channel, season)).sum::<u32>()
+        elsewhere + parts.map(|c| self.draw_count(key, c, channel, season)).sum::<u32>()
     }
 
     /// A skewed draw around a mean: five times the mean times the fourth power of
     /// a uniform number, so that most counts are 0 and a few are large.
-    fn part(&self, key: u64, country: usize, channel: u16, season: u64) -> u32 {
+    fn draw_count(&self, key: u64, country: usize, channel: u16, season: u64) -> u32 {
         let rank = self.countries[country].rank.unwrap_or(0);
         let size = 1_024 * 40 * (1 + self.countries.len() as u64 / 16) / (1 + rank);
         let popular = 4 + 3 * u64::from(channel) * u64::from(channel);
@@ -316,8 +315,8 @@ impl Cube {
     }
 }
 
-/// The last of `0..len` for which `holds`, where it holds for a prefix.
-fn search(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+/// The last of `0..len` for which `holds` is true; it must be true for a prefix.
+fn last_where(len: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);

@@ -1,4 +1,4 @@
-//! Pages to a parquet file: the only place of the sample that knows parquet2.
+//! Writes pages to a parquet file: the only module of the sample that uses parquet2.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -17,28 +17,28 @@ use parquet2::schema::types::{
 use parquet2::statistics::{BinaryStatistics, serialize_statistics};
 use parquet2::write::{DynIter, DynStreamingIterator, FileWriter, Version, WriteOptions};
 
-use super::column::{ColumnWriter, Which};
+use super::column::{ColumnWriter, ExportColumn};
 use super::cube::Cube;
 use crate::{Error, Result};
 
-/// A column of an export: name and type. Both the logical type and the older
-/// converted type are written, since some readers know only one of them.
-fn primitive(which: Which) -> PrimitiveType {
+/// Name and type of a column. Both the logical type and the older converted type are written, since
+/// some readers support only one of them.
+fn primitive(column: ExportColumn) -> PrimitiveType {
     const STRING: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::String, PrimitiveConvertedType::Utf8));
     const DATE: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::Date, PrimitiveConvertedType::Date));
-    let (name, physical, meaning) = match which {
-        Which::Name => ("name", PhysicalType::ByteArray, STRING),
-        Which::Value => ("value", PhysicalType::Float, None),
-        Which::StartDate => ("start_date", PhysicalType::Int32, DATE),
-        Which::EndDate => ("end_date", PhysicalType::Int32, DATE),
-        Which::YearWeek => ("year_week", PhysicalType::ByteArray, STRING),
-        Which::HasSubtrackers => ("has_subtrackers", PhysicalType::Boolean, None),
-        Which::Token => ("token", PhysicalType::ByteArray, STRING),
-        Which::InsertedAt => ("dataplatform_inserted_at", PhysicalType::Int96, None),
-        Which::Country => ("country", PhysicalType::ByteArray, STRING),
-        Which::OsName => ("os_name", PhysicalType::ByteArray, STRING),
+    let (name, physical, meaning) = match column {
+        ExportColumn::Name => ("name", PhysicalType::ByteArray, STRING),
+        ExportColumn::Value => ("value", PhysicalType::Float, None),
+        ExportColumn::StartDate => ("start_date", PhysicalType::Int32, DATE),
+        ExportColumn::EndDate => ("end_date", PhysicalType::Int32, DATE),
+        ExportColumn::YearWeek => ("year_week", PhysicalType::ByteArray, STRING),
+        ExportColumn::HasSubtrackers => ("has_subtrackers", PhysicalType::Boolean, None),
+        ExportColumn::Token => ("token", PhysicalType::ByteArray, STRING),
+        ExportColumn::InsertedAt => ("dataplatform_inserted_at", PhysicalType::Int96, None),
+        ExportColumn::Country => ("country", PhysicalType::ByteArray, STRING),
+        ExportColumn::OsName => ("os_name", PhysicalType::ByteArray, STRING),
     };
     PrimitiveType {
         logical_type: meaning.map(|m| m.0),
@@ -52,19 +52,18 @@ pub(super) struct Page(CompressedPage);
 
 fn snappy(body: &[u8]) -> Result<Vec<u8>> {
     let mut out = vec![];
-    compress(CompressionOptions::Snappy, body, &mut out).map_err(wrong)?;
+    compress(CompressionOptions::Snappy, body, &mut out).map_err(encode_error)?;
     Ok(out)
 }
 
 impl Page {
-    pub(super) fn data(which: Which, body: &[u8], rows: usize) -> Result<Self> {
-        let plain = which == Which::HasSubtrackers;
-        // No smallest and largest value: parquet2 writes no column orders, without
-        // which readers have to ignore them.
-        // INT96 has no order at all, and parquet2 panics when it merges such.
-        let statistics = (which != Which::InsertedAt).then(|| {
+    pub(super) fn data(column: ExportColumn, body: &[u8], rows: usize) -> Result<Self> {
+        let plain = column == ExportColumn::HasSubtrackers;
+        // No minimum and maximum: parquet2 writes no column orders, without which readers must ignore
+        // them. INT96 has no order at all, and parquet2 panics when it merges its statistics.
+        let statistics = (column != ExportColumn::InsertedAt).then(|| {
             serialize_statistics(&BinaryStatistics {
-                primitive_type: primitive(which),
+                primitive_type: primitive(column),
                 null_count: Some(0),
                 distinct_count: None,
                 max_value: None,
@@ -72,7 +71,7 @@ impl Page {
             })
         });
         let header = DataPageHeaderV1 {
-            num_values: i32::try_from(rows).map_err(|_| Error::internal("a page of 2^31 rows"))?,
+            num_values: i32::try_from(rows).map_err(|_| Error::internal("a page of 2^31 rows or more"))?,
             encoding: if plain { Encoding::Plain } else { Encoding::RleDictionary }.into(),
             definition_level_encoding: Encoding::Rle.into(),
             repetition_level_encoding: Encoding::Rle.into(),
@@ -83,7 +82,7 @@ impl Page {
             snappy(body)?,
             Compression::Snappy,
             body.len(),
-            descriptor(which),
+            descriptor(column),
             Some(rows),
         ))))
     }
@@ -94,17 +93,17 @@ impl Page {
     }
 }
 
-fn schema(which: &[Which]) -> SchemaDescriptor {
-    let fields = which.iter().map(|w| ParquetType::PrimitiveType(primitive(*w))).collect();
+fn schema(columns: &[ExportColumn]) -> SchemaDescriptor {
+    let fields = columns.iter().map(|w| ParquetType::PrimitiveType(primitive(*w))).collect();
     SchemaDescriptor::new("schema".to_owned(), fields)
 }
 
-/// An optional column that is not nested.
-fn descriptor(which: Which) -> Descriptor {
-    Descriptor { primitive_type: primitive(which), max_def_level: 1, max_rep_level: 0 }
+/// The descriptor of an optional column that is not nested.
+fn descriptor(column: ExportColumn) -> Descriptor {
+    Descriptor { primitive_type: primitive(column), max_def_level: 1, max_rep_level: 0 }
 }
 
-fn wrong(e: parquet2::error::Error) -> Error {
+fn encode_error(e: parquet2::error::Error) -> Error {
     Error::internal(format!("cannot encode the sample: {e}"))
 }
 
@@ -115,20 +114,20 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn create(path: &Path, which: &[Which]) -> Result<Self> {
+    pub(super) fn create(path: &Path, columns: &[ExportColumn]) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).map_err(|e| Error::io(format!("cannot create {name}"), e))?;
-        // This is about the column index; the export has none either.
+        // The option is the column index; real exports have none either.
         let options = WriteOptions { write_statistics: false, version: Version::V1 };
         let by = Some(format!("rollshare {}", env!("CARGO_PKG_VERSION")));
-        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(which), options, by), path: name })
+        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(columns), options, by), path: name })
     }
 
-    fn fail(&self, e: parquet2::error::Error) -> Error {
+    fn write_error(&self, e: parquet2::error::Error) -> Error {
         Error::io(format!("cannot write {}", self.path), std::io::Error::other(e.to_string()))
     }
 
-    /// Writes what the columns hold as one row group.
+    /// Writes the pages of the columns as one row group.
     pub(super) fn row_group(&mut self, cube: &Cube, columns: &mut [ColumnWriter]) -> Result<()> {
         let chunks = columns
             .iter_mut()
@@ -137,12 +136,12 @@ impl Output {
         let pages = chunks.iter().map(|chunk| {
             Ok(DynStreamingIterator::new(convert(chunk.iter().map(Ok::<_, parquet2::error::Error>))))
         });
-        self.writer.write(DynIter::new(pages)).map_err(|e| self.fail(e))
+        self.writer.write(DynIter::new(pages)).map_err(|e| self.write_error(e))
     }
 
-    /// Writes the footer and tells the file's size.
+    /// Writes the footer; returns the size of the file.
     pub(super) fn finish(mut self) -> Result<u64> {
-        let bytes = self.writer.end(None).map_err(|e| self.fail(e))?;
+        let bytes = self.writer.end(None).map_err(|e| self.write_error(e))?;
         let fail = |e| Error::io(format!("cannot write {}", self.path), e);
         self.writer.into_inner().flush().map_err(fail)?;
         Ok(bytes)

@@ -1,17 +1,16 @@
 //! The sample: a deterministic export with the traits of a real one, at any size.
 //!
-//! - [`cube`]: what is in it; every row is a pure function of seed and index.
+//! - [`cube`]: the rows; every row is a pure function of seed and index.
 //! - [`names`]: countries and channels.
-//! - [`shuffle`]: the same rows in random order, without holding them.
+//! - [`shuffle`]: the same rows in random order, without storing them.
 //! - [`mod@column`]: rows to dictionary-encoded pages.
-//! - [`mod@file`]: pages to a parquet file; the only place that knows parquet2.
+//! - [`mod@file`]: pages to a parquet file; the only module of the sample that uses parquet2.
 //!
-//! Traits: all columns optional without nulls; `value` integral and zero-heavy;
-//! `os_name = all` is `ios + android` on every key; `country = ALL` is the sum of
-//! its parts or larger; whole weeks and single days of a country are missing; the
-//! span crosses the 53-week year 2020; one token has two names. Dimensions grow
-//! with the rows: 9,000 rows are three countries over about a year, 20 million
-//! are 240 countries over four; past that the channels multiply.
+//! Traits: all columns are optional without nulls; `value` is integral and mostly zero;
+//! `os_name = all` is `ios + android` on every key; `country = ALL` is the sum of its parts or larger;
+//! whole weeks and single days of a country are missing; the span crosses the 53-week year 2020; one
+//! token has two names. Dimensions grow with the rows: 9,000 rows are three countries over about a
+//! year, 20 million are 240 countries over four years; beyond that the number of channels grows.
 
 mod column;
 mod cube;
@@ -25,14 +24,14 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
-use self::column::{ColumnWriter, Which};
+use self::column::{ColumnWriter, ExportColumn};
 use self::cube::{Cube, Row};
 use self::file::Output;
 use self::shuffle::Permutation;
 use crate::scan::{Phase, Progress};
 use crate::{Error, Result};
 
-/// How the rows are laid out in files.
+/// The layout of the rows in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Layout {
     /// One file, row groups of a million rows, pages of 20,000, ordered by day,
@@ -41,8 +40,8 @@ pub enum Layout {
     Export,
     /// As `Export`, the rows in random order.
     Shuffled,
-    /// A folder with one file a day, `start_date=2020-10-26/part-0.parquet`; the
-    /// partition column is not in the files, by the convention of hive.
+    /// A folder with one file a day, `start_date=2020-10-26/part-0.parquet`; the files lack the
+    /// partition column, as in Hive.
     Daily,
     /// One file with one row group whose pages are cut by size, as Spark writes
     /// one partition.
@@ -72,18 +71,18 @@ impl FromStr for Layout {
     }
 }
 
-/// What to write; the same options always give the same bytes.
+/// Options of the sample; equal options give equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Rows, exactly.
     pub rows: u64,
     /// Files, row groups, pages and order.
     pub layout: Layout,
-    /// Another seed gives another company's numbers.
+    /// The seed of the pseudo-random numbers.
     pub seed: u64,
 }
 
-/// What was written.
+/// The size of the written sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// Rows.
@@ -94,9 +93,9 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Channels are 16-bit numbers, and days end with the calendar's plausibility.
+/// Limit of the rows: channels are 16-bit numbers, and days must stay plausible dates.
 const ROWS_MAX: u64 = 20_000_000_000;
-/// Rows that are in memory at once.
+/// Rows in memory at a time.
 const BATCH: u64 = 1 << 20;
 const EXPORT_GROUP: u64 = 1_000_000;
 const EXPORT_PAGE: usize = 20_000;
@@ -106,11 +105,11 @@ const SPARK_PAGE: usize = (1 << 20) / 4;
 /// Writes the sample to `out`: a file, for [`Layout::Daily`] a new folder.
 ///
 /// Memory is bounded by a million rows and the encoded row group, plus an index
-/// entry a page. `progress` is told of rows, not of bytes.
+/// entry a page. `progress` counts rows, not bytes.
 ///
 /// # Errors
-/// `Argument` for too many rows or a folder that is in the way, `Io`,
-/// `Interrupted`. A failed write leaves nothing behind and what was there intact.
+/// `Argument` for too many rows or an existing folder that is not empty, `Io`, `Interrupted`. A failed
+/// write leaves no file and does not change existing ones.
 pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<Written> {
     if options.rows > ROWS_MAX {
         return Err(
@@ -119,60 +118,60 @@ pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<W
     }
     let cube = Cube::new(options.rows, options.seed);
     progress.begin(Phase::Write, options.rows);
-    let partial = Partial::beside(out)?;
+    let unfinished = Unfinished::beside(out)?;
     let written = match options.layout {
         Layout::Daily => {
-            let in_the_way =
+            let is_occupied =
                 std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file();
-            if in_the_way {
-                return Err(Error::argument(format!("{} is there already", out.display()))
+            if is_occupied {
+                return Err(Error::argument(format!("{} exists already", out.display()))
                     .expected("a new or an empty folder"));
             }
-            let written = daily(&cube, &partial.path, progress)?;
+            let written = write_daily(&cube, &unfinished.path, progress)?;
             if out.is_dir() {
                 std::fs::remove_dir(out).map_err(|e| Error::io("cannot replace the empty folder", e))?;
             }
             written
         }
-        Layout::Export => one_file(&cube, &partial.path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)?,
+        Layout::Export => write_file(&cube, &unfinished.path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)?,
         Layout::Shuffled => {
             let permutation = Permutation::new(options.rows, options.seed);
-            one_file(&cube, &partial.path, &|i| permutation.at(i), EXPORT_GROUP, EXPORT_PAGE, progress)?
+            write_file(&cube, &unfinished.path, &|i| permutation.at(i), EXPORT_GROUP, EXPORT_PAGE, progress)?
         }
-        Layout::Spark => one_file(&cube, &partial.path, &|i| i, u64::MAX, SPARK_PAGE, progress)?,
+        Layout::Spark => write_file(&cube, &unfinished.path, &|i| i, u64::MAX, SPARK_PAGE, progress)?,
     };
-    std::fs::rename(&partial.path, out)
+    std::fs::rename(&unfinished.path, out)
         .map_err(|e| Error::io(format!("cannot rename the finished sample to {}", out.display()), e))?;
     Ok(written)
 }
 
-/// A file or folder under construction; what is left of it is removed.
-struct Partial {
+/// A file or folder under construction, removed on drop.
+struct Unfinished {
     path: PathBuf,
 }
 
-impl Partial {
+impl Unfinished {
     fn beside(out: &Path) -> Result<Self> {
         let name = out.file_name().ok_or_else(|| {
-            Error::argument(format!("'{}' names no file", out.display())).expected("a path with a name")
+            Error::argument(format!("'{}' has no file name", out.display())).expected("a path with a name")
         })?;
-        // The dot keeps a scan of the folder from taking it for data.
+        // A scan of the folder skips names that begin with a dot.
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.partial", std::process::id()));
-        Ok(Partial { path: out.with_file_name(hidden) })
+        Ok(Unfinished { path: out.with_file_name(hidden) })
     }
 }
 
-impl Drop for Partial {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        // After the rename there is nothing to remove, and that is fine.
+        // After the rename the path does not exist: both calls fail, which is ignored.
         let _ = std::fs::remove_file(&self.path);
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
-fn one_file(
+fn write_file(
     cube: &Cube,
     path: &Path,
     order: &(dyn Fn(u64) -> u64 + Sync),
@@ -180,8 +179,8 @@ fn one_file(
     page_rows: usize,
     progress: &dyn Progress,
 ) -> Result<Written> {
-    let mut output = Output::create(path, &Which::ALL)?;
-    let mut columns: Vec<_> = Which::ALL.iter().map(|w| ColumnWriter::new(*w, page_rows)).collect();
+    let mut output = Output::create(path, &ExportColumn::ALL)?;
+    let mut columns: Vec<_> = ExportColumn::ALL.iter().map(|w| ColumnWriter::new(*w, page_rows)).collect();
     let mut next = 0;
     while next < cube.rows() {
         let group_end = next.saturating_add(group_rows).min(cube.rows());
@@ -200,10 +199,11 @@ fn one_file(
     Ok(Written { rows: cube.rows(), files: 1, bytes: output.finish()? })
 }
 
-fn daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Written> {
+fn write_daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Written> {
     let fail = |e| Error::io(format!("cannot write into {}", folder.display()), e);
     std::fs::create_dir(folder).map_err(fail)?;
-    let which: Vec<Which> = Which::ALL.into_iter().filter(|w| *w != Which::StartDate).collect();
+    let export_columns: Vec<ExportColumn> =
+        ExportColumn::ALL.into_iter().filter(|w| *w != ExportColumn::StartDate).collect();
     let sizes = cube
         .days()
         .into_par_iter()
@@ -214,9 +214,10 @@ fn daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Written>
             let count = rows.end - rows.start;
             let folder = folder.join(format!("start_date={}", cube.date_label(day)));
             std::fs::create_dir(&folder).map_err(fail)?;
-            let mut output = Output::create(&folder.join("part-0.parquet"), &which)?;
+            let mut output = Output::create(&folder.join("part-0.parquet"), &export_columns)?;
             let rows: Vec<Row> = rows.map(|i| cube.row(i)).collect();
-            let mut columns: Vec<_> = which.iter().map(|w| ColumnWriter::new(*w, EXPORT_PAGE)).collect();
+            let mut columns: Vec<_> =
+                export_columns.iter().map(|w| ColumnWriter::new(*w, EXPORT_PAGE)).collect();
             columns.iter_mut().try_for_each(|c| c.push(cube, &rows))?;
             output.row_group(cube, &mut columns)?;
             progress.advance(count);

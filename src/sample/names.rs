@@ -1,9 +1,8 @@
-//! Countries and channels of the sample. The channels are made up.
+//! Countries and channels of the sample. The channels are fictitious.
 
 use super::cube::mix;
 
-/// ISO 3166-1 alpha-2 codes, roughly by how many app users a country has; the
-/// rest follows by the alphabet.
+/// ISO 3166-1 alpha-2 codes, roughly by number of app users; the rest is in alphabetical order.
 const COUNTRIES: &str = "\
     GB FR IT US DE ES BR JP IN MX CA AU KR NL PL TR SE CH BE AT ID TH VN PH MY SG TW HK AR CL CO PE ZA NG EG SA AE IL \
     UA RO CZ HU GR PT DK FI NO IE NZ PK BD \
@@ -21,8 +20,8 @@ pub(super) struct Country {
     pub(super) rank: Option<u64>,
 }
 
-/// The total and the `parts` largest countries, by code. The total comes first,
-/// so that the rows of a day that is cut short are still covered by it.
+/// The total and the `parts` largest countries, by code. The total comes first, so that it covers the
+/// rows of a day that is cut short.
 pub(super) fn countries(parts: u64) -> Vec<Country> {
     let mut countries: Vec<_> = COUNTRIES
         .split_whitespace()
@@ -34,7 +33,7 @@ pub(super) fn countries(parts: u64) -> Vec<Country> {
     countries
 }
 
-/// A channel that users come by.
+/// A marketing channel.
 pub(super) struct Channel {
     pub(super) name: String,
     pub(super) token: String,
@@ -43,7 +42,7 @@ pub(super) struct Channel {
     pub(super) subtrackers: bool,
 }
 
-/// Made-up channels by popularity; what only one system has ends in its letter.
+/// Fictitious channels by popularity, with the letters of their systems: `a`ndroid, `i`os.
 const CHANNELS: [(&str, &str); 26] = [
     ("Organic", "ai"),
     ("Search Ads", "ai"),
@@ -72,7 +71,7 @@ const CHANNELS: [(&str, &str); 26] = [
     ("Device Import", "ai"),
     ("Unattributed", "a"),
 ];
-/// The channel whose token is that of [`SHARED_TOKEN_OF`]: one token, two names.
+/// The channel with the token of [`SHARED_TOKEN_OF`]: one token has two names.
 const SHARED_TOKEN: u16 = 5;
 const SHARED_TOKEN_OF: u16 = 2;
 
@@ -81,7 +80,7 @@ pub(super) fn token_owner(channel: u16) -> u16 {
     if channel == SHARED_TOKEN { SHARED_TOKEN_OF } else { channel }
 }
 
-/// The first `count` channels; past the named ones come numbered partners.
+/// The first `count` channels; numbered partners follow the named ones.
 pub(super) fn channels(count: u64) -> Vec<Channel> {
     let named = CHANNELS.iter().map(|(name, systems)| ((*name).to_owned(), *systems));
     let partners = (1u32..).map(|n| {

@@ -1,6 +1,6 @@
-//! A permutation of `0..n` that needs no memory: a Feistel network over the next
-//! even power of two, walked until it lands inside (Black and Rogaway, "Ciphers
-//! with Arbitrary Finite Domains", 2002, section 3 and 4).
+//! A permutation of `0..n` without memory: a Feistel network over the next even power of two, applied
+//! repeatedly until the result is below `n` (Black and Rogaway, "Ciphers with Arbitrary Finite
+//! Domains", 2002, sections 3 and 4).
 
 use super::cube::mix;
 
@@ -18,11 +18,11 @@ impl Permutation {
         Permutation { len, half_bits: bits.div_ceil(2).max(1), seed: mix(seed ^ 0x5f) }
     }
 
-    /// Where position `i < len` goes; below `len`, each once.
+    /// The image of `i < len`: below `len`, and distinct for distinct `i`.
     pub(super) fn at(&self, i: u64) -> u64 {
         let mut x = self.network(i);
-        // The domain is less than four times as large: four steps are usual, and
-        // the cycle that starts inside comes back inside.
+        // The domain of the network is at most four times as large, so few steps are needed. The cycle
+        // starts below `len`, so it returns there.
         while x >= self.len {
             x = self.network(x);
         }

@@ -140,7 +140,7 @@ fn file(input: &Input) -> File {
     File {
         name: input.object.name().to_string(),
         partitions: input.partitions.clone(),
-        stamp: input.object.stamp(),
+        stamp: input.object.version(),
     }
 }
 
@@ -240,9 +240,9 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
     static OPEN_FILES: OnceLock<Mutex<OpenFiles>> = OnceLock::new();
     let open_files = OPEN_FILES.get_or_init(Mutex::default);
     let same = |input: &Input| {
-        let stamp = input.object.stamp();
+        let stamp = input.object.version();
         // An ETag is the same from every machine; an inode is not.
-        let version = |s: &ObjectVersion| s.version.clone().filter(|_| input.object.is_remote());
+        let version = |s: &ObjectVersion| s.tag.clone().filter(|_| input.object.is_remote());
         let seen = |stamp: &Option<ObjectVersion>| stamp.as_ref().map(|s| (s.bytes, s.modified, version(s)));
         seen(&stamp) == seen(&file.stamp) && input.partitions == file.partitions
     };

@@ -1,48 +1,47 @@
 //! The files of a state.
 //!
 //! ```text
-//! sums-QUESTION.state           magic | head: length, digest, bytes | total: length, digest, bytes
-//! sums-QUESTION-CONTENT.parts   the sums of some files, one after the other
+//! sums-KEY.state           magic | head: length, digest, bytes | total: length, digest, bytes
+//! sums-KEY-CONTENT.parts   the sums of some files, one after the other
 //! ```
 //!
-//! The head says of which question this is, and lists the files with their stamps and where
-//! the sums of each lie among the parts, each with a digest of its own. Usually nobody reads
-//! the parts: they are for the day on which a file has changed or gone. So a day more is a
-//! small file of parts more, and the head anew; when there are many, or half of what they
-//! hold is of no file any more, they become one.
+//! The head stores the cache key, and lists the files with their versions and the locations of their
+//! sums in the parts files, each with its digest. The parts are rarely read: only when a file has
+//! changed or was removed. So a new day adds one small parts file and rewrites the head. When there are
+//! many parts files, or less than half of their bytes are live, they are compacted into one.
 //!
-//! Parts are written before the head that names them, and go after the last one that did.
-//! Who reads an old head meanwhile finds them gone, as it would find them damaged.
+//! Parts are written before the head that refers to them, and removed after the last head that did. A
+//! reader of an old head finds the parts missing, which it treats as damage.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{digest, footer, settled};
+use super::key::{digest, footer_digest, is_stable};
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
 use crate::storage::{Folder, Input, ObjectVersion};
 use crate::{Error, Result};
 
-/// The number counts versions of the format and of what sums mean.
+/// The number is the version of the format and of the meaning of the sums.
 const MAGIC: &[u8] = b"rollshare state 2\n";
-/// Files of parts from which on they become one.
-pub(super) const MOST: usize = 32;
+/// From this number of parts files on, they are compacted into one.
+pub(super) const MAX_PART_FILES: usize = 32;
 
-/// What the state knows of a file.
+/// The state of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     name: Arc<str>,
-    pub(super) stamp: ObjectVersion,
-    /// Whether a change to the file after it was read is sure to show in its stamp.
-    pub(super) settled: bool,
-    /// Digest of the file's end.
+    pub(super) version: ObjectVersion,
+    /// Whether every change to the file after it was read changes its version.
+    pub(super) is_stable: bool,
+    /// Digest of the tail of the file.
     pub(super) footer: Option<u64>,
     pub(super) partitions: Vec<(String, Option<String>)>,
     pub(super) value_type: Option<ValueType>,
     pub(super) rows: u64,
-    /// Where its sums lie: in which file of parts, and where in it.
+    /// The location of its sums: index of the parts file and offset in it.
     file: usize,
     at: u64,
     len: u64,
@@ -53,17 +52,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A file that was read in a run which began at `listed`; `None` where nothing
-    /// tells its versions apart.
+    /// The entry of a file that was read in a run that began at `listed`; `None` where the file has no
+    /// version.
     pub(super) fn new(input: &Input, part: &Partial, listed: i64) -> Result<Option<Entry>> {
-        let Some(stamp) = input.object.stamp() else { return Ok(None) };
+        let Some(version) = input.object.version() else { return Ok(None) };
         let sums = encode(part)?;
         Ok(Some(Entry {
             name: input.object.name().clone(),
-            settled: settled(&stamp, listed),
-            // Only where it will be asked for: it takes a read.
-            footer: if stamp.version.is_none() { footer(input.object.as_ref()) } else { None },
-            stamp,
+            is_stable: is_stable(&version, listed),
+            // Only where it is compared later: it costs a read.
+            footer: if version.tag.is_none() { footer_digest(input.object.as_ref()) } else { None },
+            version,
             partitions: input.partitions.clone(),
             value_type: part.value_type,
             rows: part.account.rows,
@@ -76,7 +75,7 @@ impl Entry {
     }
 }
 
-/// A file of parts, read when somebody looks at one of them.
+/// A parts file, read on first use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Parts {
     name: String,
@@ -85,7 +84,7 @@ struct Parts {
     bytes: OnceLock<Vec<u8>>,
 }
 
-/// The head of a state, parsed.
+/// The parsed head of a state.
 #[derive(Default)]
 pub(super) struct Ledger {
     parts: Vec<Parts>,
@@ -96,19 +95,19 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the bytes of a head; the error says what is wrong with them.
+    /// Parses a head; the error describes the damage.
     pub(super) fn parse(bytes: Vec<u8>, cache_key: &str) -> std::result::Result<Self, &'static str> {
         if !bytes.starts_with(MAGIC) {
             return Err("not a state of this version");
         }
-        let head = block(&bytes, MAGIC.len()).ok_or("the state is cut short")?;
-        let body = checked(&bytes, &head).ok_or("the state is damaged")?;
+        let head = block_range(&bytes, MAGIC.len()).ok_or("the state is cut short")?;
+        let body = verified_block(&bytes, &head).ok_or("the state is damaged")?;
         let (of, parts, entries): (String, Vec<Parts>, Vec<Entry>) =
             postcard::from_bytes(body).map_err(|_| "the state is damaged")?;
         if of != cache_key {
-            return Err("the state of another question");
+            return Err("the state belongs to another job or other sources");
         }
-        let total = block(&bytes, head.end).ok_or("the state is cut short")?;
+        let total = block_range(&bytes, head.end).ok_or("the state is cut short")?;
         let by_name = entries.iter().zip(0..).map(|(entry, at)| (entry.name.clone(), at)).collect();
         Ok(Ledger { parts, entries, by_name, total, bytes })
     }
@@ -117,63 +116,64 @@ impl Ledger {
         &self.entries
     }
 
-    /// What is known of the file called `name`.
+    /// The entry of the file called `name`.
     pub(super) fn entry(&self, name: &Arc<str>) -> Option<&Entry> {
         self.by_name.get(name).and_then(|at| self.entries.get(*at))
     }
 
-    /// The sums of all entries together; `None` where they are damaged, or not of all.
+    /// The total of all entries; `None` where it is damaged or does not cover all of them.
     pub(super) fn total(&self) -> Option<Partial> {
-        decode(checked(&self.bytes, &self.total)?)
+        decode(verified_block(&self.bytes, &self.total)?)
     }
 
-    /// The sums of one entry; `None` where they are damaged or gone.
+    /// The sums of one entry; `None` where they are damaged or missing.
     pub(super) fn part(&self, state: &dyn Folder, entry: &Entry) -> Option<Partial> {
-        let sums = self.stored(state, entry)?;
+        let sums = self.part_bytes(state, entry)?;
         let part = (digest(sums) == entry.digest).then(|| decode(sums)).flatten()?;
         (part.account.rows == entry.rows && part.value_type == entry.value_type).then_some(part)
     }
 
-    fn stored(&self, state: &dyn Folder, entry: &Entry) -> Option<&[u8]> {
+    fn part_bytes(&self, state: &dyn Folder, entry: &Entry) -> Option<&[u8]> {
         let parts = self.parts.get(entry.file)?;
+        // An unreadable file counts as damaged: no range of it exists.
         let bytes = parts.bytes.get_or_init(|| state.read(&parts.name).ok().flatten().unwrap_or_default());
         let start = usize::try_from(entry.at).ok()?;
         bytes.get(start..start.checked_add(usize::try_from(entry.len).ok()?)?)
     }
 
-    /// Writes the state that comes after, of the files of `known` in their order: those
-    /// that are known are carried over, the others are `fresh`. Its head is called `name`.
+    /// Writes the next state. `cached` has an element for each file, in order: entries are carried over,
+    /// `None` stands for the next entry of `scanned`. The head is called `name`.
     ///
     /// # Errors
-    /// Of the store; what was there is then untouched, or its files are read again.
+    /// As of [`Folder::write`]; the old state is then unchanged, or its files are read again.
     pub(super) fn write_next(
         &self,
         state: &dyn Folder,
         (name, cache_key): (&str, &str),
-        known: &[Option<&Entry>],
-        fresh: Vec<Option<Entry>>,
+        cached: &[Option<&Entry>],
+        scanned: Vec<Option<Entry>>,
         total: &Partial,
     ) -> Result<()> {
-        let carried: u64 = known.iter().flatten().map(|entry| entry.len).sum();
-        let held: u64 = self.parts.iter().map(|parts| parts.len).sum();
-        let anew = self.parts.len() >= MOST || carried < held / 2;
-        let mut parts: Vec<Parts> = if anew { Vec::new() } else { self.parts.clone() };
-        let mut fresh = fresh.into_iter();
-        let mut entries = Vec::with_capacity(known.len());
+        let live: u64 = cached.iter().flatten().map(|entry| entry.len).sum();
+        let stored: u64 = self.parts.iter().map(|parts| parts.len).sum();
+        let rewrite = self.parts.len() >= MAX_PART_FILES || live < stored / 2;
+        let mut parts: Vec<Parts> = if rewrite { Vec::new() } else { self.parts.clone() };
+        let mut scanned = scanned.into_iter();
+        let mut entries = Vec::with_capacity(cached.len());
         let mut sums = Vec::new();
-        for entry in known {
+        for entry in cached {
             let mut entry = match entry {
                 Some(entry) => (*entry).clone(),
-                None => match fresh.next().flatten() {
+                None => match scanned.next().flatten() {
                     Some(entry) => entry,
-                    // Nothing tells its versions apart: it is never known.
+                    // A file without a version is never cached.
                     None => continue,
                 },
             };
             let of_entry = match entry.sums.take() {
                 Some(sums) => Some(sums),
-                // A damaged part is carried over as nothing, which no digest fits.
-                None if anew => Some(self.stored(state, &entry).unwrap_or_default().to_owned()),
+                // A damaged part is written as no bytes, which fail the digest.
+                None if rewrite => Some(self.part_bytes(state, &entry).unwrap_or_default().to_owned()),
                 None => None,
             };
             if let Some(of_entry) = of_entry {
@@ -188,8 +188,8 @@ impl Ledger {
             state.write_cache(&name, &sums)?;
             parts.push(Parts { name, len: sums.len() as u64, bytes: OnceLock::new() });
         }
-        let head = postcard::to_allocvec(&(cache_key, &parts, &entries)).map_err(unserialised)?;
-        let total = if entries.len() == known.len() { encode(total)? } else { Vec::new() };
+        let head = postcard::to_allocvec(&(cache_key, &parts, &entries)).map_err(cannot_serialise)?;
+        let total = if entries.len() == cached.len() { encode(total)? } else { Vec::new() };
         let mut bytes = MAGIC.to_vec();
         for block in [&head, &total] {
             bytes.extend_from_slice(&(block.len() as u64).to_le_bytes());
@@ -197,8 +197,8 @@ impl Ledger {
             bytes.extend_from_slice(block);
         }
         state.write_cache(name, &bytes)?;
-        if anew {
-            // Those of runs that were killed too.
+        if rewrite {
+            // This removes the parts of killed runs too.
             for old in state.list(&format!("{stem}-"))? {
                 if parts.iter().all(|parts| parts.name != old.name) {
                     state.remove(&old.name)?;
@@ -209,21 +209,21 @@ impl Ledger {
     }
 }
 
-/// A block at `at` with its length and digest.
-fn block(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+/// The range of a block at `at`, with its length and digest; `None` where it is cut short.
+fn block_range(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     let (len, _) = bytes.get(at..)?.split_first_chunk::<8>()?;
     let end = at.checked_add(16)?.checked_add(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
     (end <= bytes.len()).then_some(at..end)
 }
 
-/// The content of a block, if its digest fits.
-fn checked<'b>(bytes: &'b [u8], block: &std::ops::Range<usize>) -> Option<&'b [u8]> {
-    let (said, content) = bytes.get(block.clone())?.get(8..)?.split_first_chunk::<8>()?;
-    (digest(content) == u64::from_le_bytes(*said)).then_some(content)
+/// The content of a block; `None` where its digest differs.
+fn verified_block<'b>(bytes: &'b [u8], block: &std::ops::Range<usize>) -> Option<&'b [u8]> {
+    let (expected, content) = bytes.get(block.clone())?.get(8..)?.split_first_chunk::<8>()?;
+    (digest(content) == u64::from_le_bytes(*expected)).then_some(content)
 }
 
 fn encode(part: &Partial) -> Result<Vec<u8>> {
-    postcard::to_allocvec(part).map_err(unserialised)
+    postcard::to_allocvec(part).map_err(cannot_serialise)
 }
 
 fn decode(bytes: &[u8]) -> Option<Partial> {
@@ -231,6 +231,6 @@ fn decode(bytes: &[u8]) -> Option<Partial> {
     part.check().is_ok().then_some(part)
 }
 
-fn unserialised(error: postcard::Error) -> Error {
+fn cannot_serialise(error: postcard::Error) -> Error {
     Error::internal(format!("cannot serialise the state: {error}"))
 }

@@ -13,8 +13,8 @@ use crate::scan::NoProgress;
 use crate::storage::{LocalFolder, Object, ObjectVersion, discover};
 use crate::{Error, Semantics};
 
-/// Waits until a change to the files that are there would show.
-fn settle() {
+/// Waits until every change to the existing files is detectable.
+fn wait_until_stable() {
     std::thread::sleep(Duration::from_millis(60));
 }
 
@@ -46,19 +46,19 @@ impl Fixture {
         vec![self.file("").to_str().unwrap().to_owned()]
     }
 
-    /// With state; held against a run without.
-    fn run(&self) -> (Profile, Reuse) {
+    /// A run with state, compared with a run without.
+    fn run(&self) -> (Profile, CacheStats) {
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
         let options = Options { threads: Some(2), ..Options::default() };
-        let (with, profile, reuse) =
+        let (with, profile, stats) =
             scan(&self.job, &self.sources(), &inputs, &options, &NoProgress, &self.state()).unwrap();
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
         let (without, _) = scan::scan(&self.job, &inputs, &options, &NoProgress).unwrap();
         assert_eq!(with, without);
-        (profile, reuse)
+        (profile, stats)
     }
 
-    /// The files of the state whose names end so.
+    /// The files of the state whose names end in `end`.
     fn state_files(&self, end: &str) -> Vec<std::path::PathBuf> {
         let files = fs::read_dir(self.dir.path().join("state")).unwrap();
         let paths = files.map(|file| file.unwrap().path());
@@ -66,8 +66,8 @@ impl Fixture {
     }
 }
 
-fn counts(reuse: &Reuse) -> [usize; 5] {
-    [reuse.files, reuse.new, reuse.changed, reuse.unsettled, reuse.vanished]
+fn counts(stats: &CacheStats) -> [usize; 5] {
+    [stats.cached_files, stats.new, stats.changed, stats.recently_written, stats.removed]
 }
 
 #[test]
@@ -78,25 +78,25 @@ fn only_what_is_new_or_changed_is_read() {
         for (n, name) in ["a.parquet", "b.parquet", "c.parquet"].into_iter().enumerate() {
             export(&fixture.file(name), 3000, n as u64 + 1);
         }
-        settle();
+        wait_until_stable();
         assert_eq!(counts(&fixture.run().1), [0, 3, 0, 0, 0]);
-        let (profile, reuse) = fixture.run();
-        assert_eq!((counts(&reuse), reuse.rows), ([3, 0, 0, 0, 0], 9000));
+        let (profile, stats) = fixture.run();
+        assert_eq!((counts(&stats), stats.cached_rows), ([3, 0, 0, 0, 0], 9000));
         assert_eq!((profile.files, profile.bytes_read), (0, 0));
 
         export(&fixture.file("d.parquet"), 200_000, 9);
-        settle();
-        let (profile, reuse) = fixture.run();
-        assert_eq!((counts(&reuse), profile.files), ([3, 1, 0, 0, 0], 1));
-        assert_eq!(reuse.notes, Vec::<String>::new());
+        wait_until_stable();
+        let (profile, stats) = fixture.run();
+        assert_eq!((counts(&stats), profile.files), ([3, 1, 0, 0, 0], 1));
+        assert_eq!(stats.notes, Vec::<String>::new());
 
-        // Changed in place, gone, and new under an old name.
+        // Changed in place, removed, and new under an old name.
         export(&fixture.file("b.parquet"), 3000, 77);
         fs::remove_file(fixture.file("c.parquet")).unwrap();
-        settle();
+        wait_until_stable();
         assert_eq!(counts(&fixture.run().1), [2, 0, 1, 0, 1]);
         fs::rename(fixture.file("a.parquet"), fixture.file("c.parquet")).unwrap();
-        settle();
+        wait_until_stable();
         assert_eq!(counts(&fixture.run().1), [2, 1, 0, 0, 1]);
         assert_eq!(counts(&fixture.run().1), [3, 0, 0, 0, 0]);
     }
@@ -106,7 +106,7 @@ fn only_what_is_new_or_changed_is_read() {
 fn a_file_replaced_within_its_time_and_length_is_noticed() {
     let fixture = Fixture::new();
     export(&fixture.file("a.parquet"), 3000, 1);
-    settle();
+    wait_until_stable();
     fixture.run();
     let time = fs::metadata(fixture.file("a.parquet")).unwrap().modified().unwrap();
     let mut bytes = fs::read(fixture.file("a.parquet")).unwrap();
@@ -115,7 +115,7 @@ fn a_file_replaced_within_its_time_and_length_is_noticed() {
     bytes[at..at + 2].copy_from_slice(b"ES");
     fs::write(fixture.file("a.parquet"), &bytes).unwrap();
     fs::File::options().write(true).open(fixture.file("a.parquet")).unwrap().set_modified(time).unwrap();
-    settle();
+    wait_until_stable();
     assert_eq!(counts(&fixture.run().1), [0, 0, 1, 0, 0]);
 }
 
@@ -126,21 +126,21 @@ fn a_file_that_was_just_written_is_read_again() {
     // Written after the run had begun, as far as the clock can tell.
     let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
     let part = scan::scan(&fixture.job, &inputs, &Options::default(), &NoProgress).unwrap().0;
-    let stamp = inputs[0].object.stamp().unwrap();
-    let listed = |after| stamp.ticked.unwrap() + after;
-    assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().settled);
-    assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().settled);
-    assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().settled);
-    let coarse = ObjectVersion { ticked: Some(5_000_000_000), ..stamp };
-    assert!(!key::settled(&coarse, 6_000_000_000));
-    assert!(key::settled(&coarse, 7_200_000_000));
+    let version = inputs[0].object.version().unwrap();
+    let listed = |after| version.changed.unwrap() + after;
+    assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().is_stable);
+    assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().is_stable);
+    assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().is_stable);
+    let coarse = ObjectVersion { changed: Some(5_000_000_000), ..version };
+    assert!(!key::is_stable(&coarse, 6_000_000_000));
+    assert!(key::is_stable(&coarse, 7_200_000_000));
 }
 
 #[test]
 fn the_settings_that_change_sums_have_a_state_each() {
     let mut fixture = Fixture::new();
     export(&fixture.file("a.parquet"), 3000, 1);
-    settle();
+    wait_until_stable();
     fixture.run();
     fixture.job.windows = vec![4, 13];
     fixture.job.details = true;
@@ -149,7 +149,7 @@ fn the_settings_that_change_sums_have_a_state_each() {
     assert_eq!(counts(&fixture.run().1), [0, 1, 0, 0, 0]);
     fixture.job.organic = Job::default().organic;
     assert_eq!(counts(&fixture.run().1), [1, 0, 0, 0, 0]);
-    // The state of one question under the name of another.
+    // The state of one job under the file name of another.
     let of = |job: &Job| {
         fixture
             .dir
@@ -160,9 +160,9 @@ fn the_settings_that_change_sums_have_a_state_each() {
     let other = Job { os_total: "ios".into(), ..fixture.job.clone() };
     fs::copy(of(&fixture.job), of(&other)).unwrap();
     fixture.job = other;
-    let (_, reuse) = fixture.run();
-    assert_eq!(counts(&reuse), [0, 1, 0, 0, 0]);
-    assert!(reuse.notes[0].contains("another question"), "{:?}", reuse.notes);
+    let (_, stats) = fixture.run();
+    assert_eq!(counts(&stats), [0, 1, 0, 0, 0]);
+    assert!(stats.notes[0].contains("another job"), "{:?}", stats.notes);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_damaged_state_is_never_trusted() {
     let fixture = Fixture::new();
     export(&fixture.file("a.parquet"), 600, 1);
     export(&fixture.file("b.parquet"), 600, 2);
-    settle();
+    wait_until_stable();
     fixture.run();
     let [head] = &fixture.state_files(".state")[..] else { panic!("one head") };
     let [parts] = &fixture.state_files(".parts")[..] else { panic!("one file of parts") };
@@ -180,13 +180,13 @@ fn a_damaged_state_is_never_trusted() {
     }
     fs::remove_file(parts).unwrap();
     fs::remove_file(fixture.file("b.parquet")).unwrap();
-    let (_, reuse) = fixture.run();
-    assert_eq!(reuse.files, 0);
-    assert!(reuse.notes[0].contains("1 damaged entries"), "{:?}", reuse.notes);
+    let (_, stats) = fixture.run();
+    assert_eq!(stats.cached_files, 0);
+    assert!(stats.notes[0].contains("1 damaged entries"), "{:?}", stats.notes);
     fs::write(head, b"PAR1").unwrap();
-    let (_, reuse) = fixture.run();
-    assert_eq!(reuse.files, 0);
-    assert!(reuse.notes[0].contains("not a state of this version"), "{:?}", reuse.notes);
+    let (_, stats) = fixture.run();
+    assert_eq!(stats.cached_files, 0);
+    assert!(stats.notes[0].contains("not a state of this version"), "{:?}", stats.notes);
 }
 
 fn damage(fixture: &Fixture, path: &Path, sound: &[u8], undamaged: &[(&std::path::PathBuf, Vec<u8>)]) {
@@ -202,12 +202,12 @@ fn damage(fixture: &Fixture, path: &Path, sound: &[u8], undamaged: &[(&std::path
         bytes[at] ^= 1 << (at % 8);
         write(&bytes);
         fixture.run();
-        // A part may be damaged without anybody looking at it; with a file gone, they look.
+        // A damaged part is only read once a file is removed.
         write(&bytes);
-        let gone = fixture.dir.path().join("gone.parquet");
-        fs::rename(fixture.file("b.parquet"), &gone).unwrap();
+        let moved = fixture.dir.path().join("gone.parquet");
+        fs::rename(fixture.file("b.parquet"), &moved).unwrap();
         fixture.run();
-        fs::rename(&gone, fixture.file("b.parquet")).unwrap();
+        fs::rename(&moved, fixture.file("b.parquet")).unwrap();
     }
     for len in (0..sound.len()).step_by(step) {
         write(&sound[..len]);
@@ -220,30 +220,33 @@ fn damage(fixture: &Fixture, path: &Path, sound: &[u8], undamaged: &[(&std::path
 fn a_day_more_is_a_small_file_more_until_they_become_one() {
     let fixture = Fixture::new();
     let mut most = 0;
-    for day in 0..2 * ledger::MOST {
+    for day in 0..2 * ledger::MAX_PART_FILES {
         export(&fixture.file(&format!("{day:02}.parquet")), 30, day as u64);
-        // What a run that was killed has left.
+        // Parts that a killed run has left.
         fs::create_dir_all(fixture.dir.path().join("state")).unwrap();
         let stem = key::file_name(&key::cache_key(&fixture.job, &fixture.sources()).unwrap());
         let left = format!("{}-left{day}.parts", stem.strip_suffix(".state").unwrap());
         fs::write(fixture.dir.path().join("state").join(left), "left").unwrap();
-        settle();
+        wait_until_stable();
         assert_eq!(counts(&fixture.run().1), [day, 1, 0, 0, 0]);
         most = most.max(
             fixture.state_files(".parts").iter().filter(|p| !p.to_str().unwrap().contains("left")).count(),
         );
     }
     // Days with the same sums share a file.
-    assert!((ledger::MOST / 2..=ledger::MOST).contains(&most), "{most}");
-    assert!(fixture.state_files(".parts").len() < 2 * ledger::MOST, "old parts go, and those of killed runs");
-    assert_eq!(counts(&fixture.run().1), [2 * ledger::MOST, 0, 0, 0, 0]);
-    // The parts add up, wherever they lie.
+    assert!((ledger::MAX_PART_FILES / 2..=ledger::MAX_PART_FILES).contains(&most), "{most}");
+    assert!(
+        fixture.state_files(".parts").len() < 2 * ledger::MAX_PART_FILES,
+        "old parts go, and those of killed runs"
+    );
+    assert_eq!(counts(&fixture.run().1), [2 * ledger::MAX_PART_FILES, 0, 0, 0, 0]);
+    // The parts add up, whichever file they are in.
     fs::remove_file(fixture.file("07.parquet")).unwrap();
-    assert_eq!(counts(&fixture.run().1), [2 * ledger::MOST - 1, 0, 0, 0, 1]);
-    // Most of what is kept is of no file any more.
+    assert_eq!(counts(&fixture.run().1), [2 * ledger::MAX_PART_FILES - 1, 0, 0, 0, 1]);
+    // Most stored bytes belong to files that were removed.
     let before: u64 =
         fixture.state_files(".parts").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
-    for day in 8..2 * ledger::MOST {
+    for day in 8..2 * ledger::MAX_PART_FILES {
         fs::remove_file(fixture.file(&format!("{day:02}.parquet"))).unwrap();
     }
     assert_eq!(counts(&fixture.run().1)[0], 7);
@@ -258,8 +261,8 @@ fn a_state_that_cannot_be_written_is_a_note() {
     let fixture = Fixture::new();
     export(&fixture.file("a.parquet"), 600, 1);
     fs::write(fixture.dir.path().join("state"), "a file, no folder").unwrap();
-    let (_, reuse) = fixture.run();
-    assert!(reuse.notes.iter().any(|note| note.contains("cannot be written")), "{:?}", reuse.notes);
+    let (_, stats) = fixture.run();
+    assert!(stats.notes.iter().any(|note| note.contains("cannot be written")), "{:?}", stats.notes);
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn types_that_differ_are_the_same_error_with_state() {
     };
     fs::create_dir_all(fixture.file("")).unwrap();
     fs::copy(case("value_int32"), fixture.file("a.parquet")).unwrap();
-    settle();
+    wait_until_stable();
     fixture.run();
     fs::copy(case("value_float64"), fixture.file("b.parquet")).unwrap();
     let inputs = discover(&fixture.sources(), Semantics::Iso).unwrap().inputs;
@@ -282,7 +285,7 @@ fn types_that_differ_are_the_same_error_with_state() {
     assert_eq!(with.to_string(), without.to_string());
 }
 
-/// An object whose store knows a time of change only.
+/// An object whose store has only a modification time.
 struct Coarse(Arc<dyn Object>);
 
 impl Object for Coarse {
@@ -298,8 +301,8 @@ impl Object for Coarse {
         self.0.read(range)
     }
 
-    fn stamp(&self) -> Option<ObjectVersion> {
-        Some(ObjectVersion { bytes: self.len(), modified: Some(1), version: None, ticked: None })
+    fn version(&self) -> Option<ObjectVersion> {
+        Some(ObjectVersion { bytes: self.len(), modified: Some(1), tag: None, changed: None })
     }
 }
 

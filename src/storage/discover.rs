@@ -1,15 +1,15 @@
-//! From paths to inputs.
+//! Resolves the user's paths to inputs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::entries::Kind;
 use super::hive::{self, Partition};
+use super::local::entries::Kind;
+use super::local::walk::{Walk, WalkEntry, canonical_kind, not_regular};
 use super::object::{LocalFile, Object};
 use super::source::{Glob, local_path};
-use super::walk::{Walk, WalkEntry, irregular, resolve};
 use crate::{Error, Result, Semantics};
 
 /// One file to read.
@@ -21,17 +21,17 @@ pub struct Input {
     pub partitions: Vec<(String, Option<String>)>,
 }
 
-/// What [`discover`] found.
+/// The result of [`discover`].
 pub struct Discovery {
     /// The inputs, in order of their names.
     pub inputs: Vec<Input>,
-    /// What was passed over on purpose and a person should know of.
+    /// Notes for the user, for instance about files that were skipped.
     pub notes: Vec<String>,
-    /// Where the inputs lie, so that nothing is published over them.
+    /// The paths of the sources, so that no target overwrites them.
     pub source_paths: SourcePaths,
 }
 
-/// The places that the sources cover.
+/// The folders, files and globs of the sources.
 #[derive(Default)]
 pub struct SourcePaths {
     folders: Vec<PathBuf>,
@@ -40,8 +40,8 @@ pub struct SourcePaths {
 }
 
 impl SourcePaths {
-    /// The source that `path` is, lies in or would be read by, if there is one.
-    /// `path` is canonical as far as it exists.
+    /// Returns a source that contains `path` or would read it. `path` is canonical as far as it
+    /// exists.
     pub fn covering(&self, path: &Path) -> Option<&Path> {
         let folder = self.folders.iter().find(|folder| path.starts_with(folder));
         let file = self.files.iter().find(|file| path == file.as_path());
@@ -49,33 +49,32 @@ impl SourcePaths {
         folder.or(file).or(glob).map(PathBuf::as_path)
     }
 
-    /// The source or input that lies in `folder`, if there is one.
+    /// Returns a source or input inside `folder`.
     pub fn within(&self, folder: &Path) -> Option<&Path> {
         self.folders.iter().chain(&self.files).find(|path| path.starts_with(folder)).map(PathBuf::as_path)
     }
 }
 
-/// A file on its way to become an input.
+/// A file that may become an input.
 struct Candidate {
-    found: WalkEntry,
+    entry: WalkEntry,
     partitions: Vec<Partition>,
-    /// Which source led to it.
+    /// Index of its source.
     source: usize,
-    /// The source names this very file.
-    given: bool,
+    /// Whether the source names this file, not a folder or glob.
+    explicit: bool,
 }
 
-/// Lists what `sources` (files, folders, globs; local or `s3://`) hold.
+/// Lists the files of `sources` (files, folders, globs; local or `s3://`).
 ///
-/// Nested folders are read; names that begin with `_` or `.` are not. Every other
-/// file is data, whatever its extension. A path that exists wins over its reading
-/// as a glob. With `legacy` semantics two habits of Spark are kept: zero-byte
-/// files in a folder are passed over, and nested folders that are no partitions
-/// are not read where files lie beside them.
+/// Nested folders are read; names that begin with `_` or `.` are skipped. Every other file is data,
+/// whatever its extension. A path that exists is not read as a glob. `legacy` semantics keep two
+/// habits of Spark: zero-byte files in a folder are skipped, and nested folders that are not
+/// partitions are not read where files lie beside them.
 ///
 /// # Errors
 /// `NotFound` for a path or folder without data, `Data` for a zero-byte file,
-/// `Unsupported` for a scheme that is not in this build, `Io` when opening fails.
+/// `Unsupported` for a scheme that this build does not support, `Io` when opening fails.
 pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     if sources.is_empty() {
         return Err(Error::argument("no source").expected("at least one file, folder or glob"));
@@ -85,30 +84,30 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
         listing.add(index, source)?;
     }
     let legacy = listing.legacy;
-    let (candidates, mut notes, source_paths) = listing.distinct();
+    let (candidates, mut notes, source_paths) = listing.deduplicated();
 
-    // Looking at a file is a system call: with thousands of files worth sharing out. What a
-    // listing has looked at needs no more, and what lies in a store is fetched in this order.
-    let one = |Candidate { found, partitions, given, .. }| (open(found), partitions, given);
+    // Reading the metadata of a file is a system call: with thousands of files it pays to do so in
+    // parallel. Files with a listed version need none, and objects are prefetched in this order.
+    let open_one = |Candidate { entry, partitions, explicit, .. }| (open(entry), partitions, explicit);
     let opened: Vec<(Result<Arc<dyn Object>>, _, _)> =
-        if candidates.iter().any(|candidate| candidate.found.stamp.is_some()) {
-            candidates.into_iter().map(one).collect()
+        if candidates.iter().any(|candidate| candidate.entry.version.is_some()) {
+            candidates.into_iter().map(open_one).collect()
         } else {
-            candidates.into_par_iter().map(one).collect()
+            candidates.into_par_iter().map(open_one).collect()
         };
     let mut inputs = Vec::with_capacity(opened.len());
     let mut empty = 0u64;
-    for (object, partitions, given) in opened {
+    for (object, partitions, explicit) in opened {
         let object = object?;
         if object.is_empty() {
-            if legacy && !given {
+            if legacy && !explicit {
                 empty += 1;
-                notes.push(format!("{}: passed over, zero bytes (legacy)", object.name()));
+                notes.push(format!("{}: skipped, zero bytes (legacy)", object.name()));
                 continue;
             }
             return Err(Error::data("a zero-byte file")
                 .expected("a parquet file")
-                .advice("The export of this file broke off: export it again, or take it away")
+                .advice("The export of this file was interrupted: export it again, or remove the file")
                 .in_file(object.name()));
         }
         inputs.push(Input { object, partitions });
@@ -119,24 +118,24 @@ pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     Ok(Discovery { inputs, notes, source_paths })
 }
 
-fn open(found: WalkEntry) -> Result<Arc<dyn Object>> {
-    match found.stamp {
+fn open(entry: WalkEntry) -> Result<Arc<dyn Object>> {
+    match entry.version {
         #[cfg(feature = "s3")]
-        Some(stamp) if found.is_stored => {
-            let uri = super::s3::Uri::parse(&found.path.to_string_lossy())?;
-            Ok(Arc::new(super::s3::S3Object::new(&uri, stamp)?))
+        Some(version) if entry.is_remote => {
+            let uri = super::s3::Uri::parse(&entry.path.to_string_lossy())?;
+            Ok(Arc::new(super::s3::S3Object::new(&uri, version)?))
         }
-        Some(stamp) => Ok(Arc::new(LocalFile::listed(found.path, stamp))),
-        None => Ok(Arc::new(LocalFile::open(&found.path)?)),
+        Some(version) => Ok(Arc::new(LocalFile::with_version(entry.path, version))),
+        None => Ok(Arc::new(LocalFile::open(&entry.path)?)),
     }
 }
 
 fn no_data(sources: &[String], empty: u64) -> Error {
-    let mut found = format!("no data files in {}", sources.join(", "));
+    let mut message = format!("no data files in {}", sources.join(", "));
     if empty > 0 {
-        found = format!("{found}: {empty} of zero bytes");
+        message = format!("{message}: {empty} of zero bytes");
     }
-    Error::not_found(found)
+    Error::not_found(message)
         .expected("at least one parquet file")
         .advice("Names that begin with '_' or '.' are not read")
 }
@@ -145,7 +144,7 @@ fn no_data(sources: &[String], empty: u64) -> Error {
 struct Listing {
     legacy: bool,
     candidates: Vec<Candidate>,
-    /// Files that Spark would not read, unless another source names them.
+    /// Files that Spark does not read, unless another source names them.
     unread: Vec<(PathBuf, Vec<WalkEntry>)>,
     notes: Vec<String>,
     source_paths: SourcePaths,
@@ -154,8 +153,8 @@ struct Listing {
 impl Listing {
     fn add(&mut self, source: usize, text: &str) -> Result<()> {
         #[cfg(feature = "s3")]
-        if super::s3::Uri::is(text) {
-            return self.add_stored(source, text);
+        if super::s3::Uri::is_s3(text) {
+            return self.add_s3(source, text);
         }
         let path = local_path(text)?;
         let before = self.candidates.len();
@@ -163,7 +162,7 @@ impl Listing {
             let root = if path.is_dir() { path.clone() } else { PathBuf::new() };
             self.add_path(source, &path, &root, !path.is_dir())?;
         } else if let Some(glob) = Glob::parse(&path) {
-            for matched in glob.paths()? {
+            for matched in glob.expand()? {
                 self.add_path(source, &matched, &glob.root, false)?;
             }
             if self.candidates.len() == before {
@@ -173,7 +172,7 @@ impl Listing {
         } else {
             let error = Error::not_found("no such file or folder").in_file(&text.into());
             return Err(if text.contains('{') {
-                error.advice("Braces are not expanded in a source: give several")
+                error.advice("Braces are not expanded in a source: give several sources")
             } else {
                 error
             });
@@ -184,18 +183,18 @@ impl Listing {
         Ok(())
     }
 
-    /// Adds what `text` leads to in a bucket.
+    /// Adds the objects of the source `text` in S3.
     #[cfg(feature = "s3")]
-    fn add_stored(&mut self, source: usize, text: &str) -> Result<()> {
+    fn add_s3(&mut self, source: usize, text: &str) -> Result<()> {
         use super::s3::sources::{Matched, find};
         let before = self.candidates.len();
         let (matched, glob) = find(text)?;
         for matched in matched {
             let root = |path: &Path| glob.as_ref().map_or(path.to_owned(), |glob| glob.root.clone());
             match matched {
-                Matched::File { found, given } => {
+                Matched::File { entry, explicit } => {
                     let root = root(Path::new(""));
-                    self.add_file(source, found, &root, given)?;
+                    self.add_file(source, entry, &root, explicit)?;
                 }
                 Matched::Folder { path, walk } => {
                     self.add_walk(source, &path, path.clone(), walk, &root(&path))?
@@ -209,26 +208,26 @@ impl Listing {
         Ok(())
     }
 
-    /// Adds a file, or what a folder holds; partitions are named by what lies below `root`.
-    fn add_path(&mut self, source: usize, path: &Path, root: &Path, given: bool) -> Result<()> {
-        let (canonical, kind) = resolve(path)?;
+    /// Adds a file, or the files of a folder; partitions are read from the path below `root`.
+    fn add_path(&mut self, source: usize, path: &Path, root: &Path, explicit: bool) -> Result<()> {
+        let (canonical, kind) = canonical_kind(path)?;
         match kind {
             Kind::File => {
-                let found = WalkEntry { path: path.to_owned(), canonical, stamp: None, is_stored: false };
-                return self.add_file(source, found, root, given);
+                let entry = WalkEntry { path: path.to_owned(), canonical, version: None, is_remote: false };
+                return self.add_file(source, entry, root, explicit);
             }
             Kind::Folder => {}
-            Kind::Link | Kind::Other => return Err(irregular(path)),
+            Kind::Link | Kind::Other => return Err(not_regular(path)),
         }
-        let walk = Walk::of(path, &canonical)?;
+        let walk = Walk::list(path, &canonical)?;
         self.add_walk(source, path, canonical, walk, root)
     }
 
-    fn add_file(&mut self, source: usize, found: WalkEntry, root: &Path, given: bool) -> Result<()> {
-        self.source_paths.files.push(found.canonical.clone());
-        // A source that is a file has nothing below it that could be a partition.
-        let partitions = if given { Vec::new() } else { below(root, &found.path)? };
-        self.candidates.push(Candidate { found, partitions, source, given });
+    fn add_file(&mut self, source: usize, entry: WalkEntry, root: &Path, explicit: bool) -> Result<()> {
+        self.source_paths.files.push(entry.canonical.clone());
+        // A source that names a file has no path below it that could name a partition.
+        let partitions = if explicit { Vec::new() } else { partitions_below(root, &entry.path)? };
+        self.candidates.push(Candidate { entry, partitions, source, explicit });
         Ok(())
     }
 
@@ -248,48 +247,48 @@ impl Listing {
         } else {
             files.append(&mut walk.nested);
         }
-        for found in files {
-            let partitions = below(root, &found.path)?;
-            // A link may lead out of the folder.
-            if !self.source_paths.folders.iter().any(|folder| found.canonical.starts_with(folder)) {
-                self.source_paths.files.push(found.canonical.clone());
+        for entry in files {
+            let partitions = partitions_below(root, &entry.path)?;
+            // A link may lead outside the folder.
+            if !self.source_paths.folders.iter().any(|folder| entry.canonical.starts_with(folder)) {
+                self.source_paths.files.push(entry.canonical.clone());
             }
-            self.candidates.push(Candidate { found, partitions, source, given: false });
+            self.candidates.push(Candidate { entry, partitions, source, explicit: false });
         }
         Ok(())
     }
 
-    /// Candidates in order of their paths, each file once.
-    fn distinct(self) -> (Vec<Candidate>, Vec<String>, SourcePaths) {
+    /// The candidates in order of their paths, each file once; notes; source paths.
+    fn deduplicated(self) -> (Vec<Candidate>, Vec<String>, SourcePaths) {
         let Listing { mut candidates, unread, mut notes, source_paths, .. } = self;
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_encoded_bytes()
         }
-        // Of the same file, the first that was named comes first.
-        candidates.sort_by(|a, b| bytes(&a.found.canonical).cmp(bytes(&b.found.canonical)));
+        // The sort is stable: of the same file, the first source comes first.
+        candidates.sort_by(|a, b| bytes(&a.entry.canonical).cmp(bytes(&b.entry.canonical)));
         let mut repeated = 0u64;
         candidates.dedup_by(|later, first| {
-            if later.found.canonical != first.found.canonical {
+            if later.entry.canonical != first.entry.canonical {
                 return false;
             }
-            // One glob may match a folder and the files in it: no news to anyone.
-            let news = first.source != later.source || first.found.path != later.found.path;
-            repeated += u64::from(news);
-            first.given |= later.given;
-            // `data` and `data/country=FR`: only the first tells the country.
+            // One glob may match a folder and the files in it, which is not worth a note.
+            let is_noted = first.source != later.source || first.entry.path != later.entry.path;
+            repeated += u64::from(is_noted);
+            first.explicit |= later.explicit;
+            // `data` and `data/country=FR`: only the path below the first names the country.
             if later.partitions.len() > first.partitions.len() {
-                std::mem::swap(&mut first.found, &mut later.found);
+                std::mem::swap(&mut first.entry, &mut later.entry);
                 std::mem::swap(&mut first.partitions, &mut later.partitions);
             }
             true
         });
         if repeated > 0 {
-            notes.push(format!("{repeated} files are reached twice; each is read once"));
+            notes.push(format!("{repeated} files are matched twice; each is read once"));
         }
         for (folder, files) in unread {
-            let place =
-                |path: &Path| candidates.binary_search_by(|c| bytes(&c.found.canonical).cmp(bytes(path)));
-            let left = files.iter().filter(|file| place(&file.canonical).is_err()).count();
+            let position =
+                |path: &Path| candidates.binary_search_by(|c| bytes(&c.entry.canonical).cmp(bytes(path)));
+            let left = files.iter().filter(|file| position(&file.canonical).is_err()).count();
             if left > 0 {
                 notes.push(format!(
                     "{}: {left} files in nested folders not read, since files lie beside them (legacy)",
@@ -297,7 +296,7 @@ impl Listing {
                 ));
             }
         }
-        candidates.sort_by(|a, b| bytes(&a.found.path).cmp(bytes(&b.found.path)));
+        candidates.sort_by(|a, b| bytes(&a.entry.path).cmp(bytes(&b.entry.path)));
         (candidates, notes, source_paths)
     }
 }
@@ -307,7 +306,7 @@ fn no_match(text: &str) -> Error {
         .advice("Names that begin with '_' or '.' are not read")
 }
 
-fn below(root: &Path, path: &Path) -> Result<Vec<Partition>> {
+fn partitions_below(root: &Path, path: &Path) -> Result<Vec<Partition>> {
     hive::partitions(path.strip_prefix(root).unwrap_or(path))
 }
 

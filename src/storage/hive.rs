@@ -1,16 +1,18 @@
-//! Hive partitions: path segments `key=value`.
+//! The naming rules of hive data folders: path segments `key=value` are partitions, names that
+//! begin with `_` or `.` are hidden.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 use crate::{Error, Result};
 
-/// What Hive and Spark write for a null (and for an empty string).
+/// Hive and Spark write this for a null (and for an empty string).
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Key and value of a partition, outermost first in a list.
 pub type Partition = (String, Option<String>);
 
-/// The partitions that the folders of `relative` name; the file name is no folder.
+/// The partitions in the folders of `relative`; the file name is ignored.
 pub fn partitions(relative: &Path) -> Result<Vec<Partition>> {
     let mut found = Vec::new();
     for component in relative.parent().into_iter().flat_map(Path::components) {
@@ -28,6 +30,11 @@ pub fn is_partition(name: &[u8]) -> bool {
     name.iter().position(|b| *b == b'=').is_some_and(|at| at > 0)
 }
 
+/// Whether readers of data folders skip this name: `_SUCCESS`, `.part.crc`.
+pub fn is_hidden(name: &OsStr) -> bool {
+    matches!(name.as_encoded_bytes().first(), Some(b'_' | b'.'))
+}
+
 fn partition(segment: &[u8]) -> Option<Result<Partition>> {
     let at = segment.iter().position(|b| *b == b'=').filter(|at| *at > 0)?;
     let (key, value) = (segment.get(..at)?, segment.get(at + 1..)?);
@@ -37,8 +44,8 @@ fn partition(segment: &[u8]) -> Option<Result<Partition>> {
     }))
 }
 
-/// Undoes Hive's escaping: `%` and two hexadecimal digits stand for a byte. A `%`
-/// that does not start such a triple stands for itself, as Hive and Spark read it.
+/// Decodes Hive's escapes: `%` and two hexadecimal digits stand for a byte. Any other `%` stands for
+/// itself, as in Hive and Spark.
 fn unescape(escaped: &[u8]) -> Result<String> {
     let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let mut bytes = Vec::with_capacity(escaped.len());

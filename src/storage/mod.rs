@@ -1,26 +1,43 @@
-//! Where bytes come from.
+//! Storage: where bytes come from, and how files are replaced.
 //!
-//! - [`object`]: one object (a file) with ranged reads; local files are mapped.
-//! - [`mod@discover`]: from the user's paths to the list of objects, with hive
-//!   partition values. [`source`] reads what the user wrote, [`walk`] lists
-//!   folders, [`hive`] reads partitions off paths.
-//! - [`mod@folder`]: small files that are kept beside a target.
-//! - `s3`: all of it in S3 (feature `s3`).
+//! - [`object`]: one object (a file) with ranged reads; local files are memory-mapped.
+//! - [`mod@discover`]: resolves the user's paths to a list of objects with their hive partition
+//!   values. [`source`] parses paths, globs and URIs; [`hive`] knows the naming rules of data
+//!   folders.
+//! - [`mod@folder`]: the interface of a folder of small files beside a target.
+//! - [`local`]: the local file system: listing, atomic replacement, folders.
+//! - `s3`: objects, listings and folders in S3 (feature `s3`).
 //!
 //! Storage knows nothing of parquet.
 
 pub mod discover;
-pub mod entries;
 pub mod folder;
 pub mod hive;
+pub mod local;
 pub mod object;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod source;
-pub mod walk;
+
+use std::sync::Arc;
 
 pub use discover::{Discovery, Input, SourcePaths, discover};
-pub use folder::{Entry, Folder, LocalFolder, Precondition, folder};
+pub use folder::{Entry, Folder, Precondition};
+pub use local::LocalFolder;
 pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, ObjectVersion, Traffic};
 #[cfg(feature = "s3")]
 pub use s3::S3Object;
+
+use crate::Result;
+
+/// Opens the folder at `text`, a path or a URI. Creates nothing before the first write.
+///
+/// # Errors
+/// `Unsupported` for a scheme that this build does not support.
+pub fn folder(text: &str) -> Result<Arc<dyn Folder>> {
+    #[cfg(feature = "s3")]
+    if s3::Uri::is_s3(text) {
+        return Ok(Arc::new(s3::folder::S3Folder::new(&s3::Uri::parse(text)?)));
+    }
+    Ok(Arc::new(LocalFolder::new(source::local_path(text)?)))
+}

@@ -1,4 +1,4 @@
-//! One object with ranged reads.
+//! Objects with ranged reads.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -10,38 +10,39 @@ use std::time::UNIX_EPOCH;
 
 use crate::{Error, Result};
 
-/// What tells one version of an object from the next without reading it.
+/// Identifies a version of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ObjectVersion {
     /// Length.
     pub bytes: u64,
     /// When it was last written, in nanoseconds since 1970.
     pub modified: Option<i64>,
-    /// What changes with every change, whatever its writer does to the time above:
-    /// an ETag, or the inode and its own time of change. `None` where the store has
-    /// no such thing.
-    pub version: Option<String>,
-    /// When it was last changed in any way by the clock of a file system, in
-    /// nanoseconds since 1970. Two changes within one tick look alike.
-    pub ticked: Option<i64>,
+    /// Changes with every change of the object, even where the writer sets the time above: an ETag,
+    /// or the inode and its change time. `None` where the store has neither.
+    #[serde(rename = "version")]
+    pub tag: Option<String>,
+    /// The change time (`ctime`) by the clock of the file system, in nanoseconds since 1970. Two
+    /// changes within one tick are indistinguishable.
+    #[serde(rename = "ticked")]
+    pub changed: Option<i64>,
 }
 
-/// What a store was asked for.
+/// The requests to a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Traffic {
     /// Requests.
     pub requests: u64,
-    /// Bytes that came.
+    /// Bytes received.
     pub bytes: u64,
-    /// Times that requests had to wait for what others brought; of several objects
-    /// the most.
+    /// Rounds of requests, each of which needs the result of the one before; the maximum over all
+    /// objects.
     pub rounds: u64,
-    /// Requests that were made again, since an answer broke off.
+    /// Requests that were retried after an incomplete response.
     pub retries: u64,
 }
 
 impl Traffic {
-    /// Adds what another object cost.
+    /// Adds the traffic of another object.
     pub fn merge(&mut self, other: Traffic) {
         self.requests += other.requests;
         self.bytes += other.bytes;
@@ -52,13 +53,13 @@ impl Traffic {
 
 /// Something with a length whose bytes can be read by range, from any thread.
 pub trait Object: Send + Sync {
-    /// The name that errors use.
+    /// The name for errors.
     fn name(&self) -> &Arc<str>;
 
     /// Length in bytes.
     fn len(&self) -> u64;
 
-    /// Whether there is nothing in it.
+    /// Whether it has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -69,8 +70,7 @@ pub trait Object: Send + Sync {
     /// `Format` when the range reaches past the end, `Io` when reading fails.
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>>;
 
-    /// All bytes, in `buffer`, whose memory is used again: for small objects that
-    /// are read once.
+    /// Reads all bytes into `buffer`, whose memory is reused: for small objects that are read once.
     ///
     /// # Errors
     /// As of [`Object::read`].
@@ -81,78 +81,76 @@ pub trait Object: Send + Sync {
         Ok(())
     }
 
-    /// What tells this version of the object from the next; `None` where nothing does.
-    fn stamp(&self) -> Option<ObjectVersion> {
+    /// The version of the object; `None` where it cannot be determined.
+    fn version(&self) -> Option<ObjectVersion> {
         None
     }
 
-    /// Whether its bytes are far away: worth announcing, and not worth a read of a
-    /// few bytes alone.
+    /// Whether the object is remote: prefetching pays, reads of a few bytes do not.
     fn is_remote(&self) -> bool {
         false
     }
 
-    /// How much of the end is worth reading at first, before anything is known.
+    /// Length of the tail to read first, before the footer is known.
     fn tail(&self) -> u64 {
         64 << 10
     }
 
-    /// Says that the object is going to be read, beginning with its tail.
+    /// Prefetches the tail of the object.
     fn prefetch_footer(&self) {}
 
-    /// Says which ranges are going to be read, so that they are fetched together
-    /// and ahead. Said once a pass, when what the object holds is known.
+    /// Prefetches ranges that are going to be read. Called once a pass, after the footer is read.
     fn prefetch(&self, wanted: &[Range<u64>]) {
         let _ = wanted;
     }
 
-    /// Says that these announced ranges have been read.
+    /// Reports that these prefetched ranges have been read, so that they can be evicted.
     fn evict(&self, done: &[Range<u64>]) {
         let _ = done;
     }
 
-    /// What reading has cost so far; `None` where bytes are at hand.
+    /// The traffic so far; `None` for objects that are not remote.
     fn traffic(&self) -> Option<Traffic> {
         None
     }
 }
 
-/// A local file, mapped into memory when it is first read.
+/// A local file, memory-mapped on the first read.
 pub struct LocalFile {
     name: Arc<str>,
     path: PathBuf,
-    stamp: ObjectVersion,
+    version: ObjectVersion,
     map: OnceLock<memmap2::Mmap>,
 }
 
 impl LocalFile {
-    /// Looks at the file at `path`.
+    /// The file at `path`; reads its metadata.
     ///
     /// # Errors
-    /// `Io` where it cannot be looked at.
+    /// `Io` where the metadata cannot be read, `NotFound` where the file does not exist.
     pub fn open(path: &Path) -> Result<Self> {
         let meta = path
             .metadata()
             .map_err(|e| Error::io("cannot open", e).in_file(&path.to_string_lossy().into()))?;
-        Ok(LocalFile::listed(path.to_owned(), stamp(&meta)))
+        Ok(LocalFile::with_version(path.to_owned(), version_of(&meta)))
     }
 
-    /// The file at `path`, which a listing has looked at.
-    pub fn listed(path: PathBuf, stamp: ObjectVersion) -> Self {
-        LocalFile { name: path.to_string_lossy().into(), path, stamp, map: OnceLock::new() }
+    /// The file at `path`, whose version a listing has read.
+    pub fn with_version(path: PathBuf, version: ObjectVersion) -> Self {
+        LocalFile { name: path.to_string_lossy().into(), path, version, map: OnceLock::new() }
     }
 
     fn cannot_open(&self, e: std::io::Error) -> Error {
         Error::io("cannot open", e).in_file(&self.name)
     }
 
-    /// The file, if it is still the one that was listed.
+    /// Opens the file; fails where it changed since it was listed.
     fn reopen(&self) -> Result<File> {
         let file = File::open(&self.path).map_err(|e| self.cannot_open(e))?;
-        let now = stamp(&file.metadata().map_err(|e| self.cannot_open(e))?);
-        if (now.bytes, now.modified) != (self.stamp.bytes, self.stamp.modified) {
-            return Err(Error::data("the file was changed after the run had listed it")
-                .expected("files that stay as they are while they are read")
+        let now = version_of(&file.metadata().map_err(|e| self.cannot_open(e))?);
+        if (now.bytes, now.modified) != (self.version.bytes, self.version.modified) {
+            return Err(Error::data("the file was changed after the run listed it")
+                .expected("files that do not change while they are read")
                 .advice("Run again, and replace exports by rename before the run or after it")
                 .in_file(&self.name));
         }
@@ -162,7 +160,7 @@ impl LocalFile {
     #[allow(unsafe_code)]
     fn bytes(&self) -> Result<&[u8]> {
         // An empty file cannot be mapped.
-        if self.stamp.bytes == 0 {
+        if self.version.bytes == 0 {
             return Ok(&[]);
         }
         if let Some(map) = self.map.get() {
@@ -178,7 +176,7 @@ impl LocalFile {
     }
 }
 
-fn stamp(meta: &Metadata) -> ObjectVersion {
+fn version_of(meta: &Metadata) -> ObjectVersion {
     let modified = meta.modified().ok().and_then(|at| {
         let nanos = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
         match at.duration_since(UNIX_EPOCH) {
@@ -186,19 +184,19 @@ fn stamp(meta: &Metadata) -> ObjectVersion {
             Err(before) => nanos(before.duration()).map(|n| -n),
         }
     });
-    let (version, ticked) = version(meta);
-    ObjectVersion { bytes: meta.len(), modified, version, ticked }
+    let (tag, changed) = change_tag(meta);
+    ObjectVersion { bytes: meta.len(), modified, tag, changed }
 }
 
 #[cfg(unix)]
-fn version(meta: &Metadata) -> (Option<String>, Option<i64>) {
+fn change_tag(meta: &Metadata) -> (Option<String>, Option<i64>) {
     use std::os::unix::fs::MetadataExt;
-    changed(meta.ino(), meta.ctime(), meta.ctime_nsec())
+    inode_tag(meta.ino(), meta.ctime(), meta.ctime_nsec())
 }
 
-/// The version of a file by its inode and the time of its change, and that time.
+/// The tag of a file by its inode and change time, and that time.
 #[cfg(unix)]
-fn changed(inode: u64, seconds: i64, nanos: i64) -> (Option<String>, Option<i64>) {
+fn inode_tag(inode: u64, seconds: i64, nanos: i64) -> (Option<String>, Option<i64>) {
     (Some(format!("{inode}-{seconds}.{nanos:09}")), nanoseconds(seconds, nanos))
 }
 
@@ -209,17 +207,17 @@ fn nanoseconds(seconds: i64, nanos: i64) -> Option<i64> {
 
 #[cfg(unix)]
 impl From<&rustix::fs::Stat> for ObjectVersion {
-    // What these numbers are is different from system to system; none is past 63 bits.
+    // The types differ from system to system; no value exceeds 63 bits.
     #[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
     fn from(meta: &rustix::fs::Stat) -> ObjectVersion {
-        let (version, ticked) = changed(meta.st_ino as u64, meta.st_ctime as i64, meta.st_ctime_nsec as i64);
+        let (tag, changed) = inode_tag(meta.st_ino as u64, meta.st_ctime as i64, meta.st_ctime_nsec as i64);
         let modified = nanoseconds(meta.st_mtime as i64, meta.st_mtime_nsec as i64);
-        ObjectVersion { bytes: meta.st_size as u64, modified, version, ticked }
+        ObjectVersion { bytes: meta.st_size as u64, modified, tag, changed }
     }
 }
 
 #[cfg(not(unix))]
-fn version(_: &Metadata) -> (Option<String>, Option<i64>) {
+fn change_tag(_: &Metadata) -> (Option<String>, Option<i64>) {
     (None, None)
 }
 
@@ -229,7 +227,7 @@ impl Object for LocalFile {
     }
 
     fn len(&self) -> u64 {
-        self.stamp.bytes
+        self.version.bytes
     }
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
@@ -237,8 +235,8 @@ impl Object for LocalFile {
     }
 
     fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
-        let len =
-            usize::try_from(self.stamp.bytes).map_err(|_| Error::too_large("a file past the memory"))?;
+        let len = usize::try_from(self.version.bytes)
+            .map_err(|_| Error::too_large("a file larger than the address space"))?;
         let mut file = self.reopen()?;
         buffer.resize(len, 0);
         file.read_exact(buffer).map_err(|e| Error::io("cannot read", e).in_file(&self.name))
@@ -253,7 +251,7 @@ impl Object for LocalFile {
             let start = usize::try_from(range.start).map_or(map.len(), |at| at.next_multiple_of(PAGE));
             let end = usize::try_from(range.end).map_or(map.len(), |at| at.min(map.len())) / PAGE * PAGE;
             if start < end {
-                // SAFETY: the map is of a file and read-only: what is read of these pages again
+                // SAFETY: the map is of a file and read-only: a later read of these pages
                 // comes from the file again. Larger pages than these make it fail, which is as good.
                 let _ = unsafe {
                     map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start)
@@ -262,12 +260,12 @@ impl Object for LocalFile {
         }
     }
 
-    fn stamp(&self) -> Option<ObjectVersion> {
-        Some(self.stamp.clone())
+    fn version(&self) -> Option<ObjectVersion> {
+        Some(self.version.clone())
     }
 }
 
-/// Bytes that are in memory already.
+/// An object in memory.
 pub struct MemoryObject {
     name: Arc<str>,
     bytes: Vec<u8>,
@@ -294,14 +292,14 @@ impl Object for MemoryObject {
     }
 }
 
-/// Bytes that somebody else holds.
+/// An object that borrows its bytes.
 pub struct BorrowedObject<'b> {
     name: &'b Arc<str>,
     bytes: &'b [u8],
 }
 
 impl<'b> BorrowedObject<'b> {
-    /// The bytes of the object called `name`.
+    /// An object called `name` with these bytes.
     pub fn new(name: &'b Arc<str>, bytes: &'b [u8]) -> Self {
         BorrowedObject { name, bytes }
     }
@@ -325,12 +323,12 @@ fn slice<'a>(name: &Arc<str>, bytes: &'a [u8], range: Range<u64>) -> Result<&'a 
     let start = usize::try_from(range.start).ok();
     let end = usize::try_from(range.end).ok();
     let found = start.zip(end).and_then(|(start, end)| bytes.get(start..end));
-    found.ok_or_else(|| outside(name, &range, bytes.len() as u64))
+    found.ok_or_else(|| out_of_range(name, &range, bytes.len() as u64))
 }
 
 /// The error for a range that reaches past the end.
-pub(super) fn outside(name: &Arc<str>, range: &Range<u64>, len: u64) -> Error {
-    Error::format(format!("bytes {}..{} are wanted", range.start, range.end))
+pub(super) fn out_of_range(name: &Arc<str>, range: &Range<u64>, len: u64) -> Error {
+    Error::format(format!("a read of bytes {}..{}", range.start, range.end))
         .expected(format!("a range within the file's {len} bytes"))
         .advice("The file is cut short or its footer is damaged; export it again")
         .in_file(name)
@@ -358,7 +356,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_listing_says_what_a_look_at_the_file_says() {
+    fn a_listing_and_the_metadata_give_the_same_version() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         fs::write(&path, "one").unwrap();
@@ -366,24 +364,24 @@ mod tests {
             let time = UNIX_EPOCH + std::time::Duration::new(seconds, 7);
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
             let listed = ObjectVersion::from(&rustix::fs::stat(&path).unwrap());
-            assert_eq!(Some(listed), LocalFile::open(&path).unwrap().stamp());
+            assert_eq!(Some(listed), LocalFile::open(&path).unwrap().version());
         }
     }
 
     #[test]
-    fn a_stamp_tells_replaced_files_apart_even_with_their_time_set_back() {
+    fn a_replaced_file_has_another_version_even_with_its_time_reset() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         fs::write(&path, "one").unwrap();
-        let stamp = |path| LocalFile::open(path).unwrap().stamp().unwrap();
-        let first = stamp(&path);
-        assert_eq!(first, stamp(&path));
+        let version = |path| LocalFile::open(path).unwrap().version().unwrap();
+        let first = version(&path);
+        assert_eq!(first, version(&path));
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         let other = dir.path().join("y");
         fs::write(&other, "two").unwrap();
         File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
         fs::rename(&other, &path).unwrap();
-        let second = stamp(&path);
+        let second = version(&path);
         assert_eq!((first.bytes, first.modified), (second.bytes, second.modified));
         assert_ne!(first, second);
     }

@@ -1,21 +1,25 @@
-//! A source as the user wrote it: a path, a glob or a URI.
+//! Parses sources: paths, globs and URIs.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The schemes of this build.
+/// The schemes that this build supports.
 const EXPECTED: &str = if cfg!(feature = "s3") {
     "a local path, a file:// or an s3:// URI"
 } else {
     "a local path or a file:// URI"
 };
 
-/// The local path that `source` names, for a `file:` URI too.
+/// Returns the local path of `source`, a path or a `file:` URI.
 ///
-/// Python and browsers write a URI with `%20` for a space, Hadoop and Spark write paths as they
-/// are, though names of partitions hold `%2F`: what exists as it is written, and what has a
-/// wildcard, is not decoded.
+/// Python and browsers percent-encode URIs (`%20` for a space); Hadoop and Spark do not, although
+/// names of partitions may contain `%2F`. So a URI is not decoded where its literal path exists or
+/// has a wildcard.
+///
+/// # Errors
+/// `Argument` for an empty source or a `file:` URI without an absolute path, `Unsupported` for a
+/// scheme that this build does not support.
 pub fn local_path(source: &str) -> Result<PathBuf> {
     if source.is_empty() {
         return Err(Error::argument("an empty path").expected("a file, a folder or a glob"));
@@ -31,14 +35,14 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
                 .expected("file:///PATH with an absolute path on this machine"));
         }
         let is_encoded = path.contains('%') && !path.contains(['*', '?', '[']) && !Path::new(path).exists();
-        return Ok(if is_encoded { decoded(path) } else { path.into() });
+        return Ok(if is_encoded { percent_decode(path) } else { path.into() });
     }
     if let Some((scheme, _)) = source.split_once("://")
         && !scheme.is_empty()
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     {
-        let error =
-            Error::unsupported(format!("'{source}': {scheme}:// is not in this build")).expected(EXPECTED);
+        let error = Error::unsupported(format!("'{source}': {scheme}:// is not supported by this build"))
+            .expected(EXPECTED);
         return Err(if cfg!(not(feature = "s3")) && matches!(scheme, "s3" | "s3a" | "s3n") {
             error.advice("This build was made without the feature s3: build with --features s3 (docs/s3.md)")
         } else {
@@ -48,8 +52,8 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
     Ok(source.into())
 }
 
-/// `path` with `%XX` as the bytes that they stand for; any other `%` is itself.
-fn decoded(path: &str) -> PathBuf {
+/// Decodes each `%XX` in `path`; any other `%` stands for itself.
+fn percent_decode(path: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -59,29 +63,31 @@ fn decoded(path: &str) -> PathBuf {
             _ => None,
         };
         bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        #[allow(clippy::indexing_slicing)] // an escape has two digits after the '%'
+        let unread = if escaped.is_some() { &after[2..] } else { after };
+        rest = unread;
     }
-    // A path that is no text is none that was encoded.
+    // A result that is not UTF-8 was not percent-encoded.
     String::from_utf8(bytes).map_or_else(|_| path.into(), PathBuf::from)
 }
 
 /// A parsed glob.
 pub struct Glob {
-    /// Its folder as far as it is literal; partitions are looked for below.
+    /// The literal folder prefix; partitions are read from the path below it.
     pub root: PathBuf,
     pattern: String,
 }
 
-/// A glob, ready to be held against paths.
+/// A compiled glob.
 pub struct Matcher<'g> {
     glob: &'g Glob,
     pattern: glob::Pattern,
 }
 
 impl Matcher<'_> {
-    /// Whether a run with the glob would read `path`, were it there.
+    /// Whether a run with the glob would read `path` if it existed.
     pub fn matches(&self, path: &Path) -> bool {
-        self.glob.asks_for(path) && self.pattern.matches_path_with(path, OPTIONS)
+        self.glob.allows_hidden(path) && self.pattern.matches_path_with(path, OPTIONS)
     }
 }
 
@@ -92,7 +98,7 @@ const OPTIONS: glob::MatchOptions = glob::MatchOptions {
 };
 
 impl Glob {
-    /// Reads `path` as a glob, if it has a wildcard.
+    /// Parses `path` as a glob; `None` without a wildcard.
     pub fn parse(path: &Path) -> Option<Self> {
         let pattern = path.to_str()?;
         let wildcard = pattern.find(['*', '?', '['])?;
@@ -100,17 +106,17 @@ impl Glob {
         Some(Glob { root: root.into(), pattern: pattern.to_owned() })
     }
 
-    /// What it matches, without the hidden names that it does not ask for.
-    pub fn paths(&self) -> Result<Vec<PathBuf>> {
+    /// The existing paths that match, without hidden names that the pattern does not name.
+    pub fn expand(&self) -> Result<Vec<PathBuf>> {
         let matched = glob::glob_with(&self.pattern, OPTIONS)
-            .map_err(|e| Error::argument(format!("'{}' is no glob: {e}", self.pattern)))?;
+            .map_err(|e| Error::argument(format!("invalid glob '{}': {e}", self.pattern)))?;
         let mut paths = Vec::new();
         for path in matched {
             let path = path.map_err(|e| {
                 let name = e.path().to_string_lossy().into();
-                Error::io("cannot look into", e.into()).in_file(&name)
+                Error::io("cannot list", e.into()).in_file(&name)
             })?;
-            if self.asks_for(&path) {
+            if self.allows_hidden(&path) {
                 paths.push(path);
             }
         }
@@ -126,27 +132,28 @@ impl Glob {
         Some(Glob { root, pattern })
     }
 
-    /// Whether a run with this glob would read `path`, were it there.
+    /// Whether a run with this glob would read `path` if it existed.
     pub fn matches(&self, path: &Path) -> bool {
         self.matcher().is_ok_and(|matcher| matcher.matches(path))
     }
 
-    /// The same for many paths.
+    /// Compiles the glob, to match many paths.
     ///
     /// # Errors
-    /// `Argument` for what is no glob.
+    /// `Argument` for an invalid pattern.
     pub fn matcher(&self) -> Result<Matcher<'_>> {
         let pattern = glob::Pattern::new(&self.pattern)
-            .map_err(|e| Error::argument(format!("'{}' is no glob: {e}", self.pattern)))?;
+            .map_err(|e| Error::argument(format!("invalid glob '{}': {e}", self.pattern)))?;
         Ok(Matcher { glob: self, pattern })
     }
 
-    fn asks_for(&self, path: &Path) -> bool {
+    /// Whether the pattern names every hidden segment of `path`, by its first character.
+    fn allows_hidden(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.root).unwrap_or(path);
         below.components().all(|component| {
             let name = component.as_os_str();
             let first = name.to_string_lossy().chars().next();
-            !super::walk::is_hidden(name)
+            !super::hive::is_hidden(name)
                 || self.pattern.split('/').any(|segment| segment.chars().next() == first)
         })
     }

@@ -1,6 +1,5 @@
-//! Damaged files: an error or the right answer. Never a panic, a hang, or an
-//! allocation out of proportion to the file. A wrong answer is allowed only
-//! where no checksum could tell.
+//! Damaged files give an error or the right output, never a panic, a hang, or an allocation out of
+//! proportion to the file. A wrong output is allowed only where no checksum can detect the damage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation)]
 
@@ -17,20 +16,20 @@ use rollshare::scan::{self, NoProgress};
 use rollshare::storage::{Input, MemoryObject};
 use rollshare::{Error, Job, Result, Semantics, table};
 
-/// Of all inputs together.
+/// Mutations of all inputs together.
 const MUTATIONS: u64 = 20_000;
-/// What a scan may take whatever the file, and what for each of its bytes: the
-/// look-up tables of a scan, and pages that are believed up to the ratio of their codec.
+/// The bytes that a scan may allocate: a fixed part for its look-up tables, and a part for each byte of
+/// the file, since page sizes are trusted up to the compression ratio of their codec.
 const BYTES_FIXED: usize = 24 << 20;
 const BYTES_EACH: usize = 256;
 /// The undamaged files take less than a millisecond; the machine may be busy.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// A scan that has not ended by then never will: it cannot be stopped from
-/// outside, so the whole test program ends.
+/// A scan that runs longer than this hangs. It cannot be stopped from outside, so the test program
+/// aborts.
 const HANG: Duration = Duration::from_secs(20);
 
-/// What is being scanned, and since when.
+/// The running scan and its start.
 static RUNNING: Mutex<Option<(Instant, String)>> = Mutex::new(None);
 
 fn watch() {
@@ -78,8 +77,8 @@ fn job(semantics: Semantics) -> Job {
     Job { semantics, ..Job::default() }
 }
 
-/// The answer as text, and what the scan held at most.
-fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Result<String>, usize) {
+/// The output as text, and the peak of the bytes allocated by the scan.
+fn scan_output(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Result<String>, usize) {
     let job = job(semantics);
     let inputs =
         [Input { object: Arc::new(MemoryObject::new("damaged.parquet", bytes)), partitions: vec![] }];
@@ -87,7 +86,7 @@ fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Resu
     let before = allocations::start();
     let scanned = scan::scan(&job, &inputs, &options, &NoProgress);
     let peak = allocations::peak().saturating_sub(before);
-    // The table is as long as the labels in the file are far apart: not measured.
+    // The table is as long as the span of the labels in the file: its memory is not measured.
     let table = scanned.and_then(|(partial, _)| {
         partial.account.check()?;
         table::finish(&job, &partial)
@@ -100,7 +99,7 @@ fn answer(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> (Resu
     (text, peak)
 }
 
-/// Small, fast and the same everywhere (splitmix64).
+/// A small, portable generator (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -129,7 +128,7 @@ const HOSTILE: [&[u8]; 8] = [
     &[0x00, 0x00, 0x00, 0x00],
 ];
 
-/// One damaged copy, and what was done to it.
+/// A damaged copy and the kind of damage.
 fn damage(good: &[u8], random: &mut Random) -> (Vec<u8>, &'static str) {
     let mut bytes = good.to_vec();
     let footer = 8 + u32::from_le_bytes(good[good.len() - 8..good.len() - 4].try_into().unwrap()) as usize;
@@ -147,13 +146,13 @@ fn damage(good: &[u8], random: &mut Random) -> (Vec<u8>, &'static str) {
         1 => {
             let end = (anywhere + 1 + random.below(40)).min(good.len());
             bytes.drain(anywhere..end);
-            "a piece cut out"
+            "bytes removed"
         }
         2 => {
             let from = random.below(good.len());
-            let piece = good[from..(from + 1 + random.below(60)).min(good.len())].to_vec();
-            bytes.splice(anywhere..anywhere, piece);
-            "a piece put in"
+            let copy = good[from..(from + 1 + random.below(60)).min(good.len())].to_vec();
+            bytes.splice(anywhere..anywhere, copy);
+            "bytes inserted"
         }
         3 | 4 => {
             bytes[anywhere] ^= 1 << random.below(8);
@@ -181,8 +180,8 @@ fn damage(good: &[u8], random: &mut Random) -> (Vec<u8>, &'static str) {
         }
         10 => {
             let length = bytes.len() - 8;
-            let claim = [0, 1, u32::MAX, i32::MAX as u32, good.len() as u32, random.next() as u32];
-            overwrite(&mut bytes, length, &claim[random.below(claim.len())].to_le_bytes());
+            let length_claims = [0, 1, u32::MAX, i32::MAX as u32, good.len() as u32, random.next() as u32];
+            overwrite(&mut bytes, length, &length_claims[random.below(length_claims.len())].to_le_bytes());
             "another length of the footer"
         }
         _ => {
@@ -196,7 +195,7 @@ fn damage(good: &[u8], random: &mut Random) -> (Vec<u8>, &'static str) {
     (bytes, what)
 }
 
-/// Runs one damaged file; what is wrong with what it gave, and its answer.
+/// Scans a damaged file; returns the failures and the output.
 fn check(
     bytes: &[u8],
     what: &str,
@@ -205,7 +204,7 @@ fn check(
 ) -> (Vec<String>, Option<Result<String>>) {
     let start = Instant::now();
     *RUNNING.lock().unwrap() = Some((start, format!("{what}, {semantics:?}, {path:?}")));
-    let caught = catch_unwind(AssertUnwindSafe(|| answer(bytes.to_vec(), semantics, path)));
+    let caught = catch_unwind(AssertUnwindSafe(|| scan_output(bytes.to_vec(), semantics, path)));
     let took = start.elapsed();
     *RUNNING.lock().unwrap() = None;
     let Ok((result, peak)) = caught else { return (vec!["a panic".to_owned()], None) };
@@ -223,7 +222,7 @@ fn check(
 }
 
 #[test]
-fn damaged_files_give_an_error_or_an_answer() {
+fn damaged_files_give_an_error_or_an_scan_output() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     watch();
     let mut failures = vec![];
@@ -231,7 +230,7 @@ fn damaged_files_give_an_error_or_an_answer() {
     for sample in &SAMPLES {
         let mut random = Random(sample.bytes.len() as u64);
         let rights = [Semantics::Iso, Semantics::Legacy]
-            .map(|s| PATHS.map(|path| answer(sample.bytes.to_vec(), s, path).0.expect(sample.name)));
+            .map(|s| PATHS.map(|path| scan_output(sample.bytes.to_vec(), s, path).0.expect(sample.name)));
         assert!(rights.iter().all(|r| r.iter().all(|text| text == &r[0] && text.lines().count() > 30)));
         for n in 0..MUTATIONS / SAMPLES.len() as u64 {
             let (bytes, what) = damage(sample.bytes, &mut random);
@@ -254,8 +253,8 @@ fn damaged_files_give_an_error_or_an_answer() {
         failures[..failures.len().min(40)].join("\n")
     );
     assert_eq!(errors + right + other, MUTATIONS);
-    // Damage that is mostly without effect would prove nothing.
-    assert!(errors > MUTATIONS / 2, "{errors} errors, {right} right, {other} other answers");
+    // The test proves something only where most damage has an effect.
+    assert!(errors > MUTATIONS / 2, "{errors} errors, {right} right, {other} other outputs");
 }
 
 /// Every byte of every page of the needed columns, flipped alone.
@@ -265,7 +264,7 @@ fn a_flipped_byte_in_a_checksummed_page_is_an_error() {
     watch();
     let needed = ["name", "value", "year_week", "country", "os_name"];
     for sample in SAMPLES.iter().filter(|s| s.checksums) {
-        let right = answer(sample.bytes.to_vec(), Semantics::Iso, None).0.unwrap();
+        let right = scan_output(sample.bytes.to_vec(), Semantics::Iso, None).0.unwrap();
         let object = MemoryObject::new(sample.name, sample.bytes.to_vec());
         let meta = footer::read(&object).unwrap();
         let mut random = Random(7);
@@ -287,7 +286,7 @@ fn a_flipped_byte_in_a_checksummed_page_is_an_error() {
                         assert!(wrong.is_empty(), "{what}: {wrong:?}");
                         flipped += 1;
                         if let Some(Ok(text)) = result {
-                            // A page that is passed over cannot make the answer wrong.
+                            // A skipped page cannot make the output wrong.
                             assert_eq!(text, right, "{}: byte {at} of '{}'", sample.name, leaf.name());
                             unread += 1;
                         }
@@ -296,6 +295,10 @@ fn a_flipped_byte_in_a_checksummed_page_is_an_error() {
             }
         }
         assert!(flipped > 800, "{}: {flipped} bytes", sample.name);
-        assert!(unread * 20 < flipped, "{}: {unread} of {flipped} flipped bytes went unseen", sample.name);
+        assert!(
+            unread * 20 < flipped,
+            "{}: {unread} of {flipped} flipped bytes were not detected",
+            sample.name
+        );
     }
 }

@@ -1,7 +1,7 @@
 """Writes the inputs of tests/damage.rs: one small table in several encodings.
 
-Needs pyarrow, the one common writer that writes page checksums. The files are
-checked in, so this is only run to change them: python make.py
+Needs pyarrow, the only common writer of page checksums. The files are checked in; run this only to
+change them: python make.py
 """
 
 from datetime import date, timedelta

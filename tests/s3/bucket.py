@@ -1,4 +1,4 @@
-"""A bucket on an S3 API server of its own, for tests in Python."""
+"""A bucket on a separate S3 API server, for tests in Python."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Why a test did not run, and what to do about it.
+#: The reason why a test did not run, and the remedy.
 MISSING = (
     "NOT RUN: no S3 API server: 'make s3-server' sets up moto, or name a Python that has moto[server] with "
     "ROLLSHARE_MOTO_PYTHON"
 )
-#: Without a type urllib says that a body is a form, and moto waits for more of one; what is not signed
-#: may not be read. Nobody verifies the signature.
+#: Without a type urllib declares a body as a form, and moto waits for more data. Unsigned requests may
+#: not read; moto does not verify the signature.
 HEADERS = {
     "Content-Type": "application/octet-stream",
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
@@ -26,7 +26,7 @@ HEADERS = {
 
 
 class Bucket:
-    """``s3://bucket/``, and how to get there without the program that is tested."""
+    """``s3://bucket/``, with access that does not use the program under test."""
 
     def __init__(self, port: str) -> None:
         self.environment = {
@@ -52,13 +52,13 @@ class Bucket:
 
     def _ask(self, method: str, target: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(self.address + target, data=body, headers=HEADERS, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return bytes(answer.read())
+        with urllib.request.urlopen(request) as response:
+            return bytes(response.read())
 
 
 @contextmanager
 def bucket() -> Iterator[Bucket | None]:
-    """A bucket that goes with the block; None where there is no server."""
+    """A bucket that exists during the block; None where no server can be started."""
     named = os.environ.get("ROLLSHARE_MOTO_PYTHON")
     for python in [named] if named else [str(ROOT / ".venv/s3/bin/python"), sys.executable, "python3"]:
         command = [python, str(ROOT / "tests/s3/server.py")]

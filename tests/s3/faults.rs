@@ -1,5 +1,4 @@
-//! Each thing that goes wrong is tried again where that helps, and else told; no
-//! answer is ever wrong.
+//! Transient faults are retried, persistent faults are reported, and no output is ever wrong.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ const NO_HEADER: (&str, &str) = ("x-nothing", "0");
 
 struct Source {
     world: World,
-    want: Vec<u8>,
+    expected: Vec<u8>,
 }
 
 impl Source {
@@ -19,10 +18,10 @@ impl Source {
         world.put("x.parquet", &world.sample(150_000));
         let out = run(world.port, &["--quiet", "--target", "-", "--source", "s3://bucket/x.parquet"]);
         assert!(out.status.success(), "{}", text(&out.stderr));
-        Source { world, want: out.stdout }
+        Source { world, expected: out.stdout }
     }
 
-    /// Runs with a fault at a kind of request; exit code, what was said and how long it took.
+    /// Runs with a fault at one kind of request; returns the exit code, stdout and stderr.
     fn with(
         &self,
         target: &'static str,
@@ -43,10 +42,10 @@ const OBJECT: &str = "/bucket/x.parquet";
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn what_passes_is_tried_again() {
+fn transient_faults_are_retried() {
     let source = Source::new();
-    let slow = Fault::Says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER);
-    let broken = Fault::Says(500, "InternalError", "We encountered an internal error.", NO_HEADER);
+    let slow = Fault::Status(503, "SlowDown", "Please reduce your request rate.", NO_HEADER);
+    let broken = Fault::Status(500, "InternalError", "We encountered an internal error.", NO_HEADER);
     let mut faults =
         vec![("listing, 503", LISTING, 0, slow.clone()), ("listing, reset", LISTING, 0, Fault::Reset)];
     // The first request of the object is for its tail, the second for its columns.
@@ -70,68 +69,78 @@ fn what_passes_is_tried_again() {
             })
             .collect();
         let outcomes = runs.into_iter().map(|(name, skip, run)| (name, skip, run.join().unwrap()));
-        let wrong = outcomes.filter(|(_, _, (code, out, _))| (*code, out) != (Some(0), &source.want));
-        wrong.map(|(name, skip, (code, _, said))| format!("{name} at {skip}: {code:?} {said}")).collect()
+        let wrong = outcomes.filter(|(_, _, (code, out, _))| (*code, out) != (Some(0), &source.expected));
+        wrong.map(|(name, skip, (code, _, stderr))| format!("{name} at {skip}: {code:?} {stderr}")).collect()
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn what_stays_is_told() {
+fn persistent_faults_are_reported() {
     let source = Source::new();
-    let says = |status, code, message, header| Fault::Says(status, code, message, header);
+    let responds = |status, code, message, header| Fault::Status(status, code, message, header);
     let region =
         "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-west-2'";
     let faults: Vec<(&'static str, Fault, i32, &[&str])> = vec![
         (
             OBJECT,
-            says(403, "AccessDenied", "Access Denied", NO_HEADER),
+            responds(403, "AccessDenied", "Access Denied", NO_HEADER),
             6,
             &["x.parquet", "403 AccessDenied", "s3:GetObject"],
         ),
-        (LISTING, says(403, "AccessDenied", "Access Denied", NO_HEADER), 0, &[]),
+        (LISTING, responds(403, "AccessDenied", "Access Denied", NO_HEADER), 0, &[]),
         (
             OBJECT,
-            says(404, "NoSuchKey", "The key does not exist.", NO_HEADER),
+            responds(404, "NoSuchKey", "The key does not exist.", NO_HEADER),
             3,
             &["x.parquet", "404 NoSuchKey"],
         ),
         (
             LISTING,
-            says(404, "NoSuchBucket", "The bucket does not exist", NO_HEADER),
+            responds(404, "NoSuchBucket", "The bucket does not exist", NO_HEADER),
             3,
             &["404 NoSuchBucket"],
         ),
         (
             LISTING,
-            says(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
+            responds(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
             6,
             &["ExpiredToken", "have expired"],
         ),
         (
             OBJECT,
-            says(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
+            responds(400, "ExpiredToken", "The provided token has expired.", NO_HEADER),
             6,
             &["x.parquet", "have expired"],
         ),
-        (LISTING, says(403, "InvalidAccessKeyId", "No such key id.", NO_HEADER), 6, &["AWS_ACCESS_KEY_ID"]),
         (
             LISTING,
-            says(403, "SignatureDoesNotMatch", "It does not match.", NO_HEADER),
+            responds(403, "InvalidAccessKeyId", "No such key id.", NO_HEADER),
+            6,
+            &["AWS_ACCESS_KEY_ID"],
+        ),
+        (
+            LISTING,
+            responds(403, "SignatureDoesNotMatch", "It does not match.", NO_HEADER),
             6,
             &["AWS_SECRET_ACCESS_KEY"],
         ),
         (
             LISTING,
-            says(301, "PermanentRedirect", "Use the endpoint.", ("x-amz-bucket-region", "us-west-2")),
+            responds(301, "PermanentRedirect", "Use the endpoint.", ("x-amz-bucket-region", "us-west-2")),
             6,
             &["AWS_REGION=us-west-2"],
         ),
-        (LISTING, says(400, "AuthorizationHeaderMalformed", region, NO_HEADER), 6, &["AWS_REGION=us-west-2"]),
         (
             LISTING,
-            says(
+            responds(400, "AuthorizationHeaderMalformed", region, NO_HEADER),
+            6,
+            &["AWS_REGION=us-west-2"],
+        ),
+        (
+            LISTING,
+            responds(
                 403,
                 "RequestTimeTooSkewed",
                 "The difference is too large.",
@@ -142,13 +151,13 @@ fn what_stays_is_told() {
         ),
         (
             OBJECT,
-            says(503, "SlowDown", "Please reduce your request rate.", NO_HEADER),
+            responds(503, "SlowDown", "Please reduce your request rate.", NO_HEADER),
             6,
             &["503 SlowDown", "run again later"],
         ),
         (OBJECT, Fault::Reset, 6, &["x.parquet", "network"]),
         (OBJECT, Fault::ResetAfter(1000), 6, &["x.parquet", "broke off after 1000 of", "attempts"]),
-        (OBJECT, Fault::Short(1000), 6, &["x.parquet", "1000 bytes came where"]),
+        (OBJECT, Fault::Short(1000), 6, &["x.parquet", "received 1000 of"]),
         (OBJECT, Fault::Stall(Some(1000)), 6, &["x.parquet", "stalled for 1 s after 1000 of"]),
         (OBJECT, Fault::Stall(None), 6, &["x.parquet", "ROLLSHARE_S3_TIMEOUT"]),
     ];
@@ -162,10 +171,10 @@ fn what_stays_is_told() {
             .collect();
         let mut wrong = Vec::new();
         for (code, names, run) in runs {
-            let (met, out, said) = run.join().unwrap();
+            let (exit_code, out, stderr) = run.join().unwrap();
             let empty = code == 0 || out.is_empty();
-            if met != Some(code) || !empty || !names.iter().all(|name| said.contains(name)) {
-                wrong.push(format!("{code} {names:?}: {met:?} {said}"));
+            if exit_code != Some(code) || !empty || !names.iter().all(|name| stderr.contains(name)) {
+                wrong.push(format!("{code} {names:?}: {exit_code:?} {stderr}"));
             }
         }
         wrong
@@ -175,24 +184,24 @@ fn what_stays_is_told() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn credentials_that_are_missing_or_expired_are_told() {
+fn missing_credentials_are_reported() {
     let world = World::new();
     let mut command = at(world.port);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let out = command.args(["run", "--source", "s3://bucket/x.parquet"]).output().unwrap();
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(6), "{said}");
-    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_PROFILE"), "{said}");
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{stderr}");
+    assert!(stderr.contains("s3://bucket/x.parquet") && stderr.contains("AWS_PROFILE"), "{stderr}");
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn a_server_that_is_not_there_is_told() {
+fn an_unreachable_server_is_reported() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let out = run(port, &["--source", "s3://bucket/x.parquet"]);
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(6), "{said}");
-    assert!(said.contains("s3://bucket/x.parquet") && said.contains("AWS_ENDPOINT_URL"), "{said}");
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(6), "{stderr}");
+    assert!(stderr.contains("s3://bucket/x.parquet") && stderr.contains("AWS_ENDPOINT_URL"), "{stderr}");
 }
 
 #[test]

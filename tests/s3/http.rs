@@ -1,10 +1,10 @@
-//! As much of HTTP/1.1 as the tests need: messages with a length.
+//! The part of HTTP/1.1 that the tests need: messages with a length.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// A request or an answer: its first line, its headers and its body.
+/// A request or a response: start line, headers and body.
 #[derive(Debug, Clone, Default)]
 pub struct Message {
     pub head: String,
@@ -12,7 +12,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads one; `None` where the other side has closed.
+    /// Reads a message; `None` where the peer has closed the connection.
     pub fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
         let mut head = Vec::new();
         let mut byte = [0];
@@ -26,7 +26,7 @@ impl Message {
         if message.header("expect").is_some() {
             stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        // The answer to a HEAD has a length and no body: whoever asked knows.
+        // The response to HEAD has a length and no body: callers know the method.
         let len = message.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
         message.body = vec![0; len];
         if let Err(e) = stream.read_exact(&mut message.body) {
@@ -63,7 +63,7 @@ impl Message {
         stream.write_all(&self.body)
     }
 
-    /// The same with a header more; one of that name goes.
+    /// Adds a header, or replaces the one of that name.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         let mut lines: Vec<&str> = self.head.trim_end().split("\r\n").collect();
         let other =
@@ -74,8 +74,8 @@ impl Message {
     }
 }
 
-/// Asks the server at `port` and takes its answer.
-pub fn ask(port: u16, request: &Message) -> io::Result<Message> {
+/// Sends a request to the server at `port`; returns the response.
+pub fn send(port: u16, request: &Message) -> io::Result<Message> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.set_nodelay(true)?;
@@ -87,11 +87,11 @@ pub fn ask(port: u16, request: &Message) -> io::Result<Message> {
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, \
                       SignedHeaders=host, Signature=0";
 
-/// A request of the tests' own. moto checks no signature, but minds where there is none.
+/// Sends a request of the tests. moto does not verify signatures, but requires one.
 pub fn call(port: u16, method: &str, target: &str, body: &[u8]) -> Message {
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n{SIGNED}\r\n\r\n",
         body.len()
     );
-    ask(port, &Message { head, body: body.to_vec() }).unwrap()
+    send(port, &Message { head, body: body.to_vec() }).unwrap()
 }

@@ -1,12 +1,12 @@
-//! Parts of the library that no command leads to at a size for tests, each in a
-//! process of its own: the client belongs to a process, and so does its environment.
+//! Parts of the library that no command reaches with small test data. Each runs in a separate process:
+//! the client is one per process, and reads its environment.
 
 use std::process::Command;
 
 use rollshare::storage::s3::client::client;
-use rollshare::storage::s3::put::{Outcome, PART, Precondition, put, remove};
+use rollshare::storage::s3::put::{Outcome, PART, put, remove};
 use rollshare::storage::s3::{Uri, list};
-use rollshare::storage::{Object, folder};
+use rollshare::storage::{Object, Precondition, folder};
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, text};
@@ -22,11 +22,11 @@ fn child(name: &str, port: u16) {
         };
     }
     let out = command.output().unwrap();
-    let said = text(&out.stdout) + &text(&out.stderr);
-    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+    let output = text(&out.stdout) + &text(&out.stderr);
+    assert!(out.status.success() && output.contains("1 passed"), "{output}");
 }
 
-/// Bytes that differ from place to place.
+/// Bytes that differ at every position.
 fn long(len: usize) -> Vec<u8> {
     (0..len as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -71,17 +71,17 @@ fn folder_child() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
+fn long_uploads_use_parts_and_are_aborted_on_failure() {
     let world = World::new();
     let proxy = world.proxy(vec![]);
     child("parts_child", proxy.port);
     assert!(world.get("long") == Some(long(2 * PART + 8)));
-    // Two uploads of three parts; on a busy machine one may have to be sent again.
+    // Two uploads of three parts; on a busy machine a part may be retried.
     let seen = proxy.seen();
     let parts = seen.iter().map(|seen| &*seen.target).filter(|target| target.contains("partNumber="));
     assert_eq!(parts.collect::<std::collections::BTreeSet<_>>().len(), 6);
     assert_eq!(world.uploads(), 0);
-    // The second part fails for good: the old object stays, and no part is left.
+    // The second part keeps failing: the old object is unchanged, and no part is left.
     let rule =
         Rule { method: "PUT", target: "partNumber=2", skip: 0, times: usize::MAX, fault: Fault::Reset };
     let proxy = world.proxy(vec![rule]);
@@ -92,22 +92,25 @@ fn long_uploads_go_in_parts_and_are_thrown_away_when_they_fail() {
 }
 
 #[test]
-#[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
+#[ignore = "run by long_uploads_use_parts_and_are_aborted_on_failure"]
 fn parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Done);
-    let etag = list::head(&client, &uri).unwrap().unwrap().version.unwrap();
-    assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::Overtaken);
+    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Written);
+    let etag = list::head(&client, &uri).unwrap().unwrap().tag.unwrap();
+    assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::PreconditionFailed);
     assert_eq!(
         put(&client, &uri, b"else", &Precondition::IfMatch("\"0\"".into())).unwrap(),
-        Outcome::Overtaken
+        Outcome::PreconditionFailed
     );
-    assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfMatch(etag)).unwrap(), Outcome::Done);
+    assert_eq!(
+        put(&client, &uri, &long(2 * PART + 8), &Precondition::IfMatch(etag)).unwrap(),
+        Outcome::Written
+    );
     remove(&client, &Uri::parse("s3://bucket/none").unwrap()).unwrap();
 }
 
 #[test]
-#[ignore = "run by long_uploads_go_in_parts_and_are_thrown_away_when_they_fail"]
+#[ignore = "run by long_uploads_use_parts_and_are_aborted_on_failure"]
 fn broken_parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
     let error = put(&client, &uri, &long(PART + 4096), &Precondition::None).unwrap_err();
@@ -116,21 +119,21 @@ fn broken_parts_child() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn any_range_in_any_order_reads_right_in_bounded_memory() {
+fn ranges_read_in_any_order_are_right_in_bounded_memory() {
     let world = World::new();
     world.put("long", &long(24 << 20));
     child("ranges_child", world.port);
 }
 
 #[test]
-#[ignore = "run by any_range_in_any_order_reads_right_in_bounded_memory"]
+#[ignore = "run by ranges_read_in_any_order_are_right_in_bounded_memory"]
 fn ranges_child() {
     let uri = Uri::parse("s3://bucket/long").unwrap();
-    let stamp = list::head(&client().unwrap(), &uri).unwrap().unwrap();
-    let want = long(24 << 20);
+    let version = list::head(&client().unwrap(), &uri).unwrap().unwrap();
+    let expected = long(24 << 20);
     let check = |object: &dyn Object, range: std::ops::Range<u64>| {
         let got = object.read(range.clone()).unwrap();
-        assert!(*got == want[range.start as usize..range.end as usize], "{range:?}");
+        assert!(*got == expected[range.start as usize..range.end as usize], "{range:?}");
     };
     let mut random = 0x9e37_79b9_u64;
     let mut next = |below: u64| {
@@ -138,9 +141,9 @@ fn ranges_child() {
         (random >> 33) % below
     };
     for round in 0..6 {
-        // Once with so little room that blocks are given up and fetched again.
-        let hold = if round % 2 == 0 { 2 << 20 } else { u64::MAX };
-        let object = rollshare::storage::S3Object::holding(&uri, stamp.clone(), hold).unwrap();
+        // Every second round with so little capacity that blocks are evicted and fetched again.
+        let capacity = if round % 2 == 0 { 2 << 20 } else { u64::MAX };
+        let object = rollshare::storage::S3Object::with_capacity(&uri, version.clone(), capacity).unwrap();
         let len = object.len();
         let wanted: Vec<_> = (0..5)
             .map(|_| {

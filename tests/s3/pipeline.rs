@@ -1,4 +1,4 @@
-//! What runs keep beside a target in a bucket, and the state of `--state`: as on disk.
+//! History, reports, quarantine and state in a bucket: as on disk.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
     }
     let old = world.get("out/share.csv").unwrap();
 
-    // Far less than what was published: the checks against the history block it.
+    // Far fewer rows than were published: the checks against the history block the run.
     world.put("in/x.parquet", &world.sample(10_000));
     let (code, summary) = checked(&world);
     assert_eq!(code, Some(4), "{summary:#}");
@@ -51,7 +51,7 @@ fn history_reports_quarantine_and_state_are_kept_in_the_bucket() {
 }
 
 /// `rollshare run` with checks and without state, at a port.
-fn learning(port: u16, source: &str) -> (Option<i32>, Value) {
+fn recording(port: u16, source: &str) -> (Option<i32>, Value) {
     let out = at(port)
         .args(["run", "--json", "--source", &format!("s3://bucket/{source}"), "--target", TARGET])
         .output()
@@ -59,11 +59,11 @@ fn learning(port: u16, source: &str) -> (Option<i32>, Value) {
     (out.status.code(), serde_json::from_slice(&out.stdout).unwrap())
 }
 
-/// A run of somebody else, whole, before a request is answered.
+/// A complete run of another process before a request is forwarded.
 fn meanwhile(world: &World, method: &'static str, target: &'static str, source: &'static str) -> Rule {
     let port = world.port;
     let other = move || {
-        let (code, summary) = learning(port, source);
+        let (code, summary) = recording(port, source);
         assert_eq!(code, Some(0), "{summary:#}");
     };
     Rule { method, target, skip: 0, times: 1, fault: Fault::Before(std::sync::Arc::new(other)) }
@@ -76,29 +76,29 @@ fn a_run_that_another_one_overtook_does_not_publish() {
     world.put("one/x.parquet", &world.sample(100_500));
     world.put("two/x.parquet", &world.sample(100_000));
     world.put("three/x.parquet", &world.sample(100_200));
-    // When the rows are read the target has been claimed, and the history looked at. The
-    // others publish one table where there was none, and then another in its place.
+    // When the rows are read, the target is locked and the history is read. The other runs publish a
+    // first table, and then another in its place.
     for (nth, other) in [(1, "two/"), (2, "three/")] {
         let proxy = world.proxy(vec![meanwhile(&world, "GET", "one/x.parquet", other)]);
-        let (code, summary) = learning(proxy.port, "one/");
+        let (code, summary) = recording(proxy.port, "one/");
         assert_eq!(code, Some(3), "{summary:#}");
-        let said = summary["error"]["message"].as_str().unwrap();
-        assert!(said.contains("another run published here") && said.contains("share.csv"), "{said}");
+        let message = summary["error"]["message"].as_str().unwrap();
+        assert!(message.contains("another run published here") && message.contains("share.csv"), "{message}");
         let kept = world.all_keys(KEPT);
         let runs = kept.iter().filter(|key| key.contains("/runs/") && key.ends_with(".json")).count();
-        assert_eq!(runs, nth, "only the other's are kept: {kept:?}");
+        assert_eq!(runs, nth, "only reports of the other runs are kept: {kept:?}");
     }
-    assert_eq!(learning(world.port, "three/").0, Some(0), "what is there is the other's, and its history");
+    assert_eq!(recording(world.port, "three/").0, Some(0), "table and history are those of the other run");
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn of_two_runs_that_learn_at_once_one_says_that_it_has_not() {
+fn of_two_concurrent_runs_one_does_not_record_its_history() {
     let world = World::new();
     world.put("one/x.parquet", &world.sample(100_500));
     world.put("two/x.parquet", &world.sample(100_000));
     let proxy = world.proxy(vec![meanwhile(&world, "PUT", "history/published.parquet", "two/")]);
-    let (code, summary) = learning(proxy.port, "one/");
+    let (code, summary) = recording(proxy.port, "one/");
     assert_eq!(code, Some(0), "{summary:#}");
     let notes = summary["notes"].to_string();
     assert!(notes.contains("the history was not updated"), "{summary:#}");
@@ -115,9 +115,9 @@ fn a_state_that_its_sources_cover_is_refused() {
             .args(["run", "--source", "s3://bucket/in/", "--target", "-", "--state", state])
             .output()
             .unwrap();
-        let said = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(2), "{said}");
-        assert!(said.contains("lies in the source 's3://bucket/in'"), "{said}");
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("lies in the source 's3://bucket/in'"), "{stderr}");
     }
 }
 
@@ -137,14 +137,14 @@ fn checks_and_scan_fetch_each_byte_once_in_two_rounds() {
             .args(["run", "--json", "--warn-only", "--source", &source, "--target", "-"])
             .output()
             .unwrap();
-        let said = text(&out.stdout) + &text(&out.stderr);
-        assert!(out.status.success(), "{said}");
+        let output = text(&out.stdout) + &text(&out.stderr);
+        assert!(out.status.success(), "{output}");
         let reads = proxy.reads();
         let bytes: usize = reads.iter().map(|seen| seen.bytes).sum();
         assert!(bytes <= size, "{bytes} of {size}");
         assert!(reads.len() <= 3 * files, "{} requests: {reads:?}", reads.len());
-        let told: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{said}"));
-        let traffic = &told["profile"]["traffic"];
+        let summary: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{output}"));
+        let traffic = &summary["profile"]["traffic"];
         assert_eq!(traffic["requests"], reads.len(), "{traffic}");
         assert!(traffic["rounds"].as_u64().unwrap() <= 2, "{traffic}");
     }

@@ -1,45 +1,45 @@
-//! What can go wrong between a client and S3, put in its way.
+//! A proxy between the program and the S3 server that injects faults.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::http::{Message, ask};
+use super::http::{Message, send};
 
-/// What happens to a request instead of, or along with, its answer.
+/// A fault at a request or its response.
 #[derive(Clone)]
 pub enum Fault {
-    /// S3 says something else: status, code, message and a header more.
-    Says(u16, &'static str, &'static str, (&'static str, &'static str)),
-    /// The connection is reset before any answer.
+    /// S3 returns an error: status, code, message and an additional header.
+    Status(u16, &'static str, &'static str, (&'static str, &'static str)),
+    /// The connection is reset before the response.
     Reset,
-    /// The answer breaks off after so many bytes of its body, as a reset.
+    /// The connection is reset after this many bytes of the body.
     ResetAfter(usize),
-    /// The answer's body ends early, and its length says nothing of it.
+    /// The body is cut to this many bytes, with a matching length header.
     Short(usize),
-    /// Nothing comes any more after so many bytes of the body; `None`: not even an answer.
+    /// The response stalls after this many bytes of the body; `None`: before the response.
     Stall(Option<usize>),
-    /// The store did what it was asked, and the answer was lost.
+    /// The store executes the request, and the response is lost.
     Lost,
-    /// Something happens before the store sees the request.
+    /// An action runs before the request is forwarded.
     Before(Arc<dyn Fn() + Send + Sync>),
 }
 
-/// Which requests a fault is for.
+/// A fault and the requests that it applies to.
 #[derive(Clone)]
 pub struct Rule {
     pub method: &'static str,
-    /// Part of path and query.
+    /// A part of the path and query.
     pub target: &'static str,
-    /// Skipped so many times first.
+    /// Number of matching requests to skip first.
     pub skip: usize,
-    /// Then so many times.
+    /// Number of requests to fail then.
     pub times: usize,
     pub fault: Fault,
 }
 
-/// One request that came by.
+/// A request that was forwarded.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
@@ -68,7 +68,7 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State { upstream, rules: Mutex::new(rules), seen: Mutex::default() });
         let shared = state.clone();
-        // Ends with the test process: it holds nothing that has to be given back.
+        // The thread ends with the test process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = shared.clone();
@@ -116,7 +116,7 @@ impl State {
                 std::thread::sleep(Duration::from_secs(30));
                 return Ok(());
             }
-            Some(Fault::Says(status, code, message, (name, value))) => {
+            Some(Fault::Status(status, code, message, (name, value))) => {
                 let body = format!(
                     "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
                 );
@@ -131,39 +131,39 @@ impl State {
             Some(Fault::Before(act)) => act(),
             _ => {}
         }
-        let mut answer = ask(self.upstream, &request)?.with("Connection", "close");
-        // moto names the root otherwise than S3 does, and the SDK minds.
-        if let Ok(text) = std::str::from_utf8(&answer.body)
+        let mut response = send(self.upstream, &request)?.with("Connection", "close");
+        // moto uses another root element than S3, which the SDK rejects.
+        if let Ok(text) = std::str::from_utf8(&response.body)
             && text.contains("CompleteMultipartUploadResponse")
         {
-            answer.body =
+            response.body =
                 text.replace("CompleteMultipartUploadResponse", "CompleteMultipartUploadResult").into();
-            answer = answer.clone().with("Content-Length", &answer.body.len().to_string());
+            response = response.clone().with("Content-Length", &response.body.len().to_string());
         }
-        self.note(&request, answer.status(), answer.body.len());
+        self.note(&request, response.status(), response.body.len());
         match fault {
             Some(Fault::Lost) => reset(stream),
             Some(Fault::ResetAfter(bytes)) => {
-                answer.body.truncate(bytes);
-                answer.write(&mut stream)?;
+                response.body.truncate(bytes);
+                response.write(&mut stream)?;
                 stream.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
                 reset(stream)
             }
             Some(Fault::Short(bytes)) => {
-                answer.body.truncate(bytes);
-                answer = answer.clone().with("Content-Length", &answer.body.len().to_string());
-                answer.write(&mut stream)
+                response.body.truncate(bytes);
+                response = response.clone().with("Content-Length", &response.body.len().to_string());
+                response.write(&mut stream)
             }
             Some(Fault::Stall(Some(bytes))) => {
-                answer.body.truncate(bytes);
-                answer.write(&mut stream)?;
+                response.body.truncate(bytes);
+                response.write(&mut stream)?;
                 stream.flush()?;
                 std::thread::sleep(Duration::from_secs(30));
                 Ok(())
             }
             _ => {
-                answer.write(&mut stream)?;
+                response.write(&mut stream)?;
                 stream.shutdown(Shutdown::Write)
             }
         }
@@ -182,7 +182,7 @@ impl State {
     }
 }
 
-/// Closes with a reset, not with an end.
+/// Closes the connection by a reset.
 fn reset(stream: TcpStream) -> std::io::Result<()> {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).map_err(std::io::Error::from)?;
     drop(stream);

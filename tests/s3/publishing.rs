@@ -1,4 +1,4 @@
-//! Publishing: the old object or the new one, whole.
+//! Publishing to a bucket: the complete old object or the complete new one.
 
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,14 @@ fn files_and_folders_hold_what_they_hold_on_disk() {
         let path = format!("{}{}", path.display(), if target.ends_with('/') { "/" } else { "" });
         let out = run(1, &["--quiet", "--source", local.to_str().unwrap(), "--target", &path]);
         assert!(out.status.success(), "{}", text(&out.stderr));
-        // Over nothing, and over an earlier output.
+        // First where no target exists, then over an earlier output.
         for _ in 0..2 {
             assert_eq!(publish(world.port, target, "4"), (Some(0), String::new()), "{target}");
         }
     }
     for key in ["share.parquet", "share.csv", "deep/er/share.json", PART, "out/_SUCCESS"] {
-        let want = std::fs::read(world.dir.path().join("local").join(key)).unwrap();
-        assert_eq!(world.get(key).as_deref(), Some(&*want), "{key}");
+        let expected = std::fs::read(world.dir.path().join("local").join(key)).unwrap();
+        assert_eq!(world.get(key).as_deref(), Some(&*expected), "{key}");
     }
     // Nothing else is left, staged or otherwise.
     assert_eq!(world.keys("").len(), 6, "{:?}", world.keys(""));
@@ -46,7 +46,7 @@ fn files_and_folders_hold_what_they_hold_on_disk() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
+fn a_folder_of_spark_is_replaced_and_one_with_other_files_is_rejected() {
     let world = world();
     for key in ["out/part-00000-1a2b.snappy.parquet", "out/part-00001-1a2b.snappy.parquet", "out/_SUCCESS"] {
         world.put(key, b"of Spark");
@@ -55,14 +55,17 @@ fn a_folder_of_sparks_is_replaced_and_a_strangers_refused() {
     assert_eq!(publish(world.port, "out", "4"), (Some(0), String::new()));
     assert_eq!(world.keys("out/"), ["out/_SUCCESS", PART]);
     assert_eq!(world.get("out/_rollshare/history/old").as_deref(), Some(&b"history"[..]));
-    world.put("out/notes.txt", b"somebody's");
-    let (code, said) = publish(world.port, "out/", "8");
-    assert!(code == Some(2) && said.contains("holds 'notes.txt', which is no earlier output"), "{said}");
+    world.put("out/notes.txt", b"of the user");
+    let (code, stderr) = publish(world.port, "out/", "8");
+    assert!(
+        code == Some(2) && stderr.contains("contains 'notes.txt', which is not part of an earlier output"),
+        "{stderr}"
+    );
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn a_target_that_its_sources_cover_is_refused() {
+fn a_target_inside_its_sources_is_rejected() {
     let world = world();
     let sample = world.get("x.parquet").unwrap();
     world.put("in/y.parquet", &sample);
@@ -77,10 +80,10 @@ fn a_target_that_its_sources_cover_is_refused() {
     ] {
         let (source, to) = (format!("s3://bucket/{source}"), format!("s3a://bucket/{target}"));
         let out = run(world.port, &["--source", &source, "--target", &to]);
-        let said = text(&out.stderr);
+        let stderr = text(&out.stderr);
         assert!(
-            out.status.code() == Some(2) && said.contains("the source 's3://bucket"),
-            "{source} {to}: {said}"
+            out.status.code() == Some(2) && stderr.contains("the source 's3://bucket"),
+            "{source} {to}: {stderr}"
         );
     }
     assert_eq!(world.get("in/y.parquet"), Some(sample));
@@ -100,23 +103,23 @@ fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
         let new = of("8", target, key);
         let old = of("4", target, key);
         assert_ne!(old, new);
-        // Each request that writes, for good: staging, promotion, the mark.
+        // Every write fails from this one on: staging, promotion, the marker.
         for skip in 0..5 {
             of("4", target, key);
             let rule =
                 Rule { method: "PUT", target: "/bucket/", skip, times: usize::MAX, fault: Fault::Reset };
-            let (code, said) = publish(world.proxy(vec![rule]).port, target, "8");
-            let there = world.get(key).unwrap();
+            let (code, stderr) = publish(world.proxy(vec![rule]).port, target, "8");
+            let current = world.get(key).unwrap();
             match code {
-                Some(0) => assert_eq!(there, new, "{target} {skip}"),
+                Some(0) => assert_eq!(current, new, "{target} {skip}"),
                 Some(6) => {
-                    assert!(there == old || (skip > 1 && there == new), "{target} {skip}");
-                    assert!(said.contains("cannot write"), "{said}");
+                    assert!(current == old || (skip > 1 && current == new), "{target} {skip}");
+                    assert!(stderr.contains("cannot write"), "{stderr}");
                 }
-                _ => panic!("{target} {skip}: {said}"),
+                _ => panic!("{target} {skip}: {stderr}"),
             }
         }
-        // What was written although its answer was lost is no work of another run.
+        // A write whose response was lost is not taken for the write of another run.
         of("4", target, key);
         for skip in [0, 1] {
             let rule = Rule { method: "PUT", target: "/bucket/", skip, times: 1, fault: Fault::Lost };
@@ -130,7 +133,7 @@ fn a_lost_connection_leaves_the_old_object_or_the_new_one() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn of_two_writers_one_wins_and_the_other_says_so() {
+fn of_two_writers_one_wins_and_the_other_fails() {
     let world = world();
     for (target, key, first) in
         [("share.csv", "share.csv", true), ("share.csv", "share.csv", false), ("out/", PART, true)]
@@ -145,9 +148,9 @@ fn of_two_writers_one_wins_and_the_other_says_so() {
         // The first PUT stages, the second promotes.
         let fault = Fault::Before(std::sync::Arc::new(other));
         let rule = Rule { method: "PUT", target: "/bucket/", skip: 1, times: 1, fault };
-        let (code, said) = publish(world.proxy(vec![rule]).port, target, "8");
-        assert_eq!(code, Some(3), "{said}");
-        assert!(said.contains("another run published here"), "{said}");
+        let (code, stderr) = publish(world.proxy(vec![rule]).port, target, "8");
+        assert_eq!(code, Some(3), "{stderr}");
+        assert!(stderr.contains("another run published here"), "{stderr}");
         assert_eq!(world.get(key).as_deref(), Some(&b"of the other"[..]));
         crate::http::call(world.port, "DELETE", &format!("/bucket/{key}"), b"");
     }
@@ -170,7 +173,7 @@ fn a_kill_leaves_the_old_object() {
             .spawn()
             .unwrap();
         let started = Instant::now();
-        // The upload has arrived, and gets no answer.
+        // The upload has arrived and gets no response.
         let stalled = || proxy.seen().iter().any(|seen| seen.method == "PUT" && seen.status == 0);
         while !stalled() && started.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
@@ -181,7 +184,7 @@ fn a_kill_leaves_the_old_object() {
         child.wait().unwrap();
         assert_eq!(world.get("share.csv").unwrap(), old);
     }
-    // What the killed run staged is hidden, and in nobody's way.
+    // The staged object of the killed run is hidden and blocks no run.
     assert_eq!(publish(world.port, "share.csv", "8"), (Some(0), String::new()));
     assert_ne!(world.get("share.csv").unwrap(), old);
 }

@@ -1,9 +1,9 @@
-//! Where objects are found, and what reading them costs.
+//! Resolving sources in a bucket, and the requests that reading them needs.
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, program, run, text};
 
-/// The answer that the local files in `folder` give.
+/// The output for local files of the test folder.
 fn local(world: &World, arguments: &[&str], names: &[&str]) -> Vec<u8> {
     let mut command = program();
     command.args(["run", "--quiet", "--no-checks", "--target", "-"]).args(arguments).arg("--source");
@@ -28,14 +28,14 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
         std::fs::write(&path, &sample).unwrap();
         world.put(key, &sample);
     }
-    // What stands for an empty folder is no data.
+    // Markers of empty folders are not data.
     for marker in ["a/", "a/deep/", "a/empty_$folder$", "marked", "marked/"] {
         world.put(marker, b"");
     }
     world.put("marked/x.parquet", &sample);
     let one = local(&world, &[], &["b.parquet"]);
     let two = local(&world, &[], &["a"]);
-    for (source, want) in [
+    for (source, expected) in [
         ("s3://bucket/b.parquet", &one),
         ("s3a://bucket/b.parquet", &one),
         ("s3://bucket/a", &two),
@@ -49,9 +49,9 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
     ] {
         let out = run(world.port, &["--quiet", "--target", "-", "--source", source]);
         assert!(out.status.success(), "{source}: {}", text(&out.stderr));
-        assert_eq!(&out.stdout, want, "{source}");
+        assert_eq!(&out.stdout, expected, "{source}");
     }
-    // A file beside local ones, and one that is reached twice.
+    // An object beside a local file, and one that is matched twice.
     let path = world.dir.path().join("b.parquet");
     let sources = ["--source", "s3://bucket/a/x.parquet", "s3://bucket/a/x.parquet", path.to_str().unwrap()];
     let out = run(world.port, &[&["--quiet", "--target", "-"][..], &sources[..]].concat());
@@ -64,37 +64,40 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
         ("s3://bucket/a//x", "empty"),
     ] {
         let out = run(world.port, &["--source", source]);
-        let said = text(&out.stderr);
-        assert!(matches!(out.status.code(), Some(2 | 3)) && said.contains(names), "{source}: {said}");
+        let stderr = text(&out.stderr);
+        assert!(matches!(out.status.code(), Some(2 | 3)) && stderr.contains(names), "{source}: {stderr}");
     }
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn legacy_habits_hold_in_a_bucket() {
+fn legacy_semantics_hold_in_a_bucket() {
     let world = World::new();
     let sample = world.sample(3000);
     for key in ["x.parquet", "nested/y.parquet"] {
         world.put(&format!("in/{key}"), &sample);
     }
     world.put("in/zero.parquet", b"");
-    let ask = |semantics| {
+    let run_with = |semantics| {
         run(world.port, &["--semantics", semantics, "--target", "-", "--source", "s3://bucket/in"])
     };
-    let legacy = ask("legacy");
-    let said = text(&legacy.stderr);
-    assert!(legacy.status.success(), "{said}");
-    assert!(said.contains("s3://bucket/in: 1 files in nested folders not read"), "{said}");
-    assert!(said.contains("s3://bucket/in/zero.parquet: passed over, zero bytes"), "{said}");
-    let iso = ask("iso");
+    let legacy = run_with("legacy");
+    let stderr = text(&legacy.stderr);
+    assert!(legacy.status.success(), "{stderr}");
+    assert!(stderr.contains("s3://bucket/in: 1 files in nested folders not read"), "{stderr}");
+    assert!(stderr.contains("s3://bucket/in/zero.parquet: skipped, zero bytes"), "{stderr}");
+    let iso = run_with("iso");
     assert_eq!(iso.status.code(), Some(3));
-    let said = text(&iso.stderr);
-    assert!(said.contains("s3://bucket/in/zero.parquet") && said.contains("a zero-byte file"), "{said}");
+    let stderr = text(&iso.stderr);
+    assert!(
+        stderr.contains("s3://bucket/in/zero.parquet") && stderr.contains("a zero-byte file"),
+        "{stderr}"
+    );
 }
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
-fn only_what_is_needed_is_read_in_two_rounds() {
+fn only_needed_columns_are_read_in_two_rounds() {
     let world = World::new();
     let sample = world.sample(400_000);
     world.put("in/x.parquet", &sample);
@@ -109,7 +112,7 @@ fn only_what_is_needed_is_read_in_two_rounds() {
     assert_eq!(traffic["requests"], reads.len(), "{traffic}");
     assert_eq!(traffic["bytes"], bytes, "{traffic}");
     assert_eq!(traffic["rounds"], 2, "{traffic}");
-    // The channels and values of the sample are 60 % of it by themselves.
+    // The channels and values alone are 60 % of the sample.
     assert!(bytes * 4 <= sample.len() * 3, "{bytes} of {}", sample.len());
     assert!(reads.len() <= 4, "{reads:?}");
     assert!(reads.iter().all(|seen| seen.if_match.is_some() && seen.status == 206), "{reads:?}");
@@ -127,19 +130,19 @@ fn many_files_come_in_any_number_of_threads() {
         .arg(&folder)
         .status();
     assert!(made.unwrap().success());
-    // Three months of them: each costs the server a few milliseconds.
+    // Three months: each file costs the server a few milliseconds.
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     for path in names.split_off(names.len().min(60)) {
         std::fs::remove_dir_all(path).unwrap();
     }
     world.upload(&folder, "daily");
-    let want = local(&world, &[], &["daily"]);
+    let expected = local(&world, &[], &["daily"]);
     for threads in ["1", "2", "7"] {
         let proxy = world.proxy(vec![]);
         let arguments = ["--quiet", "--threads", threads, "--target", "-", "--source", "s3://bucket/daily/"];
         let out = run(proxy.port, &arguments);
-        assert_eq!(out.stdout, want, "{}", text(&out.stderr));
+        assert_eq!(out.stdout, expected, "{}", text(&out.stderr));
         let reads = proxy.reads();
         assert!(reads.len() <= 2 * names.len(), "{} requests for {} files", reads.len(), names.len());
     }
@@ -154,17 +157,17 @@ fn an_object_that_is_replaced_meanwhile_is_an_error() {
         world.put("x.parquet", &old);
         let (port, body) = (world.port, new.clone());
         let replace = move || {
-            let answer = crate::http::call(port, "PUT", "/bucket/x.parquet", &body);
-            assert_eq!(answer.status(), 200);
+            let response = crate::http::call(port, "PUT", "/bucket/x.parquet", &body);
+            assert_eq!(response.status(), 200);
         };
         let fault = Fault::Before(std::sync::Arc::new(replace));
         let rule = Rule { method: "GET", target: "/bucket/x.parquet", skip, times: 1, fault };
         let proxy = world.proxy(vec![rule]);
         let out = run(proxy.port, &["--target", "s3://bucket/out.csv", "--source", "s3://bucket/x.parquet"]);
-        let said = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(3), "{said}");
-        assert!(said.contains("s3://bucket/x.parquet"), "{said}");
-        assert!(said.contains("the object was replaced while"), "{said}");
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("s3://bucket/x.parquet"), "{stderr}");
+        assert!(stderr.contains("the object was replaced while"), "{stderr}");
         assert_eq!(world.get("out.csv"), None);
     }
 }
@@ -176,13 +179,13 @@ fn without_s3_there_is_no_client() {
     let path = dir.path().join("x.parquet");
     let made = program().args(["sample", "--quiet", "--rows", "1000", "--out"]).arg(&path).status();
     assert!(made.unwrap().success());
-    // A timeout that makes no sense is met when the client is made.
-    let ask = |source: &str| {
+    // An invalid timeout is an error when the client is created.
+    let run_on = |source: &str| {
         let mut command = at(1);
         command.env("ROLLSHARE_S3_TIMEOUT", "soon").args(["run", "--source", source]).output().unwrap()
     };
-    assert!(ask(path.to_str().unwrap()).status.success());
-    let out = ask("s3://bucket/x.parquet");
+    assert!(run_on(path.to_str().unwrap()).status.success());
+    let out = run_on("s3://bucket/x.parquet");
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("ROLLSHARE_S3_TIMEOUT is 'soon'"), "{}", text(&out.stderr));
 }

@@ -1,10 +1,10 @@
-"""An S3 API server (moto) on a free port of the loopback: prints the port, and ends with its input."""
+"""An S3 API server (moto) on a free port of the loopback: prints the port and exits when stdin closes."""
 
 import logging
 import os
 import sys
 
-# Three keys a page: every listing of the tests turns pages.
+# Three keys a page: every listing of the tests has several pages.
 os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "3"
 
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: E402

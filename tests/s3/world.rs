@@ -1,4 +1,4 @@
-//! A bucket on a real S3 API server, and the program with its settings.
+//! A bucket on an S3 API server, and the program with its settings.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::http::{Message, call};
 use super::proxy::{Proxy, Rule};
 
-/// A server for one test, gone with it.
+/// The server of one test, stopped on drop.
 pub struct World {
     server: Child,
     pub port: u16,
@@ -16,7 +16,7 @@ pub struct World {
 }
 
 impl World {
-    /// Fails where moto is not on this machine: whoever asks for the feature wants it tested.
+    /// Panics where moto is not installed: a test that cannot run must not pass.
     pub fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let named = std::env::var_os("ROLLSHARE_MOTO_PYTHON").map(PathBuf::from);
@@ -49,11 +49,11 @@ impl World {
     }
 
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        let answer: Message = call(self.port, "GET", &format!("/bucket/{}", escape(key)), b"");
-        (answer.status() == 200).then_some(answer.body)
+        let response: Message = call(self.port, "GET", &format!("/bucket/{}", escape(key)), b"");
+        (response.status() == 200).then_some(response.body)
     }
 
-    /// Every key below `prefix`, but for what is kept beside targets.
+    /// Every key below `prefix`, without history and reports beside targets.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         let mut keys = self.all_keys(prefix);
         keys.retain(|key| !key.contains("_rollshare/"));
@@ -68,13 +68,13 @@ impl World {
         text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
     }
 
-    /// Multipart uploads that nobody has completed or aborted.
+    /// Number of multipart uploads that are neither completed nor aborted.
     pub fn uploads(&self) -> usize {
         let text = String::from_utf8(call(self.port, "GET", "/bucket?uploads", b"").body).unwrap();
         text.matches("<UploadId>").count()
     }
 
-    /// Puts every file below a folder.
+    /// Uploads every file below a folder.
     pub fn upload(&self, folder: &Path, prefix: &str) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -109,7 +109,7 @@ impl Drop for World {
     }
 }
 
-/// The program, without the S3 settings of whoever runs the tests.
+/// The program, without the S3 settings of the environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
     for (name, _) in std::env::vars_os() {
@@ -136,7 +136,7 @@ pub fn at(port: u16) -> Command {
     command
 }
 
-/// `rollshare run` with S3 at a port, without checks: they read the rows once more.
+/// `rollshare run` with S3 at a port, without checks, which read the rows again.
 pub fn run(port: u16, arguments: &[&str]) -> Output {
     at(port).args(["run", "--no-checks"]).args(arguments).output().unwrap()
 }

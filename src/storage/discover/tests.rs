@@ -89,7 +89,7 @@ fn a_file_is_read_once() {
     let dir = tree(&["d/country=FR/x", "d/country=GB/y"]);
     let (names, notes) = found(&dir, &["d/country=FR", "d", "d/country=FR/x"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/country=FR/x country:FR", "d/country=GB/y country:GB"]);
-    assert_eq!(notes, ["2 files are reached twice; each is read once"]);
+    assert_eq!(notes, ["2 files are matched twice; each is read once"]);
     let (names, notes) = found(&dir, &["d/**"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/country=FR/x country:FR", "d/country=GB/y country:GB"]);
     assert_eq!(notes, [""; 0]);
@@ -121,7 +121,7 @@ fn zero_bytes() {
 }
 
 #[test]
-fn legacy_passes_over_nested_folders_beside_files() {
+fn legacy_skips_nested_folders_beside_files() {
     let dir = tree(&["d/x", "d/a/b/y", "e/a/y", "p/x", "p/k=1/y"]);
     let (names, notes) = found(&dir, &["d"], Semantics::Legacy).unwrap();
     assert_eq!(names, ["d/x"]);
@@ -145,7 +145,7 @@ fn links_are_followed_once_and_loops_end() {
     let (names, notes) = found(&dir, &["d"], Semantics::Iso).unwrap();
     assert_eq!(names, ["d/b", "d/out/y"]);
     assert!(notes.iter().any(|note| note.contains("loop")), "{notes:?}");
-    assert!(notes.iter().any(|note| note.contains("1 files are reached twice")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("1 files are matched twice")), "{notes:?}");
     link("gone", "d/dangling");
     assert!(matches!(found(&dir, &["d"], Semantics::Iso), Err(Error::NotFound(_))));
 }
@@ -160,19 +160,19 @@ fn a_socket_is_no_data() {
 }
 
 #[test]
-fn territory() {
+fn source_paths() {
     let dir = tree(&["d/x", "f/x", "g/1.parquet"]);
     let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
     let sources = ["d", "f/x", "g/*.parquet"].map(|s| dir.path().join(s).to_str().unwrap().to_owned());
-    let territory = discover(&sources, Semantics::Iso).unwrap().source_paths;
+    let source_paths = discover(&sources, Semantics::Iso).unwrap().source_paths;
     for inside in ["d", "d/x", "d/new/y", "f/x", "g/1.parquet", "g/2.parquet"] {
-        assert!(territory.covering(&at(inside)).is_some(), "{inside}");
+        assert!(source_paths.covering(&at(inside)).is_some(), "{inside}");
     }
     for outside in ["dd", "f/y", "f", "g/2.csv", "g", "g/n/2.parquet"] {
-        assert_eq!(territory.covering(&at(outside)), None, "{outside}");
+        assert_eq!(source_paths.covering(&at(outside)), None, "{outside}");
     }
     for around in ["", "d", "f", "g"] {
-        assert!(territory.within(&at(around)).is_some(), "{around}");
+        assert!(source_paths.within(&at(around)).is_some(), "{around}");
     }
-    assert_eq!(territory.within(&at("other")), None);
+    assert_eq!(source_paths.within(&at("other")), None);
 }

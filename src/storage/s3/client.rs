@@ -1,8 +1,8 @@
-//! The one client of the process.
+//! The S3 client of the process.
 //!
-//! It is made when the first `s3://` is met: a run on local files starts no
-//! runtime and reads no configuration. Connections are kept between requests, so
-//! whatever speaks to S3 in this process speaks through it.
+//! The first `s3://` URI creates it: a run on local files starts no runtime and reads no AWS
+//! configuration. Connections are kept alive between requests, so all S3 requests of the process go
+//! through this client.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -21,43 +21,43 @@ use tokio::sync::{Semaphore, mpsc};
 use super::object::Fetch;
 use crate::{Error, Result};
 
-/// Requests under way at a time. S3 gives one connection some 90 MB/s; as many
-/// as this fill any network card.
-const REQUESTS: usize = 48;
-/// What is fetched ahead of its readers, in all, in units of [`UNIT`]: 128 MiB.
-const AHEAD: u32 = 128 << 10;
+/// Concurrent requests. S3 serves some 90 MB/s on one connection; this many saturate any network
+/// card.
+const MAX_REQUESTS: usize = 48;
+/// Prefetched bytes of all objects together, in units of [`PERMIT_BYTES`]: 128 MiB.
+const PREFETCH_PERMITS: u32 = 128 << 10;
 /// Threads that serve the connections.
 const IO_THREADS: usize = 2;
-/// Without a byte for so long, a request is tried again.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The variable that says otherwise, in seconds.
-const PATIENCE_VARIABLE: &str = "ROLLSHARE_S3_TIMEOUT";
-/// Where the AWS command line goes when nobody names a region.
-const REGION: &str = "us-east-1";
-/// What a permit of [`Client::ahead`] stands for.
-const UNIT: u64 = 1 << 10;
+/// A request that receives no byte for this long is retried.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The environment variable that overrides [`TIMEOUT`], in seconds.
+const TIMEOUT_VARIABLE: &str = "ROLLSHARE_S3_TIMEOUT";
+/// The region where none is configured, as for the AWS command line.
+const DEFAULT_REGION: &str = "us-east-1";
+/// Bytes of one permit of [`Client::prefetch_permits`].
+const PERMIT_BYTES: u64 = 1 << 10;
 
-/// The client and what it shares out.
+/// The client and the limits that its users share.
 pub struct Client {
     /// The SDK's client.
     pub s3: aws_sdk_s3::Client,
-    /// One permit a request under way.
+    /// One permit for each concurrent request.
     pub requests: Semaphore,
-    /// Permits of [`UNIT`] bytes for what is fetched ahead.
-    pub ahead: Arc<Semaphore>,
+    /// Permits of [`PERMIT_BYTES`] bytes for prefetched blocks.
+    pub prefetch_permits: Arc<Semaphore>,
     /// Attempts at a request, the first included.
     pub attempts: u32,
     /// How long a request may go without a byte.
-    pub patience: Duration,
-    /// What is to be fetched ahead, in order.
+    pub timeout: Duration,
+    /// The prefetch queue.
     pub queue: mpsc::UnboundedSender<Fetch>,
     runtime: Runtime,
 }
 
-/// The client, made by this call if it is the first in this process.
+/// Returns the client; creates it on the first call in this process.
 ///
 /// # Errors
-/// `Io` when threads cannot be started, `Argument` for a timeout that is no number.
+/// `Io` when threads cannot be started, `Argument` for a timeout that is not a number.
 pub fn client() -> Result<Arc<Client>> {
     // A forked child has the memory of its parent and none of its threads.
     static CLIENT: Mutex<Option<(u32, Arc<Client>)>> = Mutex::new(None);
@@ -68,92 +68,92 @@ pub fn client() -> Result<Arc<Client>> {
     {
         return Ok(client.clone());
     }
-    // Made outside of the lock: a fork must not find it held for long.
-    let made = Client::new()?;
-    let mut slot = lock();
-    if let Some((owner, client)) = &*slot
+    // Created outside the lock: a fork must not copy a lock that is held.
+    let created = Client::new()?;
+    let mut current = lock();
+    if let Some((owner, client)) = &*current
         && *owner == pid
     {
         return Ok(client.clone());
     }
-    if let Some(parents) = slot.replace((pid, made.clone())) {
-        // Its threads are in another process: waiting for them would never end.
-        std::mem::forget(parents);
+    if let Some(inherited) = current.replace((pid, created.clone())) {
+        // Its threads are in the parent process: dropping it would wait for them for ever.
+        std::mem::forget(inherited);
     }
-    Ok(made)
+    Ok(created)
 }
 
 impl Client {
     fn new() -> Result<Arc<Self>> {
-        let patience = patience()?;
+        let timeout = timeout()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(IO_THREADS)
             .thread_name("rollshare-s3")
             .enable_all()
             .build()
             .map_err(|e| Error::io("cannot start threads", e))?;
-        let shared = runtime.block_on(configuration(patience));
+        let shared = runtime.block_on(load_config(timeout));
         let attempts = shared.retry_config().map_or(1, aws_config::retry::RetryConfig::max_attempts).max(1);
         let mut config = aws_sdk_s3::config::Builder::from(&shared);
         if shared.region().is_none() {
-            config = config.region(Region::new(REGION));
+            config = config.region(Region::new(DEFAULT_REGION));
         }
-        if is_foreign(&shared) {
+        if is_custom_endpoint(&shared) {
             config = config.force_path_style(true);
         }
         let (queue, fetches) = mpsc::unbounded_channel();
         let client = Arc::new(Client {
             s3: aws_sdk_s3::Client::from_conf(config.build()),
-            requests: Semaphore::new(REQUESTS),
-            ahead: Arc::new(Semaphore::new(AHEAD as usize)),
+            requests: Semaphore::new(MAX_REQUESTS),
+            prefetch_permits: Arc::new(Semaphore::new(PREFETCH_PERMITS as usize)),
             attempts,
-            patience,
+            timeout,
             queue,
             runtime,
         });
-        client.runtime.spawn(super::object::serve(Arc::downgrade(&client), fetches));
+        client.runtime.spawn(super::object::run_prefetch_queue(Arc::downgrade(&client), fetches));
         Ok(client)
     }
 
-    /// Waits for `work`, on a thread that is none of the client's.
-    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work` to its end. The calling thread must not be one of the client's.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Starts `work` and goes on.
-    pub fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Starts `work` and returns immediately.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(work);
     }
 
-    /// The permits that `bytes` fetched ahead need: never more than there are.
+    /// Permits that a prefetch of `bytes` bytes needs, at most all of them.
     pub fn permits(bytes: u64) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(AHEAD)
+        u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).min(PREFETCH_PERMITS)
     }
 
-    /// How long one attempt at `bytes` may take in all: what trickles in is as bad
-    /// as what does not come.
+    /// The time limit of one attempt at `bytes` bytes: a response that trickles in counts as stalled.
     pub fn deadline(&self, bytes: u64) -> Duration {
-        self.patience * 2 + Duration::from_secs(bytes / SLOWEST)
+        self.timeout * 2 + Duration::from_secs(bytes / MIN_RATE)
     }
 }
 
-/// Bytes a second that are worth waiting for.
-const SLOWEST: u64 = 128 << 10;
+/// The lowest acceptable rate, in bytes a second.
+const MIN_RATE: u64 = 128 << 10;
 
-async fn configuration(patience: Duration) -> SdkConfig {
-    // The SDK's own default client leaves the proxy variables to a TLS stack that
-    // needs CMake; this one is the same with ring.
+async fn load_config(timeout: Duration) -> SdkConfig {
+    // The SDK's default client reads the proxy variables only with a TLS stack that needs CMake;
+    // this one is the same with ring.
     let http = Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
     });
-    let timeouts = TimeoutConfig::builder().connect_timeout(patience.min(CONNECT)).read_timeout(patience);
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(timeout.min(CONNECT_TIMEOUT)).read_timeout(timeout);
     let stalls = StalledStreamProtectionConfig::enabled()
         .upload_enabled(true)
         .download_enabled(true)
-        .grace_period(patience);
+        .grace_period(timeout);
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)
         .timeout_config(timeouts.build())
@@ -162,14 +162,13 @@ async fn configuration(patience: Duration) -> SdkConfig {
         .await
 }
 
-/// The SDK's own.
-const CONNECT: Duration = Duration::from_millis(3100);
+/// The default of the SDK.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
-/// Whether the endpoint is somebody else's: such stores know buckets by the path,
-/// not by the host's name.
-fn is_foreign(config: &SdkConfig) -> bool {
-    let of_service = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
-    let endpoint = of_service.as_deref().or(config.endpoint_url());
+/// Whether the endpoint is not AWS: other stores address buckets by path, not by host name.
+fn is_custom_endpoint(config: &SdkConfig) -> bool {
+    let service_endpoint = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
+    let endpoint = service_endpoint.as_deref().or(config.endpoint_url());
     endpoint.is_some_and(|url| {
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
         let host = host.split(['/', '?']).next().unwrap_or_default();
@@ -178,11 +177,11 @@ fn is_foreign(config: &SdkConfig) -> bool {
     })
 }
 
-fn patience() -> Result<Duration> {
-    let Ok(text) = std::env::var(PATIENCE_VARIABLE) else { return Ok(PATIENCE) };
+fn timeout() -> Result<Duration> {
+    let Ok(text) = std::env::var(TIMEOUT_VARIABLE) else { return Ok(TIMEOUT) };
     match text.parse() {
         Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Error::argument(format!("{PATIENCE_VARIABLE} is '{text}'"))
+        _ => Err(Error::argument(format!("{TIMEOUT_VARIABLE} is '{text}'"))
             .expected("whole seconds from 1 to 3600")),
     }
 }

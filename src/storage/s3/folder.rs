@@ -3,18 +3,18 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::client::client;
-use super::put::{self, Outcome, Precondition};
+use super::put::{self, Outcome};
 use super::{Uri, fault, list, uri};
-use crate::storage::folder::{Entry, Folder};
+use crate::storage::folder::{Entry, Folder, Precondition};
 use crate::{Error, Result};
 
-/// The keys below a prefix.
+/// A folder of small files: the keys below a prefix.
 pub struct S3Folder {
     root: Uri,
 }
 
 impl S3Folder {
-    /// The folder at `uri`, with or without a slash at its end.
+    /// The folder at `uri`, with or without a trailing slash.
     pub fn new(uri: &Uri) -> Self {
         S3Folder { root: uri.as_folder() }
     }
@@ -37,14 +37,14 @@ impl Folder for S3Folder {
         let listed = list::list(&*client()?, &self.root.join(prefix))?;
         let entry = |listed: list::Listed| {
             let name = listed.key.strip_prefix(&self.root.key)?.to_owned();
-            // Markers of folders are no files; hidden files are not ours to show.
+            // Folder markers are not files; hidden files are not listed.
             if name.is_empty() || name.ends_with('/') || name.split('/').any(|s| s.starts_with('.')) {
                 return None;
             }
-            let modified = listed.stamp.modified.and_then(|nanos| u64::try_from(nanos).ok());
+            let modified = listed.version.modified.and_then(|nanos| u64::try_from(nanos).ok());
             Some(Entry {
                 name,
-                bytes: listed.stamp.bytes,
+                bytes: listed.version.bytes,
                 modified: modified.map(|nanos| UNIX_EPOCH + Duration::from_nanos(nanos)),
             })
         };
@@ -54,25 +54,25 @@ impl Folder for S3Folder {
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        put::contents(&*client()?, &self.uri(name)?)
+        put::read(&*client()?, &self.uri(name)?)
     }
 
     fn read_version(&self, name: &str) -> Result<(Option<Vec<u8>>, Precondition)> {
-        Ok(match put::version(&*client()?, &self.uri(name)?)? {
+        Ok(match put::read_with_etag(&*client()?, &self.uri(name)?)? {
             Some((bytes, etag)) => (Some(bytes), etag.map_or(Precondition::None, Precondition::IfMatch)),
             None => (None, Precondition::IfAbsent),
         })
     }
 
-    fn write_when(&self, name: &str, bytes: &[u8], when: &Precondition) -> Result<bool> {
-        Ok(put::put(&*client()?, &self.uri(name)?, bytes, when)? == Outcome::Done)
+    fn write_if(&self, name: &str, bytes: &[u8], precondition: &Precondition) -> Result<bool> {
+        Ok(put::put(&*client()?, &self.uri(name)?, bytes, precondition)? == Outcome::Written)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        if self.write_when(name, bytes, &Precondition::None)? {
+        if self.write_if(name, bytes, &Precondition::None)? {
             return Ok(());
         }
-        Err(fault::replaced(&self.uri(name)?))
+        Err(fault::object_replaced(&self.uri(name)?))
     }
 
     fn remove(&self, name: &str) -> Result<()> {

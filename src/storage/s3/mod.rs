@@ -1,19 +1,19 @@
 //! S3, by the AWS SDK: objects, folders and uploads.
 //!
-//! - [`uri`]: what `s3://bucket/key` says.
-//! - [`client`]: the one client of the process; credentials, region, endpoint and
-//!   retries as the AWS command line has them.
-//! - [`fault`]: what AWS said, told with bucket and key and what to do about it.
-//! - [`list`]: the keys below a prefix, in pages.
-//! - [`sources`]: a source as objects, by the rules of local folders and globs.
-//! - [`ranges`]: wanted ranges, joined and cut into requests.
-//! - [`get`]: one range of one version of an object, tried again where that helps.
-//! - [`object`]: an object whose announced ranges arrive ahead of their reader.
-//! - [`put`]: uploads that are there whole or not at all.
+//! - [`uri`]: parses `s3://bucket/key`.
+//! - [`client`]: the client of the process; credentials, region, endpoint and retries are configured
+//!   as for the AWS command line.
+//! - [`fault`]: errors of S3, with bucket, key and advice.
+//! - [`list`]: lists the keys below a prefix.
+//! - [`sources`]: resolves a source to objects, by the rules of local folders and globs.
+//! - [`ranges`]: joins ranges and cuts them into requests.
+//! - [`get`]: reads ranges of one version of an object, with retries.
+//! - [`object`]: an object with prefetched ranges.
+//! - [`put`]: atomic uploads.
 //! - [`mod@folder`]: a folder of small files.
 //!
-//! Calls are made from threads that are no part of the client's runtime: they
-//! hand a request over and wait for its answer.
+//! Callers are threads outside the client's runtime: they submit a request and block until it is
+//! done.
 
 pub mod client;
 pub mod fault;

@@ -1,18 +1,18 @@
-//! An object whose announced ranges arrive ahead of their reader.
+//! An S3 object whose prefetched ranges arrive before they are read.
 //!
 //! ```text
-//! prepared   its tail is queued: what a reader of parquet looks at first
-//! announced  the ranges it needs are joined, cut into blocks and queued
-//! served     the queue is worked off in order, a bounded number of bytes ahead
-//! read       waits for its blocks; one that is still queued jumps the queue, and
-//!            those behind it come along
-//! released   a block goes when all that announced it are done with it
+//! prefetch_footer   queues the tail, which a parquet reader reads first
+//! prefetch          joins the needed ranges, cuts them into blocks and queues these
+//! the queue         is processed in order, up to a bounded number of bytes ahead
+//! read              waits for its blocks; a block that is still queued bypasses the queue, and the
+//!                   queued blocks behind it are requested with it
+//! evict             drops a block once every range that requested it has been read
 //! ```
 //!
-//! A reader never waits for room: what it needs at once is fetched at once. So
-//! readers that hold room cannot starve one that has none. An object that holds
-//! more than [`HOLD`] gives up what was used longest ago, and fetches it again if
-//! it is asked for again: slower, never wrong.
+//! A reader never waits for prefetch permits: it requests what it needs immediately. So readers that
+//! hold permits cannot starve a reader that has none. An object that holds more than its capacity
+//! evicts the least recently read blocks and fetches them again when they are read again: slower,
+//! never wrong.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,33 +25,33 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::client::{Client, client};
 use super::get::{self, Counter};
 use super::{Uri, fault, ranges};
-use crate::storage::object::{Object, ObjectVersion, Traffic, outside};
+use crate::storage::object::{Object, ObjectVersion, Traffic, out_of_range};
 use crate::{Error, Result};
 
-/// The shortest and the longest tail that is fetched before anything is known.
+/// The smallest and the largest tail that is fetched before the footer is known.
 const TAIL: Range<u64> = 8 << 10..512 << 10;
-/// Of an object of middling size: footers are smaller, and page indexes with them.
-const TAIL_USUAL: u64 = 64 << 10;
-/// Bytes that come along with a block that its reader waits for.
-const ALONG: u64 = 64 << 20;
-/// Bytes that one object holds at the most, and as much again for each core.
-const HOLD: u64 = 64 << 20;
-/// What a read that nobody announced fetches at the least.
-const UNANNOUNCED: u64 = 1 << 20;
+/// The largest tail of a medium-sized object: footers with page indexes are smaller.
+const TAIL_MEDIUM: u64 = 64 << 10;
+/// Bytes of queued blocks that are requested together with a block that a reader waits for.
+const READ_AHEAD: u64 = 64 << 20;
+/// The capacity of one object in bytes: this much, and as much again for each core.
+const CAPACITY: u64 = 64 << 20;
+/// The fewest bytes that a read without a prefetch requests.
+const MIN_READ: u64 = 1 << 20;
 
 /// One version of an object.
 pub struct S3Object {
     name: Arc<str>,
-    stamp: ObjectVersion,
+    version: ObjectVersion,
     source: Arc<Source>,
-    /// By their first byte; apart from each other.
+    /// By their first byte; they do not overlap.
     blocks: Mutex<BTreeMap<u64, Arc<Block>>>,
     rounds: AtomicU64,
     clock: AtomicU64,
-    hold: u64,
+    capacity: u64,
 }
 
-/// What a request needs to know.
+/// What a request needs: client, address and version.
 pub struct Source {
     client: Arc<Client>,
     uri: Uri,
@@ -59,62 +59,62 @@ pub struct Source {
     counter: Counter,
 }
 
-/// A block that waits to be fetched.
+/// A queued block and its source.
 pub struct Fetch {
     source: Arc<Source>,
     block: Arc<Block>,
 }
 
-/// Bytes that one request brings.
+/// The bytes of one request.
 struct Block {
     range: Range<u64>,
-    /// Announced ranges that want some of it.
+    /// Prefetched ranges that overlap the block and are not evicted yet.
     uses: AtomicUsize,
-    /// When it was last read, by the object's clock.
+    /// When it was last read, by the object's clock; 0 before the first read.
     read: AtomicU64,
     state: Mutex<State>,
-    settled: Condvar,
+    fetched_signal: Condvar,
 }
 
 enum State {
     Queued,
     Fetching,
-    Here {
+    Ready {
         bytes: Arc<Vec<u8>>,
-        _room: Option<OwnedSemaphorePermit>,
+        _permits: Option<OwnedSemaphorePermit>,
     },
     Failed(Error),
-    /// Nobody wants it any more.
-    Gone,
+    /// No range needs it any more.
+    Evicted,
 }
 
-/// Works off the queue for as long as there is a client.
-pub async fn serve(client: Weak<Client>, mut queue: mpsc::UnboundedReceiver<Fetch>) {
+/// Processes the prefetch queue in order until the client is dropped.
+pub async fn run_prefetch_queue(client: Weak<Client>, mut queue: mpsc::UnboundedReceiver<Fetch>) {
     while let Some(Fetch { source, block }) = queue.recv().await {
         let Some(client) = client.upgrade() else { return };
         if !matches!(*lock(&block.state), State::Queued) {
             continue;
         }
         let permits = Client::permits(block.len());
-        let Ok(room) = client.ahead.clone().acquire_many_owned(permits).await else { return };
-        if block.claim() {
-            client.start(fetch(source, block, Some(room)));
+        let Ok(permits) = client.prefetch_permits.clone().acquire_many_owned(permits).await else { return };
+        if block.start_fetching() {
+            client.spawn(fetch(source, block, Some(permits)));
         }
     }
 }
 
-async fn fetch(source: Arc<Source>, block: Arc<Block>, room: Option<OwnedSemaphorePermit>) {
+async fn fetch(source: Arc<Source>, block: Arc<Block>, permits: Option<OwnedSemaphorePermit>) {
     let Source { client, uri, etag, counter } = &*source;
-    let fetched = get::range(client, uri, etag.as_deref(), block.range.clone(), counter).await;
+    let fetched = get::read_range(client, uri, etag.as_deref(), block.range.clone(), counter).await;
     let mut state = lock(&block.state);
     if matches!(*state, State::Fetching) {
         *state = match fetched {
-            Ok(bytes) => State::Here { bytes: Arc::new(bytes), _room: room },
+            Ok(bytes) => State::Ready { bytes: Arc::new(bytes), _permits: permits },
             Err(error) => State::Failed(error),
         };
     }
     drop(state);
-    block.settled.notify_all();
+    block.fetched_signal.notify_all();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,7 +128,7 @@ impl Block {
             uses: AtomicUsize::new(0),
             read: AtomicU64::new(0),
             state: Mutex::new(State::Queued),
-            settled: Condvar::new(),
+            fetched_signal: Condvar::new(),
         })
     }
 
@@ -136,12 +136,12 @@ impl Block {
         self.range.end - self.range.start
     }
 
-    fn meets(&self, range: &Range<u64>) -> bool {
+    fn overlaps(&self, range: &Range<u64>) -> bool {
         range.start < self.range.end && self.range.start < range.end
     }
 
-    /// Whether it was queued, and is now the caller's to fetch.
-    fn claim(&self) -> bool {
+    /// Marks a queued block as being fetched; returns whether it was queued, so that the caller fetches it.
+    fn start_fetching(&self) -> bool {
         let mut state = lock(&self.state);
         let queued = matches!(*state, State::Queued);
         if queued {
@@ -150,47 +150,49 @@ impl Block {
         queued
     }
 
-    /// Lets go of its bytes; says how many there were.
-    fn give_up(&self, state: State) -> u64 {
+    /// Drops the bytes and sets the state; returns how many bytes were dropped.
+    fn release(&self, state: State) -> u64 {
         let mut old = lock(&self.state);
-        let held = if matches!(*old, State::Here { .. }) { self.len() } else { 0 };
+        let ready = if matches!(*old, State::Ready { .. }) { self.len() } else { 0 };
         *old = state;
-        held
+        ready
     }
 
-    /// Waits until the bytes are here; `None` where they have been given up again.
+    /// Waits until the bytes are ready; returns `None` where they have been evicted.
     fn wait(&self) -> Result<Option<Arc<Vec<u8>>>> {
         let mut state = lock(&self.state);
         loop {
             match &*state {
-                State::Here { bytes, .. } => return Ok(Some(bytes.clone())),
+                State::Ready { bytes, .. } => return Ok(Some(bytes.clone())),
                 State::Failed(error) => return Err(fault::clone_error(error)),
-                State::Queued | State::Gone => return Ok(None),
-                State::Fetching => state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner),
+                State::Queued | State::Evicted => return Ok(None),
+                State::Fetching => {
+                    state = self.fetched_signal.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
             }
         }
     }
 }
 
 impl S3Object {
-    /// The version of the object at `uri` that was listed with `stamp`.
+    /// The object at `uri` in the listed version.
     ///
     /// # Errors
     /// As of [`client`].
-    pub fn new(uri: &Uri, stamp: ObjectVersion) -> Result<Self> {
+    pub fn new(uri: &Uri, version: ObjectVersion) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-        Self::holding(uri, stamp, HOLD * (cores + 1))
+        Self::with_capacity(uri, version, CAPACITY * (cores + 1))
     }
 
-    /// The same, that holds `hold` bytes at the most, and what is being read.
+    /// As [`S3Object::new`], with a capacity of `capacity` bytes besides the blocks being read.
     ///
     /// # Errors
     /// As of [`client`].
-    pub fn holding(uri: &Uri, stamp: ObjectVersion, hold: u64) -> Result<Self> {
+    pub fn with_capacity(uri: &Uri, version: ObjectVersion, capacity: u64) -> Result<Self> {
         let source = Source {
             client: client()?,
             uri: uri.clone(),
-            etag: stamp.version.clone(),
+            etag: version.tag.clone(),
             counter: Counter::default(),
         };
         Ok(S3Object {
@@ -199,13 +201,13 @@ impl S3Object {
             blocks: Mutex::default(),
             rounds: AtomicU64::new(0),
             clock: AtomicU64::new(0),
-            hold,
-            stamp,
+            capacity,
+            version,
         })
     }
 
-    /// Adds blocks and, where they are `queued`, has them fetched in their turn.
-    fn add(
+    /// Adds a block for each range; `queued` blocks are sent to the prefetch queue.
+    fn add_blocks(
         &self,
         blocks: &mut BTreeMap<u64, Arc<Block>>,
         ranges: impl IntoIterator<Item = Range<u64>>,
@@ -215,7 +217,7 @@ impl S3Object {
         for range in ranges {
             let block = Block::new(range);
             if queued {
-                // The queue ends with the process.
+                // Sending fails only where the client is gone; a read then fetches the block itself.
                 let fetch = Fetch { source: self.source.clone(), block: block.clone() };
                 let _ = self.source.client.queue.send(fetch);
             }
@@ -225,57 +227,62 @@ impl S3Object {
         self.rounds.fetch_add(added.into(), Ordering::Relaxed);
     }
 
-    /// The blocks that `range` needs, all of them on their way.
-    fn cover(&self, range: &Range<u64>) -> Vec<Arc<Block>> {
+    /// Requests the blocks that `range` needs where that is not done yet; returns them.
+    fn request_blocks(&self, range: &Range<u64>) -> Vec<Arc<Block>> {
         let mut blocks = lock(&self.blocks);
         let missing = ranges::uncovered(range, blocks.values().map(|b| b.range.clone()));
-        for piece in missing {
-            let next = blocks.range(piece.end..).next().map_or(self.stamp.bytes, |(start, _)| *start);
-            let end = piece.end.max((piece.start + UNANNOUNCED).min(next));
-            self.add(&mut blocks, ranges::requests(std::slice::from_ref(&(piece.start..end))), false);
+        for gap in missing {
+            let next = blocks.range(gap.end..).next().map_or(self.version.bytes, |(start, _)| *start);
+            let end = gap.end.max((gap.start + MIN_READ).min(next));
+            self.add_blocks(&mut blocks, ranges::requests(std::slice::from_ref(&(gap.start..end))), false);
         }
-        let covering: Vec<Arc<Block>> = blocks.values().filter(|block| block.meets(range)).cloned().collect();
-        let mut along = ALONG;
-        let (mut held, mut waits) = (0, false);
+        let covering: Vec<Arc<Block>> =
+            blocks.values().filter(|block| block.overlaps(range)).cloned().collect();
+        let mut budget = READ_AHEAD;
+        let (mut ready, mut waits) = (0, false);
         for block in blocks.values() {
-            held += if matches!(*lock(&block.state), State::Here { .. }) { block.len() } else { 0 };
+            ready += if matches!(*lock(&block.state), State::Ready { .. }) { block.len() } else { 0 };
         }
         for block in blocks.values().filter(|block| block.range.end > range.start) {
-            let needed = block.meets(range);
-            if !needed && (!waits || block.len() > along) {
+            let needed = block.overlaps(range);
+            if !needed && (!waits || block.len() > budget) {
                 break;
             }
-            if block.claim() {
+            if block.start_fetching() {
                 waits = true;
-                along = along.saturating_sub(block.len());
-                held += block.len();
-                self.source.client.start(fetch(self.source.clone(), block.clone(), None));
+                budget = budget.saturating_sub(block.len());
+                ready += block.len();
+                self.source.client.spawn(fetch(self.source.clone(), block.clone(), None));
             }
         }
-        if held > self.hold {
-            self.forget(&blocks, held - self.hold, &covering);
+        if ready > self.capacity {
+            self.evict_oldest(&blocks, ready - self.capacity, &covering);
         }
         covering
     }
 
-    /// Gives up `excess` bytes of what was read longest ago.
-    fn forget(&self, blocks: &BTreeMap<u64, Arc<Block>>, mut excess: u64, needed: &[Arc<Block>]) {
+    fn uncovered_range(&self) -> Error {
+        Error::internal("the blocks do not cover the range").in_file(&self.name)
+    }
+
+    /// Evicts the least recently read blocks until `excess` bytes are freed.
+    fn evict_oldest(&self, blocks: &BTreeMap<u64, Arc<Block>>, mut excess: u64, needed: &[Arc<Block>]) {
         let mut old: Vec<&Arc<Block>> = blocks.values().collect();
         old.sort_by_key(|block| block.read.load(Ordering::Relaxed));
         for block in old {
-            // What was not read yet is about to be.
-            let fresh = block.read.load(Ordering::Relaxed) == 0;
-            if excess == 0 || fresh || needed.iter().any(|needed| Arc::ptr_eq(needed, block)) {
+            // Blocks that were never read are about to be.
+            let unread = block.read.load(Ordering::Relaxed) == 0;
+            if excess == 0 || unread || needed.iter().any(|needed| Arc::ptr_eq(needed, block)) {
                 continue;
             }
-            if matches!(*lock(&block.state), State::Here { .. }) {
-                excess = excess.saturating_sub(block.give_up(State::Queued));
+            if matches!(*lock(&block.state), State::Ready { .. }) {
+                excess = excess.saturating_sub(block.release(State::Queued));
             }
         }
     }
 
-    /// The bytes of a block, fetched again if they were given up meanwhile.
-    fn bytes_of(&self, block: &Arc<Block>) -> Result<Arc<Vec<u8>>> {
+    /// Waits for the bytes of a block; fetches them again if they were evicted meanwhile.
+    fn wait_for_block(&self, block: &Arc<Block>) -> Result<Arc<Vec<u8>>> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         block.read.store(now, Ordering::Relaxed);
         loop {
@@ -283,20 +290,20 @@ impl S3Object {
                 return Ok(bytes);
             }
             let mut state = lock(&block.state);
-            if matches!(*state, State::Queued | State::Gone) {
+            if matches!(*state, State::Queued | State::Evicted) {
                 *state = State::Fetching;
-                self.source.client.start(fetch(self.source.clone(), block.clone(), None));
+                self.source.client.spawn(fetch(self.source.clone(), block.clone(), None));
             }
         }
     }
 }
 
-/// Bytes of the tail that is fetched at once.
+/// Length of the tail that is fetched first.
 fn tail(len: u64) -> u64 {
     if len <= 2 * TAIL.start {
         return len;
     }
-    (len / 8).clamp(TAIL.start, TAIL_USUAL).max((len / 512).min(TAIL.end))
+    (len / 8).clamp(TAIL.start, TAIL_MEDIUM).max((len / 512).min(TAIL.end))
 }
 
 impl Object for S3Object {
@@ -305,32 +312,33 @@ impl Object for S3Object {
     }
 
     fn len(&self) -> u64 {
-        self.stamp.bytes
+        self.version.bytes
     }
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-        if range.start > range.end || range.end > self.stamp.bytes {
-            return Err(outside(&self.name, &range, self.stamp.bytes));
+        if range.start > range.end || range.end > self.version.bytes {
+            return Err(out_of_range(&self.name, &range, self.version.bytes));
         }
         if range.is_empty() {
             return Ok(Cow::Borrowed(&[]));
         }
         let mut out = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
-        for block in self.cover(&range) {
-            let bytes = self.bytes_of(&block)?;
+        for block in self.request_blocks(&range) {
+            let bytes = self.wait_for_block(&block)?;
             let at =
                 |byte: u64| usize::try_from(byte.saturating_sub(block.range.start)).unwrap_or(usize::MAX);
             let end = at(range.end.min(block.range.end));
-            out.extend_from_slice(bytes.get(at(range.start)..end).unwrap_or_default());
+            let needed = bytes.get(at(range.start)..end);
+            out.extend_from_slice(needed.ok_or_else(|| self.uncovered_range())?);
         }
         if out.len() as u64 != range.end - range.start {
-            return Err(Error::internal("blocks do not cover a range").in_file(&self.name));
+            return Err(self.uncovered_range());
         }
         Ok(Cow::Owned(out))
     }
 
-    fn stamp(&self) -> Option<ObjectVersion> {
-        Some(self.stamp.clone())
+    fn version(&self) -> Option<ObjectVersion> {
+        Some(self.version.clone())
     }
 
     fn is_remote(&self) -> bool {
@@ -338,43 +346,43 @@ impl Object for S3Object {
     }
 
     fn tail(&self) -> u64 {
-        tail(self.stamp.bytes)
+        tail(self.version.bytes)
     }
 
     fn prefetch_footer(&self) {
-        let len = self.stamp.bytes;
+        let len = self.version.bytes;
         let mut blocks = lock(&self.blocks);
         if len > 0 && blocks.is_empty() {
-            self.add(&mut blocks, std::iter::once(len - tail(len)..len), true);
+            self.add_blocks(&mut blocks, std::iter::once(len - tail(len)..len), true);
         }
     }
 
     fn prefetch(&self, wanted: &[Range<u64>]) {
-        let wanted: Vec<&Range<u64>> = wanted.iter().filter(|r| r.end <= self.stamp.bytes).collect();
-        let uses = |block: &Block| wanted.iter().filter(|range| block.meets(range)).count();
+        let wanted: Vec<&Range<u64>> = wanted.iter().filter(|r| r.end <= self.version.bytes).collect();
+        let uses = |block: &Block| wanted.iter().filter(|range| block.overlaps(range)).count();
         let mut blocks = lock(&self.blocks);
         let have = |blocks: &BTreeMap<u64, Arc<Block>>| -> Vec<Range<u64>> {
             blocks.values().map(|b| b.range.clone()).collect()
         };
-        // The tail has been looked at: of a large object it goes now. Where there is
-        // no room left it is fetched again, rather than held until its turn comes.
-        let full = self.source.client.ahead.available_permits() == 0;
+        // The footer has been read: the tail of a large object is evicted now. Where no permits are
+        // left, a needed tail is fetched again rather than held until it is read.
+        let full = self.source.client.prefetch_permits.available_permits() == 0;
         blocks.retain(|_, block| {
             let wanted = block.uses.fetch_add(uses(block), Ordering::Relaxed) + uses(block) > 0;
             if !wanted || full {
-                block.give_up(if wanted { State::Queued } else { State::Gone });
+                block.release(if wanted { State::Queued } else { State::Evicted });
             }
             wanted
         });
         let have = have(&blocks);
         let missing: Vec<Range<u64>> =
             wanted.iter().flat_map(|range| ranges::uncovered(range, have.iter().cloned())).collect();
-        // What is joined may reach over a block that is there.
+        // A joined range may cover a block that exists already.
         let new: Vec<Range<u64>> = ranges::requests(&missing)
             .iter()
             .flat_map(|range| ranges::uncovered(range, have.iter().cloned()))
             .collect();
-        self.add(&mut blocks, new.iter().cloned(), true);
+        self.add_blocks(&mut blocks, new.iter().cloned(), true);
         for block in new.iter().filter_map(|range| blocks.get(&range.start)) {
             block.uses.store(uses(block), Ordering::Relaxed);
         }
@@ -382,14 +390,14 @@ impl Object for S3Object {
 
     fn evict(&self, done: &[Range<u64>]) {
         lock(&self.blocks).retain(|_, block| {
-            let met = done.iter().filter(|range| block.meets(range)).count();
+            let overlapping = done.iter().filter(|range| block.overlaps(range)).count();
             let before = block.uses.load(Ordering::Relaxed);
-            let left = before.saturating_sub(met);
+            let left = before.saturating_sub(overlapping);
             block.uses.store(left, Ordering::Relaxed);
-            if met > 0 && left == 0 {
-                block.give_up(State::Gone);
+            if overlapping > 0 && left == 0 {
+                block.release(State::Evicted);
             }
-            met == 0 || left > 0
+            overlapping == 0 || left > 0
         });
     }
 
@@ -407,7 +415,7 @@ impl Object for S3Object {
 impl Drop for S3Object {
     fn drop(&mut self) {
         for block in lock(&self.blocks).values() {
-            block.give_up(State::Gone);
+            block.release(State::Evicted);
         }
     }
 }

@@ -1,15 +1,14 @@
-//! Wanted ranges, joined and cut into requests.
+//! Joins ranges and cuts them into requests.
 
 use std::ops::Range;
 
-/// Bytes between two ranges that are fetched along with them: fewer cost less than
-/// another request.
+/// Ranges at most this far apart are joined: the bytes between them cost less than another request.
 pub const GAP: u64 = 64 << 10;
-/// The most bytes that one request asks for.
+/// The longest range of one request.
 pub const REQUEST: u64 = 8 << 20;
 
-/// The requests for `wanted`, in order of their places. What is cut is cut into
-/// equal parts.
+/// The requests that cover `wanted`, in order. A range longer than [`REQUEST`] is cut into equal
+/// parts.
 pub fn requests(wanted: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut sorted: Vec<Range<u64>> = wanted.iter().filter(|r| r.start < r.end).cloned().collect();
     sorted.sort_unstable_by_key(|r| (r.start, r.end));
@@ -20,21 +19,21 @@ pub fn requests(wanted: &[Range<u64>]) -> Vec<Range<u64>> {
             _ => joined.push(range),
         }
     }
-    joined.into_iter().flat_map(cut).collect()
+    joined.into_iter().flat_map(split_range).collect()
 }
 
-fn cut(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+fn split_range(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let len = range.end - range.start;
     let parts = len.div_ceil(REQUEST);
     let at = move |part: u64| {
-        // In 128 bits: lengths are whatever a footer claims.
+        // In 128 bits: a damaged footer may claim any length.
         let offset = u128::from(len) * u128::from(part) / u128::from(parts.max(1));
         range.start + u64::try_from(offset).unwrap_or(len)
     };
     (0..parts).map(move |part| at(part)..at(part + 1))
 }
 
-/// What of `wanted` no range of `have` covers; `have` is in order and apart.
+/// The parts of `wanted` that no range of `have` covers; `have` is sorted and does not overlap.
 pub fn uncovered(wanted: &Range<u64>, have: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     let mut left = Vec::new();
     let mut at = wanted.start;

@@ -1,8 +1,7 @@
-//! A source as objects, by the rules of local folders and globs.
+//! Resolves a source in S3 to objects, by the rules of local folders and globs.
 //!
-//! There are no folders in a bucket: a prefix that ends in `/` stands for one, and
-//! an object whose key ends in `/`, or in `_$folder$` as Hadoop writes it, for an
-//! empty one.
+//! A bucket has no folders: a prefix that ends in `/` stands for a folder. An object whose key ends in
+//! `/`, or in `_$folder$` as Hadoop writes it, marks an empty folder.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,107 +10,106 @@ use std::path::PathBuf;
 use super::client::{Client, client};
 use super::list::{self, Listed};
 use super::{Uri, fault, uri};
-use crate::storage::hive;
+use crate::storage::hive::{self, is_hidden};
+use crate::storage::local::walk::{Walk, WalkEntry};
 use crate::storage::source::Glob;
-use crate::storage::walk::{Walk, WalkEntry, is_hidden};
 use crate::{Error, Result};
 
-/// What a source led to.
+/// A match of a source.
 pub enum Matched {
     /// An object.
     File {
-        /// It.
-        found: WalkEntry,
-        /// The source names this very object.
-        given: bool,
+        /// Its path and version.
+        entry: WalkEntry,
+        /// The source names this object, not a folder or glob.
+        explicit: bool,
     },
-    /// A prefix and what lies below it.
+    /// A prefix and the objects below it.
     Folder {
-        /// The prefix, as a path without a slash at its end.
+        /// The prefix, as a path without a trailing slash.
         path: PathBuf,
         /// The objects.
         walk: Walk,
     },
 }
 
-/// What there is at `text`: an object, a prefix, or what a glob matches. The glob
-/// comes along.
+/// Resolves `text`, an object, a prefix or a glob, to its matches; also returns the glob.
 ///
 /// # Errors
-/// `NotFound` where there is nothing, else what S3 said.
+/// `NotFound` where nothing matches; else as of [`fault::service_error`].
 pub fn find(text: &str) -> Result<(Vec<Matched>, Option<Glob>)> {
     let uri = Uri::parse(text)?;
     let client = client()?;
     let glob = Glob::parse(&PathBuf::from(uri.to_string()));
     if let Some(glob) = glob {
-        if let Some(object) = exact(&client, &uri)? {
-            return Ok((vec![file(&uri, object, true)?], None));
+        if let Some(object) = find_exact(&client, &uri)? {
+            return Ok((vec![matched_file(&uri, object, true)?], None));
         }
-        let matched = matches(&client, &uri, &glob)?;
+        let matched = match_glob(&client, &uri, &glob)?;
         return Ok((matched, Some(glob)));
     }
     let is_folder = uri.key.is_empty() || uri.key.ends_with('/');
-    let object = if is_folder { None } else { exact(&client, &uri)? };
-    // An empty object may be the marker of a folder.
-    if let Some(object) = object.clone().filter(|object| object.stamp.bytes > 0) {
-        return Ok((vec![file(&uri, object, true)?], None));
+    let object = if is_folder { None } else { find_exact(&client, &uri)? };
+    // An empty object may mark a folder.
+    if let Some(object) = object.clone().filter(|object| object.version.bytes > 0) {
+        return Ok((vec![matched_file(&uri, object, true)?], None));
     }
     let folder = uri.as_folder();
     let listed = list::list(&client, &folder)?;
     if let (Some(object), true) = (object, listed.is_empty()) {
-        return Ok((vec![file(&uri, object, true)?], None));
+        return Ok((vec![matched_file(&uri, object, true)?], None));
     }
     if listed.is_empty() {
-        return Err(Error::not_found("no such object, and none below it")
-            .advice("Look at the bucket and the key; keys are case-sensitive")
+        return Err(Error::not_found("no object has this key or lies below it")
+            .advice("Check the bucket and the key; keys are case-sensitive")
             .in_file(&uri.to_string().into()));
     }
-    let path = path(&folder, "");
-    Ok((vec![Matched::Folder { walk: walk(&folder, listed)?, path }], None))
+    let path = uri_path(&folder, "");
+    Ok((vec![Matched::Folder { walk: walk_objects(&folder, listed)?, path }], None))
 }
 
 /// The object whose key is exactly that of `uri`.
-fn exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
-    // A listing says more than HEAD when it fails, and begins with the shortest key.
-    match list::first(client, uri) {
+fn find_exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
+    // A failed listing reports more than a failed HEAD; the shortest key is listed first.
+    match list::first_key(client, uri) {
         Ok(first) => Ok(first.filter(|listed| listed.key == uri.key)),
-        // Whoever may not list may still read what is named.
-        Err(refused) if fault::is_denied(&refused) => match list::head(client, uri) {
-            Ok(Some(stamp)) => Ok(Some(Listed { key: uri.key.clone(), stamp })),
-            _ => Err(refused),
+        // A caller without the list permission may still read a named object.
+        Err(denied) if fault::is_denied(&denied) => match list::head(client, uri) {
+            Ok(Some(version)) => Ok(Some(Listed { key: uri.key.clone(), version })),
+            _ => Err(denied),
         },
-        Err(failed) => Err(failed),
+        Err(error) => Err(error),
     }
 }
 
-fn path(uri: &Uri, below: &str) -> PathBuf {
+fn uri_path(uri: &Uri, below: &str) -> PathBuf {
     let text = format!("{uri}{below}");
     text.strip_suffix('/').unwrap_or(&text).into()
 }
 
-fn file(uri: &Uri, listed: Listed, given: bool) -> Result<Matched> {
-    Ok(Matched::File { found: found(&uri.with_key(""), listed)?, given })
+fn matched_file(uri: &Uri, listed: Listed, explicit: bool) -> Result<Matched> {
+    Ok(Matched::File { entry: walk_entry(&uri.with_key(""), listed)?, explicit })
 }
 
-fn found(bucket: &Uri, listed: Listed) -> Result<WalkEntry> {
+fn walk_entry(bucket: &Uri, listed: Listed) -> Result<WalkEntry> {
     let uri = bucket.with_key(listed.key);
     if let Some(segment) = uri::odd_segment(&uri.key) {
         return Err(Error::unsupported(format!("a segment '{segment}' in the key"))
             .expected("keys without empty segments, '.' and '..'")
-            .advice("Copy the object to another key, or take it away")
+            .advice("Copy the object to another key, or remove it")
             .in_file(&uri.to_string().into()));
     }
     let path = PathBuf::from(uri.to_string());
-    Ok(WalkEntry { canonical: path.clone(), path, stamp: Some(listed.stamp), is_stored: true })
+    Ok(WalkEntry { canonical: path.clone(), path, version: Some(listed.version), is_remote: true })
 }
 
-/// Whether an object stands for an empty folder.
+/// Whether an object marks an empty folder.
 fn is_marker(listed: &Listed) -> bool {
-    listed.stamp.bytes == 0 && (listed.key.ends_with('/') || listed.key.ends_with("_$folder$"))
+    listed.version.bytes == 0 && (listed.key.ends_with('/') || listed.key.ends_with("_$folder$"))
 }
 
-/// The objects below `folder`, as a walk through a local folder would find them.
-fn walk(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
+/// The objects below `folder`, as [`Walk::list`] returns the files of a local folder.
+fn walk_objects(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
     let mut walk = Walk::default();
     for object in listed.into_iter().filter(|object| !is_marker(object)) {
         let Some(below) = object.key.strip_prefix(&folder.key) else { continue };
@@ -119,8 +117,10 @@ fn walk(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
         segments.next();
         let folders: Vec<&str> = segments.rev().collect();
         if let Some(hidden) = folders.iter().find(|name| is_hidden(OsStr::new(name))) {
-            let note =
-                format!("{}/{hidden}: not read, its name begins with '_' or '.'", path(folder, "").display());
+            let note = format!(
+                "{}/{hidden}: not read, its name begins with '_' or '.'",
+                uri_path(folder, "").display()
+            );
             if hive::is_partition(hidden.as_bytes()) && !walk.notes.contains(&note) {
                 walk.notes.push(note);
             }
@@ -132,14 +132,14 @@ fn walk(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
             continue;
         }
         let files = if nested { &mut walk.nested } else { &mut walk.direct };
-        files.push(found(folder, object)?);
+        files.push(walk_entry(folder, object)?);
     }
     Ok(walk)
 }
 
-/// What `glob` matches: objects, and prefixes that stand for folders.
-fn matches(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
-    let literal = uri.key.find(['*', '?', '[']).and_then(|at| uri.key.get(..at)).unwrap_or_default();
+/// The objects and folder prefixes that `glob` matches.
+fn match_glob(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
+    let literal = uri.key.split(['*', '?', '[']).next().unwrap_or_default();
     let bucket = uri.with_key("");
     let matcher = glob.matcher()?;
     let mut files = Vec::new();
@@ -149,22 +149,22 @@ fn matches(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
             continue;
         }
         for (slash, _) in object.key.match_indices('/') {
-            let folder = object.key.get(..slash).unwrap_or_default();
-            if slash >= literal.len() && matcher.matches(&path(&bucket, folder)) {
+            let (folder, _) = object.key.split_at(slash);
+            if slash >= literal.len() && matcher.matches(&uri_path(&bucket, folder)) {
                 folders.entry(folder.to_owned()).or_default().push(object.clone());
             }
         }
-        if matcher.matches(&path(&bucket, &object.key)) {
+        if matcher.matches(&uri_path(&bucket, &object.key)) {
             files.push(object);
         }
     }
     let mut matched = Vec::with_capacity(files.len() + folders.len());
     for object in files {
-        matched.push(file(uri, object, false)?);
+        matched.push(matched_file(uri, object, false)?);
     }
     for (folder, listed) in folders {
         let folder = uri.with_key(folder).as_folder();
-        matched.push(Matched::Folder { path: path(&folder, ""), walk: walk(&folder, listed)? });
+        matched.push(Matched::Folder { path: uri_path(&folder, ""), walk: walk_objects(&folder, listed)? });
     }
     Ok(matched)
 }

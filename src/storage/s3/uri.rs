@@ -1,40 +1,40 @@
-//! `s3://bucket/key`.
+//! URIs of S3: `s3://bucket/key`.
 
 use std::fmt;
 
 use crate::{Error, Result};
 
-/// The schemes that Hadoop and Spark know for the same thing.
+/// The schemes of S3 in Hadoop and Spark.
 const SCHEMES: [&str; 3] = ["s3://", "s3a://", "s3n://"];
 
-/// Where an object is, or what its key begins with.
+/// The address of an object, or a key prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uri {
     /// Bucket.
     pub bucket: String,
-    /// Key or prefix, without a slash at its beginning; may be empty.
+    /// Key or prefix, without a leading slash; may be empty.
     pub key: String,
 }
 
 impl Uri {
-    /// Whether `text` means something in S3.
-    pub fn is(text: &str) -> bool {
+    /// Whether `text` is a URI of S3.
+    pub fn is_s3(text: &str) -> bool {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 
-    /// Reads `s3://bucket/key`; `s3a` and `s3n` mean the same.
+    /// Parses `s3://bucket/key`; `s3a` and `s3n` mean the same.
     ///
     /// # Errors
-    /// `Argument` for what is no such URI or names a key that no path can name.
+    /// `Argument` where `text` is not such a URI, or its key cannot be written as a path.
     pub fn parse(text: &str) -> Result<Self> {
         let expected = "s3://BUCKET/KEY";
         let wrong = || Error::argument(format!("'{text}'")).expected(expected);
         let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(wrong)?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        let sound = !bucket.is_empty()
+        let is_valid = !bucket.is_empty()
             && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        if !sound {
-            return Err(Error::argument(format!("'{text}': '{bucket}' is no name of a bucket"))
+        if !is_valid {
+            return Err(Error::argument(format!("'{text}': '{bucket}' is not a bucket name"))
                 .expected(format!("{expected}, with letters, digits, '.' and '-' in BUCKET")));
         }
         if let Some(segment) = odd_segment(key) {
@@ -49,7 +49,7 @@ impl Uri {
         Uri { bucket: self.bucket.clone(), key: key.into() }
     }
 
-    /// The key as a folder: empty, or with a slash at its end.
+    /// The key as a folder: empty, or with a trailing slash.
     pub fn as_folder(&self) -> Self {
         let slash = if self.key.is_empty() || self.key.ends_with('/') { "" } else { "/" };
         self.with_key(format!("{}{slash}", self.key))
@@ -67,8 +67,8 @@ impl fmt::Display for Uri {
     }
 }
 
-/// A segment that a path would lose: two keys that differ in it alone would be
-/// taken for one.
+/// A segment that a path normalises away, if there is one: keys that differ only in it would be
+/// confused.
 pub fn odd_segment(key: &str) -> Option<&str> {
     if key.is_empty() {
         return None;
@@ -93,6 +93,6 @@ mod tests {
         for wrong in ["s3://", "s3:///x", "s3://a b/x", "s3://b/a//c", "s3://b/../c", "s3://b//", "/x"] {
             assert!(matches!(Uri::parse(wrong), Err(Error::Argument(_))), "{wrong}");
         }
-        assert!(!Uri::is("file:///s3://x"));
+        assert!(!Uri::is_s3("file:///s3://x"));
     }
 }

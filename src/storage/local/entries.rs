@@ -1,18 +1,18 @@
-//! What one folder holds.
+//! Lists one folder.
 //!
-//! Thousands of daily folders hold a file each, so that listing is most of what a run
-//! without news does. Folders are opened, and their files looked at, from the folder
-//! above: names are short, and nobody walks a long path again.
+//! Thousands of daily folders hold one file each, so listing is most of the work of a run without new
+//! data. Folders are opened and files inspected relative to their open parent folder (`openat`,
+//! `fstatat`): names are short, and the kernel does not resolve long paths again.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 
-use super::object::ObjectVersion;
-use super::walk::is_hidden;
+use crate::storage::hive::is_hidden;
+use crate::storage::object::ObjectVersion;
 use crate::{Error, Result};
 
-/// What a name in a folder stands for.
+/// The kind of a folder entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the standard library has it.
+    /// Converts the type of the standard library.
     pub fn of(kind: fs::FileType) -> Kind {
         if kind.is_file() {
             Kind::File
@@ -43,23 +43,23 @@ impl Kind {
 /// One name in a folder.
 #[derive(Debug)]
 pub struct Entry {
-    /// It.
+    /// Its name.
     pub name: OsString,
-    /// What it stands for.
+    /// Its kind.
     pub kind: Kind,
-    /// Of a regular file that is no hidden one, where looking at it was cheap.
-    pub stamp: Option<ObjectVersion>,
+    /// The version of a regular file that is not hidden, on systems where the listing reads it.
+    pub version: Option<ObjectVersion>,
 }
 
-/// What a folder holds, by name: a folder reached by two names is read under the first
-/// of them, on every machine.
+/// The entries of a folder, sorted by name: a folder that is reached by two names is read under the
+/// first one, on every machine.
 pub type Entries = Vec<Entry>;
 
 fn cannot_list(path: &std::path::Path, error: impl Into<std::io::Error>) -> Error {
     Error::io("cannot list the folder", error.into()).in_file(&path.to_string_lossy().into())
 }
 
-/// A folder that is open.
+/// An open folder.
 #[cfg(unix)]
 pub struct OpenFolder {
     path: PathBuf,
@@ -68,23 +68,23 @@ pub struct OpenFolder {
 
 #[cfg(unix)]
 impl OpenFolder {
-    /// The folder at `path`.
+    /// Opens the folder at `path`.
     ///
     /// # Errors
     /// `Io` where it cannot be opened.
-    pub fn of(path: &std::path::Path) -> Result<OpenFolder> {
-        OpenFolder::at(rustix::fs::CWD, path.as_os_str(), path.to_owned())
+    pub fn open(path: &std::path::Path) -> Result<OpenFolder> {
+        OpenFolder::open_at(rustix::fs::CWD, path.as_os_str(), path.to_owned())
     }
 
-    /// The folder called `name` in this one.
+    /// Opens the folder `name` in this one.
     ///
     /// # Errors
-    /// As of [`OpenFolder::of`].
-    pub fn below(&self, name: &OsStr) -> Result<OpenFolder> {
-        OpenFolder::at(&self.folder, name, self.path.join(name))
+    /// As of [`OpenFolder::open`].
+    pub fn open_below(&self, name: &OsStr) -> Result<OpenFolder> {
+        OpenFolder::open_at(&self.folder, name, self.path.join(name))
     }
 
-    fn at(above: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> Result<OpenFolder> {
+    fn open_at(above: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> Result<OpenFolder> {
         use rustix::fs::{Mode, OFlags, openat};
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match openat(above, name, flags, Mode::empty()) {
@@ -93,11 +93,11 @@ impl OpenFolder {
         }
     }
 
-    /// What it holds.
+    /// Lists the folder.
     ///
     /// # Errors
-    /// `Io` where it cannot be listed, or a file in it cannot be looked at.
-    pub fn entries(self) -> Result<Entries> {
+    /// `Io` where the folder cannot be listed, or the metadata of a file cannot be read.
+    pub fn list(self) -> Result<Entries> {
         use rustix::fs::{AtFlags, Dir, FileType, statat};
         use std::os::unix::ffi::OsStringExt;
         let OpenFolder { path, folder } = self;
@@ -110,15 +110,15 @@ impl OpenFolder {
                 continue;
             }
             let mut kind = entry.file_type();
-            let mut stamp = None;
-            // Hidden files come and go: another run's, which are not read.
+            let mut version = None;
+            // Hidden files belong to other runs: they may vanish at any time and are not read.
             if matches!(kind, FileType::RegularFile | FileType::Unknown) && !is_hidden(&name) {
                 let listed = listed.fd().map_err(|error| cannot_list(&path, error))?;
                 let meta = statat(listed, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
                     Error::io("cannot open", error.into()).in_file(&path.join(&name).to_string_lossy().into())
                 })?;
                 kind = FileType::from_raw_mode(meta.st_mode);
-                stamp = (kind == FileType::RegularFile).then(|| ObjectVersion::from(&meta));
+                version = (kind == FileType::RegularFile).then(|| ObjectVersion::from(&meta));
             }
             let kind = match kind {
                 FileType::RegularFile => Kind::File,
@@ -126,7 +126,7 @@ impl OpenFolder {
                 FileType::Symlink => Kind::Link,
                 _ => Kind::Other,
             };
-            entries.push(Entry { name, kind, stamp });
+            entries.push(Entry { name, kind, version });
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -139,26 +139,26 @@ pub struct OpenFolder(PathBuf);
 
 #[cfg(not(unix))]
 impl OpenFolder {
-    /// The folder at `path`.
-    pub fn of(path: &std::path::Path) -> Result<OpenFolder> {
+    /// Opens the folder at `path`.
+    pub fn open(path: &std::path::Path) -> Result<OpenFolder> {
         Ok(OpenFolder(path.to_owned()))
     }
 
-    /// The folder called `name` in this one.
-    pub fn below(&self, name: &OsStr) -> Result<OpenFolder> {
+    /// Opens the folder `name` in this one.
+    pub fn open_below(&self, name: &OsStr) -> Result<OpenFolder> {
         Ok(OpenFolder(self.0.join(name)))
     }
 
-    /// What it holds.
+    /// Lists the folder.
     ///
     /// # Errors
     /// `Io` where it cannot be listed.
-    pub fn entries(self) -> Result<Entries> {
+    pub fn list(self) -> Result<Entries> {
         let mut entries = Entries::new();
         for entry in fs::read_dir(&self.0).map_err(|error| cannot_list(&self.0, error))? {
             let entry = entry.map_err(|error| cannot_list(&self.0, error))?;
             let kind = Kind::of(entry.file_type().map_err(|error| cannot_list(&self.0, error))?);
-            entries.push(Entry { name: entry.file_name(), kind, stamp: None });
+            entries.push(Entry { name: entry.file_name(), kind, version: None });
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
