@@ -1,23 +1,22 @@
-//! From sums by label to sums by week.
+//! Converts sums by label to sums by week.
 
 use crate::calendar;
-use crate::grid::dense::CHANNELS;
+use crate::grid::CHANNELS;
 use crate::grid::partial::Extra;
 use crate::grid::{Partial, TimePoint};
 
-/// The sums that the right answer is made of, out of those by label: values that
-/// are no numbers are left out, and so are labels that are no ISO week, which are
-/// returned.
+/// Returns the sums by week of sums by label, and the labels that are not ISO weeks.
+/// The sums leave out these labels, and values that are not finite.
 pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
     let mut wrong = Vec::new();
-    // Labels of weeks that exist are in the order of their weeks.
-    let mut places = Vec::new();
+    // The text order of valid labels is the order of their weeks.
+    let mut positions = Vec::new();
     let mut times = Vec::new();
     for (at, time) in labels.times.iter().enumerate() {
         let TimePoint::Label(label) = time else { continue };
         match calendar::parse_label(label.as_bytes()) {
             Some(week) => {
-                places.push(at);
+                positions.push(at);
                 times.push(TimePoint::Step(week));
             }
             None => wrong.push(label.to_string()),
@@ -34,10 +33,10 @@ pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
     };
     for group in 0..labels.groups.len() {
         let point = |time: usize| group * labels.times.len() + time;
-        // A country all of whose rows have wrong labels is not there.
-        let there = places.iter().any(|time| labels.present.get(point(*time)) == Some(&true));
-        weeks.kept.push(there);
-        for time in &places {
+        // A country whose rows all have wrong labels is not in the table.
+        let kept = positions.iter().any(|time| labels.present.get(point(*time)) == Some(&true));
+        weeks.kept.push(kept);
+        for time in &positions {
             for channel in 0..CHANNELS {
                 let cell = point(*time) * CHANNELS + channel;
                 if let Some(wide) = labels.extras.get(&cell).and_then(|extra| extra.wide.clone()) {
