@@ -1,10 +1,10 @@
-"""Native PySpark against both modes: one cluster, the same files, one run, answers compared.
+"""Compares native PySpark with both modes: one cluster, the same files, one run. The answers are compared.
 
     make bench-spark ARGS='--rows 20000000'
 
-A standalone master and two workers of one core are started. Each job runs twice to be warm and then in turn
-with the others; medians. CPU is that of the executors with their Python workers, from /proc. What fixed cost
-Spark has is measured by jobs that do nothing. With --submit the whole of spark-submit is timed too.
+Starts a standalone master and two workers of one core. Each job runs twice to warm up and then in turn with the
+others; medians are reported. CPU is that of the executors and their Python workers, from /proc. Jobs that do
+nothing measure the fixed cost of Spark. With --submit, spark-submit is timed as a whole too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def executor_cpu(application: str) -> float:
 
 
 def executor_memory(application: str) -> dict[str, float]:
-    """MiB: the most that was resident of a JVM and of a Python worker, and what of the latter is its own."""
+    """MiB: peak resident memory of a JVM and of a Python worker, and current anonymous memory of the latter."""
     most = {
         "JVM, peak resident": 0.0,
         "Python worker, peak resident": 0.0,
@@ -91,20 +91,20 @@ def executor_memory(application: str) -> dict[str, float]:
 
 
 def identity(batches):
-    """What it costs to hand rows to Python and no more."""
+    """Return no rows: measures the cost of passing rows to Python."""
     for batch in batches:
         yield batch.slice(0, 0)
 
 
 def jobs(spark, path):
-    """Name and job, each of which gives rows or nothing."""
+    """The jobs by name; each returns its rows, or none."""
     from rollshare.spark import partial, partial_parquet, read_parquet, rolling_share
 
     def fresh():
         return spark.read.parquet(path)
 
     def repartitioned():
-        # More than a read, and nothing that costs: Spark's scan stays the floor.
+        # A filter that costs nothing turns the plan into more than a plain read.
         return fresh().where("value >= 0")
 
     def by_spark(df):
@@ -136,7 +136,7 @@ def jobs(spark, path):
 
 
 def answer(rows):
-    """Rows in an order of their own, as plain tuples."""
+    """Rows as plain tuples, sorted by country, year and week."""
     rows = [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
     return sorted(rows, key=lambda r: (r[2], r[0], r[1]))
 
@@ -146,7 +146,7 @@ SIMULATED_ROWS = 20_000_000_000
 
 
 def simulate(row, fixed, scale):
-    """Wall seconds by executors for `scale` times the rows, from what one task costs."""
+    """Wall seconds by number of executors for `scale` times the rows, computed from the cost of one task."""
     work = row["cpu"] * scale
     splits = max(64, math.ceil(scale))
     result = {}
@@ -177,7 +177,7 @@ def main():
     parser.add_argument("--submit", action="store_true")
     parser.add_argument("--out", help="file for the results, as JSON")
     asked = parser.parse_args()
-    # Stopped from outside, the cluster ends too.
+    # SIGTERM also stops the cluster.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     import pyspark
     import rollshare
