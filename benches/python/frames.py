@@ -2,7 +2,8 @@
 
 The rivals sum organic and all users per country and week. Rollshare also computes the share over four
 weeks, as ``rolling_share(frame)`` returns it. The sums are compared. The rows of the sample are in export
-order. Usage: ``python benches/python/frames.py [ROWS]``. Reports the median of five calls after one to warm up.
+order. Usage: ``python benches/python/frames.py [ROWS]``. Reports the median of five calls; one more call
+before them warms up.
 """
 
 from __future__ import annotations

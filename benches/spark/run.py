@@ -2,9 +2,9 @@
 
     make bench-spark ARGS='--rows 20000000'
 
-Starts a standalone master and two workers of one core. Each job runs twice to warm up and then in turn with the
-others; medians are reported. CPU is that of the executors and their Python workers, from /proc. Jobs that do
-nothing measure the fixed cost of Spark. With --submit, spark-submit is timed as a whole too.
+Starts a standalone master and two workers of one core. Each job runs twice to warm up and then in turn with
+the others; medians are reported. CPU is that of the executors and their Python workers, from /proc. Jobs
+that do nothing measure the fixed cost of Spark. With --submit, spark-submit is timed as a whole too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def executor_cpu(application: str) -> float:
 
 
 def executor_memory(application: str) -> dict[str, float]:
-    """MiB: peak resident memory of a JVM and of a Python worker, and current anonymous memory of the latter."""
+    """MiB: peak resident memory of a JVM and a Python worker, current anonymous memory of the latter."""
     most = {
         "JVM, peak resident": 0.0,
         "Python worker, peak resident": 0.0,

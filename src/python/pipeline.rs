@@ -112,7 +112,7 @@ impl PyReport {
         self.0.outcomes.iter().map(report::why).collect()
     }
 
-    /// 0; 4 where a check that blocks has failed, 5 where one could not run.
+    /// 4 where a check that blocks has failed, 5 where one could not run, else 0.
     fn exit_code(&self) -> u8 {
         self.0.verdict.map_or(0, crate::checks::Verdict::exit_code)
     }
