@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_VENV ?= .venv
 ZIG_COMPATIBILITY ?= manylinux_2_28
 
-# More for maturin, e.g. '--profile dev'; what every wheel has is in pyproject.toml.
+# More arguments for maturin, such as '--profile dev'; the options of every wheel are in pyproject.toml.
 WHEEL_ARGS ?=
 
 .PHONY: wheel wheel-aarch64 test-python test-sdist test-gx lint-python
@@ -21,7 +21,7 @@ wheel: $(PYTHON_VENV)/.python-package
 		maturin sdist --out dist && \
 		auditwheel show dist/rollshare-*-cp39-abi3-$(ZIG_COMPATIBILITY)_*.whl
 
-# The same for aarch64; Rust's standard library for it has to be there (the script says how).
+# The same for aarch64; needs Rust's standard library for it (the script says how to install it).
 wheel-aarch64: $(PYTHON_VENV)/.python-package
 	. $(PYTHON_VENV)/bin/activate && scripts/wheel_aarch64.sh $(WHEEL_ARGS)
 
@@ -31,7 +31,7 @@ test-python: $(PYTHON_VENV)/.python-package
 test-sdist: $(PYTHON_VENV)/.python-package ## The package from its source distribution, in a fresh environment
 	scripts/test_sdist.sh $(PYTHON_VENV)
 
-# Great Expectations in an environment of its own: it brings some fifty packages.
+# Great Expectations in a separate environment: it installs some fifty packages.
 test-gx: $(PYTHON_VENV)/.python-package ## The suite for Great Expectations, run by it
 	scripts/test_gx.sh $(PYTHON_VENV)
 
