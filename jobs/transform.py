@@ -4,12 +4,12 @@
     spark-submit jobs/transform.py --source_parquet URI --target_parquet URI
 
 Arguments, output columns and folder are those of the job that it replaces: `year`, `week` (int32), `country`,
-`share_organic_p4w` (double), in a folder with one snappy part and `_SUCCESS`. The folder is replaced whole or
-not at all. Rows and table are checked before, by the kernel on the driver; with --no-checks the executors
-scan the files. Without Spark (plain `python3`) everything happens in this process.
+`share_organic_p4w` (double), in a folder with one snappy part and `_SUCCESS`. The folder is replaced
+atomically. The kernel checks the rows and the table on the driver before that; with --no-checks the executors
+scan the files. Without Spark (plain `python3`) the job runs in this process.
 
-Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
-5 one could not run, 6 input or output failed, 70 a bug.
+Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks has failed,
+5 a check that blocks could not run, 6 input or output failed, 70 a bug.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EXIT_CODES = (
     (rollshare.InternalError, 70),
     (rollshare.RollshareError, 3),
 )
-#: An exception of ours in the text that Spark gives for a task that failed.
+#: An exception of Rollshare in Spark's message for a failed task.
 IN_A_TASK = re.compile(r"rollshare\.(?:_errors\.)?(\w+Error): (.+)")
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="transform.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,16 +44,14 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "--semantics",
         choices=("iso", "legacy"),
         default="iso",
-        help="whose answer: the right one (default), or what the original job published",
+        help="iso: calendar-correct (default); legacy: reproduces the original PySpark job",
     )
     checks = parser.add_mutually_exclusive_group()
     checks.add_argument(
         "--checks", metavar="FILE", help="bounds and severities of the checks (docs/quality.md)"
     )
-    checks.add_argument(
-        "--no-checks", action="store_true", help="publish unchecked; executors scan the files"
-    )
-    parser.add_argument("--warn-only", action="store_true", help="publish whatever the checks say")
+    checks.add_argument("--no-checks", action="store_true", help="skip the checks; executors scan the files")
+    parser.add_argument("--warn-only", action="store_true", help="publish even if checks fail")
     asked = parser.parse_args(given)
     if asked.no_checks and asked.warn_only:
         parser.error("argument --warn-only: not allowed with argument --no-checks")
@@ -61,7 +59,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 
 
 def session():
-    """A Spark session, where this is a Spark job or PySpark is installed."""
+    """A Spark session; `None` where PySpark is not installed."""
     try:
         from pyspark.sql import SparkSession
     except ImportError:
@@ -70,12 +68,12 @@ def session():
 
 
 def located(uri: str) -> str:
-    """Hadoop's names for S3 are one."""
+    """Replace Hadoop's schemes for S3 by `s3`."""
     return re.sub(r"^s3[an]://", "s3://", uri)
 
 
 def publish(asked: argparse.Namespace, spark) -> str:
-    """Computes and publishes; says what was done."""
+    """Compute and publish; return a summary."""
     source, target = located(asked.source_parquet), located(asked.target_parquet).rstrip("/") + "/"
     if not asked.no_checks:
         result = rollshare.run(
@@ -93,9 +91,9 @@ def publish(asked: argparse.Namespace, spark) -> str:
 
 
 def main(given: list[str]) -> int:
-    """Runs the job; returns the exit code."""
+    """Run the job; return the exit code."""
     asked = arguments(given)
-    # A job in cluster mode has to have a session, even where the driver does the work.
+    # A job in cluster mode must create a session, even if the driver does all work.
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     spark = session() if submitted or asked.no_checks else None
     try:

@@ -83,7 +83,7 @@ def test_one_connection(dag: dict) -> None:
     assert dag["connections"] == ["aws_default"]
 
 
-def test_late_runs_are_told(dag: dict, caplog: pytest.LogCaptureFixture) -> None:
+def test_late_runs_are_logged(dag: dict, caplog: pytest.LogCaptureFixture) -> None:
     module, name = dag["late"].rsplit(".", 1)
     sys.path.insert(0, str(DAGS))
     try:

@@ -121,7 +121,7 @@ def test_a_day_that_is_blocked(days: Days) -> None:
     days.put("blocked/2026-11-24.parquet", good)
     done = days.airflow.day("2026-11-24", days.variable, **days.places("blocked"))
     assert done.returncode != 0
-    assert "a check has blocked; the table was left as it was" in done.stdout
+    assert "a check has blocked the run; the table is unchanged" in done.stdout
     assert "duplicate_rows" in done.stdout
     report = re.search(r"Report: (\S+)", done.stdout).group(1)
     assert "_rollshare/" in report
@@ -174,7 +174,7 @@ def test_a_blocked_day_on_a_cluster(days: Days, job_flow: dict) -> None:
     days.put("cluster/2026-11-24.parquet", days.export("2026-11-23"))
     done = days.airflow.day("2026-11-24", {"bucket": BUCKET, "job_flow": job_flow}, **days.places("cluster"))
     assert done.returncode != 0
-    assert "a check has blocked; the table was left as it was. Report: s3://" in done.stdout, days.logs()
+    assert "a check has blocked the run; the table is unchanged. Report: s3://" in done.stdout, days.logs()
     assert days.table("output/cluster/") == before
     assert set(days.clusters()) == {"TERMINATED"}
 
