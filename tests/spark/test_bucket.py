@@ -38,7 +38,7 @@ def test_executors_read_s3(cluster, store, small):
     assert part.endswith(".snappy.parquet") and store.get("out/_SUCCESS") == b""
     table = pq.read_table(pa.BufferReader(store.get(part)))
     assert table.to_pylist() == rollshare.read_parquet(small).to_dicts()
-    # A damaged object: what was published stays.
+    # A damaged object: the published table stays.
     before = store.get(part)
     store.put("in/05.parquet", b"PAR1" + b"\xff" * 64 + Path(small, "05.parquet").read_bytes()[68:])
     done = submit(cluster, *asked, settings=executors)
