@@ -52,10 +52,10 @@ def arguments(given: list[str]) -> argparse.Namespace:
     )
     checks.add_argument("--no-checks", action="store_true", help="skip the checks; executors scan the files")
     parser.add_argument("--warn-only", action="store_true", help="publish even if checks fail")
-    asked = parser.parse_args(given)
-    if asked.no_checks and asked.warn_only:
+    options = parser.parse_args(given)
+    if options.no_checks and options.warn_only:
         parser.error("argument --warn-only: not allowed with argument --no-checks")
-    return asked
+    return options
 
 
 def session():
@@ -72,32 +72,32 @@ def located(uri: str) -> str:
     return re.sub(r"^s3[an]://", "s3://", uri)
 
 
-def publish(asked: argparse.Namespace, spark) -> str:
+def publish(options: argparse.Namespace, spark) -> str:
     """Compute and publish; return a summary."""
-    source, target = located(asked.source_parquet), located(asked.target_parquet).rstrip("/") + "/"
-    if not asked.no_checks:
+    source, target = located(options.source_parquet), located(options.target_parquet).rstrip("/") + "/"
+    if not options.no_checks:
         result = rollshare.run(
-            source, target, semantics=asked.semantics, checks=asked.checks, warn_only=asked.warn_only
+            source, target, semantics=options.semantics, checks=options.checks, warn_only=options.warn_only
         )
         return f"{result}"
     if spark is None:
-        shares = rollshare.read_parquet(source, semantics=asked.semantics)
+        shares = rollshare.read_parquet(source, semantics=options.semantics)
     else:
         from rollshare.spark import partial_parquet
 
-        shares = partial_parquet(spark, source, semantics=asked.semantics).finish()
+        shares = partial_parquet(spark, source, semantics=options.semantics).finish()
     rows = shares.write_parquet(target)
     return f"published {target}: {rows} rows from {shares.account['rows']}, unchecked"
 
 
 def main(given: list[str]) -> int:
     """Run the job; return the exit code."""
-    asked = arguments(given)
+    options = arguments(given)
     # A job in cluster mode must create a session, even if the driver does all work.
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    spark = session() if submitted or asked.no_checks else None
+    spark = session() if submitted or options.no_checks else None
     try:
-        print(f"transform: {publish(asked, spark)}", file=sys.stderr)
+        print(f"transform: {publish(options, spark)}", file=sys.stderr)
         return 0
     except getattr(rollshare, "BlockedError", ()) as error:
         print(f"transform: {error}", file=sys.stderr)

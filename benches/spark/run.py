@@ -176,17 +176,17 @@ def main():
     parser.add_argument("--only", nargs="+", help="names of the jobs to run")
     parser.add_argument("--submit", action="store_true")
     parser.add_argument("--out", help="file for the results, as JSON")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     # SIGTERM also stops the cluster.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     import pyspark
     import rollshare
 
-    path = asked.sample or str(Path(tempfile.gettempdir()) / f"rollshare-{asked.layout}-{asked.rows}.parquet")
+    path = args.sample or str(Path(tempfile.gettempdir()) / f"rollshare-{args.layout}-{args.rows}.parquet")
     if not Path(path).exists():
-        rollshare.sample(path, asked.rows, layout=asked.layout)
+        rollshare.sample(path, args.rows, layout=args.layout)
     cluster = Cluster(workers=2, cores=1, memory="2g")
-    results = {"pyspark": pyspark.__version__, "rows": asked.rows, "layout": asked.layout, "jobs": {}}
+    results = {"pyspark": pyspark.__version__, "rows": args.rows, "layout": args.layout, "jobs": {}}
     try:
         os.environ.update(cluster.environment())
         from pyspark.sql import SparkSession
@@ -200,17 +200,17 @@ def main():
         application = spark.sparkContext.applicationId
         want = answer(rollshare.read_parquet(path).to_dicts())
         todo = jobs(spark, path)
-        if asked.only:
-            todo = {name: todo[name] for name in asked.only}
+        if args.only:
+            todo = {name: todo[name] for name in args.only}
         times = {name: [] for name in todo}
-        for turn in range(asked.runs + asked.warm):
+        for turn in range(args.runs + args.warm):
             for name, job in todo.items():
                 cpu, start = executor_cpu(application), time.perf_counter()
                 rows = job()
                 wall = time.perf_counter() - start
                 cpu = executor_cpu(application) - cpu
                 print(f"{name}: {wall:.2f} s, executor CPU {cpu:.2f} s", file=sys.stderr)
-                if turn >= asked.warm:
+                if turn >= args.warm:
                     times[name].append((wall, cpu))
                 elif rows and len(rows[0]) == 4 and "mode" in name:
                     assert answer(rows) == want, name
@@ -223,7 +223,7 @@ def main():
         results["memory"] = executor_memory(application)
         print(results["memory"], file=sys.stderr)
         spark.stop()
-        if asked.submit:
+        if args.submit:
             with tempfile.TemporaryDirectory() as folder:
                 mine = [REPOSITORY / "jobs/transform.py", "--source_parquet", path, "--no-checks"]
                 results["submit"] = {
@@ -238,12 +238,12 @@ def main():
     if empty:
         fixed = {"job": empty["wall"], "task": empty["cpu"] / 2, "merge": 0.002}
         results["simulation"] = {
-            name: simulate(row, fixed, SIMULATED_ROWS / asked.rows)
+            name: simulate(row, fixed, SIMULATED_ROWS / args.rows)
             for name, row in results["jobs"].items()
             if "mode" in name or name == "native"
         }
     print(
-        f"PySpark {results['pyspark']}, {asked.rows:,} rows, layout {asked.layout}, two executors of one core"
+        f"PySpark {results['pyspark']}, {args.rows:,} rows, layout {args.layout}, two executors of one core"
     )
     print("| job | wall, s | executor CPU, s |\n|---|---|---|")
     for name, row in results["jobs"].items():
@@ -254,8 +254,8 @@ def main():
     print(f"\nSimulated wall seconds for {SIMULATED_ROWS:,} rows, by executors of one core")
     for name, by in results.get("simulation", {}).items():
         print(f"{name}: " + ", ".join(f"{n}: {seconds:.1f}" for n, seconds in by.items()))
-    if asked.out:
-        Path(asked.out).write_text(json.dumps(results, indent=1) + "\n")
+    if args.out:
+        Path(args.out).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

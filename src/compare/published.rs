@@ -104,7 +104,8 @@ fn numbers(input: &Input, meta: &FileMeta, group: usize, column: (usize, &Leaf))
     Ok(values.into_iter().map(Option::flatten).collect())
 }
 
-/// All values of a column chunk.
+/// All values of a column chunk, converted by `mean`; `None` for null.
+#[allow(clippy::indexing_slicing)] // a block has at most as many rows as `value_ids`
 fn values<T: Clone>(
     input: &Input,
     meta: &FileMeta,
@@ -127,7 +128,7 @@ fn values<T: Clone>(
     let mut left = rows;
     while left > 0 {
         let n = usize::try_from(left).unwrap_or(usize::MAX).min(value_ids.len());
-        let block = value_ids.get_mut(..n).unwrap_or_default();
+        let block = &mut value_ids[..n];
         cursor.read_ids32(block)?;
         for value_id in &*block {
             values.push(

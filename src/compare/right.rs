@@ -7,6 +7,7 @@ use crate::grid::{Partial, TimePoint};
 
 /// Returns the sums by week of sums by label, and the labels that are not ISO weeks.
 /// The sums leave out these labels, and values that are not finite.
+#[allow(clippy::indexing_slicing)] // a partial aggregate has a cell for each group, time and channel
 pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
     let mut wrong = Vec::new();
     // The text order of valid labels is the order of their weeks.
@@ -42,7 +43,7 @@ pub fn by_week(labels: &Partial) -> (Partial, Vec<String>) {
                 if let Some(wide) = labels.extras.get(&cell).and_then(|extra| extra.wide.clone()) {
                     weeks.extras.insert(weeks.cells.len(), Extra { wide: Some(wide), ..Extra::default() });
                 }
-                weeks.cells.push(labels.cells.get(cell).copied().unwrap_or_default());
+                weeks.cells.push(labels.cells[cell]);
             }
         }
     }

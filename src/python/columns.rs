@@ -391,7 +391,8 @@ impl Source for ColumnFrame {
         }
         let needed = plan.column_indices();
         let columns = needed.iter().filter_map(|c| self.columns.get(*c));
-        let len = columns.map(|c| c.rows_in_chunk(at, rows)).min().unwrap_or_default().min(BATCH_ROWS);
+        let len = columns.map(|c| c.rows_in_chunk(at, rows)).min();
+        let len = len.ok_or_else(|| Error::internal("a frame without columns"))?.min(BATCH_ROWS);
         self.at += len;
         let mut part = |column: usize| {
             let column = self.columns.get_mut(column).ok_or_else(|| Error::internal("no such column"))?;

@@ -85,11 +85,11 @@ fn read_column(object: &MemoryObject, meta: &FileMeta, at: usize) -> Result<Rows
             cursor.look_ahead(group.rows, vec![]);
             let mut left = group.rows;
             while left > 0 {
-                let mut slots = [0; BATCH];
-                let slots = &mut slots[..BATCH.min(usize::try_from(left).unwrap_or(BATCH))];
-                cursor.read_ids32(slots)?;
-                rows.extend(slots.iter().map(|slot| cursor.entries.get(*slot).map(<[u8]>::to_vec)));
-                left -= slots.len() as u64;
+                let mut ids = [0; BATCH];
+                let ids = &mut ids[..BATCH.min(usize::try_from(left).unwrap_or(BATCH))];
+                cursor.read_ids32(ids)?;
+                rows.extend(ids.iter().map(|id| cursor.entries.get(*id).map(<[u8]>::to_vec)));
+                left -= ids.len() as u64;
             }
             (buffer, entries) = cursor.into_parts();
         }

@@ -39,8 +39,8 @@ def server(cluster):
     cluster.processes.append(process)
     end = time.monotonic() + 240
     while not reachable(port):
-        said = (cluster.work / "connect.log").read_text()[-3000:]
-        assert process.poll() is None and time.monotonic() < end, said
+        log_text = (cluster.work / "connect.log").read_text()[-3000:]
+        assert process.poll() is None and time.monotonic() < end, log_text
         time.sleep(0.2)
     yield f"sc://127.0.0.1:{port}"
     process.terminate()

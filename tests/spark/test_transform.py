@@ -70,8 +70,8 @@ def test_a_damaged_file_leaves_the_old_table(cluster, small, tmp_path):
     done = submit(cluster, "--source_parquet", str(source), "--target_parquet", str(target), "--no-checks")
     assert done.returncode == 3, (done.stdout + done.stderr)[-3000:]
     # spark-submit prints the output of a Python driver as its own.
-    said = done.stdout + done.stderr
-    assert "05.parquet" in said and "nothing was published" in said
+    output = done.stdout + done.stderr
+    assert "05.parquet" in output and "nothing was published" in output
     assert {name: (target / name).read_bytes() for name in names(target)} == before
 
 

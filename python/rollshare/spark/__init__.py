@@ -71,8 +71,8 @@ def read_parquet(
     """
     from . import _files
 
-    asked = _job(job, options)
-    return _files.read(spark, _files.plan(spark, _sources(source), asked, splits), asked)
+    resolved = _job(job, options)
+    return _files.read(spark, _files.plan(spark, _sources(source), resolved, splits), resolved)
 
 
 def partial_parquet(
@@ -130,11 +130,11 @@ def rolling_share(
     """
     from . import _files, _frames
 
-    asked, sums = _job(job, options), _sums(sums)
-    columns = _frames.Columns(df, asked)
+    resolved, sums = _job(job, options), _sums(sums)
+    columns = _frames.Columns(df, resolved)
     splits = _as_files(df, columns, files)
     if splits is not None:
-        return _files.read(df.sparkSession, splits, asked)
+        return _files.read(df.sparkSession, splits, resolved)
     return _frames.finish(columns, sums)
 
 
@@ -152,8 +152,8 @@ def partial(
     """
     from . import _files, _frames
 
-    asked, sums = _job(job, options), _sums(sums)
-    columns = _frames.Columns(df, asked)
+    resolved, sums = _job(job, options), _sums(sums)
+    columns = _frames.Columns(df, resolved)
     splits = _as_files(df, columns, files)
     if splits is not None:
         return _files.total(df.sparkSession, splits)
