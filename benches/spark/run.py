@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--layout", default="export")
-    parser.add_argument("--sample", help="where the sample lies or is to lie")
+    parser.add_argument("--sample", help="path of the sample, which is made if it is missing")
     parser.add_argument("--warm", type=int, default=2, help="runs before those that count")
     parser.add_argument("--only", nargs="+", help="names of the jobs to run")
     parser.add_argument("--submit", action="store_true")

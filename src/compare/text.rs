@@ -52,7 +52,7 @@ pub fn text(found: &Comparison) -> String {
     if !found.wrong_labels.is_empty() {
         let labels: Vec<String> =
             found.wrong_labels.iter().take(10).map(|l| format!("'{}'", l.escape_debug())).collect();
-        let _ = writeln!(text, "labels that are no ISO week: {}", labels.join(", "));
+        let _ = writeln!(text, "labels that are not ISO weeks: {}", labels.join(", "));
     }
     text
 }

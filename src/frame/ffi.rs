@@ -229,7 +229,7 @@ fn text<'a>(from: *const c_char) -> Result<&'a str> {
     }
     // SAFETY: a string that ends with zero, valid as long as its schema. The schema
     // outlives every use in this file: callers copy the string.
-    unsafe { CStr::from_ptr(from) }.to_str().map_err(|_| broken("a name that is no UTF-8"))
+    unsafe { CStr::from_ptr(from) }.to_str().map_err(|_| broken("a name that is not UTF-8"))
 }
 
 /// Returns pointer `at` of a list of pointers; `None` where the list is null.
@@ -335,7 +335,7 @@ impl RecordBatch {
                 Layout::Numbers { width: 2, .. } => Codes::U16(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 4, .. } => Codes::U32(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 8, .. } => Codes::U64(self.slice(raw, 1, offset, len)?),
-                _ => return Err(broken("a dictionary whose ids are no integers")),
+                _ => return Err(broken("a dictionary whose ids are not integers")),
             };
             let nulls = self.nulls(raw, len, offset)?;
             return Ok(Array { len, nulls, data: Data::Coded(codes, Arc::new(dictionary)) });

@@ -71,10 +71,10 @@ impl Numbers {
             return Ok(Number::Null);
         };
         let Data::Numbers(numbers) = &array.data else {
-            return Err(Error::internal("a group whose sums are no numbers"));
+            return Err(Error::internal("a group whose sums are not numbers"));
         };
         let number = with_numbers!(numbers, row..row + 1, values => values.first().and_then(|v| v.number()));
-        number.ok_or_else(|| Error::internal("a group whose sum is no number of 128 bits"))
+        number.ok_or_else(|| Error::internal("a group whose sum does not fit 128 bits"))
     }
 
     /// The integer in `row`; 0 where it is null or the column is missing.
@@ -83,7 +83,7 @@ impl Numbers {
             Number::Null => Ok(0),
             Number::Small(v) => Ok(v.into()),
             Number::Big(v) => Ok(v),
-            _ => Err(Error::internal("a group whose sum is no integer")),
+            _ => Err(Error::internal("a group whose sum is not an integer")),
         }
     }
 }

@@ -253,10 +253,11 @@ impl LastKey {
 }
 
 impl ZippedRange<'_> {
-    /// Step 1: the rows of a word whose system is the total, and prefetches what the later steps read of the
-    /// word. `rows` has the bits of the rows that exist.
+    /// Step 1: returns the rows of a word whose system is the total, and prefetches the memory that the later
+    /// steps read. `rows` has the bits of the rows that exist.
     ///
-    /// With `EARLY > 0` columns are wide and only the passing rows are prefetched, otherwise the whole word.
+    /// With `EARLY > 0` columns are wide, and only the memory of these rows is prefetched, otherwise that of
+    /// the whole word.
     #[inline(always)]
     fn mark_total<const EARLY: usize>(&self, word: usize, rows: u64, read_times: bool) -> u64 {
         self.system.prefetch(word);
@@ -276,7 +277,7 @@ impl ZippedRange<'_> {
         passed
     }
 
-    /// Step 2, between the two others: prefetches the strings of the passing rows.
+    /// Step 2: prefetches the strings of the rows that passed step 1.
     #[inline(always)]
     fn prefetch_strings(&self, word: usize, passed: u64) {
         self.country.prefetch_strings(word, passed);

@@ -50,8 +50,8 @@ pub fn export_stream(
     field: Field,
 ) -> PyResult<Bound<'_, PyCapsule>> {
     let stream: ArrowArrayStream = export_iterator(Box::new(arrays.into_iter().map(Ok)), field);
-    // The structure lies at the start of the capsule's memory, whose drop releases it unless
-    // the consumer has moved it away.
+    // The structure is at the start of the capsule's memory. Dropping the capsule releases it, unless
+    // the consumer has moved it out.
     PyCapsule::new_with_value(py, Sent(stream), STREAM)
 }
 
