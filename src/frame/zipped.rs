@@ -222,11 +222,12 @@ impl LastKey {
     /// No row was looked up: no row compares equal to this one.
     const NONE: LastKey = LastKey { row: usize::MAX, id: 0 };
 
-    /// Resolves the keys of the rows `new` of a word by `resolve`, one look-up for each run of equal keys,
-    /// and stores the ids of these rows and of the rows `same`, which have the key of `self`, in `ids`.
-    /// Returns false where a look-up fails.
+    /// Resolves the keys of the rows `new` of a word by `resolve`, with one look-up for each distinct key, and
+    /// stores their ids in `ids`, and the id of `self` for the rows `same`, which have its key. Returns false
+    /// where a look-up fails.
     ///
-    /// `ids` is `None` for ids of a dictionary, which are mapped once the block is complete.
+    /// `ids` comes with the word's first row in the block. It is `None` for a dictionary column, whose ids are
+    /// mapped once the block is complete.
     #[inline(always)]
     fn resolve_rows(
         &mut self,
