@@ -1,9 +1,9 @@
-//! Whole jobs: files opened, scanned, windows, table. Every path by its name, and
-//! what the pages decide by themselves, on one thread and two.
+//! Whole jobs: open files, scan, compute windows and the table. Every kernel path by
+//! its name, and the path that the scan chooses for each page, on one and two threads.
 //!
 //! Data: the generated sample (seed 1), in export and in random order, 2 million
-//! rows unless `ROLLSHARE_BENCH_ROWS` says otherwise. Each run's table is held
-//! against the one that the row-by-row path gives.
+//! rows unless `ROLLSHARE_BENCH_ROWS` is set. The table of each run is compared with
+//! that of the row-by-row path.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,19 +1,19 @@
-"""Once a day: wait for the day's export, run the job, publish the table or leave it.
+"""Once a day: wait for the day's export, run the job, and publish the table unless a check blocks it.
 
     settings -> export -> where -> publish_here
                              or -> cluster -> publish_on_cluster -> end_cluster
 
-`publish_here` runs the wheel on the machine of the Airflow worker; the other way is a transient EMR
-cluster of the kind that terraform/ describes. Both check before and after. A run that a check has blocked
-fails its task, without another try, with the link of the report; the table stays that of the last good run.
+`publish_here` runs the wheel on the machine of the Airflow worker; `cluster` starts a transient EMR cluster
+as terraform/ describes it. Both check before and after the computation. If a check blocks a run, its task
+fails without a retry, with a link to the report, and the table of the last good run is kept.
 
-Settings, in this order: a run's Params; the Airflow Variable `organic_share`, a JSON object (terraform's
-output `airflow_variable` is one); the defaults below. The only secret is the connection `aws_default`.
+Settings, in this order: the Params of a run; the Airflow Variable `organic_share`, a JSON object (such as
+terraform's output `airflow_variable`); the defaults below. The only secret is the connection `aws_default`.
 
-The scheduler's own pace, which has to be known before a run, comes from its environment:
+Timings, which the scheduler needs before a run, are read from its environment:
 ORGANIC_SHARE_SCHEDULE (cron, UTC), ORGANIC_SHARE_POKE_SECONDS, ORGANIC_SHARE_PATIENCE_SECONDS (how long to
 wait for an export), ORGANIC_SHARE_RETRY_SECONDS, ORGANIC_SHARE_LATE_SECONDS (when a run is late) and
-ORGANIC_SHARE_LATE_CALLBACK (what is done then; organic_share_late.py).
+ORGANIC_SHARE_LATE_CALLBACK (what is called then; default organic_share_late.py).
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 AWS = "aws_default"
 DEFAULTS = {
     "where": "cluster",
-    # Of the export: {day} is the first day of the data interval.
+    # The day's export; {day} is the first day of the data interval.
     "export": "s3://{bucket}/input/{day}.parquet",
     "source": "s3://{bucket}/input/",
     "target": "s3://{bucket}/output/share/",
-    # For where = "here": the Python that the wheel is installed for.
+    # For where = "here": the Python in which the wheel is installed.
     "python": sys.executable,
     "checks": "",
 }
 
-# Runs in that Python; the last line that it prints is for the task.
+# Runs in that Python. The task reads the last line of its output.
 RUN = """
 import json, sys
 import rollshare
@@ -73,28 +73,28 @@ REMEDY = "set the Variable organic_share to terraform's output airflow_variable"
 
 
 def seconds(name: str, default: float) -> float:
-    """A pace from the environment."""
+    """A duration from the environment."""
     return float(os.environ.get(f"ORGANIC_SHARE_{name}_SECONDS", default))
 
 
 POKE = seconds("POKE", 300)
-# 0 for none: `airflow dags test` fails on a DAG with a deadline (apache/airflow#73428, in 3.3.2).
+# 0 means no deadline: `airflow dags test` fails on a DAG with one (apache/airflow#73428, in 3.3.2).
 LATE = seconds("LATE", 6 * 3600) and DeadlineAlert(
     reference=DeadlineReference.DAGRUN_QUEUED_AT,
     interval=timedelta(seconds=seconds("LATE", 6 * 3600)),
-    callback=AsyncCallback(os.environ.get("ORGANIC_SHARE_LATE_CALLBACK", "organic_share_late.tell")),
+    callback=AsyncCallback(os.environ.get("ORGANIC_SHARE_LATE_CALLBACK", "organic_share_late.log_late")),
 )
 
 
 def param(description: str, **schema: Any) -> Param:
-    """A Param that is null where the Variable or the default decides."""
+    """A Param that may be null: then the Variable or the default applies."""
     return Param(None, type=["null", "string"], description=description, **schema)
 
 
 @dag(
     dag_id="organic_share",
     description="The rolling share of organic users, checked and published",
-    # A run is a day's: missed days are caught up, one after the other.
+    # Each run is for one day: missed days are caught up, one after the other.
     schedule=CronDataIntervalTimetable(os.environ.get("ORGANIC_SHARE_SCHEDULE", "0 6 * * *"), timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=True,
@@ -110,10 +110,10 @@ def param(description: str, **schema: Any) -> Param:
         "where": param("cluster (EMR) or here (this worker)", enum=[None, "cluster", "here"]),
         "bucket": param("Bucket; terraform's bucket_name"),
         "export": param("The day's export, s3://; {bucket} and {day} are filled in"),
-        "source": param("What the job reads"),
-        "target": param("What it publishes"),
-        "python": param("With where = here: the Python that has the wheel"),
-        "checks": param("A file of bounds for the checks; docs/quality.md"),
+        "source": param("Input of the job"),
+        "target": param("Where the job publishes the table"),
+        "python": param("With where = here: the Python in which the wheel is installed"),
+        "checks": param("File with bounds for the checks; docs/quality.md"),
     },
     render_template_as_native_obj=True,
     doc_md=__doc__,
@@ -149,10 +149,10 @@ def organic_share() -> None:
 
     @task
     def publish_here(chosen: dict[str, Any]) -> str:
-        question = json.dumps([chosen["source"], chosen["target"], chosen["checks"]])
-        print(f"{chosen['python']}: source, target and checks are {question}")
+        arguments = json.dumps([chosen["source"], chosen["target"], chosen["checks"]])
+        print(f"{chosen['python']}: source, target and checks are {arguments}")
         done = subprocess.run(
-            [chosen["python"], "-c", RUN, question],
+            [chosen["python"], "-c", RUN, arguments],
             capture_output=True,
             text=True,
             env=os.environ | credentials(),
@@ -160,10 +160,10 @@ def organic_share() -> None:
         print(done.stdout, done.stderr, sep="\n")
         if done.returncode != 0:
             raise AirflowException(f"{done.stderr.strip().rpartition(chr(10))[2]}")
-        told = json.loads(done.stdout.strip().rpartition("\n")[2])
-        if told["why"] is not None:
-            report = told["places"].get("report") or told["places"].get("quarantined")
-            raise AirflowFailException(blocked(told["why"], report))
+        outcome = json.loads(done.stdout.strip().rpartition("\n")[2])
+        if outcome["why"] is not None:
+            report = outcome["places"].get("report") or outcome["places"].get("quarantined")
+            raise AirflowFailException(blocked(outcome["why"], report))
         return chosen["target"]
 
     @task
@@ -181,7 +181,7 @@ def organic_share() -> None:
         }
         identity = emr.add_job_flow_steps(JobFlowId=cluster, Steps=[step])["StepIds"][0]
         print(f"step {identity} on {cluster}: {shlex.join(step['HadoopJarStep']['Args'])}")
-        # The waiter gives up after two hours, and at the first failure; what there was is read below.
+        # The waiter gives up after two hours, and at the first failure. The code below finds the reason.
         pace = {"Delay": min(POKE, 30), "MaxAttempts": int(7200 / min(POKE, 30))}
         try:
             emr.get_waiter("step_complete").wait(ClusterId=cluster, StepId=identity, WaiterConfig=pace)
@@ -192,7 +192,7 @@ def organic_share() -> None:
             status = emr.describe_step(ClusterId=cluster, StepId=identity)["Step"]["Status"]
             logs = f"{chosen['job_flow']['LogUri']}{cluster}/steps/{identity}/stderr.gz"
             raise AirflowException(
-                f"step {identity} is {status['State']}; the job's own words: {logs}"
+                f"step {identity} is {status['State']}; messages of the job: {logs}"
             ) from error
         return chosen["target"]
 
@@ -206,12 +206,12 @@ def organic_share() -> None:
         task_id="end_cluster", aws_conn_id=AWS, job_flow_id=cluster.output
     )
     choice >> [publish_here(chosen), cluster]
-    # Ended whatever became of the step; a run is not good because its cluster has ended.
+    # A teardown runs even if the step failed, and its success does not make the run a success.
     publish_on_cluster(chosen, cluster.output) >> end_cluster.as_teardown(setups=cluster)
 
 
 def credentials() -> dict[str, str]:
-    """The connection as the environment in which the program looks for credentials."""
+    """The connection as the environment variables from which the program reads credentials."""
     hook = S3Hook(AWS)
     found = hook.get_credentials()
     environment = {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
@@ -225,10 +225,10 @@ def credentials() -> dict[str, str]:
 
 
 def newest_report(target: str, since: datetime) -> str | None:
-    """The report of a run that was blocked after `since`: the page, or else any file of it."""
+    """The report of a run that was blocked after `since`: its page, or else another of its files."""
     place = urlsplit(target)
     kept = f"{place.path[1:].rstrip('/')}/_rollshare/quarantine/"
-    # Clocks of S3 and of this machine need not agree to the second.
+    # The clocks of S3 and of this machine may differ by some seconds.
     fresh = [
         entry
         for entry in S3Hook(AWS).get_file_metadata(kept, place.netloc)
@@ -248,8 +248,8 @@ def newest_report(target: str, since: datetime) -> str | None:
 
 
 def blocked(why: str, report: str | None) -> str:
-    """What a person reads first: that a check has blocked, and where the report is."""
-    words = "a check has blocked; the table was left as it was"
+    """The error message: a check has blocked the run, the reason, and the location of the report."""
+    words = "a check has blocked the run; the table is unchanged"
     if why:
         words += f": {why}"
     if report is None:

@@ -4,12 +4,12 @@
     spark-submit jobs/transform.py --source_parquet URI --target_parquet URI
 
 Arguments, output columns and folder are those of the job that it replaces: `year`, `week` (int32), `country`,
-`share_organic_p4w` (double), in a folder with one snappy part and `_SUCCESS`. The folder is replaced whole or
-not at all. Rows and table are checked before, by the kernel on the driver; with --no-checks the executors
-scan the files. Without Spark (plain `python3`) everything happens in this process.
+`share_organic_p4w` (double), in a folder with one snappy part and `_SUCCESS`. The folder is replaced
+atomically. The kernel checks the rows and the table on the driver before that; with --no-checks the executors
+scan the files. Without Spark (plain `python3`) the job runs in this process.
 
-Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks failed,
-5 one could not run, 6 input or output failed, 70 a bug.
+Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks has failed,
+5 a check that blocks could not run, 6 input or output failed, 70 a bug.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EXIT_CODES = (
     (rollshare.InternalError, 70),
     (rollshare.RollshareError, 3),
 )
-#: An exception of ours in the text that Spark gives for a task that failed.
+#: An exception of Rollshare in Spark's message for a failed task.
 IN_A_TASK = re.compile(r"rollshare\.(?:_errors\.)?(\w+Error): (.+)")
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="transform.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,24 +44,22 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "--semantics",
         choices=("iso", "legacy"),
         default="iso",
-        help="whose answer: the right one (default), or what the original job published",
+        help="iso: calendar-correct (default); legacy: reproduces the original PySpark job",
     )
     checks = parser.add_mutually_exclusive_group()
     checks.add_argument(
         "--checks", metavar="FILE", help="bounds and severities of the checks (docs/quality.md)"
     )
-    checks.add_argument(
-        "--no-checks", action="store_true", help="publish unchecked; executors scan the files"
-    )
-    parser.add_argument("--warn-only", action="store_true", help="publish whatever the checks say")
-    asked = parser.parse_args(given)
-    if asked.no_checks and asked.warn_only:
+    checks.add_argument("--no-checks", action="store_true", help="skip the checks; executors scan the files")
+    parser.add_argument("--warn-only", action="store_true", help="publish even if checks fail")
+    options = parser.parse_args(given)
+    if options.no_checks and options.warn_only:
         parser.error("argument --warn-only: not allowed with argument --no-checks")
-    return asked
+    return options
 
 
 def session():
-    """A Spark session, where this is a Spark job or PySpark is installed."""
+    """A Spark session; `None` where PySpark is not installed."""
     try:
         from pyspark.sql import SparkSession
     except ImportError:
@@ -70,36 +68,36 @@ def session():
 
 
 def located(uri: str) -> str:
-    """Hadoop's names for S3 are one."""
+    """Replace Hadoop's schemes for S3 by `s3`."""
     return re.sub(r"^s3[an]://", "s3://", uri)
 
 
-def publish(asked: argparse.Namespace, spark) -> str:
-    """Computes and publishes; says what was done."""
-    source, target = located(asked.source_parquet), located(asked.target_parquet).rstrip("/") + "/"
-    if not asked.no_checks:
+def publish(options: argparse.Namespace, spark) -> str:
+    """Compute and publish; return a summary."""
+    source, target = located(options.source_parquet), located(options.target_parquet).rstrip("/") + "/"
+    if not options.no_checks:
         result = rollshare.run(
-            source, target, semantics=asked.semantics, checks=asked.checks, warn_only=asked.warn_only
+            source, target, semantics=options.semantics, checks=options.checks, warn_only=options.warn_only
         )
         return f"{result}"
     if spark is None:
-        shares = rollshare.read_parquet(source, semantics=asked.semantics)
+        shares = rollshare.read_parquet(source, semantics=options.semantics)
     else:
         from rollshare.spark import partial_parquet
 
-        shares = partial_parquet(spark, source, semantics=asked.semantics).finish()
+        shares = partial_parquet(spark, source, semantics=options.semantics).finish()
     rows = shares.write_parquet(target)
     return f"published {target}: {rows} rows from {shares.account['rows']}, unchecked"
 
 
 def main(given: list[str]) -> int:
-    """Runs the job; returns the exit code."""
-    asked = arguments(given)
-    # A job in cluster mode has to have a session, even where the driver does the work.
+    """Run the job; return the exit code."""
+    options = arguments(given)
+    # A job in cluster mode must create a session, even if the driver does all work.
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    spark = session() if submitted or asked.no_checks else None
+    spark = session() if submitted or options.no_checks else None
     try:
-        print(f"transform: {publish(asked, spark)}", file=sys.stderr)
+        print(f"transform: {publish(options, spark)}", file=sys.stderr)
         return 0
     except getattr(rollshare, "BlockedError", ()) as error:
         print(f"transform: {error}", file=sys.stderr)

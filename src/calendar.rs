@@ -1,8 +1,8 @@
-//! Calendars: ISO 8601 weeks and days, as plain integers.
+//! ISO 8601 weeks and days as plain integers.
 //!
 //! A day is the number of days since 1970-01-01 (proleptic Gregorian calendar),
 //! as in parquet's `DATE`. A week is the number of weeks since the ISO week that
-//! holds 1970-01-01, so that neighbours differ by one across every new year.
+//! contains 1970-01-01, so consecutive weeks differ by one across every new year.
 //! Conversions follow Howard Hinnant, "chrono-Compatible Low-Level Date
 //! Algorithms" (days_from_civil, civil_from_days).
 
@@ -17,7 +17,7 @@ pub struct Date {
     pub day: u8,
 }
 
-/// Days since 1970-01-01 of a date that exists.
+/// The day of a date, which must exist.
 pub fn day_of(date: Date) -> i32 {
     let (m, d) = (i32::from(date.month), i32::from(date.day));
     let y = date.year - i32::from(m <= 2);
@@ -55,7 +55,7 @@ pub fn monday(week: i32) -> i32 {
     week * 7 - 3
 }
 
-/// The week that holds a day.
+/// The week that contains a day.
 pub fn week_of(day: i32) -> i32 {
     (day + 3).div_euclid(7)
 }
@@ -67,23 +67,23 @@ pub fn iso_of(week: i32) -> (i32, i32) {
     (year, week - first_week(year) + 1)
 }
 
-/// The first week of an ISO year: the one that holds 4 January.
+/// The first week of an ISO year: the week that contains 4 January.
 pub fn first_week(year: i32) -> i32 {
     week_of(day_of(Date { year, month: 1, day: 4 }))
 }
 
-/// Weeks in an ISO year, 52 or 53.
+/// Number of weeks in an ISO year, 52 or 53.
 pub fn weeks_in(year: i32) -> i32 {
     first_week(year + 1) - first_week(year)
 }
 
-/// The week of ISO year `year` (1 to 9999) with number `number`, if there is one.
+/// The week of ISO year `year` (1 to 9999) with number `number`; `None` where it does not exist.
 pub fn week_from_iso(year: i32, number: i32) -> Option<i32> {
     ((1..=9999).contains(&year) && (1..=weeks_in(year)).contains(&number))
         .then(|| first_week(year) + number - 1)
 }
 
-/// Reads a label `yyyy_ww` of ASCII digits that names an ISO week that exists.
+/// Parses a label `yyyy_ww` of ASCII digits; `None` where it is not the label of an existing ISO week.
 pub fn parse_label(label: &[u8]) -> Option<i32> {
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0i32, |n, b| b.is_ascii_digit().then(|| n * 10 + i32::from(b - b'0')))

@@ -1,22 +1,22 @@
-//! What can go wrong, told apart by who can mend it.
+//! The error type. Its variants are distinguished by who can fix the cause.
 //!
-//! Every error carries a [`Report`]: where it happened, what was found, what
-//! was expected and what to do. Code deep in a page knows only what it found;
-//! each layer above adds what it knows with [`Error::in_column`],
+//! Every error has a [`Report`]: where it happened, what was found, what was
+//! expected and what to do. The code that decodes a page knows only what it found;
+//! each layer above adds its part of the location with [`Error::in_column`],
 //! [`Error::in_row_group`], [`Error::in_file`].
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The result of everything fallible here.
+/// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where in the input something was found. Unknown parts are `None`.
+/// A location in the input. Unknown parts are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Location {
-    /// File, as the user would name it.
+    /// File, as the user names it.
     pub file: Option<Arc<str>>,
-    /// Column, by its name in the file.
+    /// Name of the column in the file.
     pub column: Option<String>,
     /// Row group, from 0.
     pub row_group: Option<usize>,
@@ -55,13 +55,13 @@ impl fmt::Display for Location {
 /// The body of an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
-    /// Where.
+    /// Where it was found.
     pub location: Location,
     /// What was found.
     pub found: String,
     /// What was expected instead; may be empty.
     pub expected: String,
-    /// What to do about it; may be empty.
+    /// What to do; may be empty.
     pub advice: String,
 }
 
@@ -81,41 +81,41 @@ impl fmt::Display for Report {
     }
 }
 
-/// Everything that can go wrong.
+/// The error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file breaks the parquet format, or is not parquet at all.
+    /// The file breaks the parquet format, or is not a parquet file.
     #[error("{0}")]
     Format(Box<Report>),
-    /// The file is valid, but uses something that is not supported.
+    /// The file is valid, but uses a feature that is not supported.
     #[error("{0}")]
     Unsupported(Box<Report>),
-    /// The caller asked for something that makes no sense.
+    /// An argument of the caller is invalid.
     #[error("{0}")]
     Argument(Box<Report>),
     /// A path that does not exist, or a folder without data.
     #[error("{0}")]
     NotFound(Box<Report>),
     /// The data breaks a rule of the job: a missing column, a wrong type, a
-    /// label that is no ISO week.
+    /// label that is not an ISO week.
     #[error("{0}")]
     Data(Box<Report>),
-    /// A sum, a table or a file is larger than what can be handled exactly.
+    /// A sum, a table or a file exceeds the size that can be handled exactly.
     #[error("{0}")]
     TooLarge(Box<Report>),
     /// Reading or writing failed.
     #[error("{report}: {source}")]
     Io {
-        /// Where and what.
+        /// The location and the failed operation.
         report: Box<Report>,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The caller asked for the work to stop.
+    /// The caller cancelled the work.
     #[error("interrupted")]
     Interrupted,
-    /// A bug of ours, caught at the boundary.
+    /// A bug in this crate, detected at run time.
     #[error("{0}")]
     Internal(Box<Report>),
 }
@@ -132,15 +132,16 @@ macro_rules! constructors {
 impl Error {
     constructors! {
         format => Format, "The file breaks the parquet format.";
-        unsupported => Unsupported, "Valid, but not supported.";
-        argument => Argument, "The caller's argument is wrong.";
-        not_found => NotFound, "Nothing there.";
+        unsupported => Unsupported, "The file is valid, but uses a feature that is not supported.";
+        argument => Argument, "The caller's argument is invalid.";
+        not_found => NotFound, "The path does not exist, or the folder has no data.";
         data => Data, "The data breaks a rule of the job.";
-        too_large => TooLarge, "Larger than what can be handled exactly.";
-        internal => Internal, "A bug of ours.";
+        too_large => TooLarge, "The size exceeds what can be handled exactly.";
+        internal => Internal, "A bug in this crate.";
     }
 
-    /// Reading or writing `what` failed.
+    /// A failure of reading or writing: `NotFound` where the system reports that, else `Io`. `what` names the
+    /// operation.
     pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         let report = Report { found: what.into(), ..Report::default() };
         if source.kind() == std::io::ErrorKind::NotFound {
@@ -152,7 +153,7 @@ impl Error {
         Error::Io { report: Box::new(report), source }
     }
 
-    /// The body, where there is one.
+    /// The body of the error; `None` for `Interrupted`.
     pub fn report(&self) -> Option<&Report> {
         match self {
             Error::Format(r)
@@ -182,52 +183,52 @@ impl Error {
         self
     }
 
-    /// Says what was expected.
+    /// Sets what was expected.
     pub fn expected(self, expected: impl Into<String>) -> Self {
         self.edit(|r| r.expected = expected.into())
     }
 
-    /// Says what to do.
+    /// Sets what to do.
     pub fn advice(self, advice: impl Into<String>) -> Self {
         self.edit(|r| r.advice = advice.into())
     }
 
-    /// Names the file, unless a deeper layer did.
+    /// Sets the file, unless a lower layer did.
     pub fn in_file(self, file: &Arc<str>) -> Self {
         self.edit(|r| {
             r.location.file.get_or_insert_with(|| file.clone());
         })
     }
 
-    /// Names the column, unless a deeper layer did.
+    /// Sets the column, unless a lower layer did.
     pub fn in_column(self, column: &str) -> Self {
         self.edit(|r| {
             r.location.column.get_or_insert_with(|| column.to_owned());
         })
     }
 
-    /// Names the row group, unless a deeper layer did.
+    /// Sets the row group, unless a lower layer did.
     pub fn in_row_group(self, row_group: usize) -> Self {
         self.edit(|r| {
             r.location.row_group.get_or_insert(row_group);
         })
     }
 
-    /// Names the page, unless a deeper layer did.
+    /// Sets the page, unless a lower layer did.
     pub fn in_page(self, page: usize) -> Self {
         self.edit(|r| {
             r.location.page.get_or_insert(page);
         })
     }
 
-    /// Names the row, unless a deeper layer did.
+    /// Sets the row, unless a lower layer did.
     pub fn at_row(self, row: u64) -> Self {
         self.edit(|r| {
             r.location.row.get_or_insert(row);
         })
     }
 
-    /// Moves the row, if one is named, by the rows that come before.
+    /// Adds `before` to the row, if one is set.
     pub fn offset_row(self, before: u64) -> Self {
         self.edit(|r| {
             if let Some(row) = &mut r.location.row {
@@ -236,9 +237,9 @@ impl Error {
         })
     }
 
-    /// The exit code that the program ends with.
+    /// The exit code of the program for this error.
     ///
-    /// 2 wrong usage, 3 bad input, 5 a check could not run, 6 I/O.
+    /// 2 wrong usage, 3 bad input, 6 I/O, 70 internal, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Argument(_) => 2,

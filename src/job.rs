@@ -1,15 +1,15 @@
-//! What is asked: the meaning of the job, as a plain value.
+//! The job: the options that define the share table, as a plain value.
 
 use crate::{Error, Result};
 
-/// Whose answer is wanted.
+/// Which table to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Semantics {
-    /// The right answer: calendar weeks, every week of the axis for every country.
+    /// The correct table: calendar weeks, every week of the axis for every country.
     #[default]
     Iso,
-    /// What the PySpark job published, row for row, for proving a migration.
+    /// The output of the original PySpark job, row for row, to verify a migration.
     Legacy,
 }
 
@@ -25,7 +25,7 @@ pub enum Grain {
 }
 
 impl Grain {
-    /// The letter that share columns carry: `share_organic_p4w`.
+    /// The letter of the step in the names of share columns: `share_organic_p4w`.
     pub fn letter(self) -> char {
         match self {
             Grain::Week => 'w',
@@ -65,9 +65,12 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// Renames one column: `role` is the original's name for it.
+    /// Sets the name of one input column. `role` is its default name.
+    ///
+    /// # Errors
+    /// `Argument` for an unknown role or an empty name.
     pub fn set(&mut self, role: &str, column: &str) -> Result<()> {
-        let slot = match role {
+        let name = match role {
             "name" => &mut self.name,
             "value" => &mut self.value,
             "year_week" => &mut self.year_week,
@@ -82,28 +85,28 @@ impl Columns {
         if column.is_empty() {
             return Err(Error::argument(format!("column name for '{role}' is empty")));
         }
-        column.clone_into(slot);
+        column.clone_into(name);
         Ok(())
     }
 }
 
-/// The whole question, comparable and serialisable.
+/// The options of a job, comparable and serialisable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Job {
-    /// Whose answer.
+    /// Which table to compute.
     pub semantics: Semantics,
     /// Weeks or days.
     pub grain: Grain,
     /// Window lengths, in steps of the grain; distinct, ascending.
     pub windows: Vec<u32>,
-    /// Counts, Wilson bounds and change beside each share.
+    /// Whether to add counts, Wilson bounds and the change to each share.
     pub details: bool,
     /// Channels that count as organic.
     pub organic: Vec<String>,
-    /// The country name of the total over countries, which is left out.
+    /// The country name of the total over countries. Its rows are dropped.
     pub country_total: String,
-    /// The system name of the total over systems, the only one that counts.
+    /// The system name of the total over systems. Only its rows are counted.
     pub os_total: String,
     /// Input column names.
     pub columns: Columns,
@@ -124,16 +127,22 @@ impl Default for Job {
     }
 }
 
-/// The longest window that makes sense: 9,999 years of days.
+/// The longest window: 9,999 years of days.
 const WINDOW_MAX: u32 = 3_652_059;
 
 impl Job {
-    /// Sorts and checks; every entry point calls this first.
+    /// Sorts and checks the options; every entry point calls this first.
+    ///
+    /// # Errors
+    /// `Argument` for a window or an organic channel list that is empty or out of range, and for legacy
+    /// semantics with days.
     pub fn validated(mut self) -> Result<Self> {
         self.windows.sort_unstable();
         self.windows.dedup();
         if self.windows.is_empty() {
-            return Err(Error::argument("no window").expected("at least one window length"));
+            return Err(
+                Error::argument("the list of windows is empty").expected("at least one window length")
+            );
         }
         if let Some(bad) = self.windows.iter().find(|w| !(1..=WINDOW_MAX).contains(*w)) {
             return Err(Error::argument(format!("window of {bad}"))
@@ -142,11 +151,13 @@ impl Job {
         self.organic.sort_unstable();
         self.organic.dedup();
         if self.organic.is_empty() {
-            return Err(Error::argument("no organic channel").expected("at least one name"));
+            return Err(
+                Error::argument("the list of organic channels is empty").expected("at least one name")
+            );
         }
         if self.semantics == Semantics::Legacy && self.grain == Grain::Day {
             return Err(Error::argument("legacy semantics with --grain day")
-                .expected("--grain week: the original job knows only weeks"));
+                .expected("--grain week: the original job supports only weeks"));
         }
         Ok(self)
     }

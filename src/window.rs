@@ -14,17 +14,17 @@ use std::borrow::Borrow;
 use crate::grid::exact::Wide;
 use crate::{Error, Result};
 
-/// An exact sum: an integer, and what does not fit one.
+/// An exact sum: an integer part and, where needed, a fixed-point part.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sum {
     /// Integer part.
     pub int: i128,
-    /// Values that are no 128-bit integers.
+    /// Sum of the values that are not 128-bit integers.
     pub wide: Option<Box<Wide>>,
 }
 
 impl Sum {
-    /// The nearest double.
+    /// The double nearest to the sum.
     pub fn to_f64(&self) -> f64 {
         match &self.wide {
             // 64 bits convert in one instruction; the result is the same.
@@ -37,7 +37,7 @@ impl Sum {
         }
     }
 
-    /// Adds another sum.
+    /// The sum of both; `TooLarge` where it does not fit 128 bits.
     pub fn plus(&self, other: &Sum) -> Result<Sum> {
         let wide = match (&self.wide, &other.wide) {
             (None, None) => None,
@@ -58,20 +58,20 @@ fn overflow() -> Error {
         .advice("Check the value column: its numbers are implausibly large")
 }
 
-/// Running sums of a series, from which any window is a difference.
+/// Prefix sums of a series. The sum of any window is a difference of two.
 pub struct Prefix {
     ints: Vec<i128>,
-    /// As long as `ints` where any step has more than an integer; else empty.
+    /// As long as `ints` where any step has a fixed-point part; else empty.
     wides: Vec<Wide>,
     /// The largest magnitude among `ints`.
     most: u128,
 }
 
-/// Running sums up to this have windows that two of which fit 63 bits together.
+/// With prefix sums up to this, the sum of two windows fits 63 bits.
 const SMALL: u128 = 1 << 60;
 
 impl Prefix {
-    /// The running sums of `cells`, one a step of the axis.
+    /// The prefix sums of `cells`, one a step of the axis; `TooLarge` where one does not fit 128 bits.
     pub fn new(cells: impl IntoIterator<Item: Borrow<Sum>>) -> Result<Self> {
         let cells = cells.into_iter();
         let mut prefix =
@@ -95,10 +95,10 @@ impl Prefix {
     }
 
     /// The sums of the windows of `length` steps that end with each step, in order;
-    /// `None` unless all are integers that two of which fit 63 bits together.
+    /// `None` unless all are integers so small that the sum of two fits 63 bits.
     pub fn small_windows(&self, length: u32) -> Option<impl Iterator<Item = i64>> {
         let is_small = self.wides.is_empty() && self.most <= SMALL;
-        // The running sums before the axis begins are those of its first step: none.
+        // Windows that begin before the axis begin with the first prefix sum, which is zero.
         let before = (self.ints.len() - 1).min(length as usize);
         let firsts = std::iter::repeat_n(&0, before.saturating_sub(1)).chain(&self.ints);
         #[allow(clippy::cast_possible_truncation)] // both are small
@@ -106,8 +106,8 @@ impl Prefix {
         is_small.then(|| self.ints.iter().skip(1).zip(firsts).map(window))
     }
 
-    /// The sum of the `length` steps that end with step `end`, as far as the
-    /// axis goes back.
+    /// The sum of the `length` steps that end with step `end`, or of all steps up to
+    /// `end` where there are fewer.
     pub fn window(&self, end: usize, length: u32) -> Result<Sum> {
         let (to, from) = (end + 1, (end + 1).saturating_sub(length as usize));
         let (Some(last), Some(first)) = (self.ints.get(to), self.ints.get(from)) else {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_value_leaves_the_window_without_a_trace() {
+    fn a_huge_value_has_no_effect_on_later_windows() {
         let prefix = Prefix::new([0.1, 1e300, 0.2, 0.3].map(sum)).unwrap();
         assert_eq!(prefix.window(3, 2).unwrap().to_f64(), 0.5);
         assert_eq!(prefix.window(2, 1).unwrap().to_f64(), 0.2);

@@ -1,4 +1,4 @@
-//! The cases: 127 small inputs, each with what both semantics must give.
+//! The cases: 127 small inputs, each with the expected results of both semantics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ struct Case {
     legacy_status: String,
 }
 
-/// Where the original fails on good input, and `legacy` gives the natural answer.
+/// Cases where the original fails on good input, and `legacy` gives the correct result.
 const KINDER: [&str; 10] = [
     "all_start_date_null",
     "only_organic",
@@ -86,7 +86,7 @@ fn iso_gives_the_expected_rows_in_order() {
 }
 
 #[test]
-fn legacy_gives_what_the_original_gave() {
+fn legacy_reproduces_the_original() {
     let mut failures = vec![];
     let mut compared = 0;
     for case in cases() {
@@ -105,8 +105,8 @@ fn legacy_gives_what_the_original_gave() {
     assert_eq!(compared, 98);
 }
 
-/// What each error must be, and what its text must name.
-fn error_is_right(id: &str, error: &Error) -> Result<(), String> {
+/// Checks the kind of an error, and that its text has the required names.
+fn check_error(id: &str, error: &Error) -> Result<(), String> {
     let (kind, names): (bool, &[&str]) = match id {
         "null_year_week" => (matches!(error, Error::Data(_)), &["input.parquet", "year_week", "null", "row"]),
         _ if id.starts_with("yw_") => {
@@ -120,7 +120,7 @@ fn error_is_right(id: &str, error: &Error) -> Result<(), String> {
         "no_year_week" => (matches!(error, Error::Data(_)), &["input.parquet", "year_week"]),
         "no_start_date" => (matches!(error, Error::Data(_)), &["input.parquet", "start_date"]),
         "dir_junk_file" => (matches!(error, Error::Format(_)), &["README.txt"]),
-        // Storage knows nothing of parquet: to it an export broke off.
+        // Empty files are found when files are listed, before parquet is read: an unfinished export.
         "dir_zero_byte_part" => (matches!(error, Error::Data(_)), &["part-1.parquet", "zero-byte"]),
         "empty_file" => (matches!(error, Error::Data(_)), &["input.parquet", "zero-byte"]),
         "truncated" => (matches!(error, Error::Format(_)), &["input.parquet"]),
@@ -137,7 +137,8 @@ fn error_is_right(id: &str, error: &Error) -> Result<(), String> {
     })
 }
 
-fn errors_are_right(semantics: Semantics) -> usize {
+/// Checks the errors of all cases that must fail; returns their number.
+fn check_errors(semantics: Semantics) -> usize {
     let mut failures = vec![];
     let mut seen = 0;
     for case in cases() {
@@ -148,9 +149,7 @@ fn errors_are_right(semantics: Semantics) -> usize {
         seen += 1;
         match run(&case.input, semantics) {
             Ok(rows) => failures.push(format!("{}: no error, but {} rows", case.id, rows.len())),
-            Err(e) => {
-                failures.extend(error_is_right(&case.id, &e).err().map(|d| format!("{}: {d}", case.id)))
-            }
+            Err(e) => failures.extend(check_error(&case.id, &e).err().map(|d| format!("{}: {d}", case.id))),
         }
     }
     report(&failures);
@@ -159,15 +158,15 @@ fn errors_are_right(semantics: Semantics) -> usize {
 
 #[test]
 fn iso_errors_are_of_the_right_kind_and_name_the_file() {
-    assert_eq!(errors_are_right(Semantics::Iso), 35);
+    assert_eq!(check_errors(Semantics::Iso), 35);
 }
 
 #[test]
 fn legacy_errors_are_of_the_right_kind_and_name_the_file() {
-    assert_eq!(errors_are_right(Semantics::Legacy), 127 - 98 - KINDER.len());
+    assert_eq!(check_errors(Semantics::Legacy), 127 - 98 - KINDER.len());
 }
 
-/// From outside: exit code 3 for bad input, and the target's folder stays empty.
+/// Runs the program: exit code 3 for bad input, and the target's folder stays empty.
 #[cfg(feature = "cli")]
 #[test]
 fn errors_publish_nothing() {
@@ -191,7 +190,7 @@ fn errors_publish_nothing() {
     report(&failures);
 }
 
-/// A label that is wrong is shown as it is, so that it can be searched for.
+/// An error quotes a wrong label unchanged, so that it can be searched for.
 #[test]
 fn a_wrong_label_is_quoted() {
     for (id, label) in [
@@ -207,10 +206,10 @@ fn a_wrong_label_is_quoted() {
     }
 }
 
-/// The labels of 2021 are the same in both, and none of these inputs crosses a
-/// new year: the natural answer of `legacy` is that of `iso`, where there is one.
+/// The labels of 2021 are the same in both semantics, and none of these inputs crosses a
+/// new year: rows of `legacy` that `iso` has too must have the same share.
 #[test]
-fn legacy_answers_where_the_original_failed_on_good_input() {
+fn legacy_gives_shares_where_the_original_failed_on_good_input() {
     let mut failures = vec![];
     for id in KINDER {
         let case = cases().into_iter().find(|c| c.id == id).expect(id);
@@ -223,7 +222,7 @@ fn legacy_answers_where_the_original_failed_on_good_input() {
                 continue;
             }
         };
-        let survives = !iso.is_empty();
+        let has_rows = !iso.is_empty();
         let mut shared = 0;
         for row in &legacy {
             match iso.get(&row.key()) {
@@ -231,9 +230,9 @@ fn legacy_answers_where_the_original_failed_on_good_input() {
                     failures.push(format!("{id}: {row:?}, but iso gives {share:?}"));
                 }
                 Some(_) => shared += 1,
-                // A row that iso lacks can only be a filler, which has no users of its own.
-                None if !survives && row.share.is_some() => {
-                    failures.push(format!("{id}: nothing survives, yet {row:?}"));
+                // A row that iso lacks can only be a filler, which has no users.
+                None if !has_rows && row.share.is_some() => {
+                    failures.push(format!("{id}: iso has no rows, legacy has {row:?}"));
                 }
                 None => {}
             }

@@ -1,4 +1,4 @@
-//! What an old job published, explained.
+//! Comparisons of an old job's output with the correct table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use rollshare::publish::{Target, TargetLock, publish};
 use rollshare::scan::{self, NoProgress, Options};
 use rollshare::{Job, Semantics, storage, table};
 
-/// Publishes what the old job would have, as Spark leaves it.
+/// Publishes the output that the old job would have written; returns its folder.
 fn old_output(source: &Path, folder: &Path) -> String {
     let job = Job { semantics: Semantics::Legacy, ..Job::default() };
     let found = storage::discover(&[source.to_string_lossy().into_owned()], Semantics::Legacy).unwrap();
@@ -20,7 +20,7 @@ fn old_output(source: &Path, folder: &Path) -> String {
     target
 }
 
-fn explained(source: &Path, against: &str) -> Comparison {
+fn compare_with(source: &Path, against: &str) -> Comparison {
     let sources = [source.to_string_lossy().into_owned()];
     compare(&Job::default(), &sources, against, &Options::default(), &NoProgress).unwrap()
 }
@@ -33,7 +33,7 @@ fn case(name: &str) -> std::path::PathBuf {
 fn causes(name: &str) -> BTreeMap<Cause, usize> {
     let folder = tempfile::tempdir().unwrap();
     let source = case(name);
-    let found = explained(&source, &old_output(&source, folder.path()));
+    let found = compare_with(&source, &old_output(&source, folder.path()));
     let mut causes = BTreeMap::new();
     for row in found.differences {
         assert!(row.sentence.starts_with("your dashboard"), "{}", row.sentence);
@@ -43,13 +43,13 @@ fn causes(name: &str) -> BTreeMap<Cause, usize> {
 }
 
 #[test]
-fn what_is_the_same_is_no_difference() {
+fn equal_rows_are_not_differences() {
     let found = causes("base");
     assert!(found.keys().all(|cause| *cause != Cause::OtherSource), "{found:?}");
 }
 
 #[test]
-fn causes_are_told_apart() {
+fn each_case_has_its_cause() {
     for (name, cause) in [
         ("year_boundary_53", Cause::NewYear),
         ("gap_over_new_year", Cause::LabelOffByOne),
@@ -65,15 +65,15 @@ fn causes_are_told_apart() {
 }
 
 #[test]
-fn another_source_is_told() {
+fn output_of_another_source_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let against = old_output(&case("base"), folder.path());
-    let found = explained(&case("only_organic"), &against);
+    let found = compare_with(&case("only_organic"), &against);
     assert!(found.differences.iter().any(|row| row.cause == Cause::OtherSource));
 }
 
 #[test]
-fn what_is_no_output_is_an_error_that_says_so() {
+fn a_file_that_is_not_an_output_is_an_error() {
     let source = case("base");
     let sources = [source.to_string_lossy().into_owned()];
     let error = compare(&Job::default(), &sources, &sources[0], &Options::default(), &NoProgress)
@@ -83,16 +83,16 @@ fn what_is_no_output_is_an_error_that_says_so() {
 }
 
 #[test]
-#[ignore = "the real export is no part of this repository; set ROLLSHARE_REAL_EXPORT to a folder with its parquet \
+#[ignore = "the real export is not in this repository; set ROLLSHARE_REAL_EXPORT to a folder with its parquet \
             file and legacy_vs_iso.csv, and run with --ignored"]
-fn the_real_export_differs_where_it_is_known_to() {
+fn the_real_export_has_the_known_differences() {
     let folder =
         std::path::PathBuf::from(std::env::var_os("ROLLSHARE_REAL_EXPORT").expect("ROLLSHARE_REAL_EXPORT"));
     let source = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path());
     let source = source.into_iter().find(|p| p.extension().is_some_and(|e| e == "parquet")).unwrap();
     let temporary = tempfile::tempdir().unwrap();
-    let found = explained(&source, &old_output(&source, temporary.path()));
-    let mut known = Vec::new();
+    let found = compare_with(&source, &old_output(&source, temporary.path()));
+    let mut expected = Vec::new();
     let mut reader = csv::Reader::from_path(folder.join("legacy_vs_iso.csv")).unwrap();
     for row in reader.records() {
         let row = row.unwrap();
@@ -101,7 +101,7 @@ fn the_real_export_differs_where_it_is_known_to() {
             "year boundary" => Cause::NewYear,
             other => panic!("{other}"),
         };
-        known.push((
+        expected.push((
             row[2].to_owned(),
             row[0].parse::<i32>().unwrap(),
             row[1].parse::<i32>().unwrap(),
@@ -110,12 +110,12 @@ fn the_real_export_differs_where_it_is_known_to() {
             cause,
         ));
     }
-    known.sort_by_key(|(country, year, week, ..)| (country.clone(), *year, *week));
+    expected.sort_by_key(|(country, year, week, ..)| (country.clone(), *year, *week));
     let got: Vec<_> = (found.differences.iter())
         .map(|d| (d.country.to_string(), d.year.unwrap(), d.week.unwrap(), d.published, d.right, d.cause))
         .collect();
-    assert_eq!(got, known);
-    let said: Vec<&str> = found.differences.iter().map(|d| d.sentence.as_str()).collect();
+    assert_eq!(got, expected);
+    let sentences: Vec<&str> = found.differences.iter().map(|d| d.sentence.as_str()).collect();
     let sentence = "your dashboard showed GB 47.9 % in 2021_01; it was 45.5 %";
-    assert!(said.contains(&sentence), "{said:#?}");
+    assert!(sentences.contains(&sentence), "{sentences:#?}");
 }

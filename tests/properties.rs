@@ -1,4 +1,4 @@
-//! Random tables: the answer is the oracle's, and its bytes do not depend on how
+//! Random tables: the result equals that of the oracle, and its bytes do not depend on how
 //! the rows are ordered, split, encoded, or read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
@@ -70,13 +70,13 @@ fn values(kind: Kind) -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Mostly some, out of a few.
+/// One of the texts, or seldom null.
 fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
     prop_oneof![15 => select(texts).prop_map(|t| Some(t.to_owned())), 1 => Just(None)]
 }
 
-/// A few rows of one key: long repeats make runs.
-fn stretch(kind: Kind) -> impl Strategy<Value = Vec<Row>> {
+/// Some rows with the same key: long repeats make runs.
+fn rows_of_one_key(kind: Kind) -> impl Strategy<Value = Vec<Row>> {
     const COUNTRIES: &[&str] =
         &["GB", "FR", "IT", "ALL", "", "all", "Österreich", "日本", "a name of more than twelve bytes"];
     const NAMES: &[&str] = &["Organic", "organic", "Email", "Search", "Organic ", "Social Video", ""];
@@ -95,7 +95,7 @@ fn stretch(kind: Kind) -> impl Strategy<Value = Vec<Row>> {
                 .map(|(name, value)| Row {
                     name,
                     value,
-                    // A row that is dropped may lack its week.
+                    // The week of a dropped row may be null.
                     year_week: (os_name.as_deref() == Some("all") || value != Value::Null)
                         .then(|| week.to_owned()),
                     country: country.clone(),
@@ -107,7 +107,7 @@ fn stretch(kind: Kind) -> impl Strategy<Value = Vec<Row>> {
 
 fn tables() -> impl Strategy<Value = (Kind, Vec<Row>)> {
     kinds().prop_flat_map(|kind| {
-        prop::collection::vec(stretch(kind), 0..40).prop_map(move |stretches| (kind, stretches.concat()))
+        prop::collection::vec(rows_of_one_key(kind), 0..40).prop_map(move |parts| (kind, parts.concat()))
     })
 }
 
@@ -125,7 +125,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
                 codec,
                 v2,
                 page_rows,
-                // A row group a row is enough for a while.
+                // 13 rows instead of 1: a row group for each row would take too long.
                 group_rows: if group == 1 { 13 } else { group },
                 statistics: flags.0,
                 required: flags.1,
@@ -137,7 +137,7 @@ fn options(threads: usize, path: usize) -> scan::Options {
     scan::Options { threads: Some(threads), path: PATHS[path] }
 }
 
-/// Whole files of consecutive rows, cut at fractions.
+/// Consecutive parts of the rows, cut at fractions.
 fn split<'a>(rows: &'a [Row], cuts: &[prop::sample::Index]) -> Vec<&'a [Row]> {
     let mut at: Vec<usize> = cuts.iter().map(|c| c.index(rows.len() + 1)).collect();
     at.extend([0, rows.len()]);
@@ -215,7 +215,7 @@ proptest! {
         (kind, rows) in tables(), shape in shapes(),
         cut in any::<prop::sample::Index>(), path in 0usize..4,
     ) {
-        // One small file is read by one thread whatever is asked for.
+        // One small file is read by one thread, whatever number is requested.
         let files: Vec<Vec<u8>> =
             split(&rows, &[cut]).into_iter().map(|p| writer::write(p, kind, &shape)).collect();
         let one = sum(files.clone(), &options(1, path));
@@ -239,7 +239,7 @@ proptest! {
 }
 
 /// Every encoding with every codec and page version, once each, on a table that
-/// is long enough for many pages and for each path.
+/// has many pages and uses each path.
 #[test]
 fn every_encoding_codec_and_page_version() {
     let rows: Vec<Row> = (0..4_000i128)
@@ -272,7 +272,7 @@ fn every_encoding_codec_and_page_version() {
                     v2,
                     page_rows: 700,
                     group_rows: 1_800,
-                    // 4 bytes an entry: given up on somewhere in the second page.
+                    // 4 bytes an entry: the writer gives up the dictionary in the second page.
                     dictionary_limit: if v2 { 300 } else { 1 << 20 },
                     ..Shape::default()
                 };
@@ -293,7 +293,7 @@ fn the_samples_layouts_agree_for_any_threads_and_path() {
     let mut answers = std::collections::BTreeSet::new();
     for layout in [Layout::Export, Layout::Shuffled, Layout::Spark] {
         let file = folder.path().join(layout.to_string());
-        // More than one task of rows, and not a round number of them.
+        // More rows than one task has, and not a round number.
         sample::write(&sample::Options { rows: 600_011, layout, seed: 5 }, &file, &NoProgress).unwrap();
         let bytes = std::fs::read(&file).unwrap();
         for (threads, path) in (1..=4).zip([0, 1, 2, 3]).chain([(4, 0), (4, 1), (3, 2), (2, 3), (1, 1)]) {
@@ -305,8 +305,8 @@ fn the_samples_layouts_agree_for_any_threads_and_path() {
     assert_eq!(answers.len(), 1, "the answers differ by layout, threads or path");
 }
 
-/// Small files are read and summed at one go, large ones mapped and cut: the answer
-/// and the first error do not tell which was which.
+/// Small files are read into memory and summed by one task, large files are mapped and split. Neither the
+/// result nor the first error depends on this.
 #[test]
 fn small_and_large_files_in_one_run() {
     use rollshare::sample::{self, Layout};

@@ -1,11 +1,11 @@
-//! What the checks on the rows cost, in parts of the job without them.
+//! The cost of the checks on the rows, relative to the job without them.
 //!
 //! ```text
 //! cargo run --release --example checks_time -- SOURCE [REPEATS]
 //! ```
 //!
-//! Turn by turn, each with files opened anew: the job alone; the checks on rows and
-//! columns, then the job; all checks on the rows, then the job. Medians, in
+//! Runs in turn, each on newly opened files: the job alone; the checks on rows and
+//! columns, then the job; all checks on the rows, then the job. Prints medians in
 //! milliseconds of wall time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
 

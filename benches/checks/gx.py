@@ -1,11 +1,11 @@
 """The same checks on the same rows by Great Expectations (GX Core 1.x, pandas).
 
-Every expectation below is one of our checks on rows, and each unexpected count is compared with ours.
-Frames are read before the clock starts; ours opens and reads its files while it runs.
+Every expectation below is one of the checks of Rollshare on rows. Each unexpected count is compared with that of
+Rollshare. The frames of GX are read before the clock starts; Rollshare opens and reads its files while it is timed.
 
     python benches/checks/gx.py PROGRAM SOURCE.parquet
 
-Prints seconds of CPU and wall of both, and how many times as fast ours is. Environment: ``make bench-gx``.
+Prints the CPU and wall seconds of both, and the ratio. Environment: ``make bench-gx``.
 """
 
 import json
@@ -30,7 +30,7 @@ def cpu(who):
 
 
 def ours(program, source):
-    """Verdict by check, seconds of wall and CPU of `rollshare check`."""
+    """Run `rollshare check`; return the observed count by check, (wall, CPU) seconds, and the rows."""
     wall, before = time.perf_counter(), cpu(resource.RUSAGE_CHILDREN)
     out = subprocess.run([program, "check", "--source", source, "--json"], capture_output=True, text=True, check=False)
     times = (time.perf_counter() - wall, cpu(resource.RUSAGE_CHILDREN) - before)
@@ -39,7 +39,7 @@ def ours(program, source):
 
 
 def expectations(frame):
-    """What GX is asked; the name of our check stands in the meta of each."""
+    """The expectations; the meta of each has the name of the check."""
     e = gx.expectations
     countries = sorted(frame["country"].dropna().unique())
     asked = [("columns", e.ExpectColumnToExist, {"column": column}) for column in COLUMNS]
@@ -58,14 +58,14 @@ def expectations(frame):
 
 
 def derive(frame):
-    """Columns that expectations cannot compute: part of the work, so it is timed."""
+    """Add columns that expectations cannot compute. This is part of the work, so it is timed."""
     days = pd.to_datetime(frame["start_date"]).dt.isocalendar()
     frame["week_of_date"] = days.year.astype(str) + "_" + days.week.astype(str).str.zfill(2)
     frame["value_fraction"] = frame["value"] % 1
 
 
 def theirs(frame):
-    """Unexpected counts by check, seconds of wall and CPU."""
+    """Run GX; return unexpected counts by check and (wall, CPU) seconds."""
     context = gx.get_context(mode="ephemeral")
     wall, before = time.perf_counter(), cpu(resource.RUSAGE_SELF)
     derive(frame)
@@ -91,7 +91,7 @@ def main():
     logging.disable(logging.WARNING)
     program, source = sys.argv[1:]
     observed, our_time, rows = ours(program, source)
-    observed, our_time, rows = ours(program, source)  # the files are in the page cache by now
+    observed, our_time, rows = ours(program, source)  # the first run has filled the page cache
     counts, their_time = theirs(pq.read_table(source, columns=COLUMNS).to_pandas())
     for name, count in counts.items():
         assert observed[name] == count, f"{name}: {observed[name]} by us, {count} by GX"

@@ -1,15 +1,15 @@
-//! The floor: what no reader can do without, decompressing every page of the
-//! needed columns from a mapped file, and nothing else.
+//! The floor: the least work of any reader, which is to decompress every page of the
+//! needed columns of a mapped file.
 //!
-//! Snappy goes straight through the `snap` crate, other codecs through the
-//! crate's own seam. Pages are shared out among threads in small ranges.
+//! Snappy pages are decompressed by the `snap` crate, others by `rollshare::parquet::codec`.
+//! Pages are distributed over the threads in small ranges.
 
 use rayon::prelude::*;
 use rollshare::parquet::{ChunkPages, Codec, FileMeta, PageKind, PageMeta, codec, footer};
 use rollshare::storage::{Input, Object};
 use rollshare::{Job, Result};
 
-/// Pages that a thread takes at once.
+/// Pages that a thread takes at a time.
 const PAGES: usize = 32;
 
 /// One page of one file.

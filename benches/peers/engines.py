@@ -1,12 +1,12 @@
-"""One engine, in a process of its own.
+"""Times one engine. Each engine runs in a separate process.
 
     python engines.py ENGINE LAYOUT PATH THREADS REPEATS SECONDS ANSWER.csv
 
-Prints a line of JSON. What is timed: the engine's scan, filter and sums by
-country and week, handed over as its own result. Zero-filling, windows and the
-division come after the clock has stopped (they are part of what is timed for
-Rollshare). Each engine is warm: the connection stands, the query has run once.
-Where an engine can be asked in several ways, each is timed and all are reported.
+Prints a line of JSON. Timed are the engine's scan, filter and sums by country and
+week, up to its native result. Zero-filling, windows and the division are done
+after the clock has stopped (for Rollshare they are timed). Each engine is warm:
+the connection is open and the query has run once. Where an engine has several
+ways to run the query, each is timed and all are reported.
 """
 
 import csv
@@ -66,7 +66,7 @@ def polars(path, layout, threads):
         )
 
     filtered = query({"organic": value.filter(organic).sum(), "total": value.sum()})
-    # One column more before the sums, no filter within groups.
+    # One more column before the sums, and no filter within groups.
     masked = query({"organic": pl.when(organic).then(value).otherwise(0.0).sum(), "total": value.sum()})
     variants = {
         "streaming, filter": lambda: filtered.collect(engine="streaming"),
@@ -212,7 +212,7 @@ def cpu():
 def peak_rss():
     """Largest resident set of this process in bytes.
 
-    Linux hands a parent's `ru_maxrss` on to its children; `VmHWM` is the process's own.
+    On Linux a child inherits its parent's `ru_maxrss`; `VmHWM` is that of the process alone.
     """
     try:
         with open("/proc/self/status") as status:

@@ -1,7 +1,7 @@
-"""The files that every engine reads: one table in seven layouts, and a small one.
+"""The files that every engine reads: one table in seven layouts, and a small table.
 
-`rollshare sample` writes four; pyarrow re-encodes the rest from the export.
-Made once per size under `target/peers/`, seed 1.
+`rollshare sample` writes four layouts; pyarrow re-encodes the others from the export.
+The files are made once per size under `target/peers/`, with seed 1.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ SMALL_ROWS = 9_330
 
 
 def make(program, folder, rows, layouts):
-    """Paths by layout; what is there already is not made again."""
+    """Return the paths by layout; files that exist are not made again."""
     folder = Path(folder) / str(rows)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
@@ -71,7 +71,7 @@ def rewrite(export, path, layout):
 
 
 def in_order(table):
-    """Sorted by os and country; within those, as it was."""
+    """Sort by os and country; the sort is stable."""
     import numpy as np
 
     def rank(name):

@@ -1,4 +1,4 @@
-"""Measurements as a table and as a picture. `python report.py RESULT.json` prints the table again."""
+"""Renders measurements as a table and as a picture. `python report.py RESULT.json` prints the table again."""
 
 import json
 import statistics
@@ -43,8 +43,8 @@ def markdown(results):
         *busy(machine),
         "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their "
         "fastest form of scan, filter and sums per country and week, without zero-filling and windows. All "
-        "answers agree. Floor: every page of the five columns decompressed, nothing else; opened: with "
-        "finding and opening the files and reading page headers.",
+        "answers agree. Floor: decompressing every page of the five columns, and nothing else. Opened: the floor "
+        "with finding and opening the files and reading page headers.",
         "",
     ]
     others = engines(results)
@@ -95,7 +95,7 @@ def markdown(results):
                         f"{name} {outcome['version']}",
                         form,
                         all_forms,
-                        # The JVM is another process.
+                        # The memory of PySpark is that of the JVM, another process.
                         f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS" if name != "pyspark" else "",
                     ]
                 )
@@ -126,10 +126,10 @@ def markdown(results):
 
 
 def busy(machine):
-    """What a reader has to know where others used the machine."""
+    """A warning where other programs used the machine."""
     if machine["load_before"] < 1:
         return []
-    return ["**Other work ran on the machine:** times are too long, and ratios hold roughly only.", ""]
+    return ["**Other work ran on the machine:** times are too long, and ratios are approximate.", ""]
 
 
 def table(head, rows):
@@ -137,7 +137,7 @@ def table(head, rows):
 
 
 def picture(results):
-    """Bars of milliseconds for two layouts, ours and the others', on one linear scale a layout."""
+    """Bars of milliseconds for two layouts, one linear scale for each layout."""
     shown = [layout for layout in ("export", "shuffled") if layout in results["layouts"]]
     width, row, left = 860, 24, 150
     names = ["floor", "rollshare", *(n for n in engines(results) if n not in ("pandas", "pyspark"))]

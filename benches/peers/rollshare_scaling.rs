@@ -1,8 +1,8 @@
-//! How the job grows: with rows, with threads, and with cores that are not here.
+//! How the job scales: with rows, with threads, and, simulated, with more cores.
 //!
 //! ```text
-//! rollshare_scaling cores SOURCE        64 cores, simulated from the tasks of one
-//! rollshare_scaling day FOLDER          a day beside years, with a state
+//! rollshare_scaling cores SOURCE        up to 64 cores, simulated from the tasks of one thread
+//! rollshare_scaling day FOLDER          adding one file to a folder, with a state
 //! rollshare_scaling rows SOURCE...      time a row and anonymous memory, source by source
 //! ```
 //!
@@ -36,7 +36,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Wall time of the whole job, and its profile; the result's rows are asserted.
+/// Runs the whole job; returns wall time, profile and rows. Asserts that the table has rows.
 fn job(source: &str, threads: usize) -> (Duration, Profile, u64) {
     let (job, begun) = (Job::default(), Instant::now());
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).unwrap();
@@ -47,9 +47,9 @@ fn job(source: &str, threads: usize) -> (Duration, Profile, u64) {
     (begun.elapsed(), profile, partial.account.rows)
 }
 
-/// The tasks of a scan with one thread, given to more: each core takes the next task
-/// when it is free, as the threads do. What one thread does alone is added; grids are merged
-/// two by two, each round of which is taken to cost what merging cost the one thread.
+/// Simulates more cores with the tasks of a scan on one thread. Each core takes the next task
+/// when it is free, as the threads do. The sequential part is added. Grids are merged in pairs,
+/// and each round is assumed to cost as much as the merge of the one thread.
 fn cores(source: &str) {
     let runs: Vec<(Duration, Profile, u64)> = (0..7).map(|_| job(source, 1)).collect();
     let wall = median(runs.iter().map(|run| run.0).collect());
@@ -89,14 +89,14 @@ fn cores(source: &str) {
     }
 }
 
-/// All files of a folder but the last are known to a state; then the last comes.
+/// Adds the last file of a folder to a state that has all other files.
 fn day(folder: &str) {
-    let question = Job::default();
+    let job_options = Job::default();
     let options = Options { threads: Some(2), ..Options::default() };
     let sources = [folder.to_owned()];
     let directory = tempfile::tempdir().unwrap();
     let with_state = |inputs: &[storage::Input], at: &Path| {
-        state::scan(&question, &sources, inputs, &options, &NoProgress, &LocalFolder::new(at.to_owned()))
+        state::scan(&job_options, &sources, inputs, &options, &NoProgress, &LocalFolder::new(at.to_owned()))
             .unwrap()
     };
     let list = || storage::discover(&sources, Semantics::Iso).unwrap().inputs;
@@ -128,12 +128,12 @@ fn day(folder: &str) {
         adding.push(begun.elapsed());
         assert_eq!((reuse.cached_files, reuse.new), (inputs.len() - 1, 1), "{reuse:?}");
         let begun = Instant::now();
-        table::finish(&question, &with).unwrap();
+        table::finish(&job_options, &with).unwrap();
         finishing.push(begun.elapsed());
         let begun = Instant::now();
         with_state(&inputs, &new);
         same.push(begun.elapsed());
-        assert_eq!(with, scan::scan(&question, &list(), &options, &NoProgress).unwrap().0);
+        assert_eq!(with, scan::scan(&job_options, &list(), &options, &NoProgress).unwrap().0);
     }
     let [full, listing, adding, same, finishing] = [full, listing, adding, same, finishing].map(median);
     println!("{files} files, two threads.\n\n| what | ms |\n|---|---|");
@@ -150,7 +150,7 @@ fn day(folder: &str) {
     );
 }
 
-/// Resident memory less mapped file pages, at its peak so far.
+/// Current resident memory without mapped file pages, in bytes.
 fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));

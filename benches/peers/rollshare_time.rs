@@ -1,11 +1,11 @@
-//! Times whole jobs in this process, and the floor beside them, for `run.py`.
+//! Times whole jobs in this process, and the floor, for `run.py`.
 //!
 //! ```text
 //! rollshare_time SOURCE THREADS REPEATS [ANSWER.csv]
 //! ```
 //!
-//! One line of JSON: seconds of wall and CPU a run (files found, opened, scanned,
-//! windows, table), of the floor, and the peak of anonymous memory.
+//! Prints one line of JSON: seconds of wall and CPU of each run (find and open files,
+//! scan, windows, table) and of the floor, and the peak of anonymous memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 #[path = "../floor/mod.rs"]
 mod floor;
 
-/// Seconds of wall and CPU that `work` takes.
+/// Runs `work`; returns its wall and CPU seconds and its result.
 fn timed<T>(work: impl FnOnce() -> T) -> ([f64; 2], T) {
     let cpu = || {
         let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -37,14 +37,14 @@ fn whole_job(job: &Job, source: &str, threads: usize) -> Result<(table::Table, P
     Ok((table::finish(job, &partial)?, profile))
 }
 
-/// Anonymous memory of this process: what is resident less mapped files.
+/// Anonymous memory of this process in bytes: resident memory without mapped files.
 fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
     line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// The most anonymous memory while `work` runs, looked at every 100 microseconds.
+/// The peak of anonymous memory while `work` runs, sampled every 100 microseconds.
 fn peak(work: impl FnOnce()) -> u64 {
     let (most, done) = (AtomicU64::new(anonymous()), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -69,7 +69,7 @@ fn main() {
     let threads: usize = threads.parse().expect("a number of threads");
     let repeats: usize = repeats.parse().expect("a number of repeats");
     let job = Job::default();
-    // First of all, while nothing has warmed the allocator; it also warms the page cache.
+    // Measured first, before the allocator is warm; this also warms the page cache.
     let memory = peak(|| drop(whole_job(&job, source, threads).expect("the job runs")));
     let (answer_table, profile) = whole_job(&job, source, threads).expect("the job runs");
     if let [path] = answer {
@@ -81,7 +81,7 @@ fn main() {
     let pages = pool.install(|| floor::pages(&job, &found.inputs)).expect("page headers");
     let (mut jobs, mut floors, mut opened_floors, mut bytes) = (vec![], vec![], vec![], 0);
     for _ in 0..repeats {
-        // Turn by turn, so that a slow moment of the machine hits both.
+        // Job and floor run in turn, so that a slow moment of the machine affects both.
         let (time, outcome) = timed(|| whole_job(&job, source, threads));
         assert!(outcome.expect("the job runs").0 == answer_table, "the answer changes from run to run");
         jobs.push(time);

@@ -1,8 +1,8 @@
-"""Every engine on the same files, in one run, each in a process of its own.
+"""Times every engine on the same files, in one run. Each engine runs in a separate process.
 
     make bench-peers                                  # 20 million rows, all layouts
     make bench-peers ARGS='--rows 1000000 --layouts export shuffled --engines duckdb polars'
-    make bench-peers ARGS='--previous HEAD~20'        # an earlier commit of ours beside them
+    make bench-peers ARGS='--previous HEAD~20'        # also times an earlier commit of Rollshare
 
 Answers are compared cell by cell; a difference ends the run. Writes
 `benches/results/DATE-MACHINE.{json,md}` and `docs/speed.svg`.
@@ -30,7 +30,7 @@ WORK = ROOT / "target/peers"
 PROGRAM = ROOT / "target/release/rollshare"
 TIMER = ROOT / "target/release/examples/rollshare_time"
 ENGINES = ["duckdb", "polars", "datafusion", "chdb", "pandas", "pyspark"]
-# What one engine may take for the repeats of one query; a slow one is asked less often.
+# The most time for the repeats of one query; a slow engine repeats it less often.
 SECONDS = 8
 
 
@@ -69,12 +69,12 @@ def parse():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--layouts", nargs="+", choices=layouts.LAYOUTS, default=layouts.LAYOUTS)
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=ENGINES)
-    parser.add_argument("--previous", metavar="COMMIT", help="build and time an earlier commit of ours too")
+    parser.add_argument("--previous", metavar="COMMIT", help="also build and time an earlier commit of Rollshare")
     parser.add_argument(
-        "--no-small", action="store_true", help="leave out the whole process on a small export"
+        "--no-small", action="store_true", help="skip the timing of whole processes on a small export"
     )
     parser.add_argument(
-        "--out", type=Path, help="another stem than benches/results/DATE-MACHINE; no picture then"
+        "--out", type=Path, help="stem of the results instead of benches/results/DATE-MACHINE; writes no picture"
     )
     return parser.parse_args()
 
@@ -157,7 +157,7 @@ def agree(reference, path, name):
 
 
 def previous(commit):
-    """Our timer as it was at `commit`, built in a worktree of its own."""
+    """Build the timer of Rollshare at `commit` in a separate worktree."""
     tree = WORK / "previous"
     if not tree.exists():
         git("worktree", "add", "--detach", tree, commit)
@@ -169,7 +169,7 @@ def previous(commit):
 
 
 def small(arguments):
-    """From exec to exit on a small export: wall and CPU, best and median of many."""
+    """Time whole processes, from exec to exit, on a small export: wall and CPU of 20 runs each."""
     path = WORK / "small.parquet"
     layouts.sample(PROGRAM, path, layouts.SMALL_ROWS)
     sql = (

@@ -1,8 +1,9 @@
-"""Frames in memory: Rollshare against polars and DuckDB on the same frame, in one run.
+"""Compares Rollshare with polars and DuckDB on the same frame in memory, in one run.
 
-The rivals sum organic and all users per country and week; Rollshare does that and the share over
-four weeks, as ``rolling_share(frame)`` gives it. The sums are compared. The sample lies in export
-order. Usage: ``python benches/python/frames.py [ROWS]``; median of five after one call to warm up.
+The rivals sum organic and all users per country and week. Rollshare also computes the share over four
+weeks, as ``rolling_share(frame)`` returns it. The sums are compared. The rows of the sample are in export
+order. Usage: ``python benches/python/frames.py [ROWS]``. Reports the median of five calls; one more call
+before them warms up.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def main() -> None:
         column = coded[name].combine_chunks().dictionary_encode()
         coded = coded.set_column(coded.schema.get_field_index(name), name, column)
     categories = pl.from_arrow(table).with_columns(pl.col(*STRINGS).cast(pl.Categorical))
-    # A frame, and the same for polars.
+    # How to make each frame, and how to convert it for polars.
     frames: dict[str, tuple[Callable[[], Any], Callable[[Any], pl.DataFrame]]] = {
         "polars Categorical": (lambda: categories, lambda f: f),
         "polars String": (lambda: pl.from_arrow(table), lambda f: f),

@@ -1,6 +1,7 @@
 """The rival: the job's four steps as a native PySpark job, as a careful Spark user would write it.
 
-Filter, sum, fill, window, share; column pruning and filter push-down are Spark's own. As a script:
+The steps are filter and sum, fill, window, share. Spark itself does column pruning and filter push-down.
+As a script:
 
     spark-submit benches/spark/native_job.py SOURCE TARGET
 """
@@ -23,9 +24,9 @@ def native(df):
     sums = rows.groupBy("year_week", "country").agg(
         F.sum(organic).alias("organic"), F.sum(paid).alias("paid")
     )
-    # They are few and used three times: without this the files would be read three times.
+    # The sums are few and used three times: without the cache the files would be read three times.
     sums = sums.cache()
-    # 3. Every week for every country; the week as a running number, so that new year is no border.
+    # 3. Every week for every country. Weeks are numbered consecutively across years.
     monday = F.to_date(F.concat(F.substring("year_week", 1, 4), F.lit("-01-04")))
     monday = F.date_sub(monday, F.weekday(monday)) + (F.substring("year_week", 6, 2).cast("int") - 1) * 7
     sums = sums.withColumn("step", F.floor(F.datediff(monday.cast("date"), F.lit("1970-01-05")) / 7))

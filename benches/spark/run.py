@@ -1,10 +1,10 @@
-"""Native PySpark against both modes: one cluster, the same files, one run, answers compared.
+"""Compares native PySpark with both modes: one cluster, the same files, one run. The answers are compared.
 
     make bench-spark ARGS='--rows 20000000'
 
-A standalone master and two workers of one core are started. Each job runs twice to be warm and then in turn
-with the others; medians. CPU is that of the executors with their Python workers, from /proc. What fixed cost
-Spark has is measured by jobs that do nothing. With --submit the whole of spark-submit is timed too.
+Starts a standalone master and two workers of one core. Each job runs twice to warm up and then in turn with
+the others; medians are reported. CPU is that of the executors and their Python workers, from /proc. Jobs
+that do nothing measure the fixed cost of Spark. With --submit, spark-submit is timed as a whole too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def executor_cpu(application: str) -> float:
 
 
 def executor_memory(application: str) -> dict[str, float]:
-    """MiB: the most that was resident of a JVM and of a Python worker, and what of the latter is its own."""
+    """MiB: peak resident memory of a JVM and a Python worker, current anonymous memory of the latter."""
     most = {
         "JVM, peak resident": 0.0,
         "Python worker, peak resident": 0.0,
@@ -91,20 +91,20 @@ def executor_memory(application: str) -> dict[str, float]:
 
 
 def identity(batches):
-    """What it costs to hand rows to Python and no more."""
+    """Return no rows: measures the cost of passing rows to Python."""
     for batch in batches:
         yield batch.slice(0, 0)
 
 
 def jobs(spark, path):
-    """Name and job, each of which gives rows or nothing."""
+    """The jobs by name; each returns its rows, or none."""
     from rollshare.spark import partial, partial_parquet, read_parquet, rolling_share
 
     def fresh():
         return spark.read.parquet(path)
 
     def repartitioned():
-        # More than a read, and nothing that costs: Spark's scan stays the floor.
+        # A filter that costs nothing turns the plan into more than a plain read.
         return fresh().where("value >= 0")
 
     def by_spark(df):
@@ -136,7 +136,7 @@ def jobs(spark, path):
 
 
 def answer(rows):
-    """Rows in an order of their own, as plain tuples."""
+    """Rows as plain tuples, sorted by country, year and week."""
     rows = [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
     return sorted(rows, key=lambda r: (r[2], r[0], r[1]))
 
@@ -146,7 +146,7 @@ SIMULATED_ROWS = 20_000_000_000
 
 
 def simulate(row, fixed, scale):
-    """Wall seconds by executors for `scale` times the rows, from what one task costs."""
+    """Wall seconds by number of executors for `scale` times the rows, computed from the cost of one task."""
     work = row["cpu"] * scale
     splits = max(64, math.ceil(scale))
     result = {}
@@ -171,22 +171,22 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--layout", default="export")
-    parser.add_argument("--sample", help="where the sample lies or is to lie")
+    parser.add_argument("--sample", help="path of the sample, which is made if it is missing")
     parser.add_argument("--warm", type=int, default=2, help="runs before those that count")
     parser.add_argument("--only", nargs="+", help="names of the jobs to run")
     parser.add_argument("--submit", action="store_true")
     parser.add_argument("--out", help="file for the results, as JSON")
-    asked = parser.parse_args()
-    # Stopped from outside, the cluster ends too.
+    args = parser.parse_args()
+    # SIGTERM also stops the cluster.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     import pyspark
     import rollshare
 
-    path = asked.sample or str(Path(tempfile.gettempdir()) / f"rollshare-{asked.layout}-{asked.rows}.parquet")
+    path = args.sample or str(Path(tempfile.gettempdir()) / f"rollshare-{args.layout}-{args.rows}.parquet")
     if not Path(path).exists():
-        rollshare.sample(path, asked.rows, layout=asked.layout)
+        rollshare.sample(path, args.rows, layout=args.layout)
     cluster = Cluster(workers=2, cores=1, memory="2g")
-    results = {"pyspark": pyspark.__version__, "rows": asked.rows, "layout": asked.layout, "jobs": {}}
+    results = {"pyspark": pyspark.__version__, "rows": args.rows, "layout": args.layout, "jobs": {}}
     try:
         os.environ.update(cluster.environment())
         from pyspark.sql import SparkSession
@@ -200,17 +200,17 @@ def main():
         application = spark.sparkContext.applicationId
         want = answer(rollshare.read_parquet(path).to_dicts())
         todo = jobs(spark, path)
-        if asked.only:
-            todo = {name: todo[name] for name in asked.only}
+        if args.only:
+            todo = {name: todo[name] for name in args.only}
         times = {name: [] for name in todo}
-        for turn in range(asked.runs + asked.warm):
+        for turn in range(args.runs + args.warm):
             for name, job in todo.items():
                 cpu, start = executor_cpu(application), time.perf_counter()
                 rows = job()
                 wall = time.perf_counter() - start
                 cpu = executor_cpu(application) - cpu
                 print(f"{name}: {wall:.2f} s, executor CPU {cpu:.2f} s", file=sys.stderr)
-                if turn >= asked.warm:
+                if turn >= args.warm:
                     times[name].append((wall, cpu))
                 elif rows and len(rows[0]) == 4 and "mode" in name:
                     assert answer(rows) == want, name
@@ -223,7 +223,7 @@ def main():
         results["memory"] = executor_memory(application)
         print(results["memory"], file=sys.stderr)
         spark.stop()
-        if asked.submit:
+        if args.submit:
             with tempfile.TemporaryDirectory() as folder:
                 mine = [REPOSITORY / "jobs/transform.py", "--source_parquet", path, "--no-checks"]
                 results["submit"] = {
@@ -238,12 +238,12 @@ def main():
     if empty:
         fixed = {"job": empty["wall"], "task": empty["cpu"] / 2, "merge": 0.002}
         results["simulation"] = {
-            name: simulate(row, fixed, SIMULATED_ROWS / asked.rows)
+            name: simulate(row, fixed, SIMULATED_ROWS / args.rows)
             for name, row in results["jobs"].items()
             if "mode" in name or name == "native"
         }
     print(
-        f"PySpark {results['pyspark']}, {asked.rows:,} rows, layout {asked.layout}, two executors of one core"
+        f"PySpark {results['pyspark']}, {args.rows:,} rows, layout {args.layout}, two executors of one core"
     )
     print("| job | wall, s | executor CPU, s |\n|---|---|---|")
     for name, row in results["jobs"].items():
@@ -254,8 +254,8 @@ def main():
     print(f"\nSimulated wall seconds for {SIMULATED_ROWS:,} rows, by executors of one core")
     for name, by in results.get("simulation", {}).items():
         print(f"{name}: " + ", ".join(f"{n}: {seconds:.1f}" for n, seconds in by.items()))
-    if asked.out:
-        Path(asked.out).write_text(json.dumps(results, indent=1) + "\n")
+    if args.out:
+        Path(args.out).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

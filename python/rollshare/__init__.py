@@ -5,8 +5,8 @@
 >>> shares.columns
 ['year', 'week', 'country', 'share_organic_p4w']
 
-Parquet files go in by :func:`read_parquet`, data frames by :func:`rolling_share`; both give a
-:class:`Shares`. Sums of parts, for workers that share the work, are :class:`Partial`.
+:func:`read_parquet` reads parquet files and :func:`rolling_share` a data frame; both return a
+:class:`Shares`. To split the work over several workers, sum parts to :class:`Partial` and merge them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # What brings other modules along is loaded when it is asked for.
+    # Names that import other modules are loaded on first use.
     from importlib import import_module
 
     if name == "quality":
@@ -138,12 +138,12 @@ def read_parquet(
         File, folder (nested, hive-partitioned) or glob, or several of them; also ``s3://``
         in a build with the feature ``s3`` (docs/s3.md).
     job
-        All options of the question as one value, instead of them one by one.
+        All options of the job as one value, instead of the options below.
     semantics
         ``"iso"`` (default): calendar weeks across years, every week for every country.
-        ``"legacy"``: what the original PySpark job published, for proving a migration.
+        ``"legacy"``: the output of the original PySpark job, to verify a migration.
     windows
-        Lengths of windows, in steps of ``grain``; default 4.
+        Window lengths, in steps of ``grain``; default 4.
     details
         Whether to add counts, Wilson 95 % bounds and change to each share.
     grain
@@ -151,13 +151,13 @@ def read_parquet(
     organic
         Channels that count as organic; default ``"Organic"``.
     country_total
-        The country that is the total over countries, and left out; default ``"ALL"``.
+        The country that is the total over countries, whose rows are dropped; default ``"ALL"``.
     os_total
-        The system that is the total over systems, the only one counted; default ``"all"``.
+        The system that is the total over systems, whose rows alone are counted; default ``"all"``.
     columns
         Names of input columns by role: name, value, year_week, country, os_name, start_date.
     threads
-        Threads; default what ``ROLLSHARE_THREADS`` says, or one a core.
+        Number of threads; default the value of ``ROLLSHARE_THREADS``, or one for each core.
 
     Returns
     -------
@@ -167,11 +167,11 @@ def read_parquet(
     Raises
     ------
     NotFoundError
-        Nothing is there.
+        A path does not exist, or a folder has no data.
     DataError, FormatError, UnsupportedError, TooLargeError
         The input cannot be used; the message names file, column, row group and page or row.
     ArgumentError
-        An option makes no sense.
+        An option is invalid.
 
     Examples
     --------
@@ -215,19 +215,19 @@ def rolling_share(
     ----------
     frame
         pandas or polars data frame, polars lazy frame, pyarrow table, batch or reader, DuckDB
-        relation, or anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader is used up.
+        relation, or any object with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader is consumed.
     job, semantics, windows, details, grain, organic, country_total, os_total, columns, threads
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
 
     Returns
     -------
     Shares
-        The same, to the last bit, as :func:`read_parquet` gives for the same rows.
+        Bit for bit the result of :func:`read_parquet` for the same rows.
 
     Raises
     ------
     FrameError
-        Not a data frame that can be read.
+        The object is not a data frame that can be read.
     DataError
         A column is missing or of a wrong type, or a row breaks a rule; the message names column and row.
 
@@ -261,14 +261,14 @@ def partial(frame: Any, *, job: Job | None = None, threads: int | None = None, *
     Parameters
     ----------
     frame
-        As of :func:`rolling_share`.
+        As for :func:`rolling_share`.
     job, threads, **options
-        As of :func:`read_parquet`; parts that are to be merged need the same ones.
+        As for :func:`read_parquet`. Parts that are to be merged need the same options.
 
     Returns
     -------
     Partial
-        Exact sums, picklable, a few kilobytes for years of weeks.
+        Exact sums. They can be pickled; several years of weeks take a few kilobytes.
 
     Examples
     --------
@@ -287,21 +287,21 @@ def partial(frame: Any, *, job: Job | None = None, threads: int | None = None, *
 def partial_parquet(
     source: Source | Iterable[Source], *, job: Job | None = None, threads: int | None = None, **options: Any
 ) -> Partial:
-    """Sum parquet files that are a part of the data; else as :func:`partial`."""
+    """Sum parquet files that are a part of the data; otherwise as :func:`partial`."""
     from ._rollshare import read_parquet as native
 
     return native(_sources(source), _job(job, options), threads)
 
 
 def merge(parts: Iterable[Partial]) -> Partial:
-    """Add up partial aggregates of one job, in any order.
+    """Merge partial aggregates of one job, in any order.
 
     Raises
     ------
     ArgumentError
-        No part, or parts of different jobs.
+        There is no part, or the parts are of different jobs.
     DataError
-        Parts whose values are of different types.
+        The values of the parts are of different types.
 
     """
     return _merge(list(parts))
@@ -319,38 +319,40 @@ def run(
     threads: int | None = None,
     **options: Any,
 ) -> RunResult:
-    """Check, compute, check again and publish, as ``rollshare run`` does: all of it, or nothing.
+    """Check, compute, check again and publish, as ``rollshare run`` does.
+
+    The target is replaced as a whole, or not at all.
 
     Parameters
     ----------
     source
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
     target
         Where to publish: ``X.parquet``, ``X.csv``, ``X.json``, or a folder with a slash at its end. ``None``
-        computes and checks, and keeps nothing.
+        computes and checks, and writes nothing.
     checks
-        File of bounds and severities; default those of docs/quality.md.
+        File with bounds and severities; default those of docs/quality.md.
     warn_only
-        Whether to publish whatever the checks say.
+        Whether to publish even if checks fail.
     no_checks
-        Whether to leave the checks out.
+        Whether to skip the checks.
     allow_restatement
-        ISO weeks that were published and may change: ``"2021_05..2021_08"`` or ``"2021_05"``, or several.
+        Published ISO weeks that may change: ``"2021_05..2021_08"`` or ``"2021_05"``, or several of these.
     job, threads, **options
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
 
     Returns
     -------
     RunResult
-        State, outcomes, account, where the report lies.
+        State, check results, account, and the location of the report.
 
     Raises
     ------
     BlockedError
-        A check that blocks has failed or could not run; the target is as it was. ``error.results`` has the
-        outcomes.
+        A check that blocks has failed or could not run; the target is unchanged. ``error.results`` has the
+        check results.
     RollshareError
-        As of :func:`read_parquet`, and ``StorageError`` where publishing failed.
+        As for :func:`read_parquet`; ``StorageError`` where publishing failed.
 
     Examples
     --------
@@ -368,8 +370,8 @@ def run(
     allowed = [allow_restatement] if isinstance(allow_restatement, str) else list(allow_restatement)
     weeks = [(first, last or first) for first, _, last in (text.partition("..") for text in allowed)]
     mode: Literal["off", "warn_only", "block"] = "off" if no_checks else "warn_only" if warn_only else "block"
-    place = None if target is None else fspath(target)
-    return pipeline(_sources(source), _job(job, options), place, mode, checks, weeks, threads)
+    path = None if target is None else fspath(target)
+    return pipeline(_sources(source), _job(job, options), path, mode, checks, weeks, threads)
 
 
 def check(
@@ -380,23 +382,23 @@ def check(
     threads: int | None = None,
     **options: Any,
 ) -> CheckResults:
-    """Check rows and the table that they give, as ``rollshare check`` does, and publish nothing.
+    """Check rows and the table that is computed from them, as ``rollshare check`` does. Publishes nothing.
 
     Parameters
     ----------
     data
-        Files as of :func:`read_parquet`, or a data frame as of :func:`rolling_share`. A frame's columns go
-        to a temporary parquet file first, by polars for its own frames and by pyarrow for all others.
+        Files as for :func:`read_parquet`, or a data frame as for :func:`rolling_share`. The columns of a
+        frame are first written to a temporary parquet file: polars frames by polars, others by pyarrow.
     checks
-        File of bounds and severities; default those of docs/quality.md.
+        File with bounds and severities; default those of docs/quality.md.
     job, threads, **options
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
 
     Returns
     -------
     CheckResults
-        A frame with a row a check. Nothing is raised for what the checks find:
-        ``results.raise_for_status()`` does.
+        A frame with one row for each check. Failed checks raise no exception here;
+        ``results.raise_for_status()`` raises it.
 
     Examples
     --------
@@ -422,28 +424,28 @@ def compare(
     columns: Mapping[str, str] | None = None,
     threads: int | None = None,
 ) -> Comparison:
-    """Explain what an old job published, as ``rollshare compare`` does: every row that differs, by cause.
+    """Compare the output of an old job with the correct table, as ``rollshare compare`` does.
 
     Parameters
     ----------
     source
-        What the old job has read, as of :func:`read_parquet`.
+        The input of the old job, as for :func:`read_parquet`.
     against
-        What it has published: a folder as Spark leaves it, or a parquet file.
+        Its output: a folder that Spark wrote, or a parquet file.
     window
         Length of its window in weeks.
     columns, threads
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
 
     Returns
     -------
     Comparison
-        The rows that differ, each with its cause and a sentence; printed, it is the program's table.
+        The rows that differ, each with its cause and a sentence. ``print`` shows the table of the program.
 
     Raises
     ------
     NotFoundError, DataError, FormatError, UnsupportedError
-        As of :func:`read_parquet`, for either side.
+        As for :func:`read_parquet`, for the input or the output.
 
     Examples
     --------
@@ -470,20 +472,20 @@ def sample(
     seed: int = 1,
     threads: int | None = None,
 ) -> None:
-    """Write a deterministic export with the traits of a real one: the same arguments, the same bytes.
+    """Write a sample export that resembles a real one. The same arguments give the same bytes.
 
     Parameters
     ----------
     path
-        File to write; with ``layout="daily"`` a folder with a file a day.
+        File to write; with ``layout="daily"`` a folder with one file for each day.
     rows
-        Rows, exactly.
+        Number of rows.
     layout
-        How the rows lie in files.
+        Order of the rows, and their division into files and row groups.
     seed
-        Another seed gives another company's numbers.
+        Seed of the random numbers.
     threads
-        As of :func:`read_parquet`.
+        As for :func:`read_parquet`.
 
     """
     from os import fspath

@@ -1,4 +1,4 @@
-"""What pyarrow names differently from version to version."""
+"""Differences between versions of pyarrow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def reader(frame: Any) -> pa.RecordBatchReader:
-    """Record batches of anything with ``__arrow_c_stream__``; needs pyarrow 14 or later."""
+    """A reader of the record batches of an object with ``__arrow_c_stream__``; needs pyarrow 14 or later."""
     import pyarrow as pa
 
     if hasattr(pa.RecordBatchReader, "from_stream"):
         return pa.RecordBatchReader.from_stream(frame)
-    # pyarrow 14 has it under a name of its own.
+    # pyarrow 14 has the function under another name.
     return pa.RecordBatchReader._import_from_c_capsule(frame.__arrow_c_stream__())

@@ -1,4 +1,4 @@
-"""What an old job published, explained, as Python sees it."""
+"""The comparison of an old job's output with the correct table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Comparison:
-    """An old job's output against the right answer, row by row.
+    """The output of an old job compared with the correct table, row by row.
 
-    ``str(comparison)`` is what ``rollshare compare`` prints; ``pandas.DataFrame(comparison.differences)``
-    or ``polars.DataFrame(comparison.differences)`` make a frame.
+    ``str(comparison)`` is the output of ``rollshare compare``. ``pandas.DataFrame(comparison.differences)``
+    or ``polars.DataFrame(comparison.differences)`` makes a frame.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def right_rows(self) -> int:
-        """Rows of the right answer."""
+        """Rows of the correct table."""
         return int(self._found["right_rows"])
 
     @property
@@ -53,18 +53,19 @@ class Comparison:
 
     @property
     def differences(self) -> list[dict[str, Any]]:
-        """A dict a row that differs, by country, year and week.
+        """The rows that differ, one dict each, ordered by country, year and week.
 
-        ``country``, ``year``, ``week``; ``was_published`` and the share ``published``, ``belongs`` and
-        the share ``right`` (doubles from 0 to 1, ``None`` where there were no users or no such row);
-        ``cause`` (``new_year``, ``bogus_week``, ``label_off_by_one``, ``missing_last_week``,
-        ``wrong_input``, ``no_data``, ``arithmetic``, ``other_source``); ``sentence``.
+        Keys: ``country``, ``year``, ``week``; ``was_published`` and the share ``published``; ``belongs``
+        (whether the correct table has the row) and the share ``right``; ``cause`` (``new_year``,
+        ``bogus_week``, ``label_off_by_one``, ``missing_last_week``, ``wrong_input``, ``no_data``,
+        ``arithmetic``, ``other_source``); ``sentence``. Shares are doubles from 0 to 1, ``None`` where there
+        were no users or the row does not exist.
         """
         return [dict(row) for row in self._found["differences"]]
 
     @property
     def causes(self) -> dict[str, int]:
-        """Rows that differ, by cause."""
+        """Number of rows that differ, by cause."""
         causes: dict[str, int] = {}
         for row in self._found["differences"]:
             causes[row["cause"]] = causes.get(row["cause"], 0) + 1
@@ -72,11 +73,11 @@ class Comparison:
 
     @property
     def wrong_labels(self) -> list[str]:
-        """Labels that are no ISO week, and yet were counted."""
+        """Labels that are not ISO weeks and were counted."""
         return list(self._found["wrong_labels"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything, as ``rollshare compare --json`` has it under ``comparison``."""
+        """Return the ``comparison`` object of ``rollshare compare --json``."""
         found: dict[str, Any] = json.loads(self._text)
         return found
 

@@ -1,4 +1,4 @@
-"""The table for people: text for a prompt, HTML with a small picture for a notebook."""
+"""The table as text for a prompt, and as HTML with a small chart for a notebook."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ if TYPE_CHECKING:
 
     from ._shares import Shares
 
-#: Rows shown at the top and at the bottom.
+#: Number of rows shown at the top and at the bottom.
 HEAD = 5
-#: Countries in the small picture.
+#: Number of countries in the chart.
 LINES = 6
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7")
 
 
 def _rows(shares: Shares) -> list[dict[str, Any] | None]:
-    """First and last rows, ``None`` between them where some were left out."""
+    """The first and last rows, with ``None`` between them where rows are left out."""
     n = len(shares)
     native = shares._native
     if n <= 2 * HEAD:
@@ -42,7 +42,7 @@ def _title(shares: Shares) -> str:
 
 
 def text(shares: Shares) -> str:
-    """The table, its middle left out."""
+    """The table as text, without its middle rows."""
     columns = shares.columns
     lines = [columns]
     for row in _rows(shares):
@@ -61,7 +61,7 @@ def text(shares: Shares) -> str:
 
 
 def html(shares: Shares) -> str:
-    """The table, its middle left out, and a line a country."""
+    """The table as HTML, without its middle rows, and a chart with one line for each country."""
     from html import escape
 
     columns = shares.columns
@@ -77,7 +77,7 @@ def html(shares: Shares) -> str:
 
 
 def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
-    """The first share column over time, the countries with the most points; gaps are gaps."""
+    """A chart of the first share column, for the countries with the most values. Lines break at nulls."""
     from html import escape
 
     column = next((c for c in shares.columns if _share(c)), None)
@@ -97,7 +97,7 @@ def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
     shown = sorted(sorted(series), key=filled, reverse=True)[:LINES]
     parts = []
     for country, colour in zip(shown, COLOURS):
-        # Stretches without a gap; one of a single point is a dot.
+        # Runs of values without a null; a run of one value is drawn as a dot.
         runs: list[list[str]] = [[]]
         for point, value in series[country]:
             if value is None or not 0.0 <= value <= 1.0:

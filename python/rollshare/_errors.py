@@ -1,4 +1,4 @@
-"""Exceptions: one base, a subclass for each kind, a built-in beside it where one is natural."""
+"""Exceptions: one base class and one subclass for each kind, which also derives from a built-in exception."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 class RollshareError(Exception):
-    """Base of everything that Rollshare raises.
+    """Base of the exceptions of Rollshare.
 
-    Attributes that are not known are ``None``.
+    Unknown attributes are ``None`` or empty.
     """
 
-    #: The file, as it was named.
+    #: The file, as the user named it.
     file: str | None = None
-    #: The column, by its name in the data.
+    #: The name of the column in the data.
     column: str | None = None
     #: The row group, from 0.
     row_group: int | None = None
@@ -27,42 +27,42 @@ class RollshareError(Exception):
     found: str = ""
     #: What was expected instead.
     expected: str = ""
-    #: What to do about it.
+    #: What to do.
     advice: str = ""
 
 
 class FormatError(RollshareError, ValueError):
-    """A file breaks the parquet format, or a frame the Arrow C data interface."""
+    """A file breaks the parquet format, or a frame breaks the Arrow C data interface."""
 
 
 class UnsupportedError(RollshareError, NotImplementedError):
-    """Valid, but not supported."""
+    """The input is valid, but uses a feature that is not supported."""
 
 
 class ArgumentError(RollshareError, ValueError):
-    """An argument makes no sense."""
+    """An argument is invalid."""
 
 
 class FrameError(RollshareError, TypeError):
-    """An object that is no data frame that can be read."""
+    """The object is not a data frame that can be read."""
 
 
 class NotFoundError(RollshareError, FileNotFoundError):
-    """A path that does not exist, or a folder without data."""
+    """A path does not exist, or a folder has no data."""
 
 
 class DataError(RollshareError, ValueError):
-    """The data breaks a rule of the job: a missing column, a wrong type, a label that is no week."""
+    """The data breaks a rule of the job: a missing column, a wrong type, a label that is not an ISO week."""
 
 
 class TooLargeError(RollshareError, OverflowError):
-    """A sum, a table or a file is larger than what can be handled exactly."""
+    """A sum, a table or a file exceeds the size that can be handled exactly."""
 
 
 class BlockedError(RollshareError):
     """A check that blocks has failed or could not run, so nothing was published."""
 
-    #: What was found: :class:`rollshare.RunResult` or :class:`rollshare.CheckResults`.
+    #: The check results: :class:`rollshare.RunResult` or :class:`rollshare.CheckResults`.
     results: CheckResults
 
     def __init__(self, message: str, results: CheckResults) -> None:
@@ -71,7 +71,7 @@ class BlockedError(RollshareError):
 
     @property
     def exit_code(self) -> int:
-        """4 where a check has failed, 5 where one could not run, as the program exits."""
+        """The exit code of the program: 4 where a check has failed, 5 where a check could not run."""
         return 4 if self.results.verdict == "fail" else 5
 
     def __reduce__(self) -> tuple[type[BlockedError], tuple[str, CheckResults]]:
@@ -83,4 +83,4 @@ class StorageError(RollshareError, OSError):
 
 
 class InternalError(RollshareError, RuntimeError):
-    """A bug of Rollshare, caught at the boundary."""
+    """A bug in Rollshare, detected at run time."""

@@ -1,4 +1,4 @@
-"""From whatever holds a data frame to what the native half reads."""
+"""Converts data frames of any library to the input of the native module."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FORMATS = {
     "f2": "e", "f4": "f", "f8": "g",
 }  # fmt: skip
 UNITS = {"s": "tss:", "ms": "tsm:", "us": "tsu:", "ns": "tsn:"}
-#: From here on, batches of a pyarrow table cost more than columns one by one.
+#: From this many rows on, the batches of a pyarrow table cost more than its columns passed one by one.
 MANY_ROWS = 1 << 20
-#: Below, asking polars for all categories takes longer than its export of so many rows.
+#: Below this many rows, reading all categories from polars takes longer than its export of the rows.
 FEW_ROWS = 4096
 
 
@@ -36,11 +36,11 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
             frame = _needed(frame, job)
         if by_column:
             return _rollshare.partial_columns(_polars(frame, job), frame.height, job, threads)
-        # Older versions export columns of some types under a wrong type, but whole frames rightly.
+        # Older versions export columns of some types with a wrong type, but whole frames correctly.
         if not hasattr(frame, "__arrow_c_stream__"):
             frame = frame.to_arrow()
     elif package == "pyarrow" and kind.__name__ == "Table":
-        # Before pyarrow 16 tables export themselves, columns do not.
+        # Before pyarrow 16, tables have `__arrow_c_stream__`, columns do not.
         if frame.num_rows >= MANY_ROWS and hasattr(frame.column(0), "__arrow_c_stream__"):
             return _rollshare.partial_columns(_pyarrow(frame, job), frame.num_rows, job, threads)
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
@@ -64,19 +64,19 @@ def _wanted(job: _rollshare.Job) -> set[str]:
 
 
 def _needed(frame: Any, job: _rollshare.Job) -> Any:
-    """The columns of a polars frame that are needed; of a lazy one computed."""
+    """The needed columns of a polars frame; a lazy frame is collected."""
     lazy = hasattr(frame, "collect")
     names = frame.collect_schema().names() if lazy else frame.columns
     read = _wanted(job)
     wanted = [name for name in names if name.lower() in read]
-    # A frame that lacks any is passed on whole for the error, which names its columns.
+    # If a column is missing, the whole frame is passed on: the error lists its columns.
     if len(wanted) == len(read):
         frame = frame.select(wanted)
     return frame.collect() if lazy else frame
 
 
 def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
-    """Column by column: as one stream, polars would first copy a frame of several chunks into one."""
+    """Column by column: for one stream, polars would first copy a frame of several chunks into one chunk."""
     wanted = _wanted(job)
     return [
         (series.name, _series(series) if series.name.lower() in wanted else ("unknown", "unread"))
@@ -85,7 +85,7 @@ def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
 
 
 def _pyarrow(table: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
-    """Column by column: as one stream, a chunk's end in any column cuts all of them."""
+    """Column by column: in one stream, a batch would end wherever a chunk of any column ends."""
     wanted = _wanted(job)
     unread = ("unknown", "unread")
     return [
@@ -100,10 +100,10 @@ def _series(series: Any) -> tuple[Any, ...]:
     kind = type(series.dtype).__name__
     values: Any = getattr(series.dtype, "categories", None)
     if kind == "Categorical":
-        # Ids of older versions are not places in a list that they give out.
+        # In older versions the ids are not indices of the public list of categories.
         values = values.to_series() if hasattr(values, "to_series") else None
     if kind in ("Categorical", "Enum") and values is not None:
-        # Exported as it is, polars checks and copies every id.
+        # When it exports the column itself, polars checks and copies every id.
         return (
             "dictionary",
             series.to_physical().__arrow_c_stream__(None),
@@ -117,15 +117,15 @@ def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
     value = job.columns["value"].lower()
     names = frame.columns
     by_name = names.is_unique
-    # A series of five columns takes pandas 70 microseconds, their arrays five. Not public: if it is
-    # gone, or gives what is not known here, the series is asked for.
-    at_hand = getattr(frame, "_get_column_array", None)
+    # pandas takes 70 microseconds to make the series of five columns, and five to return their arrays. The
+    # method is not public: if it is missing, or returns an unknown array, the series is used.
+    array_of = getattr(frame, "_get_column_array", None)
     columns = []
     for at, name in enumerate(names):
         if not isinstance(name, str):
             continue
         if name.lower() in wanted:
-            column = _plain(at_hand(at), name.lower() == value) if at_hand else None
+            column = _plain(array_of(at), name.lower() == value) if array_of else None
             if column is None:
                 series = frame[name] if by_name else frame.iloc[:, at]
                 column = _column(_decoded(series) if name.lower() == value else series)
@@ -136,21 +136,21 @@ def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
 
 
 def _plain(array: Any, is_value: bool) -> tuple[Any, ...] | None:
-    """Memory of numpy or Arrow; ``None`` where the column has to be asked more."""
+    """The memory of a numpy or Arrow array; ``None`` where the series is needed."""
     if type(array).__module__ == "numpy":
         return None if is_value and array.dtype == object else _numpy(array)
     return _arrow(array)
 
 
 def _arrow(array: Any) -> tuple[Any, ...] | None:
-    """The Arrow array within one of pandas, if there is one."""
+    """The Arrow array inside a pandas array; ``None`` where there is none."""
     arrow = getattr(array, "_pa_array", None)
     if arrow is None:
         arrow = getattr(array, "_data", None)
     if arrow is None or not type(arrow).__module__.startswith("pyarrow"):
         return None
     if not hasattr(arrow, "__arrow_c_stream__"):
-        # Before pyarrow 16 tables export themselves, columns do not.
+        # Before pyarrow 16, tables have `__arrow_c_stream__`, columns do not.
         import pyarrow as pa
 
         arrow = pa.table({"column": arrow})
@@ -158,7 +158,7 @@ def _arrow(array: Any) -> tuple[Any, ...] | None:
 
 
 def _decoded(series: Any) -> Any:
-    """Values that are Python objects, such as decimals, as Arrow values, which are exact."""
+    """Converts values that are Python objects, such as decimals, to Arrow values, which are exact."""
     if series.dtype != object:
         return series
     try:
@@ -179,7 +179,7 @@ def _decoded(series: Any) -> Any:
 
 
 def _column(series: Any) -> tuple[Any, ...]:
-    """A pandas column as `columns.rs` takes it, without a Python object a row."""
+    """A pandas column in the form that `columns.rs` describes, without a Python object for each row."""
     import numpy as np
 
     dtype = series.dtype
@@ -191,7 +191,7 @@ def _column(series: Any) -> tuple[Any, ...]:
         names = categories.tolist()
         if all(isinstance(name, str) for name in names):
             return ("codes", np.ascontiguousarray(series.array.codes), names)
-        # Categories that are no strings, such as dates: decoded.
+        # Categories that are not strings, such as dates, are decoded.
         return _column(series.astype(categories.dtype))
     if name == "DatetimeTZDtype":
         return _numpy(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
@@ -229,6 +229,6 @@ def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:
     if arrow is None:
         return ("unknown", str(values.dtype))
     if kind == "f" and mask is None:
-        # pandas has no other null for floats than NaN.
+        # In pandas, NaN is the only null of floats.
         return ("floats", np.ascontiguousarray(values), arrow)
     return ("numbers", np.ascontiguousarray(values), arrow, mask)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal
 
-#: What checks on the rows look at beside the columns of the job.
+#: Columns that the checks on rows read in addition to those of the job.
 OPTIONAL = ("token", "has_subtrackers")
 
 
@@ -25,7 +25,7 @@ def run(
     allow_restatement: Sequence[tuple[str, str]],
     threads: int | None,
 ) -> RunResult:
-    """Run the pipeline, and raise where it was blocked."""
+    """Run the pipeline; raise ``BlockedError`` where a check blocked it."""
     native = _rollshare.run(sources, job, target, checks, config, list(allow_restatement), threads)
     result = RunResult(native)
     if result.state == "blocked":
@@ -36,14 +36,14 @@ def run(
 def check_files(
     sources: list[str], job: _rollshare.Job, config: str | os.PathLike[str] | None, threads: int | None
 ) -> CheckResults:
-    """Check files and the table that they give."""
+    """Check files and the table that is computed from them."""
     return CheckResults(_rollshare.run(sources, job, None, "warn_only", config, [], threads))
 
 
 def check_frame(
     frame: Any, job: _rollshare.Job, config: str | os.PathLike[str] | None, threads: int | None
 ) -> CheckResults:
-    """Check the rows of a frame, by way of a temporary parquet file with the columns that are looked at."""
+    """Check the rows of a frame. Writes the columns that the checks read to a temporary parquet file."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -56,7 +56,7 @@ def check_frame(
 
 
 def _write(frame: Any, wanted: set[str], path: str) -> None:
-    """Write the columns in ``wanted`` (lower-case names) with whatever the frame's owner has at hand."""
+    """Write the columns in ``wanted`` (lower-case names): polars frames by polars, others by pyarrow."""
     kind = type(frame)
     package = kind.__module__.partition(".")[0]
     if package == "polars":
@@ -72,8 +72,8 @@ def _write(frame: Any, wanted: set[str], path: str) -> None:
         import pyarrow.parquet as pq
     except ImportError:
         raise FrameError(
-            f"checks of an object of type {kind.__module__}.{kind.__qualname__} go by way of pyarrow, which "
-            "is not installed. Install pyarrow, or check the parquet file that the frame comes from"
+            f"checks of an object of type {kind.__module__}.{kind.__qualname__} need pyarrow, which is not "
+            "installed. Install pyarrow, or check the parquet file that the frame comes from"
         ) from None
     if package == "pandas" and kind.__name__ == "DataFrame":
         names = [name for name in frame.columns if isinstance(name, str) and name.lower() in wanted]

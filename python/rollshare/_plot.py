@@ -1,4 +1,4 @@
-"""The picture: the share per country over time."""
+"""The plot of the share per country over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._shares import Shares
 
-#: Panels that are drawn where nobody names countries.
+#: The most panels where `countries` is not given.
 PANELS = 24
 
 
@@ -24,7 +24,7 @@ def _day(row: dict[str, Any]) -> Any:
     if "date" in row:
         return row["date"]
     year, week = row["year"], row["week"]
-    # Not `fromisocalendar`: legacy semantics know a week 0.
+    # Not `fromisocalendar`: legacy semantics have a week 0.
     january = date(year, 1, 4)
     return january - timedelta(days=january.weekday()) + timedelta(weeks=week - 1)
 
@@ -64,7 +64,7 @@ def draw(
             low = [nan if row[name + "_low"] is None else row[name + "_low"] for row in points]
             high = [nan if row[name + "_high"] is None else row[name + "_high"] for row in points]
             axis.fill_between(days, low, high, color="#4269d0", alpha=0.22, linewidth=0)
-        # A point between two gaps has no line: it is drawn as a dot.
+        # A value between two nulls has no line: it is drawn as a dot.
         lone = [
             at
             for at, value in enumerate(values)
@@ -75,7 +75,7 @@ def draw(
         axis.plot(days, values, color="#4269d0", linewidth=1.6)
         axis.plot([days[at] for at in lone], [values[at] for at in lone], "o", color="#4269d0", markersize=3)
         if name + "_low" in points[0]:
-            # Nor has it a band: its bounds are a bar.
+            # It has no band either: its bounds are drawn as a bar.
             ends = [[edge[at] for at in lone] for edge in (low, high)]
             axis.vlines([days[at] for at in lone], *ends, color="#4269d0", alpha=0.35, linewidth=3)
         axis.set_title(country, loc="left", fontsize=10, fontweight="bold")
@@ -88,7 +88,7 @@ def draw(
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
-    # The last panel of each column tells the time, though there may be none below it.
+    # The last panel of each column has the labels of the time axis.
     for axis in axes[max(len(shown) - across, 0) : len(shown)]:
         axis.tick_params(labelbottom=True)
     unit = job.grain + ("s" if window > 1 else "")

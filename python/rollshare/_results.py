@@ -1,4 +1,4 @@
-"""What checks and runs have found, as Python sees it."""
+"""The results of checks and runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 
 
 class CheckResults:
-    """The outcome of every check: a frame with a row a check.
+    """The outcomes of the checks: a frame with one row for each check.
 
-    Any consumer of Arrow takes it as it is. Columns: ``check``, ``stage`` (``raw``, ``staging``, ...),
-    ``status``
+    Any Arrow consumer accepts it. Columns: ``check``, ``stage`` (``raw``, ``staging``, ...), ``status``
     (``pass``, ``warn``, ``fail``, ``not_run``), ``severity`` (``warn``, ``block``, ``off``), ``observed``
-    (what was
-    counted, in ``unit``, out of ``n``), the bounds ``warn_count``, ``warn_fraction``, ``block_count``,
-    ``block_fraction`` with ``bounds_from``, ``title``, ``note``, ``offenders`` (the first ones, as strings),
-    ``could_not_run``.
+    (the measured quantity, in ``unit``, out of ``n``), the bounds ``warn_count``, ``warn_fraction``,
+    ``block_count``, ``block_fraction`` and their source ``bounds_from``, ``title``, ``note``, ``offenders``
+    (the first ones, as strings), ``could_not_run``.
 
     Examples
     --------
@@ -52,17 +50,17 @@ class CheckResults:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the checks say together; ``None`` where they were off.
+        """The verdict of all checks; ``None`` where the checks were off.
 
-        ``"warn"``: worth a look. ``"incomplete"``: a check that blocks could not run. ``"fail"``: one has
-        failed.
+        ``"warn"``: a check has exceeded its bound for warnings. ``"incomplete"``: a check that blocks could
+        not run. ``"fail"``: a check that blocks has failed.
         """
         verdict: Verdict | None = self._report["verdict"]
         return verdict
 
     @property
     def ok(self) -> bool:
-        """Whether nothing blocks, and every check that blocks could run."""
+        """Whether no check blocks, and every check that can block has run."""
         return self._native.exit_code() == 0
 
     @property
@@ -72,7 +70,7 @@ class CheckResults:
         return outcomes
 
     def __len__(self) -> int:
-        """Checks."""
+        """Number of checks."""
         return len(self.outcomes)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -80,19 +78,19 @@ class CheckResults:
         return iter(self.outcomes)
 
     def __getitem__(self, check: str) -> dict[str, Any]:
-        """Return the outcome of the check of that name."""
+        """Return the outcome of the check of this name; ``KeyError`` where there is none."""
         for outcome in self.outcomes:
             if outcome["check"] == check:
                 return outcome
         raise KeyError(check)
 
     def raise_for_status(self) -> None:
-        """Raise unless nothing blocks.
+        """Raise an exception if a check blocks.
 
         Raises
         ------
         BlockedError
-            A check that blocks has failed, or could not run.
+            A check that blocks has failed or could not run.
 
         """
         if not self.ok:
@@ -119,12 +117,12 @@ class CheckResults:
         return pd.DataFrame([_row(outcome) for outcome in self.outcomes], columns=COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the whole report, as ``docs/report.md`` describes its JSON."""
+        """Return the whole report in the JSON form that ``docs/report.md`` describes."""
         report: dict[str, Any] = json.loads(self._native.json())
         return report
 
     def to_great_expectations_result(self) -> dict[str, Any]:
-        """Export in the form of a validation result of GX Core 1.x; see :mod:`rollshare.quality`."""
+        """Return the outcomes as a validation result of GX Core 1.x; see :mod:`rollshare.quality`."""
         from .quality import validation_result
 
         return validation_result(self)
@@ -158,7 +156,7 @@ class CheckResults:
 
 
 class RunResult(CheckResults):
-    """What a run has done, with the outcomes of its checks.
+    """The result of a run, with the outcomes of its checks.
 
     Examples
     --------
@@ -176,24 +174,24 @@ class RunResult(CheckResults):
 
     @property
     def state(self) -> Literal["published", "blocked", "computed", "promoted"]:
-        """What became of the table."""
+        """Whether the table was published, blocked, only computed, or promoted."""
         state: Literal["published", "blocked", "computed", "promoted"] = self._report["state"]
         return state
 
     @property
     def account(self) -> dict[str, int] | None:
-        """Rows of the input by what became of them; ``None`` where they could not be summed."""
+        """Rows of the input by outcome; ``None`` where they could not be summed."""
         account: dict[str, int] | None = self._report["account"]
         return account
 
     @property
     def places(self) -> dict[str, str | None]:
-        """Where things lie: ``report``, ``page``, ``history``, ``quarantined``, ``kept``."""
+        """Locations of the files of the run: ``report``, ``page``, ``history``, ``quarantined``, ``kept``."""
         places: dict[str, str | None] = self._report["places"]
         return places
 
     def write_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the page of the run."""
+        """Write the report as one HTML page."""
         from pathlib import Path
 
         Path(path).write_text(self.to_html(), encoding="utf-8")
@@ -239,7 +237,7 @@ def _row(outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def offender(of: dict[str, Any]) -> str:
-    """An offender in words, as the program prints it."""
+    """An offender as text, as the program prints it."""
     file = f"{of['file']} " if of.get("file") else ""
     row = f"row {of['row']}: " if of.get("row") is not None else ""
     return f"{file}{row}{of['value']}"

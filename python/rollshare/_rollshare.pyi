@@ -1,4 +1,4 @@
-"""The native half of ``rollshare``; import that instead."""
+"""The native module of ``rollshare``; import that instead."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -32,9 +32,9 @@ DEBUG: bool
 
 @final
 class Job:
-    """What is asked: the options of ``rollshare run`` as one value.
+    """The options that define the share table, as of ``rollshare run``, as one value.
 
-    Equal options make equal jobs; a job is hashable and picklable.
+    Equal options make equal jobs. A job can be hashed and pickled.
 
     Examples
     --------
@@ -57,16 +57,16 @@ class Job:
     ) -> Job: ...
     @property
     def semantics(self) -> Literal["iso", "legacy"]:
-        """Whose answer."""
+        """Which table to compute: ``"iso"`` or ``"legacy"``."""
     @property
     def windows(self) -> tuple[int, ...]:
         """Window lengths, ascending."""
     @property
     def details(self) -> bool:
-        """Whether counts, bounds and change stand beside each share."""
+        """Whether counts, bounds and change are added to each share."""
     @property
     def grain(self) -> Literal["week", "day"]:
-        """Step of the time axis."""
+        """Step of the time axis: ``"week"`` or ``"day"``."""
     @property
     def organic(self) -> tuple[str, ...]:
         """Channels that count as organic."""
@@ -86,35 +86,35 @@ class Job:
 
 @final
 class Partial:
-    """What some rows sum to: exact, mergeable in any order, picklable."""
+    """The exact sums of some rows. Partials can be merged in any order and pickled."""
 
     @property
     def job(self) -> Job:
-        """The job whose rows these are."""
+        """The job of these sums."""
     @property
     def account(self) -> dict[str, int]:
-        """Rows by what became of them."""
+        """Rows by outcome."""
     def finish(self) -> _Shares:
         """Compute the share table of these rows."""
     def to_bytes(self) -> bytes:
         """Write the sums as bytes, for :meth:`from_bytes`."""
     @staticmethod
     def from_bytes(data: bytes) -> Partial:
-        """Read what :meth:`to_bytes` of the same version has written."""
+        """Read the sums that :meth:`to_bytes` of the same version wrote."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
 
 @final
 class Shares:
-    """The share table; users see ``rollshare.Shares``."""
+    """The share table; the public class is ``rollshare.Shares``."""
 
     @property
     def job(self) -> Job:
-        """The job that was asked."""
+        """The job of the table."""
     @property
     def account(self) -> dict[str, int]:
-        """Rows of the input by what became of them."""
+        """Rows of the input by outcome."""
     @property
     def columns(self) -> list[str]:
         """Column names."""
@@ -122,7 +122,7 @@ class Shares:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
     def same(self, other: Shares) -> bool:
-        """Whether job, table and account are those of ``other``."""
+        """Whether job, table and account equal those of ``other``."""
     def dicts(self, start: int = 0, stop: int | None = None) -> list[dict[str, Any]]:
         """Rows ``start`` to ``stop`` as dicts."""
     def memory(self, column: str) -> tuple[str, bytes, bytes | None, list[str] | None]:
@@ -133,7 +133,7 @@ class Shares:
         """Write the sums of the table, as :meth:`Partial.to_bytes`."""
 
 def merge(parts: Sequence[Partial]) -> Partial:
-    """Add up partial aggregates of one job."""
+    """Merge partial aggregates of one job."""
 
 def read_parquet(sources: Sequence[str], job: Job, threads: int | None = None) -> Partial:
     """Sum parquet files."""
@@ -144,12 +144,12 @@ def partial_frame(capsules: object, job: Job, threads: int | None = None) -> Par
 def partial_columns(
     columns: Sequence[tuple[str, tuple[Any, ...]]], rows: int, job: Job, threads: int | None = None
 ) -> Partial:
-    """Sum a frame of ``rows`` rows that is given column by column."""
+    """Sum a frame of ``rows`` rows that is passed column by column."""
 
 def plan_splits(
     sources: Sequence[str], job: Job, most: int, least: int, threads: int | None = None
 ) -> tuple[list[bytes], int, int, list[str]]:
-    """Cut parquet files into splits: these, rows, bytes of the needed columns, notes."""
+    """Cut parquet files into splits; return the splits, rows, bytes of the needed columns, and notes."""
 
 def scan_split(split: bytes) -> Partial:
     """Sum one split, on one thread."""
@@ -162,11 +162,11 @@ def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads:
 
 @final
 class Report:
-    """What a run, or its checks alone, have found."""
+    """The report of a run, or of its checks alone."""
 
     @staticmethod
     def from_json(text: str) -> Report:
-        """Read what :meth:`json` has written."""
+        """Read a report that :meth:`json` wrote."""
     def json(self) -> str:
         """Return the report as JSON, as the program keeps it."""
     def html(self) -> str:
@@ -174,9 +174,9 @@ class Report:
     def sentence(self) -> str:
         """Return the verdict in one sentence."""
     def sentences(self) -> list[str]:
-        """Return what each check asks and has found, in one sentence each."""
+        """Return what each check tests and its result, in one sentence each."""
     def exit_code(self) -> int:
-        """Return 0; 4 where a check that blocks has failed, 5 where one could not run."""
+        """Return 4 where a check that blocks has failed, 5 where one could not run, else 0."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export the outcomes of the checks as an Arrow stream, a row a check."""
 
@@ -193,7 +193,7 @@ def run(
     """Check, compute, check, publish."""
 
 def declared_checks(config_file: str | PathLike[str] | None = None) -> str:
-    """Return the checks as they are to run, as JSON."""
+    """Return the checks as JSON: severities, bounds and lists from a file, or the defaults."""
 
 def compare(sources: Sequence[str], against: str, job: Job, threads: int | None = None) -> tuple[str, str]:
-    """Explain what an old job has published: as JSON, and as the program prints it."""
+    """Compare with the output of an old job. Returns JSON, and the text that the program prints."""

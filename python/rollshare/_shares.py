@@ -1,4 +1,4 @@
-"""The share table, as Python sees it."""
+"""The share table."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Shares:
-    """The share table and the account of the rows that it comes from.
+    """The share table and the account of the rows that it was computed from.
 
-    Any consumer of Arrow takes it as it is: ``pa.table(shares)``, ``pl.from_arrow(shares)``,
+    Any Arrow consumer accepts it: ``pa.table(shares)``, ``pl.from_arrow(shares)``,
     ``duckdb.sql("from shares")``.
 
     Examples
@@ -37,12 +37,12 @@ class Shares:
 
     @property
     def job(self) -> _rollshare.Job:
-        """The job that was asked."""
+        """The job of the table."""
         return self._native.job
 
     @property
     def account(self) -> dict[str, int]:
-        """Rows of the input, each under one reason: rows = kept + dropped."""
+        """Rows of the input by outcome, each row counted once: rows = kept + dropped."""
         return self._native.account
 
     @property
@@ -51,7 +51,7 @@ class Shares:
         return self._native.columns
 
     def __len__(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self._native)
 
     def __eq__(self, other: object) -> bool:
@@ -83,7 +83,7 @@ class Shares:
         try:
             return pl.DataFrame(self)
         except TypeError:
-            # Before polars 1.3 nothing takes a capsule.
+            # Before version 1.3, polars does not accept Arrow capsules.
             return pl.DataFrame({name: self._list(name) for name in self.columns}, schema=self._polars(pl))
 
     def to_pandas(self) -> pd.DataFrame:
@@ -96,7 +96,7 @@ class Shares:
         return pd.DataFrame({name: self._numpy(name) for name in self.columns})
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Convert to a list with a dict a row; null is ``None``."""
+        """Convert to a list with one dict for each row; null is ``None``."""
         return self._native.dicts()
 
     def _polars(self, pl: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Shares:
 
         kind, data, nulls, names = self._native.memory(column)
         if kind == "<M4[D]":
-            # numpy counts days in 64 bits; pandas before version 2 knows nothing but nanoseconds.
+            # numpy stores days in 64 bits. pandas has no days; version 1 converts seconds to nanoseconds.
             days = np.frombuffer(data, "<i4").astype("datetime64[D]")
             return days.astype("datetime64[s]")
         values = np.frombuffer(data, kind)
@@ -123,19 +123,19 @@ class Shares:
         return values
 
     def write_parquet(self, path: str | os.PathLike[str]) -> int:
-        """Publish as a snappy parquet file, or below a folder with a slash at its end.
+        """Publish as a snappy parquet file, or in a folder if the path ends with a slash.
 
-        Written beside the target, synced and renamed: a failure leaves the old target whole. A
-        target that is or lies in a source is refused. Returns the number of rows.
+        The table is written next to the target, synced and renamed, so a failure leaves the old target
+        unchanged. Returns the number of rows. Raises ``ArgumentError`` if the target overlaps a source.
         """
         return self._native.write(_path(path), "parquet")
 
     def write_csv(self, path: str | os.PathLike[str]) -> int:
-        """Publish as CSV; else as :meth:`write_parquet`."""
+        """Publish as CSV; otherwise as :meth:`write_parquet`."""
         return self._native.write(_path(path), "csv")
 
     def write_json(self, path: str | os.PathLike[str]) -> int:
-        """Publish as JSON, an object a line; else as :meth:`write_parquet`."""
+        """Publish as JSON, one object a line; otherwise as :meth:`write_parquet`."""
         return self._native.write(_path(path), "json")
 
     def plot(
@@ -145,7 +145,7 @@ class Shares:
         countries: Sequence[str] | None = None,
         figure: Figure | None = None,
     ) -> Figure:
-        """Draw the share over time, a panel a country; needs matplotlib (``rollshare[plot]``).
+        """Draw the share over time, one panel for each country; needs matplotlib (``rollshare[plot]``).
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class Shares:
         Returns
         -------
         matplotlib.figure.Figure
-            Weeks without users are gaps; with ``details=True`` the Wilson 95 % bounds are a band.
+            The line breaks at weeks without users. With ``details=True`` a band shows the Wilson 95 % bounds.
 
         """
         from ._plot import draw

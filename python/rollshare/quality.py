@@ -1,10 +1,8 @@
-"""The checks for Great Expectations (GX Core 1.x).
+"""Exports the checks to Great Expectations (GX Core 1.x).
 
-:func:`to_great_expectations` gives the suite, :func:`validation_result` what Rollshare itself has found in
-the form
-of a validation result. Checks that no expectation of GX expresses are listed in :data:`NOT_EXPRESSED`, each
-with
-its reason: they are left out of the suite rather than watered down.
+:func:`to_great_expectations` returns an expectation suite. :func:`validation_result` returns the check
+results of Rollshare in the form of a validation result. :data:`NOT_EXPRESSED` lists the checks that no
+expectation of GX expresses, with the reason. The suite does not have them, in full or in part.
 """
 
 from __future__ import annotations
@@ -26,17 +24,17 @@ __all__ = ["NOT_EXPRESSED", "expectations", "to_great_expectations", "validation
 
 #: Why there is no expectation for a check.
 NOT_EXPRESSED = {
-    "label_date": "no expectation holds a label against the ISO week of a date",
-    "token_name": "no expectation asks whether two columns are one to one",
-    "name_subtrackers": "no expectation asks whether one column follows from another",
-    "system_total": "no expectation adds up some rows and holds them against another",
-    "country_total": "no expectation adds up some rows and holds them against another",
+    "label_date": "no expectation compares a label with the ISO week of a date",
+    "token_name": "no expectation tests whether two columns map one to one",
+    "name_subtrackers": "no expectation tests whether one column determines another",
+    "system_total": "no expectation compares a sum of rows with another row",
+    "country_total": "no expectation compares a sum of rows with another row",
     "day_gaps": "no expectation knows which days there should be",
-    "country_day_gaps": "no expectation knows which countries have which days",
+    "country_day_gaps": "no expectation knows which days each country should have",
     "table_complete": "no expectation knows which rows there should be",
-    "reconciliation": "it holds the table against the rows, which are another asset",
-    "account": "it is about what the job did with the rows",
-    "last_week": "it holds the table against the rows, which are another asset",
+    "reconciliation": "it compares the table with the rows, which are another asset",
+    "account": "it tests how the job counted the rows",
+    "last_week": "it compares the table with the rows, which are another asset",
     **dict.fromkeys(
         (
             "history",
@@ -52,11 +50,11 @@ NOT_EXPRESSED = {
             "channel_mix",
             "restatement",
         ),
-        "it holds the rows against what was published before, which GX does not know",
+        "it compares the rows with earlier published tables, which GX does not know",
     ),
 }
 
-#: Years with 53 ISO weeks repeat after 400; two last digits, by the century modulo 4.
+#: Last two digits of the years with 53 ISO weeks, by the century modulo 4: they repeat every 400 years.
 _LONG_YEARS: list[list[int]] = [[], [], [], []]
 
 
@@ -65,14 +63,14 @@ def _long_years() -> list[list[int]]:
 
     if not any(_LONG_YEARS):
         for year in range(2000, 2400):
-            # 28 December always lies in the last week (ISO 8601, 3.2.2).
+            # 28 December is always in the last week (ISO 8601, 3.2.2).
             if date(year, 12, 28).isocalendar()[1] == 53:
                 _LONG_YEARS[year // 100 % 4].append(year % 100)
     return _LONG_YEARS
 
 
 def _no_week() -> str:
-    """A pattern of labels that are well written and name no ISO week."""
+    """A regular expression for labels of the right form that are not ISO weeks."""
     centuries = ["(?:[02468][048]|[13579][26])", "(?:[02468][159]|[13579][37])"]
     centuries += ["(?:[02468][26]|[13579][048])", "(?:[02468][37]|[13579][159])"]
     long = "|".join(
@@ -89,9 +87,9 @@ def expectations(
     *,
     stage: Literal["raw", "staging"] = "raw",
 ) -> list[dict[str, Any]]:
-    """Return the expectations as plain values: ``type``, ``kwargs`` and ``meta``; GX need not be installed.
+    """Return the expectations as dicts with ``type``, ``kwargs`` and ``meta``. GX need not be installed.
 
-    Parameters are those of :func:`to_great_expectations`.
+    The parameters are those of :func:`to_great_expectations`.
     """
     job = job or Job()
     declared = json.loads(declared_checks(checks))
@@ -102,7 +100,7 @@ def expectations(
             continue
         for kind, kwargs in _express(check["check"], job, columns, declared):
             bound = check["bounds"].get("block") or check["bounds"].get("warn") or {}
-            # A fraction is the only bound that GX has; a count of 0 is its default.
+            # GX has bounds on fractions only; its default corresponds to a count of 0.
             if bound.get("fraction") and _takes_mostly(kind):
                 kwargs["mostly"] = 1 - bound["fraction"]
             found.append(
@@ -129,7 +127,7 @@ def _takes_mostly(kind: str) -> bool:
 def _express(
     check: str, job: Job, columns: dict[str, str], declared: dict[str, Any]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The expectations that together ask what the check asks; none where GX cannot."""
+    """The expectations that together are equivalent to the check; empty where GX has none."""
     label, value, country, system, name = (
         columns[role] for role in ("year_week", "value", "country", "os_name", "name")
     )
@@ -149,7 +147,7 @@ def _express(
             ("expect_column_values_to_not_be_in_set", {"column": value, "value_set": [infinity, -infinity]})
         ],
         "value_negative": [("expect_column_values_to_be_between", {"column": value, "min_value": 0})],
-        # A fraction as it is printed: digits after the point that are not all 0, and no large exponent.
+        # The text of a fraction: digits after the point that are not all 0, and no large exponent.
         "value_integral": [
             (
                 "expect_column_values_to_not_match_regex",
@@ -203,7 +201,7 @@ def _express(
 
 
 def _days_before(declared: dict[str, Any]) -> str:
-    """The first day that is still fresh."""
+    """The earliest last day of an export that the freshness check accepts."""
     from datetime import date, timedelta
 
     check = next(check for check in declared["checks"] if check["check"] == "freshness")
@@ -218,27 +216,25 @@ def to_great_expectations(
     stage: Literal["raw", "staging"] = "raw",
     name: str | None = None,
 ) -> ExpectationSuite:
-    """Make the checks an expectation suite of GX Core 1.x.
+    """Convert the checks to an expectation suite of GX Core 1.x.
 
     Parameters
     ----------
     job
-        The question; its column names and totals go into the expectations.
+        The job, whose column names and totals the expectations use.
     checks
         File of checks, as for ``rollshare check --checks``; default the defaults of docs/quality.md.
     stage
-        ``"raw"``: expectations on the rows. ``"staging"``: on the share table.
+        ``"raw"``: expectations on the rows. ``"staging"``: expectations on the share table.
     name
         Name of the suite; default ``rollshare_raw`` or ``rollshare_staging``.
 
     Returns
     -------
     great_expectations.ExpectationSuite
-        Each expectation carries the name of its check under ``meta["rollshare"]``. What GX cannot express is
-        left out:
-        see :data:`NOT_EXPRESSED`. A bound that is a fraction becomes ``mostly``; GX has no bound that is a
-        count, so
-        that one of 0 is the default and any other is lost.
+        Each expectation has the name of its check under ``meta["rollshare"]``. Checks that GX cannot express
+        are left out: see :data:`NOT_EXPRESSED`. A bound that is a fraction becomes ``mostly``. GX has no
+        bounds on counts: a count of 0 is its default, and other counts are lost.
 
     Raises
     ------
@@ -259,11 +255,10 @@ def to_great_expectations(
 
 
 def validation_result(results: CheckResults) -> dict[str, Any]:
-    """Export outcomes in the form of an ``ExpectationSuiteValidationResult`` of GX Core 1.x, as JSON has it.
+    """Return the outcomes in the JSON form of an ``ExpectationSuiteValidationResult`` of GX Core 1.x.
 
-    A check that did not run for a reason that is no fault is left out, as GX has no such status. One that
-    should have
-    run and could not has ``success`` false and its reason under ``exception_info``.
+    A check that did not apply is left out, because GX has no such status. A check that should have run and
+    could not has ``success`` false and the reason under ``exception_info``.
     """
     report = results.to_dict()
     each = []
@@ -308,7 +303,7 @@ def _one_result(outcome: dict[str, Any]) -> dict[str, Any]:
                 "partial_unexpected_list": found,
             }
         else:
-            # What is measured, such as an age in days, is no part of what was looked at.
+            # A measurement, such as an age in days, is not a number of rows.
             result = {"observed_value": observed, "details": {"unit": outcome["unit"], "found": found}}
     return {
         "success": outcome["status"] == "pass",

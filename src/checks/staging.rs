@@ -12,7 +12,7 @@ use super::raw::Raw;
 use super::raw::cube::Cube;
 use super::results::Results;
 use crate::calendar::{self, week_label};
-use crate::grid::dense::CHANNELS;
+use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table};

@@ -1,37 +1,37 @@
-//! Why a row of the old output differs from the right answer.
+//! The cause for which a row of the old output differs from the correct table.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Key;
 use crate::calendar::{self, Date};
-use crate::grid::dense::CHANNELS;
+use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 
-/// Why a row differs.
+/// The cause of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The window forgot the year before: it ran over the integer yyyyww.
+    /// The window lost the weeks of the previous year, because it ran over the integer yyyyww.
     NewYear,
-    /// A week that does not exist: Sundays were labelled with `%W`, which is no ISO week.
+    /// A week that does not exist: Sundays were labelled with `%W`, which is not the ISO week.
     BogusWeek,
-    /// Sundays were labelled with `%W`, one short of the ISO week in such years.
+    /// Sundays were labelled with `%W`, which is one less than the ISO week in some years.
     LabelOffByOne,
-    /// The week that was not over when the export was made was never filled.
+    /// The last week of the export was not complete, so the job did not fill it.
     MissingLastWeek,
-    /// A label that is no ISO week, or a value that is no number, was counted.
+    /// A label that is not an ISO week, or a value that is not a number, was counted.
     WrongInput,
     /// The week or the country has no row that counts.
     NoData,
-    /// The share was rounded or a sum has wrapped around.
+    /// The share was rounded, or a sum overflowed.
     Arithmetic,
-    /// Not what the old job makes of this source: the source was changed since, or it was another job.
+    /// The old job does not produce this from this source: the source has changed, or it was another job.
     OtherSource,
 }
 
 impl Cause {
-    /// Its name in a table.
+    /// The name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Cause::NewYear => "new year",
@@ -45,27 +45,31 @@ impl Cause {
         }
     }
 
-    /// What went wrong, once for all of its rows.
+    /// The explanation that holds for all rows of the cause.
     pub fn meaning(self) -> &'static str {
         match self {
             Cause::NewYear => {
-                "the window ran over the number yyyyww, so weeks of the year before fell out of it"
+                "the window ran over the number yyyyww, so it lost the weeks of the previous year"
             }
-            Cause::BogusWeek => "weeks were made up by labelling Sundays with %W, which counts from 0",
+            Cause::BogusWeek => {
+                "weeks that do not exist were added by labelling Sundays with %W, which counts from 0"
+            }
             Cause::LabelOffByOne => {
-                "weeks were filled by labelling Sundays with %W, one short of the ISO week in this year"
+                "weeks were filled by labelling Sundays with %W, one less than the ISO week in this year"
             }
-            Cause::MissingLastWeek => "a week whose Sunday lies after the last date was not filled",
-            Cause::WrongInput => "labels that are no ISO week, or values that are no numbers, were counted",
-            Cause::NoData => "rows were made up for weeks or countries that have no row that counts",
-            Cause::Arithmetic => "the share was rounded, or a sum has wrapped around",
+            Cause::MissingLastWeek => "a week whose Sunday is after the last date was not filled",
+            Cause::WrongInput => {
+                "labels that are not ISO weeks, or values that are not numbers, were counted"
+            }
+            Cause::NoData => "rows were added for weeks or countries that have no row that counts",
+            Cause::Arithmetic => "the share was rounded, or a sum overflowed",
             Cause::OtherSource => {
-                "the old job does not give this for this source: it was changed since, or it was another job"
+                "the old job does not produce this from this source: the source has changed, or it was another job"
             }
         }
     }
 
-    /// The row in a sentence.
+    /// A sentence about the row.
     pub(super) fn sentence(self, case: &Case<'_>) -> String {
         let (country, week) = (&case.key.0, label(case.key));
         let country = if country.is_empty() { "no country" } else { country };
@@ -116,7 +120,7 @@ fn percent(share: f64, digits: usize) -> String {
     format!("{:.digits$} %", share * 100.0)
 }
 
-/// Both with so many digits that they differ.
+/// Both shares with enough digits to differ.
 fn percents(was: f64, right: f64) -> (String, String) {
     let pair = |digits| (percent(was, digits), percent(right, digits));
     (1..15).map(pair).find(|(a, b)| a != b).unwrap_or_else(|| pair(15))
@@ -141,7 +145,7 @@ pub(super) struct Case<'a> {
     pub repeated: bool,
 }
 
-/// What the source tells of causes.
+/// Facts of the source from which causes are derived.
 pub(super) struct Evidence {
     window: i32,
     /// Last day of the dates.
@@ -150,9 +154,9 @@ pub(super) struct Evidence {
     axis: Option<(i32, i32)>,
     /// Countries with a row that counts.
     countries: BTreeSet<Arc<str>>,
-    /// Year and week as the old job read wrong labels.
+    /// Year and week as the old job parsed the wrong labels.
     wrong: BTreeSet<(Option<i32>, Option<i32>)>,
-    /// Countries and the numbers yyyyww at which something wrong was counted.
+    /// Countries and the numbers yyyyww at which wrong labels or values were counted.
     spoilt: Vec<(Arc<str>, i64)>,
 }
 
@@ -200,7 +204,7 @@ impl Evidence {
         evidence
     }
 
-    /// Why.
+    /// The cause of a difference.
     pub fn cause(&self, case: &Case<'_>) -> Cause {
         let (country, year, week) = case.key;
         let step = year.zip(*week).and_then(|(year, week)| calendar::week_from_iso(year, week));
@@ -212,7 +216,7 @@ impl Evidence {
                 _ if case.repeated || self.wrong.contains(&(*year, *week)) => Cause::WrongInput,
                 _ if !self.countries.contains(country) => Cause::NoData,
                 None => Cause::BogusWeek,
-                // A label of the filler that no row has: off by one where `%W` is.
+                // A label of the filler that no row has: `%W` is off by one here.
                 Some(step) if self.filler_differs(step) => Cause::BogusWeek,
                 Some(_) => Cause::NoData,
             };
@@ -231,7 +235,7 @@ impl Evidence {
         if self.spoilt.iter().any(|(spoilt, at)| spoilt == country && (first..=period).contains(at)) {
             return Cause::WrongInput;
         }
-        // Only weeks that have weeks of the year before in their window, and these are in the data.
+        // The new year is the cause only where the window reaches weeks of the previous year that have data.
         let crosses = week.is_some_and(|week| week < self.window);
         let earlier = step.zip(self.axis).is_some_and(|(step, (from, _))| {
             let year_before = step - week.unwrap_or_default();

@@ -1,15 +1,15 @@
-//! What an old job published, held against the right answer, row by row.
+//! Compares the output of an old job with the correct table, row by row.
 //!
 //! ```text
-//! source -> one legacy scan -> legacy table      what the old job gives on this source
+//! source -> one legacy scan -> legacy table      what the old job produces from this source
 //!                          \-> right sums -> iso table
 //! old output ------------------------------> every row that differs, with its cause
 //! ```
 //!
-//! - [`published`]: the old output, read with the parquet reader of the exports.
-//! - [`right`]: from sums by label to sums by week, wrong labels set aside.
-//! - [`causes`]: why a row differs.
-//! - [`text()`]: all of it, for people.
+//! - [`published`]: reads the old output with the parquet reader of the exports.
+//! - [`right`]: converts sums by label to sums by week; wrong labels are left out.
+//! - [`causes`]: the cause of each difference.
+//! - [`text()`]: the comparison as text.
 
 pub mod causes;
 pub mod published;
@@ -29,7 +29,7 @@ use crate::storage::discover;
 use crate::table::{Cell, Table, finish};
 use crate::{Error, Grain, Job, Result, Semantics};
 
-/// A row of the output: country, year and week.
+/// The key of an output row: country, year and week.
 pub type Key = (Arc<str>, Option<i32>, Option<i32>);
 
 /// A row that differs.
@@ -37,7 +37,7 @@ pub type Key = (Arc<str>, Option<i32>, Option<i32>);
 pub struct Difference {
     /// Country.
     pub country: Arc<str>,
-    /// Year as published; of the right answer where it was not.
+    /// Year as published, or of the correct row where none was published.
     pub year: Option<i32>,
     /// Week.
     pub week: Option<i32>,
@@ -45,32 +45,32 @@ pub struct Difference {
     pub was_published: bool,
     /// The share in the old output.
     pub published: Option<f64>,
-    /// Whether the right answer has the row.
+    /// Whether the correct table has the row.
     pub belongs: bool,
-    /// The right share.
+    /// The correct share.
     pub right: Option<f64>,
-    /// Why.
+    /// The cause of the difference.
     pub cause: Cause,
-    /// For people.
+    /// A sentence about the row.
     pub sentence: String,
 }
 
-/// All that differs.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Comparison {
     /// Rows of the old output.
     pub published_rows: usize,
-    /// Rows of the right answer.
+    /// Rows of the correct table.
     pub right_rows: usize,
     /// Rows that are the same in both.
     pub same: usize,
-    /// The others, by country, year and week.
+    /// Rows that differ, by country, year and week.
     pub differences: Vec<Difference>,
-    /// Labels that are no ISO week, and yet were counted.
+    /// Labels that are not ISO weeks and were counted.
     pub wrong_labels: Vec<String>,
 }
 
-/// Two shares that are the same but for the last digits of another engine.
+/// Whether two shares are equal, except for rounding by another engine.
 fn same(a: Option<f64>, b: Option<f64>) -> bool {
     match (a, b) {
         (None, None) => true,
@@ -79,7 +79,7 @@ fn same(a: Option<f64>, b: Option<f64>) -> bool {
     }
 }
 
-/// Explains what `against` has published of `source`.
+/// Compares the output `against`, which an old job made from `sources`, with the correct table.
 ///
 /// # Errors
 /// Those of a scan with legacy semantics and of reading the old output; `Argument`
@@ -94,7 +94,7 @@ pub fn compare(
     let job = Job { semantics: Semantics::Legacy, details: false, ..job.clone() };
     if job.grain != Grain::Week || job.windows.len() != 1 {
         return Err(Error::argument("a comparison of several windows or of days")
-            .expected("weeks and one window: what the old job published"));
+            .expected("weeks and one window, as the old job published"));
     }
     let legacy_job = job.validated()?;
     let iso_job = Job { semantics: Semantics::Iso, ..legacy_job.clone() };
@@ -109,7 +109,7 @@ pub fn compare(
     Ok(differences(&rows, &legacy, &right, &evidence, wrong_labels))
 }
 
-/// Shares by key; a key that stands twice has its shares in order.
+/// Shares by key; a key of several rows has their shares in order.
 type Keyed = BTreeMap<Key, Vec<Option<f64>>>;
 
 fn keyed(table: &Table) -> Keyed {
@@ -158,7 +158,7 @@ fn differences(
         let shown = published.get(key).map_or(&[][..], Vec::as_slice);
         let answer = right.get(key).and_then(|shares| shares.first()).copied();
         let expected = legacy.get(key).map_or(&[][..], Vec::as_slice);
-        // A key that was published twice is two rows, of which one may be right.
+        // A key that was published twice is two rows, of which the first may be correct.
         for at in 0..shown.len().max(1) {
             let was = shown.get(at).copied();
             let answer = if at == 0 { answer } else { None };

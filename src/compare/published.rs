@@ -1,4 +1,4 @@
-//! The output of the original job: `year`, `week`, `country` and a share, as parquet.
+//! Reads the output of the old job: parquet with `year`, `week`, `country` and a share.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use crate::parquet::{FileMeta, Leaf, footer};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
-/// A row of that output.
+/// A row of the old output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedRow {
-    /// Year; null where the original job could not read the label.
+    /// Year; null where the old job could not parse the label.
     pub year: Option<i32>,
     /// Week; null as above.
     pub week: Option<i32>,
     /// Country; empty for null.
     pub country: Arc<str>,
-    /// Share; null where there were no users. NaN as it is.
+    /// Share; null where there were no users. NaN is kept.
     pub share: Option<f64>,
 }
 
-/// No such table has more rows.
+/// The most rows: a share table cannot have more.
 const ROWS_MAX: u64 = crate::table::share::ROWS_MAX as u64;
 
-/// Reads a folder or file that the original job wrote.
+/// Reads a folder or file that the old job wrote.
 ///
 /// # Errors
-/// Those of opening and reading; `Data` for a missing column or one of a wrong type.
+/// Those of opening and reading; `Data` for a missing column or a column of a wrong type.
 pub fn read(path: &str, job: &Job) -> Result<Vec<PublishedRow>> {
     let window = job.windows.first().copied().unwrap_or_default();
     let share = format!("share_organic_p{window}w");
-    // As in Spark, empty part files are skipped.
+    // Empty part files are skipped, as Spark skips them.
     let discovery = discover(&[path.to_owned()], Semantics::Legacy)?;
     let mut rows = Vec::new();
     for input in &discovery.inputs {
@@ -104,7 +104,8 @@ fn numbers(input: &Input, meta: &FileMeta, group: usize, column: (usize, &Leaf))
     Ok(values.into_iter().map(Option::flatten).collect())
 }
 
-/// All values of a column chunk.
+/// All values of a column chunk, converted by `mean`; `None` for null.
+#[allow(clippy::indexing_slicing)] // a block has at most as many rows as `value_ids`
 fn values<T: Clone>(
     input: &Input,
     meta: &FileMeta,

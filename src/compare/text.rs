@@ -1,4 +1,4 @@
-//! All that differs, for people.
+//! A comparison as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use super::causes::label;
 use super::{Cause, Comparison};
 use crate::report::words::count;
 
-/// A line a row, in columns; then what the causes mean.
+/// One line for each row that differs, in columns, followed by the meanings of the causes.
 pub fn text(found: &Comparison) -> String {
     let share = |there: bool, share: Option<f64>| match (there, share) {
         (false, _) => "-".to_owned(),
@@ -52,7 +52,7 @@ pub fn text(found: &Comparison) -> String {
     if !found.wrong_labels.is_empty() {
         let labels: Vec<String> =
             found.wrong_labels.iter().take(10).map(|l| format!("'{}'", l.escape_debug())).collect();
-        let _ = writeln!(text, "labels that are no ISO week: {}", labels.join(", "));
+        let _ = writeln!(text, "labels that are not ISO weeks: {}", labels.join(", "));
     }
     text
 }

@@ -1,14 +1,14 @@
-//! A column of a record batch: typed slices over the producer's memory.
+//! A column of a record batch: typed slices over the memory of the library that made it.
 
 use std::sync::Arc;
 
-use super::ffi::{Plain, Slice};
+use super::slice::{Plain, Slice, corrupt};
 use super::text::Text;
 use crate::ids::values::Number;
 use crate::kernel::compare::{self, Lane};
 use crate::{Error, Result};
 
-/// A column.
+/// A column of a batch.
 #[derive(Clone)]
 pub struct Array {
     /// Rows.
@@ -22,12 +22,12 @@ pub struct Array {
 /// Which rows of a column are null.
 #[derive(Clone, Default)]
 pub enum Nulls {
-    /// None.
+    /// No row is null.
     #[default]
     None,
-    /// Those whose bit is not set.
+    /// A row is null where its validity bit is not set.
     Unset(Bits),
-    /// Those whose id is -1, of a dictionary; those that are NaN, of floats: as pandas has it.
+    /// Nulls as pandas writes them: id -1 in a dictionary column, NaN in a float column.
     Within,
 }
 
@@ -36,7 +36,7 @@ pub enum Nulls {
 pub enum Data {
     /// Every row is null.
     Null,
-    /// A type that the job has no use for.
+    /// A type that the job does not use.
     Unknown,
     /// Numbers, dates and times.
     Numbers(Numbers),
@@ -82,7 +82,7 @@ pub enum Codes {
     U64(Slice<u64>),
 }
 
-/// Evaluates an expression over the slice of whatever type `codes` has.
+/// Evaluates an expression over the slice in `codes`, for each id type.
 macro_rules! with_codes {
     ($codes:expr, $slice:ident => $body:expr) => {
         match $codes {
@@ -97,7 +97,7 @@ macro_rules! with_codes {
         }
     };
 }
-/// Evaluates an expression over rows `$rows` of whatever type `numbers` has.
+/// Evaluates an expression over rows `$rows` of `numbers`, for each number type.
 macro_rules! with_numbers {
     ($numbers:expr, $rows:expr, $values:ident => $body:expr) => {
         $crate::frame::array::with_numbers!(@ $numbers, $rows, $values => $body;
@@ -106,19 +106,19 @@ macro_rules! with_numbers {
     (@ $numbers:expr, $rows:expr, $values:ident => $body:expr; $($variant:ident)*) => {
         match $numbers {
             $($crate::frame::array::Numbers::$variant(slice) => {
-                let $values = slice.get($rows).unwrap_or_default();
+                let $values = slice.rows($rows);
                 $body
             })*
             $crate::frame::array::Numbers::F16(slice) => {
-                let halves = slice.get($rows).unwrap_or_default();
-                let halves: Vec<_> = halves.iter().map(|b| $crate::frame::array::Half(*b)).collect();
+                let halves = slice.rows($rows).iter();
+                let halves: Vec<_> = halves.map(|b| $crate::frame::array::Half(*b)).collect();
                 let $values = halves.as_slice();
                 $body
             }
         }
     };
 }
-/// Evaluates an expression over the slice that any of the variants holds.
+/// Evaluates an expression over the slice in `$of`, for each of the variants.
 macro_rules! with_slice {
     ($of:expr, $kind:ident, $slice:ident => $body:expr; $($variant:ident)*) => {
         match $of {
@@ -128,21 +128,21 @@ macro_rules! with_slice {
 }
 pub(super) use {with_codes, with_numbers};
 
-/// A code as a place in the dictionary.
+/// An id that is an index into a dictionary.
 pub trait Code: Plain + Lane {
-    /// The code that stands for null where ids do ([`Nulls::Within`]).
+    /// The id of null rows under [`Nulls::Within`].
     const NULL: Option<Self>;
-    /// Past every dictionary where the code is negative.
+    /// The index into the dictionary; a negative id gives an index past every dictionary.
     fn place(self) -> usize;
-    /// The code of a place, if the type reaches that far.
+    /// The id of an index; `None` where the type cannot hold it.
     fn of(place: usize) -> Option<Self>;
 }
 
 /// A stored number.
 pub trait Stored: Copy {
-    /// Takes the rows of `mask` out whose value is zero, of either sign.
+    /// Clears the bits of `mask` whose value is zero, of either sign.
     fn drop_zeros(values: &[Self], mask: &mut [u64]);
-    /// What it means; `None` where it does not fit 128 bits.
+    /// The number; `None` where it does not fit 128 bits.
     fn number(self) -> Option<Number>;
 }
 
@@ -187,7 +187,7 @@ macro_rules! reals {
 }
 reals!(f32 f64);
 
-/// Takes the rows of `mask` out for which `test` holds.
+/// Clears the bits of `mask` whose value passes `test`.
 pub(super) fn drop_where<T: Copy>(values: &[T], mask: &mut [u64], test: impl Fn(T) -> bool) {
     for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
         if *word != 0 {
@@ -197,7 +197,7 @@ pub(super) fn drop_where<T: Copy>(values: &[T], mask: &mut [u64], test: impl Fn(
     }
 }
 
-/// Binary16.
+/// A 16-bit IEEE 754 float.
 #[derive(Clone, Copy)]
 pub struct Half(pub u16);
 
@@ -228,7 +228,7 @@ impl Stored for [u8; 32] {
         let (low, high) = self.split_first_chunk::<16>()?;
         let low = i128::from_le_bytes(*low);
         let high = i128::from_le_bytes(*high.first_chunk()?);
-        // The upper half may only repeat the sign.
+        // The number fits 128 bits only where the upper half repeats the sign.
         (high == low >> 127).then(|| Number::int(low))
     }
 }
@@ -241,7 +241,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Bits from bit `offset` (0 to 7) of the first byte on.
+    /// Bits that begin with bit `offset` (0 to 7) of the first byte.
     pub fn new(bytes: Slice<u8>, offset: usize) -> Self {
         Bits { bytes, offset }
     }
@@ -261,21 +261,21 @@ impl Bits {
     }
 
     /// The bits of rows `row..row + 64`, zeros past the end.
+    #[allow(clippy::indexing_slicing)] // `n` is at most 9 and at most the length of `bytes`
     pub fn word(&self, row: usize) -> u64 {
         let at = self.offset + row;
+        // Past the end there are no bits: zeros are the documented answer.
         let bytes = self.bytes.get(at / 8..).unwrap_or_default();
         let mut word = [0; 16];
         let n = bytes.len().min(9);
-        if let (Some(to), Some(from)) = (word.get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        #[allow(clippy::cast_possible_truncation)] // the low 64 bits are asked for
+        word[..n].copy_from_slice(&bytes[..n]);
+        #[allow(clippy::cast_possible_truncation)] // the low 64 bits are the word
         let word = (u128::from_le_bytes(word) >> (at % 8)) as u64;
         word
     }
 }
 
-/// Part of a slice of whatever type.
+/// Elements `$start..$start + $len` of the slice in `$of`, in the same variant.
 macro_rules! sliced {
     ($kind:ident, $of:expr, $start:expr, $len:expr; $($variant:ident)*) => {
         match $of {
@@ -284,15 +284,9 @@ macro_rules! sliced {
     };
 }
 
-#[cold]
-pub(super) fn corrupt() -> Error {
-    Error::format("a string or an id that lies outside of its column's memory")
-        .advice("Please report this to the library that made the frame")
-}
-
 impl Array {
-    /// Whether `row` is not null; of a dictionary's ids, not of what they stand for. Floats
-    /// that are null by their value are told apart where they are added.
+    /// Whether `row` is not null. In a dictionary column only the id is tested, not the entry. Floats that
+    /// are null by their value (NaN) are recognised where they are added.
     #[inline]
     pub fn is_valid(&self, row: usize) -> bool {
         match (&self.nulls, &self.data) {
@@ -305,39 +299,39 @@ impl Array {
         }
     }
 
-    /// The place in the dictionary of `row`, of ids.
+    /// The index into the dictionary of `row`; `None` where the column has no dictionary.
     #[inline]
     pub fn place(&self, row: usize) -> Option<usize> {
         let Data::Coded(codes, _) = &self.data else { return None };
         with_codes!(codes, c => c.get(row).map(|c| c.place()))
     }
 
-    /// Asks for the memory of the marked rows; the first is `start`.
+    /// Prefetches the memory of the marked rows; the first row of `mask` is `start`.
     pub fn prefetch(&self, start: usize, mask: &[u64]) {
         match &self.data {
             Data::Numbers(numbers) => with_slice!(numbers, Numbers, v =>
-                compare::prefetch(v.get(start..).unwrap_or_default(), mask);
+                compare::prefetch(v.rows_from(start), mask);
                 I8 I16 I32 I64 I128 I256 U8 U16 U32 U64 F16 F32 F64),
             Data::Coded(codes, _) => {
-                with_codes!(codes, c => compare::prefetch(c.get(start..).unwrap_or_default(), mask));
+                with_codes!(codes, c => compare::prefetch(c.rows_from(start), mask));
             }
             Data::Text(text) => text.prefetch(start, mask),
             Data::Null | Data::Unknown => {}
         }
     }
 
-    /// Asks for the memory of some rows, counted from `start`.
+    /// Prefetches the memory of some rows, counted from `start`.
     pub fn prefetch_rows(&self, start: usize, rows: &[u16]) {
         match &self.data {
             Data::Coded(codes, _) => {
-                with_codes!(codes, c => compare::prefetch_rows(c.get(start..).unwrap_or_default(), rows));
+                with_codes!(codes, c => compare::prefetch_rows(c.rows_from(start), rows));
             }
             Data::Text(text) => text.prefetch_rows(start, rows),
             _ => {}
         }
     }
 
-    /// Rows `start..start + len`, which are there.
+    /// Rows `start..start + len`, which must exist.
     pub fn slice(&self, start: usize, len: usize) -> Array {
         let data = match &self.data {
             Data::Null => Data::Null,
@@ -360,7 +354,7 @@ impl Array {
         Array { len, nulls, data }
     }
 
-    /// Whether both are the same memory.
+    /// Whether both arrays are the same memory.
     fn is_same(&self, other: &Array) -> bool {
         let at = |array: &Array| match &array.data {
             Data::Text(Text::Short(o, b)) => Some((o.address(), b.address())),
@@ -376,8 +370,8 @@ impl Array {
         self.len == other.len && at(self).is_some() && at(self) == at(other)
     }
 
-    /// Whether both are dictionaries of the same values.
-    pub fn says_the_same(&self, other: &Array) -> bool {
+    /// Whether both dictionaries have the same values in the same order.
+    pub fn has_same_values(&self, other: &Array) -> bool {
         if self.len != other.len {
             return false;
         }
@@ -398,8 +392,7 @@ impl Array {
         })
     }
 
-    /// The value in `row` as parquet would store it: strings as they are, 32 and 64-bit
-    /// numbers little-endian.
+    /// The value in `row` in parquet's encoding: strings as bytes, 32 and 64-bit numbers little-endian.
     pub fn raw(&self, row: usize) -> Result<Vec<u8>> {
         match &self.data {
             Data::Text(text) => text.get(row).map(<[u8]>::to_vec),
@@ -413,7 +406,7 @@ impl Array {
         }
     }
 
-    /// Numbers of a dictionary as plain numbers; any other column as it is.
+    /// Decodes a dictionary of numbers to plain numbers; returns any other column unchanged.
     pub fn flattened(self) -> Result<Array> {
         let Data::Coded(codes, dictionary) = &self.data else { return Ok(self) };
         if matches!(dictionary.data, Data::Null) {
@@ -424,13 +417,13 @@ impl Array {
         let mut places = Vec::with_capacity(self.len);
         for row in 0..self.len {
             let place = with_codes!(codes, c => c.get(row).map(|c| c.place())).ok_or_else(corrupt)?;
-            let there = self.is_valid(row);
-            if there && place >= dictionary.len {
+            let is_valid = self.is_valid(row);
+            if is_valid && place >= dictionary.len {
                 return Err(corrupt());
             }
-            places.push(if there { place } else { 0 });
+            places.push(if is_valid { place } else { 0 });
             if let Some(byte) = valid.get_mut(row / 8)
-                && there
+                && is_valid
                 && dictionary.is_valid(place)
             {
                 *byte |= 1 << (row % 8);

@@ -1,22 +1,23 @@
-//! The loop over a stretch of rows: mark, narrow, add.
+//! The loop over a range of rows: mark, narrow, add.
 //!
 //! ```text
 //! keep  = system is the total and country is a country      (bits, 64 rows a word)
 //! points in time of kept rows are checked and put on the axis
-//! live  = keep and channel and value are there and value is not zero
+//! live  = keep and channel and value are not null and value is not zero
 //! for each live row:  cell(country, week, channel) += value
 //! ```
 //!
-//! 1. Most counts are zero and two rows of three belong to another system: what
-//!    comes after the marks runs over the few rows that are left.
-//! 2. Once all countries and weeks of a dictionary were met, rows that add
-//!    nothing are not looked at again.
+//! 1. Most counts are zero and two rows of three belong to another system: the
+//!    steps after the marks run over few rows.
+//! 2. Once all countries and weeks of a dictionary are resolved, rows that add
+//!    nothing are not read again.
 
 use std::ops::Range;
 
 use super::Plan;
-use super::array::{Array, Data, Nulls, Stored, corrupt, with_numbers};
+use super::array::{Array, Code, Data, Nulls, Stored, with_codes, with_numbers};
 use super::keys::{BLOCK, Channels, Countries, Mask, Systems, Times, and_valid, count, each_bit};
+use super::slice::corrupt;
 use crate::grid::{Account, GridAccumulator, Partial};
 use crate::ids::values::{Number, SMALL};
 use crate::kernel::column_masks::rows_of;
@@ -42,7 +43,7 @@ pub struct Columns {
     pub date: Option<Array>,
 }
 
-/// One thread's sums, and what it knows of dictionaries.
+/// One thread's sums, and its look-up tables for dictionaries.
 #[derive(Default)]
 pub struct Worker {
     pub(super) dense: GridAccumulator,
@@ -53,12 +54,12 @@ pub struct Worker {
     pub(super) scratch: Box<Scratch>,
 }
 
-/// What is known of the rows of a block, where it was asked.
+/// The resolved keys of the rows of a block; rows that were not resolved have old values.
 pub(super) struct Scratch {
     pub(super) groups: [u32; BLOCK],
     pub(super) times: [u32; BLOCK],
     classes: [u8; BLOCK],
-    /// Rows that add something, in order; whole vectors are stored.
+    /// Rows that add something, in order. Whole vectors are stored, so there is room past the last row.
     live: [u16; BLOCK + 31],
 }
 
@@ -68,11 +69,14 @@ impl Default for Scratch {
     }
 }
 
-/// Blocks between two looks at whether to go on.
-const PATIENCE: usize = 16;
+/// Blocks between two checks for an interrupt.
+const INTERRUPT_BLOCKS: usize = 16;
 
 impl Worker {
-    /// Sums rows `rows` of a batch. Rows in errors are those of the batch.
+    /// Sums rows `rows` of a batch.
+    ///
+    /// # Errors
+    /// Those of the data, with row numbers within the batch, and `Interrupted`.
     pub fn run(
         &mut self,
         plan: &Plan,
@@ -80,18 +84,18 @@ impl Worker {
         rows: Range<usize>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let side = self.side(plan, batch, &rows);
+        let zipped = self.zip_columns(plan, batch, &rows);
         for (at, block) in rows.clone().step_by(BLOCK).zip(0usize..) {
-            if block.is_multiple_of(PATIENCE) && progress.interrupted() {
+            if block.is_multiple_of(INTERRUPT_BLOCKS) && progress.interrupted() {
                 return Err(Error::Interrupted);
             }
             let block = at..rows.end.min(at + BLOCK);
-            if let Some(side) = &side
-                && self.side_block(plan, batch, side, block.clone())?
+            if let Some(zipped) = &zipped
+                && self.sum_zipped_block(plan, batch, zipped, block.clone())?
             {
                 continue;
             }
-            self.block(plan, batch, block)?;
+            self.sum_block(plan, batch, block)?;
         }
         Ok(())
     }
@@ -101,7 +105,9 @@ impl Worker {
         self.dense.into_partial()
     }
 
-    fn block(&mut self, plan: &Plan, batch: &Columns, rows: Range<usize>) -> Result<()> {
+    /// Sums a block column by column: the path for every kind of column.
+    #[allow(clippy::indexing_slicing)] // rows of a block are below BLOCK; `rows_of` stores as many as it returns
+    fn sum_block(&mut self, plan: &Plan, batch: &Columns, rows: Range<usize>) -> Result<()> {
         let Worker { dense, systems, countries, times, channels, scratch } = self;
         let job = &plan.job;
         let legacy = job.semantics == Semantics::Legacy;
@@ -111,7 +117,7 @@ impl Worker {
             .mark(&batch.system, start, n, &job.os_total, &mut keep)
             .map_err(|e| e.in_column(&job.columns.os_name))?;
         if let Some(date) = &batch.date {
-            see_dates(date, rows.clone(), plan.date_coding, dense)
+            mark_dates(date, rows.clone(), plan.date_coding, dense)
                 .map_err(|e| e.in_column(&job.columns.start_date))?;
         }
         let passed = count(&keep);
@@ -145,21 +151,19 @@ impl Worker {
             .map_err(|e| e.in_column(time_column))?;
         if legacy {
             let live = rows_of(&keep, &mut scratch.live);
-            let live = scratch.live.get(..live).unwrap_or_default();
+            let live = &scratch.live[..live];
             countries.fill(&batch.country, start, live, &mut scratch.groups)?;
             times.fill(&batch.time, start, live, &mut scratch.times)?;
             each_bit(&keep, |row| {
-                if let (Some(group), Some(time)) = (scratch.groups.get(row), scratch.times.get(row)) {
-                    dense.see_point(*group, *time);
-                }
+                dense.mark_point_present(scratch.groups[row], scratch.times[row]);
                 Ok(())
             })?;
         }
-        let unknown = channels
-            .drop_unknown(&batch.channel, start, job, &mut keep)
+        let unnamed = channels
+            .drop_nulls(&batch.channel, start, job, &mut keep)
             .map_err(|e| e.in_column(&job.columns.name))?;
-        dense.account.null_name += u64::from(unknown);
-        let named = kept - unknown;
+        dense.account.null_name += u64::from(unnamed);
+        let named = kept - unnamed;
         and_valid(&batch.value, start, &mut keep);
         let valued = count(&keep);
         dense.account.null_value += u64::from(named - valued);
@@ -174,6 +178,7 @@ impl Worker {
     }
 
     /// Adds the marked rows, which are kept and have a channel and a value that is not zero.
+    #[allow(clippy::indexing_slicing)] // `rows_of` stores as many rows as it returns
     pub(super) fn add_live(
         &mut self,
         plan: &Plan,
@@ -185,7 +190,7 @@ impl Worker {
         let Scratch { groups, times: points, classes, live: numbers } = &mut **scratch;
         let (job, start) = (&plan.job, rows.start);
         let n = rows_of(&live, numbers);
-        let live = numbers.get(..n).unwrap_or_default();
+        let live = &numbers[..n];
         for column in [&batch.time, &batch.channel] {
             column.prefetch_rows(start, live);
         }
@@ -204,15 +209,15 @@ impl Worker {
     }
 }
 
-/// What becomes of values that are no finite numbers.
+/// How values that are not finite are treated.
 #[derive(Clone, Copy)]
 struct Rules {
     legacy: bool,
-    /// NaN is how the frame writes null.
+    /// The frame writes null as NaN.
     nan_is_null: bool,
 }
 
-/// Adds the values of the rows given, whose group and point in time are `keys`.
+/// Adds the values of the rows `live`, whose groups and points in time are `keys`.
 fn add<T: Stored>(
     values: &[T],
     live: &[u16],
@@ -262,12 +267,12 @@ fn add_special(number: Number, cell: usize, dense: &mut GridAccumulator, rules: 
     };
     *counted -= 1;
     *reason += 1;
-    // Under iso semantics what is no number is missing, row by row.
+    // Under iso semantics a value that is not finite counts as missing.
     if rules.legacy { dense.add(cell, number) } else { Ok(()) }
 }
 
-/// Notes the dates of all rows.
-fn see_dates(
+/// Extends the range of dates in the grid by the dates of all rows.
+fn mark_dates(
     date: &Array,
     rows: Range<usize>,
     coding: TimeCoding,
@@ -277,8 +282,7 @@ fn see_dates(
     for row in rows.filter(|row| date.is_valid(*row)) {
         let raw = match &date.data {
             Data::Coded(codes, dictionary) => {
-                let place =
-                    super::array::with_codes!(codes, c => c.get(row).map(|c| super::array::Code::place(*c)));
+                let place = with_codes!(codes, c => c.get(row).map(|c| c.place()));
                 let place = place.filter(|p| *p < dictionary.len).ok_or_else(corrupt)?;
                 if !dictionary.is_valid(place) {
                     continue;
@@ -291,7 +295,7 @@ fn see_dates(
             continue;
         }
         if let Some(micros) = coding.micros(&raw) {
-            dense.see_date(micros);
+            dense.mark_date(micros);
         }
         last = Some(raw);
     }

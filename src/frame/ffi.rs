@@ -1,22 +1,21 @@
-//! Arrow memory as the C data interface hands it over, and numpy's by address.
+//! Import of Arrow record batches through the C data interface.
 //!
-//! The only file of the frames that is unsafe. What it trusts is what the
-//! interface promises: pointers are valid for the lengths that the array's
-//! type, length and offset imply, and nobody writes there until the release.
-//! What can be checked is: counts of buffers and children, signs of lengths,
-//! null pointers, alignment (a misaligned buffer is copied).
+//! This file and `slice.rs` hold the unsafe code of the frames. They trust what
+//! the interface promises: pointers are valid for the lengths that the array's
+//! type, length and offset imply, and the memory is not written to before the
+//! release. They check everything else: counts of buffers and children, signs of
+//! lengths, null pointers, alignment (a misaligned buffer is copied).
 //!
 //! Structures: "The Arrow C data interface" and "The Arrow C stream interface".
 #![allow(unsafe_code)]
 
-use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::array::{Array, Bits, Codes, Data, Nulls, Numbers};
 use super::field::{Field, Layout};
+use super::slice::{Plain, Slice};
 use super::text::Text;
 use crate::{Error, Result};
 
@@ -64,15 +63,15 @@ macro_rules! owned {
         impl Drop for $name {
             fn drop(&mut self) {
                 if let Some(release) = self.release {
-                    // SAFETY: the producer's own callback, called once: it marks
-                    // the structure as released.
+                    // SAFETY: the producer's callback, called once: it marks the
+                    // structure as released.
                     unsafe { release(self) }
                 }
             }
         }
 
-        // SAFETY: the interface lets a structure be used and released on any
-        // thread, as long as no two do so at once.
+        // SAFETY: the interface allows a structure to be used and released on any
+        // thread, as long as only one thread does so at a time.
         unsafe impl Send for $name {}
     )*};
 }
@@ -84,11 +83,11 @@ unsafe impl Sync for CArray {}
 /// Moves a structure out of the memory that holds it.
 ///
 /// # Safety
-/// - `from` points to a valid structure of this type, released or not, that
-///   nobody else uses at the moment.
+/// - `from` points to a valid structure of this type, released or not, that no
+///   other code uses during the call.
 /// - All-zero bytes are a released structure, which holds for the three types here.
 unsafe fn take<T>(from: NonNull<T>) -> T {
-    // SAFETY: valid by contract; zeros behind it mark it as moved away.
+    // SAFETY: valid by contract; the zeros written afterwards mark it as moved.
     unsafe {
         let value = ptr::read(from.as_ptr());
         ptr::write_bytes(from.as_ptr(), 0, 1);
@@ -101,7 +100,7 @@ fn broken(what: &str) -> Error {
         .advice("Please report this to the library that made the frame")
 }
 
-/// Record batches, one after the other.
+/// The record batches of an Arrow C stream, or a single imported batch.
 pub struct Stream {
     raw: Option<CStream>,
     single: Option<CArray>,
@@ -110,16 +109,20 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes the stream that lies at `stream`.
+    /// Moves the C stream at `stream` into a [`Stream`] and reads its schema.
+    ///
+    /// # Errors
+    /// `Argument` where the stream is already released, `Io` where the producer fails,
+    /// `Format` where the schema breaks the interface.
     ///
     /// # Safety
     /// - `stream` points to a `struct ArrowArrayStream` as the C stream interface
-    ///   describes it, which nobody else uses at the moment.
+    ///   describes it, which no other code uses during the call.
     pub unsafe fn import(stream: NonNull<c_void>) -> Result<Self> {
         // SAFETY: as the caller promises.
         let mut raw: CStream = unsafe { take(stream.cast()) };
         if raw.release.is_none() {
-            return Err(Error::argument("the frame's stream was used up before")
+            return Err(Error::argument("the frame's stream is already consumed")
                 .advice("Pass the frame itself, or a new stream of it"));
         }
         let get_schema = raw.get_schema.ok_or_else(|| broken("a stream without get_schema"))?;
@@ -134,16 +137,19 @@ impl Stream {
         Ok(Stream { raw: Some(raw), single: None, is_column, fields })
     }
 
-    /// Takes one record batch as a stream.
+    /// Moves one record batch into a stream of one batch.
+    ///
+    /// # Errors
+    /// `Argument` where it is already released, `Format` where the schema breaks the interface.
     ///
     /// # Safety
     /// - The pointers are to a `struct ArrowSchema` and a `struct ArrowArray` that
-    ///   belong together, which nobody else uses at the moment.
+    ///   belong together, which no other code uses during the call.
     pub unsafe fn import_batch(schema: NonNull<c_void>, array: NonNull<c_void>) -> Result<Self> {
         // SAFETY: as the caller promises.
         let (schema, array): (CSchema, CArray) = unsafe { (take(schema.cast()), take(array.cast())) };
         if schema.release.is_none() || array.release.is_none() {
-            return Err(Error::argument("the frame's record batch was used up before"));
+            return Err(Error::argument("the frame's record batch is already consumed"));
         }
         let (fields, is_column) = (fields(&schema)?, text(schema.format)? != "+s");
         Ok(Stream { raw: None, single: Some(array), is_column, fields })
@@ -176,8 +182,8 @@ impl Stream {
 
 impl CStream {
     fn failed(&mut self, code: c_int) -> Error {
-        let said = self.get_last_error.and_then(|get| {
-            // SAFETY: asked right after a failed call, as the interface has it; the
+        let message = self.get_last_error.and_then(|get| {
+            // SAFETY: called right after a failed call, as the interface requires; the
             // text is copied before the stream is used again.
             unsafe {
                 let text = get(self);
@@ -187,15 +193,15 @@ impl CStream {
         let error = std::io::Error::from_raw_os_error(code);
         Error::io(
             "the frame's stream failed",
-            match said {
-                Some(said) => std::io::Error::other(said),
+            match message {
+                Some(message) => std::io::Error::other(message),
                 None => error,
             },
         )
     }
 }
 
-/// Columns of a schema that is a struct; any other schema is one column.
+/// The columns of a struct schema; any other schema is one column.
 fn fields(schema: &CSchema) -> Result<Arc<[Field]>> {
     if text(schema.format)? != "+s" {
         return Ok(Arc::new([field(schema)?]));
@@ -221,12 +227,12 @@ fn text<'a>(from: *const c_char) -> Result<&'a str> {
     if from.is_null() {
         return Err(broken("a type without a format"));
     }
-    // SAFETY: a string that ends with zero, valid as long as its schema, which
-    // outlives every use here: all of them copy it.
-    unsafe { CStr::from_ptr(from) }.to_str().map_err(|_| broken("a name that is no UTF-8"))
+    // SAFETY: a string that ends with zero, valid as long as its schema. The schema
+    // outlives every use in this file: callers copy the string.
+    unsafe { CStr::from_ptr(from) }.to_str().map_err(|_| broken("a name that is not UTF-8"))
 }
 
-/// Pointer `at` of a list of pointers.
+/// Returns pointer `at` of a list of pointers; `None` where the list is null.
 ///
 /// # Safety
 /// - `list` is null or has more than `at` pointers.
@@ -238,7 +244,7 @@ unsafe fn child<T>(list: *mut *mut T, at: usize) -> Option<*mut T> {
     Some(unsafe { *list.add(at) })
 }
 
-/// A record batch, or a chunk of one column; its columns keep it alive.
+/// A record batch, or a chunk of one column. The arrays of its columns keep it alive.
 pub struct RecordBatch {
     root: Arc<CArray>,
     /// The root is a column rather than a struct of columns.
@@ -261,7 +267,9 @@ impl RecordBatch {
         if let Some(validity) = batch.validity(&batch.root, rows, offset)?
             && (0..rows).any(|row| !validity.get(row))
         {
-            return Err(Error::unsupported("a record batch whose rows as a whole are null"));
+            return Err(Error::unsupported(
+                "a record batch with null rows (a validity of the struct itself)",
+            ));
         }
         Ok(batch)
     }
@@ -271,7 +279,10 @@ impl RecordBatch {
         self.rows
     }
 
-    /// Column `at`.
+    /// Column `at`, with as many rows as the batch.
+    ///
+    /// # Errors
+    /// `Format` where the column breaks the interface or has fewer rows than the batch.
     pub fn column(&self, at: usize) -> Result<Array> {
         let field = self.fields.get(at).ok_or_else(|| Error::internal("no such column"))?;
         if self.is_column {
@@ -324,7 +335,7 @@ impl RecordBatch {
                 Layout::Numbers { width: 2, .. } => Codes::U16(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 4, .. } => Codes::U32(self.slice(raw, 1, offset, len)?),
                 Layout::Numbers { width: 8, .. } => Codes::U64(self.slice(raw, 1, offset, len)?),
-                _ => return Err(broken("a dictionary whose ids are no integers")),
+                _ => return Err(broken("a dictionary whose ids are not integers")),
             };
             let nulls = self.nulls(raw, len, offset)?;
             return Ok(Array { len, nulls, data: Data::Coded(codes, Arc::new(dictionary)) });
@@ -374,7 +385,7 @@ impl RecordBatch {
         Ok(self.validity(raw, len, offset)?.map_or(Nulls::None, Nulls::Unset))
     }
 
-    /// Validity bits, where any row may be null.
+    /// The validity bits; `None` where no row is null.
     fn validity(&self, raw: &CArray, len: usize, offset: usize) -> Result<Option<Bits>> {
         if raw.null_count == 0 || raw.n_buffers < 1 || len == 0 || buffer(raw, 0)?.is_none() {
             return Ok(None);
@@ -385,7 +396,7 @@ impl RecordBatch {
     }
 
     fn offsets<T: Plain>(&self, raw: &CArray, offset: usize, len: usize) -> Result<Slice<T>> {
-        // An empty array may go without its one offset.
+        // An empty array may lack its single offset.
         self.slice(raw, 1, offset, if len == 0 { 0 } else { len + 1 })
     }
 
@@ -413,7 +424,7 @@ impl RecordBatch {
     }
 }
 
-/// Length and offset.
+/// The array's length and offset.
 fn extent(raw: &CArray) -> Result<(usize, usize)> {
     match (usize::try_from(raw.length), usize::try_from(raw.offset)) {
         (Ok(len), Ok(offset)) if len.checked_add(offset).is_some() => Ok((len, offset)),
@@ -421,89 +432,11 @@ fn extent(raw: &CArray) -> Result<(usize, usize)> {
     }
 }
 
-/// Where buffer `at` starts.
+/// The start of buffer `at`; `None` where the pointer is null.
 fn buffer(raw: &CArray, at: usize) -> Result<Option<NonNull<u8>>> {
     if raw.buffers.is_null() || usize::try_from(raw.n_buffers).unwrap_or_default() <= at {
         return Err(broken("too few buffers"));
     }
     // SAFETY: `buffers` has `n_buffers` pointers.
     Ok(NonNull::new(unsafe { *raw.buffers.add(at) }.cast_mut().cast()))
-}
-
-/// Types for which any bytes are a value.
-///
-/// # Safety
-/// - No padding, no invalid bit pattern.
-pub unsafe trait Plain: Copy + Send + Sync + 'static {}
-
-macro_rules! plain {
-    ($($type:ty)*) => {$(
-        // SAFETY: any bytes are a value.
-        unsafe impl Plain for $type {}
-    )*};
-}
-plain!(u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 [u8; 16] [u8; 32]);
-
-/// A stretch of somebody's memory, kept alive.
-#[derive(Clone)]
-pub struct Slice<T> {
-    start: NonNull<T>,
-    len: usize,
-    _owner: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-// SAFETY: memory that is only read, and an owner that is both.
-unsafe impl<T: Plain> Send for Slice<T> {}
-// SAFETY: as above.
-unsafe impl<T: Plain> Sync for Slice<T> {}
-
-impl<T: Plain> Slice<T> {
-    /// No elements.
-    pub fn empty() -> Self {
-        Slice { start: NonNull::dangling(), len: 0, _owner: None }
-    }
-
-    /// `len` elements from `start` on; copied where they are not aligned.
-    ///
-    /// # Safety
-    /// - There are `len` elements, which nobody writes to while `owner` lives.
-    pub unsafe fn new(start: *const u8, len: usize, owner: Arc<dyn Any + Send + Sync>) -> Self {
-        let Some(aligned) = NonNull::new(start.cast_mut().cast::<T>()).filter(|p| p.is_aligned()) else {
-            // SAFETY: as the caller promises; bytes need no alignment.
-            let read = |at: usize| unsafe { ptr::read_unaligned(start.add(at * size_of::<T>()).cast::<T>()) };
-            return Slice::from(if start.is_null() { Vec::new() } else { (0..len).map(read).collect() });
-        };
-        Slice { start: aligned, len, _owner: Some(owner) }
-    }
-
-    /// Elements `start..start + len`, as far as they are there.
-    pub fn slice(&self, start: usize, len: usize) -> Self {
-        let start = start.min(self.len);
-        let len = len.min(self.len - start);
-        // SAFETY: within the slice, or one past its end.
-        Slice { start: unsafe { self.start.add(start) }, len, _owner: self._owner.clone() }
-    }
-
-    /// Where it starts, to tell slices apart.
-    pub fn address(&self) -> usize {
-        self.start.as_ptr() as usize
-    }
-}
-
-impl<T: Plain> From<Vec<T>> for Slice<T> {
-    fn from(values: Vec<T>) -> Self {
-        let values = Arc::new(values);
-        let start = NonNull::from(values.as_slice()).cast();
-        Slice { start, len: values.len(), _owner: Some(values) }
-    }
-}
-
-impl<T: Plain> Deref for Slice<T> {
-    type Target = [T];
-
-    #[inline]
-    fn deref(&self) -> &[T] {
-        // SAFETY: aligned, `len` elements, only read while the owner lives.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
-    }
 }

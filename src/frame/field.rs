@@ -1,4 +1,4 @@
-//! Columns by their Arrow format strings, and what these mean to the job.
+//! Arrow format strings of columns, and their layouts and types in the job.
 
 use crate::ids::values::ValueType;
 use crate::scan::classes::TimeCoding;
@@ -13,10 +13,10 @@ pub struct Field {
     values: Option<String>,
 }
 
-/// How a type lies in memory.
+/// The memory layout of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// Nothing at all: every row is null.
+    /// No buffers: every row is null.
     Null,
     /// Elements of `width` bytes.
     Numbers {
@@ -34,17 +34,17 @@ pub enum Layout {
     },
     /// Views and buffers.
     Views,
-    /// Anything that the job has no use for.
+    /// Any type that the job does not use.
     Unknown,
 }
 
 impl Field {
-    /// A column of type `format`; `values` is the type of its dictionary, if it has one.
+    /// A column of type `format`; `values` is the type of its dictionary's values, if it has one.
     pub fn new(name: &str, format: &str, values: Option<&str>) -> Self {
         Field { name: name.into(), format: format.into(), values: values.map(Into::into) }
     }
 
-    /// The same column by another name.
+    /// The same column under another name.
     pub fn renamed(&self, name: &str) -> Self {
         Field { name: name.into(), ..self.clone() }
     }
@@ -54,27 +54,27 @@ impl Field {
         &self.name
     }
 
-    /// Its type (of a dictionary: that of its ids).
+    /// Its type; for a dictionary column, that of the ids.
     pub fn format(&self) -> &str {
         &self.format
     }
 
-    /// The format of its dictionary's values.
+    /// The type of its dictionary's values; `None` where it has no dictionary.
     pub fn values(&self) -> Option<&str> {
         self.values.as_deref()
     }
 
-    /// The format of what a row means.
-    fn meant(&self) -> &str {
+    /// The type of the decoded rows.
+    fn decoded_format(&self) -> &str {
         self.values().unwrap_or(&self.format)
     }
 
-    /// How the column lies in memory (of a dictionary: its ids).
+    /// The layout of the column; for a dictionary column, of the ids.
     pub fn layout(&self) -> Layout {
         Self::layout_of(&self.format)
     }
 
-    /// How a type lies in memory.
+    /// The layout of a type.
     pub fn layout_of(format: &str) -> Layout {
         let number = |width, signed, float| Layout::Numbers { width, signed, float };
         match format {
@@ -103,9 +103,12 @@ impl Field {
         }
     }
 
-    /// Fails unless the values are strings.
+    /// Fails with `Data` unless the values are strings.
     pub fn check_string(&self) -> Result<()> {
-        if matches!(Self::layout_of(self.meant()), Layout::Text { .. } | Layout::Views | Layout::Null) {
+        if matches!(
+            Self::layout_of(self.decoded_format()),
+            Layout::Text { .. } | Layout::Views | Layout::Null
+        ) {
             return Ok(());
         }
         Err(Error::data(format!("the values are {}", self.show()))
@@ -114,10 +117,10 @@ impl Field {
             .in_column(&self.name))
     }
 
-    /// The number type of the column, or an error where it is none.
+    /// The number type of the column; `Data` where it is not a number.
     pub fn value_type(&self) -> Result<ValueType> {
         let int = |bits, signed| Ok(ValueType::Int { bits, signed });
-        match self.meant() {
+        match self.decoded_format() {
             "n" => Ok(ValueType::Null),
             "c" => int(8, true),
             "C" => int(8, false),
@@ -140,10 +143,10 @@ impl Field {
         }
     }
 
-    /// How the column stores dates, or an error where it does not.
+    /// How the column stores dates; `Data` where it does not.
     pub fn date_coding(&self) -> Result<TimeCoding> {
         let day = 86_400;
-        let format = self.meant();
+        let format = self.decoded_format();
         match (format, format.get(..4)) {
             ("tdD", _) => Ok(TimeCoding::Day32),
             ("tdm", _) | (_, Some("tsm:")) => Ok(TimeCoding::Ticks(day * 1_000)),
@@ -157,9 +160,9 @@ impl Field {
         }
     }
 
-    /// The type as a person should read it.
+    /// The type in words, for error messages.
     fn show(&self) -> String {
-        match self.meant() {
+        match self.decoded_format() {
             "b" => "booleans".into(),
             "u" | "U" | "vu" => "strings".into(),
             "z" | "Z" | "vz" => "bytes".into(),
@@ -183,7 +186,7 @@ fn decimal(format: &str) -> Option<(u8, i8, u8)> {
     Some((precision, scale, width))
 }
 
-/// The column called `column`: exactly, or else without regard to case.
+/// The index of the column called `column`: an exact match, or else the only match without regard to case.
 pub fn find(fields: &[Field], column: &str) -> Result<usize> {
     let exact = || fields.iter().enumerate().filter(|(_, f)| f.name == column);
     let folded = column.to_lowercase();
@@ -205,7 +208,7 @@ pub fn find(fields: &[Field], column: &str) -> Result<usize> {
             let names: Vec<&str> = fields.iter().map(Field::name).collect();
             Err(Error::data(format!("no column '{column}'"))
                 .expected(format!("it among {}", names.join(", ")))
-                .advice("Name it with --column ROLE=NAME if it is called otherwise"))
+                .advice("If it has another name, set it with --column ROLE=NAME"))
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Groups that another engine has counted and summed, into the grid.
+//! Adds groups that another engine has counted and summed to the grid.
 //!
-//! Spark sums what it can sum exactly, in its own code, and hands over a row a
-//! group. What such a row means and what the answer is stays here. Columns:
+//! Spark sums exactly what it can, in its own code, and passes one row a group. This
+//! file defines the meaning of such a row. Columns:
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | `class` | int32 | [`Class`] |
 //! | `n` | int64 | rows |
 //! | `whole` | int64 or decimal | exact sum of the values' integer parts |
-//! | `big` | decimal | exact sum of integers that are not in `whole`; may be left out, as the next three |
+//! | `big` | decimal | exact sum of integers that are not in `whole`; optional, as the next three |
 //! | `high`, `low` | int64 | exact sum of their fractions: `(high * 2^32 + low) * 2^-62` |
 //! | `odd` | float64 | the value itself, of [`Class::OddPaid`] and [`Class::OddOrganic`] |
 
@@ -21,7 +21,7 @@ use crate::grid::{GridAccumulator, Partial, TimePoint};
 use crate::ids::values::{Number, ValueType};
 use crate::{Error, Job, Result, Semantics, calendar};
 
-/// What the rows of a group have in common.
+/// The outcome that the rows of a group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Summed in `whole`, `high` and `low`; channel is not organic.
@@ -32,7 +32,7 @@ pub enum Class {
     NullName = 2,
     /// Kept, but the value is null.
     NullValue = 3,
-    /// All values are `odd`: NaN, infinite, or too large or too fine for the sums.
+    /// All values equal `odd`: NaN, infinite, or too large or too fine for the sums.
     OddPaid = 4,
     /// The same of organic channels.
     OddOrganic = 5,
@@ -54,36 +54,36 @@ impl Class {
     }
 }
 
-/// The most rows of a group: as many values below 2^31 cannot overflow 64 bits.
+/// The most rows of a group: the sum of so many values below 2^31 cannot overflow 64 bits.
 pub const ROWS_MAX: u64 = 1 << 31;
 /// Sums of fractions count units of 2^-62.
 const FRACTION_BITS: u32 = 62;
 
-/// A column of numbers.
+/// A column of numbers, or no column.
 struct Numbers {
     array: Option<Array>,
 }
 
 impl Numbers {
-    /// The number in `row`; `Null` where there is none.
+    /// The number in `row`; `Null` where it is null or the column is missing.
     fn number(&self, row: usize) -> Result<Number> {
         let Some(array) = self.array.as_ref().filter(|array| array.is_valid(row)) else {
             return Ok(Number::Null);
         };
         let Data::Numbers(numbers) = &array.data else {
-            return Err(Error::internal("a group whose sums are no numbers"));
+            return Err(Error::internal("a group whose sums are not numbers"));
         };
         let number = with_numbers!(numbers, row..row + 1, values => values.first().and_then(|v| v.number()));
-        number.ok_or_else(|| Error::internal("a group whose sum is no number of 128 bits"))
+        number.ok_or_else(|| Error::internal("a group whose sum does not fit 128 bits"))
     }
 
-    /// The integer in `row`; 0 where there is none.
+    /// The integer in `row`; 0 where it is null or the column is missing.
     fn int(&self, row: usize) -> Result<i128> {
         match self.number(row)? {
             Number::Null => Ok(0),
             Number::Small(v) => Ok(v.into()),
             Number::Big(v) => Ok(v),
-            _ => Err(Error::internal("a group whose sum is no integer")),
+            _ => Err(Error::internal("a group whose sum is not an integer")),
         }
     }
 }
@@ -96,10 +96,10 @@ fn text(array: &Array, row: usize) -> Result<Option<String>> {
     String::from_utf8(raw).map(Some).map_err(|_| Error::data("a string that is not UTF-8"))
 }
 
-/// Sums groups. `value_type` is the type of the values that they were made of.
+/// Sums groups. `value_type` is the type of the values that were summed.
 ///
 /// # Errors
-/// `Data` for a label that is no ISO week, `TooLarge` for a group of more than [`ROWS_MAX`] rows.
+/// `Data` for a label that is not an ISO week, `TooLarge` for a group of more than [`ROWS_MAX`] rows.
 pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Partial> {
     let job = job.clone().validated()?;
     if job.semantics == Semantics::Legacy {
@@ -122,8 +122,8 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
         let (big, high, low, odd) = (numbers(big)?, numbers(high)?, numbers(low)?, numbers(odd)?);
         for row in 0..batch.rows() {
             let class = Class::of(class.int(row)?)?;
-            let rows =
-                u64::try_from(n.int(row)?).map_err(|_| Error::internal("a group of less than no rows"))?;
+            let rows = u64::try_from(n.int(row)?)
+                .map_err(|_| Error::internal("a group with a negative row count"))?;
             if rows > ROWS_MAX {
                 return Err(Error::too_large(format!("a country and week of {rows} rows"))
                     .expected(format!("at most {ROWS_MAX}"))
@@ -137,7 +137,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                     let label = text(&label, row)?;
                     let Some(step) = label.as_deref().and_then(|l| calendar::parse_label(l.as_bytes()))
                     else {
-                        // The first by name, whichever batch it came in.
+                        // Reports the smallest label, so that the error does not depend on the order.
                         match &mut bad {
                             Some((worst, n)) if *worst == label => *n += rows,
                             Some((worst, _)) if *worst < label => {}
@@ -146,7 +146,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                         continue;
                     };
                     let country =
-                        text(&country, row)?.ok_or_else(|| Error::internal("a group of no country"))?;
+                        text(&country, row)?.ok_or_else(|| Error::internal("a group without a country"))?;
                     let (group, time) = (dense.group(&country)?, dense.time(TimePoint::Step(step))?);
                     dense.mark_present(group, time);
                     let organic = usize::from(matches!(class, Class::Organic | Class::OddOrganic));

@@ -1,19 +1,19 @@
-//! Data frames in memory, straight into the grid: record batch by record batch
-//! over the Arrow C stream, without a copy and without parquet between.
+//! Sums data frames in memory: record batches of an Arrow C stream, without a copy
+//! and without a parquet file.
 //!
-//! - [`ffi`]: the C data interface (the only unsafe code here).
-//! - [`field`]: columns by their Arrow types, and what these mean to the job.
+//! - [`ffi`]: import through the C data interface.
+//! - [`slice`](mod@slice): typed slices of imported memory. These two files hold the unsafe code.
+//! - [`field`]: Arrow types of columns, and their use in the job.
 //! - [`mod@array`], [`text`]: a column as typed slices.
-//! - [`keys`]: what the rows of the key columns mean, asked once a dictionary
-//!   entry or once a distinct string.
-//! - [`block`]: the loop over a stretch of rows.
-//! - [`zipped`]: the same for columns of ids or strings, all in one pass.
-//! - [`groups`]: rows that another engine has counted and summed.
+//! - [`keys`]: the key columns, each dictionary entry or distinct string resolved once.
+//! - [`block`]: the loop over a range of rows, column by column.
+//! - [`zipped`]: the fast path of that loop, for columns of ids or strings: all columns in one pass.
+//! - [`groups`]: groups of rows that another engine has counted and summed.
 //!
-//! A thread that has nothing to do takes the next range of a batch, or the next
-//! batch from the stream if there is none, and sums it into a grid of its own.
-//! So memory is bounded by one batch and a range a thread whatever the stream's
-//! length, and the sums, which are exact, do not depend on where batches end.
+//! An idle thread takes the next range of a batch, or the next batch from the
+//! stream if no range is left, and sums it into its grid. Memory is bounded by one
+//! batch and a range a thread, whatever the stream's length. The sums are exact, so
+//! they do not depend on where batches end.
 
 pub mod array;
 pub mod block;
@@ -21,6 +21,7 @@ pub mod ffi;
 pub mod field;
 pub mod groups;
 pub mod keys;
+pub mod slice;
 pub mod text;
 pub mod zipped;
 
@@ -40,14 +41,14 @@ use crate::scan::Progress;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Job, Result, Semantics};
 
-/// Rows of a batch, where a source is free to choose.
+/// Rows of a batch, where the source can choose.
 pub const BATCH_ROWS: usize = 1 << 20;
 /// Rows of a range.
 const RANGE_ROWS: usize = 1 << 16;
 /// Below this many rows, starting threads costs more than it saves.
 pub const SEQUENTIAL_ROWS: u64 = 1 << 17;
 
-/// Where the job's columns are in a frame, and how they are stored.
+/// The indices of the job's columns in a frame, and how they are stored.
 #[derive(Debug, Clone)]
 pub struct Plan {
     job: Job,
@@ -67,7 +68,7 @@ impl Plan {
     /// Finds the columns that the job needs.
     ///
     /// # Errors
-    /// `Data` where one is missing or of a wrong type.
+    /// `Data` where a column is missing or of a wrong type, `Argument` for a job that is not valid.
     pub fn new(job: &Job, fields: &[Field]) -> Result<Self> {
         let job = job.clone().validated()?;
         let columns = &job.columns;
@@ -116,14 +117,14 @@ impl Plan {
         })
     }
 
-    /// The needed columns, by their places in the frame.
-    pub fn places(&self) -> Vec<usize> {
-        let mut places = vec![self.system, self.country, self.time, self.channel, self.value];
-        places.extend(self.date);
-        places
+    /// The indices of the needed columns in the frame.
+    pub fn column_indices(&self) -> Vec<usize> {
+        let mut indices = vec![self.system, self.country, self.time, self.channel, self.value];
+        indices.extend(self.date);
+        indices
     }
 
-    /// The columns of a batch of `rows` rows; `column` gives them by place.
+    /// The columns of a batch of `rows` rows; `column` returns the column of an index.
     ///
     /// # Errors
     /// Those of `column`, and `Format` for a dictionary of numbers with ids past its end.
@@ -145,13 +146,14 @@ impl Plan {
     }
 }
 
-/// Where batches come from.
+/// A source of batches.
 pub trait Source: Send {
     /// The columns of the next batch and its rows; `None` after the last.
     fn next(&mut self, plan: &Plan) -> Result<Option<Columns>>;
 
-    /// Whether a row is left. Batches without rows are consumed by this, and the first with rows.
-    fn has_rows(&mut self) -> Result<bool>;
+    /// Reads on until a batch has rows; returns false where none has. The source cannot be summed afterwards:
+    /// the batches are consumed.
+    fn drain_to_rows(&mut self) -> Result<bool>;
 }
 
 impl Source for Stream {
@@ -160,7 +162,7 @@ impl Source for Stream {
         plan.gather(batch.rows(), &mut |at| batch.column(at)).map(Some)
     }
 
-    fn has_rows(&mut self) -> Result<bool> {
+    fn drain_to_rows(&mut self) -> Result<bool> {
         while let Some(batch) = self.next_batch()? {
             if batch.rows() > 0 {
                 return Ok(true);
@@ -170,37 +172,38 @@ impl Source for Stream {
     }
 }
 
-/// The plan of a frame, or `None` where it has no rows and columns that are missing or of other types:
-/// those of a frame without rows mean nothing, as in an empty file.
+/// Returns the plan, or `None` where columns are missing or of wrong types but the frame has no rows: the
+/// types of an empty frame are ignored, as those of an empty file are.
 ///
 /// # Errors
-/// That of the plan, where there are rows.
+/// The error of the plan, where the frame has rows.
 pub fn plan_or_empty(plan: Result<Plan>, source: &mut impl Source) -> Result<Option<Plan>> {
     match plan {
         Ok(plan) => Ok(Some(plan)),
-        Err(Error::Data(_)) if !source.has_rows()? => Ok(None),
+        Err(Error::Data(_)) if !source.drain_to_rows()? => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A frame that is about to be summed.
+/// A frame and the plan to sum it by.
 pub struct Sum<S> {
     plan: Plan,
     queue: Queue<S>,
 }
 
-/// Ranges that nobody has taken, and where more come from.
+/// The ranges that wait for a thread, and the source of more.
 struct Queue<S> {
     source: S,
     ranges: VecDeque<BatchRange>,
-    /// Rows of the batches that were taken from the source.
+    /// Rows of all batches read so far.
     rows: u64,
+    /// The source has no more batches.
     done: bool,
-    /// The error that comes first by its row, among those met; nothing is taken after one.
+    /// The error with the smallest row so far, and that row. No range is handed out after an error.
     failed: Option<(u64, Error)>,
 }
 
-/// A range of a batch, and the rows before the batch.
+/// A range of a batch, and the number of rows before the batch.
 struct BatchRange {
     before: u64,
     batch: Arc<Columns>,
@@ -208,7 +211,7 @@ struct BatchRange {
 }
 
 impl<S: Source> Queue<S> {
-    /// Takes the next batch, if there is any.
+    /// Reads the next batch and queues its ranges; sets `done` after the last.
     fn fetch(&mut self, plan: &Plan) -> Result<()> {
         let Some(batch) = self.source.next(plan)? else {
             self.done = true;
@@ -224,6 +227,7 @@ impl<S: Source> Queue<S> {
         Ok(())
     }
 
+    /// The next range; `None` at the end and after an error.
     fn pop(&mut self, plan: &Plan) -> Option<BatchRange> {
         while self.failed.is_none() {
             if let Some(range) = self.ranges.pop_front() {
@@ -239,7 +243,8 @@ impl<S: Source> Queue<S> {
         None
     }
 
-    /// Ranges are taken in order: what comes before one that failed was taken before.
+    /// Records an error at `row`. Ranges are handed out in order, so all rows before a failed range are already
+    /// summed or in work: the smallest row of all errors is the first error of the frame.
     fn fail(&mut self, row: u64, error: Error) {
         if self.failed.as_ref().is_none_or(|(first, _)| row < *first) {
             self.failed = Some((row, error));
@@ -248,17 +253,18 @@ impl<S: Source> Queue<S> {
 }
 
 impl<S: Source> Sum<S> {
-    /// Nothing is taken yet.
+    /// Reads nothing yet.
     pub fn new(plan: Plan, source: S) -> Self {
         let queue = Queue { source, ranges: VecDeque::new(), rows: 0, done: false, failed: None };
         Sum { plan, queue }
     }
 
-    /// Whether the whole frame is so small that one thread does it at once.
+    /// Reads batches until the frame ends or has [`SEQUENTIAL_ROWS`] rows. Returns whether it ended: then it
+    /// is small enough for one thread, and completely buffered.
     ///
     /// # Errors
     /// As [`Source::next`].
-    pub fn is_small(&mut self) -> Result<bool> {
+    pub fn buffer_small(&mut self) -> Result<bool> {
         while !self.queue.done && self.queue.rows < SEQUENTIAL_ROWS {
             self.queue.fetch(&self.plan)?;
         }
@@ -268,11 +274,11 @@ impl<S: Source> Sum<S> {
     /// Sums the frame. `threads` as in [`crate::scan::Options`].
     ///
     /// # Errors
-    /// The first error in order of the rows, whatever the thread that met it.
+    /// The first error in the order of the rows, whichever thread found it.
     pub fn run(mut self, threads: Option<usize>, progress: &dyn Progress) -> Result<Partial> {
-        let alone = self.is_small()? || threads == Some(1);
+        let sequential = self.buffer_small()? || threads == Some(1);
         let (plan, queue) = (&self.plan, Mutex::new(self.queue));
-        let workers = if alone {
+        let workers = if sequential {
             vec![work(plan, &queue, progress)]
         } else {
             crate::scan::pool(threads.unwrap_or(0))?.broadcast(|_| work(plan, &queue, progress))
@@ -281,20 +287,20 @@ impl<S: Source> Sum<S> {
         if let Some((_, error)) = queue.failed {
             return Err(error);
         }
-        // The types of a frame without rows mean nothing.
+        // The types of a frame without rows are ignored.
         let value_type = (queue.rows > 0).then_some(self.plan.value_type);
         let mut partial = Partial { value_type, ..Partial::default() };
         for worker in workers {
             partial = partial.merge(worker.into_partial()?)?;
         }
-        // The account is held against the batches, not against what was summed.
+        // The account is checked against the rows of the batches, not the rows that were summed.
         partial.account.rows = queue.rows;
         partial.account.check()?;
         Ok(partial)
     }
 }
 
-/// One thread's share: range after range, until there is none or one fails.
+/// The loop of one thread: sums ranges until the queue is empty or a range fails.
 fn work<S: Source>(plan: &Plan, queue: &Mutex<Queue<S>>, progress: &dyn Progress) -> Worker {
     let lock = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut worker = Worker::default();

@@ -1,12 +1,11 @@
-//! Strings as the producer holds them: offsets and bytes, or views.
+//! Columns of strings in Arrow's layouts: offsets and bytes, or views.
 
-use super::array::corrupt;
-use super::ffi::Slice;
+use super::slice::{Slice, corrupt};
 use crate::Result;
 use crate::kernel::compare;
 use crate::kernel::strings::{Offset, Strings};
 
-/// Strings.
+/// A column of strings.
 #[derive(Clone)]
 pub enum Text {
     /// 32-bit offsets and bytes.
@@ -18,7 +17,7 @@ pub enum Text {
 }
 
 impl Text {
-    /// Rows, as far as they are known.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             Text::Short(offsets, _) => offsets.len().saturating_sub(1),
@@ -32,7 +31,10 @@ impl Text {
         self.len() == 0
     }
 
-    /// The string in `row`, whether the row is null or not.
+    /// The string in `row`, whether or not the row is null.
+    ///
+    /// # Errors
+    /// `Format` where it lies outside of the column's memory.
     #[inline]
     pub fn get(&self, row: usize) -> Result<&[u8]> {
         fn between<T: Copy + TryInto<usize>>(
@@ -44,24 +46,25 @@ impl Text {
             let (start, end) = (start.try_into().ok()?, end.try_into().ok()?);
             (start <= end && end <= bytes.len()).then_some((start, end))
         }
-        let found = match self {
+        let string = match self {
             Text::Short(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
             Text::Long(offsets, bytes) => between(offsets, bytes, row).and_then(|(a, b)| bytes.get(a..b)),
-            Text::Views(views, buffers) => views.get(row).and_then(|view| viewed(view, buffers)),
+            Text::Views(views, buffers) => views.get(row).and_then(|view| string_of_view(view, buffers)),
         };
-        found.ok_or_else(corrupt)
+        string.ok_or_else(corrupt)
     }
 
-    /// Asks for the memory of the marked rows; the first is `start`. The bytes follow each other.
+    /// Prefetches the offsets or views of the marked rows; the first row of `mask` is `start`. The bytes are
+    /// contiguous, and [`Self::prefetch_bytes`] prefetches them.
     pub fn prefetch(&self, start: usize, mask: &[u64]) {
         match self {
-            Text::Short(offsets, _) => compare::prefetch(offsets.get(start..).unwrap_or_default(), mask),
-            Text::Long(offsets, _) => compare::prefetch(offsets.get(start..).unwrap_or_default(), mask),
-            Text::Views(views, _) => compare::prefetch(views.get(start..).unwrap_or_default(), mask),
+            Text::Short(offsets, _) => compare::prefetch(offsets.rows_from(start), mask),
+            Text::Long(offsets, _) => compare::prefetch(offsets.rows_from(start), mask),
+            Text::Views(views, _) => compare::prefetch(views.rows_from(start), mask),
         }
     }
 
-    /// Asks for the bytes of the words that have a marked row; the first is `start`.
+    /// Prefetches the bytes of each word of 64 rows with a marked row; the first row of `mask` is `start`.
     pub fn prefetch_bytes(&self, start: usize, mask: &[u64]) {
         fn by_offset<T: Copy + TryInto<usize>>(offsets: &[T], bytes: &[u8], start: usize, mask: &[u64]) {
             for (word, at) in mask.iter().zip((start..).step_by(64)) {
@@ -70,7 +73,8 @@ impl Text {
                     && let (Some(from), Some(to)) = (offsets.get(at), offsets.get(last))
                     && let (Ok(from), Ok(to)) = ((*from).try_into(), (*to).try_into())
                 {
-                    // Long strings are few lines a row: whoever reads them does not wait for each.
+                    // At most 16 bytes a row: a long string is contiguous, so reading it does not wait for
+                    // every cache line. Offsets that lead past the bytes prefetch nothing: `get` reports them.
                     compare::prefetch_all(
                         bytes.get(from..to.min(from.saturating_add(64 * 16))).unwrap_or_default(),
                     );
@@ -84,46 +88,46 @@ impl Text {
         }
     }
 
-    /// Asks for the memory of some rows, counted from `start`.
+    /// Prefetches the offsets or views of some rows, counted from `start`.
     pub fn prefetch_rows(&self, start: usize, rows: &[u16]) {
         match self {
-            Text::Short(offsets, _) => compare::prefetch_rows(offsets.get(start..).unwrap_or_default(), rows),
-            Text::Long(offsets, _) => compare::prefetch_rows(offsets.get(start..).unwrap_or_default(), rows),
-            Text::Views(views, _) => compare::prefetch_rows(views.get(start..).unwrap_or_default(), rows),
+            Text::Short(offsets, _) => compare::prefetch_rows(offsets.rows_from(start), rows),
+            Text::Long(offsets, _) => compare::prefetch_rows(offsets.rows_from(start), rows),
+            Text::Views(views, _) => compare::prefetch_rows(views.rows_from(start), rows),
         }
     }
 
-    /// Asks for the bytes of some rows, counted from `start`, that have one of the lengths; those of
-    /// views are left where they are.
-    pub fn prefetch_strings(&self, start: usize, rows: &[u16], lengths: impl Fn(usize) -> bool) {
+    /// Prefetches the bytes of those `rows`, counted from `start`, whose length passes `wanted`. Does nothing
+    /// for views.
+    pub fn prefetch_strings(&self, start: usize, rows: &[u16], wanted: impl Fn(usize) -> bool) {
         fn by_offset<T: Copy + TryInto<usize>>(
-            offsets: Option<&[T]>,
+            offsets: &[T],
             bytes: &[u8],
             rows: &[u16],
-            lengths: impl Fn(usize) -> bool,
+            wanted: impl Fn(usize) -> bool,
         ) {
-            let offsets = offsets.unwrap_or_default();
             for row in rows.iter().map(|row| usize::from(*row)) {
                 if let (Some(from), Some(to)) = (offsets.get(row), offsets.get(row + 1))
                     && let (Ok(from), Ok(to)) = ((*from).try_into(), (*to).try_into())
-                    && lengths(to.wrapping_sub(from))
+                    && wanted(to.wrapping_sub(from))
                 {
+                    // Offsets that lead past the bytes prefetch nothing: `get` reports them.
                     compare::prefetch_all(bytes.get(from..to).unwrap_or_default());
                 }
             }
         }
         match self {
-            Text::Short(offsets, bytes) => by_offset(offsets.get(start..), bytes, rows, lengths),
-            Text::Long(offsets, bytes) => by_offset(offsets.get(start..), bytes, rows, lengths),
+            Text::Short(offsets, bytes) => by_offset(offsets.rows_from(start), bytes, rows, wanted),
+            Text::Long(offsets, bytes) => by_offset(offsets.rows_from(start), bytes, rows, wanted),
             Text::Views(..) => {}
         }
     }
 
-    /// Whether rows `start..start + len`, which are there, hold the same string; may say no
-    /// where they do.
+    /// Whether rows `start..start + len`, which must exist, hold the same string. `false` may also mean
+    /// that this was not found out.
     ///
-    /// Equal strings that follow each other repeat with the period of their length: memory that
-    /// equals itself, moved by one string. Views of short strings, or of one string, are equal.
+    /// Equal strings that follow each other repeat with the period of their length: the memory equals itself,
+    /// shifted by one string. Equal views are views of equal strings.
     #[inline]
     pub fn is_uniform(&self, start: usize, len: usize) -> bool {
         fn repeats<T: Copy + Default + PartialEq + std::ops::Sub<Output = T> + TryInto<usize> + Ord>(
@@ -132,7 +136,7 @@ impl Text {
         ) -> bool {
             let Some(offsets) = offsets else { return false };
             let [first, second, .., last] = offsets else { return true };
-            // Ascending, so that no difference overflows.
+            // The offsets must ascend, so that no difference overflows.
             if *first < T::default()
                 || !offsets.iter().zip(offsets.iter().skip(1)).fold(true, |up, (a, b)| up & (a <= b))
             {
@@ -154,13 +158,13 @@ impl Text {
             Text::Short(offsets, bytes) => repeats(offsets.get(start..=start + len), bytes),
             Text::Long(offsets, bytes) => repeats(offsets.get(start..=start + len), bytes),
             Text::Views(views, _) => {
-                let views = views.get(start..start + len).unwrap_or_default();
+                let views = views.rows(start..start + len);
                 views.get(1..) == views.get(..len.saturating_sub(1))
             }
         }
     }
 
-    /// Takes the rows of `mask` out whose string is not `wanted`; its first row is `start`.
+    /// Clears the bits of `mask` whose string is not `wanted`; its first row is `start`.
     pub fn narrow(&self, start: usize, wanted: &[u8], mask: &mut [u64]) -> Result<()> {
         fn by_offset<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &[u8], mask: &mut [u64]) {
             let strings = Strings::new(offsets, bytes, wanted);
@@ -169,15 +173,11 @@ impl Text {
             }
         }
         match self {
-            Text::Short(offsets, bytes) => {
-                by_offset(offsets.get(start..).unwrap_or_default(), bytes, wanted, mask);
-            }
-            Text::Long(offsets, bytes) => {
-                by_offset(offsets.get(start..).unwrap_or_default(), bytes, wanted, mask);
-            }
+            Text::Short(offsets, bytes) => by_offset(offsets.rows_from(start), bytes, wanted, mask),
+            Text::Long(offsets, bytes) => by_offset(offsets.rows_from(start), bytes, wanted, mask),
             Text::Views(views, _) => {
                 if let Some(view) = short_view(wanted) {
-                    compare::narrow(views.get(start..).unwrap_or_default(), view, true, mask);
+                    compare::narrow(views.rows_from(start), view, true, mask);
                     return Ok(());
                 }
                 for (word, at) in mask.iter_mut().zip((0..).step_by(64)) {
@@ -193,7 +193,8 @@ impl Text {
     }
 }
 
-/// The view of a string that lies in its view, which no other string has.
+/// The view of a string of up to twelve bytes, which holds the string itself and is unique to it; `None` for
+/// a longer one.
 pub fn short_view(string: &[u8]) -> Option<[u8; 16]> {
     let mut view = [0; 16];
     let (len, inline) = view.split_first_chunk_mut::<4>()?;
@@ -202,8 +203,9 @@ pub fn short_view(string: &[u8]) -> Option<[u8; 16]> {
     Some(view)
 }
 
+/// The string of a view; `None` where it lies outside of the buffers.
 #[inline]
-fn viewed<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> {
+fn string_of_view<'a>(view: &'a [u8; 16], buffers: &'a [Slice<u8>]) -> Option<&'a [u8]> {
     let word = |at: usize| view.get(at..)?.first_chunk().map(|b| i32::from_le_bytes(*b));
     let len = usize::try_from(word(0)?).ok()?;
     if len <= 12 {
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The strings in every layout; what lies before the first is no string's.
+    /// The strings in every layout. The bytes before the first string belong to none.
     fn layouts(strings: &[&str]) -> [Text; 3] {
         let mut bytes = b"??".to_vec();
         let (mut offsets, mut views) = (vec![2], Vec::new());
@@ -247,30 +249,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_layout_says_the_same(
+        fn every_layout_gives_the_same_answers(
             runs in proptest::collection::vec((0usize..7, 1usize..40), 0..8),
             start in 0usize..70,
             wanted in 0usize..7,
             mask in proptest::collection::vec(any::<u64>(), 5),
         ) {
-            let known = ["", "a", "all", "alle", "2021_05", "Play Store Banner", "Play Store Banners"];
-            let strings: Vec<&str> = runs.iter().flat_map(|(s, n)| std::iter::repeat_n(known[*s], *n)).collect();
+            let names = ["", "a", "all", "alle", "2021_05", "Play Store Banner", "Play Store Banners"];
+            let strings: Vec<&str> = runs.iter().flat_map(|(s, n)| std::iter::repeat_n(names[*s], *n)).collect();
             let start = start.min(strings.len());
             for text in layouts(&strings) {
                 prop_assert_eq!(text.len(), strings.len());
                 let mut narrowed = mask.clone();
-                text.narrow(start, known[wanted].as_bytes(), &mut narrowed).unwrap();
+                text.narrow(start, names[wanted].as_bytes(), &mut narrowed).unwrap();
                 for (row, string) in strings[start..].iter().enumerate().take(64 * mask.len()) {
                     let bit = |mask: &[u64]| mask[row / 64] >> (row % 64) & 1 == 1;
-                    prop_assert_eq!(bit(&narrowed), bit(&mask) && *string == known[wanted], "row {}", row);
+                    prop_assert_eq!(bit(&narrowed), bit(&mask) && *string == names[wanted], "row {}", row);
                     prop_assert_eq!(text.get(start + row).unwrap(), string.as_bytes());
                 }
                 for len in 1..(strings.len() - start).min(64) {
                     let part = &strings[start..start + len];
                     let same = part.iter().all(|s| s == &part[0]);
-                    // Long strings that lie apart are not compared.
-                    let told = same && (part[0].len() <= 12 || len == 1 || !matches!(text, Text::Views(..)));
-                    prop_assert_eq!(text.is_uniform(start, len), told, "{:?}", part);
+                    // The bytes of views of long strings are not compared.
+                    let detected =
+                        same && (part[0].len() <= 12 || len == 1 || !matches!(text, Text::Views(..)));
+                    prop_assert_eq!(text.is_uniform(start, len), detected, "{:?}", part);
                 }
             }
         }

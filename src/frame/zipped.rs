@@ -1,13 +1,24 @@
-//! Columns side by side, ids or strings: one pass over all of them, word by word.
+//! The fast path over a range of rows: all columns in one pass, 64 rows (a word) at a time.
 //!
-//! A view of a short string is its value, as an id is: the total over systems is found by comparing
-//! sixteen bytes. Strings by offsets are compared by their lengths and bytes. What differs from ids is
-//! that there is no dictionary to tell which countries and weeks are still to come, so a string is
-//! looked up wherever it is not that of the row before.
+//! ```text
+//! for each word of 64 rows:
+//!     passed  = system is the total over systems
+//!     valid   = passed and country is not null
+//!     kept    = valid and country is not the total over countries   (countries are resolved to groups)
+//!     points in time of kept rows are resolved
+//!     counted = kept and channel is not null and value is not null
+//!     live    = counted and value is not zero
+//! ```
 //!
-//! It declines where a column is neither, where more than one entry means the total, where that has
-//! more than twelve bytes and strings are views, or where an entry is null: `block` does those, and
-//! whatever fails, a column after the other.
+//! Columns are ids of a dictionary or strings. The view of a short string is unique to it, as an id is, so
+//! the total over systems is found by comparing sixteen bytes. Strings by offsets are compared by their
+//! lengths and bytes. Strings have no dictionary that says which countries and weeks are still to come, so
+//! a string is looked up wherever it differs from that of the row before.
+//!
+//! The path declines a range where a column is neither, where several dictionary entries are the total,
+//! where the total has more than twelve bytes and strings are views, or where a dictionary entry is null. It
+//! declines a block where a look-up fails or a kept row has no point in time. [`super::block`] then does the
+//! rows column by column, and reports the errors.
 
 use std::ops::Range;
 
@@ -21,34 +32,44 @@ use crate::kernel::compare::Lane;
 use crate::kernel::strings::Strings;
 use crate::{Result, Semantics};
 
-/// A stretch of rows.
-pub struct Side<'a> {
-    /// Compared with the total.
+/// The columns of a range of rows, ready to be compared word by word.
+pub struct ZippedRange<'a> {
+    /// Compared with the total over systems.
     system: Keys<'a>,
-    /// Compared with the total, if there is one.
+    /// Compared with the total over countries, where `has_total`.
     country: Keys<'a>,
     has_total: bool,
     /// Whether countries are strings, which are looked up where one differs from the one before.
     country_text: bool,
     time: Keys<'a>,
     time_text: bool,
-    /// If it is strings: asked for where a row adds something.
+    /// The channel where it is strings: prefetched for rows that add something.
     channel: Option<Keys<'a>>,
     /// Compared with zero.
     value: MaskedColumn<'a>,
-    /// Of system, country, time, channel and value.
-    valid: [Valid<'a>; 5],
+    /// The valid rows of each column.
+    valid: ValidRows<'a>,
+    /// The first row of the range.
     start: usize,
 }
 
-/// A key column: ids or views, or strings by offsets.
+/// The valid rows of the five columns.
+struct ValidRows<'a> {
+    system: Valid<'a>,
+    country: Valid<'a>,
+    time: Valid<'a>,
+    channel: Valid<'a>,
+    value: Valid<'a>,
+}
+
+/// A key column: ids or views, or strings with 32 or 64-bit offsets.
 enum Keys<'a> {
     MaskedColumn(MaskedColumn<'a>),
     Short(Strings<'a, i32>),
     Long(Strings<'a, i64>),
 }
 
-/// Evaluates an expression over whatever a key column is.
+/// Evaluates an expression over the column in `$of`, for each layout.
 macro_rules! with_keys {
     ($of:expr, $keys:ident => $body:expr) => {
         match $of {
@@ -60,8 +81,8 @@ macro_rules! with_keys {
 }
 
 impl<'a> Keys<'a> {
-    /// Strings, to be compared with `wanted`, which is a short one where they are views. Equal views are
-    /// of equal strings.
+    /// A column of strings to compare with `wanted`; `None` where the strings are views and `wanted` is too
+    /// long to have a view of its own bytes. Equal views are views of equal strings.
     fn text(text: &'a Text, rows: &Range<usize>, wanted: &'a [u8]) -> Option<Self> {
         let offsets = rows.start..rows.end + 1;
         Some(match text {
@@ -83,15 +104,16 @@ impl<'a> Keys<'a> {
         with_keys!(self, keys => keys.like(row, word, marked))
     }
 
-    /// The rows that are like `row`, and the others that equal what is wanted, if it `is` wanted.
+    /// The marked rows that are like `row`, and, where `has_wanted`, the other marked rows that equal the
+    /// wanted value.
     #[inline]
-    fn like_or_equal(&self, row: usize, word: usize, marked: u64, is: bool) -> [u64; 2] {
-        if let (Keys::MaskedColumn(words), true) = (self, is) {
-            return words.like_or_equal(row, word, marked).map(|bits| bits & marked);
+    fn like_or_equal(&self, row: usize, word: usize, marked: u64, has_wanted: bool) -> [u64; 2] {
+        if let (Keys::MaskedColumn(column), true) = (self, has_wanted) {
+            return column.like_or_equal(row, word, marked).map(|bits| bits & marked);
         }
         let like = self.like(row, word, marked) & marked;
-        let left = marked & !like;
-        [like, if is && left != 0 { self.equal(word, left) & left } else { 0 }]
+        let others = marked & !like;
+        [like, if has_wanted && others != 0 { self.equal(word, others) & others } else { 0 }]
     }
 
     #[inline]
@@ -104,7 +126,7 @@ impl<'a> Keys<'a> {
         with_keys!(self, keys => keys.prefetch_marked(word, marked));
     }
 
-    /// Asks for the strings of the marked rows; their offsets were asked for.
+    /// Prefetches the strings of the marked rows, whose offsets are already prefetched.
     #[inline]
     fn prefetch_strings(&self, word: usize, marked: u64) {
         match self {
@@ -120,9 +142,10 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Which rows of a column are there.
+/// Which rows of a column are not null.
 enum Valid<'a> {
     All,
+    /// Those with a set bit; the number is the first row of the range.
     Bits(&'a Bits, usize),
     /// Those that do not equal the id of null.
     Ids(MaskedColumn<'a>),
@@ -133,15 +156,15 @@ impl<'a> Valid<'a> {
         match (&array.nulls, &array.data) {
             (Nulls::Unset(bits), _) => Valid::Bits(bits, rows.start),
             (Nulls::Within, Data::Coded(codes, _)) => with_codes!(codes, c => match Code::NULL {
-                Some(null) => Valid::Ids(MaskedColumn::new(c.get(rows.clone()).unwrap_or_default(), null)),
+                Some(null) => Valid::Ids(MaskedColumn::new(c.rows(rows.clone()), null)),
                 None => Valid::All,
             }),
-            // Floats: NaN is told apart where it is added.
+            // Floats: NaN is recognised where it is added.
             _ => Valid::All,
         }
     }
 
-    /// The marked rows of a word that are there.
+    /// The marked rows of a word that are not null.
     #[inline]
     fn narrow(&self, word: usize, marked: u64) -> u64 {
         match self {
@@ -152,7 +175,8 @@ impl<'a> Valid<'a> {
     }
 }
 
-/// Ids, to be compared with that of a place in the dictionary; whether any row can have it.
+/// The ids of a column, to compare with the id of dictionary index `place`, and whether the id type can hold
+/// that index; `None` where the column has no dictionary.
 fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Keys<'a>, bool)> {
     let Data::Coded(codes, _) = &array.data else { return None };
     with_codes!(codes, c => {
@@ -162,7 +186,7 @@ fn ids<'a>(array: &'a Array, rows: &Range<usize>, place: usize) -> Option<(Keys<
     })
 }
 
-/// Values, to be compared with zero.
+/// The values of a column, to compare with zero; `None` for 16-bit floats and 256-bit decimals.
 fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<MaskedColumn<'a>> {
     let Data::Numbers(numbers) = &array.data else { return None };
     macro_rules! words {
@@ -176,7 +200,7 @@ fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<MaskedColumn<'a>>
     words!(I8 I16 I32 I64 I128 U8 U16 U32 U64 F32 F64)
 }
 
-/// What became of the rows of a block.
+/// Rows of a block by outcome, in the order of the pass.
 #[derive(Default)]
 struct Counts {
     passed: u32,
@@ -187,110 +211,198 @@ struct Counts {
     counted: u32,
 }
 
+/// The last row of a key column that was looked up, and the id that it resolved to. Rows with the same key
+/// take the id without a look-up.
+struct LastKey {
+    row: usize,
+    id: u32,
+}
+
+impl LastKey {
+    /// No row was looked up: no row compares equal to this one.
+    const NONE: LastKey = LastKey { row: usize::MAX, id: 0 };
+
+    /// Resolves the keys of the rows `new` of a word by `resolve`, with one look-up for each distinct key, and
+    /// stores their ids in `ids`, and the id of `self` for the rows `same`, which have its key. Returns false
+    /// where a look-up fails.
+    ///
+    /// `ids` comes with the word's first row in the block. It is `None` for a dictionary column, whose ids are
+    /// mapped once the block is complete.
+    #[inline(always)]
+    fn resolve_rows(
+        &mut self,
+        keys: &Keys<'_>,
+        word: usize,
+        [mut same, mut new, kept]: [u64; 3],
+        mut ids: Option<(&mut [u32; BLOCK], usize)>,
+        mut resolve: impl FnMut(usize) -> Result<u32>,
+    ) -> bool {
+        loop {
+            if let Some((ids, row)) = &mut ids {
+                store(ids, *row, same, kept, self.id);
+            }
+            if new == 0 {
+                return true;
+            }
+            self.row = word * WORD + new.trailing_zeros() as usize;
+            let Ok(id) = resolve(self.row) else { return false };
+            self.id = id;
+            same = keys.like(self.row, word, new) & new;
+            new &= !same;
+        }
+    }
+}
+
+impl ZippedRange<'_> {
+    /// Step 1: returns the rows of a word whose system is the total, and prefetches the memory that the later
+    /// steps read. `rows` has the bits of the rows that exist.
+    ///
+    /// With `EARLY > 0` columns are wide, and only the memory of these rows is prefetched, otherwise that of
+    /// the whole word.
+    #[inline(always)]
+    fn mark_total<const EARLY: usize>(&self, word: usize, rows: u64, read_times: bool) -> u64 {
+        self.system.prefetch(word);
+        if EARLY == 0 {
+            self.country.prefetch(word);
+            self.value.prefetch(word);
+            if read_times {
+                self.time.prefetch(word);
+            }
+        }
+        let passed = self.valid.system.narrow(word, rows & self.system.equal(word, rows));
+        if EARLY > 0 {
+            self.country.prefetch_marked(word, passed);
+            self.time.prefetch_marked(word, passed);
+            self.value.prefetch_marked(word, passed);
+        }
+        passed
+    }
+
+    /// Step 2: prefetches the strings of the rows that passed step 1.
+    #[inline(always)]
+    fn prefetch_strings(&self, word: usize, passed: u64) {
+        self.country.prefetch_strings(word, passed);
+        self.time.prefetch_strings(word, passed);
+    }
+
+    /// Step 3, last part: the rows of a word that add something, out of the `kept` ones.
+    #[inline(always)]
+    fn mark_live(&self, word: usize, kept: u64, counts: &mut Counts) -> u64 {
+        let named = self.valid.channel.narrow(word, kept);
+        let valued = self.valid.value.narrow(word, named);
+        counts.null_name += (kept & !named).count_ones();
+        counts.null_value += (named & !valued).count_ones();
+        counts.counted += valued.count_ones();
+        let live = valued & !self.value.equal(word, valued);
+        // Read when the block ends.
+        if let Some(channel) = &self.channel {
+            channel.prefetch_rows(word, live);
+        }
+        live
+    }
+}
+
 impl Worker {
-    /// Rows `rows` of a batch as columns side by side, or `None`.
-    pub(super) fn side<'a>(
+    /// Prepares rows `rows` of a batch for this path; `None` where it declines them.
+    pub(super) fn zip_columns<'a>(
         &mut self,
         plan: &'a Plan,
         batch: &'a Columns,
         rows: &Range<usize>,
-    ) -> Option<Side<'a>> {
+    ) -> Option<ZippedRange<'a>> {
         let job = plan.job();
         if job.semantics == Semantics::Legacy {
             return None;
         }
         let (system, true) = (match &batch.system.data {
             Data::Text(text) => (Keys::text(text, rows, job.os_total.as_bytes())?, true),
-            _ => ids(&batch.system, rows, self.systems.only(&batch.system, &job.os_total)?)?,
+            _ => ids(&batch.system, rows, self.systems.total_index(&batch.system, &job.os_total)?)?,
         }) else {
             return None;
         };
         let (country, has_total) = match &batch.country.data {
             Data::Text(text) => (Keys::text(text, rows, job.country_total.as_bytes())?, true),
-            _ => ids(&batch.country, rows, self.countries.total(&batch.country, job)?)?,
+            _ => ids(&batch.country, rows, self.countries.total_index(&batch.country, job)?)?,
         };
-        self.times.learn(&batch.time, plan.time_coding);
+        self.times.set_column(&batch.time, plan.time_coding);
         let time = match &batch.time.data {
             Data::Text(text) => Keys::text(text, rows, b"")?,
             _ => ids(&batch.time, rows, 0)?.0,
         };
         let channel = match &batch.channel.data {
             Data::Text(text) => Keys::text(text, rows, b""),
-            _ if self.channels.has_nulls(&batch.channel, job)? => return None,
+            _ if self.channels.classify_entries(&batch.channel, job)? => return None,
             _ => None,
         };
-        let columns = [&batch.system, &batch.country, &batch.time, &batch.channel, &batch.value];
-        let valid = columns.map(|column| Valid::of(column, rows));
+        let valid = ValidRows {
+            system: Valid::of(&batch.system, rows),
+            country: Valid::of(&batch.country, rows),
+            time: Valid::of(&batch.time, rows),
+            channel: Valid::of(&batch.channel, rows),
+            value: Valid::of(&batch.value, rows),
+        };
         let value = values(&batch.value, rows)?;
         let [country_text, time_text] =
             [&batch.country, &batch.time].map(|column| matches!(column.data, Data::Text(_)));
         let start = rows.start;
-        Some(Side { system, country, has_total, country_text, time, time_text, channel, value, valid, start })
+        Some(ZippedRange {
+            system,
+            country,
+            has_total,
+            country_text,
+            time,
+            time_text,
+            channel,
+            value,
+            valid,
+            start,
+        })
     }
 
-    /// A block of the stretch; false, and nothing added, where it is not for this path.
-    pub(super) fn side_block(
+    /// Sums a block of the range. Returns false, and adds nothing, where the path declines the block.
+    pub(super) fn sum_zipped_block(
         &mut self,
         plan: &Plan,
         batch: &Columns,
-        side: &Side<'_>,
+        range: &ZippedRange<'_>,
         rows: Range<usize>,
     ) -> Result<bool> {
-        if side.country_text || side.time_text {
-            self.side_words::<AHEAD>(plan, batch, side, rows)
+        if range.country_text || range.time_text {
+            self.sum_zipped_words::<AHEAD>(plan, batch, range, rows)
         } else {
-            self.side_words::<0>(plan, batch, side, rows)
+            self.sum_zipped_words::<0>(plan, batch, range, rows)
         }
     }
 
-    /// A block whose systems are looked at `EARLY` words before the rest: of columns that are wide
-    /// the rows that pass are asked for, of others all of a word.
-    fn side_words<const EARLY: usize>(
+    /// Sums a block word by word. Systems are compared `EARLY` words before the rest, and strings are
+    /// prefetched halfway: three steps of a pipeline, each on another word.
+    fn sum_zipped_words<const EARLY: usize>(
         &mut self,
         plan: &Plan,
         batch: &Columns,
-        side: &Side<'_>,
+        range: &ZippedRange<'_>,
         rows: Range<usize>,
     ) -> Result<bool> {
-        let Side {
-            system, country, time, value, valid: [systems, countries, times, channels, values], ..
-        } = side;
-        let (first, n) = ((rows.start - side.start) / WORD, rows.len());
-        let read_countries = side.country_text || self.countries.any_unseen();
-        let read_times = side.time_text || self.times.any_unseen();
+        let (first, n) = ((rows.start - range.start) / WORD, rows.len());
+        let read_countries = range.country_text || self.countries.any_unseen();
+        let read_times = range.time_text || self.times.any_unseen();
         let Scratch { groups, times: points, .. } = &mut *self.scratch;
         let mut counts = Counts::default();
         let (mut passed, mut live): (Mask, Mask) = ([0; BLOCK / WORD], [0; BLOCK / WORD]);
-        // Marks a word of the total over systems, and asks for what will be read of it.
-        let look = |passed: &mut Mask, at: usize| {
-            let word = first + at;
-            let Some(passed) = passed.get_mut(at).filter(|_| at * WORD < n) else { return };
-            system.prefetch(word);
-            if EARLY == 0 {
-                country.prefetch(word);
-                value.prefetch(word);
-                if read_times {
-                    time.prefetch(word);
-                }
-            }
-            let there = u64::MAX >> (WORD - (n - at * WORD).min(WORD));
-            *passed = systems.narrow(word, there & system.equal(word, there));
-            if EARLY > 0 {
-                country.prefetch_marked(word, *passed);
-                time.prefetch_marked(word, *passed);
-                value.prefetch_marked(word, *passed);
-            }
-        };
-        // The last row whose country, or time, was looked up, and what that is.
-        let (mut country_row, mut group, mut time_row, mut point) = (usize::MAX, 0, usize::MAX, 0);
+        let (mut last_country, mut last_time) = (LastKey::NONE, LastKey::NONE);
         for ahead in 0..n.div_ceil(WORD) + EARLY {
-            look(&mut passed, ahead);
+            // Step 1, for the word that is `EARLY` words ahead.
+            if let Some(passed) = passed.get_mut(ahead).filter(|_| ahead * WORD < n) {
+                let rows = u64::MAX >> (WORD - (n - ahead * WORD).min(WORD));
+                *passed = range.mark_total::<EARLY>(first + ahead, rows, read_times);
+            }
+            // Step 2, for the word halfway.
             if let Some(near) = ahead.checked_sub(EARLY / 2).filter(|_| EARLY > 0)
                 && let Some(passed) = passed.get(near)
             {
-                country.prefetch_strings(first + near, *passed);
-                time.prefetch_strings(first + near, *passed);
+                range.prefetch_strings(first + near, *passed);
             }
+            // Step 3, for the current word.
             let Some(at) = ahead.checked_sub(EARLY) else { continue };
             let (word, row) = (first + at, at * WORD);
             let (Some(passed), Some(live)) = (passed.get(at).copied(), live.get_mut(at)) else { break };
@@ -298,67 +410,40 @@ impl Worker {
             if passed == 0 {
                 continue;
             }
-            let placed = countries.narrow(word, passed);
-            counts.null_country += (passed & !placed).count_ones();
-            let mut kept = placed;
+            let valid = range.valid.country.narrow(word, passed);
+            counts.null_country += (passed & !valid).count_ones();
+            let mut kept = valid;
             if read_countries {
-                let [mut same, totals] = country.like_or_equal(country_row, word, placed, side.has_total);
-                let mut new = placed & !(same | totals);
+                let country = &range.country;
+                let [same, totals] = country.like_or_equal(last_country.row, word, valid, range.has_total);
                 kept &= !totals;
-                loop {
-                    if side.country_text {
-                        put(groups, row, same, kept, group);
-                    }
-                    if new == 0 {
-                        break;
-                    }
-                    country_row = word * WORD + new.trailing_zeros() as usize;
-                    let row = side.start + country_row;
-                    let Ok(met) = self.countries.meet(&batch.country, row, plan.job(), &mut self.dense)
-                    else {
-                        return Ok(false);
-                    };
-                    group = met;
-                    same = country.like(country_row, word, new) & new;
-                    new &= !same;
+                let sets = [same, valid & !(same | totals), kept];
+                let ids = range.country_text.then_some((&mut *groups, row));
+                if !last_country.resolve_rows(country, word, sets, ids, |row| {
+                    let row = range.start + row;
+                    self.countries.resolve_row(&batch.country, row, plan.job(), &mut self.dense)
+                }) {
+                    return Ok(false);
                 }
-            } else if side.has_total {
-                kept &= !country.equal(word, placed);
+            } else if range.has_total {
+                kept &= !range.country.equal(word, valid);
             }
-            counts.country_total += (placed & !kept).count_ones();
-            if times.narrow(word, kept) != kept {
+            counts.country_total += (valid & !kept).count_ones();
+            if range.valid.time.narrow(word, kept) != kept {
                 return Ok(false);
             }
             if read_times && kept != 0 {
-                let mut same = time.like(time_row, word, kept) & kept;
-                let mut new = kept & !same;
-                loop {
-                    if side.time_text {
-                        put(points, row, same, kept, point);
-                    }
-                    if new == 0 {
-                        break;
-                    }
-                    time_row = word * WORD + new.trailing_zeros() as usize;
-                    let row = side.start + time_row;
-                    let met =
-                        self.times.meet(&batch.time, row, plan.job(), plan.time_coding, &mut self.dense);
-                    let Ok(met) = met else { return Ok(false) };
-                    point = met;
-                    same = time.like(time_row, word, new) & new;
-                    new &= !same;
+                let same = range.time.like(last_time.row, word, kept) & kept;
+                let sets = [same, kept & !same, kept];
+                let ids = range.time_text.then_some((&mut *points, row));
+                if !last_time.resolve_rows(&range.time, word, sets, ids, |row| {
+                    let (row, coding) = (range.start + row, plan.time_coding);
+                    self.times.resolve_row(&batch.time, row, plan.job(), coding, &mut self.dense)
+                }) {
+                    return Ok(false);
                 }
             }
-            let named = channels.narrow(word, kept);
-            let valued = values.narrow(word, named);
-            counts.null_name += (kept & !named).count_ones();
-            counts.null_value += (named & !valued).count_ones();
-            counts.counted += valued.count_ones();
-            *live = valued & !value.equal(word, valued);
-            // Read when the block ends.
-            if let Some(channel) = &side.channel {
-                channel.prefetch_rows(word, *live);
-            }
+            *live = range.mark_live(word, kept, &mut counts);
         }
         let account = &mut self.dense.account;
         account.other_system += n as u64 - u64::from(counts.passed);
@@ -368,34 +453,31 @@ impl Worker {
         account.null_value += u64::from(counts.null_value);
         account.counted += u64::from(counts.counted);
         if counts.counted > 0 {
-            self.countries.filled = side.country_text;
-            self.times.filled = side.time_text;
+            self.countries.filled = range.country_text;
+            self.times.filled = range.time_text;
             self.add_live(plan, batch, rows, live)?;
         }
         Ok(true)
     }
 }
 
-/// Notes `id` for the rows of `same`, which are among `kept`, of the word that begins with `row`. Rows
-/// that are not kept may get it, too.
+/// Stores `id` for the rows `same`, which are among the rows `kept`, of the word that begins with `row`. Rows
+/// between them that are not kept may receive it too: they are not read.
 #[inline]
-fn put(ids: &mut [u32; BLOCK], row: usize, same: u64, kept: u64, id: u32) {
+#[allow(clippy::indexing_slicing)] // `row` begins one of the words of a block: its 64 rows are below BLOCK
+fn store(ids: &mut [u32; BLOCK], row: usize, same: u64, kept: u64, id: u32) {
     if same == 0 {
         return;
     }
     let (first, last) = (same.trailing_zeros(), 63 - same.leading_zeros());
     let range = u64::MAX << first & u64::MAX >> (63 - last);
     if kept & range == same {
-        if let Some(ids) = ids.get_mut(row + first as usize..=row + last as usize) {
-            ids.fill(id);
-        }
+        ids[row + first as usize..=row + last as usize].fill(id);
         return;
     }
     let mut left = same;
     while left != 0 {
-        if let Some(value_id) = ids.get_mut(row + left.trailing_zeros() as usize) {
-            *value_id = id;
-        }
+        ids[row + left.trailing_zeros() as usize] = id;
         left &= left - 1;
     }
 }

@@ -1,20 +1,20 @@
-//! Every row, counted or dropped by a named reason.
+//! The account of rows: every row is counted once, as kept or dropped by a named reason.
 
 use crate::{Error, Result};
 
 macro_rules! account {
     ($($field:ident, $kept:literal, $doc:literal;)*) => {
-        /// Where each row of the input went. The reasons exclude one another: a
-        /// row counts under the first one that fits, in this order.
+        /// The rows of the input by outcome. The reasons exclude one another: a
+        /// row counts under the first one that applies, in this order.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub struct Account {
-            /// Rows that the footers promise.
+            /// Rows according to the footers.
             pub rows: u64,
             $(#[doc = $doc] pub $field: u64,)*
         }
 
         impl Account {
-            /// Name, whether the row was kept, count and meaning of each reason.
+            /// Name, whether its rows are kept, count and meaning of each reason.
             pub fn reasons(&self) -> Vec<(&'static str, bool, u64, &'static str)> {
                 vec![$((stringify!($field), $kept, self.$field, $doc),)*]
             }
@@ -40,17 +40,17 @@ account! {
 }
 
 impl Account {
-    /// Rows that put a point on the axis, whether or not they add to a sum.
+    /// Rows whose country and point in time are in the table, whether or not they add to a sum.
     pub fn kept(&self) -> u64 {
         self.reasons().iter().filter(|r| r.1).map(|r| r.2).sum()
     }
 
-    /// Rows that do not concern the answer.
+    /// Rows that have no effect on the table.
     pub fn dropped(&self) -> u64 {
         self.reasons().iter().filter(|r| !r.1).map(|r| r.2).sum()
     }
 
-    /// Fails unless footer rows = kept + dropped.
+    /// Fails with `Internal` unless footer rows = kept + dropped.
     pub fn check(&self) -> Result<()> {
         let (kept, dropped) = (self.kept(), self.dropped());
         if kept + dropped == self.rows {

@@ -1,8 +1,8 @@
 //! One worker's sums: dense arrays over group x time x channel.
 //!
-//! The hot loops add small integers into 64-bit cells. Before a block could
-//! overflow one, all cells are spilled into 128-bit ones; what is no small
-//! integer goes there directly.
+//! The hot loops add small integers into 64-bit cells. Before a block of rows
+//! could overflow a cell, all cells are spilled into 128-bit ones. Integers of more
+//! than 64 bits are added to these directly, doubles to [`Wide`] sums.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,61 +11,58 @@ use rayon::prelude::*;
 
 use super::exact::Wide;
 use super::partial::{Extra, Partial, TimePoint};
-use super::{Account, CELLS_MAX};
+use super::{Account, CELLS_MAX, CHANNELS, overflow};
 use crate::ids::values::Number;
 use crate::{Error, Result};
 
-/// Organic or not: two cells a point.
-pub const CHANNELS: usize = 2;
-
-/// Groups that are compared with before the hash map is asked.
+/// Likely next groups that are compared before the hash map is used.
 const LIKELY: usize = 4;
 
-/// Points of time, two 64-bit cells each, that a line of cache holds.
+/// Points, of two 64-bit cells each, in a cache line.
 const LINE: usize = 4;
 
 /// One worker's sums.
 #[derive(Default)]
 pub struct GridAccumulator {
     groups: Vec<Arc<str>>,
-    /// The group that came behind each the last time; in a circle.
+    /// The group that followed each group the last time: a circular linked list.
     next_hint: Vec<u32>,
-    /// The last group that was asked for.
+    /// The last group that was looked up.
     last: u32,
     group_ids: HashMap<Arc<str>, u32>,
     times: Vec<TimePoint>,
     time_ids: HashMap<TimePoint, u32>,
-    /// Groups that a time's row of cells has room for: a power of two and, for many, a line
-    /// of cache, so that the same group at all times is not the same place of it.
+    /// Groups that a time's row of cells has room for: a power of two. For many groups there is one cache line
+    /// more, so that the cells of a group at all times do not share one cache set.
     stride: usize,
-    /// Cells, `(time * stride + group) * CHANNELS + channel`: exports go from country to
-    /// country, day by day, and a time more is a row more.
+    /// Cells, `(time * stride + group) * CHANNELS + channel`. Exports list all countries of a day before the
+    /// next day, and a new time only appends a row.
     pub cells: Vec<i64>,
-    /// What was spilled, in the same places.
+    /// Spilled sums, with the indices of `cells`.
     spilled: Vec<i128>,
     extras: HashMap<usize, Extra>,
-    /// How much may have been added to any cell since the last spill.
+    /// Upper bound of what was added to any cell since the last spill.
     added: u64,
-    /// Groups with a row that was kept.
+    /// Groups with a kept row.
     group_seen: Vec<bool>,
-    /// Times with a row that was kept.
+    /// Times with a kept row.
     time_seen: Vec<bool>,
-    /// Groups with any row, kept or not; only legacy semantics ask.
+    /// Groups with any row, kept or not; legacy semantics only.
     group_raw: Vec<bool>,
-    /// Points with a row that was kept; only legacy semantics ask.
+    /// Points with a kept row; legacy semantics only.
     present: Vec<bool>,
-    /// Whether any of these was noted.
+    /// Whether any point of `present` is marked.
     by_point: bool,
-    /// First and last moment of the dates, in microseconds; only legacy semantics ask.
+    /// First and last moment of the dates, in microseconds; legacy semantics only.
     dates: Option<(i64, i64)>,
-    /// Where the rows went.
+    /// The rows by outcome.
     pub account: Account,
 }
 
-#[allow(clippy::indexing_slicing)] // ids come from this value alone, cells are laid out for them
+#[allow(clippy::indexing_slicing)] // ids come only from this value, and `resize` makes cells for them
 impl GridAccumulator {
-    /// The id of a group that is there already and likely to be next: the dictionaries of many
-    /// files name most of the same countries in the same order.
+    /// The id of the group `name`, if it is one of the few groups that are likely to come next; `None` does
+    /// not mean that the group is new. The dictionaries of many files have most countries in the same order.
     #[inline]
     pub fn next_group(&mut self, name: &[u8]) -> Option<u32> {
         let mut id = self.last;
@@ -79,7 +76,10 @@ impl GridAccumulator {
         None
     }
 
-    /// The id of a group.
+    /// The id of a group, which is created if it is new.
+    ///
+    /// # Errors
+    /// `TooLarge` where the grid would have more than [`CELLS_MAX`] points.
     pub fn group(&mut self, name: &str) -> Result<u32> {
         if let Some(id) = self.group_ids.get(name) {
             if let Some(next_hint) = self.next_hint.get_mut(self.last as usize) {
@@ -92,7 +92,7 @@ impl GridAccumulator {
         let name: Arc<str> = name.into();
         self.groups.push(name.clone());
         self.group_ids.insert(name, id);
-        // It is put between the last one and what came behind that.
+        // Inserts it between the last group and the group that followed that.
         let next_hint =
             self.next_hint.get_mut(self.last as usize).map(|next_hint| std::mem::replace(next_hint, id));
         self.next_hint.push(next_hint.unwrap_or(id));
@@ -104,7 +104,10 @@ impl GridAccumulator {
         Ok(id)
     }
 
-    /// The id of a point in time.
+    /// The id of a point in time, which is created if it is new.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
     pub fn time(&mut self, point: TimePoint) -> Result<u32> {
         if let Some(id) = self.time_ids.get(&point) {
             return Ok(*id);
@@ -128,7 +131,7 @@ impl GridAccumulator {
             .advice("Check the country and week columns, or read fewer files at once")
     }
 
-    /// Makes room for all times and `stride` groups each.
+    /// Resizes the cells to all times with `stride` groups each.
     fn resize(&mut self, stride: usize) -> Result<()> {
         let points = self.times.len() * stride;
         if self.groups.len() * self.times.len() > CELLS_MAX || points > 4 * CELLS_MAX {
@@ -143,7 +146,7 @@ impl GridAccumulator {
             return Ok(());
         }
         let old = std::mem::replace(&mut self.stride, stride);
-        /// Rows of `old` in rows of `new`, as many as there are in `len`.
+        /// Copies rows of `old` cells into rows of `new` cells, `len` cells in all.
         fn moved<T: Copy + Default>(from: &[T], old: usize, new: usize, len: usize) -> Vec<T> {
             let mut to = vec![T::default(); len];
             for (to, from) in to.chunks_mut(new).zip(from.chunks(old.max(1))) {
@@ -161,61 +164,61 @@ impl GridAccumulator {
         Ok(())
     }
 
-    /// Cells from a point to that of the same group and the next time.
+    /// Cells of a time: the distance of a point from that of the same group at the next time.
     pub fn row(&self) -> usize {
         self.stride * CHANNELS
     }
 
-    /// The first cell of a point.
+    /// The index of the first cell of a point.
     #[inline]
     pub fn cell_index(&self, group: u32, time: u32) -> usize {
         time as usize * self.row() + group as usize * CHANNELS
     }
 
-    /// Notes that rows of a group and of a time were kept.
+    /// Marks a group and a time as having kept rows.
     #[inline]
     pub fn mark_present(&mut self, group: u32, time: u32) {
         self.group_seen[group as usize] = true;
         self.time_seen[time as usize] = true;
     }
 
-    /// The first cell of a point, of which rows were kept.
+    /// Marks a point as [`Self::mark_present`] does and returns the index of its first cell.
     #[inline]
     pub fn cell(&mut self, group: u32, time: u32) -> usize {
         self.mark_present(group, time);
         self.cell_index(group, time)
     }
 
-    /// Notes that a group has rows that were kept.
+    /// Marks a group as having kept rows.
     pub fn mark_group_present(&mut self, group: u32) {
         self.group_seen[group as usize] = true;
     }
 
-    /// Notes that a time has rows that were kept.
-    pub fn see_time(&mut self, time: u32) {
+    /// Marks a time as having kept rows.
+    pub fn mark_time_present(&mut self, time: u32) {
         self.time_seen[time as usize] = true;
     }
 
-    /// Notes that a row of this very point was kept.
-    pub fn see_point(&mut self, group: u32, time: u32) {
+    /// Marks the point itself, its group and its time as having kept rows; legacy semantics only.
+    pub fn mark_point_present(&mut self, group: u32, time: u32) {
         self.mark_present(group, time);
         self.present[time as usize * self.stride + group as usize] = true;
         self.by_point = true;
     }
 
-    /// Notes that a group occurs in any row.
+    /// Marks a group as having any row, kept or not; legacy semantics only.
     pub fn mark_present_raw(&mut self, group: u32) {
         self.group_raw[group as usize] = true;
     }
 
-    /// Notes a moment among the dates of all rows.
-    pub fn see_date(&mut self, micros: i64) {
+    /// Extends the range of dates of all rows by a moment; legacy semantics only.
+    pub fn mark_date(&mut self, micros: i64) {
         let (first, last) = self.dates.unwrap_or((micros, micros));
         self.dates = Some((first.min(micros), last.max(micros)));
     }
 
-    /// Makes sure that `rows` values of at most `max` fit; call before adding
-    /// them to [`Self::cells`].
+    /// Makes room for `rows` values of at most `max` each, spilling if a cell could overflow. Call this before
+    /// adding them to [`Self::cells`].
     pub fn reserve(&mut self, rows: u64, max: u64) {
         let need = rows.saturating_mul(max);
         if self.added.saturating_add(need) > i64::MAX.unsigned_abs() {
@@ -227,7 +230,7 @@ impl GridAccumulator {
     fn spill(&mut self) {
         self.spilled.resize(self.cells.len(), 0);
         for (to, from) in self.spilled.iter_mut().zip(&mut self.cells) {
-            // 2^63 times the number of spills stays far below 2^127.
+            // 2^63 times the number of spills stays below 2^127.
             *to += i128::from(std::mem::take(from));
         }
         self.added = 0;
@@ -258,7 +261,7 @@ impl GridAccumulator {
         self.extras.entry(cell).or_default().wide.get_or_insert_default().merge(sum);
     }
 
-    /// Whether there are sums in the cells alone, and nothing that only legacy semantics ask for.
+    /// Whether all sums are in the 64-bit cells, and nothing was recorded for legacy semantics.
     fn is_plain(&self) -> bool {
         self.extras.is_empty()
             && self.spilled.is_empty()
@@ -272,8 +275,11 @@ impl GridAccumulator {
         self.account == Account::default() && !self.group_seen.contains(&true) && self.is_plain()
     }
 
-    /// Takes over the sums and the account of another grid, which keeps its ids, where cells
-    /// are all that both have and none could overflow; else leaves both as they are.
+    /// Moves the sums and the account of another grid into this one. Leaves both unchanged where either has
+    /// sums outside of its 64-bit cells, or a cell could overflow. `other` keeps its ids in either case.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
     pub fn merge_from(&mut self, other: &mut GridAccumulator) -> Result<()> {
         let added = self.added.checked_add(other.added).filter(|added| i64::try_from(*added).is_ok());
         let (Some(added), true, true) = (added, self.is_plain(), other.is_plain()) else { return Ok(()) };
@@ -285,7 +291,7 @@ impl GridAccumulator {
         let own_groups =
             groups.iter().map(|id| self.group(&other.groups[*id])).collect::<Result<Vec<_>>>()?;
         own_groups.iter().for_each(|id| self.mark_group_present(*id));
-        own_times.iter().for_each(|id| self.see_time(*id));
+        own_times.iter().for_each(|id| self.mark_time_present(*id));
         let mut theirs = vec![None; self.times.len()];
         times.iter().zip(&own_times).for_each(|(time, own)| theirs[*own as usize] = Some(*time));
         let row = self.row();
@@ -302,39 +308,44 @@ impl GridAccumulator {
         other.clear(&times);
         self.account.merge(&std::mem::take(&mut other.account));
         self.added = added;
-        other.forget();
+        other.clear_marks();
         Ok(())
     }
 
-    /// The cells of a point.
+    /// The values of the cells of a point.
     #[inline]
     fn at(&self, group: usize, time: usize) -> [i64; CHANNELS] {
         let cell = (time * self.stride + group) * CHANNELS;
-        let cells = self.cells[cell..].first_chunk();
-        cells.copied().unwrap_or_default()
+        [self.cells[cell], self.cells[cell + 1]]
     }
 
-    /// Makes the cells of these times zero; of one file of many they are few.
+    /// Sets the cells of these times to zero. One file of many has few times.
     fn clear(&mut self, times: &[usize]) {
         let row = self.row();
         times.iter().for_each(|time| self.cells[time * row..(time + 1) * row].fill(0));
     }
 
-    /// Forgets what was seen, once the sums are taken.
-    fn forget(&mut self) {
+    /// Resets all marks, once the sums are taken.
+    fn clear_marks(&mut self) {
         self.added = 0;
         self.time_seen.fill(false);
         self.group_seen.fill(false);
         self.group_raw.fill(false);
     }
 
-    /// The sums as a partial aggregate of their own.
+    /// Converts the sums into a partial aggregate.
+    ///
+    /// # Errors
+    /// `TooLarge` where a sum does not fit 128 bits.
     pub fn into_partial(mut self) -> Result<Partial> {
         self.take_partial()
     }
 
-    /// Takes the sums out. Groups and times keep their ids, so that what was worked out
-    /// for them holds for the rows that come next.
+    /// Takes the sums out as a partial aggregate and leaves zeros. Groups and times keep their ids, so callers
+    /// may keep what they resolved to them.
+    ///
+    /// # Errors
+    /// As [`Self::into_partial`].
     pub fn take_partial(&mut self) -> Result<Partial> {
         let seen: BTreeMap<&TimePoint, usize> =
             (self.times.iter().zip(0..)).filter(|(_, id)| self.time_seen[*id]).collect();
@@ -349,11 +360,11 @@ impl GridAccumulator {
             dates: self.dates.take(),
             ..Partial::default()
         };
-        // Whatever was added to was seen: with these cells taken, all are zero.
+        // Every cell with a sum belongs to a time that is marked: once these are cleared, all cells are zero.
         let only_cells = self.extras.is_empty() && self.spilled.is_empty();
         let times: Vec<usize> = seen.into_values().collect();
         let points = groups.len() * times.len();
-        // Zeros that nobody has touched: their memory comes when a row is written.
+        // Untouched zeroed memory: the system provides a page when a row is written.
         partial.cells = vec![0; points * CHANNELS];
         partial.present = vec![false; points];
         let groups: Vec<usize> = groups.into_values().collect();
@@ -385,36 +396,29 @@ impl GridAccumulator {
         }
         self.by_point = false;
         self.spilled.clear();
-        self.forget();
+        self.clear_marks();
         Ok(partial)
     }
 }
 
-/// Cells from which rows of them are shared out among the threads at hand.
-const SHARED: usize = 1 << 14;
+/// The least number of cells whose rows are distributed over several threads.
+const PARALLEL_CELLS: usize = 1 << 14;
 
-/// Calls `each` with every row of `cells` and its number; on all threads of the pool that this
-/// is called in, if in any.
+/// Calls `each` with the number of every row of `cells` and the row. Uses all threads of the current thread
+/// pool, if this is called in one.
 fn each_row<T: Send>(cells: &mut [T], row: usize, each: impl Fn(usize, &mut [T]) + Sync) {
     if row == 0 {
         return;
     }
-    if cells.len() >= SHARED && rayon::current_thread_index().is_some() {
+    if cells.len() >= PARALLEL_CELLS && rayon::current_thread_index().is_some() {
         cells
             .par_chunks_mut(row)
-            .with_min_len(SHARED / row + 1)
+            .with_min_len(PARALLEL_CELLS / row + 1)
             .enumerate()
             .for_each(|(at, row)| each(at, row));
     } else {
         cells.chunks_mut(row).enumerate().for_each(|(at, row)| each(at, row));
     }
-}
-
-#[cold]
-pub(super) fn overflow() -> Error {
-    Error::too_large("a sum that does not fit 128 bits")
-        .expected("sums of at most 38 digits")
-        .advice("Check the value column: its numbers are implausibly large")
 }
 
 #[cfg(test)]
@@ -441,14 +445,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn grids_that_were_joined_are_the_grid_of_all_rows(
+        fn merged_grids_equal_the_grid_of_all_rows(
             rows in proptest::collection::vec((0u8..9, 0i32..200, 0usize..2, -9i64..9), 0..300),
             cut in 0usize..300, large in any::<bool>(),
         ) {
             let (one, other) = rows.split_at(cut.min(rows.len()));
             let (mut one, mut other) = (grid(one), grid(other));
             if large {
-                // Sums that are not in the cells alone: nothing is joined.
+                // A sum outside of the 64-bit cells: nothing is merged.
                 let (group, time) = (other.group("0").unwrap(), other.time(TimePoint::Step(1)).unwrap());
                 let cell = other.cell(group, time);
                 other.add(cell, Number::Big(1 << 90)).unwrap();
@@ -464,14 +468,14 @@ mod tests {
                 all.add(cell, Number::Big(1 << 90)).unwrap();
             }
             prop_assert_eq!(joined.merge(rest).unwrap(), all.take_partial().unwrap());
-            // Both can be used again.
+            // Both grids can be used again.
             prop_assert!(one.is_empty() && other.is_empty());
             prop_assert_eq!(one.take_partial().unwrap(), GridAccumulator::default().take_partial().unwrap());
         }
     }
 
     #[test]
-    fn grids_whose_sums_could_overflow_stay_apart() {
+    fn grids_whose_sums_could_overflow_are_not_merged() {
         let mut one = grid(&[(0, 1, 0, 1 << 40)]);
         let mut other = grid(&[(0, 1, 0, 1 << 40)]);
         one.reserve(1, i64::MAX.unsigned_abs() - (1 << 40));
@@ -480,10 +484,10 @@ mod tests {
     }
 
     #[test]
-    fn what_came_behind_the_last_time_is_found_without_the_map() {
+    fn likely_next_groups_are_found_without_the_map() {
         let mut dense = GridAccumulator::default();
         assert_eq!(dense.next_group(b"a"), None);
-        // How many are found behind the one before, as one file after the other names them.
+        // How many groups of a file are found by the hints that earlier files left.
         let mut found = |names: &[&str]| {
             let by_map = |dense: &mut GridAccumulator, name: &str| dense.group(name).unwrap();
             let ids: Vec<(Option<u32>, u32)> = names
@@ -503,7 +507,7 @@ mod tests {
         assert_eq!(found(&["a", "b", "c", "d", "e"]), 3);
         assert_eq!(found(&["a", "b", "c", "d", "e", "g"]), 6);
         assert_eq!(found(&["a", "c", "g", "b"]), 4);
-        // Five behind: too far.
+        // A group five places further is not found.
         assert_eq!(found(&["c", "d", "a", "g"]), 3);
     }
 }

@@ -1,9 +1,9 @@
-//! Sums that are exact whatever the order.
+//! Sums that are exact in any order.
 //!
-//! A sum is a 128-bit integer plus, only where a value was fractional or huge,
-//! a fixed-point number wide enough for every double ([`Wide`]). Additions
-//! commute and associate exactly, so threads, row order and file splits cannot
-//! change the result; rounding happens once, when the sum is read.
+//! A sum is a 128-bit integer and, only where a value is fractional or huge,
+//! a fixed-point number wide enough for every double ([`Wide`]). Additions are
+//! exactly commutative and associative, so threads, row order and file splits
+//! cannot change the result. Rounding happens once, when the sum is read.
 
 /// A fixed-point number that holds any sum of doubles exactly.
 ///
@@ -39,7 +39,7 @@ impl TryFrom<Vec<i64>> for Wide {
     fn try_from(digits: Vec<i64>) -> Result<Self, Self::Error> {
         let digits: [i64; DIGITS] = digits.try_into().map_err(|_| "a sum of another width")?;
         let (top, rest) = digits.split_last().ok_or("a sum without digits")?;
-        // As `carry` leaves them; the top one counts at most 2^64 addends.
+        // The ranges that `carry` leaves; the top digit counts at most 2^64 addends.
         if rest.iter().any(|d| !(0..1 << 32).contains(d)) || top.unsigned_abs() >= 1 << 62 {
             return Err("a digit out of range");
         }
@@ -112,7 +112,7 @@ impl Wide {
         self.count(1);
     }
 
-    /// Takes another sum away.
+    /// Subtracts another sum.
     pub fn subtract(&mut self, other: &Wide) {
         let mut other = other.clone();
         other.carry();
@@ -153,8 +153,8 @@ impl Wide {
             sum.carry();
         }
         let Some(top) = sum.digits.iter().rposition(|d| *d != 0) else { return 0.0 };
-        // The top three digits hold at least 65 significant bits; what lies
-        // below decides only whether a tie is one.
+        // The top three digits hold at least 65 significant bits; the digits
+        // below only decide whether a tie is exact.
         let digit = |back: usize| top.checked_sub(back).map_or(0, |at| sum.digits[at] as u128);
         let mut window = digit(0) << 64 | digit(1) << 32 | digit(2);
         let sticky = top > 2 && sum.digits[..top - 2].iter().any(|d| *d != 0);

@@ -1,11 +1,10 @@
-//! A partial aggregate: what some rows sum to, ready to be merged.
+//! Partial aggregates: the sums of some rows, which can be merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::dense::{CHANNELS, overflow};
 use super::exact::Wide;
-use super::{Account, CELLS_MAX};
+use super::{Account, CELLS_MAX, CHANNELS, overflow};
 use crate::ids::values::ValueType;
 use crate::{Error, Result};
 
@@ -14,20 +13,20 @@ use crate::{Error, Result};
 pub enum TimePoint {
     /// A week or a day (see [`crate::calendar`]).
     Step(i32),
-    /// A week label as it stands; legacy semantics keep them apart.
+    /// A week label as text; legacy semantics do not merge labels of the same week.
     Label(Arc<str>),
 }
 
-/// What a sum holds beside its integer part.
+/// The part of a sum that is not a 128-bit integer.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Extra {
-    /// Values that are no 128-bit integers.
+    /// Sum of the finite values that are not 128-bit integers.
     pub wide: Option<Box<Wide>>,
-    /// A NaN was among the values.
+    /// Whether a value is NaN.
     pub nan: bool,
-    /// Positive infinity was among the values.
+    /// Whether a value is positive infinity.
     pub positive_infinity: bool,
-    /// Negative infinity was among the values.
+    /// Whether a value is negative infinity.
     pub negative_infinity: bool,
 }
 
@@ -42,47 +41,46 @@ impl Extra {
     }
 }
 
-/// A partial aggregate: what one scan has summed. Merging is associative and
+/// A partial aggregate: the sums of one scan. Merging is associative and
 /// commutative; the bytes of the finished table do not depend on the order.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Partial {
-    /// Where each row went.
+    /// The rows by outcome.
     pub account: Account,
-    /// The type of the values, once a file was read.
+    /// The type of the values; `None` before a file is read.
     pub value_type: Option<ValueType>,
     /// Countries, in code point order.
     pub groups: Vec<Arc<str>>,
-    /// Whether a row of the country was kept (legacy semantics also list the others).
+    /// Whether the country has a kept row (legacy semantics also list countries without one).
     pub kept: Vec<bool>,
-    /// Points in time with a row that was kept, in order.
+    /// Points in time with a kept row, in order.
     pub times: Vec<TimePoint>,
     /// Integer sums, `(group * times.len() + time) * 2 + organic`.
     pub cells: Vec<i128>,
-    /// What sums hold beside integers, by the place of their cell.
+    /// The other parts of sums, by the index of their cell.
     pub extras: BTreeMap<usize, Extra>,
-    /// Points with a row that was kept, `group * times.len() + time`; filled
-    /// under legacy semantics only.
+    /// Points with a kept row, `group * times.len() + time`; legacy semantics only.
     pub present: Vec<bool>,
     /// First and last moment of the dates of all rows, in microseconds since
-    /// 1970-01-01T00:00; under legacy semantics only.
+    /// 1970-01-01T00:00; legacy semantics only.
     pub dates: Option<(i64, i64)>,
 }
 
-#[allow(clippy::indexing_slicing)] // places follow from the lengths of groups and times
+#[allow(clippy::indexing_slicing)] // indices follow from the lengths of groups and times
 impl Partial {
     /// Adds the sums of other rows.
     ///
     /// # Errors
-    /// `Data` when the value types differ, `TooLarge` when a sum or the grid
-    /// grows past what can be held.
+    /// `Data` when the value types differ; `TooLarge` when a sum does not fit 128
+    /// bits or the grid has more than [`CELLS_MAX`] points.
     pub fn merge(self, other: Partial) -> Result<Partial> {
         Partial::merge_all(vec![self, other])
     }
 
-    /// Adds up many parts, each in the time that its own sums take.
+    /// Merges many parts in time proportional to the sum of their sizes.
     ///
     /// # Errors
-    /// As of [`Partial::merge`].
+    /// As [`Partial::merge`].
     pub fn merge_all(parts: Vec<Partial>) -> Result<Partial> {
         let mut whole = Partial::default();
         for part in &parts {
@@ -117,7 +115,7 @@ impl Partial {
             .expected(format!("at most {CELLS_MAX} pairs of the two"))
             .advice("Check the country and week columns, or read fewer files at once"));
         }
-        // Nearly always one part, and often each, has all groups and times.
+        // One part nearly always has all groups and times, and often every part has.
         let complete = |part: &Partial| part.groups == whole.groups && part.times == whole.times;
         if let Some(at) = summed.iter().position(complete) {
             let first = summed.swap_remove(at);
@@ -134,11 +132,11 @@ impl Partial {
         Ok(whole)
     }
 
-    /// Whether lengths and orders are those that the methods here rely on; for a
-    /// value that comes from outside.
+    /// Checks the lengths and orders that the methods here rely on, for a value that
+    /// was deserialised.
     ///
     /// # Errors
-    /// `Format` where they are not.
+    /// `Format` where they do not hold.
     pub fn check(&self) -> Result<()> {
         let points = self.groups.len().saturating_mul(self.times.len());
         let sound = points <= CELLS_MAX
@@ -149,20 +147,20 @@ impl Partial {
             && self.cells.len() == points * CHANNELS
             && self.extras.keys().all(|at| *at < self.cells.len())
             && self.times.iter().all(|time| match time {
-                // A century of centuries either way: steps far from overflow.
+                // Ten thousand years and more either way, and no step can overflow.
                 TimePoint::Step(step) => step.unsigned_abs() < 1 << 23,
                 TimePoint::Label(_) => true,
             });
         if !sound {
-            return Err(Error::format("a partial aggregate whose parts do not fit one another"));
+            return Err(Error::format("a partial aggregate whose fields contradict one another"));
         }
         self.account.check()
     }
 
-    /// Adds the cells of a part whose groups and times are all here.
+    /// Adds the cells of a part whose groups and times all exist here.
     fn fold(&mut self, part: &Partial) -> Result<()> {
-        let group_to = places(&part.groups, &self.groups);
-        let time_to = places(&part.times, &self.times);
+        let group_to = positions(&part.groups, &self.groups);
+        let time_to = positions(&part.times, &self.times);
         let add = |to: &mut i128, from: &i128| {
             *to = to.checked_add(*from)?;
             Some(())
@@ -198,7 +196,7 @@ fn union<'a, T: Ord + Clone + 'a>(lists: impl Iterator<Item = &'a [T]>) -> Vec<T
     all.into_iter().cloned().collect()
 }
 
-/// Where each of `part` stands in `whole`; both sorted, `whole` holds all of them.
-fn places<T: Ord>(part: &[T], whole: &[T]) -> Vec<usize> {
+/// The index in `whole` of each item of `part`. Both are sorted, and `whole` has all items.
+fn positions<T: Ord>(part: &[T], whole: &[T]) -> Vec<usize> {
     part.iter().map(|item| whole.partition_point(|other| other < item)).collect()
 }

@@ -1,6 +1,6 @@
-//! Arrow capsules in and out (the Arrow PyCapsule interface), and addresses
-//! that numpy gives. The unsafe calls of the package are here; what they lean
-//! on is what these protocols promise.
+//! Import and export of Arrow capsules (the Arrow PyCapsule interface), and
+//! access to numpy memory by address. All unsafe calls of the Python layer are
+//! here; they rely on the guarantees of these protocols.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -15,19 +15,19 @@ use pyo3::types::{PyCapsule, PyTuple};
 
 use super::errors::raise;
 use crate::frame::Stream;
-use crate::frame::ffi::{Plain, Slice};
+use crate::frame::slice::{Plain, Slice};
 
 const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// A stream from what `__arrow_c_stream__` or `__arrow_c_array__` has returned.
+/// Imports the return value of `__arrow_c_stream__` or `__arrow_c_array__` as a stream.
 pub fn import(capsules: &Bound<'_, PyAny>) -> PyResult<Stream> {
     let py = capsules.py();
     let stream = if let Ok(pair) = capsules.cast::<PyTuple>() {
         let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) = pair.extract()?;
         let (schema, array) = (schema.pointer_checked(Some(SCHEMA))?, array.pointer_checked(Some(ARRAY))?);
-        // SAFETY: capsules of these names hold these structures, and the GIL keeps others away.
+        // SAFETY: capsules of these names hold these structures, and the GIL excludes other threads.
         unsafe { Stream::import_batch(schema, array) }
     } else {
         let pointer = capsules.cast::<PyCapsule>()?.pointer_checked(Some(STREAM))?;
@@ -43,25 +43,25 @@ struct Sent<T>(#[allow(dead_code)] T);
 // SAFETY: the C data interface lets structures move between threads.
 unsafe impl<T> Send for Sent<T> {}
 
-/// Arrays as a stream.
+/// Exports arrays as a stream.
 pub fn export_stream(
     py: Python<'_>,
     arrays: Vec<Box<dyn Array>>,
     field: Field,
 ) -> PyResult<Bound<'_, PyCapsule>> {
     let stream: ArrowArrayStream = export_iterator(Box::new(arrays.into_iter().map(Ok)), field);
-    // The structure lies at the start of the capsule's memory, whose drop releases it unless
-    // the consumer has moved it away.
+    // The structure is at the start of the capsule's memory. Dropping the capsule releases it, unless
+    // the consumer has moved it out.
     PyCapsule::new_with_value(py, Sent(stream), STREAM)
 }
 
-/// A schema.
+/// Exports a schema.
 pub fn export_schema<'py>(py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyCapsule>> {
     let schema: ArrowSchema = export_field_to_c(field);
     PyCapsule::new_with_value(py, Sent(schema), SCHEMA)
 }
 
-/// Contiguous memory of an object with `__array_interface__`, which stays alive as long as the slice.
+/// The contiguous memory of an object with `__array_interface__`. The slice keeps the object alive.
 pub fn memory<T: Plain>(array: &Bound<'_, PyAny>, len: usize) -> PyResult<Slice<T>> {
     let interface = array.getattr("__array_interface__")?;
     let (address, _): (usize, bool) = interface.get_item("data")?.extract()?;
@@ -75,9 +75,8 @@ pub fn memory<T: Plain>(array: &Bound<'_, PyAny>, len: usize) -> PyResult<Slice<
     Ok(unsafe { Slice::new(address as *const u8, len, owner) })
 }
 
-/// The object at an address of a numpy array of objects.
-///
-/// Null, which numpy writes for elements that were never set, is `None`.
+/// The object at an address of a numpy array of objects; `None` for null, which numpy stores for elements
+/// that were never set.
 pub fn object(py: Python<'_>, address: u64) -> Option<Borrowed<'_, '_, PyAny>> {
     #[allow(clippy::cast_possible_truncation)] // addresses are of this width
     let pointer = address as usize as *mut pyo3::ffi::PyObject;

@@ -1,19 +1,19 @@
-//! Frames that come column by column: pandas, polars.
+//! Frames that are passed column by column: pandas, polars.
 //!
 //! A column is a tuple `(kind, data, ...)`:
 //!
 //! | kind | data | more |
 //! |---|---|---|
-//! | `"arrow"` | what `__arrow_c_stream__` of the column returns | |
-//! | `"dictionary"` | what `__arrow_c_stream__` of the ids returns | the same of the values |
+//! | `"arrow"` | return value of `__arrow_c_stream__` of the column | |
+//! | `"dictionary"` | return value of `__arrow_c_stream__` of the ids | the same of the values |
 //! | `"numbers"` | contiguous numpy array | Arrow format; mask of nulls or `None` |
 //! | `"floats"` | contiguous numpy array in which NaN is null | Arrow format |
 //! | `"codes"` | contiguous numpy array of category codes, -1 for null | list of categories |
 //! | `"objects"` | contiguous numpy array of objects | |
 //! | `"unknown"` | the type's name | |
 //!
-//! Columns are cut where any of them has a chunk's end. Objects are looked up by
-//! address: most strings of a column are the same few objects.
+//! A batch ends where a chunk of any column ends. Objects are looked up by address,
+//! because most strings of a column are the same few objects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ use super::capsule::{import, memory, object};
 use super::errors::raise;
 use crate::frame::array::{Array, Bits, Codes, Data, Nulls, Numbers};
 use crate::frame::block::Columns;
-use crate::frame::ffi::Slice;
 use crate::frame::field::{Field, Layout};
+use crate::frame::slice::Slice;
 use crate::frame::text::Text;
 use crate::frame::{BATCH_ROWS, Plan, Source};
 use crate::ids::entries::ChunkDictionary;
 use crate::{Error, Result};
 
-/// Columns side by side.
-pub struct Zipped {
+/// A frame of separate columns, cut into batches.
+pub struct ColumnFrame {
     fields: Vec<Field>,
     columns: Vec<Column>,
     rows: usize,
@@ -45,25 +45,30 @@ enum Column {
     /// Chunks, and the first row of each.
     Chunks(Vec<(usize, Array)>),
     Objects(Box<Objects>),
-    /// Not a type that can be read; only an error if somebody asks.
+    /// A type that cannot be read: an error only if the job needs the column.
     Unknown,
 }
 
-impl Zipped {
-    /// Takes the columns of a frame of `rows` rows.
+impl ColumnFrame {
+    /// Imports the columns of a frame of `rows` rows.
+    ///
+    /// # Errors
+    /// `ValueError` for a column with another number of rows.
     pub fn new(columns: &[(String, Bound<'_, PyAny>)], rows: usize) -> PyResult<Self> {
-        let mut zipped = Zipped { fields: Vec::new(), columns: Vec::new(), rows, at: 0 };
+        let mut frame = ColumnFrame { fields: Vec::new(), columns: Vec::new(), rows, at: 0 };
         for (name, given) in columns {
             let (field, column, len) = column(name, given.cast()?)?;
-            zipped.fields.push(field);
-            zipped.columns.push(column);
+            frame.fields.push(field);
+            frame.columns.push(column);
             if let Some(len) = len
                 && len != rows
             {
-                return Err(PyValueError::new_err(format!("column '{name}' has {len} rows of {rows}")));
+                return Err(PyValueError::new_err(format!(
+                    "column '{name}' has {len} rows; expected {rows}"
+                )));
             }
         }
-        Ok(zipped)
+        Ok(frame)
     }
 
     /// The columns.
@@ -96,11 +101,11 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
                         Numbers::U16(ids) => Codes::U16(ids),
                         Numbers::U32(ids) => Codes::U32(ids),
                         Numbers::U64(ids) => Codes::U64(ids),
-                        _ => return Err(PyValueError::new_err("ids that are no unsigned integers")),
+                        _ => return Err(PyValueError::new_err("ids that are not unsigned integers")),
                     };
                     Ok(Array { data: Data::Coded(codes, dictionary.clone()), ..array })
                 }
-                _ => Err(PyValueError::new_err("ids that are no integers")),
+                _ => Err(PyValueError::new_err("ids that are not integers")),
             });
             let (column, rows) = chained(coded.collect::<PyResult<_>>()?);
             Ok((Field::new(name, ids.format(), Some(values.format())), column, Some(rows)))
@@ -145,7 +150,7 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
             let objects = Objects {
                 name: name.into(),
                 addresses: memory(&data, len)?,
-                known: HashMap::new(),
+                ids: HashMap::new(),
                 recent: vec![(0, 0); RECENT],
                 entries: ChunkDictionary::new(),
                 dictionary: None,
@@ -193,7 +198,9 @@ fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<Array> {
     let (mut offsets, mut bytes, mut valid) = (vec![0i64], Vec::new(), Vec::new());
     for value in values {
         bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
-        offsets.push(i64::try_from(bytes.len()).map_err(|_| Error::too_large("categories past all memory"))?);
+        offsets.push(
+            i64::try_from(bytes.len()).map_err(|_| Error::too_large("categories of more than 2^63 bytes"))?,
+        );
         valid.push(value.is_some());
     }
     let nulls = unset(valid.contains(&false).then(|| bits(valid.iter().copied())));
@@ -204,7 +211,7 @@ fn unset(bits: Option<Bits>) -> Nulls {
     bits.map_or(Nulls::None, Nulls::Unset)
 }
 
-/// The chunks of a column that exports itself, and its type.
+/// The type and the chunks of a column that is passed as an Arrow stream.
 fn chunks(capsule: &Bound<'_, PyAny>) -> PyResult<(Field, Vec<Array>)> {
     let failed = |e| raise(capsule.py(), e);
     let mut stream = import(capsule)?;
@@ -217,7 +224,7 @@ fn chunks(capsule: &Bound<'_, PyAny>) -> PyResult<(Field, Vec<Array>)> {
     Ok((field, chunks))
 }
 
-/// Chunks as one column, and its rows.
+/// Chunks as one column, and its number of rows.
 fn chained(arrays: Vec<Array>) -> (Column, usize) {
     let mut rows = 0;
     let mut chunks = Vec::with_capacity(arrays.len());
@@ -229,7 +236,7 @@ fn chained(arrays: Vec<Array>) -> (Column, usize) {
     (Column::Chunks(chunks), rows)
 }
 
-/// Strings of any number of chunks as one dictionary.
+/// The strings of several chunks as one dictionary.
 fn joined(mut arrays: Vec<Array>) -> Result<Array> {
     if arrays.len() == 1
         && let Some(only) = arrays.pop()
@@ -246,9 +253,9 @@ fn joined(mut arrays: Vec<Array>) -> Result<Array> {
     strings(values.iter().map(Option::as_deref))
 }
 
-/// Lines of the cache in front of the map.
+/// Entries of the cache in front of the map.
 const RECENT: usize = 1024;
-/// The id of what is null.
+/// The id of null.
 const NULL: u32 = 0;
 
 /// A column of Python objects.
@@ -256,7 +263,8 @@ struct Objects {
     name: String,
     addresses: Slice<u64>,
     /// Ids by address.
-    known: HashMap<u64, u32>,
+    ids: HashMap<u64, u32>,
+    /// A direct-mapped cache of `ids`.
     recent: Vec<(u64, u32)>,
     /// Strings by id; the null value id is the first.
     entries: ChunkDictionary,
@@ -280,25 +288,25 @@ impl Objects {
         };
         self.dictionary = Some(dictionary.clone());
         let nulls = unset(codes.contains(&NULL).then(|| bits(codes.iter().map(|code| *code != NULL))));
-        // All rows of the null value id are null by the mask: the entry need not be.
+        // The mask marks all rows of the null value id as null, so the entry itself need not be null.
         Ok(Array { len, nulls, data: Data::Coded(Codes::U32(codes.into()), dictionary) })
     }
 
     fn codes(&mut self, py: Python<'_>, start: usize, len: usize) -> Result<Vec<u32>> {
         let addresses = self.addresses.clone();
         let mut codes = Vec::with_capacity(len);
-        for (address, row) in addresses.get(start..start + len).unwrap_or_default().iter().zip(start..) {
-            // Objects lie 16 bytes apart.
+        for (address, row) in addresses.rows(start..start + len).iter().zip(start..) {
+            // Objects are aligned to 16 bytes.
             #[allow(clippy::cast_possible_truncation)]
             let line = (address >> 4) as usize % RECENT;
             match self.recent.get(line) {
-                Some((known, id)) if known == address && *address != 0 => codes.push(*id),
+                Some((cached, id)) if cached == address && *address != 0 => codes.push(*id),
                 _ => {
-                    let id = match self.known.get(address) {
+                    let id = match self.ids.get(address) {
                         Some(id) => *id,
                         None => {
                             let id = self.id(py, *address, row)?;
-                            self.known.insert(*address, id);
+                            self.ids.insert(*address, id);
                             id
                         }
                     };
@@ -312,6 +320,7 @@ impl Objects {
         Ok(codes)
     }
 
+    /// The id of the object at `address`, which is a string, a date or null.
     #[cold]
     fn id(&mut self, py: Python<'_>, address: u64, row: usize) -> Result<u32> {
         let Some(object) = object(py, address) else { return Ok(NULL) };
@@ -330,7 +339,7 @@ impl Objects {
         }
         let kind = object.get_type().name().map_err(failed)?.to_string();
         match kind.as_str() {
-            // pandas.NA, pandas.NaT, and the float that pandas takes for null.
+            // pandas.NA, pandas.NaT, and NaN, which pandas treats as null.
             "NAType" | "NaTType" => Ok(NULL),
             "float" if object.extract::<f64>().is_ok_and(f64::is_nan) => Ok(NULL),
             "date" | "datetime" | "Timestamp" => {
@@ -347,8 +356,8 @@ impl Objects {
 }
 
 impl Column {
-    /// Rows that one chunk has from `at` on.
-    fn at_hand(&self, at: usize, rows: usize) -> usize {
+    /// Rows from `at` to the end of the chunk that contains it; `rows` is the end of the column.
+    fn rows_in_chunk(&self, at: usize, rows: usize) -> usize {
         match self {
             Column::Chunks(chunks) => {
                 let next = chunks.partition_point(|(first, _)| *first <= at);
@@ -374,15 +383,16 @@ impl Column {
     }
 }
 
-impl Source for Zipped {
+impl Source for ColumnFrame {
     fn next(&mut self, plan: &Plan) -> Result<Option<Columns>> {
         let (at, rows) = (self.at, self.rows);
         if at >= rows {
             return Ok(None);
         }
-        let needed = plan.places();
-        let at_hand = needed.iter().filter_map(|c| self.columns.get(*c)).map(|c| c.at_hand(at, rows));
-        let len = at_hand.min().unwrap_or_default().min(BATCH_ROWS);
+        let needed = plan.column_indices();
+        let columns = needed.iter().filter_map(|c| self.columns.get(*c));
+        let len = columns.map(|c| c.rows_in_chunk(at, rows)).min();
+        let len = len.ok_or_else(|| Error::internal("a frame without columns"))?.min(BATCH_ROWS);
         self.at += len;
         let mut part = |column: usize| {
             let column = self.columns.get_mut(column).ok_or_else(|| Error::internal("no such column"))?;
@@ -391,7 +401,7 @@ impl Source for Zipped {
         plan.gather(len, &mut part).map(Some)
     }
 
-    fn has_rows(&mut self) -> Result<bool> {
+    fn drain_to_rows(&mut self) -> Result<bool> {
         Ok(self.at < self.rows)
     }
 }

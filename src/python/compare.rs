@@ -1,4 +1,4 @@
-//! What an old job published, explained: what `rollshare.compare` tells.
+//! The comparison with the output of an old job: the native part of `rollshare.compare`.
 
 use pyo3::prelude::*;
 
@@ -8,7 +8,7 @@ use super::work;
 use crate::scan::{self, Options};
 use crate::{Error, compare as comparison};
 
-/// The comparison as JSON, and as the program prints it.
+/// Compare with the output of an old job. Returns JSON, and the text that the program prints.
 #[pyfunction]
 #[pyo3(signature = (sources, against, job, threads = None))]
 pub fn compare(

@@ -1,4 +1,4 @@
-//! Errors as exceptions: one class a kind, in `rollshare._errors`.
+//! Converts errors to exceptions: one class for each kind, in `rollshare._errors`.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use crate::Error;
 
-/// The exception for `error`, with what it says of the place as attributes.
+/// The exception for `error`. Its attributes have the location, what was found, expected and advised.
 pub fn raise(py: Python<'_>, error: Error) -> PyErr {
     build(py, &error).unwrap_or_else(|e| e)
 }

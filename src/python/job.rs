@@ -1,4 +1,4 @@
-//! `Job`: the question, as a value.
+//! `Job`: the options that define the share table, as a value.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,12 +8,12 @@ use super::errors::raise;
 use crate::job::{Columns, Grain, Job, Semantics};
 use crate::{Error, Result};
 
-/// What is asked: options as of `rollshare run`.
+/// The options that define the share table, as of `rollshare run`.
 #[pyclass(name = "Job", module = "rollshare", frozen, eq, hash)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PyJob(pub Job);
 
-/// One or several of something.
+/// Extracts one value or an iterable of values; a string counts as one value.
 fn several<'py, T: for<'a> FromPyObject<'a, 'py>>(what: &str, given: &Bound<'py, PyAny>) -> PyResult<Vec<T>>
 where
     for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
@@ -32,10 +32,10 @@ where
     Ok(all)
 }
 
-fn choose<T: Copy>(what: &str, said: &str, choices: &[(&str, T)]) -> Result<T> {
-    choices.iter().find(|(name, _)| *name == said).map(|(_, choice)| *choice).ok_or_else(|| {
+fn choose<T: Copy>(option: &str, given: &str, choices: &[(&str, T)]) -> Result<T> {
+    choices.iter().find(|(name, _)| *name == given).map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        Error::argument(format!("{what} '{said}'")).expected(format!("one of {}", names.join(", ")))
+        Error::argument(format!("{option} '{given}'")).expected(format!("one of {}", names.join(", ")))
     })
 }
 
@@ -102,7 +102,7 @@ impl PyJob {
         finish().map(PyJob).map_err(|e| raise(py, e))
     }
 
-    /// Whose answer: ``"iso"`` or ``"legacy"``.
+    /// Which table to compute: ``"iso"`` or ``"legacy"``.
     #[getter]
     fn semantics(&self) -> &'static str {
         name_of(&self.0.semantics, &SEMANTICS)
@@ -114,7 +114,7 @@ impl PyJob {
         PyTuple::new(py, &self.0.windows)
     }
 
-    /// Whether counts, bounds and change stand beside each share.
+    /// Whether counts, bounds and change are added to each share.
     #[getter]
     fn details(&self) -> bool {
         self.0.details
@@ -163,7 +163,7 @@ impl PyJob {
         Ok(format!("Job({})", options.join(", ")))
     }
 
-    /// The options that differ from the defaults, `windows` always.
+    /// `windows`, and the other options that differ from the defaults.
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
         let (job, default) = (&self.0, Job::default());
         let options = PyDict::new(py);
@@ -188,9 +188,9 @@ impl PyJob {
         }
         let renamed = PyDict::new(py);
         for role in ROLES {
-            let (now, usual) = (column(&job.columns, role), column(&default.columns, role));
-            if now != usual {
-                renamed.set_item(role, now)?;
+            let (name, usual) = (column(&job.columns, role), column(&default.columns, role));
+            if name != usual {
+                renamed.set_item(role, name)?;
             }
         }
         if !renamed.is_empty() {

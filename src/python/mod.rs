@@ -1,14 +1,14 @@
-//! The native half of the Python package, `rollshare._rollshare`: a thin layer.
-//! What users see is in `python/rollshare`.
+//! The native module of the Python package, `rollshare._rollshare`: a thin layer.
+//! The public interface is in `python/rollshare`.
 //!
 //! - [`job`], [`partial`], [`shares`]: the classes.
-//! - [`splits`]: what Spark needs: splits of files, sums of groups.
+//! - [`splits`]: for Spark: splits of files, sums of groups.
 //! - [`pipeline`]: runs and checks.
-//! - [`compare`]: an old job's output, explained.
+//! - [`compare`]: comparison with the output of an old job.
 //! - [`columns`]: frames of numpy arrays, category codes and objects.
-//! - [`capsule`]: Arrow capsules in and out.
-//! - [`work`]: without the GIL, on so many threads, until Ctrl-C.
-//! - [`errors`]: errors as exceptions.
+//! - [`capsule`]: import and export of Arrow capsules.
+//! - [`work`]: runs work without the GIL, on a number of threads, until Ctrl-C.
+//! - [`errors`]: converts errors to exceptions.
 
 mod capsule;
 mod columns;
@@ -23,7 +23,7 @@ mod work;
 
 use pyo3::prelude::*;
 
-/// The native half of `rollshare`; import that instead.
+/// The native module of `rollshare`; import that instead.
 #[pymodule(gil_used = false)]
 mod _rollshare {
     use super::*;

@@ -1,4 +1,4 @@
-//! `Partial`: what some rows sum to.
+//! `Partial`: the sums of some rows.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::columns::Zipped;
+use super::columns::ColumnFrame;
 use super::errors::raise;
 use super::job::PyJob;
 use super::shares::PyShares;
@@ -17,7 +17,7 @@ use crate::scan::{self, Options, scan};
 use crate::storage::{SourcePaths, discover};
 use crate::{Error, Job, Result, table};
 
-/// What some rows sum to: mergeable in any order, picklable.
+/// The exact sums of some rows. Partials can be merged in any order and pickled.
 #[pyclass(name = "Partial", module = "rollshare", frozen)]
 pub struct PyPartial {
     pub(super) job: Job,
@@ -25,7 +25,7 @@ pub struct PyPartial {
     pub(super) source_paths: Arc<SourcePaths>,
 }
 
-/// What a serialised partial aggregate begins with; the number counts versions.
+/// The first bytes of a serialised partial aggregate; the number is the version.
 const MAGIC: &[u8] = b"rollshare partial 1\n";
 
 impl PyPartial {
@@ -45,7 +45,7 @@ impl PyPartial {
             let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).into_owned();
             Error::format(format!("a partial aggregate that begins with '{}'", begin.escape_debug()))
                 .expected("'rollshare partial 1'")
-                .advice("It was made by another version, or is none")
+                .advice("It is from another version, or is not a partial aggregate")
         })?;
         let (job, sums): (Job, Partial) = serde_json::from_slice(body)
             .map_err(|e| Error::format(format!("a damaged partial aggregate: {e}")))?;
@@ -68,13 +68,13 @@ pub fn account<'py>(py: Python<'py>, account: &Account) -> PyResult<Bound<'py, P
 
 #[pymethods]
 impl PyPartial {
-    /// The job whose rows these are.
+    /// The job of these sums.
     #[getter]
     fn job(&self) -> PyJob {
         PyJob(self.job.clone())
     }
 
-    /// Rows by what became of them.
+    /// Rows by outcome.
     #[getter]
     fn account<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         account(py, &self.sums.account)
@@ -96,7 +96,7 @@ impl PyPartial {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// The sums that `to_bytes` has written.
+    /// Read the sums that `to_bytes` wrote.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         Self::parse(data).map_err(|e| raise(py, e))
@@ -122,7 +122,7 @@ impl PyPartial {
     }
 }
 
-/// Add up partial aggregates of one job.
+/// Merge partial aggregates of one job.
 #[pyfunction]
 pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPartial> {
     let parts: Vec<(Job, Arc<Partial>)> = parts.iter().map(|p| (p.job.clone(), p.sums.clone())).collect();
@@ -130,7 +130,7 @@ pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPar
         let mut parts = parts.into_iter();
         let (job, first) = parts
             .next()
-            .ok_or_else(|| Error::argument("no partial aggregate").expected("at least one to merge"))?;
+            .ok_or_else(|| Error::argument("no partial aggregate to merge").expected("at least one"))?;
         let mut sums = Arc::unwrap_or_clone(first);
         for (other, part) in parts {
             if other != job {
@@ -155,7 +155,7 @@ pub fn read_parquet(
 ) -> PyResult<PyPartial> {
     let job = job.0.clone();
     let (sums, source_paths) = work::large(py, threads, |threads, progress| {
-        // Listing goes to the pool that is at hand; the process-wide one would not outlive a fork.
+        // Listing runs in the pool of this call; a process-wide pool would not survive a fork.
         let discovery = match sources.as_slice() {
             [one] if std::path::Path::new(one).is_file() => discover(&sources, job.semantics)?,
             _ => scan::pool(threads.unwrap_or(0))?.install(|| discover(&sources, job.semantics))?,
@@ -177,12 +177,12 @@ fn sum<S: Source>(
     mut source: S,
     threads: Option<usize>,
 ) -> PyResult<PyPartial> {
-    let asked = work::threads(threads).map_err(|e| raise(py, e))?;
+    let threads = work::threads(threads).map_err(|e| raise(py, e))?;
     let opened = work::small(py, || {
         let Some(plan) = plan_or_empty(plan, &mut source)? else { return Ok(None) };
         let job = plan.job().clone();
         let mut sum = Sum::new(plan, source);
-        let small = sum.is_small()?;
+        let small = sum.buffer_small()?;
         Ok(Some((sum, job, small)))
     })?;
     let Some((sum, job, small)) = opened else {
@@ -192,12 +192,12 @@ fn sum<S: Source>(
     let sums = if small {
         work::small(py, || sum.run(Some(1), work::UNINTERRUPTED))?
     } else {
-        work::large(py, asked, |threads, progress| sum.run(threads, progress))?
+        work::large(py, threads, |threads, progress| sum.run(threads, progress))?
     };
     Ok(PyPartial::new(job, sums))
 }
 
-/// Sum a frame that exports itself: an Arrow stream, or a pair of schema and array.
+/// Sum a frame that is passed as an Arrow stream, or as a pair of schema and array.
 #[pyfunction]
 #[pyo3(signature = (capsules, job, threads = None))]
 pub fn partial_frame(
@@ -211,7 +211,7 @@ pub fn partial_frame(
     sum(py, &job.0, plan, stream, threads)
 }
 
-/// Sum a frame that is given column by column; see `columns.rs` for what a column is.
+/// Sum a frame that is passed column by column; `columns.rs` describes a column.
 #[pyfunction]
 #[pyo3(signature = (columns, rows, job, threads = None))]
 pub fn partial_columns(
@@ -221,7 +221,7 @@ pub fn partial_columns(
     job: &PyJob,
     threads: Option<usize>,
 ) -> PyResult<PyPartial> {
-    let zipped = Zipped::new(&columns, rows)?;
-    let plan = Plan::new(&job.0, zipped.fields());
-    sum(py, &job.0, plan, zipped, threads)
+    let frame = ColumnFrame::new(&columns, rows)?;
+    let plan = Plan::new(&job.0, frame.fields());
+    sum(py, &job.0, plan, frame, threads)
 }

@@ -1,4 +1,4 @@
-//! The pipeline and its checks: `Report`, what `rollshare.run` and `rollshare.check` tell.
+//! The pipeline and its checks: `Report`, the result of `rollshare.run` and `rollshare.check`.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::checks::{CheckId, CheckResult, Config, countries};
 use crate::pipeline::{self, Checks, RunOptions, RunReport};
 use crate::{Error, Result, calendar, report};
 
-/// What a run, or its checks alone, have found.
+/// The report of a run, or of its checks alone.
 #[pyclass(name = "Report", module = "rollshare._rollshare", frozen)]
 pub struct PyReport(RunReport);
 
@@ -70,7 +70,7 @@ pub fn run(
             pipeline::run(&RunOptions { threads, ..options.clone() }, progress).map(|run| run.report)
         })
     })?;
-    // A frame has been written to a file; people know it by another name.
+    // The file is a temporary copy of a frame: the report shows the name of the frame.
     if let Some(called) = called {
         let files = std::mem::replace(&mut report.sources, vec![called.to_owned()]);
         for offender in report.outcomes.iter_mut().flat_map(|o| &mut o.offenders) {
@@ -84,7 +84,7 @@ pub fn run(
 
 #[pymethods]
 impl PyReport {
-    /// The report that `json` has written.
+    /// Read a report that `json` wrote.
     #[staticmethod]
     fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
         serde_json::from_str(text)
@@ -107,12 +107,12 @@ impl PyReport {
         report::sentence(&self.0)
     }
 
-    /// What each check asks and has found, in one sentence each.
+    /// What each check tests and its result, in one sentence each.
     fn sentences(&self) -> Vec<String> {
         self.0.outcomes.iter().map(report::why).collect()
     }
 
-    /// 0; 4 where a check that blocks has failed, 5 where one could not run.
+    /// 4 where a check that blocks has failed, 5 where one could not run, else 0.
     fn exit_code(&self) -> u8 {
         self.0.verdict.map_or(0, crate::checks::Verdict::exit_code)
     }
@@ -124,7 +124,7 @@ impl PyReport {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // The interface lets a producer pass over a schema that it cannot serve.
+        // The interface allows a producer to ignore a requested schema that it does not support.
         let _ = requested_schema;
         let batch = batch(&self.0.outcomes).map_err(|e| raise(py, e))?;
         let field = Field::new("", batch.data_type().clone(), false);
@@ -185,7 +185,7 @@ fn batch(outcomes: &[CheckResult]) -> Result<Box<dyn Array>> {
     Ok(StructArray::new(DataType::Struct(fields), arrays, None).boxed())
 }
 
-/// The checks as they are to run, as JSON: severity, bounds and lists of a file, or the defaults.
+/// The checks as JSON: severities, bounds and lists from a configuration file, or the defaults.
 #[pyfunction]
 #[pyo3(signature = (config_file = None))]
 pub fn declared_checks(py: Python<'_>, config_file: Option<PathBuf>) -> PyResult<String> {

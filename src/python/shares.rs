@@ -19,7 +19,7 @@ use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, ColumnData, Table};
 use crate::{Error, Job, Result};
 
-/// The finished table and how it came about.
+/// The finished table, with its job, sums and sources.
 #[pyclass(name = "Shares", module = "rollshare._rollshare", frozen)]
 pub struct PyShares {
     job: Job,
@@ -43,7 +43,7 @@ impl PyShares {
         self.table.columns.iter().map(|c| Field::new(&c.name, of(&c.data), true)).collect()
     }
 
-    /// Rows of a record batch: so many that no column's strings reach 2 GiB.
+    /// Rows of a record batch, so few that no column's strings reach 2 GiB.
     fn batch_rows(&self) -> usize {
         let longest = |column: &Column| match &column.data {
             ColumnData::Utf8 { dictionary, .. } => dictionary.iter().map(|name| name.len()).max(),
@@ -55,8 +55,9 @@ impl PyShares {
 
     /// Rows `rows` of the table as a record batch.
     fn batch(&self, rows: Range<usize>) -> Box<dyn Array> {
+        #[allow(clippy::indexing_slicing)] // all columns of a table have its rows
         fn part<T>(values: &[T], rows: Range<usize>) -> &[T] {
-            values.get(rows).unwrap_or_default()
+            &values[rows]
         }
         let columns = self.table.columns.iter().map(|column| {
             let rows = rows.clone();
@@ -110,13 +111,13 @@ fn value<'py>(py: Python<'py>, cell: Cell<'_>, dates: &Bound<'py, PyAny>) -> PyR
 
 #[pymethods]
 impl PyShares {
-    /// The job that was asked.
+    /// The job of the table.
     #[getter]
     fn job(&self) -> PyJob {
         PyJob(self.job.clone())
     }
 
-    /// Rows of the input by what became of them.
+    /// Rows of the input by outcome.
     #[getter]
     fn account<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         account(py, &self.sums.account)
@@ -132,9 +133,9 @@ impl PyShares {
         self.table.rows()
     }
 
-    /// Whether job, table and account are those of `other`.
+    /// Whether job, table and account equal those of `other`.
     fn same(&self, other: &Self) -> bool {
-        // By bits: a NaN is the same as itself.
+        // Compared by bits, so that NaN equals itself.
         let equal = |a: &ColumnData, b: &ColumnData| match (a, b) {
             (ColumnData::Float64(a), ColumnData::Float64(b)) => {
                 a.iter().map(|v| v.map(f64::to_bits)).eq(b.iter().map(|v| v.map(f64::to_bits)))
@@ -163,8 +164,8 @@ impl PyShares {
         Ok(rows)
     }
 
-    /// A column as memory for numpy: a type string, the values, which rows are null (a byte a
-    /// row, or nothing), and for strings the dictionary that the values point into.
+    /// A column as memory for numpy: a type string, the values, a null mask of one byte a row (or none), and
+    /// for strings the dictionary that the values are indices of.
     fn memory<'py>(&self, py: Python<'py>, column: &str) -> PyResult<Memory<'py>> {
         let found = self.table.column(column);
         let data = &found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(column.to_owned()))?.data;
@@ -206,7 +207,7 @@ impl PyShares {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // The interface lets a producer pass over a schema that it cannot serve.
+        // The interface allows a producer to ignore a requested schema that it does not support.
         let _ = requested_schema;
         let batch_rows = self.batch_rows();
         let batches: Vec<Box<dyn Array>> = py.detach(|| {
@@ -222,7 +223,7 @@ impl PyShares {
         capsule::export_schema(py, &Field::new("", DataType::Struct(self.fields()), false))
     }
 
-    /// The sums of the table, as of `Partial.to_bytes`.
+    /// The sums of the table as bytes, for `Partial.from_bytes`.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let bytes = PyPartial::bytes(&self.job, &self.sums).map_err(|e| raise(py, e))?;
         Ok(PyBytes::new(py, &bytes))

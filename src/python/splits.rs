@@ -1,5 +1,5 @@
-//! What Spark needs: splits of files for its executors, and sums of groups that
-//! it has summed itself.
+//! Functions for Spark: splits of files for its executors, and sums of groups that
+//! Spark has summed itself.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -45,7 +45,7 @@ pub fn plan_splits<'py>(
 #[pyfunction]
 pub fn scan_split(py: Python<'_>, split: &[u8]) -> PyResult<PyPartial> {
     let split = Split::from_bytes(split).map_err(|e| raise(py, e))?;
-    // Nothing of it may reach the process-wide pool, which a fork would leave without threads.
+    // The process-wide pool is not used: after a fork it has no threads.
     let sums = work::large(py, Some(1), |_, progress| scan::pool(1)?.install(|| split.scan(progress)))?;
     Ok(PyPartial::new(split.job().clone(), sums))
 }

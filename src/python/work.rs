@@ -1,9 +1,9 @@
-//! Work without the GIL.
+//! Runs work without the GIL.
 //!
-//! What is small is done on the calling thread. Anything else goes to a thread
-//! of its own, while the calling one asks Python for signals: a handler, such as
-//! that of Ctrl-C, runs there and may raise. Thread pools live as long as a
-//! call: a process may fork between calls.
+//! Small work runs on the calling thread. Other work runs on a new thread, while the
+//! calling thread polls Python for signals: a handler, such as that of Ctrl-C, runs
+//! there and may raise. Thread pools live as long as a call, because a process may
+//! fork between calls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +16,9 @@ use super::errors::raise;
 use crate::scan::{NoProgress, Progress};
 use crate::{Error, Result};
 
-/// Between two questions for signals: a fifth of what a person notices.
+/// The interval between two polls for signals: a fifth of what a person notices.
 const POLL: Duration = Duration::from_millis(20);
-/// The most threads that make sense.
+/// The most threads that can be requested.
 const THREADS_MAX: usize = 1024;
 
 struct Flag(AtomicBool);
@@ -29,12 +29,15 @@ impl Progress for Flag {
     }
 }
 
-/// `threads`, or what `ROLLSHARE_THREADS` says.
-pub fn threads(asked: Option<usize>) -> Result<Option<usize>> {
+/// The number of threads: `requested`, or else the value of `ROLLSHARE_THREADS`, or `None`.
+///
+/// # Errors
+/// `Argument` where the number is not from 1 to [`THREADS_MAX`].
+pub fn threads(requested: Option<usize>) -> Result<Option<usize>> {
     let bad = |what: String| {
         Err(Error::argument(what).expected(format!("a number of threads from 1 to {THREADS_MAX}")))
     };
-    match asked {
+    match requested {
         Some(n) if (1..=THREADS_MAX).contains(&n) => Ok(Some(n)),
         Some(n) => bad(format!("threads={n}")),
         None => match std::env::var("ROLLSHARE_THREADS") {
@@ -47,18 +50,18 @@ pub fn threads(asked: Option<usize>) -> Result<Option<usize>> {
     }
 }
 
-/// Does `work` on the calling thread.
+/// Runs `work` on the calling thread.
 pub fn small<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     py.detach(|| guarded(work)).map_err(|e| raise(py, e))
 }
 
-/// Does `work` on another thread, stopped when a signal handler raises.
+/// Runs `work` on another thread, and cancels it when a signal handler raises.
 pub fn large<T: Send>(
     py: Python<'_>,
-    asked: Option<usize>,
+    requested: Option<usize>,
     work: impl FnOnce(Option<usize>, &dyn Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
-    let threads = threads(asked).map_err(|e| raise(py, e))?;
+    let threads = threads(requested).map_err(|e| raise(py, e))?;
     let stop = Flag(AtomicBool::new(false));
     let mut raised = None;
     let outcome = py.detach(|| {
@@ -67,7 +70,7 @@ pub fn large<T: Send>(
             let stop = &stop;
             let started =
                 std::thread::Builder::new().name("rollshare".into()).spawn_scoped(scope, move || {
-                    // The receiver waits until this thread is gone.
+                    // The receiver lives until this thread ends, so sending cannot fail.
                     let _ = done.send(guarded(|| work(threads, stop)));
                 });
             if let Err(e) = started {
@@ -76,7 +79,9 @@ pub fn large<T: Send>(
             loop {
                 match wait.recv_timeout(POLL) {
                     Ok(outcome) => return outcome,
-                    Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("a thread was lost")),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Err(Error::internal("the worker thread ended without a result"));
+                    }
                     Err(RecvTimeoutError::Timeout) if raised.is_none() => {
                         if let Err(error) = Python::attach(|py| py.check_signals()) {
                             raised = Some(error);
@@ -94,17 +99,18 @@ pub fn large<T: Send>(
     }
 }
 
-/// Nobody waits for so little.
+/// Progress for work too short to interrupt.
 pub const UNINTERRUPTED: &dyn Progress = &NoProgress;
 
-/// Turns a panic, which is a bug of ours, into an error.
+/// Converts a panic, which is a bug in this crate, into an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = panic
+        let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or_default();
-        Err(Error::internal(said.replace('\n', " ")).advice("This is a bug: please report it with the data"))
+        Err(Error::internal(message.replace('\n', " "))
+            .advice("This is a bug: please report it with the data"))
     })
 }

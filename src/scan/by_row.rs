@@ -61,7 +61,7 @@ impl Task<'_, '_> {
                 return Err(self.bad_time(*time, row as u64));
             }
             if legacy {
-                dense.see_point(group, point);
+                dense.mark_point_present(group, point);
             } else {
                 dense.mark_present(group, point);
             }
@@ -109,7 +109,7 @@ impl Task<'_, '_> {
                 last = Some(*value_id);
                 let moment = date.entries.get(*value_id).and_then(|raw| self.file.date_coding.micros(raw));
                 if let Some(micros) = moment {
-                    self.dense.see_date(micros);
+                    self.dense.mark_date(micros);
                 }
             }
         }

@@ -251,7 +251,7 @@ impl Tables {
         let is_time = |value_id: u16| time.get(usize::from(value_id)).is_some_and(|t| *t != NO_ID);
         self.unseen_times.mark_seen(keep, times, time.len(), is_time, |value_id| {
             if let Some(time) = time.get(usize::from(value_id)) {
-                dense.see_time(*time);
+                dense.mark_time_present(*time);
             }
         });
     }

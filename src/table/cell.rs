@@ -1,4 +1,4 @@
-//! One value of a table, for writers that go row by row.
+//! One value of a table, for writers that write row by row.
 
 use super::{ColumnData, Table};
 use crate::calendar;
@@ -41,7 +41,7 @@ impl Table {
     }
 }
 
-/// A day as ISO 8601 writes it.
+/// A day in ISO 8601 form, `yyyy-mm-dd`.
 pub fn iso_date(day: i32) -> String {
     let date = calendar::date_of(day);
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)

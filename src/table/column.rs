@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// The data of a column. All columns are nullable, as the original's are.
+/// The data of a column. All columns are nullable, as those of the original job are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnData {
     /// 32-bit integers.
@@ -13,7 +13,7 @@ pub enum ColumnData {
     Utf8 {
         /// One index a row.
         indices: Vec<u32>,
-        /// What the indices stand for.
+        /// The strings.
         dictionary: Vec<Arc<str>>,
     },
     /// Doubles.
@@ -39,16 +39,16 @@ impl ColumnData {
 /// A named column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    /// Its name in the output.
+    /// The name in the output.
     pub name: String,
-    /// Its data.
+    /// The data.
     pub data: ColumnData,
 }
 
 /// A finished table: columns of the same length.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
-    /// In output order.
+    /// The columns in output order.
     pub columns: Vec<Column>,
 }
 

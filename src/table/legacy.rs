@@ -1,9 +1,9 @@
-//! What the PySpark job published, row for row, for proving a migration.
+//! Reproduces the output of the original PySpark job, row for row, to verify a migration.
 //!
 //! The job sums per label and country, joins a filler of Sunday labels
-//! (`%Y_%W`) by countries, and lets Spark's window run over the integer that
-//! the label spells. All of that is kept here, wrong as it is; where the job
-//! failed on good input, the natural answer stands instead.
+//! (`%Y_%W`) by countries, and runs Spark's window over the integer that the
+//! label spells. All of this is reproduced, although it is wrong. Where the job
+//! failed on good input, the correct result is given instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::column::{Column, ColumnData, Table};
 use super::legacy_labels;
 use super::share::{ROWS_MAX, cell};
-use crate::grid::dense::CHANNELS;
+use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::ids::values::ValueType;
 use crate::window::{Prefix, Sum};
@@ -21,10 +21,14 @@ use crate::{Error, Job, Result, calendar};
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The table of `legacy` semantics, ordered by country, year, week and label.
+///
+/// # Errors
+/// `Argument` for a job with details, `Data` for a date outside of the years 1 to 9999, `TooLarge` for
+/// more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
     if job.details {
         return Err(Error::argument("details with legacy semantics")
-            .expected("--semantics iso: the original job published the share alone"));
+            .expected("--semantics iso: the original job published only the share"));
     }
     let filler = filler_labels(partial.dates)?;
     let most = (filler.len() + partial.times.len()).saturating_mul(partial.groups.len());
@@ -35,7 +39,7 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
             filler.len()
         ))
         .expected(format!("at most {ROWS_MAX} rows"))
-        .advice("Look for a date far away from the others")
+        .advice("Look for a date long before or after the others")
         .in_column(&job.columns.start_date));
     }
     let mut rows = Vec::new();
@@ -47,7 +51,7 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
 }
 
 /// The labels of the Sundays between two moments, as pandas' `date_range` with
-/// frequency `W` and `strftime('%Y_%W')` make them.
+/// frequency `W` and `strftime('%Y_%W')` gives them.
 fn filler_labels(dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
     let Some((first, last)) = dates else { return Ok(BTreeSet::new()) };
     let time_of_day = first.rem_euclid(DAY_MICROS);
@@ -56,7 +60,7 @@ fn filler_labels(dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
     let years = |days: (i32, i32)| (calendar::date_of(days.0).year, calendar::date_of(days.1).year);
     let Some((start, end)) = days.filter(|days| years(*days).0 >= 1 && years(*days).1 <= 9999) else {
         return Err(
-            Error::data("a date before the year 1 or after 9999").expected("dates that a calendar has")
+            Error::data("a date before the year 1 or after 9999").expected("dates of the years 1 to 9999")
         );
     };
     let sunday = start + 6 - calendar::weekday(start);
@@ -80,7 +84,7 @@ struct Row {
     shares: Vec<Option<f64>>,
 }
 
-/// One row before the window: a label's period and what its cells sum to.
+/// One row before the window: a label, its period and the sums of its cells.
 struct Step {
     label: Arc<str>,
     period: Option<i64>,
@@ -91,12 +95,12 @@ struct Step {
 #[derive(Default, Clone)]
 struct Amount {
     finite: Sum,
-    /// Cells that are positive and negative infinity.
+    /// Number of cells that are positive and negative infinity.
     infinite: [u32; 2],
 }
 
 impl Amount {
-    /// What is in a cell; one that is NaN became 0 in the job's `fillna(0)`.
+    /// The sum in a cell. NaN gives 0, as in the job's `fillna(0)`.
     fn of(partial: &Partial, group: usize, time: usize, channel: usize) -> Self {
         let at = (group * partial.times.len() + time) * CHANNELS + channel;
         let extra = partial.extras.get(&at);
@@ -111,7 +115,7 @@ impl Amount {
         }
     }
 
-    /// As `double`.
+    /// The sum as a double.
     fn to_f64(&self) -> f64 {
         match self.infinite.map(|n| n > 0) {
             [false, false] => self.finite.to_f64(),
@@ -141,10 +145,10 @@ impl Running {
     }
 
     /// The sum of steps `frame`, which is not empty.
+    #[allow(clippy::indexing_slicing)] // there is a running sum before each step and after the last
     fn sum(&self, frame: Range<usize>) -> Result<Amount> {
         let length = u32::try_from(frame.len()).map_err(|_| Error::too_large("a window of 2^32 rows"))?;
-        let count = |at: usize| self.infinite.get(at).copied().unwrap_or_default();
-        let (to, from) = (count(frame.end), count(frame.start));
+        let (to, from) = (self.infinite[frame.end], self.infinite[frame.start]);
         Ok(Amount {
             finite: self.finite.window(frame.end - 1, length)?,
             infinite: [to[0] - from[0], to[1] - from[1]],
@@ -169,15 +173,11 @@ fn country_rows(
     let step = |(label, time): (Arc<str>, Option<usize>)| {
         let amount =
             |channel| time.map_or_else(Amount::default, |time| Amount::of(partial, group, time, channel));
-        // A label that is no number at all has failed the scan.
-        Step {
-            period: legacy_labels::period(&label).and_then(|p| p.ok()),
-            label,
-            amounts: [amount(0), amount(1)],
-        }
+        // A label that is not a number fails the scan, so every label here has a period or null.
+        Step { period: legacy_labels::period(&label).and_then(|p| p.ok()), label, amounts: [amount(0), amount(1)] }
     };
     let mut steps: Vec<Step> = labels.into_iter().map(step).collect();
-    // Periods that are null come first, and are one another's frame.
+    // Rows with a null period come first and share one frame.
     steps.sort_by_key(|step| step.period);
     let (paid, organic) = (Running::new(&steps, 0)?, Running::new(&steps, 1)?);
     let mut rows = Vec::with_capacity(steps.len());
@@ -202,7 +202,7 @@ fn country_rows(
     Ok(rows)
 }
 
-/// Organic over organic and paid as Spark divides them: null where both sum to
+/// Organic divided by organic plus paid, as Spark divides them; null where the sum is
 /// zero.
 fn share(organic: &Amount, paid: &Amount, kind: Option<ValueType>) -> Result<Option<f64>> {
     Ok(match kind {
@@ -216,7 +216,7 @@ fn share(organic: &Amount, paid: &Amount, kind: Option<ValueType>) -> Result<Opt
             (total != 0).then(|| decimal_quotient(a, total, quotient_scale(kind)))
         }
         _ => {
-            // `bigint`, which wraps around.
+            // Spark's `bigint` wraps around.
             #[allow(clippy::cast_possible_truncation)]
             let (a, b) = (organic.finite.int as i64, paid.finite.int as i64);
             let total = a.wrapping_add(b);
@@ -226,8 +226,8 @@ fn share(organic: &Amount, paid: &Amount, kind: Option<ValueType>) -> Result<Opt
 }
 
 /// Digits after the point of organic / (organic + paid), by Spark's rules for
-/// `decimal` (`DecimalPrecision`, `DecimalType.adjustPrecisionScale`): a sum
-/// adds ten digits, twice; an addition one; a quotient keeps at least six.
+/// `decimal` (`DecimalPrecision`, `DecimalType.adjustPrecisionScale`): each of the two
+/// sums adds ten digits, the addition adds one, the quotient keeps at least six.
 fn quotient_scale(kind: Option<ValueType>) -> u32 {
     let (precision, scale) = match kind {
         Some(ValueType::Decimal { precision, scale }) => (i32::from(precision), i32::from(scale)),
@@ -257,8 +257,8 @@ fn decimal_quotient(a: i128, b: i128, digits: u32) -> f64 {
     let mut rest = a % b;
     let mut last = Vec::new();
     for _ in 0..=digits {
-        // Ten times the rest in units of `b`, by additions: ten times 38 digits
-        // would not fit 128 bits.
+        // Ten times the remainder in units of `b`, by additions: ten times 38
+        // digits would not fit 128 bits.
         let (mut digit, mut sum) = (0u8, 0u128);
         for _ in 0..10 {
             sum += rest;
@@ -286,7 +286,7 @@ fn decimal_quotient(a: i128, b: i128, digits: u32) -> f64 {
     if negative { -value } else { value }
 }
 
-/// `CAST(text AS INT)` of Spark without ANSI: null where it is no number.
+/// Spark's `CAST(text AS INT)` without ANSI mode: null where the text is not a number.
 fn spark_int(text: &str) -> Option<i32> {
     let text = text.trim_matches(|c: char| c <= ' ' || c == '\u{7f}');
     let (negative, rest) = match text.strip_prefix(['+', '-']) {

@@ -1,10 +1,10 @@
-//! The share table: plain columns, ready to be written.
+//! The share table as plain columns.
 //!
 //! - [`cell`]: one value of a table.
-//! - [`render`]: the table for a person at a terminal.
-//! - [`mod@column`]: the column types that a table is made of.
+//! - [`render`]: the table as text for a terminal.
+//! - [`mod@column`]: the column types of a table.
 //! - [`share`]: the share per window, its bounds and its change.
-//! - [`legacy`]: what the original job would have published.
+//! - [`legacy`]: the output of the original job.
 
 pub mod cell;
 pub mod column;
@@ -19,13 +19,12 @@ pub use column::{Column, ColumnData, Table};
 
 use crate::{Job, Result, Semantics, grid::Partial};
 
-/// Turns a partial aggregate into the share table.
-///
-/// Order: country (code points), then time.
+/// Computes the share table of a partial aggregate, ordered by country (code
+/// points) and time.
 ///
 /// # Errors
-/// `TooLarge` when a sum or the table grows past what can be held, `Data` when
-/// legacy semantics meet a label that the original job failed on.
+/// `TooLarge` when a sum or the table exceeds its limit, `Data` when the original
+/// job would have failed on the dates (legacy semantics).
 pub fn finish(job: &Job, partial: &Partial) -> Result<Table> {
     let job = job.clone().validated()?;
     match job.semantics {

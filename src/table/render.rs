@@ -1,5 +1,5 @@
-//! The table for a person at a terminal: shares in percent, and past a screenful
-//! of rows a line a country with its trend.
+//! The table as text for a terminal: shares in percent; more rows than fit a screen
+//! become one line a country with its trend.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,31 +11,31 @@ use comfy_table::{
 use super::cell::iso_date;
 use super::{Cell, Column, ColumnData, Table};
 
-/// Rows that are shown one by one, and countries that are shown at all.
+/// The most rows of a table that is shown in full, and the most countries of a summary.
 const SCREENFUL: usize = 40;
-/// The latest steps that the summary spells out.
+/// The latest steps whose shares the summary shows.
 const LATEST: usize = 4;
-/// A trend wider than this is hard to take in.
+/// The most steps of a trend: a wider one is hard to read.
 const TREND: usize = 64;
-/// What stands for no share: nothing was counted in the window.
+/// Shown instead of a null share.
 const NONE: &str = "–";
 
-/// One line, below the header.
+/// A line below the header, and no other lines.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// How to draw.
+/// Options of [`render`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// Columns of the terminal.
+    /// Width of the terminal in characters.
     pub width: u16,
-    /// Bold and dim, for a terminal only.
+    /// Whether to use bold and dim text, which needs a terminal.
     pub colour: bool,
 }
 
-/// Draws `table`, with a line feed at the end.
+/// Renders `table`, with a line feed at the end.
 pub fn render(table: &Table, look: Look) -> String {
     if table.rows() == 0 {
-        return "No rows: nothing survived the filter.\n".to_owned();
+        return "No rows: no input row passed the filter.\n".to_owned();
     }
     if table.rows() <= SCREENFUL {
         return all_rows(table, look);
@@ -85,12 +85,12 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| NONE.to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-/// Whether a column is a share itself, not a bound or change beside it.
+/// Whether a column is a share, and not a bound or a change of one.
 pub fn is_share(name: &str) -> bool {
     name.strip_prefix("share_organic_p").is_some_and(|window| !window.contains('_'))
 }
 
-/// The step of the time axis that `row` is of, as a person writes it.
+/// The step of the time axis of `row`, as `2021-W05` or `2021-02-01`.
 pub fn step(table: &Table, row: usize) -> Option<String> {
     let cell = |name| table.column(name).map(|column| column.data.cell(row));
     match (cell("date"), cell("year"), cell("week")) {
@@ -111,7 +111,7 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
         }
     }
     let longest = rows.values().max_by_key(|rows| rows.len())?;
-    // A narrow terminal keeps the trend rather than the older of the latest steps.
+    // On a narrow terminal the older of the latest steps are left out, and the trend is kept.
     let fitting = (usize::from(look.width).saturating_sub(30) / 13).clamp(1, LATEST);
     let latest = longest.get(longest.len().saturating_sub(fitting)..)?;
     let share = |column: &Column, row: usize| match column.data.cell(row) {
@@ -121,7 +121,7 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
 
     let others = shares.len() - 1;
     let names = rows.keys().map(|name| name.chars().count()).max()?.max("country".len());
-    // A space on either side of a field, one between two; a step takes at most ten places.
+    // Each field has a space on either side and one before the next field; a step has at most ten characters.
     let step_width = step(table, *latest.last()?).map_or(8, |step| step.len());
     let taken = (names + 3) + 2 + (latest.len() + others) * (step_width + 3);
     let trend = usize::from(look.width).saturating_sub(taken).clamp(8, TREND);
@@ -134,7 +134,7 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
     for (name, rows) in rows.iter().take(SCREENFUL) {
         let series: Vec<Option<f64>> = rows.iter().map(|row| share(first, *row)).collect();
         let mut fields = vec![Field::new(name.escape_debug()), Field::new(sparkline(&series, trend))];
-        // A legacy table may lack the last weeks of a country: ask by step, not by place.
+        // A legacy table may lack the last weeks of a country: rows are found by step, not by position.
         for wanted in latest {
             let row = rows.iter().rev().find(|row| step(table, **row) == step(table, *wanted));
             fields.push(Field::new(percent(row.and_then(|row| share(first, *row)))));
@@ -160,10 +160,10 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
     Some(drawn)
 }
 
-/// The last `width` values as blocks from 0 to 100 %; a dot where there is none.
+/// The last `width` values as blocks from 0 to 100 %; a dot for a null value.
 fn sparkline(values: &[Option<f64>], width: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
+    let shown = values.iter().skip(values.len().saturating_sub(width));
     let block = |value: &Option<f64>| {
         value.map_or('·', |value| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=7
@@ -171,7 +171,7 @@ fn sparkline(values: &[Option<f64>], width: usize) -> String {
             BLOCKS.get(level).copied().unwrap_or('·')
         })
     };
-    shown.iter().map(block).collect()
+    shown.map(block).collect()
 }
 
 #[cfg(test)]
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_survived() {
+    fn a_table_without_rows() {
         assert!(render(&table(0, 1), PLAIN).contains("No rows"));
     }
 }

@@ -1,9 +1,9 @@
-//! From exact window sums to the published columns.
+//! Computes the published columns from exact window sums.
 
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData, Table};
-use crate::grid::dense::CHANNELS;
+use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::window::{Prefix, Sum};
 use crate::{Error, Grain, Job, Result, calendar};
@@ -14,14 +14,14 @@ pub const ROWS_MAX: usize = 1 << 26;
 /// 0.975 quantile of the standard normal distribution.
 const Z95: f64 = 1.959_963_984_540_054;
 
-/// Organic share of a window; `None` where there were no users.
+/// Organic share of a window; `None` where there are no users.
 pub fn share(organic: &Sum, paid: &Sum) -> Result<Option<f64>> {
     let total = organic.plus(paid)?.to_f64();
     Ok((total != 0.0).then(|| organic.to_f64() / total))
 }
 
-/// Wilson's score interval of 95 % for a share of `n` users; `None` where
-/// share and count do not make a proportion.
+/// Wilson's 95 % score interval for a share of `n` users; `None` where the share
+/// lies outside of 0 to 1 or `n` is not positive.
 ///
 /// E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
 /// Inference", JASA 22 (1927), 209-212.
@@ -40,15 +40,13 @@ pub fn wilson(share: f64, n: f64) -> Option<(f64, f64)> {
 }
 
 /// The sum in a cell of a partial aggregate.
+#[allow(clippy::indexing_slicing)] // a partial aggregate has a cell for each group, time and channel
 pub(super) fn cell(partial: &Partial, group: usize, time: usize, channel: usize) -> Sum {
     let at = (group * partial.times.len() + time) * CHANNELS + channel;
-    Sum {
-        int: partial.cells.get(at).copied().unwrap_or_default(),
-        wide: partial.extras.get(&at).and_then(|extra| extra.wide.clone()),
-    }
+    Sum { int: partial.cells[at], wide: partial.extras.get(&at).and_then(|extra| extra.wide.clone()) }
 }
 
-/// One window's columns, filled row by row.
+/// The columns of one window, filled row by row.
 struct WindowColumns {
     length: u32,
     share: Vec<Option<f64>>,
@@ -86,7 +84,7 @@ impl WindowColumns {
             && let (Some(organic), Some(paid)) =
                 (organic.small_windows(self.length), paid.small_windows(self.length))
         {
-            // As below, in 64 bits.
+            // The same as below, in 64 bits.
             let small = |(organic, paid): (i64, i64)| {
                 let total = organic + paid;
                 (total != 0).then(|| organic as f64 / total as f64)
@@ -133,8 +131,11 @@ impl WindowColumns {
     }
 }
 
-/// The table of `iso` semantics: every step from the first to the last, for
-/// every country, zero-filled.
+/// The table of `iso` semantics: every step from the first to the last for
+/// every country. Missing sums are zero.
+///
+/// # Errors
+/// `TooLarge` for more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     let steps = axis(partial)?;
     let groups: Vec<usize> =
@@ -147,15 +148,15 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
             steps.len()
         ))
         .expected(format!("at most {ROWS_MAX} rows"))
-        .advice("Look for a date or week far away from the others"));
+        .advice("Look for a date or week long before or after the others"));
     }
-    // Where on the axis each point in time of the partial stands.
+    // The position on the axis of each point in time of the partial.
     let first = steps.first().copied().unwrap_or_default();
-    let place = |time: &TimePoint| match time {
+    let position = |time: &TimePoint| match time {
         TimePoint::Step(step) => usize::try_from(step - first).ok(),
         TimePoint::Label(_) => None,
     };
-    let places: Vec<Option<usize>> = partial.times.iter().map(place).collect();
+    let positions: Vec<Option<usize>> = partial.times.iter().map(position).collect();
     let unit = match partial.value_type {
         Some(crate::ids::values::ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
         _ => 1.0,
@@ -166,15 +167,15 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     for group in &groups {
         let mut prefixes = Vec::with_capacity(CHANNELS);
         for channel in 0..CHANNELS {
-            for (time, at) in places.iter().enumerate() {
-                if let Some(slot) = at.and_then(|at| series.get_mut(at)) {
-                    *slot = cell(partial, *group, time, channel);
+            for (time, at) in positions.iter().enumerate() {
+                if let Some(sum) = at.and_then(|at| series.get_mut(at)) {
+                    *sum = cell(partial, *group, time, channel);
                 }
             }
             prefixes.push(Prefix::new(&series)?);
         }
         let [paid, organic] = prefixes.as_slice() else {
-            return Err(Error::internal("two channels were expected"));
+            return Err(Error::internal("a grid without two channels"));
         };
         for window in &mut windows {
             window.extend(organic, paid, steps.len(), job.details, unit)?;
@@ -185,7 +186,7 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     Ok(Table { columns })
 }
 
-/// Every step from the first to the last that has a row.
+/// Every step from the first to the last with a kept row.
 fn axis(partial: &Partial) -> Result<Vec<i32>> {
     let step = |time: Option<&TimePoint>| match time {
         Some(TimePoint::Step(step)) => Ok(Some(*step)),
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn wilson_agrees_with_its_closed_forms() {
         // At one half the bounds are 1/2 -+ z / (2 sqrt(n + z^2)); at zero the
-        // upper one is z^2 / (n + z^2).
+        // upper bound is z^2 / (n + z^2).
         let (z2, n) = (Z95 * Z95, 20.0);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-14;
         let (low, high) = wilson(0.5, n).unwrap();

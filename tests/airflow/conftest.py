@@ -1,7 +1,7 @@
-"""An Airflow of its own for each test session, and AWS on loopback.
+"""A separate Airflow for each test session, and AWS on loopback.
 
-These tests run in Airflow's virtual environment; the emulator and Spark are in that of the cloud part,
-whose Python the environment variable CLOUD_PYTHON names.
+These tests run in Airflow's virtual environment. The emulator and Spark are in the environment of the cloud
+part, whose Python is set by the environment variable CLOUD_PYTHON.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BUCKET = "shares-of-a-team"
 
 
 def not_run(missing: str, remedy: str) -> None:
-    """Skip, and say what is missing and how to get it."""
+    """Skip; report what is missing and how to get it."""
     pytest.skip(f"NOT RUN: {missing}; {remedy}")
 
 
@@ -50,7 +50,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[str]:
-    """AWS on loopback: its endpoint."""
+    """The endpoint of AWS on loopback."""
     python = os.environ.get("CLOUD_PYTHON")
     if python is None:
         not_run("CLOUD_PYTHON is not set", "`make test-airflow` sets it")
@@ -72,13 +72,13 @@ def emulator() -> Iterator[str]:
 
 
 class Airflow:
-    """`airflow`, with a database of its own and the connection to the emulator."""
+    """The program `airflow`, with a separate database and the connection to the emulator."""
 
     def __init__(self, home: Path, endpoint: str) -> None:
         self.program = Path(sys.executable).with_name("airflow")
         connection = {
             "conn_type": "aws",
-            "login": "somebody",
+            "login": "test",
             "password": "something",
             "extra": {"region_name": REGION, "endpoint_url": endpoint},
         }
@@ -100,7 +100,7 @@ class Airflow:
     def __call__(
         self, *arguments: str, watch: Callable[[str], None] = lambda line: None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of Airflow; `watch` sees each line when it is printed."""
+        """Run a command of Airflow; `watch` is called with each line when it is printed."""
         command = [self.program, *arguments]
         process = subprocess.Popen(
             command,
@@ -123,7 +123,7 @@ class Airflow:
         self, day: str, variable: dict, watch: Callable[[str], None] = lambda line: None, **params: str
     ) -> subprocess.CompletedProcess[str]:
         """`airflow dags test` for the run whose data interval begins on `day`."""
-        # A run by hand gets the last interval that has ended before its logical date.
+        # A manual run has the last interval that ended before its logical date.
         moment = date.fromisoformat(day) + timedelta(days=1)
         return self(
             *["dags", "test", "organic_share", f"{moment}T07:00:00+00:00", "--conf", json.dumps(params)],
@@ -154,7 +154,7 @@ def s3(emulator: str) -> object:
 
 @pytest.fixture(scope="session")
 def job_flow(s3: object, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What terraform's output `airflow_variable` says of a cluster, for nodes that are this machine."""
+    """The cluster in the form of terraform's output `airflow_variable`; its only node is this machine."""
     if shutil.which("java") is None:
         not_run("java is not installed", "Debian: apt install openjdk-17-jre-headless")
     files = {

@@ -1,4 +1,4 @@
-"""The DAG as Airflow reads it."""
+"""The DAG as Airflow parses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import pytest
 from conftest import DAGS, Airflow
 
-# In a process of its own, with the Airflow that the other tests use.
+# Runs in a separate process, with the Airflow of the other tests.
 READ = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
@@ -66,11 +66,11 @@ def test_order(dag: dict) -> None:
     }
 
 
-def test_a_cluster_ends_whatever_became_of_its_step(dag: dict) -> None:
+def test_a_cluster_ends_after_any_outcome_of_its_step(dag: dict) -> None:
     assert dag["teardowns"] == ["end_cluster"]
 
 
-def test_what_may_heal_is_tried_again(dag: dict) -> None:
+def test_tasks_that_may_recover_are_retried(dag: dict) -> None:
     assert {task for task, retries in dag["retries"].items() if retries == 2} >= {
         "publish_here",
         "publish_on_cluster",
@@ -83,7 +83,7 @@ def test_one_connection(dag: dict) -> None:
     assert dag["connections"] == ["aws_default"]
 
 
-def test_late_runs_are_told(dag: dict, caplog: pytest.LogCaptureFixture) -> None:
+def test_late_runs_are_logged(dag: dict, caplog: pytest.LogCaptureFixture) -> None:
     module, name = dag["late"].rsplit(".", 1)
     sys.path.insert(0, str(DAGS))
     try:

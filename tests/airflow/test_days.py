@@ -14,7 +14,7 @@ from conftest import BUCKET, REGION, Airflow, not_run
 
 
 class Days:
-    """A bucket with exports, and an Airflow that is set up for it."""
+    """A bucket with exports, and an Airflow that uses it."""
 
     def __init__(self, airflow: Airflow, s3: object, python: Path, folder: Path) -> None:
         self.emr = boto3.client(
@@ -41,11 +41,11 @@ class Days:
         subprocess.run(command, check=True)
 
     def put(self, key: str, content: bytes) -> None:
-        """An export comes."""
+        """Store an export in the bucket."""
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     def table(self, prefix: str) -> dict[str, bytes]:
-        """The published files below a prefix; not what is kept beside them."""
+        """The published files below a prefix, without the files that are kept beside them."""
         return {key: content for key, content in self.objects(prefix).items() if "_rollshare/" not in key}
 
     def objects(self, prefix: str) -> dict[str, bytes]:
@@ -57,11 +57,11 @@ class Days:
         }
 
     def exists(self, place: str) -> bool:
-        """Whether there is something at a place that a message names."""
+        """Whether an object exists at a location that a message names."""
         return bool(self.objects(place.removeprefix(f"s3://{BUCKET}/")))
 
     def places(self, name: str) -> dict[str, str]:
-        """Params of a test's own corner."""
+        """Params with the separate prefixes of a test."""
         return {
             "export": f"s3://{{bucket}}/{name}/{{day}}.parquet",
             "source": f"s3://{{bucket}}/{name}/",
@@ -73,7 +73,7 @@ class Days:
         return [cluster["Status"]["State"] for cluster in self.emr.list_clusters()["Clusters"]]
 
     def logs(self) -> str:
-        """What bootstrap actions and steps have printed."""
+        """The output of bootstrap actions and steps."""
         return "\n".join(
             f"{key}:\n{gzip.decompress(content).decode()[-3000:]}"
             for key, content in self.objects("logs/").items()
@@ -117,11 +117,11 @@ def test_a_day_that_is_blocked(days: Days) -> None:
     first = days.airflow.day("2026-11-23", days.variable, **days.places("blocked"))
     assert first.returncode == 0, first.stdout[-6000:]
     before = days.table("output/blocked/")
-    # The same rows once more, under the name of the next day.
+    # The same rows again, under the name of the next day.
     days.put("blocked/2026-11-24.parquet", good)
     done = days.airflow.day("2026-11-24", days.variable, **days.places("blocked"))
     assert done.returncode != 0
-    assert "a check has blocked; the table was left as it was" in done.stdout
+    assert "a check has blocked the run; the table is unchanged" in done.stdout
     assert "duplicate_rows" in done.stdout
     report = re.search(r"Report: (\S+)", done.stdout).group(1)
     assert "_rollshare/" in report
@@ -135,7 +135,7 @@ def test_a_day_whose_export_is_late(days: Days) -> None:
     looks: list[str] = []
 
     def arrive(line: str) -> None:
-        """Put the export there when it was looked for twice in vain."""
+        """Store the export after the sensor has not found it twice."""
         if line.startswith("looking for s3://"):
             looks.append(line)
             if len(looks) == 2:
@@ -174,7 +174,7 @@ def test_a_blocked_day_on_a_cluster(days: Days, job_flow: dict) -> None:
     days.put("cluster/2026-11-24.parquet", days.export("2026-11-23"))
     done = days.airflow.day("2026-11-24", {"bucket": BUCKET, "job_flow": job_flow}, **days.places("cluster"))
     assert done.returncode != 0
-    assert "a check has blocked; the table was left as it was. Report: s3://" in done.stdout, days.logs()
+    assert "a check has blocked the run; the table is unchanged. Report: s3://" in done.stdout, days.logs()
     assert days.table("output/cluster/") == before
     assert set(days.clusters()) == {"TERMINATED"}
 

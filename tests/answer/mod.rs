@@ -1,4 +1,4 @@
-//! What a scan found, compared with the oracle.
+//! Compares the result of a scan with that of the oracle.
 
 use rollshare::grid::{Account, Partial};
 use rollshare::{Job, table};
@@ -20,7 +20,7 @@ fn account(a: &Account) -> oracle::Account {
     }
 }
 
-/// The first difference from the oracle's table and account of `rows`, if there is one.
+/// The first difference from the oracle's table and account of `rows`; `None` where they are equal.
 pub fn difference(partial: &Partial, rows: &[Row]) -> Option<String> {
     let (want, want_account) = oracle::iso(rows);
     let got = expected::rows(&table::finish(&Job::default(), partial).unwrap());

@@ -1,11 +1,11 @@
-//! Expected answers: reading them and comparing them with a table.
+//! Expected results: reads them and compares them with a table.
 #![allow(dead_code)] // each test program uses its part
 
 use std::path::Path;
 
 use rollshare::table::{ColumnData, Table};
 
-/// One row of an answer.
+/// One row of a result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub year: Option<i32>,
@@ -15,7 +15,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// In the order of the answer. Rows that share it share everything but the share.
+    /// The sort key of the result. Rows with the same key differ only in the share.
     pub fn key(&self) -> (Option<String>, Option<i32>, Option<i32>) {
         (self.country.clone(), self.year, self.week)
     }
@@ -96,7 +96,7 @@ pub fn same(a: Option<f64>, b: Option<f64>) -> bool {
     }
 }
 
-/// The first difference, if there is one.
+/// The first difference; `None` where both are equal.
 pub fn difference(got: &[Row], want: &[Row]) -> Option<String> {
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
         if got.key() != want.key() || !same(got.share, want.share) {

@@ -1,8 +1,8 @@
-//! The answer, in the most obvious way. It shares no code with the library.
+//! The reference result, computed in the simplest way. It shares no code with the library.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A count, in units that are the same for a whole table: shares have no unit.
+/// A count, in a unit that is the same for the whole table: shares do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
     Null,
@@ -20,7 +20,7 @@ pub struct Row {
     pub os_name: Option<String>,
 }
 
-/// A row counts under the first that fits.
+/// A row counts under the first reason that applies, in this order.
 #[derive(Debug, Default, PartialEq)]
 pub struct Account {
     pub rows: u64,
@@ -49,7 +49,7 @@ fn next((year, week): (i32, i32)) -> (i32, i32) {
 /// Year, week, country and share.
 pub type Share = (i32, i32, String, Option<f64>);
 
-/// The shares in order of country, year and week.
+/// The shares ordered by country, year and week, and the account.
 pub fn iso(rows: &[Row]) -> (Vec<Share>, Account) {
     let mut account = Account { rows: rows.len() as u64, ..Account::default() };
     let mut sums: BTreeMap<(String, (i32, i32)), (i128, i128)> = BTreeMap::new();

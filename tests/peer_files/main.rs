@@ -6,12 +6,12 @@
 //!
 //! `expected.csv` lists every file and column that the two readers do not read alike, with a part
 //! of the error message and the reason. A refusal that is not listed fails the test, and so does
-//! a listed one that no longer happens. The outcomes are:
+//! a listed refusal that no longer happens. The outcomes are:
 //!
 //! - `refused`: this crate refuses the file or column, as it should.
 //! - `known_gap`: this crate refuses it and should not.
 //! - `arrow_fails`: this crate reads it, arrow-rs does not.
-//! - `sound`: the file is named as a bad one, and this crate rightly reads all of it.
+//! - `sound`: the name of the file says that it is bad, and this crate correctly reads all of it.
 //!
 //! The files are not part of the repository. They are the small files of the test suites of
 //! apache/parquet-testing 1a2a75127be0, hyparam/hyparquet f6f674a7b721, dask/fastparquet
@@ -85,11 +85,11 @@ fn read_column(object: &MemoryObject, meta: &FileMeta, at: usize) -> Result<Rows
             cursor.look_ahead(group.rows, vec![]);
             let mut left = group.rows;
             while left > 0 {
-                let mut slots = [0; BATCH];
-                let slots = &mut slots[..BATCH.min(usize::try_from(left).unwrap_or(BATCH))];
-                cursor.read_ids32(slots)?;
-                rows.extend(slots.iter().map(|slot| cursor.entries.get(*slot).map(<[u8]>::to_vec)));
-                left -= slots.len() as u64;
+                let mut ids = [0; BATCH];
+                let ids = &mut ids[..BATCH.min(usize::try_from(left).unwrap_or(BATCH))];
+                cursor.read_ids32(ids)?;
+                rows.extend(ids.iter().map(|id| cursor.entries.get(*id).map(<[u8]>::to_vec)));
+                left -= ids.len() as u64;
             }
             (buffer, entries) = cursor.into_parts();
         }

@@ -1,4 +1,4 @@
-"""Fixtures: the sample, and the frames that every test of frames goes through."""
+"""Fixtures: the samples, and the folder of cases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Large enough for several threads and several groups of batches."""
+    """A sample that is large enough for several threads and several batches."""
     path = tmp_path_factory.mktemp("large") / "large.parquet"
     rollshare.sample(path, 1_500_000, layout="shuffled")
     return str(path)

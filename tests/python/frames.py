@@ -44,7 +44,7 @@ def _encoded(table: pa.Table, index: pa.DataType, values: pa.DataType | None = N
 
 
 def _chunked(table: pa.Table) -> pa.Table:
-    """Small sliced chunks, empty ones among them."""
+    """Small sliced chunks, some of them empty."""
     n = len(table)
     cuts = sorted({0, n // 3, n // 3 + 1, n // 2, n})
     parts = [table.slice(0, 0)]
@@ -59,7 +59,7 @@ def _offset(table: pa.Table) -> pa.Table:
 
 
 def _views(table: pa.Table) -> pa.Table:
-    # Not by a cast: pyarrow 18 to 21 crash by themselves when they export what it makes of short strings.
+    # Not by a cast: pyarrow 18 to 21 crash when they export the views that a cast makes of short strings.
     for name in STRINGS:
         views = pa.array(table[name].to_pylist(), pa.string_view())
         table = table.set_column(table.column_names.index(name), name, views)

@@ -1,4 +1,4 @@
-"""The answer, as naive as can be: dicts, fractions and no speed at all."""
+"""The reference result, computed in the simplest way with dicts and fractions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small inputs with known answers, by file and as frames where pyarrow can read them."""
+"""The small inputs with known results, as files and, where pyarrow can read them, as frames."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_by_file(case: dict[str, object]) -> None:
 def test_as_a_frame(case: dict[str, object], through: str) -> None:
     source = FOLDER / str(case["input"])
     if source.is_dir():
-        pytest.skip("a folder: how it is read is the file path's business")
+        pytest.skip("a folder: only the file path reads it")
     try:
         table = pq.ParquetFile(source).read()
     except (OSError, pa.ArrowException) as error:

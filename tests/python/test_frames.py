@@ -1,4 +1,4 @@
-"""Frame path = file path = oracle, whatever holds the rows."""
+"""The frame path gives the result of the file path and of the oracle, for every kind of frame."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_every_type_of_value(kind: str, tmp_path: Path) -> None:
     assert row["share_organic_p4w"] == 3 / 8
     assert (row["organic_p4w"], row["nonorganic_p4w"]) == (3.0, 5.0)
     assert (found.account["null_value"], found.account["counted"]) == (1, 3)
-    # What the file path cannot read by this type is not compared.
+    # Types that the file path cannot read are not compared.
     if kind not in ("decimal256", "decimal32", "decimal64"):
         assert of_file(table, tmp_path, details=True) == found
 
@@ -131,7 +131,7 @@ DATES = {
 @pytest.mark.parametrize("through", ["pyarrow", "polars", "pandas"])
 def test_days_in_every_coding(kind: str, through: str) -> None:
     if through == "polars" and kind == "dictionary":
-        pytest.skip("polars has no dictionaries of dates")
+        pytest.skip("polars does not support dictionaries of dates")
     table = pa.table({"name": ["Organic", "a", "a"], "value": [1, 1, 2], "start_date": DATES[kind],
                       "country": ["FR"] * 3, "os_name": ["all"] * 3})  # fmt: skip
     convert = {"pyarrow": lambda t: t, "polars": pl.from_arrow, "pandas": lambda t: t.to_pandas()}[through]
@@ -166,7 +166,7 @@ def test_polars_frames_of_many_chunks(sample: str) -> None:
         cast = frame.with_columns(pl.col(*STRINGS).cast(kind))
         parts = [cast[at : at + 1300] for at in range(0, len(cast), 1300)]
         whole = pl.concat(parts, rechunk=False)
-        # Columns in chunks of their own: some columns in one, some in many.
+        # Columns with different chunks: some have one, some have many.
         mixed = whole.with_columns(cast["country"].rechunk(), cast["value"].rechunk())
         for each in (whole, mixed, mixed.lazy()):
             assert rollshare.rolling_share(each) == expected
@@ -192,7 +192,7 @@ def test_numpy_types_of_pandas() -> None:
     for semantics in ("iso", "legacy"):
         dated = frame([1.0, np.nan, 3.0]).assign(start_date=date(2021, 2, 1))
         assert rollshare.rolling_share(dated, semantics=semantics).account["null_value"] == 1
-    # A masked array tells NaN from null.
+    # A masked array distinguishes NaN from null.
     both = pd.arrays.FloatingArray(np.array([1.0, np.nan, 3.0]), np.array([False, False, False]))
     account = rollshare.rolling_share(frame(both)).account
     assert account["null_value"] + account["nan_value"] == 1
@@ -237,7 +237,7 @@ def test_frames_without_rows_may_have_any_columns(sample: str) -> None:
         empty,
         empty.to_pandas(),
         pl.from_arrow(empty),
-        # pandas gives columns of nothing the type object, or float64, or none at all.
+        # For columns without values pandas uses object or float64, or it has no columns.
         pd.DataFrame(columns=["name", "value", "year_week", "country", "os_name"]),
         pd.DataFrame({"name": np.array([], float), "value": np.array([], object)}),
         pd.DataFrame(),
@@ -249,7 +249,7 @@ def test_frames_without_rows_may_have_any_columns(sample: str) -> None:
     for frame in frames:
         shares = rollshare.rolling_share(frame)
         assert (len(shares), shares.account["rows"]) == (0, 0)
-        # Whatever its types: merged with rows, it changes nothing.
+        # Whatever its types, merging it with rows changes nothing.
         assert rollshare.merge([rollshare.partial(frame), rollshare.partial(table)]).finish() == whole
     for frame in (pd.DataFrame(index=range(3)), pd.DataFrame({"other": [1]}), pa.table({"value": [1]})):
         with pytest.raises(rollshare.DataError, match="no column"):
@@ -266,7 +266,7 @@ def test_names_that_are_all_null_are_in_neither_sum(sample: str) -> None:
         assert account["null_name"] == account["kept"] > 0
 
 
-def test_what_is_no_frame() -> None:
+def test_objects_that_are_not_frames() -> None:
     for thing in (5, "text", [1, 2], object(), None):
         with pytest.raises(TypeError) as caught:
             rollshare.rolling_share(thing)
@@ -276,14 +276,14 @@ def test_what_is_no_frame() -> None:
 def test_a_stream_is_used_once(sample: str) -> None:
     reader = pq.read_table(sample).to_reader()
     assert len(rollshare.rolling_share(reader)) > 0
-    # A reader that has nothing left, or that says so: no rows are made up.
+    # A consumed reader gives no rows or an error.
     try:
         assert rollshare.rolling_share(reader).account["rows"] == 0
     except rollshare.RollshareError as error:
-        assert "used up" in str(error) or "closed" in str(error)
+        assert "consumed" in str(error) or "closed" in str(error)
 
 
-def test_a_failing_stream_is_told_of(sample: str) -> None:
+def test_a_failing_stream_is_an_error(sample: str) -> None:
     table = pq.read_table(sample)
 
     def batches():  # noqa: ANN202

@@ -1,4 +1,4 @@
-"""The package as others lean on it: values, pickles, threads, forks, signals, pictures."""
+"""The properties of the package that callers rely on: values, pickles, threads, forks, signals, plots."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_job_is_a_value() -> None:
     "options", [{"windows": []}, {"windows": 0}, {"semantics": "x"}, {"grain": "month"},
                 {"columns": {"x": "y"}}, {"organic": []}, {"semantics": "legacy", "grain": "day"}]
 )  # fmt: skip
-def test_nonsense_is_a_value_error(options: dict[str, object]) -> None:
+def test_an_invalid_option_is_a_value_error(options: dict[str, object]) -> None:
     with pytest.raises(ValueError) as caught:
         rollshare.Job(**options)
     assert isinstance(caught.value, rollshare.ArgumentError)
@@ -65,7 +65,7 @@ def test_a_job_or_its_options() -> None:
 
 
 def program() -> Path:
-    """The command line, as cargo has built it."""
+    """The command line program that cargo built."""
     root = Path(__file__).parents[2]
     for build in ("release", "debug"):
         if (root / "target" / build / "rollshare").exists():
@@ -73,7 +73,7 @@ def program() -> Path:
     pytest.skip("the program is not built: cargo build")
 
 
-#: Options of the program that are said by other means in Python.
+#: Options of the program that Python expresses in other ways.
 ELSEWHERE = {
     "--source": "first argument", "--target": "Shares.write_*", "--format": "Shares.write_*",
     "--quiet": "nothing is printed", "--json": "Shares.account", "--explain": "nothing is printed",
@@ -95,14 +95,14 @@ def test_options_are_those_of_the_program(sample: str, tmp_path: Path) -> None:
         assert flag in flags, flag
         default = re.search(r"\[default: (\w+)\]", flags[flag])
         if default and name != "threads":
-            # What the program takes by default makes the default job.
+            # The defaults of the program give the default job.
             value = int(default[1]) if name == "windows" else default[1]
             assert rollshare.Job(**{name: value}) == rollshare.Job(), name
     job = {of_job.get(flag, flag[2:].replace("-", "_")) for flag in flags}
     assert {n for n in dir(rollshare.Job) if not n.startswith("_")} | {"threads"} <= job
-    # The same bytes, however it is asked.
-    asked = [program(), "run", "--source", sample, "--window", "2,5", "--details", "--organic", "Organic"]
-    subprocess.run([*asked, "--target", tmp_path / "a.parquet"], check=True, capture_output=True)
+    # Program and package write the same bytes.
+    command = [program(), "run", "--source", sample, "--window", "2,5", "--details", "--organic", "Organic"]
+    subprocess.run([*command, "--target", tmp_path / "a.parquet"], check=True, capture_output=True)
     frame = pl.read_parquet(sample)
     rollshare.rolling_share(frame, windows=[2, 5], details=True, organic=["Organic"]).write_parquet(
         tmp_path / "b.parquet"
@@ -116,9 +116,9 @@ def test_a_comparison_is_the_programs(tmp_path: Path) -> None:
     source, old = cases() / "year_boundary_53/input.parquet", tmp_path / "old"
     rollshare.read_parquet(source, semantics="legacy").write_parquet(f"{old}/")
     found = rollshare.compare(source, old)
-    asked = [program(), "compare", "--source", source, "--against", old, "--quiet"]
+    command = [program(), "compare", "--source", source, "--against", old, "--quiet"]
     shown = [
-        subprocess.run([*asked, *more], check=True, capture_output=True, text=True).stdout
+        subprocess.run([*command, *more], check=True, capture_output=True, text=True).stdout
         for more in ([], ["--json"])
     ]
     assert shown[0] == str(found)
@@ -199,7 +199,7 @@ def test_parts_merge_in_any_order(sample: str) -> None:
     assert rollshare.merge(parts[::-1]).finish() == whole
     pairs = [rollshare.merge(parts[at : at + 2]) for at in range(0, len(parts), 2)]
     assert rollshare.merge(pairs[3:] + pairs[:3]).finish() == whole
-    # Nothing that was merged is used up.
+    # Merging does not consume the parts.
     assert rollshare.merge(parts).finish() == whole
     with pytest.raises(rollshare.ArgumentError, match="different jobs"):
         rollshare.merge([parts[0], rollshare.partial(table)])
@@ -256,7 +256,7 @@ def test_what_people_see(sample: str) -> None:
     assert "share_organic_p4w" in repr(shares) and "..." in repr(shares)
     html = shares._repr_html_()
     assert "<table>" in html and "<svg" in html
-    # A line breaks at a gap, and a week between two gaps is a dot.
+    # A line breaks at a null, and a value between two nulls is a dot.
     labels = ["2021_01", "2021_02", "2021_04", "2021_06", "2021_07"]
     gaps = pa.table({"name": ["Organic"] * 5, "value": [1] * 5, "year_week": labels, "country": ["FR"] * 5,
                      "os_name": ["all"] * 5})  # fmt: skip
@@ -278,7 +278,7 @@ def test_the_picture(sample: str, tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
     countries = sorted({row["country"] for row in shares.to_dicts()})
     assert [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()] == countries
-    # Panels that show no country show nothing.
+    # Panels without a country are hidden.
     assert sum(axis.get_visible() for axis in figure.axes) == len(countries)
     line = figure.axes[0].lines[0].get_ydata()
     expected = [r["share_organic_p13w"] for r in shares.to_dicts() if r["country"] == countries[0]]
@@ -316,7 +316,7 @@ def test_the_gil_is_released(large: str) -> None:
     thread.join()
     during = [t for t in ticks if start <= t <= end]
     gaps = [b - a for a, b in zip([start, *during], [*during, end])]
-    # A held GIL would leave one gap a call.
+    # If the GIL were held, each call would leave one gap.
     assert max(gaps) < (end - start) / 5
 
 
@@ -335,7 +335,7 @@ SLOW = """
 import os, signal, sys, threading, time
 import rollshare, pyarrow as pa, pyarrow.parquet as pq
 path, kind = sys.argv[1:]
-# A shell that starts tests in the background has them ignore it.
+# A shell that starts the tests in the background makes them ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 table = pq.read_table(path)
 many = pa.concat_tables([table] * 400) if kind == "frame" else None
@@ -361,7 +361,7 @@ def test_ctrl_c_stops_it(kind: str, large: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", SLOW, large, kind], capture_output=True, text=True, timeout=120
     )
-    # 100 ms are promised, of a machine that has time: here it only has to stop, long before its work is done.
+    # The docs promise 100 ms on an idle machine. Here it only has to stop long before the work is complete.
     assert float(run.stdout) < 1, (run.stdout, run.stderr)
 
 
@@ -376,13 +376,13 @@ def test_the_environment_sets_threads(sample: str) -> None:
         assert fine or "ROLLSHARE_THREADS" in run.stderr
 
 
-def test_the_import_brings_nothing_along() -> None:
+def test_the_import_loads_no_other_modules() -> None:
     code = (
         "import sys; before = set(sys.modules); import rollshare; print(*sorted(set(sys.modules) - before))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    brought = {name.split(".")[0] for name in run.stdout.split()}
-    assert brought <= {"rollshare", "__future__"}
+    loaded = {name.split(".")[0] for name in run.stdout.split()}
+    assert loaded <= {"rollshare", "__future__"}
 
 
 def test_signals_are_left_as_they_were(sample: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs and checks: as the program does them, for files and for every kind of frame."""
+"""Runs and checks give the results of the program, for files and for every kind of frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRAMES = {
 }
 
 
-def told(results: rollshare.CheckResults) -> list[dict[str, Any]]:
+def without_files(results: rollshare.CheckResults) -> list[dict[str, Any]]:
     """The outcomes without the names of files."""
     outcomes = json.loads(json.dumps(results.outcomes))
     for offender in (offender for outcome in outcomes for offender in outcome["offenders"]):
@@ -35,7 +35,7 @@ def told(results: rollshare.CheckResults) -> list[dict[str, Any]]:
 
 
 def damaged(sample: str) -> pl.DataFrame:
-    """Three faults: a label, a negative value, a row twice."""
+    """A frame with three faults: a wrong label, a negative value, a duplicate row."""
     frame = pl.read_parquet(sample)
     row = pl.int_range(pl.len())
     frame = frame.with_columns(
@@ -74,12 +74,12 @@ def test_a_run_that_is_blocked_leaves_the_target(sample: str, tmp_path: Path) ->
 
 
 def test_checks_may_only_warn_or_be_off(sample: str, tmp_path: Path) -> None:
-    asked = {"organic": "Nobody"}
-    warned = rollshare.run(sample, tmp_path / "a.csv", warn_only=True, **asked)
+    options = {"organic": "No such channel"}
+    warned = rollshare.run(sample, tmp_path / "a.csv", warn_only=True, **options)
     assert (warned.state, warned.verdict, warned.ok) == ("published", "fail", False)
     with pytest.raises(rollshare.BlockedError):
         warned.raise_for_status()
-    off = rollshare.run(sample, tmp_path / "b.csv", no_checks=True, **asked)
+    off = rollshare.run(sample, tmp_path / "b.csv", no_checks=True, **options)
     assert (off.state, off.verdict, len(off)) == ("published", None, 0)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with pytest.raises(rollshare.ArgumentError, match="one of the two"):
@@ -95,7 +95,7 @@ def test_a_frame_is_checked_as_the_file(kind: str, sample: str, tmp_path: Path) 
             damaged(sample).write_parquet(source)
         frame = FRAMES[kind](source)
         of_frame, of_file = rollshare.check(frame), rollshare.check(source)
-        assert told(of_frame) == told(of_file)
+        assert without_files(of_frame) == without_files(of_file)
         assert of_frame.ok == (label == "clean")
     assert of_frame["label_week"]["offenders"] == [{"file": "frame", "row": 7, "value": "'2021_54'"}]
     assert of_frame["value_negative"]["observed"] == 1
@@ -137,7 +137,7 @@ def test_a_file_of_checks_is_read(sample: str, tmp_path: Path) -> None:
         rollshare.check(sample, checks=tmp_path / "nowhere.toml")
 
 
-def test_what_is_no_frame_is_refused() -> None:
+def test_objects_that_are_not_frames_are_refused() -> None:
     with pytest.raises(rollshare.FrameError, match="int"):
         rollshare.check(42)
     with pytest.raises(rollshare.NotFoundError):
@@ -152,4 +152,4 @@ def test_expectations_need_no_great_expectations() -> None:
     assert by_check["value_nulls"][0]["kwargs"] == {"column": "installs"}
     assert by_check["system_known"][0]["kwargs"]["value_set"][0] == "any"
     assert json.loads(json.dumps(rollshare.quality.NOT_EXPRESSED)) == quality.NOT_EXPRESSED
-    assert "channel_new" not in by_check  # nobody has said which are known
+    assert "channel_new" not in by_check  # no list of channels is configured

@@ -76,7 +76,7 @@ def test_a_run_is_checked_and_published_and_one_that_is_blocked_is_not(
     assert report.removeprefix("s3://bucket/") in store.keys("table/")
 
 
-def test_what_is_not_there_is_an_error_that_names_it(store: Bucket) -> None:
+def test_a_missing_object_is_an_error_that_names_it(store: Bucket) -> None:
     with pytest.raises(FileNotFoundError, match="s3://bucket/none.parquet"):
         rollshare.read_parquet("s3://bucket/none.parquet")
 
@@ -85,7 +85,7 @@ def _rows(source: str) -> int:
     return rollshare.read_parquet(source).account["rows"]
 
 
-def test_a_forked_process_has_a_client_of_its_own(store: Bucket, sample: str) -> None:
+def test_a_forked_process_has_its_own_client(store: Bucket, sample: str) -> None:
     store.put("fork.parquet", Path(sample).read_bytes())
     want = _rows("s3://bucket/fork.parquet")
     with get_context("fork").Pool(2) as pool:

@@ -1,5 +1,5 @@
-//! A case is written in every layout. It is read by each kernel path, as a file that is read at
-//! once, as one that is mapped, as a remote object, and by the checks.
+//! Writes each case in every layout and reads it by each kernel path, as a small file (read into
+//! memory), as a mapped file, as a remote object, and by the checks.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,10 +22,10 @@ use super::writer::table::{self, LAYOUTS};
 const PATHS: [Option<ScanPath>; 4] =
     [None, Some(ScanPath::Runs), Some(ScanPath::Bitmap), Some(ScanPath::Scalar)];
 
-/// More than the length up to which the scan reads a file at once.
+/// More than the length up to which the scan reads a file into memory.
 const LARGE: usize = 300 << 10;
 
-/// An object that says that it is remote.
+/// An object in memory that reports itself as remote.
 struct Remote(MemoryObject);
 
 impl Object for Remote {
@@ -95,7 +95,7 @@ fn nulls(rows: &[Row]) -> [f64; 2] {
     [rows.iter().map(keys).sum::<usize>() as f64, values as f64]
 }
 
-/// What the scan and the checks get wrong about files that hold `rows`: an entry a way to read.
+/// The errors of the scan and the checks on files with `rows`: one entry for each way to read that fails.
 fn wrong(files: &[Vec<u8>], rows: &[Row], ways: &[Way]) -> Vec<String> {
     let mut wrong = Vec::new();
     for way in ways {
@@ -121,12 +121,12 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// A file of the rows of [`table::rows`], with what `edit` changes.
+    /// A file of the rows of [`table::rows`], changed by `edit`.
     pub fn add(&mut self, name: &str, edit: impl Fn(&mut File, &Layout)) {
         self.add_rows(name, &table::rows(), edit);
     }
 
-    /// A file of `rows`, with what `edit` changes.
+    /// A file of `rows`, changed by `edit`.
     pub fn add_rows(&mut self, name: &str, rows: &[Row], edit: impl Fn(&mut File, &Layout)) {
         for (at, layout) in LAYOUTS.iter().enumerate() {
             let mut file = table::file(rows, layout);
@@ -142,14 +142,14 @@ impl Cases {
         }
     }
 
-    /// Files that hold `rows` together.
+    /// Several files that together contain `rows`.
     pub fn add_files(&mut self, name: &str, files: &[Vec<u8>], rows: &[Row]) {
         files.iter().enumerate().for_each(|(at, file)| keep(&format!("{name}-{at}"), file));
         let ways = PATHS.map(|path| [Way { path, ..LOCAL }, Way { path, ..REMOTE }]);
         self.record(name, &wrong(files, rows, ways.as_flattened()));
     }
 
-    /// A file of the rows of [`table::rows`], with what `edit` changes: an error with `text`.
+    /// A file of the rows of [`table::rows`], changed by `edit`, whose error must contain `text`.
     pub fn add_error(&mut self, name: &str, text: &str, edit: impl Fn(&mut File, &Layout)) {
         for layout in &LAYOUTS {
             let mut file = table::file(&table::rows(), layout);
@@ -170,7 +170,7 @@ impl Cases {
         }
     }
 
-    /// Fails if a case has failed.
+    /// Panics if a case has failed.
     pub fn finish(self) {
         assert!(self.count > 0);
         let failed = self.failures.len();

@@ -10,7 +10,7 @@ use super::writer::pages::Layout;
 use super::writer::table::{self, LAYOUTS, rows};
 use super::writer::thrift::Struct;
 
-/// A column of a data frame that is null throughout: `UNKNOWN` (`parquet.thrift`, `NullType`).
+/// A column of a data frame with only nulls: `UNKNOWN` (`parquet.thrift`, `NullType`).
 fn null_type(file: &mut File, name: &str, physical: i32, layout: &Layout) {
     let rows = file.groups.iter().map(|group| group.rows).sum();
     file.replace(name, leaf(name, physical).with(10, logical("UNKNOWN")), &vec![None; rows], layout);
@@ -63,7 +63,7 @@ fn one_file_of_several_with_a_column_of_the_null_type() {
     cases.finish();
 }
 
-/// Weeks of the null type are what null weeks are: an error where a row counts, and nothing
+/// Weeks of the null type are treated as null weeks: an error where a row counts, and ignored
 /// where none does.
 #[test]
 fn weeks_of_the_null_type() {
@@ -92,7 +92,7 @@ fn weeks_of_the_null_type() {
     }
 }
 
-/// Files without rows whose columns have other types, or are missing.
+/// Files without rows whose columns have other types or are missing.
 fn without_rows() -> Vec<(&'static str, Vec<u8>)> {
     let layout = &LAYOUTS[0];
     let of_type = |groups: &[usize], leaf: &dyn Fn(&str) -> Struct| {

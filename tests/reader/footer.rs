@@ -9,10 +9,10 @@ use super::writer::table::{STRINGS, integers, rows, texts};
 /// The columns of the job.
 const JOB: [&str; 5] = ["name", "value", "year_week", "country", "os_name"];
 
-/// Writers overstate the length of a chunk: it overlaps the chunk behind it, or reaches into
+/// Some writers overstate the length of a chunk: it overlaps the next chunk, or extends into
 /// the page index, the footer, or past the end of the file.
 #[test]
-fn chunks_that_are_said_to_be_longer_than_their_pages() {
+fn chunk_lengths_that_exceed_their_pages() {
     let mut cases = Cases::default();
     for more in [0i64, 1, 40, 5_000, 1 << 40, i64::MAX / 2] {
         cases.add(&format!("total_compressed_size too large by {more}"), |file, _| {
@@ -23,7 +23,7 @@ fn chunks_that_are_said_to_be_longer_than_their_pages() {
 }
 
 #[test]
-fn bytes_behind_the_last_page() {
+fn bytes_after_the_last_page() {
     let mut cases = Cases::default();
     for (name, tail) in
         [("nothing", vec![]), ("zeros", vec![0; 40]), ("ones", vec![0xff; 40]), ("one byte", vec![0x15])]
@@ -35,10 +35,10 @@ fn bytes_behind_the_last_page() {
     cases.finish();
 }
 
-/// parquet-mr before 1.2.9 leaves the header of the dictionary page out of the length of the
+/// parquet-mr before 1.2.9 does not include the header of the dictionary page in the length of the
 /// chunk (PARQUET-816).
 #[test]
-fn chunks_that_are_said_to_be_shorter_by_the_header_of_their_dictionary() {
+fn chunk_lengths_without_the_header_of_their_dictionary() {
     let mut cases = Cases::default();
     for by in ["parquet-mr version 1.2.8", "parquet-mr version 1.18.0", "parquet-cpp-arrow version 26.0.1"] {
         cases.add(&format!("shorter by the dictionary header, by {by}"), |file, _| {
@@ -60,7 +60,7 @@ fn chunks_that_are_said_to_be_shorter_by_the_header_of_their_dictionary() {
     cases.finish();
 }
 
-/// Whatever is said of a column that the job does not read.
+/// Offsets, lengths and counts of a column that the job does not read are ignored.
 #[test]
 fn offsets_of_a_column_that_is_not_read() {
     let mut cases = Cases::default();
@@ -85,7 +85,7 @@ fn offsets_of_a_column_that_is_not_read() {
     cases.finish();
 }
 
-/// The row groups say how many rows there are.
+/// The row groups define the number of rows, not the file metadata.
 #[test]
 fn rows_of_the_file() {
     let mut cases = Cases::default();
@@ -97,7 +97,7 @@ fn rows_of_the_file() {
     cases.finish();
 }
 
-/// The pages say how many values there are.
+/// The pages define the number of values, not the chunk metadata.
 #[test]
 fn values_of_a_chunk() {
     let mut cases = Cases::default();
@@ -116,7 +116,7 @@ fn values_of_a_chunk() {
     cases.finish();
 }
 
-/// Which of two columns of one name is meant cannot be known.
+/// Two columns with the same name are an error where the job reads them.
 #[test]
 fn two_columns_of_one_name() {
     let mut cases = Cases::default();

@@ -1,7 +1,7 @@
-//! Files that real writers write, and that are not as the specification or this reader expects.
-//! Each file is made by hand, and its answer is compared with the oracle.
+//! Files of real writers that do not follow the specification, or that are unusual. Each file is made by
+//! hand, and its result is compared with the oracle.
 //!
-//! - [`statistics`]: no answer depends on statistics. [`pages`]: encodings and page headers.
+//! - [`statistics`]: no result depends on statistics. [`pages`]: encodings and page headers.
 //! - [`types`]: annotations. [`empty`]: null types, files without rows.
 //! - [`footer`]: offsets, lengths, counts and names.
 //! - [`cases`]: writes a case in every layout and reads it on every path.

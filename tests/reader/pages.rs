@@ -1,4 +1,4 @@
-//! Encodings and page headers that real writers write, or that other readers accept.
+//! Encodings and page headers of real writers, or that other readers accept.
 
 use super::cases::Cases;
 use super::writer::encodings::{Cell, Deltas, Encoding};
@@ -7,7 +7,7 @@ use super::writer::pages::{Layout, V2};
 use super::writer::table::{STRINGS, integers, rows, texts};
 
 /// Sums of deltas wrap (Encodings.md, "Delta Encoding"): with the smallest delta as an unsigned
-/// integer, those of a sequence that falls exceed the width of the type.
+/// integer, the sums of a descending sequence exceed the width of the type.
 #[test]
 fn deltas_of_strings_that_wrap() {
     type Make = fn(Deltas) -> Encoding;
@@ -50,7 +50,7 @@ fn deltas_of_integers_that_wrap() {
     cases.finish();
 }
 
-/// Levels say which values are null. pyarrow 10 and 11 write too many nulls, parquet-java
+/// Levels define which values are null. pyarrow 10 and 11 write too large null counts, parquet-java
 /// before 1.18 writes -1 where it writes no statistics.
 #[test]
 fn null_counts_of_v2_pages() {
@@ -74,8 +74,8 @@ fn null_counts_of_v2_pages() {
     cases.finish();
 }
 
-/// A run that is longer than its page is damage: cut off, a flipped bit in the length of any run
-/// would turn the values behind it into its own.
+/// A run that is longer than its page is an error. If it were cut off, a flipped bit in the length of any
+/// run would replace the values after the run.
 #[test]
 fn runs_that_are_longer_than_their_page() {
     let mut cases = Cases::default();

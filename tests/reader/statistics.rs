@@ -1,4 +1,4 @@
-//! No answer depends on statistics: not on bounds, null counts, or the page index, whichever
+//! No result depends on statistics: not on bounds, null counts, or the page index, whichever
 //! program wrote them.
 
 use super::cases::Cases;
@@ -7,7 +7,7 @@ use super::writer::pages::{self, Chunk};
 use super::writer::table::{STRINGS, rows, texts};
 use super::writer::thrift::{Struct, Value, list};
 
-/// What `created_by` says: writers of right and of wrong statistics, and some that are unknown.
+/// Values of `created_by`: writers of correct and of wrong statistics, and unknown writers.
 const WRITERS: [Option<&str>; 9] = [
     Some("parquet-cpp-arrow version 4.0.1"),
     Some("parquet-cpp-arrow version 10.0.1"),
@@ -20,7 +20,7 @@ const WRITERS: [Option<&str>; 9] = [
     None,
 ];
 
-/// The edit in files of every writer.
+/// Makes the same edit in files of every writer.
 fn of_every_writer(name: &str, edit: impl Fn(&mut File)) {
     let mut cases = Cases::default();
     for by in WRITERS {
@@ -59,7 +59,7 @@ fn sound_files() {
     });
 }
 
-/// pyarrow up to 10.0.1 does so with a dictionary column that comes in several chunks.
+/// pyarrow up to 10.0.1 writes these for a dictionary column of several chunks.
 #[test]
 fn bounds_of_the_first_page_only() {
     let first_page = |name| texts(&rows(), name)[..40].to_vec();
@@ -87,7 +87,7 @@ fn wrong_bounds_of_chunks() {
     }
 }
 
-/// The deprecated fields have no defined order of strings.
+/// The order of strings in the deprecated fields is not defined.
 #[test]
 fn wrong_bounds_in_the_deprecated_fields() {
     of_every_writer("deprecated bounds", |file| {
@@ -131,7 +131,7 @@ fn wrong_bounds_of_pages() {
     }
 }
 
-/// Bounds mean nothing without a column order (`parquet.thrift`, `ColumnOrder`).
+/// Bounds have no meaning without a column order (`parquet.thrift`, `ColumnOrder`).
 #[test]
 fn wrong_bounds_without_column_orders() {
     for (name, [min, max]) in WRONG_BOUNDS {
@@ -144,7 +144,7 @@ fn wrong_bounds_without_column_orders() {
 }
 
 #[test]
-fn pages_that_are_said_to_be_null() {
+fn pages_that_the_index_calls_null() {
     let set_null = |index: &mut Struct, pages: usize| {
         set_page_bounds(index, pages, [b"", b""]);
         index.set(1, list(vec![true; pages]));

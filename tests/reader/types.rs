@@ -1,4 +1,4 @@
-//! Annotations that are unknown, or that the physical type cannot have.
+//! Annotations that are unknown or not allowed for the physical type.
 
 use super::cases::Cases;
 use super::oracle::Value;
@@ -32,8 +32,8 @@ pub fn logical(name: &str) -> Struct {
     empty().with(id, parameters)
 }
 
-/// Readers ignore a logical type that they do not know, or that the physical type cannot have:
-/// the converted type stands, or none. Parquet.Net writes a union without a field.
+/// Readers ignore a logical type that is unknown or not allowed for the physical type: the
+/// converted type applies, or none. Parquet.Net writes a union without a field.
 #[test]
 fn logical_types_of_strings() {
     let mut cases = Cases::default();
@@ -103,7 +103,7 @@ fn logical_types_of_values() {
     cases.finish();
 }
 
-/// The converted type stands where the logical type is ignored: the values are unsigned, and
+/// The converted type applies where the logical type is ignored: the values are unsigned, and
 /// half of them have the highest bit.
 #[test]
 fn converted_types_of_values() {

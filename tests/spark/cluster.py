@@ -1,4 +1,4 @@
-"""A real Spark cluster on this machine: a standalone master and two workers, each a process of its own."""
+"""A real Spark cluster on this machine: a standalone master and two workers, each in a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOW = f"install Java {JAVA_MAJOR} (Debian: apt-get install openjdk-17-jre-headle
 
 
 def missing() -> str | None:
-    """What this machine lacks, and how to get it."""
+    """What is missing on this machine and how to install it; `None` where nothing is."""
     try:
         import pyspark  # noqa: F401
     except ImportError:
@@ -26,10 +26,10 @@ def missing() -> str | None:
     java = Path(os.environ["JAVA_HOME"], "bin/java") if os.environ.get("JAVA_HOME") else shutil.which("java")
     if not java or not Path(java).exists():
         return f"there is no Java: {HOW}"
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', said)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', output)
     if not found or int(found[1]) < JAVA_MAJOR:
-        return f"Java {JAVA_MAJOR} or later is needed, found {said.splitlines()[:1]}: {HOW}"
+        return f"Java {JAVA_MAJOR} or later is needed, found {output.splitlines()[:1]}: {HOW}"
     return None
 
 
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """Master and workers; ends every process that it has started."""
+    """A master and workers; `stop` ends every process that it started."""
 
     def __init__(self, workers: int = 2, cores: int = 2, memory: str = "2g") -> None:
         import pyspark
@@ -73,13 +73,13 @@ class Cluster:
         return env
 
     def settings(self) -> dict[str, str]:
-        """What a driver needs to use the cluster."""
+        """The settings with which a driver uses the cluster."""
         return {
             "spark.master": self.url,
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
-            # Half of the cluster: two drivers can be served at once.
+            # Half of the cluster, so that two drivers can run at once.
             "spark.cores.max": "2",
             "spark.executor.cores": "1",
             "spark.executor.memory": "768m",

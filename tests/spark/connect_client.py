@@ -1,4 +1,4 @@
-"""Run by test_connect.py as a process of its own: a client of Spark Connect, which knows no classic session.
+"""Run by test_connect.py in a separate process: a client of Spark Connect, which has no classic session.
 
 Usage: connect_client.py URL SAMPLE FOLDER
 """

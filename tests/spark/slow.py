@@ -1,4 +1,4 @@
-"""Tasks that take their time or fail at first; executors import this by PYTHONPATH."""
+"""Tasks that are slow or fail at the first attempt; executors import this by PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rollshare.spark import _files
 
 
 def scan(parts, batches):
-    """As the scan of a split, half a second slower."""
+    """Scan splits, half a second slower."""
     time.sleep(0.5)
     yield from _files.scan_task(parts, batches)
 
 
 def scan_at_the_second_attempt(parts, batches):
-    """As the scan of a split; the first attempt is lost after its work."""
+    """Scan splits; the first attempt fails after its work."""
     from pyspark import TaskContext
 
     done = list(_files.scan_task(parts, batches))

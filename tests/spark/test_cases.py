@@ -1,4 +1,4 @@
-"""The small inputs with known answers, and the real export where it is named."""
+"""The small inputs with known results, and the real export where its folder is set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollshare.spark import partial_parquet, rolling_share
 
 FOLDER = REPOSITORY / "tests/cases"
 CASES = json.loads((FOLDER / "manifest.json").read_text())
-#: Every so many in CI; ROLLSHARE_SPARK_ALL=1 runs all.
+#: CI runs one case of this many; ROLLSHARE_SPARK_ALL=1 runs all.
 STEP = 1 if os.environ.get("ROLLSHARE_SPARK_ALL") else 10
 CHOSEN = CASES[::STEP]
 IDS = [case["id"] for case in CHOSEN]
@@ -48,7 +48,7 @@ def test_file_mode(spark, case):
 def test_dataframe_mode(spark, case):
     source = FOLDER / case["input"]
     if source.is_dir():
-        # How Spark lists folders and types partitions is its own business.
+        # Spark lists folders and types partitions in its own way: not compared.
         source = source if case["id"] in ("dir_multi_file", "w_spark35") else None
     if source is None or case["iso_status"] == "error":
         pytest.skip("file mode's business")
@@ -65,9 +65,7 @@ def test_dataframe_mode(spark, case):
 def test_the_real_export(spark):
     folder = os.environ.get("ROLLSHARE_REAL_EXPORT")
     if not folder:
-        pytest.skip(
-            "NOT RUN: set ROLLSHARE_REAL_EXPORT to the folder that holds the real export and its answers"
-        )
+        pytest.skip("NOT RUN: set ROLLSHARE_REAL_EXPORT to the folder with the real export and its results")
     (source,) = Path(folder).glob("*.parquet")
     want = expected(Path(folder) / "expected_iso.csv")
     df = spark.read.parquet(str(source))

@@ -1,4 +1,4 @@
-"""Spark Connect: a server on the cluster, a client in a process of its own."""
+"""Spark Connect: a server on the cluster, a client in a separate process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def server(cluster):
     jars = Path(pyspark.__file__).parent / "jars"
     if not list(jars.glob("spark-connect_*.jar")):
         pytest.skip(
-            f"NOT RUN: PySpark {pyspark.__version__} from PyPI brings no Connect server; "
+            f"NOT RUN: PySpark {pyspark.__version__} from PyPI has no Connect server; "
             "put spark-connect_2.12-VERSION.jar from Maven Central into its jars/"
         )
     port = free_port()
@@ -33,14 +33,14 @@ def server(cluster):
     entry = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     log = (cluster.work / "connect.log").open("wb")
     command = [str(cluster.home / "bin/spark-submit"), *conf, *entry]
-    # The server takes its memory from where the master and the workers have theirs.
+    # SPARK_DAEMON_MEMORY sets the server's memory, as that of the master and the workers.
     env = {**cluster.environment(), "SPARK_DAEMON_MEMORY": "768m"}
     process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     cluster.processes.append(process)
     end = time.monotonic() + 240
     while not reachable(port):
-        said = (cluster.work / "connect.log").read_text()[-3000:]
-        assert process.poll() is None and time.monotonic() < end, said
+        log_text = (cluster.work / "connect.log").read_text()[-3000:]
+        assert process.poll() is None and time.monotonic() < end, log_text
         time.sleep(0.2)
     yield f"sc://127.0.0.1:{port}"
     process.terminate()

@@ -1,4 +1,4 @@
-"""Both modes on a cluster of two workers give the bytes that the kernel gives on the same rows."""
+"""Both modes on a cluster of two workers give the same bytes as the kernel on the same rows."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_other_names_and_a_frame_that_has_one_twice(spark, small):
 
 
 def frame(values, kind):
-    """Rows with every kind of key, and the values in turn."""
+    """Rows with every kind of key; the values repeat in order."""
     dice = random.Random(7)
     rows = []
     for at in range(400):

@@ -1,4 +1,4 @@
-"""Sail, another server of Spark Connect, in the place of Spark: no JVM, no cluster."""
+"""Sail, another server of Spark Connect, instead of Spark: no JVM, no cluster."""
 
 from __future__ import annotations
 

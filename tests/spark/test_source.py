@@ -7,7 +7,7 @@ import pytest
 import rollshare
 
 pytestmark = pytest.mark.skipif(
-    int(pyspark.__version__.split(".")[0]) < 4, reason="Python data sources came with PySpark 4"
+    int(pyspark.__version__.split(".")[0]) < 4, reason="Python data sources need PySpark 4"
 )
 
 
@@ -47,6 +47,6 @@ def test_one_view_many_filters(spark, source, small, pushdown):
         assert rows(spark.sql(f"select * from shares where {condition}")) == [r for r in want if keep(r)]
 
 
-def test_options_that_make_no_sense(source, small):
+def test_invalid_options(source, small):
     with pytest.raises(Exception, match="option 'colour'; expected one of"):
         source.option("colour", "red").load(small)

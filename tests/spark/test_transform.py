@@ -35,7 +35,7 @@ def names(folder: Path) -> list[str]:
 
 def test_executors_scan_and_the_folder_is_as_spark_leaves_it(cluster, small, tmp_path):
     target = tmp_path / "out"
-    # Neither the driver nor an executor finds pyarrow: nothing of it is needed here.
+    # Neither the driver nor an executor finds pyarrow: it is not needed here.
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "pyarrow.py").write_text("raise ImportError('hidden')")
@@ -69,9 +69,9 @@ def test_a_damaged_file_leaves_the_old_table(cluster, small, tmp_path):
     before = {name: (target / name).read_bytes() for name in names(target)}
     done = submit(cluster, "--source_parquet", str(source), "--target_parquet", str(target), "--no-checks")
     assert done.returncode == 3, (done.stdout + done.stderr)[-3000:]
-    # spark-submit hands on what a driver in Python writes as its own output.
-    said = done.stdout + done.stderr
-    assert "05.parquet" in said and "nothing was published" in said
+    # spark-submit prints the output of a Python driver as its own.
+    output = done.stdout + done.stderr
+    assert "05.parquet" in output and "nothing was published" in output
     assert {name: (target / name).read_bytes() for name in names(target)} == before
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the cloud part need, and how to get what is not there."""
+"""Requirements of the tests of the cloud part, and how to get those that are missing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REGION = "eu-central-1"
 
 
 def not_run(missing: str, remedy: str) -> None:
-    """Skip, and say what is missing and how to get it."""
+    """Skip; report what is missing and how to get it."""
     pytest.skip(f"NOT RUN: {missing}; {remedy}")
 
 
 @pytest.fixture(scope="session")
 def terraform() -> Path:
-    """The wrapper, initialised: terraform and its provider are there."""
+    """The wrapper script, initialised: terraform and its provider are installed."""
     if shutil.which("terraform") is None:
         not_run("terraform is not installed", "https://developer.hashicorp.com/terraform/install")
     done = subprocess.run([TERRAFORM, "init", "-input=false", "-no-color"], capture_output=True, text=True)
@@ -40,7 +40,7 @@ def terraform() -> Path:
 
 @pytest.fixture(scope="session")
 def wheel() -> Path:
-    """The wheel of this checkout for this machine, in a folder of its own."""
+    """The wheel of this checkout for this machine, in a separate folder."""
     folder = Path(os.environ.get("ROLLSHARE_WHEEL_DIR", REPOSITORY / "target/cloud-wheel"))
     wheels = sorted(folder.glob(f"rollshare-*-cp39-abi3-*_{platform.machine()}.whl"))
     if len(wheels) != 1:
@@ -57,7 +57,7 @@ def java() -> None:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[dict[str, str]]:
-    """AWS on loopback, as the environment in which programs find it and nothing else of the user's."""
+    """AWS on loopback: the environment variables for it, without those of the user."""
     server = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("emulator.py")],
         stdin=subprocess.PIPE,
@@ -72,7 +72,7 @@ def emulator() -> Iterator[dict[str, str]]:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": os.environ["HOME"],
             "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "something",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",

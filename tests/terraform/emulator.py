@@ -1,22 +1,22 @@
-"""AWS on loopback: moto, with what it lacks for this project's clusters.
+"""AWS on loopback: moto, extended with the features that this project's clusters need.
 
     python tests/terraform/emulator.py
 
-prints its endpoint as one line and serves until standard input ends. Beyond moto 5.2.1, whose inner
-workings it leans on:
+prints its endpoint as one line and serves until standard input ends. It depends on the internals of moto
+5.2.1 and adds:
 
-- EMR's `ListInstanceFleets` and `GetAutoTerminationPolicy`; what `RunJobFlow` was told is remembered;
-  a region is that of the request's signature; a terminated cluster has no running instances; no security
-  groups are made beside those that are given.
+- EMR: `ListInstanceFleets` and `GetAutoTerminationPolicy`; the arguments of `RunJobFlow` are stored; the
+  region is that of the request's signature; a terminated cluster has no running instances; no security
+  groups are created in addition to the given ones.
 - A cluster has one node, this machine. Its bootstrap actions and its Spark steps **really run**, one
-  after the other, with the Python of the cluster's own `spark-env`; their output goes to the log URI.
+  after the other, with the Python of the cluster's `spark-env`; their output is stored under the log URI.
 - The description of a security group's rule that refers to a group is kept.
-- The answer to `CompleteMultipartUpload` has the root element that S3 gives it.
-- Deletion markers go with the rest when a bucket is emptied after its versioning was suspended.
-- Bucket policies are kept and given back, but statements with a condition are not enforced: moto denies
-  on every condition that it cannot evaluate. What such a policy says is tested in terraform/tests.
+- The response to `CompleteMultipartUpload` has the same root element as that of S3.
+- Deletion markers are deleted too when a bucket is emptied after its versioning was suspended.
+- Bucket policies are stored and returned, but statements with a condition are not enforced: moto denies
+  on every condition that it cannot evaluate. The content of such policies is tested in terraform/tests.
 
-Nothing is checked of what IAM would allow.
+IAM permissions are not checked.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ LIMIT = 300
 
 
 class Node:
-    """The one machine of a cluster: runs bootstrap actions, then steps in their order."""
+    """The only machine of a cluster: runs bootstrap actions, then steps in order."""
 
     def __init__(self, cluster: Cluster, endpoint: str) -> None:
         self.cluster = cluster
@@ -75,7 +75,7 @@ class Node:
         threading.Thread(target=self.live, daemon=True).start()
 
     def live(self) -> None:
-        """Bootstrap; then wait for steps as long as the cluster is there."""
+        """Run the bootstrap actions, then steps until the cluster is terminated."""
         cluster = self.cluster
         for action in cluster.bootstrap_actions:
             with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ class Node:
             self.work.notify()
 
     def fetch(self, uri: str, folder: str) -> str:
-        """Bring an object of the bucket to the node."""
+        """Download an object of the bucket."""
         place = urlsplit(uri)
         path = Path(folder, Path(place.path).name)
         path.write_bytes(self.s3.get_object(Bucket=place.netloc, Key=place.path[1:])["Body"].read())
@@ -134,7 +134,7 @@ class Node:
             )
 
     def run(self, command: list[str], kind: str, name: str, **environment: str) -> int:
-        """Run a command in an empty folder, put its output under the log URI, give its exit code."""
+        """Run a command in an empty folder, store its output under the log URI, return its exit code."""
         with tempfile.TemporaryDirectory() as folder:
             try:
                 done = subprocess.run(
@@ -155,7 +155,7 @@ class Node:
 
 
 def value(mapping: dict, name: str) -> object:
-    """Entry by its name in AWS's spelling or moto's."""
+    """The entry of a name in AWS's or moto's spelling."""
     snake = re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
     return mapping.get(name, mapping.get(snake)) or {}
 
@@ -172,7 +172,7 @@ def end(cluster: Cluster, state: str) -> None:
 
 
 def complete_emr(endpoint: str) -> None:
-    """Add to moto's EMR what the module's description lists."""
+    """Add the features of EMR that the module's description lists."""
     response = ElasticMapReduceResponse
     run_job_flow, add_job_flow_steps = response.run_job_flow, ElasticMapReduceBackend.add_job_flow_steps
 
@@ -208,7 +208,7 @@ def complete_emr(endpoint: str) -> None:
     response.get_auto_termination_policy = policy
     ElasticMapReduceBackend.add_job_flow_steps = add
     Cluster.terminate = lambda self: end(self, "TERMINATED")
-    # EMR makes no security groups where it is given some.
+    # EMR creates no security groups where the request has some.
     ElasticMapReduceBackend._manage_security_groups = lambda self, **given: (
         given["emr_managed_master_security_group"],
         given["emr_managed_slave_security_group"],
@@ -217,14 +217,14 @@ def complete_emr(endpoint: str) -> None:
 
 
 def complete_ec2() -> None:
-    """Find a rule's description also where the rule refers to a group."""
+    """Find the description of a rule that refers to a group, too."""
     SecurityGroupRule.description = property(
         lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description")
     )
 
 
 def complete_s3() -> None:
-    """Enforce no statement of a bucket policy that has a condition; let markers of deletions be deleted."""
+    """Do not enforce statements of bucket policies with a condition; allow deletion markers to be deleted."""
     permission = FakeBucket.get_permission
 
     def unconditional(self: FakeBucket, action: str, resource: str) -> PermissionResult:
@@ -238,7 +238,7 @@ def complete_s3() -> None:
 
 
 class RightRoot:
-    """Gives the answer to `CompleteMultipartUpload` the root element of S3."""
+    """Gives the response to `CompleteMultipartUpload` the root element of S3."""
 
     def __init__(self, app: DomainDispatcherApplication) -> None:
         self.app = app
@@ -261,7 +261,7 @@ class RightRoot:
 
 def main() -> None:
     """Serve until standard input ends."""
-    # Moto asks for no particular credentials, boto3 for some.
+    # Moto accepts any credentials, but boto3 needs some.
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "emulator")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "emulator")
     server = make_server(

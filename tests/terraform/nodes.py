@@ -1,4 +1,4 @@
-"""Pythons of nodes, as the tests make them."""
+"""Creates the Python environments of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/bootstrap.sh on a node that has Python, pip and nothing else.
+"""scripts/bootstrap.sh on a node that has only Python and pip.
 
 `aws` is a stand-in that copies from a folder.
 """
@@ -17,7 +17,7 @@ import pytest
 from conftest import REPOSITORY
 from nodes import new_python
 
-# Knows `aws s3 cp --only-show-errors s3://BUCKET/KEY FILE`, as the script calls it.
+# Implements `aws s3 cp --only-show-errors s3://BUCKET/KEY FILE`, as the script calls it.
 AWS = """#!/bin/bash
 [ "$1 $2 $3" = "s3 cp --only-show-errors" ] || { echo "unexpected: aws $*" >&2; exit 252; }
 exec /bin/cp "BUCKETS/${4#s3://}" "$5"
@@ -48,7 +48,7 @@ class Node:
         return f"s3://team/wheels/{wheel.name}", hashlib.sha256(wheel.read_bytes()).hexdigest()
 
     def bootstrap(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        # No index answers on port 9: an installation that went to the network would fail.
+        # No index listens on port 9: an installation that uses the network fails.
         environment = {"PATH": self.path, "HOME": str(self.folder), "PIP_INDEX_URL": "http://127.0.0.1:9/"}
         return subprocess.run(
             ["bash", REPOSITORY / "scripts/bootstrap.sh", *map(str, arguments)],
@@ -99,7 +99,7 @@ def test_again_is_harmless(node: Node, wheel: Path) -> None:
     assert node.has_rollshare()
 
 
-def test_mends_a_damaged_installation(node: Node, wheel: Path) -> None:
+def test_repairs_a_damaged_installation(node: Node, wheel: Path) -> None:
     arguments = (*node.put(wheel), node.python)
     node.bootstrap(*arguments)
     site = next(node.folder.glob("venv/lib/python3*/site-packages/rollshare"))

@@ -1,4 +1,4 @@
-"""terraform/ and scripts/ as they stand: format, validity, policies, the switch, linters."""
+"""Static tests of terraform/ and scripts/: format, validity, policies, the switch, linters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_valid(terraform: Path) -> None:
 
 @cache
 def results(terraform: Path) -> dict[tuple[str, str], str | None]:
-    """Run `terraform test` once: what each of its runs complained of, or None."""
+    """Run `terraform test` once; return the failure of each of its runs, or None."""
     report = REPOSITORY / "target/terraform-test.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)

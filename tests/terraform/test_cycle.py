@@ -27,7 +27,7 @@ from nodes import new_python
 
 BUCKET = "shares-of-a-team"
 
-# The provider's checks that ask services which no emulator has; everything else is as it is on AWS.
+# Disables the provider's checks against services that the emulator lacks; everything else is as on AWS.
 OVERRIDE = """
 provider "aws" {
   s3_use_path_style           = true
@@ -62,7 +62,7 @@ class Account:
             "TF_VAR_bucket_name": BUCKET,
             "TF_VAR_wheel_dir": str(wheel.parent),
             "TF_VAR_input_file": str(self.export),
-            # The nodes' Python is this machine's.
+            # The nodes use the Python of this machine.
             "TF_VAR_spark_python": str(self.python),
         }
         for name in ["ROLLSHARE_TF_MIRROR", "TF_CLI_CONFIG_FILE", "JAVA_HOME"]:
@@ -82,12 +82,12 @@ class Account:
             service,
             region_name=REGION,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id="somebody",
+            aws_access_key_id="test",
             aws_secret_access_key="something",
         )
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """Objects below a prefix, by the rest of their key; not what is kept beside a table."""
+        """Objects below a prefix, by the rest of their key, without the files kept beside a table."""
         s3 = self.client("s3")
         found = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return {
@@ -98,7 +98,7 @@ class Account:
 
 
 def expected(python: Path, export: Path) -> list[tuple]:
-    """Make an export at `export`; its answer, computed on this machine by the wheel alone."""
+    """Make an export at `export`; return its table, computed on this machine by the wheel."""
     script = """
 import json, sys
 import rollshare
@@ -251,7 +251,7 @@ def test_destroy_with_data_leaves_nothing(account: Account) -> None:
 
 
 def logs(account: Account) -> str:
-    """What bootstrap actions and steps have printed."""
+    """The output of bootstrap actions and steps."""
     return "\n".join(
         f"{key}:\n{gzip.decompress(content).decode()[-4000:]}"
         for key, content in account.objects("logs/").items()

@@ -31,7 +31,7 @@ impl Cell {
     }
 }
 
-/// How the deltas of a delta encoding are stored. Sums wrap, so that both are right.
+/// How the deltas of a delta encoding are stored. Sums wrap, so both are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deltas {
     /// The frame of reference is the smallest delta as a signed integer.

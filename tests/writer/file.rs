@@ -1,4 +1,4 @@
-//! Files from chunks: where each page lies, the page index, and the footer
+//! Assembles files from chunks: page offsets, the page index, and the footer
 //! (`parquet.thrift`, `FileMetaData`), which a test can edit before it is written.
 
 use super::encodings::Cell;
@@ -56,7 +56,7 @@ impl File {
         }
     }
 
-    /// Adds a column behind the others.
+    /// Adds a column after the others.
     pub fn add(&mut self, leaf: Struct, cells: &[Option<Cell>], layout: &Layout) {
         self.insert(self.leaves.len(), leaf, cells, layout);
     }
@@ -193,8 +193,8 @@ fn write_chunk(out: &mut Vec<u8>, leaf: &Struct, chunk: &Chunk) -> Struct {
     Struct::new().with(2, data).with(3, meta)
 }
 
-/// Writes the column index and the offset index of a chunk into the file, and their
-/// places into its `ColumnChunk`.
+/// Writes the column index and the offset index of a chunk to the file, and their
+/// offsets to its `ColumnChunk`.
 fn write_index(out: &mut Vec<u8>, chunk: &Chunk, meta: &mut Struct) {
     let mut offset = meta.child(3).int(9);
     let mut put = |index: &Struct, ids: (i16, i16)| {

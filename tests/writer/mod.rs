@@ -1,7 +1,8 @@
-//! Tables to parquet files of any shape, with a writer that is not ours: the `parquet` crate.
+//! Writes tables as parquet files of any shape, with the `parquet` crate: a writer that is independent of
+//! this crate.
 //!
-//! That crate writes sound files only. For files that other writers get wrong there is a small
-//! writer by hand, whose every part a test can change:
+//! The `parquet` crate writes only valid files. For the mistakes of other writers there is a small
+//! hand-written writer, each part of which a test can change:
 //! - [`thrift`]: structs as maps of fields. [`encodings`]: values as bytes.
 //! - [`pages`]: a column chunk as a list of pages. [`file`]: page index, footer, offsets.
 //! - [`table`]: a table of the job's rows as such a file.
@@ -42,7 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The units that the type can hold, with room for what the writer does.
+    /// The units that the type can hold without overflow in the writer.
     pub fn range(self) -> (i128, i128) {
         let signed = |bits: u8| (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1);
         match self {
@@ -176,7 +177,7 @@ pub fn write(rows: &[Row], kind: Kind, shape: &Shape) -> Vec<u8> {
             .unwrap()
     };
     let value_nulls = rows.iter().any(|r| r.value == Value::Null);
-    // As in an export, columns that nobody needs lie between.
+    // As in an export, there are unused columns between the used ones.
     let flag = SchemaType::primitive_type_builder("has_subtrackers", Type::BOOLEAN).build().unwrap();
     let fields = [string(0), kind.field(repetition(value_nulls)), string(1), flag, string(2), string(3)];
     let schema =
@@ -263,7 +264,7 @@ fn values(column: &mut ColumnWriter<'_>, rows: &[Row], kind: Kind, repetition: R
             put!(FixedLenByteArrayColumnWriter, data);
         }
         _ => {
-            // The shortest two's complement, as the specification wants it.
+            // The shortest two's complement, as the specification requires.
             let data: Vec<ByteArray> = units()
                 .map(|n| {
                     let bytes = n.to_be_bytes();

@@ -11,9 +11,9 @@ pub struct Layout {
     pub v2: bool,
     pub snappy: bool,
     pub page_rows: usize,
-    /// By how much the last run of the definition levels is longer than its page.
+    /// Values by which the last run of the definition levels exceeds its page.
     pub excess_levels: u32,
-    /// By how much the last run of the dictionary ids is longer than its page.
+    /// Values by which the last run of the dictionary ids exceeds its page.
     pub excess_ids: u32,
 }
 
@@ -55,14 +55,14 @@ pub struct Chunk {
     pub pages: Vec<Page>,
     /// The row that each page begins with.
     pub first_rows: Vec<i64>,
-    /// Bytes behind the last page that belong to the chunk by its length.
+    /// Bytes after the last page that the length of the chunk includes.
     pub tail: Vec<u8>,
     pub statistics: Option<Struct>,
     pub column_index: Option<Struct>,
 }
 
 impl Chunk {
-    /// An optional column, with statistics and a page index that are right.
+    /// An optional column with correct statistics and a correct page index.
     pub fn new(physical: i32, cells: &[Option<Cell>], layout: &Layout) -> Self {
         let mut entries: Vec<&Cell> = Vec::new();
         for cell in cells.iter().flatten().filter(|_| layout.encoding == Encoding::Dictionary) {

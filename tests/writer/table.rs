@@ -1,11 +1,11 @@
-//! The rows of a table as a file of pages by hand, whose parts a test then changes.
+//! Writes the rows of a table as a file of hand-written pages, whose parts a test can change.
 
 use super::super::oracle::{Row, Value};
 use super::encodings::{Cell, Encoding};
 use super::file::{File, INT32, INT64, leaf, string_leaf};
 use super::pages::Layout;
 
-/// Rows of a row group: two, which are not of the same length.
+/// Rows of the two row groups, which have different lengths.
 const GROUP_ROWS: usize = 90;
 
 const PLAIN: Layout = Layout {
@@ -18,7 +18,7 @@ const PLAIN: Layout = Layout {
 };
 const DICTIONARY: Layout = Layout { encoding: Encoding::Dictionary, ..PLAIN };
 
-/// Layouts that differ in all that the reader treats differently.
+/// Layouts that cover the cases that the reader distinguishes.
 pub const LAYOUTS: [Layout; 4] = [
     PLAIN,
     Layout { v2: true, snappy: true, ..PLAIN },

@@ -1,12 +1,12 @@
-"""The rolling share on Spark: the same kernel on every executor.
+"""The rolling share on Spark, computed by the same kernel on every executor.
 
 >>> from rollshare.spark import read_parquet, rolling_share  # doctest: +SKIP
 >>> read_parquet(spark, "exports/").show()                   # doctest: +SKIP
 >>> rolling_share(df).show()                                 # doctest: +SKIP
 
-Both are lazy, as Spark is, and work on PySpark 3.5 and 4, classic and Spark Connect. ``rollshare`` and
-pyarrow have to be installed for the Python of the driver and of the executors. `docs/spark.md` says
-which to use when.
+Both return lazy frames and work on PySpark 3.5 and 4, classic and Spark Connect. ``rollshare`` and
+pyarrow must be installed for the Python of the driver and of the executors. `docs/spark.md` describes
+when to use which.
 """
 
 from __future__ import annotations
@@ -39,39 +39,40 @@ def read_parquet(
     splits: int | None = None,
     **options: Any,
 ) -> DataFrame:
-    """Read parquet files with the kernel on the executors; the share table as a lazy frame.
+    """Read parquet files with the kernel on the executors; return the share table as a lazy frame.
 
-    The driver lists the files and reads their footers now; executors scan when the frame is used.
-    Nothing passes through the JVM but partial aggregates.
+    The driver lists the files and reads their footers immediately. The executors scan the files when the
+    frame is used. Only partial aggregates pass through the JVM.
 
     Parameters
     ----------
     spark
         The session.
     source
-        File, folder (nested, hive-partitioned) or glob, or several of them, as executors see them.
+        File, folder (nested, hive-partitioned) or glob, or several of them. Executors must find them under
+        the same paths.
     job, **options
-        As of :func:`rollshare.read_parquet`.
+        As for :func:`rollshare.read_parquet`.
     splits
-        At most so many tasks; default what the cluster runs at once, or more so that none reads
-        over 128 MiB of the needed columns.
+        The most tasks; default the number that the cluster runs at once, or more if a task would read over
+        128 MiB of the needed columns.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        The table of :func:`rollshare.read_parquet`, in one partition, ordered as there.
+        The table of :func:`rollshare.read_parquet`, in one partition and in the same order.
 
     Raises
     ------
     NotFoundError, DataError, FormatError, UnsupportedError
-        On the driver, where a footer tells. What only pages tell is raised in a task; the driver's
-        exception holds the message.
+        On the driver, for errors in listings and footers. Errors in pages are raised in a task; the
+        exception of the driver contains their message.
 
     """
     from . import _files
 
-    asked = _job(job, options)
-    return _files.read(spark, _files.plan(spark, _sources(source), asked, splits), asked)
+    resolved = _job(job, options)
+    return _files.read(spark, _files.plan(spark, _sources(source), resolved, splits), resolved)
 
 
 def partial_parquet(
@@ -82,10 +83,10 @@ def partial_parquet(
     splits: int | None = None,
     **options: Any,
 ) -> Partial:
-    """Sum parquet files on the executors, now; the sum with its account, on the driver.
+    """Sum parquet files on the executors immediately; return the sums with their account on the driver.
 
-    As :func:`read_parquet`; ``.finish()`` gives the :class:`rollshare.Shares`. A classic session needs
-    no pyarrow for it.
+    As :func:`read_parquet`; ``.finish()`` returns the :class:`rollshare.Shares`. With a classic session,
+    pyarrow is not needed.
     """
     from . import _files
 
@@ -105,34 +106,35 @@ def rolling_share(
     Parameters
     ----------
     df
-        Any batch frame: after joins, unions, window operators, cached, repartitioned.
+        Any batch frame, also after joins, unions, window operators, caching or repartitioning.
     job, **options
-        As of :func:`rollshare.rolling_share`.
+        As for :func:`rollshare.rolling_share`.
     files
-        ``"auto"``: a frame that is nothing but a read of parquet files is read by
-        :func:`read_parquet` instead, which the log says. ``"never"``: through Spark.
+        ``"auto"``: a frame that only reads parquet files is read by :func:`read_parquet` instead, with a
+        message in the log. ``"never"``: Spark reads the frame.
     sums
         ``"spark"`` (default where it can be exact): Spark sums, the kernel finishes. ``"kernel"``:
-        rows go to the kernel on the executors by ``mapInArrow``. The answer is the same.
+        rows go to the kernel on the executors by ``mapInArrow``. The result is the same.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        The same, to the last bit, as :func:`rollshare.rolling_share` gives for the same rows.
+        Bit for bit the result of :func:`rollshare.rolling_share` for the same rows.
 
     Raises
     ------
     DataError
-        Now, where a column is missing or of a wrong type; in a task, where a label is no ISO week.
+        Immediately, where a column is missing or of a wrong type; in a task, where a label is not an ISO
+        week.
 
     """
     from . import _files, _frames
 
-    asked, sums = _job(job, options), _sums(sums)
-    columns = _frames.Columns(df, asked)
+    resolved, sums = _job(job, options), _sums(sums)
+    columns = _frames.Columns(df, resolved)
     splits = _as_files(df, columns, files)
     if splits is not None:
-        return _files.read(df.sparkSession, splits, asked)
+        return _files.read(df.sparkSession, splits, resolved)
     return _frames.finish(columns, sums)
 
 
@@ -144,14 +146,14 @@ def partial(
     sums: Literal["spark", "kernel"] | None = None,
     **options: Any,
 ) -> Partial:
-    """Sum a Spark data frame, now; the sum with its account, on the driver.
+    """Sum a Spark data frame immediately; return the sums with their account on the driver.
 
-    As :func:`rolling_share`. Rows that are dropped are counted too, so they are not filtered by the scan.
+    As :func:`rolling_share`. Dropped rows are counted too, so the scan does not filter them.
     """
     from . import _files, _frames
 
-    asked, sums = _job(job, options), _sums(sums)
-    columns = _frames.Columns(df, asked)
+    resolved, sums = _job(job, options), _sums(sums)
+    columns = _frames.Columns(df, resolved)
     splits = _as_files(df, columns, files)
     if splits is not None:
         return _files.total(df.sparkSession, splits)
@@ -165,7 +167,7 @@ def _sums(sums: Literal["spark", "kernel"] | None) -> Literal["spark", "kernel"]
 
 
 def _as_files(df: DataFrame, columns: Any, files: str) -> Any:
-    """The splits of the files that ``df`` reads, where file mode serves it."""
+    """The splits of the files that ``df`` reads; ``None`` where file mode does not apply."""
     from . import _files
     from ._plan import parquet_files
 
@@ -181,7 +183,7 @@ def _as_files(df: DataFrame, columns: Any, files: str) -> Any:
 
 
 def register(spark: SparkSession) -> None:
-    """Make ``spark.read.format("rollshare")`` known to a session (PySpark 4).
+    """Register ``spark.read.format("rollshare")`` in a session (PySpark 4).
 
     Examples
     --------

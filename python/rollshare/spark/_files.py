@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rollshare.spark")
 
-#: Compressed bytes of needed columns below which a task costs more than it saves.
+#: Least compressed bytes of needed columns for a task: a smaller task costs more than it saves.
 LEAST = 4 << 20
-#: Compressed bytes of needed columns past which a lost task loses too much.
+#: Most compressed bytes of needed columns for a task: losing a larger one costs too much.
 MOST = 128 << 20
 
 
 class Splits:
-    """The work, cut into parts: bytes that an executor scans, and the rows of all of them."""
+    """The splits of a scan as bytes that executors parse, and the number of rows of all splits."""
 
     def __init__(self, parts: list[bytes], rows: int) -> None:
         self.parts = parts
@@ -36,7 +36,7 @@ class Splits:
 
 
 def located(source: str) -> str:
-    """A source as every process of the cluster finds it."""
+    """A source in a form that is valid in every process of the cluster."""
     scheme, colon, _ = source.partition(":")
     if colon and len(scheme) > 1 and scheme.replace("+", "").replace("-", "").isalnum():
         # Hadoop's names for S3.
@@ -45,7 +45,7 @@ def located(source: str) -> str:
 
 
 def plan_here(sources: list[str], job: Job, most: int) -> tuple[list[bytes], int, list[str]]:
-    """Cuts the files into splits; at most ``most``, unless these were too large."""
+    """Cuts the files into at most ``most`` splits, or more if these are too large."""
     parts, rows, size, notes = _rollshare.plan_splits(sources, job, most, LEAST)
     if size > MOST * len(parts):
         parts, rows, size, notes = _rollshare.plan_splits(sources, job, -(-size // MOST), LEAST)
@@ -55,13 +55,13 @@ def plan_here(sources: list[str], job: Job, most: int) -> tuple[list[bytes], int
 def plan_task(
     sources: list[str], job: Job, most: int, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """Plans on an executor, for a driver that does not see the files."""
+    """Plans on an executor, for a driver that cannot read the files."""
     import pyarrow as pa
 
     for _ in batches:
         pass
     parts, rows, notes = plan_here(sources, job, most)
-    # Rows of kind: 0 a split, 1 a note.
+    # Kinds of rows: 0 is a split, 1 a note.
     cells = [(0, rows, part) for part in parts] + [(1, rows, note.encode()) for note in notes]
     kinds, counts, data = zip(*cells)
     yield pa.RecordBatch.from_arrays(
@@ -71,7 +71,7 @@ def plan_task(
 
 
 def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits:
-    """Cuts the files into splits, on the driver where it sees the files."""
+    """Cuts the files into splits: on the driver, or on an executor for Spark Connect."""
     most = splits or parallelism(spark)
     sources = [located(source) for source in sources]
     if is_connect(spark):
@@ -90,14 +90,14 @@ def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits
 
 
 def scan_task(parts: list[bytes], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Scans the splits whose numbers come in."""
+    """Scans the splits whose numbers are in the batches."""
     for one in batches:
         for number in one.column(0):
             yield from _merge.batch([_rollshare.scan_split(parts[number.as_py()])])
 
 
 def scan(spark: Any, splits: Splits) -> Any:
-    """A lazy frame with a partial aggregate a split, each a task of its own."""
+    """A lazy frame with one partial aggregate and one task for each split."""
     count = len(splits.parts)
     numbers = spark.range(0, count, 1, count)
     return numbers.mapInArrow(bound(scan_task, splits.parts), _merge.PARTIAL)
@@ -109,11 +109,11 @@ def read(spark: Any, splits: Splits, job: Job) -> Any:
 
 
 def total(spark: Any, splits: Splits) -> _rollshare.Partial:
-    """The sum of all splits, now, on the driver."""
+    """The sum of all splits, computed immediately and returned on the driver."""
     count = len(splits.parts)
     if is_connect(spark):
         return _merge.collect(scan(spark, splits), None, count, splits.rows)
-    # Bytes by an RDD: no Arrow on the way, no plan to make.
+    # An RDD of bytes needs neither Arrow nor a query plan.
     parts = spark.sparkContext.parallelize(splits.parts, count).map(scan_bytes)
     return _merge.collect_bytes(parts, count, splits.rows)
 

@@ -1,12 +1,13 @@
 """DataFrame mode: Spark filters, counts and sums what it can sum exactly; the kernel does the rest.
 
-Integers below 2^31 and decimals are summed by Spark's own generated code; their sums are exact and do
-not depend on the order. A double is cut into its integer part and its fraction in units of 2^-62,
-both integers. What is neither (NaN, infinite, 2^31 or more, finer than 2^-62) becomes a key of its
-group, so that its count is all that there is to add. The kernel turns the groups into the table.
+Spark's generated code sums integers below 2^31 and decimals; these sums are exact and do not depend on the
+order. A double is split into its integer part and its fraction in units of 2^-62, both integers. Other
+values (NaN, infinite, 2^31 or more, finer than 2^-62) become grouping keys, so Spark only has to count
+them. The kernel computes the table from the groups.
 
-Legacy semantics need all rows and their dates, and days are not what Spark would call them: there, and
-for decimals of more than 28 digits, executors hand the rows to the kernel, a partial aggregate a task.
+Legacy semantics need all rows and their dates, and the kernel parses days differently from Spark. For
+these, and for decimals of more than 28 digits, executors pass the rows to the kernel, which returns one
+partial aggregate for each task.
 """
 
 from __future__ import annotations
@@ -36,23 +37,23 @@ OTHER_SYSTEM, NULL_COUNTRY, COUNTRY_TOTAL = range(6, 9)
 
 
 class Columns:
-    """A frame by the job's roles: its columns renamed to ``name``, ``value`` and so on."""
+    """The needed columns of a frame, renamed to the roles of the job: ``name``, ``value`` and so on."""
 
     def __init__(self, df: Any, job: Job) -> None:
         wanted = {role: name for role, name in job.columns.items() if role in needed(job)}
         self.schema = df.schema
         names = [field.name for field in self.schema]
         self.empty = self._check(names, wanted, job)
-        places = {role: _place(names, name) for role, name in wanted.items()}
+        positions = {role: _position(names, name) for role, name in wanted.items()}
         self.job = job
-        # By place: names may hold dots, and a join may leave one twice.
+        # Columns are selected by position: names may have dots, and a join may leave a name twice.
         unique = df.toDF(*(f"c{at}" for at in range(len(names))))
-        self.df = unique.selectExpr(*(f"c{at} as {role}" for role, at in places.items()))
+        self.df = unique.selectExpr(*(f"c{at} as {role}" for role, at in positions.items()))
         self.names = wanted
-        self.value_type = self.schema[places["value"]].dataType.simpleString()
+        self.value_type = self.schema[positions["value"]].dataType.simpleString()
 
     def _check(self, names: list[str], wanted: dict[str, str], job: Job) -> bytes:
-        """Has the kernel look at the schema: its errors before any work. The sum of no rows."""
+        """Checks the schema with the kernel, before any work; returns the sum of no rows."""
         import pyarrow as pa
         from pyspark.sql.pandas.types import to_arrow_type
 
@@ -66,7 +67,7 @@ class Columns:
 
     @property
     def format(self) -> str:
-        """The Arrow format of values that Spark can sum exactly; empty of others."""
+        """The Arrow format of values that Spark can sum exactly; empty for others."""
         kind = self.value_type
         if kind.startswith("decimal("):
             precision, scale = kind[len("decimal(") : -1].split(",")
@@ -83,20 +84,20 @@ def needed(job: Job) -> set[str]:
     return roles
 
 
-def _place(names: list[str], wanted: str) -> int:
-    """Where a column stands; that there is one is known."""
+def _position(names: list[str], wanted: str) -> int:
+    """The index of a column, which must exist."""
     if wanted in names:
         return names.index(wanted)
     return [name.lower() for name in names].index(wanted.lower())
 
 
 def literal(text: str) -> str:
-    """A string as SQL, whatever is in it and whatever the parser's settings are."""
+    """A string as an SQL expression that is valid for any content and any parser settings."""
     return f"decode(X'{text.encode().hex()}', 'UTF-8')" if text else "''"
 
 
 def kept(job: Job) -> str:
-    """The rows that concern the answer."""
+    """The SQL condition of the rows that are kept."""
     return (
         f"os_name = {literal(job.os_total)} and country is not null "
         f"and country <> {literal(job.country_total)}"
@@ -104,7 +105,7 @@ def kept(job: Job) -> str:
 
 
 def _sums(kind: str) -> tuple[str, str, list[tuple[str, str]]]:
-    """Which values Spark sums, what stands for the others, and the sums' columns by name."""
+    """SQL for: which values Spark sums, the key of the other values, and the columns of the sums."""
     if kind.startswith("decimal("):
         return "true", "", [("whole", "value")]
     if kind in ("tinyint", "smallint", "int"):
@@ -131,9 +132,9 @@ def _sums(kind: str) -> tuple[str, str, list[tuple[str, str]]]:
 
 
 def groups(columns: Columns, account: bool) -> Any:
-    """Counted and summed by Spark: a row a group, as `src/frame/groups.rs` reads them.
+    """One row for each group that Spark has counted and summed, in the form of `src/frame/groups.rs`.
 
-    Without ``account`` the rows that are dropped are filtered and not counted.
+    Without ``account``, dropped rows are filtered and not counted.
     """
     job, kind = columns.job, columns.value_type
     df = columns.df
@@ -173,7 +174,7 @@ def groups(columns: Columns, account: bool) -> Any:
 
 
 def groups_partial(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> _rollshare.Partial | None:
-    """The sum of groups; ``None`` where there is none."""
+    """The sum of groups; ``None`` where there are no groups."""
     import pyarrow as pa
 
     found = list(batches)
@@ -197,9 +198,10 @@ def groups_task(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> Ite
 
 
 def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The partial aggregate of a task's rows, which the kernel takes batch by batch.
+    """The partial aggregate of the rows of a task, summed batch by batch.
 
-    ``names`` are the columns' own: Spark, before 4, maps no frame whose names hold dots or backquotes.
+    ``names`` are the original names of the columns. They are restored here because Spark before version 4
+    cannot map a frame whose names have dots or backquotes.
     """
     import pyarrow as pa
 
@@ -220,7 +222,7 @@ def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> 
 
 
 def rows(columns: Columns, account: bool) -> Any:
-    """A lazy frame with a partial aggregate a task."""
+    """A lazy frame with one partial aggregate for each task."""
     df, job = columns.df, columns.job
     if not account and job.semantics == "iso":
         df = df.where(kept(job))
@@ -229,7 +231,7 @@ def rows(columns: Columns, account: bool) -> Any:
 
 
 def by_spark(columns: Columns) -> bool:
-    """Whether Spark can do the sums without giving up exactness."""
+    """Whether Spark can sum the values exactly."""
     job = columns.job
     return job.semantics == "iso" and job.grain == "week" and bool(columns.format)
 
@@ -244,7 +246,7 @@ def finish(columns: Columns, sums: str | None) -> Any:
 
 
 def collect(columns: Columns, sums: str | None) -> _rollshare.Partial:
-    """The sum of all rows, each accounted for, on the driver."""
+    """The sum of all rows with their account, on the driver."""
     job, empty = columns.job, columns.empty
     if sums != "kernel" and by_spark(columns):
         task = bound(groups_task, job, columns.format)

@@ -1,7 +1,7 @@
-"""From partial aggregates, a row each, to the share table: merged in a bounded tree, finished once.
+"""Merges partial aggregates, one in each row, in a tree of bounded fan-in, and computes the share table.
 
-Everything here that Spark sends to its executors is a function of this package with plain
-arguments, so that what is pickled is a name and a few bytes.
+Spark sends to its executors only functions of this package with plain arguments, so that a name and a few
+bytes are pickled.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from .. import Job
 
-#: Partial aggregates that one task merges, where their number is known.
+#: The most partial aggregates that one task merges, where their number is known.
 FAN_IN = 32
-#: Tasks of the level between, where it is not.
+#: Tasks of the middle level, where the number is unknown.
 UNKNOWN_FAN = 8
 #: The schema of rows that hold a partial aggregate each.
 PARTIAL = "partial binary"
 
 
 def batch(parts: Iterable[Partial]) -> Iterator[pa.RecordBatch]:
-    """A record batch with a row a partial aggregate; nothing where there is none."""
+    """A record batch with one partial aggregate in each row; no batch where there are none."""
     import pyarrow as pa
 
     data = [part.to_bytes() for part in parts]
@@ -39,7 +39,7 @@ def batch(parts: Iterable[Partial]) -> Iterator[pa.RecordBatch]:
 
 
 def merged(parts: Iterable[bytes]) -> Partial | None:
-    """The sum of all partial aggregates, one at a time; ``None`` where there is none."""
+    """The sum of all partial aggregates, merged one at a time; ``None`` where there are none."""
     total = None
     for data in parts:
         part = Partial.from_bytes(data)
@@ -68,7 +68,7 @@ def finish_task(
 
 
 def checked(total: Partial | None, empty: bytes | None, rows: int | None) -> Partial:
-    """Holds the account against the rows that were planned; ``empty`` stands for the sum of no part."""
+    """Compares the account with the planned rows; returns the sums, or ``empty`` if there are no parts."""
     if total is None and empty is not None:
         total = Partial.from_bytes(empty)
     found = 0 if total is None else total.account["rows"]
@@ -103,7 +103,7 @@ def nothing(job: Job) -> Partial:
 
 
 def ddl(job: Job) -> str:
-    """The schema of the job's table, as Spark writes it."""
+    """The schema of the job's table in Spark's DDL."""
     import pyarrow as pa
 
     names = {pa.int32(): "int", pa.date32(): "date", pa.float64(): "double"}
@@ -112,17 +112,17 @@ def ddl(job: Job) -> str:
 
 
 def levels(count: int) -> Iterator[int]:
-    """Partial aggregates after each level of the tree, down to as many as one task merges."""
+    """The number of partial aggregates after each level of the tree, until one task can merge them."""
     while count > FAN_IN:
-        # Levels of about equal fan-in.
+        # The levels have about equal fan-in.
         count = max(isqrt(count), -(-count // FAN_IN))
         yield count
 
 
 def tree(parts: Any, count: int | None) -> Any:
-    """Frames of partial aggregates, level by level, down to one partition.
+    """Merges a frame of partial aggregates level by level; returns a frame of one partition.
 
-    ``count`` is the number of partial aggregates, where it is known.
+    ``count`` is the number of partial aggregates, or ``None``.
     """
     for fan in [UNKNOWN_FAN] if count is None else levels(count):
         parts = parts.repartition(fan).mapInArrow(merge_task, PARTIAL)
@@ -141,7 +141,7 @@ def collect(parts: Any, empty: bytes | None, count: int | None, rows: int | None
 
 
 def collect_bytes(parts: Any, count: int, rows: int) -> Partial:
-    """The same of an RDD of ``count`` partial aggregates, one a partition."""
+    """The sum of an RDD of ``count`` partial aggregates, one in each partition."""
     for fan in levels(count):
         parts = parts.repartition(fan).mapPartitions(merge_bytes)
     return checked(merged(parts.collect()), None, rows)

@@ -1,4 +1,4 @@
-"""Whether a frame is nothing but a read of parquet files."""
+"""Recognises frames that only read parquet files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Plan nodes that change neither rows nor the meaning of a column that they let through.
+#: Plan nodes that change neither the rows nor the columns.
 TRANSPARENT = {"SubqueryAlias", "View"}
 
 
 def parquet_files(df: Any, columns: set[str]) -> list[str] | None:
-    """The files of a frame that only reads parquet and takes ``columns`` as they are; else ``None``.
+    """The files of a frame that only reads parquet and does not change ``columns``; else ``None``.
 
     ``columns`` are lower-case names.
     """
@@ -27,7 +27,7 @@ def parquet_files(df: Any, columns: set[str]) -> list[str] | None:
 
 
 def _path(uri: str) -> str:
-    """What Spark lists as a URI, as the kernel names it; empty where it cannot read it."""
+    """The kernel's path of a URI from Spark; empty where the kernel cannot read it."""
     scheme, colon, rest = uri.partition(":")
     if not colon:
         return uri
@@ -43,7 +43,7 @@ def _classic(df: Any, columns: set[str]) -> bool:
     while True:
         kind = node.getClass().getSimpleName()
         if kind == "Project":
-            # Only columns as they are: no alias, no cast.
+            # Only plain columns: no alias, no cast.
             fields = node.projectList()
             kinds = (fields.apply(at).getClass().getSimpleName() for at in range(fields.size()))
             if any(kind != "AttributeReference" for kind in kinds):
@@ -58,18 +58,18 @@ def _classic(df: Any, columns: set[str]) -> bool:
         return False
     if relation.fileFormat().getClass().getSimpleName() != "ParquetFileFormat":
         return False
-    # Spark makes numbers and dates of partition values; the kernel would take them as strings.
+    # Spark converts partition values to numbers and dates; the kernel would read them as strings.
     partitions = {name.lower() for name in relation.partitionSchema().fieldNames()}
     return not partitions & columns
 
 
 def _connect(df: Any) -> bool:
-    """The plan that the client has built: a read by ``spark.read.parquet`` without options."""
+    """Whether the client's plan is a read by ``spark.read.parquet`` without options."""
     plan = getattr(df, "_plan", None)
     if type(plan).__name__ != "DataSource":
         return False
     plain = not getattr(plan, "_options", None) and not getattr(plan, "_schema", None)
-    # Partitions cannot be told from columns of the files here, except by the paths.
+    # Here only the paths distinguish partition columns from columns of the files.
     return (
         getattr(plan, "_format", None) == "parquet" and plain and not any("=" in f for f in df.inputFiles())
     )

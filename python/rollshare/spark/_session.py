@@ -1,4 +1,4 @@
-"""What differs between a session in this process and one of Spark Connect."""
+"""Differences between a classic session, in this process, and a session of Spark Connect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Tasks at once, where a session does not say.
+#: Assumed number of parallel tasks, where the session does not report it.
 UNKNOWN_PARALLELISM = 16
 
 
@@ -16,12 +16,12 @@ def is_connect(session_or_frame: Any) -> bool:
 
 
 def parallelism(spark: Any) -> int:
-    """Tasks that the cluster runs at once, as far as it says."""
+    """The number of tasks that the cluster runs at once, or a default where it is unknown."""
     if not is_connect(spark):
         return int(spark.sparkContext.defaultParallelism)
     for key in ("spark.sql.leafNodeDefaultParallelism", "spark.default.parallelism"):
         try:
             return int(spark.conf.get(key))
-        except Exception:  # a setting that is not there is an error of the server's own kind
+        except Exception:  # each server raises its own exception for a missing setting
             continue
     return UNKNOWN_PARALLELISM

@@ -1,9 +1,9 @@
 """The data source ``rollshare`` of PySpark 4: ``spark.read.format("rollshare")``, also from SQL.
 
-The table is small and every row of it needs all of the sums, which tasks of a data source cannot merge:
-one task scans, and Spark filters the rows. Filters are not taken from Spark, which they would spare
-nothing: up to 4.3 it keeps a reader with its filters for the next query of the same frame, which would
-then lack rows. :func:`rollshare.spark.read_parquet` spreads the scan.
+The table is small and each of its rows needs all sums, which tasks of a data source cannot merge. So one
+task scans, and Spark filters the rows. The reader does not accept filters from Spark: they would save
+nothing, and up to version 4.3 Spark reuses a reader with its filters for the next query of the same frame,
+which would then lack rows. :func:`rollshare.spark.read_parquet` distributes the scan.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-#: Options that are lists, and the type of an entry.
+#: Options that are lists, and the type of their entries.
 LISTS = {"windows": int, "organic": str}
 TEXTS = ("semantics", "grain", "country_total", "os_total")
 
 
 def job_of(options: Mapping[str, str]) -> Job:
-    """The job that the options of a read ask; their names are in lower case here."""
+    """The job of the options of a read, whose names may be in lower case."""
     given: dict[str, Any] = {}
     for name, value in options.items():
         name = name.lower()
@@ -42,8 +42,8 @@ def job_of(options: Mapping[str, str]) -> Job:
         elif name.startswith("column."):
             given.setdefault("columns", {})[name[len("column.") :]] = value
         else:
-            known = ", ".join([*LISTS, *TEXTS, "details", "column.ROLE"])
-            raise ArgumentError(f"option '{name}'; expected one of {known}")
+            names = ", ".join([*LISTS, *TEXTS, "details", "column.ROLE"])
+            raise ArgumentError(f"option '{name}'; expected one of {names}")
     return Job(**given)
 
 
@@ -56,7 +56,7 @@ class RollshareSource(DataSource):
         return "rollshare"
 
     def schema(self) -> str:
-        """The columns that the job gives."""
+        """The schema of the job's table."""
         return _merge.ddl(job_of(self.options))
 
     def reader(self, schema: Any) -> DataSourceReader:
@@ -68,14 +68,14 @@ class RollshareSource(DataSource):
 
 
 class Scan(InputPartition):
-    """All files; their table is one partition."""
+    """The only partition: the table of all files."""
 
     def __init__(self, source: str) -> None:
         super().__init__(source)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 class ShareReader(DataSourceReader):
-    """One load."""
+    """The reader of one load."""
 
     def __init__(self, source: str, job: Job) -> None:
         self.source = source
@@ -86,7 +86,7 @@ class ShareReader(DataSourceReader):
         return [Scan(self.source)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """Scans on the executor's cores and gives the table."""
+        """Scans on the executor's cores and returns the table."""
         from .. import partial_parquet
 
         yield from _merge.table_batches(partial_parquet(partition.value, job=self.job))

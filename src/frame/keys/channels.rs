@@ -1,27 +1,30 @@
-//! The channel.
+//! The channel column.
 
 use super::mask::{BLOCK, Mask, and_valid, count, each_bit};
 use super::{DictionaryMemo, entries};
-use crate::frame::array::{Array, Code, Data, corrupt, with_codes};
+use crate::frame::array::{Array, Code, Data, with_codes};
+use crate::frame::slice::corrupt;
 use crate::frame::text::{Text, short_view};
 use crate::{Job, Result};
 
-/// The channel: organic, paid or unknown?
+/// Classifies channels as organic, paid or null.
 #[derive(Default)]
 pub struct Channels {
-    known: DictionaryMemo,
-    /// Whether an entry is organic.
+    memo: DictionaryMemo,
+    /// Whether a dictionary entry is organic.
     organic: Vec<bool>,
+    /// Whether a dictionary entry is null; empty where none is.
     nulls: Vec<bool>,
 }
 
 impl Channels {
-    /// Whether an entry of the dictionary is null; `None` where there is none.
-    pub fn has_nulls(&mut self, array: &Array, job: &Job) -> Option<bool> {
+    /// Classifies the entries of the dictionary, if it differs from the one before. Returns whether any entry
+    /// is null; `None` where the column has no dictionary.
+    pub fn classify_entries(&mut self, array: &Array, job: &Job) -> Option<bool> {
         let Data::Coded(_, dictionary) = &array.data else { return None };
-        if self.known.is_other(dictionary) {
-            let is = |e: Option<&[u8]>| e.is_some_and(|e| is_organic(e, job));
-            self.organic = entries(dictionary).map(is).collect();
+        if self.memo.record(dictionary) {
+            let organic = |entry: Option<&[u8]>| entry.is_some_and(|name| is_organic(name, job));
+            self.organic = entries(dictionary).map(organic).collect();
             self.nulls = entries(dictionary).map(|e| e.is_none()).collect();
             if !self.nulls.contains(&true) {
                 self.nulls.clear();
@@ -30,25 +33,25 @@ impl Channels {
         Some(!self.nulls.is_empty())
     }
 
-    /// Takes rows without a channel out of `keep`; returns how many there were.
-    pub fn drop_unknown(&mut self, array: &Array, start: usize, job: &Job, keep: &mut Mask) -> Result<u32> {
+    /// Clears the rows of `keep` whose channel is null; returns how many there were.
+    #[allow(clippy::indexing_slicing)] // rows of a mask are below BLOCK
+    pub fn drop_nulls(&mut self, array: &Array, start: usize, job: &Job, keep: &mut Mask) -> Result<u32> {
         let before = count(keep);
         and_valid(array, start, keep);
-        if let (Data::Coded(codes, _), Some(true)) = (&array.data, self.has_nulls(array, job)) {
-            let mut unknown = [0; BLOCK / 64];
+        if let (Data::Coded(codes, _), Some(true)) = (&array.data, self.classify_entries(array, job)) {
+            let mut nulls = [0; BLOCK / 64];
             with_codes!(codes, c => each_bit(keep, |row| {
                 let null = c.get(start + row).and_then(|c| self.nulls.get(c.place())).ok_or_else(corrupt)?;
-                if let Some(word) = unknown.get_mut(row / 64) {
-                    *word |= u64::from(*null) << (row % 64);
-                }
+                nulls[row / 64] |= u64::from(*null) << (row % 64);
                 Ok(())
             }))?;
-            keep.iter_mut().zip(unknown).for_each(|(keep, unknown)| *keep &= !unknown);
+            keep.iter_mut().zip(nulls).for_each(|(keep, nulls)| *keep &= !nulls);
         }
         Ok(before - count(keep))
     }
 
-    /// Fills in 1 for organic rows, 0 for others, of the rows given.
+    /// Stores 1 in `out` for organic rows and 0 for others, for the rows `live`.
+    #[allow(clippy::indexing_slicing)] // rows of a block are below BLOCK
     pub fn fill(
         &self,
         array: &Array,
@@ -58,32 +61,28 @@ impl Channels {
         out: &mut [u8; BLOCK],
     ) -> Result<()> {
         let rows = live.iter().map(|row| usize::from(*row));
-        let mut put = |row: usize, organic: bool| {
-            if let Some(value_id) = out.get_mut(row) {
-                *value_id = u8::from(organic);
-            }
-        };
         match &array.data {
             Data::Coded(codes, _) => with_codes!(codes, c => {
-                let codes = c.get(start..).unwrap_or_default();
+                let codes = c.rows_from(start);
                 for row in rows {
-                    put(row, *codes.get(row).and_then(|c| self.organic.get(c.place())).ok_or_else(corrupt)?);
+                    let organic = codes.get(row).and_then(|c| self.organic.get(c.place())).ok_or_else(corrupt)?;
+                    out[row] = u8::from(*organic);
                 }
             }),
             Data::Text(text) => {
                 let short: Option<Vec<_>> =
                     job.organic.iter().map(|name| short_view(name.as_bytes())).collect();
                 if let (Text::Views(views, _), Some(organic)) = (text, short) {
-                    let views = views.get(start..).unwrap_or_default();
+                    let views = views.rows_from(start);
                     for row in rows {
-                        put(row, organic.contains(views.get(row).ok_or_else(corrupt)?));
+                        out[row] = u8::from(organic.contains(views.get(row).ok_or_else(corrupt)?));
                     }
                     return Ok(());
                 }
-                // Names of another length are told apart without their bytes.
+                // Names of another length are not organic: their bytes are not read.
                 text.prefetch_strings(start, live, |len| job.organic.iter().any(|name| name.len() == len));
                 for row in rows {
-                    put(row, is_organic(text.get(start + row)?, job));
+                    out[row] = u8::from(is_organic(text.get(start + row)?, job));
                 }
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! Rows of a block as bits.
+//! Row masks: one bit a row of a block.
 
 use crate::Result;
 use crate::frame::array::{Array, Code, Data, Nulls, with_codes};
@@ -22,12 +22,12 @@ pub fn each_bit(mask: &Mask, mut each: impl FnMut(usize) -> Result<()>) -> Resul
     Ok(())
 }
 
-/// How many bits are set.
+/// Number of set bits.
 pub fn count(mask: &Mask) -> u32 {
     mask.iter().map(|word| word.count_ones()).sum()
 }
 
-/// Calls `each` with stretches of marked rows, first row and length; none crosses a word.
+/// Calls `each` with the first row and the length of each run of marked rows. A run does not cross a word.
 #[inline]
 pub(super) fn each_run(mask: &Mask, mut each: impl FnMut(usize, usize) -> Result<()>) -> Result<()> {
     for (word, at) in mask.iter().zip((0..).step_by(64)) {
@@ -36,14 +36,14 @@ pub(super) fn each_run(mask: &Mask, mut each: impl FnMut(usize, usize) -> Result
             let first = word.trailing_zeros();
             let len = (!(word >> first)).trailing_zeros();
             each(at + first as usize, len as usize)?;
-            // Adding carries through the stretch; one that ends the word overflows to nothing.
+            // The addition carries through the run; a run at the end of the word overflows to zero.
             word &= word.wrapping_add(1 << first);
         }
     }
     Ok(())
 }
 
-/// Takes the null rows of `start..start + rows` out of `mask`.
+/// Clears the bits of `mask` whose rows are null; its first row is `start`.
 pub fn and_valid(array: &Array, start: usize, mask: &mut Mask) {
     if matches!(array.data, Data::Null) {
         *mask = [0; BLOCK / 64];
@@ -59,15 +59,15 @@ pub fn and_valid(array: &Array, start: usize, mask: &mut Mask) {
         }
         (Nulls::Within, Data::Coded(codes, _)) => with_codes!(codes, c => {
             if let Some(null) = Code::NULL {
-                compare::narrow(c.get(start..).unwrap_or_default(), null, false, mask);
+                compare::narrow(c.rows_from(start), null, false, mask);
             }
         }),
-        // Floats: NaN is told apart where it is added.
+        // Floats: NaN is recognised where it is added.
         _ => {}
     }
 }
 
-/// The first `rows` rows.
+/// A mask of the first `rows` rows.
 pub(super) fn all(rows: usize) -> Mask {
     let mut mask = [0; BLOCK / 64];
     for (word, at) in mask.iter_mut().zip((0..rows).step_by(64)) {

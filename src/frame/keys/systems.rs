@@ -1,38 +1,41 @@
-//! The operating system.
+//! The operating system column.
 
 use std::sync::Arc;
 
 use super::mask::{BLOCK, Mask, all, and_valid};
 use super::{DictionaryMemo, entries, narrow};
 use crate::Result;
-use crate::frame::array::{Array, Code, Data, corrupt, drop_where, with_codes};
+use crate::frame::array::{Array, Code, Data, drop_where, with_codes};
 
-/// The operating system: is a row the total over systems?
+/// Finds the rows of the total over systems.
 #[derive(Default)]
 pub struct Systems {
-    known: DictionaryMemo,
+    memo: DictionaryMemo,
+    /// Whether a dictionary entry is the total.
     pass: Vec<bool>,
-    /// The only entry that passes.
+    /// The index of the entry that is the total, where exactly one is.
     only: Option<usize>,
 }
 
 impl Systems {
-    fn learn(&mut self, dictionary: &Arc<Array>, total: &str) {
-        if self.known.is_other(dictionary) {
+    /// Compares the entries of the dictionary with the total, if it differs from the one before.
+    fn set_dictionary(&mut self, dictionary: &Arc<Array>, total: &str) {
+        if self.memo.record(dictionary) {
             self.pass = entries(dictionary).map(|e| e == Some(total.as_bytes())).collect();
             let mut passing = (0..).zip(&self.pass).filter(|(_, pass)| **pass).map(|(at, _)| at);
             self.only = passing.next().filter(|_| passing.next().is_none());
         }
     }
 
-    /// The only entry of a dictionary that passes, if there is exactly one.
-    pub fn only(&mut self, array: &Array, total: &str) -> Option<usize> {
+    /// The index of the dictionary entry that is the total; `None` where several entries or none are, and where
+    /// the column has no dictionary.
+    pub fn total_index(&mut self, array: &Array, total: &str) -> Option<usize> {
         let Data::Coded(_, dictionary) = &array.data else { return None };
-        self.learn(dictionary, total);
+        self.set_dictionary(dictionary, total);
         self.only
     }
 
-    /// Marks the rows of the total.
+    /// Sets `mask` to the rows of the total.
     pub fn mark(
         &mut self,
         array: &Array,
@@ -44,11 +47,11 @@ impl Systems {
         *mask = all(rows);
         match &array.data {
             Data::Coded(codes, dictionary) => {
-                self.learn(dictionary, total);
+                self.set_dictionary(dictionary, total);
                 match self.only {
                     Some(only) => narrow(codes, start, only, true, mask),
                     None => with_codes!(codes, c => {
-                        let codes = c.get(start..start + rows).ok_or_else(corrupt)?;
+                        let codes = c.rows(start..start + rows);
                         let pass = |code: usize| self.pass.get(code).copied().unwrap_or(false);
                         drop_where(codes, mask, |c| !pass(c.place()));
                     }),

@@ -1,49 +1,54 @@
-//! The point in time.
+//! The column of the time axis: week labels or dates.
 
 use super::cache::Cache;
 use super::mask::{BLOCK, Mask, and_valid, each_bit, each_run};
 use super::{DictionaryMemo, NOT_RESOLVED, fill};
-use crate::frame::array::{Array, Data, Numbers, corrupt, with_codes};
+use crate::frame::array::{Array, Data, Numbers, with_codes};
+use crate::frame::slice::corrupt;
 use crate::grid::{GridAccumulator, TimePoint};
 use crate::kernel::compare;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Job, Result, Semantics, calendar};
 
-/// The point in time of a row.
+/// Resolves labels or dates to points in time of the grid.
 #[derive(Default)]
 pub struct Times {
-    known: DictionaryMemo,
+    memo: DictionaryMemo,
     /// Ids of the worker's grid by dictionary entry.
     ids: Vec<u32>,
+    /// Entries that are not resolved.
     unseen: usize,
     cache: Cache,
     coding: Option<TimeCoding>,
-    /// As of [`Countries`].
+    /// The ids of the block's rows are stored already: [`Self::fill`] does nothing.
     pub(in crate::frame) filled: bool,
 }
 
 impl Times {
-    /// Makes ready for a column.
-    pub fn learn(&mut self, array: &Array, coding: TimeCoding) {
+    /// Resets the look-up tables where the column has another coding or dictionary than the one before.
+    pub fn set_column(&mut self, array: &Array, coding: TimeCoding) {
         if self.coding != Some(coding) {
             self.coding = Some(coding);
             self.cache.clear();
         }
         if let Data::Coded(_, dictionary) = &array.data
-            && self.known.is_other(dictionary)
+            && self.memo.record(dictionary)
         {
             self.ids = vec![NOT_RESOLVED; dictionary.len];
             self.unseen = dictionary.len;
         }
     }
 
-    /// Whether any point in time of the dictionary was not met.
+    /// Whether any entry of the dictionary is not resolved.
     pub fn any_unseen(&self) -> bool {
         self.unseen > 0
     }
 
-    /// The point in time of a row, which is kept and not null; its column is ids or strings.
-    pub fn meet(
+    /// The id of the point in time of a row, which is kept and not null. The column is ids or strings.
+    ///
+    /// # Errors
+    /// `Data` where the row has no point in time, `Format` where its id lies outside of the dictionary.
+    pub fn resolve_row(
         &mut self,
         array: &Array,
         row: usize,
@@ -52,25 +57,29 @@ impl Times {
         dense: &mut GridAccumulator,
     ) -> Result<u32> {
         let legacy = job.semantics == Semantics::Legacy;
-        let mut prefetch = |raw: Option<&[u8]>| {
+        let mut resolve = |raw: Option<&[u8]>| {
             id_of(raw, coding, legacy, dense)?.ok_or_else(|| bad_time(job, coding, raw, row))
         };
         let (dictionary, place) = match (&array.data, array.place(row)) {
-            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| prefetch(Some(raw))),
+            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| resolve(Some(raw))),
             (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
             _ => return Err(corrupt()),
         };
-        let value_id = self.ids.get_mut(place).ok_or_else(corrupt)?;
-        if *value_id == NOT_RESOLVED {
+        let id = self.ids.get_mut(place).ok_or_else(corrupt)?;
+        if *id == NOT_RESOLVED {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
-            *value_id = prefetch(raw.as_deref())?;
+            *id = resolve(raw.as_deref())?;
             self.unseen -= 1;
         }
-        Ok(*value_id)
+        Ok(*id)
     }
 
-    /// Finds the points of the rows that are kept, as far as any may be new.
+    /// Resolves the points of the kept rows. Does nothing where all entries of the dictionary are resolved.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_row`].
     #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::indexing_slicing)] // rows of a mask are below BLOCK
     pub fn resolve(
         &mut self,
         array: &Array,
@@ -81,7 +90,7 @@ impl Times {
         keep: &Mask,
         ids: &mut [u32; BLOCK],
     ) -> Result<()> {
-        self.learn(array, coding);
+        self.set_column(array, coding);
         let mut valid = *keep;
         and_valid(array, start, &mut valid);
         if let Some((word, at)) =
@@ -95,17 +104,12 @@ impl Times {
             return Ok(());
         }
         let legacy = job.semantics == Semantics::Legacy;
-        fn put(ids: &mut [u32; BLOCK], row: usize, id: u32) {
-            if let Some(value_id) = ids.get_mut(row) {
-                *value_id = id;
-            }
-        }
         match &array.data {
             Data::Coded(codes, _) => {
                 self.filled = false;
                 with_codes!(codes, c => {
-                    compare::distinct(c.get(start..).unwrap_or_default(), keep, |row, _| {
-                        self.meet(array, start + row, job, coding, dense).map(drop)
+                    compare::distinct(c.rows_from(start), keep, |row, _| {
+                        self.resolve_row(array, start + row, job, coding, dense).map(drop)
                     })
                 })
             }
@@ -117,43 +121,33 @@ impl Times {
                         id_of(Some(raw), coding, legacy, dense)?
                             .ok_or_else(|| bad_time(job, coding, Some(raw), start + row))
                     })?;
-                    if let Some(ids) = ids.get_mut(row..row + step) {
-                        ids.fill(id);
-                    }
+                    ids[row..row + step].fill(id);
                 }
                 Ok(())
             }),
             Data::Numbers(Numbers::I32(values)) => each_bit(keep, |row| {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
-                put(
-                    ids,
-                    row,
-                    self.cache.key(u64::from(value.cast_unsigned()), 4, || {
-                        id_of(Some(&raw), coding, legacy, dense)?
-                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                    })?,
-                );
+                ids[row] = self.cache.key(u64::from(value.cast_unsigned()), 4, || {
+                    id_of(Some(&raw), coding, legacy, dense)?
+                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                })?;
                 Ok(())
             }),
             Data::Numbers(Numbers::I64(values)) => each_bit(keep, |row| {
                 let value = values.get(start + row).copied().ok_or_else(corrupt)?;
                 let raw = value.to_le_bytes();
-                put(
-                    ids,
-                    row,
-                    self.cache.key(value.cast_unsigned(), 8, || {
-                        id_of(Some(&raw), coding, legacy, dense)?
-                            .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                    })?,
-                );
+                ids[row] = self.cache.key(value.cast_unsigned(), 8, || {
+                    id_of(Some(&raw), coding, legacy, dense)?
+                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
+                })?;
                 Ok(())
             }),
             _ => Err(Error::internal("times of a type that the plan has refused")),
         }
     }
 
-    /// Fills in the ids of the rows that are marked.
+    /// Stores the ids of the rows `live` in `ids`.
     pub fn fill(&self, array: &Array, start: usize, live: &[u16], ids: &mut [u32; BLOCK]) -> Result<()> {
         if self.filled {
             return Ok(());
@@ -162,7 +156,7 @@ impl Times {
     }
 }
 
-/// The worker's id of a point in time, which a kept row has; `None` where it is none.
+/// The grid's id of a point in time, which is marked as present; `None` where `raw` is none.
 fn id_of(
     raw: Option<&[u8]>,
     coding: TimeCoding,
@@ -179,7 +173,7 @@ fn id_of(
     };
     let Some(point) = point else { return Ok(None) };
     let id = dense.time(point)?;
-    dense.see_time(id);
+    dense.mark_time_present(id);
     Ok(Some(id))
 }
 
