@@ -8,11 +8,11 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rollshare::Job;
-use rollshare::kernel::ScanPath;
-use rollshare::sample::Layout;
-use rollshare::scan::{self, NoProgress, Options};
-use rollshare::storage::Input;
-use rollshare::table::{self, Table};
+use rollshare::internals::kernel::ScanPath;
+use rollshare::internals::sample::Layout;
+use rollshare::internals::scan::{self, NoProgress, Options};
+use rollshare::internals::storage::Input;
+use rollshare::internals::table::{self, Table};
 
 mod samples;
 

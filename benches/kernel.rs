@@ -8,13 +8,13 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rollshare::Job;
-use rollshare::ids::column::{Column, Cost};
-use rollshare::ids::cursor::Cursor;
-use rollshare::ids::runs::HybridRleDecoder;
-use rollshare::kernel::bitmap::{self, Predicate, SingleIds};
-use rollshare::sample::Layout;
-use rollshare::scan::columns::{self, Columns};
-use rollshare::window::{Prefix, Sum};
+use rollshare::internals::ids::column::{Column, Cost};
+use rollshare::internals::ids::cursor::Cursor;
+use rollshare::internals::ids::runs::HybridRleDecoder;
+use rollshare::internals::kernel::bitmap::{self, Predicate, SingleIds};
+use rollshare::internals::sample::Layout;
+use rollshare::internals::scan::columns::{self, Columns};
+use rollshare::internals::window::{Prefix, Sum};
 
 mod floor;
 mod samples;
@@ -60,7 +60,7 @@ fn id_pages(column: &Column<'_>) -> Vec<IdPage> {
     let chunk = column.chunk().unwrap();
     let (mut buffer, mut cost) = (vec![], Cost::default());
     let entries = Cursor::new(column, 0, false, vec![], None).unwrap().entries.dictionary_len();
-    let page = |page: &rollshare::parquet::PageMeta| {
+    let page = |page: &rollshare::internals::parquet::PageMeta| {
         let body = chunk.body(page).unwrap();
         let open = chunk.open(&body, page, &mut buffer, false, &mut cost).unwrap().view(&body, &buffer);
         IdPage { bytes: open.values.to_vec(), values: page.values, entries }

@@ -17,10 +17,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rollshare::storage::s3::client::client;
-use rollshare::storage::s3::get::{self, Counter};
-use rollshare::storage::s3::{S3Object, Uri, ranges};
-use rollshare::storage::{Object, ObjectVersion};
+use rollshare::internals::storage::s3::client::client;
+use rollshare::internals::storage::s3::get::{self, Counter};
+use rollshare::internals::storage::s3::{S3Object, Uri, ranges};
+use rollshare::internals::storage::{Object, ObjectVersion};
 
 /// Length of the object: 512 MiB, of which every second MiB is read.
 const LEN: u64 = 512 << 20;

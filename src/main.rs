@@ -1,4 +1,4 @@
-//! The command-line program; see [`rollshare::cli`].
+//! The command-line program; see [`rollshare::internals::cli`].
 fn main() -> std::process::ExitCode {
-    rollshare::cli::main()
+    rollshare::internals::cli::main()
 }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rollshare::scan::{self, NoProgress};
-use rollshare::{Error, Job, Semantics, storage, table};
+use rollshare::internals::scan::{self, NoProgress};
+use rollshare::internals::storage;
+use rollshare::internals::table;
+use rollshare::{Error, Job, Semantics};
 
 mod expected;
 

@@ -6,14 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use rollshare::checks::results::check_rows;
-use rollshare::checks::staging::check_table;
-use rollshare::checks::{CheckId, Config, Stage, Status};
-use rollshare::grid::Partial;
-use rollshare::scan::{NoProgress, Options, scan};
-use rollshare::storage::discover;
-use rollshare::table::ColumnData;
-use rollshare::{Grain, Job, Semantics, calendar, sample, table};
+use rollshare::internals::calendar;
+use rollshare::internals::checks::results::check_rows;
+use rollshare::internals::checks::staging::check_table;
+use rollshare::internals::checks::{CheckId, Config, Stage, Status};
+use rollshare::internals::grid::Partial;
+use rollshare::internals::sample;
+use rollshare::internals::scan::{NoProgress, Options, scan};
+use rollshare::internals::storage::discover;
+use rollshare::internals::table;
+use rollshare::internals::table::ColumnData;
+use rollshare::{Grain, Job, Semantics};
 use serde_json::Value;
 
 const VARIABLE: &str = "ROLLSHARE_REAL_EXPORT";

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rollshare::compare::{Cause, Comparison, compare};
-use rollshare::publish::{Target, TargetLock, publish};
-use rollshare::scan::{self, NoProgress, Options};
-use rollshare::{Job, Semantics, storage, table};
+use rollshare::internals::compare::{Cause, Comparison, compare};
+use rollshare::internals::publish::{Target, TargetLock, publish};
+use rollshare::internals::scan::{self, NoProgress, Options};
+use rollshare::internals::storage;
+use rollshare::internals::table;
+use rollshare::{Job, Semantics};
 
 /// Publishes the output that the old job would have written; returns its folder.
 fn old_output(source: &Path, folder: &Path) -> String {

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use rollshare::checks::{CheckId, Status, Verdict};
-use rollshare::pipeline::{self, RunOptions, RunReport, State};
-use rollshare::sample;
-use rollshare::scan::NoProgress;
+use rollshare::internals::checks::{CheckId, Status, Verdict};
+use rollshare::internals::pipeline::{self, RunOptions, RunReport, State};
+use rollshare::internals::sample;
+use rollshare::internals::scan::NoProgress;
 use serde_json::Value;
 
 const PART: &str = "part-00000-rollshare.snappy.parquet";

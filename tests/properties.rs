@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollshare::grid::Partial;
-use rollshare::kernel::ScanPath;
-use rollshare::scan::{self, NoProgress};
-use rollshare::storage::{Input, MemoryObject};
-use rollshare::{Job, publish, table};
+use rollshare::Job;
+use rollshare::internals::grid::Partial;
+use rollshare::internals::kernel::ScanPath;
+use rollshare::internals::publish;
+use rollshare::internals::scan::{self, NoProgress};
+use rollshare::internals::storage::{Input, MemoryObject};
+use rollshare::internals::table;
 
 mod answer;
 mod expected;
@@ -288,7 +290,7 @@ fn every_encoding_codec_and_page_version() {
 /// Files that are large enough for tasks of page ranges, in every layout.
 #[test]
 fn the_samples_layouts_agree_for_any_threads_and_path() {
-    use rollshare::sample::{self, Layout};
+    use rollshare::internals::sample::{self, Layout};
     let folder = tempfile::tempdir().unwrap();
     let mut answers = std::collections::BTreeSet::new();
     for layout in [Layout::Export, Layout::Shuffled, Layout::Spark] {
@@ -309,7 +311,7 @@ fn the_samples_layouts_agree_for_any_threads_and_path() {
 /// result nor the first error depends on this.
 #[test]
 fn small_and_large_files_in_one_run() {
-    use rollshare::sample::{self, Layout};
+    use rollshare::internals::sample::{self, Layout};
     let folder = tempfile::tempdir().unwrap();
     let write = |rows, layout, seed| {
         let file = folder.path().join(format!("{rows}-{seed}"));

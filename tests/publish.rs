@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rollshare::Semantics;
-use rollshare::storage::discover;
+use rollshare::internals::storage::discover;
 
 const ROUNDS: u32 = 200;
 const PART: &str = "part-00000-rollshare.snappy.parquet";
@@ -52,7 +52,7 @@ impl World {
 
     /// Checks that the files beside the target are complete: they may lag, but are never partial.
     fn check_kept_files(&self, kept: &Path, round: u32) {
-        use rollshare::history::store;
+        use rollshare::internals::history::store;
         let path = kept.join(store::FILE);
         if path.exists() {
             let history = store::decode("history", fs::read(&path).unwrap());
@@ -73,7 +73,7 @@ impl World {
                 let page = fs::read_to_string(report.path()).unwrap();
                 assert!(page.ends_with("</html>"), "round {round}: {name}");
             } else if name.ends_with(".json") && !name.starts_with('.') {
-                let report = serde_json::from_slice::<rollshare::pipeline::RunReport>(
+                let report = serde_json::from_slice::<rollshare::internals::pipeline::RunReport>(
                     &fs::read(report.path()).unwrap(),
                 );
                 assert!(report.is_ok(), "round {round}: {name}: {:?}", report.err());
@@ -153,7 +153,7 @@ fn a_file_survives_kills() {
     world.publish("28", "share.parquet");
     assert_eq!(fs::read(&target).unwrap(), outputs[1].1);
     assert_eq!(names(&world.out("")), ["_rollshare", "share.parquet"], "the next run cleans up");
-    assert!(kept.join(rollshare::history::store::FILE).exists());
+    assert!(kept.join(rollshare::internals::history::store::FILE).exists());
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn of_concurrent_runs_one_wins_and_the_others_fail() {
     assert_eq!(names(&world.out("")), ["share"]);
 
     // A locked target is rejected as long as the lock is held.
-    let target = rollshare::publish::Target::parse(world.out("share/").to_str().unwrap()).unwrap();
+    let target = rollshare::internals::publish::Target::parse(world.out("share/").to_str().unwrap()).unwrap();
     let before = fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap();
-    let lock = rollshare::publish::TargetLock::acquire(&target).unwrap();
+    let lock = rollshare::internals::publish::TargetLock::acquire(&target).unwrap();
     assert_eq!(world.command("28", "share/").status().unwrap().code(), Some(6));
     assert_eq!(fs::metadata(world.out("share").join(PART)).unwrap().modified().unwrap(), before);
     drop(lock);

@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
-use rollshare::scan::{self, NoProgress};
-use rollshare::{Job, Semantics, storage, table};
+use rollshare::internals::scan::{self, NoProgress};
+use rollshare::internals::storage;
+use rollshare::internals::table;
+use rollshare::{Job, Semantics};
 
 mod expected;
 

@@ -1,13 +1,13 @@
 //! The page of a run: its content, escaping, and size.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use rollshare::calendar;
-use rollshare::checks::model::{Bounds, Limit};
-use rollshare::checks::{CheckId, CheckResult, Measurement, NotRun, Severity, Verdict, Violation};
-use rollshare::grid::Account;
-use rollshare::pipeline::{RunReport, State};
-use rollshare::report::page;
-use rollshare::report::series::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
+use rollshare::internals::calendar;
+use rollshare::internals::checks::model::{Bounds, Limit};
+use rollshare::internals::checks::{CheckId, CheckResult, Measurement, NotRun, Severity, Verdict, Violation};
+use rollshare::internals::grid::Account;
+use rollshare::internals::pipeline::{RunReport, State};
+use rollshare::internals::report::page;
+use rollshare::internals::report::series::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
 
 fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
     let zero = Some(Limit::count(0.0));

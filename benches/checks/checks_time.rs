@@ -11,10 +11,12 @@
 
 use std::time::Instant;
 
-use rollshare::checks::{Config, raw, results::check_rows};
-use rollshare::scan::{self, NoProgress, Options};
-use rollshare::storage::{self, Input};
-use rollshare::{Job, Semantics, table};
+use rollshare::internals::checks::results::check_rows;
+use rollshare::internals::checks::{Config, raw};
+use rollshare::internals::scan::{self, NoProgress, Options};
+use rollshare::internals::storage::{self, Input};
+use rollshare::internals::table;
+use rollshare::{Job, Semantics};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

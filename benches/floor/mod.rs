@@ -1,12 +1,12 @@
 //! The floor: the least work of any reader, which is to decompress every page of the
 //! needed columns of a mapped file.
 //!
-//! Snappy pages are decompressed by the `snap` crate, others by `rollshare::parquet::codec`.
+//! Snappy pages are decompressed by the `snap` crate, others by `rollshare::internals::parquet::codec`.
 //! Pages are distributed over the threads in small ranges.
 
 use rayon::prelude::*;
-use rollshare::parquet::{ChunkPages, Codec, FileMeta, PageKind, PageMeta, codec, footer};
-use rollshare::storage::{Input, Object};
+use rollshare::internals::parquet::{ChunkPages, Codec, FileMeta, PageKind, PageMeta, codec, footer};
+use rollshare::internals::storage::{Input, Object};
 use rollshare::{Job, Result};
 
 /// Pages that a thread takes at a time.
@@ -23,7 +23,7 @@ pub struct Page<'a> {
 fn leaves(job: &Job, meta: &FileMeta) -> Vec<usize> {
     let c = &job.columns;
     let needed = [&c.name, &c.value, &c.year_week, &c.country, &c.os_name];
-    let named = |leaf: &rollshare::parquet::Leaf| needed.iter().any(|n| **n == leaf.name());
+    let named = |leaf: &rollshare::internals::parquet::Leaf| needed.iter().any(|n| **n == leaf.name());
     meta.leaves.iter().enumerate().filter(|(_, leaf)| named(leaf)).map(|(at, _)| at).collect()
 }
 

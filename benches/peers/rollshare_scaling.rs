@@ -13,9 +13,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rollshare::scan::{self, NoProgress, Options, Profile};
-use rollshare::storage::{self, LocalFolder};
-use rollshare::{Job, Semantics, state, table};
+use rollshare::internals::scan::{self, NoProgress, Options, Profile};
+use rollshare::internals::state;
+use rollshare::internals::storage::{self, LocalFolder};
+use rollshare::internals::table;
+use rollshare::{Job, Semantics};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -11,9 +11,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rollshare::publish::Format;
-use rollshare::scan::{self, NoProgress, Options, Profile};
-use rollshare::{Job, Result, Semantics, storage, table};
+use rollshare::internals::publish::Format;
+use rollshare::internals::scan::{self, NoProgress, Options, Profile};
+use rollshare::internals::storage;
+use rollshare::internals::table;
+use rollshare::{Job, Result, Semantics};
 use rustix::time::{ClockId, clock_gettime};
 
 #[path = "../floor/mod.rs"]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rollshare::sample::{self, Layout, Options};
-use rollshare::scan::NoProgress;
-use rollshare::storage::{self, Input};
+use rollshare::internals::sample::{self, Layout, Options};
+use rollshare::internals::scan::NoProgress;
+use rollshare::internals::storage::{self, Input};
 
 /// Rows of the sample; the seed is always 1.
 pub fn rows() -> u64 {

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use rollshare::kernel::ScanPath;
-use rollshare::scan::{self, NoProgress};
-use rollshare::storage::{Input, MemoryObject};
+use rollshare::internals::kernel::ScanPath;
+use rollshare::internals::scan::{self, NoProgress};
+use rollshare::internals::storage::{Input, MemoryObject};
 use rollshare::{Error, Job, Semantics};
 
 fuzz_target!(|bytes: &[u8]| {

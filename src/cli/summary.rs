@@ -126,7 +126,8 @@ impl Summary<'_> {
             line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
         }
         if let Some(reuse) = &report.reuse {
-            let reused = format!("{}, {}", count(reuse.cached_files as u64, "file"), count(reuse.cached_rows, "row"));
+            let reused =
+                format!("{}, {}", count(reuse.cached_files as u64, "file"), count(reuse.cached_rows, "row"));
             let parts = [
                 (reuse.new, "new"),
                 (reuse.changed, "changed"),

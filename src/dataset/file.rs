@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::column::{ColumnLocation, check_string, find, leaf_of};
 use super::role::Role;
 use crate::ids::column::{Column, ColumnSource};
-use crate::scan::classes::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
+use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
 use crate::{Error, Job, Result};
 

@@ -2,9 +2,9 @@
 
 use crate::dataset::{OpenFile, Role};
 use crate::ids::column::{Column, ColumnSource};
-use crate::scan::classes::TimeCoding;
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, RowGroupMeta};
+use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
 use crate::{Error, Grain, Job, Result, Semantics};
 

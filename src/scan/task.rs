@@ -21,8 +21,8 @@ use crate::grid::GridAccumulator;
 use crate::ids::column::{Column, Cost};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::entries::ChunkDictionary;
-use crate::scan::classes::TimeCoding;
 use crate::kernel::{ScanPath, bitmap};
+use crate::scan::classes::TimeCoding;
 use crate::{Error, Job, Result, Semantics};
 
 /// Largest number of rows of a block.

@@ -78,10 +78,10 @@ pub fn scan(
     scan_dataset(job, sources, &Dataset::unopened(inputs), options, progress, state)
 }
 
-/// As [`scan`], for inputs that may be open already.
+/// As `scan`, for inputs that may be open already.
 ///
 /// # Errors
-/// As of [`scan`].
+/// As of `scan`.
 pub fn scan_dataset(
     job: &Job,
     sources: &[String],

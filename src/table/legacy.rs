@@ -174,7 +174,11 @@ fn country_rows(
         let amount =
             |channel| time.map_or_else(Amount::default, |time| Amount::of(partial, group, time, channel));
         // A label that is not a number fails the scan, so every label here has a period or null.
-        Step { period: legacy_labels::period(&label).and_then(|p| p.ok()), label, amounts: [amount(0), amount(1)] }
+        Step {
+            period: legacy_labels::period(&label).and_then(|p| p.ok()),
+            label,
+            amounts: [amount(0), amount(1)],
+        }
     };
     let mut steps: Vec<Step> = labels.into_iter().map(step).collect();
     // Rows with a null period come first and share one frame.

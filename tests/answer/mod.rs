@@ -1,7 +1,8 @@
 //! Compares the result of a scan with that of the oracle.
 
-use rollshare::grid::{Account, Partial};
-use rollshare::{Job, table};
+use rollshare::Job;
+use rollshare::internals::grid::{Account, Partial};
+use rollshare::internals::table;
 
 use super::expected;
 use super::oracle::{self, Row};

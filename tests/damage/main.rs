@@ -9,12 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rollshare::kernel::ScanPath;
-use rollshare::parquet::footer;
-use rollshare::parquet::page::ChunkPages;
-use rollshare::scan::{self, NoProgress};
-use rollshare::storage::{Input, MemoryObject};
-use rollshare::{Error, Job, Result, Semantics, table};
+use rollshare::internals::kernel::ScanPath;
+use rollshare::internals::parquet::footer;
+use rollshare::internals::parquet::page::ChunkPages;
+use rollshare::internals::scan::{self, NoProgress};
+use rollshare::internals::storage::{Input, MemoryObject};
+use rollshare::internals::table;
+use rollshare::{Error, Job, Result, Semantics};
 
 /// Mutations of all inputs together.
 const MUTATIONS: u64 = 20_000;
@@ -93,7 +94,7 @@ fn scan_output(bytes: Vec<u8>, semantics: Semantics, path: Option<ScanPath>) -> 
     });
     let text = table.map(|t| {
         let mut out = vec![];
-        rollshare::publish::csv::write(&t, &mut out).unwrap();
+        rollshare::internals::publish::csv::write(&t, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     });
     (text, peak)

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rollshare::table::{ColumnData, Table};
+use rollshare::internals::table::{ColumnData, Table};
 
 /// One row of a result.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,11 +29,11 @@ use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{AsBytes, DataType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use rollshare::ids::column::{Column, ColumnSource};
-use rollshare::ids::cursor::Cursor;
-use rollshare::ids::entries::ChunkDictionary;
-use rollshare::parquet::{FileMeta, footer};
-use rollshare::storage::MemoryObject;
+use rollshare::internals::ids::column::{Column, ColumnSource};
+use rollshare::internals::ids::cursor::Cursor;
+use rollshare::internals::ids::entries::ChunkDictionary;
+use rollshare::internals::parquet::{FileMeta, footer};
+use rollshare::internals::storage::MemoryObject;
 
 const VARIABLE: &str = "ROLLSHARE_PEER_FILES";
 /// The default folder, relative to the package.

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rollshare::checks::results::check_rows;
-use rollshare::checks::{CheckId, Config};
-use rollshare::grid::Partial;
-use rollshare::kernel::ScanPath;
-use rollshare::scan::{self, NoProgress, Options};
-use rollshare::storage::{Input, MemoryObject, Object};
+use rollshare::internals::checks::results::check_rows;
+use rollshare::internals::checks::{CheckId, Config};
+use rollshare::internals::grid::Partial;
+use rollshare::internals::kernel::ScanPath;
+use rollshare::internals::scan::{self, NoProgress, Options};
+use rollshare::internals::storage::{Input, MemoryObject, Object};
 use rollshare::{Error, Job, Result};
 
 use super::answer;

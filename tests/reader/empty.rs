@@ -1,6 +1,8 @@
 //! Columns of the null type, and files without rows.
 
-use rollshare::{Grain, Job, Semantics, publish, table as shares};
+use rollshare::internals::publish;
+use rollshare::internals::table as shares;
+use rollshare::{Grain, Job, Semantics};
 
 use super::cases::{Cases, scan};
 use super::oracle::Row;

@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-use rollshare::storage::s3::client::client;
-use rollshare::storage::s3::put::{Outcome, PART, put, remove};
-use rollshare::storage::s3::{Uri, list};
-use rollshare::storage::{Object, Precondition, folder};
+use rollshare::internals::storage::s3::client::client;
+use rollshare::internals::storage::s3::put::{Outcome, PART, put, remove};
+use rollshare::internals::storage::s3::{Uri, list};
+use rollshare::internals::storage::{Object, Precondition, folder};
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, text};
@@ -143,7 +143,8 @@ fn ranges_child() {
     for round in 0..6 {
         // Every second round with so little capacity that blocks are evicted and fetched again.
         let capacity = if round % 2 == 0 { 2 << 20 } else { u64::MAX };
-        let object = rollshare::storage::S3Object::with_capacity(&uri, version.clone(), capacity).unwrap();
+        let object =
+            rollshare::internals::storage::S3Object::with_capacity(&uri, version.clone(), capacity).unwrap();
         let len = object.len();
         let wanted: Vec<_> = (0..5)
             .map(|_| {
