@@ -163,7 +163,7 @@ def test_the_table(clean: pd.DataFrame, context: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [None, "negative", "twice"])
-def test_great_expectations_reads_exported_results(fault: str | None, clean: pd.DataFrame, tmp_path: Path) -> None:
+def test_great_expectations_reads_results(fault: str | None, clean: pd.DataFrame, tmp_path: Path) -> None:
     frame = clean if fault is None else FAULTS[fault][1](clean)
     exported = rollshare.check(frame).to_great_expectations_result()
     read = ExpectationSuiteValidationResultSchema().load(json.loads(json.dumps(exported)))
