@@ -41,8 +41,6 @@ pub enum Column<'a> {
     Constant {
         /// The value.
         value: Option<Cow<'a, [u8]>>,
-        /// Rows of the row group.
-        rows: u64,
     },
 }
 
@@ -186,7 +184,7 @@ impl<'a> Column<'a> {
         let mut walked = ChunkPages::walk_all(object, &chunks, rows).into_iter();
         let open = |source: &ColumnSource<'a>| match *source {
             ColumnSource::Path(value) => {
-                Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())), rows })
+                Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())) })
             }
             ColumnSource::Chunk(leaf, meta) => {
                 let pages =
