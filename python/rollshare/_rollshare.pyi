@@ -13,6 +13,7 @@ __all__ = [
     "Report",
     "Shares",
     "__version__",
+    "check_frame",
     "compare",
     "declared_checks",
     "merge",
@@ -137,6 +138,9 @@ def merge(parts: Sequence[Partial]) -> Partial:
 
 def read_parquet(sources: Sequence[str], job: Job, threads: int | None = None) -> Partial:
     """Sum parquet files."""
+
+def check_frame(capsules: object, job: Job) -> None:
+    """Fail unless an Arrow stream has the columns of a job."""
 
 def partial_frame(capsules: object, job: Job, threads: int | None = None) -> Partial:
     """Sum an Arrow stream, or a pair of schema and array."""

@@ -33,7 +33,7 @@ mod _rollshare {
     #[pymodule_export]
     use super::job::PyJob;
     #[pymodule_export]
-    use super::partial::{PyPartial, merge, partial_columns, partial_frame, read_parquet};
+    use super::partial::{PyPartial, check_frame, merge, partial_columns, partial_frame, read_parquet};
     #[pymodule_export]
     use super::pipeline::{PyReport, declared_checks, run};
     #[pymodule_export]

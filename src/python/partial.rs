@@ -197,6 +197,14 @@ fn sum<S: Source>(
     Ok(PyPartial::new(job, sums))
 }
 
+/// Fail unless an Arrow stream has the columns of a job.
+#[pyfunction]
+#[pyo3(signature = (capsules, job))]
+pub fn check_frame(py: Python<'_>, capsules: &Bound<'_, PyAny>, job: &PyJob) -> PyResult<()> {
+    let stream = capsule::import(capsules)?;
+    Plan::new(&job.0, stream.fields()).map(|_| ()).map_err(|e| raise(py, e))
+}
+
 /// Sum a frame that is passed as an Arrow stream, or as a pair of schema and array.
 #[pyfunction]
 #[pyo3(signature = (capsules, job, threads = None))]

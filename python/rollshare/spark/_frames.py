@@ -63,6 +63,8 @@ class Columns:
             kind = to_arrow_type(field.dataType) if field.name.lower() in lower else pa.null()
             arrays.append(pa.array([], kind))
         frame = pa.Table.from_arrays(arrays, names=names)
+        # The types of a frame without rows mean nothing to the kernel; those of a schema do.
+        _rollshare.check_frame(frame.__arrow_c_stream__(None), job)
         return kernel_partial(frame, job=job, threads=1).to_bytes()
 
     @property
