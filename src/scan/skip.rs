@@ -66,11 +66,14 @@ pub fn outlook(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta) -> Outlook {
 /// Whether a row group is known to have no row of the total over systems. Returns false where its pages would have to
 /// be read, and where it is damaged, which the scan reports.
 pub fn row_group(job: &Job, file: &OpenFile<'_>, meta: &RowGroupMeta, cost: &mut Cost) -> bool {
-    match outlook(job, file, meta) {
+    let outlook = outlook(job, file, meta);
+    match outlook {
         Outlook::RuledOut => true,
         Outlook::Likely => false,
         Outlook::Unlikely | Outlook::Unknown => system_chunk(file, meta).is_some_and(|(leaf, chunk)| {
-            dictionary_lacks_total(job, file, leaf, chunk, meta.rows, cost).unwrap_or(false)
+            Chunk::new(file.object, leaf, chunk, meta.rows)
+                .and_then(|chunk| lacks_total(job, chunk, meta.rows, outlook, cost))
+                .unwrap_or(false)
         }),
     }
 }
@@ -104,21 +107,30 @@ pub fn system_chunk<'m>(file: &'m OpenFile<'_>, meta: &'m RowGroupMeta) -> Optio
     file.footer.leaves.get(*at).zip(meta.chunks.get(*at))
 }
 
-fn dictionary_lacks_total(
-    job: &Job,
-    file: &OpenFile<'_>,
-    leaf: &Leaf,
-    chunk: &ChunkMeta,
-    rows: u64,
-    cost: &mut Cost,
-) -> Result<bool> {
-    let chunk = Chunk::new(file.object, leaf, chunk, rows)?;
-    if chunk.data().iter().any(|page| page.encoding != Encoding::Dictionary) {
+/// Whether a chunk of the operating system has no row of the total, by its dictionary, or else by its runs where these
+/// are long and the bounds suggest it: writers may store one dictionary, with the values of all row groups, in each.
+fn lacks_total(job: &Job, chunk: Chunk<'_>, rows: u64, outlook: Outlook, cost: &mut Cost) -> Result<bool> {
+    let is_dictionary = chunk.data().iter().all(|page| page.encoding == Encoding::Dictionary);
+    let column = Column::Chunk(chunk);
+    if is_dictionary {
+        let (mut entries, mut buffer) = (ChunkDictionary::new(), Vec::new());
+        column.entries(&mut entries, &mut buffer, cost)?;
+        if (0..entries.dictionary_len()).all(|id| !is_total(job, &entries, id)) {
+            return Ok(true);
+        }
+    }
+    if outlook != Outlook::Unlikely || !has_long_runs(&column, rows) {
         return Ok(false);
     }
-    let (mut entries, mut buffer) = (ChunkDictionary::new(), Vec::new());
-    Column::Chunk(chunk).entries(&mut entries, &mut buffer, cost)?;
-    Ok((0..entries.dictionary_len()).all(|id| !is_total(job, &entries, id)))
+    Ok(matches!(walk_runs(job, &column, rows, cost)?.as_slice(), [all] if *all == (0..rows)))
+}
+
+/// Whether a column has few stored bytes for its rows.
+fn has_long_runs(column: &Column<'_>, rows: u64) -> bool {
+    column.chunk().is_some_and(|chunk| {
+        let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();
+        bytes.saturating_mul(ROWS_A_BYTE) <= rows
+    })
 }
 
 fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
@@ -128,9 +140,7 @@ fn is_total(job: &Job, entries: &ChunkDictionary, id: u32) -> bool {
 /// The long ranges of rows of a row group without a row of the total over systems, in order. Empty where runs are
 /// short, and where a page is damaged, which the scan reports.
 pub fn runs(job: &Job, columns: &Columns<'_>, rows: u64, cost: &mut Cost) -> Vec<Range<u64>> {
-    let Column::Chunk(chunk) = &columns.system else { return Vec::new() };
-    let bytes: u64 = chunk.data().iter().map(|page| u64::from(page.uncompressed_len)).sum();
-    if job.semantics == Semantics::Legacy || bytes.saturating_mul(ROWS_A_BYTE) > rows {
+    if job.semantics == Semantics::Legacy || !has_long_runs(&columns.system, rows) {
         return Vec::new();
     }
     walk_runs(job, &columns.system, rows, cost).unwrap_or_default()
