@@ -67,40 +67,53 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
 /// # Errors
 /// `Data` where no column or more than one has the name.
 pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<ColumnLocation> {
-    let same = |name: &str| is_alike(name, column);
     let partition = input
         .partitions
         .iter()
         .find(|(key, _)| key == column)
-        .or_else(|| input.partitions.iter().find(|(key, _)| same(key)));
+        .or_else(|| input.partitions.iter().find(|(key, _)| is_alike(key, column)));
     if let Some((_, value)) = partition {
         return Ok(ColumnLocation::Partition(value.clone()));
     }
     fn top(leaf: &Leaf) -> &str {
         leaf.path.first().map_or("", |name| name)
     }
-    let flat = || meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
-    let mut exact = flat().filter(|(_, leaf)| top(leaf) == column);
+    let flat = meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
+    let names = flat.map(|(at, leaf)| (at, top(leaf)));
+    find_name(names, meta.leaves.iter().map(top), column).map(ColumnLocation::Leaf)
+}
+
+/// The index of the only name among `names` that is `column`, or else of the only one that differs by case. `all` are
+/// the names that an error lists.
+///
+/// # Errors
+/// `Data` where no name or more than one fits.
+pub(crate) fn find_name<'n>(
+    names: impl Iterator<Item = (usize, &'n str)> + Clone,
+    all: impl Iterator<Item = &'n str>,
+    column: &str,
+) -> Result<usize> {
+    let mut exact = names.clone().filter(|(_, name)| *name == column);
     match (exact.next(), exact.next()) {
-        (Some((at, _)), None) => return Ok(ColumnLocation::Leaf(at)),
+        (Some((at, _)), None) => return Ok(at),
         (Some(_), Some(_)) => {
             return Err(Error::data(format!("two columns are called '{column}'"))
                 .expected("one")
-                .advice("Export the file with one name for each column"));
+                .advice("Give each column a name that no other has"));
         }
         (None, _) => {}
     }
-    let mut alike = flat().filter(|(_, leaf)| same(top(leaf)));
+    let mut alike = names.filter(|(_, name)| is_alike(name, column));
     match (alike.next(), alike.next()) {
-        (Some((at, _)), None) => Ok(ColumnLocation::Leaf(at)),
-        (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", top(a), top(b)))
+        (Some((at, _)), None) => Ok(at),
+        (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{a}' and '{b}'"))
             .expected(format!("one column that is called '{column}' but for case"))),
         (None, _) => {
-            let mut names: Vec<&str> = meta.leaves.iter().map(top).collect();
-            names.dedup();
+            let mut listed: Vec<&str> = all.collect();
+            listed.dedup();
             Err(Error::data(format!("no column '{column}'"))
-                .expected(format!("it among {}", names.join(", ")))
-                .advice("Name it with --column ROLE=NAME if it is called otherwise"))
+                .expected(format!("it among {}", listed.join(", ")))
+                .advice("If it has another name, set it with --column ROLE=NAME"))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Arrow format strings of columns, and their layouts and types in the job.
 
+use crate::dataset::column::find_name;
 use crate::ids::values::ValueType;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Result};
@@ -188,29 +189,8 @@ fn decimal(format: &str) -> Option<(u8, i8, u8)> {
 
 /// The index of the column called `column`: an exact match, or else the only match without regard to case.
 pub fn find(fields: &[Field], column: &str) -> Result<usize> {
-    let exact = || fields.iter().enumerate().filter(|(_, f)| f.name == column);
-    let folded = column.to_lowercase();
-    let alike = || fields.iter().enumerate().filter(|(_, f)| f.name.to_lowercase() == folded);
-    let mut exactly = exact();
-    match (exactly.next(), exactly.next()) {
-        (Some((at, _)), None) => return Ok(at),
-        (Some(_), Some(_)) => {
-            return Err(Error::data(format!("two columns are called '{column}'")).expected("one"));
-        }
-        _ => {}
-    }
-    let mut alike = alike();
-    match (alike.next(), alike.next()) {
-        (Some((at, _)), None) => Ok(at),
-        (Some((_, a)), Some((_, b))) => Err(Error::data(format!("columns '{}' and '{}'", a.name, b.name))
-            .expected(format!("one column that is called '{column}' but for case"))),
-        (None, _) => {
-            let names: Vec<&str> = fields.iter().map(Field::name).collect();
-            Err(Error::data(format!("no column '{column}'"))
-                .expected(format!("it among {}", names.join(", ")))
-                .advice("If it has another name, set it with --column ROLE=NAME"))
-        }
-    }
+    let names = fields.iter().map(Field::name);
+    find_name(names.clone().enumerate(), names, column)
 }
 
 #[cfg(test)]
