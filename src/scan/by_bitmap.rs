@@ -14,20 +14,20 @@ impl Task<'_, '_> {
         }
         let rows = self.page_rows(most)?;
         let n = rows as usize;
-        let raw = self.value.load_page()? == BlockKind::Numbers;
+        let raw = self.cursors.value.load_page()? == BlockKind::Numbers;
         let kind = self.file.value_type;
         let Blocks { narrow: [systems, countries, times, channels, values], survivors, ints, .. } =
             &mut *self.blocks;
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let ints = &mut ints[..n];
         // Before any other column is read, so that declining leaves all columns at the same row.
-        if raw && !self.value.read_ints(kind, ints)? {
+        if raw && !self.cursors.value.read_ints(kind, ints)? {
             return Ok(None);
         }
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let (systems, countries) = (&mut systems[..n], &mut countries[..n]);
-        self.system.read_ids16(systems)?;
-        self.country.read_ids16(countries)?;
+        self.cursors.system.read_ids16(systems)?;
+        self.cursors.country.read_ids16(countries)?;
         let tables = &mut self.tables;
         let mut keep = [0u64; BLOCK / 64];
         let kept = bitmap::select(&tables.predicate(), systems, countries, &mut keep);
@@ -37,13 +37,13 @@ impl Task<'_, '_> {
         account.country_total += u64::from(kept.total_keys);
         account.counted += u64::from(kept.rows);
         if kept.rows == 0 {
-            self.skip_unselected(rows, !raw)?;
+            self.cursors.skip_unselected(rows, !raw)?;
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let (times, channels, values) = (&mut times[..n], &mut channels[..n], &mut values[..n]);
-        self.time.read_ids16(times)?;
-        self.channel.read_ids16(channels)?;
+        self.cursors.time.read_ids16(times)?;
+        self.cursors.channel.read_ids16(channels)?;
         tables.mark_present(&keep, countries, times, self.dense);
         if raw {
             let block = bitmap::Rows { keys: countries, periods: times, classes: channels, measures: &[] };
@@ -51,7 +51,7 @@ impl Task<'_, '_> {
             bitmap::add_ints(&keep, block, ints, tables.cell_offsets(), &mut self.dense.cells);
             return Ok(Some((ScanPath::Bitmap, rows)));
         }
-        self.value.read_ids16(values)?;
+        self.cursors.value.read_ids16(values)?;
         let block = bitmap::Rows { keys: countries, periods: times, classes: channels, measures: values };
         let live = bitmap::compress(&keep, block, tables.values.zero, survivors);
         self.dense.reserve(u64::from(kept.rows), tables.values.max);

@@ -13,22 +13,22 @@ impl Task<'_, '_> {
     pub(super) fn step_scalar(&mut self) -> Result<u32> {
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
         let rows = self.rows_left(BLOCK as u32);
-        let rows = self.value.rows_in_page(rows)?;
+        let rows = self.cursors.value.rows_in_page(rows)?;
         let n = rows as usize;
         let Blocks { wide, bits, .. } = &mut *self.blocks;
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let [systems, countries, times, channels, values] = wide.each_mut().map(|column| &mut column[..n]);
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let bits = &mut bits[..n];
-        self.system.read_ids32(systems)?;
-        self.country.read_ids32(countries)?;
-        self.time.read_ids32(times)?;
-        self.channel.read_ids32(channels)?;
-        let raw = self.value.load_page()? == BlockKind::Numbers;
+        self.cursors.system.read_ids32(systems)?;
+        self.cursors.country.read_ids32(countries)?;
+        self.cursors.time.read_ids32(times)?;
+        self.cursors.channel.read_ids32(channels)?;
+        let raw = self.cursors.value.load_page()? == BlockKind::Numbers;
         if raw {
-            self.value.read_bits(bits)?;
+            self.cursors.value.read_bits(bits)?;
         } else {
-            self.value.read_ids32(values)?;
+            self.cursors.value.read_ids32(values)?;
         }
         self.record_dates(rows)?;
         self.sync()?;
@@ -92,7 +92,7 @@ impl Task<'_, '_> {
 
     /// Records the dates of the block's rows, where legacy semantics need them.
     fn record_dates(&mut self, rows: u32) -> Result<()> {
-        let Some(date) = &mut self.date else { return Ok(()) };
+        let Some(date) = &mut self.cursors.date else { return Ok(()) };
         let mut left = rows as usize;
         let mut block = [0u32; 256];
         let mut last = None;
@@ -130,7 +130,7 @@ impl Task<'_, '_> {
             Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
             Grain::Day => "a date of the years 1 to 9999",
         };
-        Error::data(format!("{column} is {}", coding.show(self.time.entries.get(value_id))))
+        Error::data(format!("{column} is {}", coding.show(self.cursors.time.entries.get(value_id))))
             .expected(expected)
             .advice("Correct the export; rows with another system or the country total may hold anything")
             .in_column(column)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::classes::Country;
-use super::task::{BLOCK, Blocks, LONG_RUN, Task};
+use super::task::{BLOCK, Blocks, Cursors, LONG_RUN, Task};
 use crate::grid::Account;
 use crate::ids::cursor::{BlockKind, Cursor, Mark};
 use crate::ids::values::SMALL;
@@ -159,16 +159,16 @@ impl Task<'_, '_> {
     pub(super) fn step_runs(&mut self) -> Result<Option<(ScanPath, u32)>> {
         // Runs that a key rules out cost nothing in the other columns: pages without other rows are never opened.
         let most = self.rows_left(u32::MAX);
-        let RunOrPacked::Rle { value: system, len } = self.system.segment()? else {
+        let RunOrPacked::Rle { value: system, len } = self.cursors.system.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
         let len = len.min(most);
         if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
             self.dense.account.other_system += u64::from(len);
-            self.skip_all(len)?;
+            self.cursors.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
-        let RunOrPacked::Rle { value: country, len: country_len } = self.country.segment()? else {
+        let RunOrPacked::Rle { value: country, len: country_len } = self.cursors.country.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
         let len = len.min(country_len);
@@ -184,7 +184,7 @@ impl Task<'_, '_> {
                 &mut account.country_total
             };
             *reason += u64::from(len);
-            self.skip_all(len)?;
+            self.cursors.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
         if !self.prepare_fast_path()? {
@@ -198,7 +198,8 @@ impl Task<'_, '_> {
     /// Intersects the runs of the three keys over at most `rows` rows. Returns the rows summed before a key stops
     /// repeating.
     fn key_runs(&mut self, rows: u32) -> Result<u32> {
-        let Task { system, country, time, channel, value, tables, dense, blocks, file, .. } = self;
+        let Task { cursors, tables, dense, blocks, file, .. } = self;
+        let Cursors { system, country, time, channel, value, .. } = cursors;
         let raw = value.load_page()? == BlockKind::Numbers;
         let kind = file.value_type;
         let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;

@@ -44,7 +44,7 @@ pub struct Worker {
     blocks: Option<Box<Blocks>>,
     /// The row group of the tables, and the dictionaries of its columns: the next range of the same row group does not
     /// read them again.
-    dictionaries: Option<(Option<u64>, Vec<ChunkDictionary>)>,
+    dictionaries: Option<(u64, Vec<ChunkDictionary>)>,
 }
 
 impl Worker {
@@ -79,49 +79,14 @@ pub struct TaskRows<'t> {
 /// # Errors
 /// Those of reading pages and of values that the job refuses; `Interrupted` where the caller requests cancellation.
 pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) -> Result<RowsByPath> {
-    let TaskRows { job, file, columns, row_group_id: id, ref rows, path } = *task;
-    // The worker's value ids and tables stay valid if its last task had the same row group, or one with the same
-    // dictionaries: daily files have many in common.
-    let (last_id, entries) = worker.dictionaries.take().unwrap_or_default();
-    let mut entries = entries.into_iter();
-    let buffers = &mut worker.buffers;
-    let mut open = |column, raw| {
-        let (buffer, ahead) = (buffers.pop().unwrap_or_default(), buffers.pop().unwrap_or_default());
-        let opened = match entries.next() {
-            Some(entries) if last_id == Some(id) => {
-                Cursor::new(column, rows.start, raw, buffer, Some(entries)).map(|cursor| (cursor, true))
-            }
-            Some(entries) => Cursor::after(column, rows.start, raw, buffer, entries),
-            None => Cursor::new(column, rows.start, raw, buffer, None).map(|cursor| (cursor, false)),
-        };
-        opened.map(|(mut cursor, same)| {
-            cursor.look_ahead(rows.end, ahead);
-            (cursor, same)
-        })
-    };
-    let (system, same_system) = open(&columns.system, false)?;
-    let (country, same_country) = open(&columns.country, false)?;
-    let (time, same_time) = open(&columns.time, false)?;
-    let (channel, same_channel) = open(&columns.channel, false)?;
-    let (value, same_value) = open(&columns.value, true)?;
-    let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
-    worker.tables.keep(SameDictionaries {
-        system: same_system,
-        country: same_country,
-        time: same_time,
-        channel: same_channel,
-        value: same_value,
-    });
+    let TaskRows { job, file, columns, row_group_id, ref rows, path } = *task;
+    let (cursors, same) = Cursors::open(columns, rows, row_group_id, worker)?;
+    worker.tables.keep(same);
     let mut task = Task {
         job,
         file,
         time_coding: columns::time_coding(job, file),
-        system,
-        country,
-        time,
-        channel,
-        value,
-        date: date.map(|(date, _)| date),
+        cursors,
         tables: std::mem::take(&mut worker.tables),
         dense: &mut worker.dense,
         at: rows.start,
@@ -132,20 +97,115 @@ pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) ->
     };
     task.dense.account.rows += rows.end - rows.start;
     let outcome = task.run(path, progress);
-    let Task { system, country, time, channel, value, date, tables, rows_by_path, blocks, .. } = task;
+    let Task { cursors, tables, rows_by_path, blocks, .. } = task;
     worker.tables = tables;
     worker.blocks = Some(blocks);
-    let mut entries = Vec::with_capacity(6);
-    for mut cursor in [system, country, time, channel, value].into_iter().chain(date) {
-        worker.cost.merge(cursor.cost);
-        worker.buffers.push(cursor.take_ahead());
-        let (buffer, dictionary) = cursor.into_parts();
-        worker.buffers.push(buffer);
-        entries.push(dictionary);
-    }
+    let dictionaries = cursors.close(worker);
     outcome?;
-    worker.dictionaries = Some((Some(id), entries));
+    worker.dictionaries = Some((row_group_id, dictionaries));
     Ok(rows_by_path)
+}
+
+/// The cursors of a task, one a column.
+pub(super) struct Cursors<'a> {
+    pub(super) system: Cursor<'a>,
+    pub(super) country: Cursor<'a>,
+    pub(super) time: Cursor<'a>,
+    pub(super) channel: Cursor<'a>,
+    pub(super) value: Cursor<'a>,
+    pub(super) date: Option<Cursor<'a>>,
+}
+
+impl<'a> Cursors<'a> {
+    /// Opens the columns of a row group at the first of `rows`, with the buffers of the worker. Also returns which of
+    /// its value ids and tables stay valid: those of the same row group, and those of equal dictionaries, which daily
+    /// files often have.
+    fn open(
+        columns: &'a Columns<'a>,
+        rows: &Range<u64>,
+        row_group_id: u64,
+        worker: &mut Worker,
+    ) -> Result<(Self, SameDictionaries)> {
+        let (last_id, dictionaries) = worker.dictionaries.take().unzip();
+        let mut dictionaries = dictionaries.into_iter().flatten();
+        let buffers = &mut worker.buffers;
+        let mut open = |column, raw| {
+            let (buffer, ahead) = (buffers.pop().unwrap_or_default(), buffers.pop().unwrap_or_default());
+            let (mut cursor, same) = match dictionaries.next() {
+                Some(dictionary) if last_id == Some(row_group_id) => {
+                    (Cursor::new(column, rows.start, raw, buffer, Some(dictionary))?, true)
+                }
+                other => Cursor::after(column, rows.start, raw, buffer, other.unwrap_or_default())?,
+            };
+            cursor.look_ahead(rows.end, ahead);
+            Ok((cursor, same))
+        };
+        let (system, same_system) = open(&columns.system, false)?;
+        let (country, same_country) = open(&columns.country, false)?;
+        let (time, same_time) = open(&columns.time, false)?;
+        let (channel, same_channel) = open(&columns.channel, false)?;
+        let (value, same_value) = open(&columns.value, true)?;
+        let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
+        let date = date.map(|(date, _)| date);
+        let same = SameDictionaries {
+            system: same_system,
+            country: same_country,
+            time: same_time,
+            channel: same_channel,
+            value: same_value,
+        };
+        Ok((Cursors { system, country, time, channel, value, date }, same))
+    }
+
+    /// Gives the buffers back to the worker and adds the costs. Returns the dictionaries in the order of `open`.
+    fn close(self, worker: &mut Worker) -> Vec<ChunkDictionary> {
+        let Cursors { system, country, time, channel, value, date } = self;
+        let all = [system, country, time, channel, value].into_iter().chain(date);
+        all.map(|mut cursor| {
+            worker.cost.merge(cursor.cost);
+            worker.buffers.push(cursor.take_ahead());
+            let (buffer, dictionary) = cursor.into_parts();
+            worker.buffers.push(buffer);
+            dictionary
+        })
+        .collect()
+    }
+
+    /// Opens the current page of each column. Returns whether the fast paths can sum these pages.
+    fn load_pages(&mut self) -> Result<bool> {
+        let narrow = self.system.load_page()? == BlockKind::Ids16
+            && self.country.load_page()? == BlockKind::Ids16
+            && self.time.load_page()? == BlockKind::Ids16
+            && self.channel.load_page()? == BlockKind::Ids16
+            && self.value.load_page()? != BlockKind::Ids32;
+        Ok(narrow && ![&self.value, &self.channel, &self.time].into_iter().any(Cursor::may_be_null))
+    }
+
+    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
+    /// not opened.
+    fn page_rows(&mut self, most: u32) -> Result<u32> {
+        [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value]
+            .into_iter()
+            .try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
+    }
+
+    /// Skips rows in all columns.
+    pub(super) fn skip_all(&mut self, rows: u32) -> Result<()> {
+        self.system.skip(rows)?;
+        self.country.skip(rows)?;
+        self.skip_unselected(rows, true)
+    }
+
+    /// Skips rows in the columns that are read after system and country have ruled all of them out; in the values
+    /// only if `skip_values`.
+    pub(super) fn skip_unselected(&mut self, rows: u32, skip_values: bool) -> Result<()> {
+        self.time.skip(rows)?;
+        self.channel.skip(rows)?;
+        if skip_values {
+            self.value.skip(rows)?;
+        }
+        Ok(())
+    }
 }
 
 /// Chooses runs where countries have long runs, and bitmaps otherwise.
@@ -162,12 +222,7 @@ pub(super) struct Task<'t, 'a> {
     pub(super) job: &'t Job,
     pub(super) file: &'t OpenFile<'t>,
     pub(super) time_coding: TimeCoding,
-    pub(super) system: Cursor<'a>,
-    pub(super) country: Cursor<'a>,
-    pub(super) time: Cursor<'a>,
-    pub(super) channel: Cursor<'a>,
-    pub(super) value: Cursor<'a>,
-    pub(super) date: Option<Cursor<'a>>,
+    pub(super) cursors: Cursors<'a>,
     pub(super) tables: Tables,
     pub(super) dense: &'t mut GridAccumulator,
     /// The next row.
@@ -232,13 +287,13 @@ impl Task<'_, '_> {
 
     /// Adds the new value ids of the columns to the tables.
     pub(super) fn sync(&mut self) -> Result<()> {
-        let Task { tables, dense, job, file, time_coding, .. } = self;
-        tables.systems(&self.system, job);
-        tables.countries(&self.country, job, dense)?;
-        tables.times(&self.time, job, *time_coding, dense)?;
-        tables.channels(&self.channel, job);
+        let Task { cursors, tables, dense, job, file, time_coding, .. } = self;
+        tables.systems(&cursors.system, job);
+        tables.countries(&cursors.country, job, dense)?;
+        tables.times(&cursors.time, job, *time_coding, dense)?;
+        tables.channels(&cursors.channel, job);
         tables
-            .numbers(&self.value, file.value_type, file.value_physical)
+            .numbers(&cursors.value, file.value_type, file.value_physical)
             .map_err(|e| e.in_column(&job.columns.value))?;
         tables.derive(dense);
         Ok(())
@@ -253,47 +308,14 @@ impl Task<'_, '_> {
     /// Opens the current page of each column and updates the tables. Returns whether the fast paths can sum these
     /// pages.
     pub(super) fn prepare_fast_path(&mut self) -> Result<bool> {
-        let narrow = self.system.load_page()? == BlockKind::Ids16
-            && self.country.load_page()? == BlockKind::Ids16
-            && self.time.load_page()? == BlockKind::Ids16
-            && self.channel.load_page()? == BlockKind::Ids16
-            && self.value.load_page()? != BlockKind::Ids32;
+        let pages = self.cursors.load_pages()?;
         self.sync()?;
-        Ok(narrow
-            && !self.tables.values.special
-            && !self.tables.bad_time
-            && !self.value.may_be_null()
-            && !self.channel.may_be_null()
-            && !self.time.may_be_null())
+        Ok(pages && !self.tables.values.special && !self.tables.bad_time)
     }
 
-    /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
-    /// not opened.
+    /// Rows, at most `most`, that are left in the task and in the current pages.
     pub(super) fn page_rows(&mut self, most: u32) -> Result<u32> {
-        let mut rows = self.rows_left(most);
-        for cursor in
-            [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value]
-        {
-            rows = cursor.rows_in_page(rows)?;
-        }
-        Ok(rows)
-    }
-
-    /// Skips rows in all columns.
-    pub(super) fn skip_all(&mut self, rows: u32) -> Result<()> {
-        self.system.skip(rows)?;
-        self.country.skip(rows)?;
-        self.skip_unselected(rows, true)
-    }
-
-    /// Skips rows in the columns that are read after system and country have ruled all of them out; in the values
-    /// only if `skip_values`.
-    pub(super) fn skip_unselected(&mut self, rows: u32, skip_values: bool) -> Result<()> {
-        self.time.skip(rows)?;
-        self.channel.skip(rows)?;
-        if skip_values {
-            self.value.skip(rows)?;
-        }
-        Ok(())
+        let rows = self.rows_left(most);
+        self.cursors.page_rows(rows)
     }
 }
