@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::entries::{ChunkDictionary, Origin};
-use crate::parquet::encoding::{ByteArrays, Numbers};
+use crate::parquet::encoding::{Numbers, byte_arrays};
 use crate::parquet::{
     ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page,
 };
@@ -269,8 +269,7 @@ pub fn each_value(
     }
     match leaf.physical {
         Physical::ByteArray | Physical::FixedLenByteArray | Physical::Int96 => {
-            ByteArrays::open(page.encoding, page.values, leaf.physical, leaf.type_length, count)?
-                .visit(count as usize, each)
+            byte_arrays::visit(page.encoding, page.values, leaf.physical, leaf.type_length, count, each)
         }
         other => Err(Error::unsupported(format!("values of physical type {other:?}"))
             .expected("strings, numbers or dates")),

@@ -18,7 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
-use super::encoding::{Booleans, ByteArrays, HybridRleDecoder, Numbers};
+use super::encoding::{HybridRleDecoder, Numbers, booleans, byte_arrays};
 use super::*;
 use crate::Result;
 use crate::storage::{MemoryObject, Object};
@@ -134,10 +134,9 @@ fn values(encoding: Encoding, bytes: &[u8], leaf: &Leaf, count: u32) -> Result<V
     let mut out = vec![];
     match leaf.physical {
         Physical::Boolean => {
-            let mut booleans = Booleans::open(encoding, bytes, count)?;
-            let mut values = vec![false; count as usize];
-            booleans.fill(&mut values)?;
-            out.extend(values.into_iter().map(|v| vec![u8::from(v)]));
+            let mut values = vec![0; count as usize];
+            booleans(encoding, bytes, count)?.read_u32(bytes, &mut values)?;
+            out.extend(values.into_iter().map(|v| vec![u8::from(v == 1)]));
         }
         Physical::Int32 | Physical::Int64 | Physical::Float | Physical::Double => {
             let mut numbers = Numbers::open(encoding, bytes, leaf.physical, count)?;
@@ -147,8 +146,7 @@ fn values(encoding: Encoding, bytes: &[u8], leaf: &Leaf, count: u32) -> Result<V
             out.extend(values.iter().map(|v| v.to_le_bytes()[..len].to_vec()));
         }
         _ => {
-            let mut arrays = ByteArrays::open(encoding, bytes, leaf.physical, leaf.type_length, count)?;
-            arrays.visit(count as usize, |value| {
+            byte_arrays::visit(encoding, bytes, leaf.physical, leaf.type_length, count, |value| {
                 out.push(value.to_vec());
                 Ok(())
             })?;

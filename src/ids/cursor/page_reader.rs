@@ -5,7 +5,7 @@ use super::{BlockKind, Cursor, Values};
 use crate::ids::column::{Chunk, Column, each_value, is_numeric};
 use crate::ids::entries::ChunkDictionary;
 use crate::ids::plain::{self, Sequences};
-use crate::parquet::encoding::{Booleans, HybridRleDecoder, Numbers};
+use crate::parquet::encoding::{HybridRleDecoder, Numbers, booleans};
 use crate::parquet::{Encoding, OpenPage, PageMeta, Physical};
 use crate::{Error, Result};
 
@@ -105,7 +105,7 @@ fn decode_values(
         return HybridRleDecoder::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
     }
     if chunk.leaf.physical == Physical::Boolean {
-        return booleans_as_ids(open, count).map(Values::Ids);
+        return booleans(open.encoding, open.values, count).map(Values::Ids);
     }
     let capacity = count as usize;
     if capacity > EAGER_ROWS && capacity / 4 > open.values.len() {
@@ -128,15 +128,4 @@ fn decode_values(
         Ok(())
     })?;
     Ok(Values::Ids32 { value_ids, at: 0 })
-}
-
-/// The booleans of a page as ids: 0 is false, 1 is true.
-fn booleans_as_ids(open: &OpenPage<'_>, count: u32) -> Result<HybridRleDecoder> {
-    // Checks encoding and length.
-    Booleans::open(open.encoding, open.values, count)?;
-    match open.encoding {
-        // The length of the runs precedes them: Encodings.md, "RLE".
-        Encoding::Rle => HybridRleDecoder::new(4, 1, 2, count),
-        _ => Ok(HybridRleDecoder::packed(0, 1, 2, count)),
-    }
 }

@@ -12,8 +12,7 @@ pub mod delta;
 pub mod hybrid_rle;
 pub mod numbers;
 
-pub use booleans::Booleans;
-pub use byte_arrays::ByteArrays;
+pub use booleans::booleans;
 pub use hybrid_rle::{HybridRleDecoder, RunOrPacked, Span};
 pub use numbers::Numbers;
 

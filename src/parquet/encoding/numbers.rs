@@ -50,18 +50,13 @@ impl<'a> Numbers<'a> {
         Ok(Numbers { stream, remaining: count })
     }
 
-    /// Values that are not read yet.
-    pub fn remaining(&self) -> u32 {
-        self.remaining
-    }
-
     /// Reads the next `out.len()` values.
     ///
     /// # Errors
     /// `Format` when the stream is damaged, `Internal` when fewer values are left.
     pub fn fill(&mut self, out: &mut [u64]) -> Result<()> {
         // The streams have as many values as are left: they can be split without a check.
-        self.take(out.len())?;
+        self.remaining = super::take(self.remaining, out.len())?;
         match &mut self.stream {
             Stream::Plain4(values) => {
                 let (now, later) = values.split_at(out.len());
@@ -83,28 +78,6 @@ impl<'a> Numbers<'a> {
         }
         Ok(())
     }
-
-    /// Skips `n` values.
-    ///
-    /// # Errors
-    /// As [`Numbers::fill`].
-    #[allow(clippy::indexing_slicing)] // `take` has checked that as many values are left
-    pub fn skip(&mut self, n: usize) -> Result<()> {
-        self.take(n)?;
-        match &mut self.stream {
-            Stream::Plain4(values) => *values = &values[n..],
-            Stream::Plain8(values) => *values = &values[n..],
-            Stream::Split4(streams) => advance(streams, n),
-            Stream::Split8(streams) => advance(streams, n),
-            Stream::Delta4(delta) | Stream::Delta8(delta) => delta.skip(n)?,
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, n: usize) -> Result<()> {
-        self.remaining = super::take(self.remaining, n)?;
-        Ok(())
-    }
 }
 
 fn plain<const N: usize>(bytes: &[u8], count: u32) -> Result<&[[u8; N]]> {
@@ -123,18 +96,12 @@ fn split<const N: usize>(bytes: &[u8], count: u32) -> Result<[&[u8]; N]> {
     if rest.is_empty() { Ok(streams) } else { Err(super::short(bytes.len(), count)) }
 }
 
+#[allow(clippy::indexing_slicing)] // callers have checked that as many values are left
 fn gather<const N: usize>(streams: &mut [&[u8]; N], out: &mut [u64]) {
     out.fill(0);
-    for (stream, shift) in streams.iter().zip((0u32..).step_by(8)) {
+    for (stream, shift) in streams.iter_mut().zip((0u32..).step_by(8)) {
         out.iter_mut().zip(*stream).for_each(|(to, &byte)| *to |= u64::from(byte) << shift);
-    }
-    advance(streams, out.len());
-}
-
-#[allow(clippy::indexing_slicing)] // callers have checked that as many values are left
-fn advance<const N: usize>(streams: &mut [&[u8]; N], n: usize) {
-    for stream in streams {
-        *stream = &stream[n..];
+        *stream = &stream[out.len()..];
     }
 }
 
@@ -172,25 +139,25 @@ mod tests {
     fn more_than_there_is() {
         let mut numbers = Numbers::open(Encoding::Plain, &[0; 8], Physical::Int32, 2).unwrap();
         assert!(numbers.fill(&mut [0; 3]).is_err());
-        assert!(numbers.skip(3).is_err());
-        numbers.skip(2).unwrap();
+        numbers.fill(&mut [0; 2]).unwrap();
         assert!(numbers.fill(&mut [0; 1]).is_err());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_refused(
-            bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0u32..60, skip in 0usize..60,
+            bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0u32..60, first in 0usize..60,
         ) {
             for physical in TYPES {
                 for encoding in ENCODINGS {
                     let Ok(whole) = all(encoding, &bytes, physical, count) else { continue };
-                    let skip = skip.min(whole.len());
+                    // In two parts.
                     let mut numbers = Numbers::open(encoding, &bytes, physical, count).unwrap();
-                    numbers.skip(skip).unwrap();
-                    let mut out = vec![1; whole.len() - skip];
-                    numbers.fill(&mut out).unwrap();
-                    prop_assert_eq!(&out, &whole[skip..]);
+                    let mut out = vec![1; whole.len()];
+                    let (first, second) = out.split_at_mut(first.min(whole.len()));
+                    numbers.fill(first).unwrap();
+                    numbers.fill(second).unwrap();
+                    prop_assert_eq!(&out, &whole);
                 }
             }
         }
