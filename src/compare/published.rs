@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::dataset::OpenFile;
 use crate::dataset::column::{ColumnLocation, check_string, find, leaf_of};
-use crate::ids::column::{Chunk, Column};
+use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
 use crate::ids::values::{Number, ValueType};
-use crate::parquet::{FileMeta, Leaf, footer};
+use crate::parquet::{Leaf, RowGroupMeta};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
@@ -44,19 +45,17 @@ pub fn read(path: &str, job: &Job) -> Result<Vec<PublishedRow>> {
 }
 
 fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result<()> {
-    let meta = footer::read(input.object.as_ref())?;
-    if meta.rows + rows.len() as u64 > ROWS_MAX {
+    let file = OpenFile::read_footer(input, input.object.as_ref())?;
+    if file.footer.rows + rows.len() as u64 > ROWS_MAX {
         return Err(Error::too_large(format!("a published table of over {ROWS_MAX} rows"))
             .advice("--against wants the old job's output, not its input"));
     }
-    let columns = [locate(input, &meta, "year")?, locate(input, &meta, "week")?];
-    let (country, share) = (locate(input, &meta, "country")?, locate(input, &meta, share)?);
-    check_string(country.1).map_err(|e| e.in_column("country"))?;
-    for group in 0..meta.row_groups.len() {
-        let [year, week] = columns;
-        let numbers = |column| numbers(input, &meta, group, column);
-        let (years, weeks, shares) = (numbers(year)?, numbers(week)?, numbers(share)?);
-        let names = values(input, &meta, group, country, |raw| {
+    let [year, week] = [StoredColumn::find(&file, "year")?, StoredColumn::find(&file, "week")?];
+    let [country, share] = [StoredColumn::find(&file, "country")?, StoredColumn::find(&file, share)?];
+    check_string(country.leaf).map_err(|e| e.in_column("country"))?;
+    for group in &file.footer.row_groups {
+        let (years, weeks, shares) = (year.numbers(group)?, week.numbers(group)?, share.numbers(group)?);
+        let names = country.values(group, |raw| {
             String::from_utf8(raw.to_vec())
                 .map(Arc::from)
                 .map_err(|_| Error::data("a country that is not UTF-8"))
@@ -73,75 +72,58 @@ fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result
     Ok(())
 }
 
-/// The index of a column's leaf, and the leaf.
-fn locate<'m>(input: &Input, meta: &'m FileMeta, column: &str) -> Result<(usize, &'m Leaf)> {
-    let found = find(meta, input, column).map_err(|e| {
-        e.advice("--against wants what the old job published: year, week, country and a share")
-    })?;
-    match (&found, leaf_of(meta, &found)) {
-        (ColumnLocation::Leaf(at), Some(leaf)) => Ok((*at, leaf)),
-        _ => {
-            Err(Error::data(format!("'{column}' is a partition of the path"))
-                .expected("a column in the file"))
-        }
-    }
+/// A column of an opened file.
+struct StoredColumn<'f> {
+    file: &'f OpenFile<'f>,
+    location: ColumnLocation,
+    leaf: &'f Leaf,
 }
 
-fn numbers(input: &Input, meta: &FileMeta, group: usize, column: (usize, &Leaf)) -> Result<Vec<Option<f64>>> {
-    let leaf = column.1;
-    let kind = ValueType::of(leaf).map_err(|e| e.in_column(&leaf.name()))?;
-    let values = values(input, meta, group, column, |raw| {
-        #[allow(clippy::cast_precision_loss)] // years and weeks are small, shares are doubles
-        Ok(match kind.number(leaf.physical, raw)? {
-            Number::Small(v) => Some(v as f64),
-            Number::Big(v) => Some(v as f64),
-            Number::Real(v) => Some(v),
-            Number::Nan => Some(f64::NAN),
-            Number::Infinite(negative) => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
-            Number::Null => None,
-        })
-    })?;
-    Ok(values.into_iter().map(Option::flatten).collect())
-}
+impl<'f> StoredColumn<'f> {
+    fn find(file: &'f OpenFile<'f>, name: &str) -> Result<Self> {
+        let location = find(&file.footer, file.input, name).map_err(|e| {
+            e.advice("--against wants what the old job published: year, week, country and a share")
+        })?;
+        let leaf = leaf_of(&file.footer, &location).ok_or_else(|| {
+            Error::data(format!("'{name}' is a partition of the path")).expected("a column in the file")
+        })?;
+        Ok(StoredColumn { file, location, leaf })
+    }
 
-/// All values of a column chunk, converted by `mean`; `None` for null.
-#[allow(clippy::indexing_slicing)] // a block has at most as many rows as `value_ids`
-fn values<T: Clone>(
-    input: &Input,
-    meta: &FileMeta,
-    group: usize,
-    (at, leaf): (usize, &Leaf),
-    mean: impl Fn(&[u8]) -> Result<T>,
-) -> Result<Vec<Option<T>>> {
-    let group_meta = meta.row_groups.get(group);
-    let Some((rows, chunk)) = group_meta.and_then(|rg| rg.chunks.get(at).map(|chunk| (rg.rows, chunk)))
-    else {
-        return Ok(Vec::new());
-    };
-    if rows == 0 {
-        return Ok(Vec::new());
+    fn numbers(&self, group: &RowGroupMeta) -> Result<Vec<Option<f64>>> {
+        let kind = ValueType::of(self.leaf).map_err(|e| e.in_column(&self.leaf.name()))?;
+        let values = self.values(group, |raw| {
+            #[allow(clippy::cast_precision_loss)] // years and weeks are small, shares are doubles
+            Ok(match kind.number(self.leaf.physical, raw)? {
+                Number::Small(v) => Some(v as f64),
+                Number::Big(v) => Some(v as f64),
+                Number::Real(v) => Some(v),
+                Number::Nan => Some(f64::NAN),
+                Number::Infinite(negative) => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+                Number::Null => None,
+            })
+        })?;
+        Ok(values.into_iter().map(Option::flatten).collect())
     }
-    let column = Column::Chunk(Chunk::new(input.object.as_ref(), leaf, chunk, rows)?);
-    let mut cursor = Cursor::new(&column, 0, false, Vec::new(), None)?;
-    let mut values = Vec::new();
-    let mut value_ids = [0u32; 1024];
-    let mut left = rows;
-    while left > 0 {
-        let n = usize::try_from(left).unwrap_or(usize::MAX).min(value_ids.len());
-        #[allow(clippy::indexing_slicing)] // at most its length
-        let block = &mut value_ids[..n];
-        cursor.read_ids32(block)?;
-        for value_id in &*block {
-            values.push(
-                cursor
-                    .entries
-                    .get(*value_id)
-                    .map(&mean)
-                    .transpose()
-                    .map_err(|e| e.in_column(&leaf.name()))?,
-            );
+
+    /// All values in a row group, converted by `mean`; `None` for null.
+    fn values<T>(&self, group: &RowGroupMeta, mean: impl Fn(&[u8]) -> Result<T>) -> Result<Vec<Option<T>>> {
+        let source = self.location.source(&self.file.footer, group)?;
+        let mut values = Vec::new();
+        let mut value_ids = [0u32; 1024];
+        for column in Column::open_all(self.file.object, &[source], group.rows)? {
+            let mut cursor = Cursor::new(&column, 0, false, Vec::new(), None)?;
+            while (values.len() as u64) < group.rows {
+                let left = usize::try_from(group.rows).unwrap_or(usize::MAX) - values.len();
+                #[allow(clippy::indexing_slicing)] // at most its length
+                let block = &mut value_ids[..left.min(1024)];
+                cursor.read_ids32(block)?;
+                for value_id in block {
+                    let value = cursor.entries.get(*value_id).map(&mean).transpose();
+                    values.push(value.map_err(|e| e.in_column(&self.leaf.name()))?);
+                }
+            }
         }
-        left -= n as u64;
+        Ok(values)
     }
-    Ok(values)
 }
