@@ -5,6 +5,19 @@
 //! contains 1970-01-01, so consecutive weeks differ by one across every new year.
 //! Conversions follow Howard Hinnant, "chrono-Compatible Low-Level Date
 //! Algorithms" (days_from_civil, civil_from_days).
+//!
+//! - [`label`]: labels of ISO weeks.
+//! - [`period`]: the period of a day; months, and weeks that begin on any weekday.
+
+pub mod label;
+pub mod period;
+
+/// 0001-01-01, the first day that is accepted.
+pub const FIRST_DAY: i32 = -719_162;
+/// 9999-12-31, the last day that is accepted.
+pub const LAST_DAY: i32 = 2_932_896;
+/// Seconds of a day.
+pub const DAY_SECONDS: i64 = 86_400;
 
 /// A date of the proleptic Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +39,18 @@ pub fn day_of(date: Date) -> i32 {
     let day_of_year = (153 * (m + if m > 2 { -3 } else { 9 }) + 2) / 5 + d - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
+}
+
+/// The day of a date of the years 1 to 9999; `None` where it does not exist, as 30 February.
+pub fn existing_day(date: Date) -> Option<i32> {
+    let leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
+    let last = match date.month {
+        2 => 28 + u8::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    ((1..=9999).contains(&date.year) && (1..=last).contains(&date.day)).then(|| day_of(date))
 }
 
 /// The date of a day, for days whose year fits 32 bits.
@@ -85,19 +110,12 @@ pub fn week_from_iso(year: i32, number: i32) -> Option<i32> {
 
 /// Parses a label `yyyy_ww` of ASCII digits; `None` where it is not the label of an existing ISO week.
 pub fn parse_label(label: &[u8]) -> Option<i32> {
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0i32, |n, b| b.is_ascii_digit().then(|| n * 10 + i32::from(b - b'0')))
-    };
-    match label {
-        [year @ .., b'_', a, b] if year.len() == 4 => week_from_iso(number(year)?, number(&[*a, *b])?),
-        _ => None,
-    }
+    label::LabelForm::YearUnderscoreWeek.parse(label)
 }
 
 /// The label `yyyy_ww` of a week.
 pub fn week_label(week: i32) -> String {
-    let (year, number) = iso_of(week);
-    format!("{year:04}_{number:02}")
+    label::LabelForm::YearUnderscoreWeek.format(week)
 }
 
 #[cfg(test)]
@@ -111,6 +129,24 @@ mod tests {
         }
         assert_eq!(day_of(Date { year: 1970, month: 1, day: 1 }), 0);
         assert_eq!(date_of(18_628), Date { year: 2021, month: 1, day: 1 });
+    }
+
+    #[test]
+    fn existing_days_are_those_that_round_trip() {
+        let mut found = 0;
+        for (year, month, day) in
+            (-1..=2101).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d))))
+        {
+            let date = Date { year, month, day };
+            let want = ((1..=9999).contains(&year) && (1..=12).contains(&month) && day > 0)
+                .then(|| day_of(date))
+                .filter(|day| date_of(*day) == date);
+            assert_eq!(existing_day(date), want, "{date:?}");
+            found += i32::from(want.is_some());
+        }
+        assert_eq!(found, day_of(Date { year: 2102, month: 1, day: 1 }) - FIRST_DAY);
+        assert_eq!(date_of(FIRST_DAY), Date { year: 1, month: 1, day: 1 });
+        assert_eq!(date_of(LAST_DAY), Date { year: 9999, month: 12, day: 31 });
     }
 
     #[test]
