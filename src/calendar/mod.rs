@@ -6,11 +6,16 @@
 //! Conversions follow Howard Hinnant, "chrono-Compatible Low-Level Date
 //! Algorithms" (days_from_civil, civil_from_days).
 //!
+//! - [`zone`], [`intervals`]: the offset of a time zone from UTC at any instant.
+//! - [`stamp`]: times written as text.
 //! - [`label`]: labels of ISO weeks.
 //! - [`period`]: the period of a day; months, and weeks that begin on any weekday.
 
+pub mod intervals;
 pub mod label;
 pub mod period;
+pub mod stamp;
+pub mod zone;
 
 /// 0001-01-01, the first day that is accepted.
 pub const FIRST_DAY: i32 = -719_162;
