@@ -5,6 +5,7 @@
 //! - [`runs`]: sums over runs of one key.
 //! - [`unpack`]: bit-packed integers. [`snappy`]: decompression of pages.
 //! - [`compare`], [`column_masks`], [`strings`]: the rows of a column that equal a value.
+//! - [`stamps`]: days of ticks and of text.
 //! - [`id_mapping`]: whether the value ids of one column determine those of another.
 //! - [`cpu`]: the instruction sets in use.
 //!
@@ -18,6 +19,7 @@ pub mod cpu;
 pub mod id_mapping;
 pub mod runs;
 pub mod snappy;
+pub mod stamps;
 pub mod strings;
 pub mod unpack;
 
