@@ -47,15 +47,23 @@ pub fn day_of(date: Date) -> i32 {
 }
 
 /// The day of a date of the years 1 to 9999; `None` where it does not exist, as 30 February.
-pub fn existing_day(date: Date) -> Option<i32> {
-    let leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
-    let last = match date.month {
-        2 => 28 + u8::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    ((1..=9999).contains(&date.year) && (1..=last).contains(&date.day)).then(|| day_of(date))
+///
+/// It has no branches but the last one: the dates of a column may come in any order.
+#[inline]
+#[allow(clippy::indexing_slicing)] // below 16
+pub fn existing_day(Date { year, month, day }: Date) -> Option<i32> {
+    /// Days of each month of a common year; 0 where there is no month.
+    const LENGTHS: [u8; 16] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0];
+    /// Days of a common year before each month.
+    const BEFORE: [i32; 16] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 0, 0, 0];
+    let at = usize::from(month & 15);
+    let leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0));
+    let last = LENGTHS[at] + u8::from(leap & (month == 2));
+    let exists = (1..=9999).contains(&year) & (month < 16) & (day > 0) & (day <= last);
+    let years = year.clamp(1, 9999) - 1;
+    let before_year = FIRST_DAY + years * 365 + years / 4 - years / 100 + years / 400;
+    let in_year = BEFORE[at] + i32::from(leap & (month > 2)) + i32::from(day) - 1;
+    exists.then_some(before_year + in_year)
 }
 
 /// The date of a day, for days whose year fits 32 bits.
@@ -139,8 +147,9 @@ mod tests {
     #[test]
     fn existing_days_are_those_that_round_trip() {
         let mut found = 0;
-        for (year, month, day) in
-            (-1..=2101).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d))))
+        for (year, month, day) in (-1..=2101)
+            .chain(9_990..=10_001)
+            .flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d))))
         {
             let date = Date { year, month, day };
             let want = ((1..=9999).contains(&year) && (1..=12).contains(&month) && day > 0)
@@ -149,7 +158,8 @@ mod tests {
             assert_eq!(existing_day(date), want, "{date:?}");
             found += i32::from(want.is_some());
         }
-        assert_eq!(found, day_of(Date { year: 2102, month: 1, day: 1 }) - FIRST_DAY);
+        let start = |year| day_of(Date { year, month: 1, day: 1 });
+        assert_eq!(found, start(2102) - FIRST_DAY + start(10_000) - start(9_990));
         assert_eq!(date_of(FIRST_DAY), Date { year: 1, month: 1, day: 1 });
         assert_eq!(date_of(LAST_DAY), Date { year: 9999, month: 12, day: 31 });
     }
