@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{BOUNDS, Latest, NO_DAY, Offset, Piece, day_of_fields, is_hour, is_usual_length, portable_fill};
 
-/// The bits of 2^52 as a double; and-or with an integer below it gives the double of their sum.
+/// The bits of 2^52 as a double. Or-ed to those of an integer below it they are the double of their sum.
 const TWO_52: i64 = 0x4330_0000_0000_0000;
 
 /// See [`super::Fill`].
