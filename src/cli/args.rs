@@ -336,6 +336,12 @@ pub enum LayoutArg {
     Daily,
     /// One file with one row group, as Spark writes it
     Spark,
+    /// A fact table without totals: day, country, os, network, installs
+    Facts,
+    /// A row per install with a timestamp; installs without a media source are organic
+    Events,
+    /// As events, the timestamp as text
+    EventsText,
 }
 
 impl From<LayoutArg> for sample::Layout {
@@ -345,6 +351,9 @@ impl From<LayoutArg> for sample::Layout {
             LayoutArg::Shuffled => sample::Layout::Shuffled,
             LayoutArg::Daily => sample::Layout::Daily,
             LayoutArg::Spark => sample::Layout::Spark,
+            LayoutArg::Facts => sample::Layout::Facts,
+            LayoutArg::Events => sample::Layout::Events,
+            LayoutArg::EventsText => sample::Layout::EventsText,
         }
     }
 }

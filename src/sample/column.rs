@@ -1,131 +1,70 @@
 //! Encodes rows as pages, one column at a time, as common writers do: dictionary entries in order of
-//! first occurrence, the id width of the dictionary at the end of the page, hybrid RLE.
+//! first occurrence, the id width of the dictionary at the end of the page, hybrid RLE; PLAIN values
+//! where nearly every value is distinct.
 
-use super::cube::{Cube, Row, SYSTEMS};
 use super::file::Page;
-use super::names::token_owner;
+use super::table::{Column, Encoding, Field, Kind, Table};
 use crate::Result;
 
-/// The columns of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExportColumn {
-    Name,
-    Value,
-    StartDate,
-    EndDate,
-    YearWeek,
-    HasSubtrackers,
-    Token,
-    InsertedAt,
-    Country,
-    OsName,
-}
-
-impl ExportColumn {
-    /// In the order of the file.
-    pub(super) const ALL: [ExportColumn; 10] = [
-        ExportColumn::Name,
-        ExportColumn::Value,
-        ExportColumn::StartDate,
-        ExportColumn::EndDate,
-        ExportColumn::YearWeek,
-        ExportColumn::HasSubtrackers,
-        ExportColumn::Token,
-        ExportColumn::InsertedAt,
-        ExportColumn::Country,
-        ExportColumn::OsName,
-    ];
-
-    /// The code of the value of a row, a small number.
-    #[allow(clippy::indexing_slicing)] // rows come from the same cube
-    pub(super) fn code(self, cube: &Cube, row: &Row) -> u32 {
-        match self {
-            ExportColumn::Name => u32::from(row.channel),
-            // Two channels share one token: the dictionary has it once.
-            ExportColumn::Token => u32::from(token_owner(row.channel)),
-            ExportColumn::Value => row.value,
-            ExportColumn::StartDate | ExportColumn::EndDate => u32::from(row.day),
-            ExportColumn::YearWeek => u32::from(row.day) / 7,
-            ExportColumn::HasSubtrackers => u32::from(cube.channels()[usize::from(row.channel)].subtrackers),
-            ExportColumn::InsertedAt => u32::from(row.day) * 3 + u32::from(row.system),
-            ExportColumn::Country => u32::from(row.country),
-            ExportColumn::OsName => u32::from(row.system),
-        }
-    }
-
-    /// The value of a code in PLAIN encoding, without the length.
-    #[allow(clippy::indexing_slicing)] // codes come from the same cube
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // counts stay below 2^24
-    pub(super) fn bytes(self, cube: &Cube, code: u32) -> Vec<u8> {
-        let at = code as usize;
-        match self {
-            ExportColumn::Name => cube.channels()[at].name.clone().into_bytes(),
-            ExportColumn::Token => cube.channels()[at].token.clone().into_bytes(),
-            ExportColumn::Value => (code as f32).to_le_bytes().to_vec(),
-            ExportColumn::StartDate | ExportColumn::EndDate => cube.date(code as u16).to_le_bytes().to_vec(),
-            ExportColumn::YearWeek => cube.week_label(code).into_bytes(),
-            ExportColumn::HasSubtrackers => vec![u8::from(code != 0)],
-            ExportColumn::InsertedAt => inserted_at(cube, code),
-            ExportColumn::Country => cube.countries()[at].code.as_bytes().to_vec(),
-            ExportColumn::OsName => SYSTEMS[at].as_bytes().to_vec(),
-        }
-    }
-
-    fn is_string(self) -> bool {
-        matches!(
-            self,
-            ExportColumn::Name
-                | ExportColumn::Token
-                | ExportColumn::YearWeek
-                | ExportColumn::Country
-                | ExportColumn::OsName
-        )
-    }
-}
-
-/// INT96: nanoseconds of the day, then the Julian day. Exports run at three in the morning of the next
-/// day and take a few seconds for each system.
-#[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // days after 2020
-fn inserted_at(cube: &Cube, code: u32) -> Vec<u8> {
-    const JULIAN_DAY_OF_EPOCH: i32 = 2_440_588;
-    let seconds = 3 * 3_600 + u64::from(code % 3) * 17;
-    let micros = super::cube::mix(u64::from(code)) % 9_000_000;
-    let mut bytes = ((seconds * 1_000_000 + micros) * 1_000).to_le_bytes().to_vec();
-    let day = cube.date((code / 3) as u16) + 1 + JULIAN_DAY_OF_EPOCH;
-    bytes.extend(day.to_le_bytes());
-    bytes
-}
-
 /// A column chunk under construction, with its encoded pages.
-pub(super) struct ColumnWriter {
-    pub(super) column: ExportColumn,
+pub(super) struct ColumnWriter<C> {
+    column: C,
+    field: Field,
     page_rows: usize,
     /// By code: dictionary id + 1, or 0 where the code has no id yet.
     ids: Vec<u32>,
     /// Codes by id.
-    entries: Vec<u32>,
-    page: Vec<u32>,
+    entries: Vec<u64>,
+    page: OpenPage,
     pages: Vec<Page>,
 }
 
-impl ColumnWriter {
-    pub(super) fn new(column: ExportColumn, page_rows: usize) -> Self {
+/// The rows since the end of the last page.
+#[derive(Default)]
+struct OpenPage {
+    /// Definition levels: 0 is null.
+    levels: Vec<u32>,
+    /// Ids, or bits of a boolean column, of the rows that are not null.
+    ids: Vec<u32>,
+    /// PLAIN values of the rows that are not null.
+    values: Vec<u8>,
+}
+
+impl<C: Column> ColumnWriter<C> {
+    pub(super) fn new(column: C, page_rows: usize) -> Self {
+        let field = column.field();
         // Page sizes assume four bytes an id; a PLAIN boolean takes an eighth of a byte.
-        let page_rows = if column == ExportColumn::HasSubtrackers && page_rows > 20_000 {
-            page_rows * 32
-        } else {
-            page_rows
-        };
-        ColumnWriter { column, page_rows, ids: vec![], entries: vec![], page: vec![], pages: vec![] }
+        let page_rows =
+            if field.kind == Kind::Boolean && page_rows > 20_000 { page_rows * 32 } else { page_rows };
+        ColumnWriter {
+            column,
+            field,
+            page_rows,
+            ids: vec![],
+            entries: vec![],
+            page: OpenPage::default(),
+            pages: vec![],
+        }
     }
 
     /// Appends rows.
-    pub(super) fn push(&mut self, cube: &Cube, rows: &[Row]) -> Result<()> {
+    #[allow(clippy::cast_possible_truncation)] // the code of a boolean is 0 or 1
+    pub(super) fn push(&mut self, table: &C::Table, rows: &[<C::Table as Table>::Row]) -> Result<()> {
         for row in rows {
-            let code = self.column.code(cube, row);
-            let id = self.id(code);
-            self.page.push(id);
-            if self.page.len() == self.page_rows {
+            let code = self.column.code(table, row);
+            self.page.levels.push(u32::from(code.is_some()));
+            match (code, self.field.encoding) {
+                (None, _) => {}
+                (Some(code), Encoding::Dictionary) => {
+                    let id = self.id(code);
+                    self.page.ids.push(id);
+                }
+                (Some(code), Encoding::Plain) if self.field.kind == Kind::Boolean => {
+                    self.page.ids.push(code as u32);
+                }
+                (Some(code), Encoding::Plain) => self.column.put(table, code, &mut self.page.values),
+            }
+            if self.page.levels.len() == self.page_rows {
                 self.end_page()?;
             }
         }
@@ -133,10 +72,7 @@ impl ColumnWriter {
     }
 
     #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // codes are below 2^24
-    fn id(&mut self, code: u32) -> u32 {
-        if self.column == ExportColumn::HasSubtrackers {
-            return code;
-        }
+    fn id(&mut self, code: u64) -> u32 {
         let at = code as usize;
         if at >= self.ids.len() {
             self.ids.resize(at + 1, 0);
@@ -149,34 +85,36 @@ impl ColumnWriter {
     }
 
     fn end_page(&mut self) -> Result<()> {
-        if self.page.is_empty() {
+        let OpenPage { levels, ids, values } = &mut self.page;
+        let rows = levels.len();
+        if rows == 0 {
             return Ok(());
         }
-        let mut body = all_present(self.page.len());
-        if self.column == ExportColumn::HasSubtrackers {
-            pack(&self.page, 1, &mut body);
-        } else {
-            let width = width(self.entries.len());
-            body.push(width);
-            hybrid_rle(&self.page, width, &mut body);
+        let nulls = levels.iter().filter(|level| **level == 0).count();
+        let mut body = definition_levels(levels, nulls);
+        match self.field.encoding {
+            Encoding::Dictionary => {
+                let width = width(self.entries.len());
+                body.push(width);
+                hybrid_rle(ids, width, &mut body);
+            }
+            Encoding::Plain if self.field.kind == Kind::Boolean => pack(ids, 1, &mut body),
+            Encoding::Plain => body.append(values),
         }
-        self.pages.push(Page::data(self.column, &body, self.page.len())?);
-        self.page.clear();
+        self.pages.push(Page::data(self.field, &body, rows, nulls)?);
+        levels.clear();
+        ids.clear();
         Ok(())
     }
 
     /// Ends the chunk; returns its dictionary page, if it has one, and its data pages.
-    pub(super) fn take_chunk(&mut self, cube: &Cube) -> Result<Vec<Page>> {
+    pub(super) fn take_chunk(&mut self, table: &C::Table) -> Result<Vec<Page>> {
         self.end_page()?;
         let mut pages = std::mem::take(&mut self.pages);
-        if self.column != ExportColumn::HasSubtrackers {
+        if self.field.encoding == Encoding::Dictionary {
             let mut body = vec![];
             for code in &self.entries {
-                let bytes = self.column.bytes(cube, *code);
-                if self.column.is_string() {
-                    body.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-                }
-                body.extend(bytes);
+                self.column.put(table, *code, &mut body);
             }
             pages.insert(0, Page::dictionary(&body, self.entries.len())?);
         }
@@ -186,13 +124,17 @@ impl ColumnWriter {
     }
 }
 
-/// Definition levels of a v1 page without nulls: length, one run of ones.
-fn all_present(rows: usize) -> Vec<u8> {
-    let mut run = vec![];
-    varint((rows as u64) << 1, &mut run);
-    run.push(1);
-    let mut body = u32::try_from(run.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-    body.extend(run);
+/// Definition levels of a v1 page: length, then hybrid RLE; without nulls one run of ones.
+fn definition_levels(levels: &[u32], nulls: usize) -> Vec<u8> {
+    let mut encoded = vec![];
+    if nulls == 0 {
+        varint((levels.len() as u64) << 1, &mut encoded);
+        encoded.push(1);
+    } else {
+        hybrid_rle(levels, 1, &mut encoded);
+    }
+    let mut body = u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    body.extend(encoded);
     body
 }
 

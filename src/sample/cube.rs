@@ -18,7 +18,7 @@ pub(super) const IOS: u8 = 2;
 pub(super) const SYSTEMS: [&str; 3] = ["all", "android", "ios"];
 
 /// Monday of 2020_44, nine weeks before the end of a 53-week year.
-const START: calendar::Date = calendar::Date { year: 2020, month: 10, day: 26 };
+pub(super) const START: calendar::Date = calendar::Date { year: 2020, month: 10, day: 26 };
 /// The first weeks have no gap, so that every sample crosses the new year.
 const WHOLE_WEEKS: u64 = 12;
 const COUNTRIES_MAX: u64 = 240;
@@ -108,7 +108,7 @@ pub(super) struct Cube {
     cells: Vec<Cell>,
 }
 
-fn to_u16(n: usize) -> u16 {
+pub(super) fn to_u16(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
@@ -316,7 +316,7 @@ impl Cube {
 }
 
 /// The last of `0..len` for which `holds` is true; it must be true for a prefix.
-fn last_where(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+pub(super) fn last_where(len: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);

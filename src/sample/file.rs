@@ -5,45 +5,46 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use parquet2::compression::{Compression, CompressionOptions, compress};
-use parquet2::encoding::Encoding;
+use parquet2::encoding::Encoding as PageEncoding;
 use parquet2::fallible_streaming_iterator::convert;
 use parquet2::metadata::{Descriptor, SchemaDescriptor};
 use parquet2::page::{
     CompressedDataPage, CompressedDictPage, CompressedPage, DataPageHeader, DataPageHeaderV1,
 };
 use parquet2::schema::types::{
-    ParquetType, PhysicalType, PrimitiveConvertedType, PrimitiveLogicalType, PrimitiveType,
+    ParquetType, PhysicalType, PrimitiveConvertedType, PrimitiveLogicalType, PrimitiveType, TimeUnit,
 };
 use parquet2::statistics::{BinaryStatistics, serialize_statistics};
 use parquet2::write::{DynIter, DynStreamingIterator, FileWriter, Version, WriteOptions};
 
-use super::column::{ColumnWriter, ExportColumn};
-use super::cube::Cube;
+use super::column::ColumnWriter;
+use super::table::{Column, Encoding, Field, Kind};
 use crate::{Error, Result};
 
 /// Name and type of a column. Both the logical type and the older converted type are written, since
 /// some readers support only one of them.
-fn primitive(column: ExportColumn) -> PrimitiveType {
+fn primitive(field: Field) -> PrimitiveType {
     const STRING: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::String, PrimitiveConvertedType::Utf8));
     const DATE: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> =
         Some((PrimitiveLogicalType::Date, PrimitiveConvertedType::Date));
-    let (name, physical, meaning) = match column {
-        ExportColumn::Name => ("name", PhysicalType::ByteArray, STRING),
-        ExportColumn::Value => ("value", PhysicalType::Float, None),
-        ExportColumn::StartDate => ("start_date", PhysicalType::Int32, DATE),
-        ExportColumn::EndDate => ("end_date", PhysicalType::Int32, DATE),
-        ExportColumn::YearWeek => ("year_week", PhysicalType::ByteArray, STRING),
-        ExportColumn::HasSubtrackers => ("has_subtrackers", PhysicalType::Boolean, None),
-        ExportColumn::Token => ("token", PhysicalType::ByteArray, STRING),
-        ExportColumn::InsertedAt => ("dataplatform_inserted_at", PhysicalType::Int96, None),
-        ExportColumn::Country => ("country", PhysicalType::ByteArray, STRING),
-        ExportColumn::OsName => ("os_name", PhysicalType::ByteArray, STRING),
+    const INSTANT: Option<(PrimitiveLogicalType, PrimitiveConvertedType)> = Some((
+        PrimitiveLogicalType::Timestamp { unit: TimeUnit::Microseconds, is_adjusted_to_utc: true },
+        PrimitiveConvertedType::TimestampMicros,
+    ));
+    let (physical, meaning) = match field.kind {
+        Kind::Boolean => (PhysicalType::Boolean, None),
+        Kind::Date => (PhysicalType::Int32, DATE),
+        Kind::Float => (PhysicalType::Float, None),
+        Kind::Int64 => (PhysicalType::Int64, None),
+        Kind::Int96 => (PhysicalType::Int96, None),
+        Kind::Text => (PhysicalType::ByteArray, STRING),
+        Kind::Instant => (PhysicalType::Int64, INSTANT),
     };
     PrimitiveType {
         logical_type: meaning.map(|m| m.0),
         converted_type: meaning.map(|m| m.1),
-        ..PrimitiveType::from_physical(name.to_owned(), physical)
+        ..PrimitiveType::from_physical(field.name.to_owned(), physical)
     }
 }
 
@@ -57,14 +58,17 @@ fn snappy(body: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Page {
-    pub(super) fn data(column: ExportColumn, body: &[u8], rows: usize) -> Result<Self> {
-        let plain = column == ExportColumn::HasSubtrackers;
+    pub(super) fn data(field: Field, body: &[u8], rows: usize, nulls: usize) -> Result<Self> {
+        let encoding = match field.encoding {
+            Encoding::Dictionary => PageEncoding::RleDictionary,
+            Encoding::Plain => PageEncoding::Plain,
+        };
         // No minimum and maximum: parquet2 writes no column orders, without which readers must ignore
         // them. INT96 has no order at all, and parquet2 panics when it merges its statistics.
-        let statistics = (column != ExportColumn::InsertedAt).then(|| {
+        let statistics = (field.kind != Kind::Int96).then(|| {
             serialize_statistics(&BinaryStatistics {
-                primitive_type: primitive(column),
-                null_count: Some(0),
+                primitive_type: primitive(field),
+                null_count: i64::try_from(nulls).ok(),
                 distinct_count: None,
                 max_value: None,
                 min_value: None,
@@ -72,9 +76,9 @@ impl Page {
         });
         let header = DataPageHeaderV1 {
             num_values: i32::try_from(rows).map_err(|_| Error::internal("a page of 2^31 rows or more"))?,
-            encoding: if plain { Encoding::Plain } else { Encoding::RleDictionary }.into(),
-            definition_level_encoding: Encoding::Rle.into(),
-            repetition_level_encoding: Encoding::Rle.into(),
+            encoding: encoding.into(),
+            definition_level_encoding: PageEncoding::Rle.into(),
+            repetition_level_encoding: PageEncoding::Rle.into(),
             statistics,
         };
         Ok(Page(CompressedPage::Data(CompressedDataPage::new(
@@ -82,7 +86,7 @@ impl Page {
             snappy(body)?,
             Compression::Snappy,
             body.len(),
-            descriptor(column),
+            descriptor(field),
             Some(rows),
         ))))
     }
@@ -93,14 +97,14 @@ impl Page {
     }
 }
 
-fn schema(columns: &[ExportColumn]) -> SchemaDescriptor {
-    let fields = columns.iter().map(|w| ParquetType::PrimitiveType(primitive(*w))).collect();
+fn schema(fields: &[Field]) -> SchemaDescriptor {
+    let fields = fields.iter().map(|field| ParquetType::PrimitiveType(primitive(*field))).collect();
     SchemaDescriptor::new("schema".to_owned(), fields)
 }
 
 /// The descriptor of an optional column that is not nested.
-fn descriptor(column: ExportColumn) -> Descriptor {
-    Descriptor { primitive_type: primitive(column), max_def_level: 1, max_rep_level: 0 }
+fn descriptor(field: Field) -> Descriptor {
+    Descriptor { primitive_type: primitive(field), max_def_level: 1, max_rep_level: 0 }
 }
 
 fn encode_error(e: parquet2::error::Error) -> Error {
@@ -114,13 +118,13 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn create(path: &Path, columns: &[ExportColumn]) -> Result<Self> {
+    pub(super) fn create(path: &Path, fields: &[Field]) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).map_err(|e| Error::io(format!("cannot create {name}"), e))?;
         // The option is the column index; real exports have none either.
         let options = WriteOptions { write_statistics: false, version: Version::V1 };
         let by = Some(format!("rollshare {}", env!("CARGO_PKG_VERSION")));
-        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(columns), options, by), path: name })
+        Ok(Output { writer: FileWriter::new(BufWriter::new(file), schema(fields), options, by), path: name })
     }
 
     fn write_error(&self, e: parquet2::error::Error) -> Error {
@@ -128,10 +132,14 @@ impl Output {
     }
 
     /// Writes the pages of the columns as one row group.
-    pub(super) fn row_group(&mut self, cube: &Cube, columns: &mut [ColumnWriter]) -> Result<()> {
+    pub(super) fn row_group<C: Column>(
+        &mut self,
+        table: &C::Table,
+        columns: &mut [ColumnWriter<C>],
+    ) -> Result<()> {
         let chunks = columns
             .iter_mut()
-            .map(|c| Ok(c.take_chunk(cube)?.into_iter().map(|p| p.0).collect()))
+            .map(|c| Ok(c.take_chunk(table)?.into_iter().map(|p| p.0).collect()))
             .collect::<Result<Vec<Vec<CompressedPage>>>>()?;
         let pages = chunks.iter().map(|chunk| {
             Ok(DynStreamingIterator::new(convert(chunk.iter().map(Ok::<_, parquet2::error::Error>))))

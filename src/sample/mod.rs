@@ -1,12 +1,16 @@
-//! The sample: a deterministic export with the traits of a real one, at any size.
+//! The sample: deterministic exports with the traits of real ones, at any size.
 //!
-//! - [`cube`]: the rows; every row is a pure function of seed and index.
+//! - [`cube`]: the rows of the export with totals; every row is a pure function of seed and index.
+//! - [`mod@export`]: the columns of these rows.
+//! - [`facts`]: rows and columns of a fact table without totals.
+//! - [`events`]: rows and columns of an export with a row for each install.
 //! - [`names`]: countries and channels.
 //! - [`shuffle`]: the same rows in random order, without storing them.
-//! - [`mod@column`]: rows to dictionary-encoded pages.
+//! - [`mod@table`]: what the writer needs to know of a table.
+//! - [`mod@column`]: rows to pages.
 //! - [`mod@file`]: pages to a parquet file; the only module of the sample that uses parquet2.
 //!
-//! Traits: all columns are optional without nulls; `value` is integral and mostly zero;
+//! Traits of the export with totals: all columns are optional without nulls; `value` is integral and mostly zero;
 //! `os_name = all` is `ios + android` on every key; `country = ALL` is the sum of its parts or larger;
 //! whole weeks and single days of a country are missing; the span crosses the 53-week year 2020; one
 //! token has two names. Dimensions grow with the rows: 9,000 rows are three countries over about a
@@ -14,9 +18,13 @@
 
 mod column;
 mod cube;
+mod events;
+mod export;
+mod facts;
 mod file;
 mod names;
 mod shuffle;
+mod table;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,10 +32,14 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
-use self::column::{ColumnWriter, ExportColumn};
+use self::column::ColumnWriter;
 use self::cube::{Cube, Row};
+use self::events::{EventColumn, Events};
+use self::export::ExportColumn;
+use self::facts::{FactColumn, Facts};
 use self::file::Output;
 use self::shuffle::Permutation;
+use self::table::{Column, Field, Table};
 use crate::scan::{Phase, Progress};
 use crate::{Error, Result};
 
@@ -46,13 +58,24 @@ pub enum Layout {
     /// One file with one row group whose pages are cut by size, as Spark writes
     /// one partition.
     Spark,
+    /// A fact table without totals and week labels: `day`, `country`, `os`, `network`, `installs`.
+    /// Row groups and pages as in `Export`, ordered by day.
+    Facts,
+    /// A row for each install: `install_time` (microseconds in UTC), `media_source` (null is organic),
+    /// `country_code`, `platform`, `app_id`. Row groups and pages as in `Export`, roughly in order of time.
+    Events,
+    /// As `Events`, but `install_time` is text, `yyyy-mm-dd hh:mm:ss`.
+    EventsText,
 }
 
-const LAYOUTS: [(&str, Layout); 4] = [
+const LAYOUTS: [(&str, Layout); 7] = [
     ("export", Layout::Export),
     ("shuffled", Layout::Shuffled),
     ("daily", Layout::Daily),
     ("spark", Layout::Spark),
+    ("facts", Layout::Facts),
+    ("events", Layout::Events),
+    ("events-text", Layout::EventsText),
 ];
 
 impl fmt::Display for Layout {
@@ -66,7 +89,8 @@ impl FromStr for Layout {
 
     fn from_str(s: &str) -> Result<Self> {
         LAYOUTS.iter().find(|(name, _)| *name == s).map(|(_, layout)| *layout).ok_or_else(|| {
-            Error::argument(format!("unknown layout '{s}'")).expected("one of export, shuffled, daily, spark")
+            let names = LAYOUTS.map(|(name, _)| name).join(", ");
+            Error::argument(format!("unknown layout '{s}'")).expected(format!("one of {names}"))
         })
     }
 }
@@ -116,10 +140,31 @@ pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<W
             Error::argument(format!("{} rows", options.rows)).expected(format!("at most {ROWS_MAX} rows"))
         );
     }
-    let cube = Cube::new(options.rows, options.seed);
     progress.begin(Phase::Write, options.rows);
     let unfinished = Unfinished::beside(out)?;
-    let written = match options.layout {
+    let written = write_layout(options, out, &unfinished.path, progress)?;
+    std::fs::rename(&unfinished.path, out)
+        .map_err(|e| Error::io(format!("cannot rename the finished sample to {}", out.display()), e))?;
+    Ok(written)
+}
+
+/// Writes the sample to `path`, which later replaces `out`.
+fn write_layout(options: &Options, out: &Path, path: &Path, progress: &dyn Progress) -> Result<Written> {
+    let &Options { rows, layout, seed } = options;
+    match layout {
+        Layout::Export | Layout::Shuffled | Layout::Spark => {
+            let cube = Cube::new(rows, seed);
+            let columns = &ExportColumn::ALL;
+            match layout {
+                Layout::Spark => write_file(&cube, columns, path, &|i| i, u64::MAX, SPARK_PAGE, progress),
+                Layout::Shuffled => {
+                    let permutation = Permutation::new(rows, seed);
+                    let order = |i| permutation.at(i);
+                    write_file(&cube, columns, path, &order, EXPORT_GROUP, EXPORT_PAGE, progress)
+                }
+                _ => write_file(&cube, columns, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress),
+            }
+        }
         Layout::Daily => {
             let is_occupied =
                 std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file();
@@ -127,22 +172,26 @@ pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<W
                 return Err(Error::argument(format!("{} exists already", out.display()))
                     .expected("a new or an empty folder"));
             }
-            let written = write_daily(&cube, &unfinished.path, progress)?;
+            let written = write_daily(&Cube::new(rows, seed), path, progress)?;
             if out.is_dir() {
                 std::fs::remove_dir(out).map_err(|e| Error::io("cannot replace the empty folder", e))?;
             }
-            written
+            Ok(written)
         }
-        Layout::Export => write_file(&cube, &unfinished.path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)?,
-        Layout::Shuffled => {
-            let permutation = Permutation::new(options.rows, options.seed);
-            write_file(&cube, &unfinished.path, &|i| permutation.at(i), EXPORT_GROUP, EXPORT_PAGE, progress)?
+        Layout::Facts => {
+            let facts = Facts::new(rows, seed);
+            write_file(&facts, &FactColumn::ALL, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)
         }
-        Layout::Spark => write_file(&cube, &unfinished.path, &|i| i, u64::MAX, SPARK_PAGE, progress)?,
-    };
-    std::fs::rename(&unfinished.path, out)
-        .map_err(|e| Error::io(format!("cannot rename the finished sample to {}", out.display()), e))?;
-    Ok(written)
+        Layout::Events | Layout::EventsText => {
+            let events = Events::new(rows, seed);
+            let time = match layout {
+                Layout::EventsText => EventColumn::InstallTimeText,
+                _ => EventColumn::InstallTime,
+            };
+            let columns = EventColumn::of_file(time);
+            write_file(&events, &columns, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)
+        }
+    }
 }
 
 /// A file or folder under construction, removed on drop.
@@ -171,32 +220,37 @@ impl Drop for Unfinished {
     }
 }
 
-fn write_file(
-    cube: &Cube,
+fn write_file<C: Column>(
+    table: &C::Table,
+    columns: &[C],
     path: &Path,
     order: &(dyn Fn(u64) -> u64 + Sync),
     group_rows: u64,
     page_rows: usize,
     progress: &dyn Progress,
 ) -> Result<Written> {
-    let mut output = Output::create(path, &ExportColumn::ALL)?;
-    let mut columns: Vec<_> = ExportColumn::ALL.iter().map(|w| ColumnWriter::new(*w, page_rows)).collect();
+    let mut output = Output::create(path, &fields(columns))?;
+    let mut columns: Vec<_> = columns.iter().map(|c| ColumnWriter::new(*c, page_rows)).collect();
     let mut next = 0;
-    while next < cube.rows() {
-        let group_end = next.saturating_add(group_rows).min(cube.rows());
+    while next < table.rows() {
+        let group_end = next.saturating_add(group_rows).min(table.rows());
         while next < group_end {
             if progress.interrupted() {
                 return Err(Error::Interrupted);
             }
             let end = (next + BATCH).min(group_end);
-            let rows: Vec<Row> = (next..end).into_par_iter().map(|i| cube.row(order(i))).collect();
-            columns.par_iter_mut().try_for_each(|c| c.push(cube, &rows))?;
+            let rows: Vec<_> = (next..end).into_par_iter().map(|i| table.row(order(i))).collect();
+            columns.par_iter_mut().try_for_each(|c| c.push(table, &rows))?;
             progress.advance(end - next);
             next = end;
         }
-        output.row_group(cube, &mut columns)?;
+        output.row_group(table, &mut columns)?;
     }
-    Ok(Written { rows: cube.rows(), files: 1, bytes: output.finish()? })
+    Ok(Written { rows: table.rows(), files: 1, bytes: output.finish()? })
+}
+
+fn fields<C: Column>(columns: &[C]) -> Vec<Field> {
+    columns.iter().map(|column| column.field()).collect()
 }
 
 fn write_daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Written> {
@@ -214,7 +268,7 @@ fn write_daily(cube: &Cube, folder: &Path, progress: &dyn Progress) -> Result<Wr
             let count = rows.end - rows.start;
             let folder = folder.join(format!("start_date={}", cube.date_label(day)));
             std::fs::create_dir(&folder).map_err(fail)?;
-            let mut output = Output::create(&folder.join("part-0.parquet"), &export_columns)?;
+            let mut output = Output::create(&folder.join("part-0.parquet"), &fields(&export_columns))?;
             let rows: Vec<Row> = rows.map(|i| cube.row(i)).collect();
             let mut columns: Vec<_> =
                 export_columns.iter().map(|w| ColumnWriter::new(*w, EXPORT_PAGE)).collect();

@@ -20,14 +20,16 @@ pub(super) struct Country {
     pub(super) rank: Option<u64>,
 }
 
+/// The codes of all countries, the largest first.
+pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+    COUNTRIES.split_whitespace()
+}
+
 /// The total and the `parts` largest countries, by code. The total comes first, so that it covers the
 /// rows of a day that is cut short.
 pub(super) fn countries(parts: u64) -> Vec<Country> {
-    let mut countries: Vec<_> = COUNTRIES
-        .split_whitespace()
-        .zip(0..parts)
-        .map(|(code, rank)| Country { code, rank: Some(rank) })
-        .collect();
+    let mut countries: Vec<_> =
+        codes().zip(0..parts).map(|(code, rank)| Country { code, rank: Some(rank) }).collect();
     countries.sort_unstable_by_key(|c| c.code);
     countries.insert(0, Country { code: "ALL", rank: None });
     countries

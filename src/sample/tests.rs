@@ -172,7 +172,10 @@ fn hybrid_rle_decodes_to_what_went_in() {
 #[test]
 fn same_options_same_bytes_and_nothing_left_behind() {
     let folder = tempfile::tempdir().unwrap();
-    for layout in [Layout::Export, Layout::Shuffled, Layout::Spark] {
+    for (_, layout) in LAYOUTS {
+        if layout == Layout::Daily {
+            continue;
+        }
         let options = Options { rows: 30_000, layout, seed: 3 };
         let [a, b] = ["a.parquet", "b.parquet"].map(|name| {
             let path = folder.path().join(name);
@@ -241,9 +244,150 @@ fn layouts_have_names() {
 fn no_dictionary_has_an_entry_twice() {
     // Arrow keeps a repeated entry once without adapting the ids, which are then wrong.
     let cube = Cube::new(20_000, 1);
-    for column in ExportColumn::ALL {
-        let codes: BTreeSet<u32> = rows(&cube).iter().map(|row| column.code(&cube, row)).collect();
-        let entries: BTreeSet<Vec<u8>> = codes.iter().map(|code| column.bytes(&cube, *code)).collect();
-        assert_eq!(entries.len(), codes.len(), "{column:?}");
+    assert_distinct_entries(&cube, &ExportColumn::ALL);
+    assert_distinct_entries(&Facts::new(20_000, 1), &FactColumn::ALL);
+    let events = Events::new(20_000, 1);
+    for time in [EventColumn::InstallTime, EventColumn::InstallTimeText] {
+        assert_distinct_entries(&events, &EventColumn::of_file(time));
     }
+}
+
+fn assert_distinct_entries<C: Column>(table: &C::Table, columns: &[C]) {
+    for column in columns {
+        let codes: BTreeSet<u64> =
+            (0..table.rows()).filter_map(|i| column.code(table, &table.row(i))).collect();
+        let entry = |code: &u64| {
+            let mut bytes = vec![];
+            column.put(table, *code, &mut bytes);
+            bytes
+        };
+        let entries: BTreeSet<Vec<u8>> = codes.iter().map(entry).collect();
+        assert_eq!(entries.len(), codes.len(), "{:?}", column.field());
+    }
+}
+
+/// The text of every value of a file by column, or `None` for null, as the `parquet` crate reads it.
+fn read_back(options: &Options) -> BTreeMap<String, Vec<Option<String>>> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    write(options, &path, &NoProgress).unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    assert_eq!(reader.metadata().file_metadata().num_rows() as u64, options.rows);
+    for chunk in reader.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        assert_eq!(chunk.num_values() as u64, options.rows.min(EXPORT_GROUP), "{:?}", chunk.column_path());
+    }
+    let mut columns: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    for row in reader.get_row_iter(None).unwrap() {
+        for (name, field) in row.unwrap().get_column_iter() {
+            let value = match field {
+                Field::Null => None,
+                Field::Str(text) => Some(text.clone()),
+                Field::TimestampMicros(micros) => Some(micros.to_string()),
+                other => Some(other.to_string()),
+            };
+            columns.entry(name.clone()).or_default().push(value);
+        }
+    }
+    assert!(columns.values().all(|values| values.len() as u64 == options.rows));
+    columns
+}
+
+/// The share of rows with this value.
+fn share(values: &[Option<String>], value: Option<&str>) -> f64 {
+    let count = values.iter().filter(|v| v.as_deref() == value).count();
+    count as f64 / values.len() as f64
+}
+
+#[test]
+fn a_fact_table_has_unique_keys_and_no_totals() {
+    for (count, seed) in [(1, 1), (2, 1), (9_331, 1), (60_001, 7)] {
+        let facts = Facts::new(count, seed);
+        let rows: Vec<_> = (0..count).map(|i| facts.row(i)).collect();
+        let keys: BTreeSet<_> = rows.iter().map(|r| (r.day, r.country, r.system, r.network)).collect();
+        assert_eq!(keys.len() as u64, count);
+        assert!(rows.is_sorted_by_key(|r| (r.day, r.country, r.system)));
+        assert!(rows.iter().all(|r| r.installs > 0));
+    }
+    let columns = read_back(&Options { rows: 30_000, layout: Layout::Facts, seed: 1 });
+    assert_eq!(columns.keys().collect::<Vec<_>>(), ["country", "day", "installs", "network", "os"]);
+    let members = |name: &str| columns[name].iter().cloned().map(Option::unwrap).collect::<BTreeSet<_>>();
+    assert_eq!(members("os"), BTreeSet::from(["android".into(), "ios".into()]));
+    assert!(members("network").contains("Organic"));
+    assert!(members("country").len() == 7 && members("country").iter().all(|code| code.len() == 2));
+    assert_eq!(columns["day"][0].as_deref(), Some("2020-10-26"));
+}
+
+#[test]
+fn facts_grow_with_rows() {
+    let last = |facts: &Facts| facts.row(facts.rows() - 1);
+    let small = Facts::new(9_000, 1);
+    assert!((60..150).contains(&last(&small).day), "{} days", last(&small).day);
+    let large = Facts::new(20_000_000, 1);
+    assert!((1_800..2_600).contains(&last(&large).day), "{} days", last(&large).day);
+    let huge = Facts::new(1_000_000_000, 1);
+    assert!((1_400..2_600).contains(&last(&huge).day), "{} days", last(&huge).day);
+}
+
+#[test]
+fn events_have_nulls_and_instants() {
+    let options = Options { rows: 40_000, layout: Layout::Events, seed: 1 };
+    let columns = read_back(&options);
+    let names = ["app_id", "country_code", "install_time", "media_source", "platform"];
+    assert_eq!(columns.keys().collect::<Vec<_>>(), names);
+    let within = |name: &str, value, range: std::ops::Range<f64>| {
+        let share = share(&columns[name], value);
+        assert!(range.contains(&share), "{name} {value:?}: {share}");
+    };
+    within("media_source", None, 0.30..0.37);
+    within("media_source", Some("organic"), 0.02..0.05);
+    within("media_source", Some("restricted"), 0.015..0.025);
+    within("country_code", None, 0.003..0.007);
+    within("country_code", Some("UK"), 0.005..0.03);
+    within("country_code", Some("GB"), 0.05..0.3);
+    within("platform", Some("ios"), 0.28..0.32);
+    for name in ["platform", "app_id", "install_time"] {
+        within(name, None, 0.0..f64::MIN_POSITIVE);
+    }
+    let countries: BTreeSet<_> = columns["country_code"].iter().flatten().collect();
+    assert_eq!(countries.len(), 241);
+
+    let micros: Vec<i64> = columns["install_time"].iter().flatten().map(|m| m.parse().unwrap()).collect();
+    let distinct: BTreeSet<_> = micros.iter().collect();
+    assert!(distinct.len() > micros.len() * 99 / 100);
+    let two_days = 2 * 86_400_000_000;
+    assert!(!micros.is_sorted() && micros.windows(2).all(|pair| (pair[1] - pair[0]).abs() <= two_days));
+
+    let text = read_back(&Options { layout: Layout::EventsText, ..options });
+    for name in names.into_iter().filter(|name| *name != "install_time") {
+        assert_eq!(text[name], columns[name], "{name}");
+    }
+    for (text, micros) in text["install_time"].iter().flatten().zip(&micros) {
+        let (date, time) = text.split_once(' ').unwrap();
+        let part = |text: &str, at: usize| text.split(['-', ':']).nth(at).unwrap().parse::<i64>().unwrap();
+        let day = calendar::day_of(calendar::Date {
+            year: part(date, 0) as i32,
+            month: part(date, 1) as u8,
+            day: part(date, 2) as u8,
+        });
+        let seconds = i64::from(day) * 86_400 + part(time, 0) * 3_600 + part(time, 1) * 60 + part(time, 2);
+        assert_eq!((text.len(), seconds), (19, micros / 1_000_000));
+    }
+}
+
+#[test]
+fn instants_are_adjusted_to_utc() {
+    use parquet::basic::{LogicalType, Type};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    write(&Options { rows: 100, layout: Layout::Events, seed: 1 }, &path, &NoProgress).unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let column = reader.metadata().file_metadata().schema_descr().column(0);
+    assert_eq!((column.name(), column.physical_type()), ("install_time", Type::INT64));
+    let Some(LogicalType::Timestamp(timestamp)) = column.logical_type_ref() else {
+        panic!("{column:?} is no timestamp");
+    };
+    assert!(timestamp.is_adjusted_to_u_t_c);
 }
