@@ -74,7 +74,7 @@ impl Events {
     fn micros(&self, index: u64) -> u64 {
         let h = self.hash(1, index, 0);
         let arrival = (u128::from(self.span) * u128::from(index) / u128::from(self.rows)) as u64;
-        let delay = if h % 50 == 0 { (h >> 8) % (2 * DAY) } else { (h >> 8) % (1_800 * SECOND) };
+        let delay = if h.is_multiple_of(50) { (h >> 8) % (2 * DAY) } else { (h >> 8) % (1_800 * SECOND) };
         self.start + arrival.saturating_sub(delay)
     }
 
@@ -101,7 +101,7 @@ impl Events {
         }
         let country = skewed(h >> 16, COUNTRIES);
         let [gb, uk] = self.britain;
-        Some(if country == gb && (h >> 8) % 10 == 0 { uk } else { country })
+        Some(if country == gb && (h >> 8).is_multiple_of(10) { uk } else { country })
     }
 }
 
@@ -120,19 +120,18 @@ impl Table for Events {
         self.rows
     }
 
-    #[allow(clippy::cast_possible_truncation)] // platforms and apps are below 4
     fn row(&self, index: u64) -> Event {
         let micros = self.micros(index);
         let country = self.country(self.hash(4, index, 0));
         let week = (micros - self.start) / (7 * DAY);
         let h = self.hash(5, index, 0);
-        let platform = (h % 10 < 3) as u8;
+        let platform = u8::from(h % 10 < 3);
         Event {
             micros,
             source: self.source(self.hash(6, index, 0), week, country.map_or(COUNTRIES, u64::from)),
             country,
             platform,
-            app: 2 * platform + ((h >> 8) % 4 == 0) as u8,
+            app: 2 * platform + u8::from((h >> 8).is_multiple_of(4)),
         }
     }
 }
