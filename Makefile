@@ -76,7 +76,7 @@ $(PEERS): benches/peers/requirements.txt
 	@touch $@
 
 bench-peers: $(PEERS) ## Benchmark every engine on the same files; ARGS='--rows 1000000 --previous COMMIT'
-	$(CARGO) build --release --example rollshare_time
+	$(CARGO) build --release --bin rollshare --example rollshare_time
 	.venv/peers/bin/python benches/peers/run.py $(ARGS)
 
 # Great Expectations, in a separate environment.

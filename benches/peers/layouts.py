@@ -1,6 +1,6 @@
-"""The files that every engine reads: one table in seven layouts, and a small table.
+"""The files that every engine reads: one table in seven layouts, a small table, and other exports.
 
-`rollshare sample` writes four layouts; pyarrow re-encodes the others from the export.
+`rollshare sample` writes four layouts and the other exports; pyarrow re-encodes the rest from the export.
 The files are made once per size under `target/peers/`, with seed 1.
 """
 
@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SAMPLED = ["export", "shuffled", "spark", "daily"]
+# Exports with other columns, for `questions.py`.
+OTHERS = ["facts", "events", "events-text"]
 LAYOUTS = [*SAMPLED, "plain", "zstd_v2", "sorted"]
 TITLES = {
     "export": "export order",
@@ -36,7 +38,7 @@ def make(program, folder, rows, layouts):
         paths[layout] = path
         if path.exists():
             continue
-        if layout in SAMPLED:
+        if layout in SAMPLED or layout in OTHERS:
             sample(program, path, rows, layout)
         else:
             export = make(program, folder.parent, rows, ["export"])["export"]

@@ -5,6 +5,7 @@ import statistics
 import sys
 
 import layouts
+import questions
 
 COLOURS = {"rollshare": "#1b6ca8", "floor": "#9aa5ad"}
 OURS = ("rollshare", "previous")
@@ -41,6 +42,27 @@ def markdown(results):
         f"after {machine['load_after']:.1f}. Made by `make bench-peers`.",
         "",
         *busy(machine),
+    ]
+    lines += cube(results) if results["layouts"] else []
+    if "small" in results:
+        lines += ["", f"## An export of {layouts.SMALL_ROWS:,} rows, from exec to exit", ""]
+        lines += table(
+            ["program", "wall", "CPU"],
+            [
+                [name, f"{median_wall(times) * 1e3:.1f} ms", f"{median_cpu(times) * 1e3:.1f} ms"]
+                for name, times in results["small"].items()
+            ],
+        )
+    lines += other_exports(results)
+    if results["not_run"]:
+        lines += ["", "## Not run", ""]
+        lines += [f"- {name}: {why}" for name, why in results["not_run"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def cube(results):
+    """The sections of the layouts of the default export."""
+    lines = [
         "Rollshare: the whole job in process (find, open, scan, windows, table). Others: their "
         "fastest form of scan, filter and sums per country and week, without zero-filling and windows. All "
         "answers agree. Floor: decompressing every page of the five columns, and nothing else. Opened: the floor "
@@ -110,19 +132,51 @@ def markdown(results):
                     ]
                 )
     lines += table(["layout", "engine", "fastest form", "all forms (ms)", "peak memory"], memory)
-    if "small" in results:
-        lines += ["", f"## An export of {layouts.SMALL_ROWS:,} rows, from exec to exit", ""]
-        lines += table(
-            ["program", "wall", "CPU"],
-            [
-                [name, f"{median_wall(times) * 1e3:.1f} ms", f"{median_cpu(times) * 1e3:.1f} ms"]
-                for name, times in results["small"].items()
-            ],
-        )
-    if results["not_run"]:
-        lines += ["", "## Not run", ""]
-        lines += [f"- {name}: {why}" for name, why in results["not_run"].items()]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def other_exports(results):
+    """The section of the report; empty where no question was asked."""
+    if not results.get("questions"):
+        return []
+    lines = [
+        "",
+        "## Other exports",
+        "",
+        "Milliseconds. Rollshare: the whole program from exec to exit, the answer written as CSV. Others: "
+        "their fastest form of the sums by key, week and class; then of the whole answer, which has every "
+        "week for every key and windows of four weeks, in order. All answers are equal to the last bit. "
+        "Floor: decompressing every page of the needed columns.",
+        "",
+    ]
+    engines = [e for e in questions.ENGINES if any(e in found for found in results["questions"].values())]
+    head = ["question", "rollshare", "floor"]
+    head += [column for engine in engines for column in (f"{engine}, sums", f"{engine}, answer")]
+    head += ["ahead, sums", "ahead, answer"]
+    rows, forms = [], []
+    for name, measured in results["questions"].items():
+        row = [questions.QUESTIONS[name].title]
+        own = median_wall(measured["rollshare"]["job"]) if "rollshare" in measured else None
+        row.append(f"**{own * 1e3:.1f}**" if own else "not run")
+        row.append(f"{median_wall(measured['floor']) * 1e3:.1f}" if "floor" in measured else "not run")
+        best = {"variants": [], "tables": []}
+        for engine in engines:
+            for kind, walls in best.items():
+                times = measured.get(engine, {}).get(kind)
+                if times:
+                    walls.append(min(map(median_wall, times.values())))
+                row.append(f"{walls[-1] * 1e3:,.0f}" if times else "not run")
+            if engine in measured:
+                outcome = measured[engine]
+                every = ", ".join(f"{v} {median_wall(t) * 1e3:,.0f}" for v, t in outcome["variants"].items())
+                memory = f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB RSS"
+                forms.append(
+                    [questions.QUESTIONS[name].title, f"{engine} {outcome['version']}", every, memory]
+                )
+        row += [f"{min(walls) / own:.1f}x" if own and walls else "" for walls in best.values()]
+        rows.append(row)
+    lines += table(head, rows)
+    return [*lines, "", *table(["question", "engine", "all forms of the sums (ms)", "peak memory"], forms)]
 
 
 def busy(machine):

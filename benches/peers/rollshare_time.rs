@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! rollshare_time SOURCE THREADS REPEATS [ANSWER.csv]
+//! rollshare_time SOURCE THREADS REPEATS --floor COLUMN...
 //! ```
 //!
 //! Prints one line of JSON: seconds of wall and CPU of each run (find and open files,
-//! scan, windows, table) and of the floor, and the peak of anonymous memory.
+//! scan, windows, table) and of the floor, and the peak of anonymous memory. With
+//! `--floor`, only the floor of one to five columns is timed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,14 +64,47 @@ fn peak(work: impl FnOnce()) -> u64 {
     most.into_inner()
 }
 
+/// A job that needs exactly these columns. Names of the remaining roles match no column.
+fn job_with_columns(names: &[String]) -> Job {
+    let mut job = Job::default();
+    let c = &mut job.columns;
+    let roles = [&mut c.name, &mut c.value, &mut c.year_week, &mut c.country, &mut c.os_name];
+    assert!(names.len() <= roles.len(), "more than {} columns", roles.len());
+    let names = names.iter().cloned().chain(std::iter::repeat(String::new()));
+    for (role, name) in roles.into_iter().zip(names) {
+        *role = name;
+    }
+    job
+}
+
+/// Times the floor alone and prints it.
+fn time_floor(job: &Job, source: &str, pool: &rayon::ThreadPool, repeats: usize) {
+    let found = storage::discover(&[source.to_owned()], Semantics::Iso).expect("the source is there");
+    let pages = pool.install(|| floor::pages(job, &found.inputs)).expect("page headers");
+    let mut bytes = pool.install(|| floor::decompress(&pages)).expect("pages decompress");
+    let mut floors = vec![];
+    for _ in 0..repeats {
+        let (time, out) = timed(|| pool.install(|| floor::decompress(&pages)));
+        bytes = bytes.max(out.expect("pages decompress"));
+        floors.push(time);
+    }
+    println!("{}", serde_json::json!({ "floor": floors, "floor_bytes": bytes }));
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [source, threads, repeats, answer @ ..] = arguments.as_slice() else {
-        eprintln!("rollshare_time SOURCE THREADS REPEATS [ANSWER.csv]");
+        eprintln!("rollshare_time SOURCE THREADS REPEATS [ANSWER.csv | --floor COLUMN...]");
         std::process::exit(2);
     };
     let threads: usize = threads.parse().expect("a number of threads");
     let repeats: usize = repeats.parse().expect("a number of repeats");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    if let [flag, columns @ ..] = answer
+        && flag == "--floor"
+    {
+        return time_floor(&job_with_columns(columns), source, &pool, repeats);
+    }
     let job = Job::default();
     // Measured first, before the allocator is warm; this also warms the page cache.
     let memory = peak(|| drop(whole_job(&job, source, threads).expect("the job runs")));
@@ -78,7 +113,6 @@ fn main() {
         let mut out = std::fs::File::create(path).expect("the answer's file");
         Format::Csv.write(&answer_table, &mut out).expect("the answer is written");
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).expect("the source is there");
     let pages = pool.install(|| floor::pages(&job, &found.inputs)).expect("page headers");
     let (mut jobs, mut floors, mut opened_floors, mut bytes) = (vec![], vec![], vec![], 0);

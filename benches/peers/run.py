@@ -3,6 +3,7 @@
     make bench-peers                                  # 20 million rows, all layouts
     make bench-peers ARGS='--rows 1000000 --layouts export shuffled --engines duckdb polars'
     make bench-peers ARGS='--previous HEAD~20'        # also times an earlier commit of Rollshare
+    make bench-peers ARGS='--rows 1000000 --question facts-by-country'  # only questions on other exports
 
 Answers are compared cell by cell; a difference ends the run. Writes
 `benches/results/DATE-MACHINE.{json,md}` and `docs/speed.svg`.
@@ -23,12 +24,15 @@ import time
 from pathlib import Path
 
 import layouts
+import question_times
+import questions
 import report
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "target/peers"
-PROGRAM = ROOT / "target/release/rollshare"
-TIMER = ROOT / "target/release/examples/rollshare_time"
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+PROGRAM = BUILT / "rollshare"
+TIMER = BUILT / "examples/rollshare_time"
 ENGINES = ["duckdb", "polars", "datafusion", "chdb", "pandas", "pyspark"]
 # The most time for the repeats of one query; a slow engine repeats it less often.
 SECONDS = 8
@@ -36,6 +40,9 @@ SECONDS = 8
 
 def main():
     arguments = parse()
+    asked = list(questions.QUESTIONS) if "all" in arguments.question else arguments.question
+    if arguments.question:
+        arguments.layouts, arguments.no_small = [], True
     files = layouts.make(PROGRAM, WORK, arguments.rows, arguments.layouts)
     timers = {"rollshare": TIMER}
     if arguments.previous:
@@ -50,10 +57,18 @@ def main():
         "threads": arguments.threads,
         "not_run": {},
         "layouts": {},
+        "questions": {},
     }
     for layout, path in files.items():
         print(f"{layout}:", file=sys.stderr)
         results["layouts"][layout] = measure(arguments, timers, layout, path, results["not_run"])
+    for name in asked:
+        print(f"{name}:", file=sys.stderr)
+        layout = questions.QUESTIONS[name].layout
+        path = layouts.make(PROGRAM, WORK, arguments.rows, [layout])[layout]
+        results["questions"][name] = question_times.measure(
+            PROGRAM, TIMER, WORK, name, path, arguments, results["not_run"]
+        )
     if not arguments.no_small:
         results["small"] = small(arguments)
     results["machine"]["load_after"] = os.getloadavg()[0]
@@ -68,6 +83,13 @@ def parse():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--layouts", nargs="+", choices=layouts.LAYOUTS, default=layouts.LAYOUTS)
+    parser.add_argument(
+        "--question",
+        nargs="+",
+        choices=[*questions.QUESTIONS, "all"],
+        default=[],
+        help="time only these questions on other exports, with DuckDB and Polars; files are written with --out only",
+    )
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--previous", metavar="COMMIT", help="also build and time an earlier commit of Rollshare")
     parser.add_argument(
@@ -163,7 +185,8 @@ def previous(commit):
         git("worktree", "add", "--detach", tree, commit)
     git("-C", tree, "checkout", "--quiet", "--detach", commit)
     build = ["cargo", "build", "--release", "--quiet", "--example", "rollshare_time"]
-    if subprocess.run(build, cwd=tree).returncode != 0:
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(tree / "target")}
+    if subprocess.run(build, cwd=tree, env=environment).returncode != 0:
         sys.exit(f"{commit} has no benches/peers/rollshare_time.rs that builds")
     return tree / "target/release/examples/rollshare_time"
 
@@ -225,6 +248,9 @@ def machine():
 
 
 def save(arguments, results):
+    if arguments.question and not arguments.out:
+        print(report.markdown(results))
+        return
     name = "".join(c if c.isalnum() else "-" for c in results["machine"]["cpu"].lower()).strip("-")
     while "--" in name:
         name = name.replace("--", "-")
