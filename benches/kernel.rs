@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rollshare::Job;
+use rollshare::internals::profile::Question;
 use rollshare::internals::ids::column::{Column, Cost};
 use rollshare::internals::ids::cursor::Cursor;
 use rollshare::internals::ids::runs::HybridRleDecoder;
@@ -103,10 +104,10 @@ fn rle(c: &mut Criterion) {
     let mut group = c.benchmark_group("rle");
     for layout in LAYOUTS {
         let inputs = samples::inputs(layout);
-        let job = Job::default();
-        let opened = columns::open(&job, &inputs[0]).unwrap();
-        let columns = Columns::open(&job, &opened, &opened.footer.row_groups[0]).unwrap();
-        for (name, column) in [("country", &columns.country), ("value", &columns.value)] {
+        let question = Question::new(&Job::default()).unwrap();
+        let opened = columns::open(&question, &inputs[0]).unwrap();
+        let columns = Columns::open(&question, &opened, &opened.footer.row_groups[0]).unwrap();
+        for (name, column) in [("country", &columns.keys[0]), ("value", &columns.measure)] {
             let pages = id_pages(column);
             let want: u64 = pages.iter().map(naive_sum).sum();
             group.throughput(Throughput::Elements(pages.iter().map(|p| u64::from(p.values)).sum()));
@@ -128,10 +129,10 @@ fn rle(c: &mut Criterion) {
 
 fn predicate(c: &mut Criterion) {
     let inputs = samples::inputs(Layout::Shuffled);
-    let job = Job::default();
-    let opened = columns::open(&job, &inputs[0]).unwrap();
+    let question = Question::new(&Job::default()).unwrap();
+    let opened = columns::open(&question, &inputs[0]).unwrap();
     let rows = usize::try_from(opened.footer.row_groups[0].rows).unwrap();
-    let columns = Columns::open(&job, &opened, &opened.footer.row_groups[0]).unwrap();
+    let columns = Columns::open(&question, &opened, &opened.footer.row_groups[0]).unwrap();
     let read = |column, total: &[u8]| {
         let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
         let mut value_ids = vec![0; rows];
@@ -140,9 +141,9 @@ fn predicate(c: &mut Criterion) {
         let is_total: Vec<bool> = (0..entries.id_count()).map(|s| entries.get(s) == Some(total)).collect();
         (value_ids, is_total, entries.null() as usize)
     };
-    let (systems, total, _) = read(&columns.system, b"all");
+    let (systems, total, _) = read(&columns.conditions[0], b"all");
     let condition_met: Vec<u8> = total.into_iter().map(u8::from).collect();
-    let (countries, total, null) = read(&columns.country, b"ALL");
+    let (countries, total, null) = read(&columns.keys[0], b"ALL");
     let mut key_class: Vec<u8> = total.into_iter().map(u8::from).collect();
     key_class[null] = 2;
     let kept = |(s, c): (&u16, &u16)| condition_met[usize::from(*s)] == 1 && key_class[usize::from(*c)] == 0;

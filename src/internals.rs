@@ -46,6 +46,10 @@ pub mod pipeline {
     //! See the module of this name.
     pub use crate::pipeline::*;
 }
+pub mod profile {
+    //! See the module of this name.
+    pub use crate::profile::*;
+}
 pub mod publish {
     //! See the module of this name.
     pub use crate::publish::*;

@@ -1,5 +1,7 @@
 //! The job: the options that define the share table, as a plain value.
 
+use crate::profile::read::nearest;
+use crate::profile::{Dimension, Profile};
 use crate::{Error, Result};
 
 /// Which table to compute.
@@ -22,6 +24,8 @@ pub enum Grain {
     Week,
     /// Days, from `start_date`; windows are counted in days.
     Day,
+    /// Months of the calendar; windows are counted in months.
+    Month,
 }
 
 impl Grain {
@@ -30,64 +34,26 @@ impl Grain {
         match self {
             Grain::Week => 'w',
             Grain::Day => 'd',
+            Grain::Month => 'm',
         }
     }
 }
 
-/// The names of the input columns.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct Columns {
+/// The names of the five columns of a cube, and of its dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns<'j> {
     /// Channel.
-    pub name: String,
+    pub name: &'j str,
     /// Count of new users.
-    pub value: String,
-    /// ISO week label, `yyyy_ww`.
-    pub year_week: String,
-    /// Country code.
-    pub country: String,
+    pub value: &'j str,
+    /// ISO week label.
+    pub year_week: &'j str,
+    /// Country.
+    pub country: &'j str,
     /// Operating system.
-    pub os_name: String,
+    pub os_name: &'j str,
     /// First day that the row covers.
-    pub start_date: String,
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        Columns {
-            name: "name".into(),
-            value: "value".into(),
-            year_week: "year_week".into(),
-            country: "country".into(),
-            os_name: "os_name".into(),
-            start_date: "start_date".into(),
-        }
-    }
-}
-
-impl Columns {
-    /// Sets the name of one input column. `role` is its default name.
-    ///
-    /// # Errors
-    /// `Argument` for an unknown role or an empty name.
-    pub fn set(&mut self, role: &str, column: &str) -> Result<()> {
-        let name = match role {
-            "name" => &mut self.name,
-            "value" => &mut self.value,
-            "year_week" => &mut self.year_week,
-            "country" => &mut self.country,
-            "os_name" => &mut self.os_name,
-            "start_date" => &mut self.start_date,
-            other => {
-                return Err(Error::argument(format!("unknown column role '{other}'"))
-                    .expected("one of name, value, year_week, country, os_name, start_date"));
-            }
-        };
-        if column.is_empty() {
-            return Err(Error::argument(format!("column name for '{role}' is empty")));
-        }
-        column.clone_into(name);
-        Ok(())
-    }
+    pub start_date: &'j str,
 }
 
 /// The options of a job, comparable and serialisable.
@@ -96,20 +62,20 @@ impl Columns {
 pub struct Job {
     /// Which table to compute.
     pub semantics: Semantics,
-    /// Weeks or days.
+    /// The step of the time axis.
     pub grain: Grain,
     /// Window lengths, in steps of the grain; distinct, ascending.
     pub windows: Vec<u32>,
     /// Whether to add counts, Wilson bounds and the change to each share.
     pub details: bool,
-    /// Channels that count as organic.
-    pub organic: Vec<String>,
-    /// The country name of the total over countries. Its rows are dropped.
-    pub country_total: String,
-    /// The system name of the total over systems. Only its rows are counted.
-    pub os_total: String,
-    /// Input column names.
-    pub columns: Columns,
+    /// The dimensions that the table is grouped by, in the order of its columns; none for the world alone.
+    pub by: Vec<String>,
+    /// The dimensions whose totals are added as rows; some of `by`.
+    pub with_total: Vec<String>,
+    /// Whether the table has the share of each channel instead of the organic share.
+    pub share_of_channel: bool,
+    /// What the columns of the export mean.
+    pub profile: Profile,
 }
 
 impl Default for Job {
@@ -119,10 +85,10 @@ impl Default for Job {
             grain: Grain::Week,
             windows: vec![4],
             details: false,
-            organic: vec!["Organic".into()],
-            country_total: "ALL".into(),
-            os_total: "all".into(),
-            columns: Columns::default(),
+            by: vec!["country".into()],
+            with_total: Vec::new(),
+            share_of_channel: false,
+            profile: Profile::cube(),
         }
     }
 }
@@ -134,8 +100,8 @@ impl Job {
     /// Sorts and checks the options; every entry point calls this first.
     ///
     /// # Errors
-    /// `Argument` for a window or an organic channel list that is empty or out of range, and for legacy
-    /// semantics with days.
+    /// `Argument` for windows or a list of channels that are empty or out of range, for a key that is no dimension
+    /// of the profile, and for legacy semantics with anything that the original job cannot do.
     pub fn validated(mut self) -> Result<Self> {
         self.windows.sort_unstable();
         self.windows.dedup();
@@ -148,17 +114,126 @@ impl Job {
             return Err(Error::argument(format!("window of {bad}"))
                 .expected(format!("a length from 1 to {WINDOW_MAX}")));
         }
-        self.organic.sort_unstable();
-        self.organic.dedup();
-        if self.organic.is_empty() {
-            return Err(
-                Error::argument("the list of organic channels is empty").expected("at least one name")
-            );
+        self.profile = self.profile.validated()?;
+        if self.semantics == Semantics::Legacy {
+            if self.grain != Grain::Week {
+                return Err(Error::argument("legacy semantics with --grain day or month")
+                    .expected("--grain week: the original job supports only weeks"));
+            }
+            if !self.is_cube() {
+                return Err(Error::argument("legacy semantics with another profile or key than the default")
+                    .expected("--profile cube --by country: the original job reads only such exports"));
+            }
         }
-        if self.semantics == Semantics::Legacy && self.grain == Grain::Day {
-            return Err(Error::argument("legacy semantics with --grain day")
-                .expected("--grain week: the original job supports only weeks"));
+        let known = || self.profile.dimensions.keys().map(String::as_str).collect::<Vec<_>>();
+        if let Some(name) = self.by.iter().find(|name| !self.profile.dimensions.contains_key(*name)) {
+            let error = Error::argument(format!("no dimension '{name}'"))
+                .expected(format!("dimensions of the profile: {}", known().join(", ")));
+            return Err(match nearest(name, &known()) {
+                Some(near) => error.advice(format!("Did you mean {near}?")),
+                None => error.advice(format!("Name its column with --dimension {name}=COLUMN")),
+            });
+        }
+        if let Some((at, name)) = self.by.iter().enumerate().find(|(at, name)| self.by.iter().position(|n| n == *name) != Some(*at)) {
+            return Err(Error::argument(format!("dimension {name} twice, the second time at place {}", at + 1))
+                .expected("each dimension once"));
+        }
+        if let Some(name) = self.with_total.iter().find(|name| !self.by.contains(name)) {
+            return Err(Error::argument(format!("the total of {name}, which is no part of the key"))
+                .expected(format!("some of {}", self.by.join(", "))));
+        }
+        if self.grain != Grain::Week && self.profile.time.date.is_none() {
+            return Err(Error::argument("days or months without a column of dates")
+                .expected("date = \"COLUMN\" in [time] of the profile, or --date COLUMN"));
         }
         Ok(self)
+    }
+
+    /// Whether the export is a cube as the original job reads it, and the table one of organic shares by country.
+    pub fn is_cube(&self) -> bool {
+        let cube = Profile::cube();
+        let (Some(country), Some(system)) = (self.dimension("country"), self.dimension("os_name")) else {
+            return false;
+        };
+        let shape = |dimension: &Dimension| Dimension { column: None, total: None, ..dimension.clone() };
+        let same = |a: Option<&Dimension>, b: &Dimension| a.is_some_and(|a| shape(a) == shape(b));
+        let mut plain = self.profile.clone();
+        (plain.channel.organic, plain.channel.column) = (cube.channel.organic.clone(), cube.channel.column.clone());
+        (plain.users.column, plain.time.date, plain.time.label) =
+            (cube.users.column.clone(), cube.time.date.clone(), cube.time.label.clone());
+        plain.dimensions.clone_from(&cube.dimensions);
+        plain == cube
+            && self.profile.dimensions.len() == 2
+            && same(cube.dimensions.get("country"), country)
+            && same(cube.dimensions.get("os_name"), system)
+            && country.total.is_some()
+            && system.total.is_some()
+            && self.profile.users.column.is_some()
+            && self.profile.time.date.is_some()
+            && self.profile.time.label.is_some()
+            && !self.profile.channel.organic.is_empty()
+            && self.by == ["country"]
+            && self.with_total.is_empty()
+            && !self.share_of_channel
+            && self.grain != Grain::Month
+    }
+
+    fn dimension(&self, name: &str) -> Option<&Dimension> {
+        self.profile.dimensions.get(name)
+    }
+
+    /// The names of the columns of a cube; empty where the profile has none.
+    pub fn columns(&self) -> Columns<'_> {
+        fn name(column: &Option<String>) -> &str {
+            column.as_deref().unwrap_or_default()
+        }
+        let Profile { time, users, channel, .. } = &self.profile;
+        Columns {
+            name: name(&channel.column),
+            value: name(&users.column),
+            year_week: name(&time.label),
+            start_date: name(&time.date),
+            country: self.dimension("country").map_or("", |d| d.column_of("country")),
+            os_name: self.dimension("os_name").map_or("", |d| d.column_of("os_name")),
+        }
+    }
+
+    /// The channels that are organic.
+    pub fn organic(&self) -> &[String] {
+        &self.profile.channel.organic
+    }
+
+    /// The country of rows that sum all countries.
+    pub fn country_total(&self) -> &str {
+        self.dimension("country").and_then(|d| d.total.as_deref()).unwrap_or_default()
+    }
+
+    /// The system of rows that sum all systems.
+    pub fn os_total(&self) -> &str {
+        self.dimension("os_name").and_then(|d| d.total.as_deref()).unwrap_or_default()
+    }
+
+    /// Sets the column of a role of the cube. `role` is its default name.
+    ///
+    /// # Errors
+    /// `Argument` for an unknown role or an empty name.
+    pub fn set_column(&mut self, role: &str, column: &str) -> Result<()> {
+        if column.is_empty() {
+            return Err(Error::argument(format!("column name for '{role}' is empty")));
+        }
+        let Profile { time, users, channel, dimensions, .. } = &mut self.profile;
+        let of = match role {
+            "name" => &mut channel.column,
+            "value" => &mut users.column,
+            "year_week" => &mut time.label,
+            "start_date" => &mut time.date,
+            "country" | "os_name" => &mut dimensions.entry(role.to_owned()).or_default().column,
+            other => {
+                return Err(Error::argument(format!("unknown column role '{other}'"))
+                    .expected("one of name, value, year_week, country, os_name, start_date"));
+            }
+        };
+        *of = Some(column.to_owned()).filter(|column| role != column || !matches!(role, "country" | "os_name"));
+        Ok(())
     }
 }

@@ -36,7 +36,7 @@ fn report(countries: &[&str], channels: &[&str], weeks: i32) -> RunReport {
         target: Some("share.parquet".into()),
         state: State::Published,
         verdict: Some(Verdict::Pass),
-        account: Some(Account { rows: 9_000, counted: 3_000, other_system: 6_000, ..Account::default() }),
+        account: Some(Account { rows: 9_000, counted: 3_000, not_total_row: 6_000, ..Account::default() }),
         ..RunReport::default()
     };
     for (at, country) in (0u32..).zip(countries) {

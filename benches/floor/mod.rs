@@ -21,9 +21,9 @@ pub struct Page<'a> {
 
 /// The numbers of the leaves that `job` needs.
 fn leaves(job: &Job, meta: &FileMeta) -> Vec<usize> {
-    let c = &job.columns;
-    let needed = [&c.name, &c.value, &c.year_week, &c.country, &c.os_name];
-    let named = |leaf: &rollshare::internals::parquet::Leaf| needed.iter().any(|n| **n == leaf.name());
+    let c = job.columns();
+    let needed = [c.name, c.value, c.year_week, c.country, c.os_name];
+    let named = |leaf: &rollshare::internals::parquet::Leaf| needed.iter().any(|n| *n == leaf.name());
     meta.leaves.iter().enumerate().filter(|(_, leaf)| named(leaf)).map(|(at, _)| at).collect()
 }
 

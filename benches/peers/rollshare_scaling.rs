@@ -13,7 +13,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rollshare::internals::scan::{self, NoProgress, Options, Profile};
+use rollshare::internals::scan::{self, NoProgress, Options, ScanStats};
 use rollshare::internals::state;
 use rollshare::internals::storage::{self, LocalFolder};
 use rollshare::internals::table;
@@ -38,28 +38,28 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Runs the whole job; returns wall time, profile and rows. Asserts that the table has rows.
-fn job(source: &str, threads: usize) -> (Duration, Profile, u64) {
+/// Runs the whole job; returns wall time, stats and rows. Asserts that the table has rows.
+fn job(source: &str, threads: usize) -> (Duration, ScanStats, u64) {
     let (job, begun) = (Job::default(), Instant::now());
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).unwrap();
     let options = Options { threads: Some(threads), ..Options::default() };
-    let (partial, profile) = scan::scan(&job, &found.inputs, &options, &NoProgress).unwrap();
+    let (partial, stats) = scan::scan(&job, &found.inputs, &options, &NoProgress).unwrap();
     let table = table::finish(&job, &partial).unwrap();
     assert!(table.rows() > 0);
-    (begun.elapsed(), profile, partial.account.rows)
+    (begun.elapsed(), stats, partial.account.rows)
 }
 
 /// Simulates more cores with the tasks of a scan on one thread. Each core takes the next task
 /// when it is free, as the threads do. The sequential part is added. Grids are merged in pairs,
 /// and each round is assumed to cost as much as the merge of the one thread.
 fn cores(source: &str) {
-    let runs: Vec<(Duration, Profile, u64)> = (0..7).map(|_| job(source, 1)).collect();
+    let runs: Vec<(Duration, ScanStats, u64)> = (0..7).map(|_| job(source, 1)).collect();
     let wall = median(runs.iter().map(|run| run.0).collect());
-    let (_, profile, rows) = runs.into_iter().min_by_key(|run| run.0).unwrap();
-    let tasks: Vec<Duration> = profile.tasks.iter().map(|task| task.time).collect();
+    let (_, stats, rows) = runs.into_iter().min_by_key(|run| run.0).unwrap();
+    let tasks: Vec<Duration> = stats.tasks.iter().map(|task| task.time).collect();
     let busy: Duration = tasks.iter().sum();
     let merge =
-        profile.phases.iter().find(|phase| phase.0 == "merge").map_or(Duration::ZERO, |phase| phase.1);
+        stats.phases.iter().find(|phase| phase.0 == "merge").map_or(Duration::ZERO, |phase| phase.1);
     let alone = wall.saturating_sub(busy + merge);
     let longest = tasks.iter().max().unwrap();
     println!(

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rollshare::internals::publish::Format;
-use rollshare::internals::scan::{self, NoProgress, Options, Profile};
+use rollshare::internals::scan::{self, NoProgress, Options, ScanStats};
 use rollshare::internals::storage;
 use rollshare::internals::table;
 use rollshare::{Job, Result, Semantics};
@@ -34,11 +34,11 @@ fn timed<T>(work: impl FnOnce() -> T) -> ([f64; 2], T) {
     ([wall.elapsed().as_secs_f64(), cpu() - used], out)
 }
 
-fn whole_job(job: &Job, source: &str, threads: usize) -> Result<(table::Table, Profile)> {
+fn whole_job(job: &Job, source: &str, threads: usize) -> Result<(table::Table, ScanStats)> {
     let found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
     let options = Options { threads: Some(threads), ..Options::default() };
-    let (partial, profile) = scan::scan(job, &found.inputs, &options, &NoProgress)?;
-    Ok((table::finish(job, &partial)?, profile))
+    let (partial, stats) = scan::scan(job, &found.inputs, &options, &NoProgress)?;
+    Ok((table::finish(job, &partial)?, stats))
 }
 
 /// Anonymous memory of this process in bytes: resident memory without mapped files.
@@ -108,7 +108,7 @@ fn main() {
     let job = Job::default();
     // Measured first, before the allocator is warm; this also warms the page cache.
     let memory = peak(|| drop(whole_job(&job, source, threads).expect("the job runs")));
-    let (answer_table, profile) = whole_job(&job, source, threads).expect("the job runs");
+    let (answer_table, stats) = whole_job(&job, source, threads).expect("the job runs");
     if let [path] = answer {
         let mut out = std::fs::File::create(path).expect("the answer's file");
         Format::Csv.write(&answer_table, &mut out).expect("the answer is written");
@@ -132,16 +132,16 @@ fn main() {
             .0,
         );
     }
-    let paths: std::collections::BTreeSet<_> = profile.row_groups.iter().map(|g| &g.path).collect();
+    let paths: std::collections::BTreeSet<_> = stats.row_groups.iter().map(|g| &g.path).collect();
     let report = serde_json::json!({
         "job": jobs,
         "floor": floors,
         "floor_opened": opened_floors,
         "peak_anonymous_bytes": memory,
         "floor_bytes": bytes,
-        "file_bytes": profile.file_bytes,
-        "bytes_decompressed": profile.bytes_decompressed,
-        "files": profile.files,
+        "file_bytes": stats.file_bytes,
+        "bytes_decompressed": stats.bytes_decompressed,
+        "files": stats.files,
         "paths": paths.iter().take(4).collect::<Vec<_>>(),
     });
     println!("{report}");

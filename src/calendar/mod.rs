@@ -126,6 +126,11 @@ pub fn parse_label(label: &[u8]) -> Option<i32> {
     label::LabelForm::YearUnderscoreWeek.parse(label)
 }
 
+/// The label `yyyy-mm` of a month, which is counted from January of the year 0.
+pub fn month_label(month: i32) -> String {
+    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
 /// The label `yyyy_ww` of a week.
 pub fn week_label(week: i32) -> String {
     label::LabelForm::YearUnderscoreWeek.format(week)

@@ -120,6 +120,7 @@ impl Periods {
         match self.grain {
             Grain::Week => week_of_with_start(day, self.week_start),
             Grain::Day => day,
+            Grain::Month => month_of(day),
         }
     }
 
@@ -128,6 +129,7 @@ impl Periods {
         match self.grain {
             Grain::Week => week_start(period, self.week_start),
             Grain::Day => period,
+            Grain::Month => month_start(period),
         }
     }
 }

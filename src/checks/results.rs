@@ -106,6 +106,13 @@ pub fn check_rows(
     check_dataset(job, config, &Dataset::open(job, inputs)?, progress)
 }
 
+/// The checks of a stage, none of which runs: they know the columns of a cube alone.
+pub fn not_for_profile(config: &Config, stage: Stage) -> Results {
+    let why = "it knows the columns, the key and the weeks or days of the default profile only";
+    let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == stage);
+    Results::judge(config, ids.map(|id| (id, Err(NotRun::NotApplicable(why.into())))).collect())
+}
+
 /// As [`check_rows`], for an opened dataset.
 ///
 /// # Errors
@@ -116,6 +123,9 @@ pub fn check_dataset(
     dataset: &Dataset<'_>,
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
+    if !job.is_cube() {
+        return Ok((not_for_profile(config, Stage::Raw), Raw::default()));
+    }
     let mut raw = raw::run_opened(job, config, dataset, progress)?;
     let results = Results::judge(config, std::mem::take(&mut raw.findings));
     Ok((results, raw))

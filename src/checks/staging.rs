@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::CheckId;
+use super::catalog::{CheckId, Stage};
 use super::config::{Config, PartialWeek};
 use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::raw::Raw;
 use super::raw::cube::Cube;
-use super::results::Results;
-use crate::calendar::{self, week_label};
+use super::results::{Results, not_for_profile};
+use crate::calendar::{self, month_label, week_label};
 use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::table::cell::iso_date;
@@ -23,6 +23,9 @@ const CLOSE: f64 = 1e-9;
 
 /// Runs the checks on the table. `raw` is the result of the checks on the rows.
 pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
+    if !job.is_cube() {
+        return not_for_profile(config, Stage::Staging);
+    }
     let rows = keys(job, table);
     let points = Points::of(&rows);
     let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref() };
@@ -118,6 +121,8 @@ fn keys<'a>(job: &Job, table: &'a Table) -> Vec<Option<(&'a str, i32)>> {
                     Cell::Date(day) => day,
                     _ => return None,
                 },
+                // The checks of a table are those of a cube.
+                Grain::Month => return None,
             };
             Some((country, step))
         })
@@ -129,6 +134,7 @@ impl Staging<'_> {
         match self.job.grain {
             Grain::Week => format!("{country} {}", week_label(step)),
             Grain::Day => format!("{country} {}", iso_date(step)),
+            Grain::Month => format!("{country} {}", month_label(step)),
         }
     }
 
@@ -307,7 +313,7 @@ impl Staging<'_> {
             .countries()
             .map(|(_, name)| name)
             .chain(by_country.iter().filter(|(_, sums)| **sums != [0; 2]).map(|(name, _)| *name))
-            .filter(|name| *name != self.job.country_total)
+            .filter(|name| *name != self.job.country_total())
             .collect();
         let groups: BTreeMap<&str, usize> = self.countries().map(|(at, name)| (name, at)).collect();
         for name in names {
@@ -372,6 +378,7 @@ impl Staging<'_> {
         let week = match self.job.grain {
             Grain::Week => last,
             Grain::Day => calendar::week_of(last),
+            Grain::Month => return Err(NotRun::NotApplicable("the table has months".into())),
         };
         let monday = calendar::monday(week);
         if *last_day >= monday + 6 {

@@ -18,7 +18,7 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
     let nearest = |steps: i128| if whole { nearest(steps) } else { nearest(steps) / unit };
     let (week, weeks) = (calendar::week_of(first), calendar::week_of(last) - calendar::week_of(first) + 1);
     let span = |length: i32| usize::try_from(length).unwrap_or_default();
-    let countries = cube.countries.iter().filter(|c| **c != job.country_total);
+    let countries = cube.countries.iter().filter(|c| **c != job.country_total());
     let names = countries.map(|c| c.as_str().into()).collect();
     let mut totals = Totals {
         weeks: Panel::new(week, span(weeks), names),

@@ -4,9 +4,14 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checks::Config;
-use crate::job::{Columns, Grain, Job, Semantics};
+use crate::calendar::period::Weekday;
+use crate::job::{Grain, Job, Semantics};
 use crate::pipeline::{Checks, RunOptions};
-use crate::{Result, calendar, sample};
+use crate::profile::{Class, Condition, Profile, TimeUnit, Users};
+use crate::{Error, Result, calendar, sample};
+
+/// The value of --with-total that stands for all dimensions of the key.
+const ALL_DIMENSIONS: &str = "*";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -119,21 +124,91 @@ pub struct Question {
     /// Time step of the table
     #[arg(long, value_enum, default_value_t = GrainArg::Week)]
     pub grain: GrainArg,
-    /// Channel that counts as organic; may be repeated
-    #[arg(long, value_name = "NAME", default_value = "Organic")]
-    pub organic: Vec<String>,
-    /// Name of the country value that is the total over countries; its rows are left out
-    #[arg(long, value_name = "NAME", default_value = "ALL")]
-    pub country_total: String,
-    /// Name of the operating system value that is the total over systems; only its rows are counted
-    #[arg(long, value_name = "NAME", default_value = "all")]
-    pub os_total: String,
-    /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
-    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
-    pub column: Vec<(String, String)>,
+    /// Dimensions that the table is grouped by, in the order of its columns, e.g. country,os; `none` for the world
+    #[arg(long, value_name = "DIMENSION", value_delimiter = ',', default_value = "country")]
+    pub by: Vec<String>,
+    /// Add the rows of the table without a dimension of --by; without a value, of each of them
+    #[arg(long, value_name = "DIMENSION", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = ALL_DIMENSIONS)]
+    pub with_total: Vec<String>,
+    /// Share of what: `organic` users, or of each `channel`
+    #[arg(long, value_enum, default_value_t = ShareArg::Organic)]
+    pub share_of: ShareArg,
+    /// What the columns mean
+    #[command(flatten)]
+    pub export: Export,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+/// What the columns of the export mean: a profile, and single entries of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Profile")]
+pub struct Export {
+    /// What the columns mean: a TOML file, or a bundled profile [default: cube]; see docs/profiles.md
+    #[arg(long, value_name = "FILE|NAME", value_hint = clap::ValueHint::FilePath)]
+    pub profile: Option<String>,
+    /// Column of dates or times
+    #[arg(long, value_name = "COLUMN")]
+    pub date: Option<String>,
+    /// Unit of integer dates: s, ms, us, ns or day
+    #[arg(long, value_name = "UNIT")]
+    pub date_unit: Option<TimeUnit>,
+    /// Column of ISO week labels
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Time zone on whose calendar instants are put, e.g. Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// First day of the week [default: monday]
+    #[arg(long, value_name = "DAY")]
+    pub week_start: Option<Weekday>,
+    /// Column that counts new users
+    #[arg(long, value_name = "COLUMN", conflicts_with = "count_rows")]
+    pub users: Option<String>,
+    /// Each row is one new user
+    #[arg(long)]
+    pub count_rows: bool,
+    /// Column of channels
+    #[arg(long, value_name = "COLUMN")]
+    pub channel: Option<String>,
+    /// Channel that counts as organic; may be repeated [default: Organic]
+    #[arg(long, value_name = "NAME", conflicts_with = "paid")]
+    pub organic: Vec<String>,
+    /// Channel that counts as paid, every other one as organic; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub paid: Vec<String>,
+    /// Channel that counts as neither; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub exclude: Vec<String>,
+    /// Class of rows without a channel: organic, paid or excluded
+    #[arg(long, value_name = "CLASS")]
+    pub null_channel: Option<Class>,
+    /// Compare channels without regard to case
+    #[arg(long)]
+    pub ignore_case: bool,
+    /// Column of a dimension, e.g. os=platform; may be repeated
+    #[arg(long, value_name = "NAME=COLUMN", value_parser = pair)]
+    pub dimension: Vec<(String, String)>,
+    /// Member of the rows that sum all others of a dimension, e.g. os=all; may be repeated
+    #[arg(long, value_name = "NAME=MEMBER", value_parser = pair)]
+    pub total: Vec<(String, String)>,
+    /// Total rows of a dimension: auto, off (a member like any other) or required, e.g. os=off; may be repeated
+    #[arg(long, value_name = "NAME=MODE", value_parser = pair)]
+    pub total_rows: Vec<(String, String)>,
+    /// Rows that count, e.g. type=install or 'deleted!=true'; may be repeated
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub conditions: Vec<String>,
+    /// Column of a role of the default profile, e.g. value=installs; roles: name, value, year_week, country, os_name,
+    /// start_date
+    #[arg(long, value_name = "ROLE=NAME", value_parser = pair)]
+    pub column: Vec<(String, String)>,
+    /// Same as --total country=NAME
+    #[arg(long, value_name = "NAME")]
+    pub country_total: Option<String>,
+    /// Same as --total os_name=NAME
+    #[arg(long, value_name = "NAME")]
+    pub os_total: Option<String>,
 }
 
 /// `rollshare run`.
@@ -155,6 +230,9 @@ pub struct Run {
     /// Run the checks and report their results, but publish in any case
     #[arg(long)]
     pub warn_only: bool,
+    /// Publish an empty table where the source has no rows, instead of failing
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Published weeks that are allowed to change, e.g. 2026_10..2026_12; may be repeated
     #[arg(long, value_name = "WEEK..WEEK", value_parser = weeks)]
     pub allow_restatement: Vec<(i32, i32)>,
@@ -248,7 +326,7 @@ pub struct Compare {
     #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub window: u32,
     /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
-    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
+    #[arg(long, value_name = "ROLE=NAME", value_parser = pair)]
     pub column: Vec<(String, String)>,
     /// Print the differences as one JSON object
     #[arg(long)]
@@ -263,7 +341,7 @@ impl Compare {
     pub fn job(&self) -> Result<Job> {
         let mut job = Job { semantics: Semantics::Legacy, windows: vec![self.window], ..Job::default() };
         for (role, name) in &self.column {
-            job.columns.set(role, name)?;
+            job.set_column(role, name)?;
         }
         job.validated()
     }
@@ -323,6 +401,17 @@ pub enum GrainArg {
     Week,
     /// Days
     Day,
+    /// Months
+    Month,
+}
+
+/// Whose share the table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShareArg {
+    /// The share of organic users
+    Organic,
+    /// The share of each channel, a row each
+    Channel,
 }
 
 /// [`sample::Layout`] as an argument.
@@ -361,11 +450,10 @@ impl From<LayoutArg> for sample::Layout {
 impl Question {
     /// The job that the arguments describe.
     pub fn job(&self) -> Result<Job> {
-        let mut columns = Columns::default();
-        for (role, name) in &self.column {
-            columns.set(role, name)?;
-        }
-        let job = Job {
+        let none = matches!(self.by.as_slice(), [only] if only == "none");
+        let by = if none { Vec::new() } else { self.by.clone() };
+        let all = self.with_total.iter().any(|name| name == ALL_DIMENSIONS);
+        let mut job = Job {
             semantics: match self.semantics {
                 SemanticsArg::Iso => Semantics::Iso,
                 SemanticsArg::Legacy => Semantics::Legacy,
@@ -373,16 +461,93 @@ impl Question {
             grain: match self.grain {
                 GrainArg::Week => Grain::Week,
                 GrainArg::Day => Grain::Day,
+                GrainArg::Month => Grain::Month,
             },
             windows: self.window.clone(),
             details: self.details,
-            organic: self.organic.clone(),
-            country_total: self.country_total.clone(),
-            os_total: self.os_total.clone(),
-            columns,
+            with_total: if all { by.clone() } else { self.with_total.clone() },
+            by,
+            share_of_channel: self.share_of == ShareArg::Channel,
+            profile: self.export.profile()?,
         };
+        for (role, name) in &self.export.column {
+            job.set_column(role, name)?;
+        }
         job.validated()
     }
+}
+
+impl Export {
+    /// The profile, with the single entries that are given.
+    fn profile(&self) -> Result<Profile> {
+        let mut profile = self.profile.as_deref().map_or_else(|| Ok(Profile::cube()), Profile::load)?;
+        let set = |to: &mut Option<String>, given: &Option<String>| {
+            if given.is_some() {
+                to.clone_from(given);
+            }
+        };
+        set(&mut profile.time.date, &self.date);
+        set(&mut profile.time.label, &self.label);
+        set(&mut profile.time.zone, &self.zone);
+        set(&mut profile.users.column, &self.users);
+        set(&mut profile.channel.column, &self.channel);
+        profile.time.unit = self.date_unit.or(profile.time.unit);
+        if let Some(day) = self.week_start {
+            profile.time.week_start = day;
+            // Labels are weeks from Monday; dates have to tell the week.
+            profile.time.label = self.label.clone();
+        }
+        if self.users.is_some() {
+            profile.users.rows = false;
+        }
+        if self.count_rows {
+            profile.users = Users { column: None, rows: true };
+        }
+        let channel = &mut profile.channel;
+        if !self.organic.is_empty() || !self.paid.is_empty() {
+            (channel.organic, channel.paid) = (self.organic.clone(), self.paid.clone());
+        }
+        if !self.exclude.is_empty() {
+            channel.excluded.clone_from(&self.exclude);
+        }
+        channel.null = self.null_channel.unwrap_or(channel.null);
+        channel.ignore_case |= self.ignore_case;
+        let dimensions = &mut profile.dimensions;
+        for (name, column) in &self.dimension {
+            dimensions.entry(name.clone()).or_default().column = Some(column.clone());
+        }
+        let short = [("country", &self.country_total), ("os_name", &self.os_total)];
+        let short = short.into_iter().filter_map(|(name, total)| Some((name, total.as_ref()?)));
+        for (name, total) in self.total.iter().map(|(name, total)| (name.as_str(), total)).chain(short) {
+            let of = dimensions.entry(name.to_owned()).or_default();
+            (of.total, of.total_is_null) = (Some(total.clone()), false);
+        }
+        for (name, mode) in &self.total_rows {
+            dimensions.entry(name.clone()).or_default().total_rows = mode.parse()?;
+        }
+        for condition in &self.conditions {
+            add_condition(&mut profile.conditions, condition)?;
+        }
+        Ok(profile)
+    }
+}
+
+/// Adds `COLUMN=VALUE` or `COLUMN!=VALUE`. Values of one column are joined: any of them, none of them.
+fn add_condition(conditions: &mut Vec<Condition>, text: &str) -> Result<()> {
+    let Some((column, value)) = text.split_once('=') else {
+        return Err(Error::argument(format!("--where '{text}'")).expected("COLUMN=VALUE or COLUMN!=VALUE"));
+    };
+    let (column, is_in) = column.strip_suffix('!').map_or((column, true), |column| (column, false));
+    let at = conditions.iter().position(|c| c.column == column && c.is_in.is_some() == is_in);
+    let at = at.unwrap_or_else(|| {
+        conditions.push(Condition { column: column.to_owned(), ..Condition::default() });
+        conditions.len() - 1
+    });
+    if let Some(condition) = conditions.get_mut(at) {
+        let list = if is_in { &mut condition.is_in } else { &mut condition.not_in };
+        list.get_or_insert_default().push(value.to_owned());
+    }
+    Ok(())
 }
 
 impl Run {
@@ -402,6 +567,7 @@ impl Run {
             },
             config,
             allow_restatement: self.allow_restatement.clone(),
+            allow_empty: self.allow_empty,
         })
     }
 }
@@ -419,10 +585,12 @@ fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
     Ok((first, last))
 }
 
-fn role(text: &str) -> std::result::Result<(String, String), String> {
-    let (role, name) = text.split_once('=').ok_or("expected ROLE=NAME, e.g. value=installs")?;
-    Columns::default().set(role, name).map_err(|e| e.to_string())?;
-    Ok((role.to_owned(), name.to_owned()))
+/// Parses `NAME=VALUE`.
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, e.g. value=installs".into()),
+    }
 }
 
 #[cfg(test)]
@@ -456,18 +624,18 @@ mod tests {
         let parsed =
             job("--organic A --organic B --window 12 --window 4 --grain day --column value=installs \
                          --country-total WORLD --os-total any --details");
-        assert_eq!(parsed.organic, ["A", "B"]);
+        assert_eq!(parsed.organic(), ["A", "B"]);
         assert_eq!(parsed.windows, [4, 12]);
         assert_eq!((parsed.grain, parsed.details), (Grain::Day, true));
-        assert_eq!(parsed.columns.value, "installs");
-        assert_eq!((&*parsed.country_total, &*parsed.os_total), ("WORLD", "any"));
+        assert_eq!(parsed.columns().value, "installs");
+        assert_eq!((parsed.country_total(), parsed.os_total()), ("WORLD", "any"));
         assert_eq!(job("--semantics legacy --window 4,8").windows, [4, 8]);
     }
 
     #[test]
     fn nonsense_is_refused() {
         for bad in
-            ["--window 0", "--window x", "--threads 0", "--column value", "--column nope=x", "--grain hour"]
+            ["--window 0", "--window x", "--threads 0", "--column value", "--grain hour"]
         {
             let line = format!("rollshare run --source x {bad}");
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{bad}");

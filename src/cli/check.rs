@@ -168,9 +168,9 @@ fn observed_values(job: &Job, raw: &Raw) -> ObservedValues {
     ObservedValues {
         channels: names(&counts.channels, &|_| true),
         countries: names(&counts.countries, &|code| {
-            code != job.country_total.as_bytes() && !countries::is_assigned(code)
+            code != job.country_total().as_bytes() && !countries::is_assigned(code)
         }),
-        systems: names(&counts.systems, &|system| system != job.os_total.as_bytes()),
+        systems: names(&counts.systems, &|system| system != job.os_total().as_bytes()),
         days: days.first().copied().zip(days.last().copied()),
         rows: counts.rows,
     }

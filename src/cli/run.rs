@@ -30,7 +30,7 @@ pub fn run(args: &Run) -> Result<u8> {
     }
     let summary = Summary {
         report,
-        profile: &run.profile,
+        stats: &run.stats,
         table: run.table.as_ref(),
         elapsed: started.elapsed(),
         threads: options.threads.unwrap_or_else(rayon::current_num_threads),

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::checks::Status;
 pub use crate::report::words::{count, number};
 use crate::report::{RunReport, State};
-use crate::scan::Profile;
+use crate::scan::ScanStats;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, ColumnData, Table};
 
@@ -23,7 +23,7 @@ pub struct Summary<'a> {
     /// The report of the pipeline.
     pub report: &'a RunReport,
     /// The costs of the scan, with the phases of the whole run.
-    pub profile: &'a Profile,
+    pub stats: &'a ScanStats,
     /// The table, if it was computed.
     pub table: Option<&'a Table>,
     /// Wall time.
@@ -189,11 +189,11 @@ impl Summary<'_> {
     }
 
     fn explain(&self, line: &mut impl FnMut(&str, String)) {
-        let profile = self.profile;
-        let (read, of) = (bytes(profile.bytes_read), bytes(profile.file_bytes));
-        line("bytes", format!("{read} read of {of}, {} decompressed", bytes(profile.bytes_decompressed)));
-        if let Some(s3) = profile.traffic {
-            let share = 100.0 * s3.bytes as f64 / profile.file_bytes.max(1) as f64;
+        let stats = self.stats;
+        let (read, of) = (bytes(stats.bytes_read), bytes(stats.file_bytes));
+        line("bytes", format!("{read} read of {of}, {} decompressed", bytes(stats.bytes_decompressed)));
+        if let Some(s3) = stats.traffic {
+            let share = 100.0 * s3.bytes as f64 / stats.file_bytes.max(1) as f64;
             let retries =
                 if s3.retries > 0 { format!(", {} retries", number(s3.retries)) } else { String::new() };
             line(
@@ -208,10 +208,10 @@ impl Summary<'_> {
         }
         line(
             "pages",
-            format!("{} read, {} skipped", number(profile.pages_read), number(profile.pages_skipped)),
+            format!("{} read, {} skipped", number(stats.pages_read), number(stats.pages_skipped)),
         );
         let mut paths: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for group in &profile.row_groups {
+        for group in &stats.row_groups {
             let entry = paths.entry(&group.path).or_default();
             *entry = (entry.0 + 1, entry.1 + group.rows);
         }
@@ -228,7 +228,7 @@ impl Summary<'_> {
         }
         line("paths", if paths.is_empty() { "none".to_owned() } else { paths.join("; ") });
         let phases: Vec<String> =
-            profile.phases.iter().map(|(name, time)| format!("{name} {}", milliseconds(*time))).collect();
+            stats.phases.iter().map(|(name, time)| format!("{name} {}", milliseconds(*time))).collect();
         line("phases", phases.join(", "));
         let features = cpu_features();
         let cpu = if features.is_empty() { "baseline".to_owned() } else { features.join(" ") };
@@ -239,19 +239,19 @@ impl Summary<'_> {
     pub fn json(&self) -> Value {
         let report = self.report;
         let mut account = json!(report.account);
-        let mut profile = json!(self.profile);
+        let mut stats = json!(self.stats);
         if let Some(account) = account.as_object_mut() {
             let counts = report.account.unwrap_or_default();
             account.insert("kept".into(), json!(counts.kept()));
             account.insert("dropped".into(), json!(counts.dropped()));
         }
-        if let Some(profile) = profile.as_object_mut() {
-            let phases: Vec<Value> = (self.profile.phases.iter())
+        if let Some(stats) = stats.as_object_mut() {
+            let phases: Vec<Value> = (self.stats.phases.iter())
                 .map(|(name, time)| json!({ "name": name, "seconds": time.as_secs_f64() }))
                 .collect();
-            profile.insert("phases".into(), json!(phases));
-            profile.insert("threads".into(), json!(self.threads));
-            profile.insert("cpu".into(), json!(cpu_features()));
+            stats.insert("phases".into(), json!(phases));
+            stats.insert("threads".into(), json!(self.threads));
+            stats.insert("cpu".into(), json!(cpu_features()));
         }
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -269,7 +269,7 @@ impl Summary<'_> {
             "target": report.published,
             "reuse": report.reuse,
             "notes": report.notes,
-            "profile": profile,
+            "stats": stats,
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_summary_lists_every_reason_with_rows() {
-        let account = Account { rows: 10, other_system: 4, nan_value: 1, counted: 5, ..Account::default() };
+        let account = Account { rows: 10, not_total_row: 4, nan_value: 1, counted: 5, ..Account::default() };
         let report = RunReport {
             files: 1,
             account: Some(account),
@@ -382,7 +382,7 @@ mod tests {
         };
         let summary = Summary {
             report: &report,
-            profile: &Profile { files: 1, ..Profile::default() },
+            stats: &ScanStats { files: 1, ..ScanStats::default() },
             table: Some(&crate::publish::tests::table()),
             elapsed: Duration::from_micros(1_500),
             threads: 2,

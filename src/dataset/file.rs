@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::column::{ColumnLocation, check_string, find, leaf_of};
+use super::located::LocatedColumns;
 use super::role::Role;
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
+use crate::profile::Question;
 use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
 use crate::{Error, Job, Result};
@@ -28,6 +30,8 @@ pub struct OpenFile<'a> {
     pub value_physical: Physical,
     /// How its date column stores dates.
     pub date_coding: TimeCoding,
+    /// The columns of the scan; `None` where they were not looked up, or one of them cannot be used.
+    pub scan: Option<LocatedColumns>,
     /// Missing columns and columns of a wrong type, as [`Self::open_all`] has found them.
     pub problems: Vec<(Role, String)>,
     /// Whether the magic at the start of a remote file was checked.
@@ -97,6 +101,7 @@ impl<'a> OpenFile<'a> {
             value_type: ValueType::Null,
             value_physical: Physical::Double,
             date_coding: TimeCoding::Text,
+            scan: None,
             problems: Vec::new(),
             magic_checked: AtomicBool::new(false),
         }
@@ -107,9 +112,12 @@ impl<'a> OpenFile<'a> {
     ///
     /// # Errors
     /// As of [`footer::read`].
-    pub fn open_all(job: &Job, input: &'a Input) -> Result<Self> {
+    pub fn open_all(question: &Question, input: &'a Input) -> Result<Self> {
+        let job = &question.job;
         let mut file = Self::read_footer(input, input.object.as_ref())?;
-        if file.footer.rows == 0 {
+        // An error is reported by the scan.
+        let _ = file.locate_question(question);
+        if file.footer.rows == 0 || !job.is_cube() {
             return Ok(file);
         }
         for role in Role::ALL {
@@ -149,18 +157,6 @@ impl<'a> OpenFile<'a> {
         let column = &mut self.columns[role as usize];
         *column = Some(location);
         Ok(())
-    }
-
-    /// Checks that a column was located.
-    ///
-    /// # Errors
-    /// As of [`Self::locate`].
-    pub fn check_located(&self, job: &Job, role: Role) -> Result<(), ColumnError> {
-        if self.location(role).is_some() {
-            return Ok(());
-        }
-        self.find(job, role)?;
-        Err(ColumnError::NotFound(Error::internal("a column that was not located")))
     }
 
     fn find(&self, job: &Job, role: Role) -> Result<(ColumnLocation, ColumnType), ColumnError> {
@@ -255,7 +251,7 @@ fn type_of(role: Role, leaf: Option<&Leaf>) -> Result<ColumnType> {
                 .expected("a numeric column in the file"))
         }
         (Role::Value, Some(leaf)) => Ok(ColumnType::Value(leaf.physical, ValueType::of(leaf)?)),
-        (Role::Date, Some(leaf)) => Ok(ColumnType::Date(TimeCoding::of_date(leaf)?)),
+        (Role::Date, Some(leaf)) => Ok(ColumnType::Date(TimeCoding::of_date(leaf, None)?)),
         (Role::Subtrackers, Some(leaf)) => match leaf.physical {
             Physical::Boolean | Physical::ByteArray => Ok(ColumnType::Other),
             other => Err(Error::data(format!("the values are {other:?}")).expected("true or false")),

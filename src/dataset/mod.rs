@@ -6,15 +6,18 @@
 //! - [`role`]: what a column is to the job.
 //! - [`column`]: the location of a column in a file: a leaf column or a hive partition.
 //! - [`mod@file`]: a file's footer, the locations of its columns and their types.
+//! - [`located`], [`text`]: the columns of a question in a file, and their values as text.
 //! - [`types`]: agreement of value types between files.
 //! - [`ranges`]: a row group, cut into ranges of rows.
 //! - [`prefetch`]: prefetch hints, and what stays in memory between passes.
 
 pub mod column;
 pub mod file;
+pub mod located;
 pub mod prefetch;
 pub mod ranges;
 pub mod role;
+pub mod text;
 pub mod types;
 
 use rayon::prelude::*;
@@ -25,6 +28,7 @@ pub use ranges::row_ranges;
 pub use role::Role;
 pub use types::{TypeAgreement, TypedFile};
 
+use crate::profile::Question;
 use crate::storage::Input;
 use crate::{Job, Result};
 
@@ -45,9 +49,10 @@ impl<'a> Dataset<'a> {
     /// # Errors
     /// As of [`OpenFile::open_all`], for the first file that fails. A missing column is no error here.
     pub fn open(job: &Job, inputs: &'a [Input]) -> Result<Self> {
+        let question = Question::new(job)?;
         prefetch::footers(inputs);
         let files: Vec<Result<OpenFile<'_>>> =
-            inputs.par_iter().map(|input| OpenFile::open_all(job, input)).collect();
+            inputs.par_iter().map(|input| OpenFile::open_all(&question, input)).collect();
         Ok(Dataset { inputs, files: files.into_iter().collect::<Result<_>>()? })
     }
 

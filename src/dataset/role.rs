@@ -43,14 +43,14 @@ impl Role {
 
     /// The column's name in the files.
     pub fn column(self, job: &Job) -> &str {
-        let columns = &job.columns;
+        let columns = job.columns();
         match self {
-            Role::Date => &columns.start_date,
-            Role::Label => &columns.year_week,
-            Role::Country => &columns.country,
-            Role::System => &columns.os_name,
-            Role::Channel => &columns.name,
-            Role::Value => &columns.value,
+            Role::Date => columns.start_date,
+            Role::Label => columns.year_week,
+            Role::Country => columns.country,
+            Role::System => columns.os_name,
+            Role::Channel => columns.name,
+            Role::Value => columns.value,
             Role::Token => "token",
             Role::Subtrackers => "has_subtrackers",
         }

@@ -114,14 +114,14 @@ impl Worker {
         let (start, n) = (rows.start, rows.len());
         let mut keep: Mask = [0; BLOCK / 64];
         systems
-            .mark(&batch.system, start, n, &job.os_total, &mut keep)
-            .map_err(|e| e.in_column(&job.columns.os_name))?;
+            .mark(&batch.system, start, n, job.os_total(), &mut keep)
+            .map_err(|e| e.in_column(job.columns().os_name))?;
         if let Some(date) = &batch.date {
             mark_dates(date, rows.clone(), plan.date_coding, dense)
-                .map_err(|e| e.in_column(&job.columns.start_date))?;
+                .map_err(|e| e.in_column(job.columns().start_date))?;
         }
         let passed = count(&keep);
-        dense.account.other_system += n as u64 - u64::from(passed);
+        dense.account.not_total_row += n as u64 - u64::from(passed);
         if passed == 0 && !legacy {
             return Ok(());
         }
@@ -135,16 +135,16 @@ impl Worker {
         }
         let counts = countries
             .narrow(&batch.country, start, n, job, dense, &mut keep, &mut scratch.groups)
-            .map_err(|e| e.in_column(&job.columns.country))?;
-        dense.account.null_country += u64::from(counts.null);
-        dense.account.country_total += u64::from(counts.total);
+            .map_err(|e| e.in_column(job.columns().country))?;
+        dense.account.null_member += u64::from(counts.null);
+        dense.account.total_row += u64::from(counts.total);
         let kept = count(&keep);
         if kept == 0 {
             return Ok(());
         }
         let time_column = match plan.time_coding {
-            TimeCoding::Label => &job.columns.year_week,
-            _ => &job.columns.start_date,
+            TimeCoding::Label(_) => job.columns().year_week,
+            _ => job.columns().start_date,
         };
         times
             .resolve(&batch.time, start, job, plan.time_coding, dense, &keep, &mut scratch.times)
@@ -161,8 +161,8 @@ impl Worker {
         }
         let unnamed = channels
             .drop_nulls(&batch.channel, start, job, &mut keep)
-            .map_err(|e| e.in_column(&job.columns.name))?;
-        dense.account.null_name += u64::from(unnamed);
+            .map_err(|e| e.in_column(job.columns().name))?;
+        dense.account.null_channel += u64::from(unnamed);
         let named = kept - unnamed;
         and_valid(&batch.value, start, &mut keep);
         let valued = count(&keep);
@@ -205,7 +205,7 @@ impl Worker {
         with_numbers!(numbers, rows.clone(), values => {
             add(values, live, [groups, points], classes, dense, rules).map_err(|e| e.offset_row(start as u64))
         })
-        .map_err(|e: Error| e.in_column(&job.columns.value))
+        .map_err(|e: Error| e.in_column(job.columns().value))
     }
 }
 

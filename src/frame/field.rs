@@ -148,12 +148,15 @@ impl Field {
     pub fn date_coding(&self) -> Result<TimeCoding> {
         let day = 86_400;
         let format = self.decoded_format();
+        // A time zone behind the unit: instants.
+        let stamps = |per_day| TimeCoding::Ticks { per_day, is_instant: format.len() > 4 };
         match (format, format.get(..4)) {
             ("tdD", _) => Ok(TimeCoding::Day32),
-            ("tdm", _) | (_, Some("tsm:")) => Ok(TimeCoding::Ticks(day * 1_000)),
-            (_, Some("tss:")) => Ok(TimeCoding::Ticks(day)),
-            (_, Some("tsu:")) => Ok(TimeCoding::Ticks(day * 1_000_000)),
-            (_, Some("tsn:")) => Ok(TimeCoding::Ticks(day * 1_000_000_000)),
+            ("tdm", _) => Ok(TimeCoding::Ticks { per_day: day * 1_000, is_instant: false }),
+            (_, Some("tsm:")) => Ok(stamps(day * 1_000)),
+            (_, Some("tss:")) => Ok(stamps(day)),
+            (_, Some("tsu:")) => Ok(stamps(day * 1_000_000)),
+            (_, Some("tsn:")) => Ok(stamps(day * 1_000_000_000)),
             ("u" | "U" | "vu" | "z" | "Z" | "vz" | "n", _) => Ok(TimeCoding::Text),
             _ => Err(Error::data(format!("the dates are {}", self.show()))
                 .expected("dates, timestamps or yyyy-mm-dd strings")
@@ -211,7 +214,7 @@ mod tests {
         assert!(decimal.unwrap_err().to_string().contains("d:10,-2"));
         let coded = Field::new("c", "I", Some("vu"));
         assert!(coded.check_string().is_ok() && coded.value_type().is_err());
-        assert_eq!(Field::new("d", "tsu:", None).date_coding().unwrap(), TimeCoding::Ticks(86_400_000_000));
+        assert_eq!(Field::new("d", "tsu:", None).date_coding().unwrap(), TimeCoding::Ticks { per_day: 86_400_000_000, is_instant: true });
     }
 
     #[test]

@@ -130,9 +130,9 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                     .advice("Have the kernel sum the rows: rolling_share(..., sums=\"kernel\")"));
             }
             match class {
-                Class::OtherSystem => dense.account.other_system += rows,
-                Class::NullCountry => dense.account.null_country += rows,
-                Class::CountryTotal => dense.account.country_total += rows,
+                Class::OtherSystem => dense.account.not_total_row += rows,
+                Class::NullCountry => dense.account.null_member += rows,
+                Class::CountryTotal => dense.account.total_row += rows,
                 _ => {
                     let label = text(&label, row)?;
                     let Some(step) = label.as_deref().and_then(|l| calendar::parse_label(l.as_bytes()))
@@ -152,7 +152,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
                     let organic = usize::from(matches!(class, Class::Organic | Class::OddOrganic));
                     let cell = dense.cell_index(group, time) + organic;
                     match class {
-                        Class::NullName => dense.account.null_name += rows,
+                        Class::NullName => dense.account.null_channel += rows,
                         Class::NullValue => dense.account.null_value += rows,
                         Class::OddPaid | Class::OddOrganic => {
                             add_odd(&mut dense, cell, odd.number(row)?, rows)?
@@ -175,10 +175,10 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
     }
     if let Some((label, rows)) = bad {
         let label = label.map_or_else(|| "null".into(), |label| format!("'{}'", label.escape_debug()));
-        return Err(Error::data(format!("{} is {label} in {rows} rows", job.columns.year_week))
+        return Err(Error::data(format!("{} is {label} in {rows} rows", job.columns().year_week))
             .expected("yyyy_ww, an ISO week that exists, such as 2021_05")
             .advice("Correct the export; rows with another system or the country total may hold anything")
-            .in_column(&job.columns.year_week));
+            .in_column(job.columns().year_week));
     }
     let mut partial = dense.into_partial()?;
     partial.value_type = Some(value_type);

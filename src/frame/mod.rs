@@ -36,6 +36,7 @@ use field::{Field, find};
 pub use ffi::Stream;
 
 use crate::grid::Partial;
+use crate::calendar::label::LabelForm;
 use crate::ids::values::ValueType;
 use crate::scan::Progress;
 use crate::scan::classes::TimeCoding;
@@ -71,7 +72,7 @@ impl Plan {
     /// `Data` where a column is missing or of a wrong type, `Argument` for a job that is not valid.
     pub fn new(job: &Job, fields: &[Field]) -> Result<Self> {
         let job = job.clone().validated()?;
-        let columns = &job.columns;
+        let columns = job.columns();
         let found = |column: &str| -> Result<(usize, &Field)> {
             let at = find(fields, column)?;
             fields.get(at).map(|field| (at, field)).ok_or_else(|| Error::internal("no such column"))
@@ -93,8 +94,8 @@ impl Plan {
             Ok((at, field.date_coding()?))
         };
         let (time, time_coding) = match job.grain {
-            Grain::Week => (strings(&columns.year_week)?, TimeCoding::Label),
-            Grain::Day => dates(&columns.start_date)?,
+            Grain::Week => (strings(&columns.year_week)?, TimeCoding::Label(LabelForm::default())),
+            Grain::Day | Grain::Month => dates(&columns.start_date)?,
         };
         let (date, date_coding) = match job.semantics {
             Semantics::Iso => (None, TimeCoding::Text),

@@ -204,9 +204,9 @@ fn values<'a>(array: &'a Array, rows: &Range<usize>) -> Option<MaskedColumn<'a>>
 #[derive(Default)]
 struct Counts {
     passed: u32,
-    null_country: u32,
-    country_total: u32,
-    null_name: u32,
+    null_member: u32,
+    total_row: u32,
+    null_channel: u32,
     null_value: u32,
     counted: u32,
 }
@@ -290,7 +290,7 @@ impl ZippedRange<'_> {
     fn mark_live(&self, word: usize, kept: u64, counts: &mut Counts) -> u64 {
         let named = self.valid.channel.narrow(word, kept);
         let valued = self.valid.value.narrow(word, named);
-        counts.null_name += (kept & !named).count_ones();
+        counts.null_channel += (kept & !named).count_ones();
         counts.null_value += (named & !valued).count_ones();
         counts.counted += valued.count_ones();
         let live = valued & !self.value.equal(word, valued);
@@ -315,13 +315,13 @@ impl Worker {
             return None;
         }
         let (system, true) = (match &batch.system.data {
-            Data::Text(text) => (Keys::text(text, rows, job.os_total.as_bytes())?, true),
-            _ => ids(&batch.system, rows, self.systems.total_index(&batch.system, &job.os_total)?)?,
+            Data::Text(text) => (Keys::text(text, rows, job.os_total().as_bytes())?, true),
+            _ => ids(&batch.system, rows, self.systems.total_index(&batch.system, job.os_total())?)?,
         }) else {
             return None;
         };
         let (country, has_total) = match &batch.country.data {
-            Data::Text(text) => (Keys::text(text, rows, job.country_total.as_bytes())?, true),
+            Data::Text(text) => (Keys::text(text, rows, job.country_total().as_bytes())?, true),
             _ => ids(&batch.country, rows, self.countries.total_index(&batch.country, job)?)?,
         };
         self.times.set_column(&batch.time, plan.time_coding);
@@ -411,7 +411,7 @@ impl Worker {
                 continue;
             }
             let valid = range.valid.country.narrow(word, passed);
-            counts.null_country += (passed & !valid).count_ones();
+            counts.null_member += (passed & !valid).count_ones();
             let mut kept = valid;
             if read_countries {
                 let country = &range.country;
@@ -428,7 +428,7 @@ impl Worker {
             } else if range.has_total {
                 kept &= !range.country.equal(word, valid);
             }
-            counts.country_total += (valid & !kept).count_ones();
+            counts.total_row += (valid & !kept).count_ones();
             if range.valid.time.narrow(word, kept) != kept {
                 return Ok(false);
             }
@@ -446,10 +446,10 @@ impl Worker {
             *live = range.mark_live(word, kept, &mut counts);
         }
         let account = &mut self.dense.account;
-        account.other_system += n as u64 - u64::from(counts.passed);
-        account.null_country += u64::from(counts.null_country);
-        account.country_total += u64::from(counts.country_total);
-        account.null_name += u64::from(counts.null_name);
+        account.not_total_row += n as u64 - u64::from(counts.passed);
+        account.null_member += u64::from(counts.null_member);
+        account.total_row += u64::from(counts.total_row);
+        account.null_channel += u64::from(counts.null_channel);
         account.null_value += u64::from(counts.null_value);
         account.counted += u64::from(counts.counted);
         if counts.counted > 0 {

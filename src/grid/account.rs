@@ -29,10 +29,12 @@ macro_rules! account {
 }
 
 account! {
-    other_system, false, "dropped: operating system is null or not the total over systems";
-    null_country, false, "dropped: country is null";
-    country_total, false, "dropped: country is the total over countries";
-    null_name, true, "kept, adds nothing: channel is null";
+    not_total_row, false, "dropped: not a total row of a dimension outside the key";
+    where_not_met, false, "dropped: a condition does not hold, or its channel is excluded from shares of channels";
+    null_member, false, "dropped: a dimension of the key is null";
+    total_row, false, "dropped: a total row of a dimension of the key";
+    null_channel, true, "kept, adds nothing: channel is null";
+    excluded_channel, true, "kept, adds nothing: channel is excluded";
     null_value, true, "kept, adds nothing: value is null";
     nan_value, true, "kept, adds nothing: value is NaN";
     infinite_value, true, "kept, adds nothing: value is infinite";

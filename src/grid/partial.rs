@@ -64,6 +64,10 @@ pub struct Partial {
     /// First and last moment of the dates of all rows, in microseconds since
     /// 1970-01-01T00:00; legacy semantics only.
     pub dates: Option<(i64, i64)>,
+    /// The sums of other rows of the same input, by number: where no row was met that is a total row of all dimensions
+    /// with totals outside the key, the rows that are total rows of some of them (the bits of the number) or of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<(u32, Partial)>,
 }
 
 #[allow(clippy::indexing_slicing)] // indices follow from the lengths of groups and times
@@ -77,11 +81,56 @@ impl Partial {
         Partial::merge_all(vec![self, other])
     }
 
+    /// Whether a row counts that is a total row of all dimensions with totals outside the key.
+    pub fn is_met(&self) -> bool {
+        self.account.kept() + self.account.null_member + self.account.total_row > 0
+    }
+
+    /// The sums that answer: of the dimensions with totals outside the key, those of total rows where there are any.
+    pub fn chosen(&self) -> &Partial {
+        if self.others.is_empty() || self.is_met() {
+            return self;
+        }
+        let met = self.others.iter().filter(|(_, partial)| partial.is_met());
+        let number = met.fold(0, |number, (totals, _)| number | totals);
+        self.others.iter().find(|(totals, _)| *totals == number).map_or(self, |(_, partial)| partial)
+    }
+
+    /// As [`Self::chosen`], by value.
+    pub fn into_chosen(mut self) -> Partial {
+        if self.others.is_empty() || self.is_met() {
+            self.others.clear();
+            return self;
+        }
+        self.chosen().clone()
+    }
+
     /// Merges many parts in time proportional to the sum of their sizes.
     ///
     /// # Errors
     /// As [`Partial::merge`].
-    pub fn merge_all(parts: Vec<Partial>) -> Result<Partial> {
+    pub fn merge_all(mut parts: Vec<Partial>) -> Result<Partial> {
+        if parts.iter().all(|part| part.others.is_empty()) {
+            return Self::merge_rows(parts);
+        }
+        let mut others: BTreeMap<u32, Vec<Partial>> = BTreeMap::new();
+        for part in &mut parts {
+            for (number, partial) in std::mem::take(&mut part.others) {
+                others.entry(number).or_default().push(partial);
+            }
+        }
+        let mut whole = Self::merge_rows(parts)?;
+        // Once there are total rows, the others are not chosen any more.
+        if !whole.is_met() {
+            for (number, partials) in others {
+                whole.others.push((number, Self::merge_rows(partials)?));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// As [`Self::merge_all`], for sums of rows of one kind.
+    fn merge_rows(parts: Vec<Partial>) -> Result<Partial> {
         let mut whole = Partial::default();
         for part in &parts {
             whole.value_type = match (whole.value_type, part.value_type) {
@@ -154,6 +203,7 @@ impl Partial {
         if !sound {
             return Err(Error::format("a partial aggregate whose fields contradict one another"));
         }
+        self.others.iter().try_for_each(|(_, partial)| partial.check())?;
         self.account.check()
     }
 

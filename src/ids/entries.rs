@@ -11,6 +11,9 @@ use super::short::{CACHE, Cached, Short};
 use crate::parquet::{Logical, Physical};
 use crate::{Error, Result};
 
+/// No value id.
+const NO_ID: u32 = u32::MAX;
+
 /// The source of the values before the null value id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -35,6 +38,11 @@ pub struct ChunkDictionary {
     /// Bytes of each of them, if all have the same length; else 0.
     width: usize,
     lookup: HashMap<Box<[u8]>, u32>,
+    /// The value ids of days, where values are times: from `first_day` on; [`NO_ID`] where a day was not met.
+    days: Vec<u32>,
+    first_day: i32,
+    /// By dictionary id as it is stored: its value id; where times of a large dictionary are days.
+    day_ids: Option<Vec<u32>>,
     /// A cache for `lookup`; empty until a value is interned.
     cache: Vec<Cached>,
 }
@@ -54,6 +62,8 @@ impl ChunkDictionary {
         self.width = 0;
         self.lookup.clear();
         self.cache.clear();
+        self.days.clear();
+        self.day_ids = None;
     }
 
     /// Whether the value ids are exactly those that reading `bytes` would give.
@@ -166,6 +176,62 @@ impl ChunkDictionary {
             }
         }
         Ok(value_id)
+    }
+
+    /// The value id of a day, where it was met.
+    #[inline]
+    pub fn id_of_day(&self, day: i32) -> Option<u32> {
+        let at = usize::try_from(i64::from(day) - i64::from(self.first_day)).ok()?;
+        self.days.get(at).copied().filter(|id| *id != NO_ID)
+    }
+
+    /// The value id of a day; a new one, with the value `raw`, if the day is new.
+    ///
+    /// # Errors
+    /// `TooLarge` if the values exceed 4 GiB.
+    pub fn intern_day(&mut self, day: i32, raw: &[u8]) -> Result<u32> {
+        if let Some(id) = self.id_of_day(day) {
+            return Ok(id);
+        }
+        let id = self.id_count();
+        self.push(raw)?;
+        if self.days.is_empty() {
+            self.first_day = day;
+        }
+        // At most the days of ten thousand years.
+        let before = usize::try_from(i64::from(self.first_day) - i64::from(day)).unwrap_or(0);
+        if before > 0 {
+            self.days.splice(0..0, std::iter::repeat_n(NO_ID, before));
+            self.first_day = day;
+        }
+        let at = usize::try_from(i64::from(day) - i64::from(self.first_day)).unwrap_or(0);
+        if at >= self.days.len() {
+            self.days.resize(at + 1, NO_ID);
+        }
+        if let Some(to) = self.days.get_mut(at) {
+            *to = id;
+        }
+        Ok(id)
+    }
+
+    /// The value ids by dictionary id as it is stored, where they differ.
+    pub fn day_ids(&self) -> Option<&[u32]> {
+        self.day_ids.as_deref()
+    }
+
+    /// Records that the dictionary came from where that of `other` did.
+    pub fn take_origin(&mut self, other: &ChunkDictionary) {
+        self.origin = other.origin;
+        self.read_from.clone_from(&other.read_from);
+    }
+
+    /// Ends a dictionary of days: `day_ids` are the value ids of the stored ids.
+    ///
+    /// # Errors
+    /// As of [`Self::finish_dictionary`].
+    pub fn finish_days(&mut self, day_ids: Vec<u32>) -> Result<()> {
+        self.day_ids = Some(day_ids);
+        self.finish_dictionary()
     }
 
     fn intern_slowly(&mut self, value: &[u8]) -> Result<u32> {

@@ -62,7 +62,7 @@ pub struct SingleIds {
     pub condition: u16,
     /// The only value id of the total over all keys; equal to `null` where no key is the total.
     pub total: u16,
-    /// The value id of a null key.
+    /// The value id of a null key; one that no row has where no key is null.
     pub null: u16,
 }
 
@@ -77,13 +77,15 @@ impl SingleIds {
         if condition_met.len().max(key_class.len()) > 1 << 16 {
             return None;
         }
-        let ((Some(condition), None), (total, None), (Some(null), None)) = (
+        let ((Some(condition), None), (total, None), (null, None)) = (
             only(condition_met, 1),
             only(key_class, KeyClass::Total as u8),
             only(key_class, KeyClass::Null as u8),
         ) else {
             return None;
         };
+        // Where no key is null, a value id that no row has serves.
+        let null = null.or_else(|| u16::try_from(key_class.len()).ok())?;
         Some(SingleIds { condition, total: total.unwrap_or(null), null })
     }
 }
@@ -277,6 +279,31 @@ pub fn add_ints(
             }
         }
     }
+}
+
+/// Unmarks the selected rows that have `value_id`; returns how many they were.
+pub fn remove(keep: &mut [u64], value_ids: &[u16], value_id: u16) -> u32 {
+    keep.iter_mut().zip(value_ids.chunks(64)).fold(0, |removed, (keep, value_ids)| {
+        let hits = portable_equal(value_ids, value_id) & *keep;
+        *keep &= !hits;
+        removed + hits.count_ones()
+    })
+}
+
+/// Unmarks the selected rows whose value id is `unwanted`; returns how many they were.
+pub fn remove_where(keep: &mut [u64], value_ids: &[u16], unwanted: impl Fn(u16) -> bool) -> u32 {
+    keep.iter_mut().zip(value_ids.chunks(64)).fold(0, |removed, (keep, value_ids)| {
+        let hits = value_ids.iter().enumerate().fold(0, |hits, (row, id)| hits | u64::from(unwanted(*id)) << row);
+        let hits: u64 = hits & *keep;
+        *keep &= !hits;
+        removed + hits.count_ones()
+    })
+}
+
+/// The number of selected rows that have `value_id`.
+pub fn count(keep: &[u64], value_ids: &[u16], value_id: u16) -> u32 {
+    let words = keep.iter().zip(value_ids.chunks(64));
+    words.map(|(keep, value_ids)| (portable_equal(value_ids, value_id) & keep).count_ones()).sum()
 }
 
 /// Whether a selected row has `value_id`.

@@ -23,4 +23,6 @@ pub struct RunOptions {
     pub config: Config,
     /// Weeks, first and last (see [`crate::calendar`]), that may be restated.
     pub allow_restatement: Vec<(i32, i32)>,
+    /// Whether a source without rows gives an empty table; an error otherwise.
+    pub allow_empty: bool,
 }

@@ -19,11 +19,11 @@ use crate::history::{History, Totals};
 use crate::publish::{Format, Target, TargetLock, publish};
 use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::report::series::Charts;
-use crate::scan::{Options, Profile, Progress, scan_dataset};
+use crate::scan::{Options, Progress, ScanStats, nothing, scan_dataset};
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
 use crate::table::{Table, finish};
-use crate::{Error, Job, Result, state};
+use crate::{Error, Job, Result, Semantics, state};
 
 /// A run that has ended: its report, its table, and the costs of its scan.
 pub struct Run {
@@ -32,7 +32,7 @@ pub struct Run {
     /// The table; `None` if a check blocks and the rows could not be summed.
     pub table: Option<Table>,
     /// The costs of the scan, with the phases of the whole run.
-    pub profile: Profile,
+    pub stats: ScanStats,
 }
 
 /// Checks the rows, computes the table, checks it, and publishes it.
@@ -98,7 +98,10 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     };
     if with_checks && summed.is_some() {
         let drift = timer.phase("history", || {
-            let state = history_state(setup.target.as_ref(), &loaded);
+            let state = match job.is_cube() {
+                true => history_state(setup.target.as_ref(), &loaded),
+                false => HistoryState::None("the history knows the key and weeks of the default profile only".into()),
+            };
             drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
         });
         results.append(drift.results);
@@ -121,7 +124,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     report.finished = rfc3339(SystemTime::now());
     report.seconds = clock.elapsed().as_secs_f64();
 
-    let (table, profile) = summed.map(|summed| (summed.table, summed.profile)).unzip();
+    let (table, stats) = summed.map(|summed| (summed.table, summed.stats)).unzip();
     if let Some(store) = &setup.store {
         let files =
             RunFiles { store, keep: config.keep, target: setup.target.as_ref(), totals: totals.as_ref() };
@@ -135,8 +138,8 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         // The stored report cannot contain the duration of storing it; the returned one does.
         report.phases = report_phases(&timer);
     }
-    let profile = Profile { phases: timer.phases().to_vec(), ..profile.unwrap_or_default() };
-    Ok(Run { report, table, profile })
+    let stats = ScanStats { phases: timer.phases().to_vec(), ..stats.unwrap_or_default() };
+    Ok(Run { report, table, stats })
 }
 
 /// The inputs and the target of a run.
@@ -208,7 +211,7 @@ fn with_published_channels(config: &Config, loaded: &LoadedHistory) -> Config {
 struct Summed {
     partial: Partial,
     table: Table,
-    profile: Profile,
+    stats: ScanStats,
 }
 
 /// Scans the rows, reusing the sums of unchanged files if there is a state, and finishes the table.
@@ -221,22 +224,27 @@ fn sum_rows(
     report: &mut RunReport,
 ) -> Result<Summed> {
     let scan_options = Options { threads: options.threads, ..Options::default() };
-    let (partial, mut profile) = match &options.state {
+    let (partial, mut stats) = match &options.state {
         None => scan_dataset(job, dataset, &scan_options, progress)?,
         Some(folder) => {
             let folder = storage::folder(folder)?;
             let sources = &options.sources;
-            let (partial, profile, mut reuse) =
+            let (partial, stats, mut reuse) =
                 state::scan_dataset(job, sources, dataset, &scan_options, progress, folder.as_ref())?;
             report.notes.append(&mut reuse.notes);
             report.reuse = Some(reuse);
-            (partial, profile)
+            (partial, stats)
         }
     };
-    timer.extend(std::mem::take(&mut profile.phases));
+    timer.extend(std::mem::take(&mut stats.phases));
+    // Of total rows and others, only those that answer are accounted for from here on.
+    let partial = partial.into_chosen();
     partial.account.check()?;
     let table = timer.phase("finish", || finish(job, &partial))?;
-    Ok(Summed { partial, table, profile })
+    if table.rows() == 0 && job.semantics == Semantics::Iso && !(options.allow_empty && partial.account.rows == 0) {
+        return Err(nothing::error(job, dataset.inputs(), &partial));
+    }
+    Ok(Summed { partial, table, stats })
 }
 
 /// The totals of the rows for the history; `None` if the checks could not sum them.

@@ -95,7 +95,7 @@ impl PyJob {
             job.semantics = choose("semantics", semantics, &SEMANTICS)?;
             job.grain = choose("grain", grain, &GRAINS)?;
             for (role, name) in &renamed {
-                job.columns.set(role, name)?;
+                job.columns().set(role, name)?;
             }
             job.validated()
         };
@@ -177,18 +177,18 @@ impl PyJob {
         if job.grain != default.grain {
             options.set_item("grain", self.grain())?;
         }
-        if job.organic != default.organic {
-            options.set_item("organic", &job.organic)?;
+        if job.organic() != default.organic {
+            options.set_item("organic", &job.organic())?;
         }
-        if job.country_total != default.country_total {
-            options.set_item("country_total", &job.country_total)?;
+        if job.country_total() != default.country_total {
+            options.set_item("country_total", job.country_total())?;
         }
-        if job.os_total != default.os_total {
-            options.set_item("os_total", &job.os_total)?;
+        if job.os_total() != default.os_total {
+            options.set_item("os_total", job.os_total())?;
         }
         let renamed = PyDict::new(py);
         for role in ROLES {
-            let (name, usual) = (column(&job.columns, role), column(&default.columns, role));
+            let (name, usual) = (column(job.columns(), role), column(&default.columns, role));
             if name != usual {
                 renamed.set_item(role, name)?;
             }

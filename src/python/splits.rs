@@ -60,7 +60,7 @@ pub fn partial_groups(
 ) -> PyResult<PyPartial> {
     let stream = capsule::import(capsules)?;
     let job = job.0.clone();
-    let value = Field::new(&job.columns.value, format, None);
+    let value = Field::new(job.columns().value, format, None);
     let sums = work::small(py, || groups::sum(&job, value.value_type()?, stream))?;
     Ok(PyPartial::new(job, sums))
 }

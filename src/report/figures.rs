@@ -121,6 +121,7 @@ fn step(grain: Grain, text: &str) -> Option<i32> {
     match grain {
         Grain::Week => calendar::parse_label(text.as_bytes()),
         Grain::Day => TimeCoding::Text.day(text.as_bytes()),
+        Grain::Month => TimeCoding::Text.day(format!("{text}-01").as_bytes()).map(calendar::period::month_of),
     }
 }
 
@@ -137,7 +138,7 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
     let steps: Vec<i32> =
         latest(&charts.steps).iter().map(|text| step(grain, text)).collect::<Option<_>>()?;
     let first = *steps.first()?;
-    let from = if grain == Grain::Week { calendar::monday(first) } else { first };
+    let from = crate::report::chart::day_of(grain, first);
     let complete = latest(&charts.complete);
     let partial_from = complete.iter().zip(&steps).find(|(complete, _)| !**complete).map(|(_, step)| *step);
     let weeks = &report.charts.weeks;
@@ -238,7 +239,7 @@ pub fn mix(report: &RunReport) -> Option<Mix> {
         .zip(charts.users.chunks(charts.steps.len()))
         .map(|(name, users)| Channel {
             name: name.clone(),
-            organic: report.job.organic.contains(name),
+            organic: report.job.organic().contains(name),
             users: latest(users).to_vec(),
         })
         .collect();

@@ -300,7 +300,7 @@ fn coverage(job: &Job, cube: &Cube, order: &[String]) -> Coverage {
         return Coverage::default();
     };
     let days = usize::try_from(last - first).unwrap_or_default() + 1;
-    let rest = cube.countries.iter().filter(|c| **c != job.country_total && !order.contains(c));
+    let rest = cube.countries.iter().filter(|c| **c != job.country_total() && !order.contains(c));
     let countries: Vec<String> =
         order.iter().filter(|c| cube.countries.contains(c)).chain(rest).take(COUNTRIES).cloned().collect();
     let mut rows = vec![0; countries.len() * days];

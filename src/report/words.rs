@@ -48,6 +48,7 @@ pub fn step(grain: Grain, step: i32) -> String {
             format!("{year:04}-W{week:02}")
         }
         Grain::Day => iso_date(step),
+        Grain::Month => calendar::month_label(step),
     }
 }
 

@@ -1,59 +1,66 @@
 //! The general path: one row at a time, for all values. It sums what the other paths decline.
 
-use super::classes::{Channel, Country};
 use super::tables::NO_ID;
-use super::task::{BLOCK, Blocks, Task};
+use super::task::{BLOCK, Blocks, Task, dropped_by};
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::{Number, ValueType};
+use crate::calendar;
+use crate::kernel::bitmap::KeyClass;
 use crate::parquet::Physical;
-use crate::{Error, Grain, Result, Semantics};
+use crate::profile::Class;
+use crate::scan::classes::TimeCoding;
+use crate::{Error, Result, Semantics};
 
 impl Task<'_, '_> {
     /// Sums a block row by row. Returns the rows summed.
     pub(super) fn step_scalar(&mut self) -> Result<u32> {
+        // Columns that are joined have the value ids of the current pages alone.
+        self.cursors.load_pages()?;
+        self.sync()?;
         #[allow(clippy::cast_possible_truncation)] // BLOCK is small
-        let rows = self.rows_left(BLOCK as u32);
-        let rows = self.cursors.value.rows_in_page(rows)?;
+        let rows = self.page_rows(BLOCK as u32)?;
         let n = rows as usize;
         let Blocks { wide, bits, .. } = &mut *self.blocks;
         #[allow(clippy::indexing_slicing)] // at most BLOCK
-        let [systems, countries, times, channels, values] = wide.each_mut().map(|column| &mut column[..n]);
+        let [conditions, keys, times, classes, measures] = wide.each_mut().map(|column| &mut column[..n]);
         #[allow(clippy::indexing_slicing)] // at most BLOCK
         let bits = &mut bits[..n];
-        self.cursors.system.read_ids32(systems)?;
-        self.cursors.country.read_ids32(countries)?;
+        self.cursors.condition.read_ids32(conditions)?;
+        self.cursors.key.read_ids32(keys)?;
         self.cursors.time.read_ids32(times)?;
-        self.cursors.channel.read_ids32(channels)?;
-        let raw = self.cursors.value.load_page()? == BlockKind::Numbers;
+        self.cursors.class.read_ids32(classes)?;
+        let raw = self.cursors.measure.load_page()? == BlockKind::Numbers;
         if raw {
-            self.cursors.value.read_bits(bits)?;
+            self.cursors.measure.read_bits(bits)?;
         } else {
-            self.cursors.value.read_ids32(values)?;
+            self.cursors.measure.read_ids32(measures)?;
         }
         self.record_dates(rows)?;
-        self.sync()?;
+        self.sync_keys()?;
         let (kind, physical) = (self.file.value_type, self.file.value_physical);
-        let Blocks { wide: [systems, countries, times, channels, values], bits, .. } = &*self.blocks;
-        let legacy = self.job.semantics == Semantics::Legacy;
+        let Blocks { wide: [conditions, keys, times, classes, measures], bits, .. } = &*self.blocks;
+        let legacy = self.question.job.semantics == Semantics::Legacy;
         let (tables, dense) = (&self.tables, &mut *self.dense);
-        let class = |table: &[u8], value_id: u32| table.get(value_id as usize).copied().unwrap_or_default();
-        let keys = systems.iter().zip(countries).zip(times).zip(channels).zip(values).zip(bits);
-        for (row, (((((system, country), time), channel), value), bits)) in keys.take(n).enumerate() {
-            let country_class = class(&tables.country, *country);
-            let group = tables.group.get(*country as usize).copied().unwrap_or_default();
-            if legacy && country_class == Country::Keep as u8 {
+        let of = |table: &[u8], value_id: u32| table.get(value_id as usize).copied().unwrap_or_default();
+        let null_class = self.cursors.class.entries.null();
+        let rows_of = conditions.iter().zip(keys).zip(times).zip(classes).zip(measures).zip(bits);
+        for (row, (((((condition, key), time), class), value), bits)) in rows_of.take(n).enumerate() {
+            let key_class = of(&tables.key, *key);
+            let group = tables.group.get(*key as usize).copied().unwrap_or_default();
+            if legacy && key_class == KeyClass::Keep as u8 {
                 dense.mark_present_raw(group);
             }
-            if class(&tables.system, *system) == 0 {
-                dense.account.other_system += 1;
+            if of(&tables.condition, *condition) == 0 {
+                let number = self.cursors.condition.number_of(*condition);
+                *dropped_by(&mut dense.account, self.question, number) += 1;
                 continue;
             }
-            if country_class == Country::Null as u8 {
-                dense.account.null_country += 1;
+            if key_class == KeyClass::Null as u8 {
+                dense.account.null_member += 1;
                 continue;
             }
-            if country_class == Country::Total as u8 {
-                dense.account.country_total += 1;
+            if key_class == KeyClass::Total as u8 {
+                dense.account.total_row += 1;
                 continue;
             }
             let point = tables.time.get(*time as usize).copied().unwrap_or(NO_ID);
@@ -65,17 +72,19 @@ impl Task<'_, '_> {
             } else {
                 dense.mark_present(group, point);
             }
-            let channel = class(&tables.channel, *channel);
-            if channel == Channel::Unknown as u8 {
-                dense.account.null_name += 1;
+            let class_number = of(&tables.class, *class);
+            if class_number == Class::Excluded as u8 {
+                let account = &mut dense.account;
+                let is_null = *class == null_class;
+                *(if is_null { &mut account.null_channel } else { &mut account.excluded_channel }) += 1;
                 continue;
             }
             let number = if raw {
                 bits.map_or(Number::Null, |bits| number_of(kind, physical, bits))
             } else {
-                tables.values.numbers.get(*value as usize).copied().unwrap_or(Number::Null)
+                tables.measures.numbers.get(*value as usize).copied().unwrap_or(Number::Null)
             };
-            let cell = dense.cell_index(group, point) + usize::from(channel);
+            let cell = dense.cell_index(group, point) + usize::from(class_number);
             match number {
                 Number::Null => dense.account.null_value += 1,
                 Number::Nan => dense.account.nan_value += 1,
@@ -84,7 +93,7 @@ impl Task<'_, '_> {
             }
             // Under iso semantics NaN and infinity count as missing values.
             if legacy || !matches!(number, Number::Nan | Number::Infinite(_)) {
-                dense.add(cell, number).map_err(|e| e.in_column(&self.job.columns.value))?;
+                dense.add(cell, number).map_err(|e| e.in_column(self.question.measure_column()))?;
             }
         }
         Ok(rows)
@@ -93,6 +102,7 @@ impl Task<'_, '_> {
     /// Records the dates of the block's rows, where legacy semantics need them.
     fn record_dates(&mut self, rows: u32) -> Result<()> {
         let Some(date) = &mut self.cursors.date else { return Ok(()) };
+        let coding = self.file.scan.as_ref().and_then(|scan| scan.date_coding).unwrap_or(TimeCoding::Text);
         let mut left = rows as usize;
         let mut block = [0u32; 256];
         let mut last = None;
@@ -107,7 +117,7 @@ impl Task<'_, '_> {
                     continue;
                 }
                 last = Some(*value_id);
-                let moment = date.entries.get(*value_id).and_then(|raw| self.file.date_coding.micros(raw));
+                let moment = date.entries.get(*value_id).and_then(|raw| coding.micros(raw));
                 if let Some(micros) = moment {
                     self.dense.mark_date(micros);
                 }
@@ -118,23 +128,31 @@ impl Task<'_, '_> {
 
     #[cold]
     fn bad_time(&self, value_id: u32, row: u64) -> Error {
-        let coding = self.time_coding;
-        let column = match self.job.grain {
-            Grain::Week => &self.job.columns.year_week,
-            Grain::Day => &self.job.columns.start_date,
+        let column = self.time_column();
+        let shown = self.time.coding.show(self.cursors.time.entries.get(value_id));
+        let error = Error::data(format!("{column} is {shown}")).expected(self.time.expected());
+        let advice = "Correct the export; rows that do not count may hold anything";
+        let error = match self.label_of_date(self.at + row) {
+            Some(label) => error.advice(format!("The date of the row is in week {label}. {advice}")),
+            None => error.advice(advice),
         };
-        let expected = match self.job.grain {
-            Grain::Week if self.job.semantics == Semantics::Legacy => {
-                "digits, with which the original job could count, such as 2021_05"
-            }
-            Grain::Week => "yyyy_ww, an ISO week that exists, such as 2021_05",
-            Grain::Day => "a date of the years 1 to 9999",
-        };
-        Error::data(format!("{column} is {}", coding.show(self.cursors.time.entries.get(value_id))))
-            .expected(expected)
-            .advice("Correct the export; rows with another system or the country total may hold anything")
-            .in_column(column)
-            .at_row(self.at + row)
+        error.in_column(column).at_row(self.at + row)
+    }
+
+    /// The name of the column of time.
+    fn time_column(&self) -> &str {
+        let (label, date) = self.question.time_columns();
+        let is_label = matches!(self.time.coding, TimeCoding::Label(_));
+        let (first, second) = if is_label { (label, date) } else { (date, label) };
+        first.or(second).unwrap_or("time")
+    }
+
+    /// The label that the date of a row tells, where the time is a label and the file has dates.
+    fn label_of_date(&self, row: u64) -> Option<String> {
+        let TimeCoding::Label(form) = self.time.coding else { return None };
+        let (_, date) = self.question.time_columns();
+        let day = self.file.day_at(date?, self.row_group, row, self.question.zone.as_ref())?;
+        Some(form.format(calendar::week_of(day)))
     }
 }
 

@@ -1,12 +1,13 @@
-//! The path for long runs: intersects the runs of the three keys.
+//! The path for long runs: intersects the runs of conditions, keys and time.
 
 use std::ops::Range;
 
-use super::classes::Country;
-use super::task::{BLOCK, Blocks, Cursors, LONG_RUN, Task};
+use super::lanes::{ConditionLane, KeyLane, LaneMark};
+use super::task::{BLOCK, Blocks, Cursors, LONG_RUN, Task, dropped_by};
 use crate::grid::Account;
-use crate::ids::cursor::{BlockKind, Cursor, Mark};
+use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::SMALL;
+use crate::kernel::bitmap::KeyClass;
 use crate::kernel::runs::{KeyRun, Meaning};
 use crate::kernel::{ScanPath, runs};
 use crate::parquet::encoding::{RunOrPacked, Span};
@@ -33,22 +34,37 @@ impl CurrentRun {
             return Ok(true);
         }
         let segment = cursor.segment_after(at - self.passed)?;
+        Ok(self.take(segment, at))
+    }
+
+    /// As [`Self::reach`], in a lane of keys.
+    #[inline]
+    fn reach_key(&mut self, lane: &mut KeyLane<'_>, at: u32) -> Result<bool> {
+        if at < self.end {
+            return Ok(true);
+        }
+        let segment = lane.segment_after(at - self.passed)?;
+        Ok(self.take(segment, at))
+    }
+
+    #[inline]
+    fn take(&mut self, segment: RunOrPacked, at: u32) -> bool {
         self.passed = at;
         match segment {
             RunOrPacked::Rle { value, len } => {
                 self.value_id = value;
                 self.end = at.saturating_add(len);
-                Ok(true)
+                true
             }
-            RunOrPacked::BitPacked { .. } => Ok(false),
+            RunOrPacked::BitPacked { .. } => false,
         }
     }
 }
 
-/// Runs of systems, and key runs, that are buffered.
+/// Runs of conditions, and key runs, that are buffered.
 const SPANS: usize = 64;
 
-/// The rows of the total over systems, a few runs ahead. All positions are in rows of the step.
+/// The rows that meet the conditions, a few runs ahead. All positions are in rows of the step.
 struct SelectedRuns {
     spans: [Span; SPANS],
     /// The first pending span, and the end of the spans.
@@ -59,18 +75,21 @@ struct SelectedRuns {
     /// Rows that the cursor has skipped.
     passed: u32,
     /// The state of the cursor where the spans begin, and its row.
-    mark: (Mark, u32),
+    mark: (LaneMark, u32),
+    /// The value id of the last run that was read alone and does not meet the condition.
+    failed: u32,
 }
 
 impl SelectedRuns {
-    fn at(cursor: &Cursor<'_>) -> Self {
-        SelectedRuns { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark: (cursor.mark(), 0) }
+    fn at(lane: &ConditionLane<'_>) -> Self {
+        let mark = (lane.mark(), 0);
+        SelectedRuns { spans: [(0, 0); SPANS], at: 0, end: 0, known: 0, passed: 0, mark, failed: 0 }
     }
 
-    /// The next rows of the total, from `at` on. An empty span says that the total has no rows before it. `None` where
+    /// The next rows that meet the conditions, from `at` on. An empty span says that none does before it. `None` where
     /// row `at` is in a bit-packed run.
     #[inline]
-    fn next(&mut self, cursor: &mut Cursor<'_>, pass: &[u8], at: u32, rows: u32) -> Result<Option<Span>> {
+    fn next(&mut self, cursor: &mut ConditionLane<'_>, pass: &[u8], at: u32, rows: u32) -> Result<Option<Span>> {
         if at == self.known {
             cursor.skip(at - self.passed)?;
             self.mark = (cursor.mark(), at);
@@ -82,6 +101,7 @@ impl SelectedRuns {
                 let len = len.min(rows - at);
                 self.known = at + len;
                 self.end = usize::from(pass.get(value as usize) == Some(&1));
+                self.failed = value;
                 self.spans = [(0, len); SPANS];
             }
         }
@@ -96,7 +116,7 @@ impl SelectedRuns {
     }
 
     /// Moves the cursor to row `at`, which may lie before its position.
-    fn leave(self, cursor: &mut Cursor<'_>, at: u32) -> Result<()> {
+    fn leave(self, cursor: &mut ConditionLane<'_>, at: u32) -> Result<()> {
         if at >= self.passed {
             return cursor.skip(at - self.passed);
         }
@@ -159,29 +179,31 @@ impl Task<'_, '_> {
     pub(super) fn step_runs(&mut self) -> Result<Option<(ScanPath, u32)>> {
         // Runs that a key rules out cost nothing in the other columns: pages without other rows are never opened.
         let most = self.rows_left(u32::MAX);
-        let RunOrPacked::Rle { value: system, len } = self.cursors.system.segment()? else {
+        let RunOrPacked::Rle { value: condition, len } = self.cursors.condition.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
         let len = len.min(most);
-        if self.tables.system.get(system as usize) == Some(&0) && len >= LONG_RUN {
-            self.dense.account.other_system += u64::from(len);
+        if self.tables.condition.get(condition as usize) == Some(&0) && len >= LONG_RUN {
+            let number = self.cursors.condition.number_of(condition);
+            *dropped_by(&mut self.dense.account, self.question, number) += u64::from(len);
             self.cursors.skip_all(len)?;
             return Ok(Some((ScanPath::Runs, len)));
         }
-        let RunOrPacked::Rle { value: country, len: country_len } = self.cursors.country.segment()? else {
+        let RunOrPacked::Rle { value: key, len: key_len } = self.cursors.key.segment()? else {
             return self.step_bitmap_of(SHORT_BLOCK);
         };
-        let len = len.min(country_len);
-        let class = self.tables.country.get(country as usize).copied();
-        if self.tables.system.get(system as usize) == Some(&1)
-            && class != Some(Country::Keep as u8)
+        self.sync_keys()?;
+        let len = len.min(key_len);
+        let class = self.tables.key.get(key as usize).copied();
+        if self.tables.condition.get(condition as usize) == Some(&1)
+            && class.is_some_and(|class| class != KeyClass::Keep as u8)
             && len >= LONG_RUN
         {
             let account = &mut self.dense.account;
-            let reason = if class == Some(Country::Null as u8) {
-                &mut account.null_country
+            let reason = if class == Some(KeyClass::Null as u8) {
+                &mut account.null_member
             } else {
-                &mut account.country_total
+                &mut account.total_row
             };
             *reason += u64::from(len);
             self.cursors.skip_all(len)?;
@@ -190,44 +212,53 @@ impl Task<'_, '_> {
         if !self.prepare_fast_path()? {
             return Ok(None);
         }
+        let Cursors { time, class, measure, .. } = &self.cursors;
+        if time.may_be_null() || measure.may_be_null() || self.tables.has_excluded(class) {
+            #[allow(clippy::cast_possible_truncation)] // BLOCK is small
+            return self.step_bitmap_of(BLOCK as u32);
+        }
         let rows = self.page_rows(most)?;
         let done = self.key_runs(rows)?;
         if done == 0 { self.step_bitmap_of(SHORT_BLOCK) } else { Ok(Some((ScanPath::Runs, done))) }
     }
 
-    /// Intersects the runs of the three keys over at most `rows` rows. Returns the rows summed before a key stops
-    /// repeating.
+    /// Intersects the runs of conditions, keys and time over at most `rows` rows. Returns the rows summed before one of
+    /// them stops repeating.
     fn key_runs(&mut self, rows: u32) -> Result<u32> {
-        let Task { cursors, tables, dense, blocks, file, .. } = self;
-        let Cursors { system, country, time, channel, value, .. } = cursors;
-        let raw = value.load_page()? == BlockKind::Numbers;
+        let Task { cursors, tables, dense, blocks, file, question, .. } = self;
+        let Cursors { condition, key, time, class, measure, .. } = cursors;
+        let raw = measure.load_page()? == BlockKind::Numbers;
         let kind = file.value_type;
-        let Blocks { narrow: [_, _, _, channels, values], ints, .. } = &mut **blocks;
+        let Blocks { narrow: [_, _, _, classes, measures], ints, .. } = &mut **blocks;
         let mut pending = PendingRuns::default();
-        let mut systems = SelectedRuns::at(system);
-        let (mut countries, mut times) = (CurrentRun::default(), CurrentRun::default());
-        // Rows of channels and values that are decoded, `window.start..window.end`.
+        let mut selected = SelectedRuns::at(condition);
+        let (mut keys, mut times) = (CurrentRun::default(), CurrentRun::default());
+        // Rows of classes and measures that are decoded, `window.start..window.end`.
         let mut window = 0..0u32;
-        let mut marks = (channel.mark(), value.mark());
+        let mut marks = (class.mark(), measure.mark());
         let mut account = Account::default();
         // Room for the largest possible number of rows.
-        dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.values.max });
+        dense.reserve(u64::from(rows), if raw { SMALL.unsigned_abs() } else { tables.measures.max });
         let mut at = 0;
         while at < rows {
-            let Some(span) = systems.next(system, &tables.system, at, rows)? else { break };
-            account.other_system += u64::from(span.0 - at);
+            let Some(span) = selected.next(condition, &tables.condition, at, rows)? else { break };
+            *dropped_by(&mut account, question, condition.number_of(selected.failed)) += u64::from(span.0 - at);
             at = span.0;
             if at == span.1 {
                 continue;
             }
-            if !countries.reach(country, at)? {
+            if !keys.reach_key(key, at)? {
                 break;
             }
-            let mut end = span.1.min(countries.end);
-            let class = tables.country.get(countries.value_id as usize).copied().unwrap_or_default();
-            if class != Country::Keep as u8 {
-                let total = class == Country::Total as u8;
-                let reason = if total { &mut account.country_total } else { &mut account.null_country };
+            if keys.value_id as usize >= tables.key.len() {
+                tables.keys(key, question, file, dense)?;
+                tables.derive(dense);
+            }
+            let mut end = span.1.min(keys.end);
+            let key_class = tables.key.get(keys.value_id as usize).copied().unwrap_or_default();
+            if key_class != KeyClass::Keep as u8 {
+                let total = key_class == KeyClass::Total as u8;
+                let reason = if total { &mut account.total_row } else { &mut account.null_member };
                 *reason += u64::from(end - at);
                 at = end;
                 continue;
@@ -237,51 +268,51 @@ impl Task<'_, '_> {
             }
             end = end.min(times.end);
             if !window.contains(&at) {
-                pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+                pending.add(raw, tables.meaning(), measures, ints, classes, &mut dense.cells);
                 #[allow(clippy::cast_possible_truncation)] // BLOCK is small
                 let ahead = (rows - at).min(BLOCK as u32);
-                channel.skip(at - window.end)?;
-                value.skip(at - window.end)?;
-                marks = (channel.mark(), value.mark());
+                class.skip(at - window.end)?;
+                measure.skip(at - window.end)?;
+                marks = (class.mark(), measure.mark());
                 window = at..at;
                 let n = ahead as usize;
                 #[allow(clippy::indexing_slicing)] // at most BLOCK
-                let (channels, values, ints) = (&mut channels[..n], &mut values[..n], &mut ints[..n]);
+                let (classes, measures, ints) = (&mut classes[..n], &mut measures[..n], &mut ints[..n]);
                 if !raw {
-                    value.read_ids16(values)?;
-                } else if !value.read_ints(kind, ints)? {
+                    measure.read_ids16(measures)?;
+                } else if !measure.read_ints(kind, ints)? {
                     // This path cannot sum these rows: the step ends before them.
                     break;
                 }
                 window.end += ahead;
-                channel.read_ids16(channels)?;
+                class.read_ids16(classes)?;
             }
             end = end.min(window.end);
             let (Some(group), Some(point)) =
-                (tables.group.get(countries.value_id as usize), tables.time.get(times.value_id as usize))
+                (tables.group.get(keys.value_id as usize), tables.time.get(times.value_id as usize))
             else {
                 return Err(Error::internal("a value id without a meaning"));
             };
             if pending.is_full() {
-                pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+                pending.add(raw, tables.meaning(), measures, ints, classes, &mut dense.cells);
             }
             pending.push(at - window.start..end - window.start, dense.cell(*group, *point));
             account.counted += u64::from(end - at);
             at = end;
         }
-        pending.add(raw, tables.meaning(), values, ints, channels, &mut dense.cells);
+        pending.add(raw, tables.meaning(), measures, ints, classes, &mut dense.cells);
         dense.account.merge(&account);
-        systems.leave(system, at)?;
-        country.skip(at - countries.passed)?;
+        selected.leave(condition, at)?;
+        key.skip(at - keys.passed)?;
         time.skip(at - times.passed)?;
         if at < window.end {
             // A key stopped repeating within the window: return to its start.
-            channel.reset(marks.0);
-            value.reset(marks.1);
+            class.reset(marks.0);
+            measure.reset(marks.1);
             window.end = window.start;
         }
-        channel.skip(at - window.end)?;
-        value.skip(at - window.end)?;
+        class.skip(at - window.end)?;
+        measure.skip(at - window.end)?;
         Ok(at)
     }
 }

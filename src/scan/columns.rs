@@ -1,26 +1,29 @@
 //! The columns that a job sums.
 
-use crate::dataset::{OpenFile, Role};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::dataset::{ColumnLocation, OpenFile};
 use crate::ids::column::{Column, ColumnSource};
-use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, RowGroupMeta};
+use crate::profile::Question;
 use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
-use crate::{Error, Grain, Job, Result, Semantics};
+use crate::{Error, Result};
 
 /// The columns of one row group.
 pub struct Columns<'a> {
-    /// Operating system.
-    pub system: Column<'a>,
-    /// Country.
-    pub country: Column<'a>,
-    /// Week label or date.
+    /// Conditions, in the question's order; null throughout where the file lacks an optional one.
+    pub conditions: Vec<Column<'a>>,
+    /// Keys, in the question's order.
+    pub keys: Vec<Column<'a>>,
+    /// The time.
     pub time: Column<'a>,
-    /// Channel.
-    pub channel: Column<'a>,
-    /// Count of new users.
-    pub value: Column<'a>,
-    /// Date, where legacy semantics need it.
+    /// The class.
+    pub class: Column<'a>,
+    /// The measure.
+    pub measure: Column<'a>,
+    /// The date, where legacy semantics need it.
     pub date: Option<Column<'a>>,
 }
 
@@ -29,138 +32,108 @@ impl<'a> Columns<'a> {
     ///
     /// # Errors
     /// `Format` and `Unsupported` for damaged page headers and pages that cannot be read.
-    pub fn open(job: &Job, file: &'a OpenFile<'_>, row_group: &'a RowGroupMeta) -> Result<Self> {
-        let sources: Vec<ColumnSource<'a>> = roles(job)
-            .map(|role| {
-                let source = file.source(role, row_group)?;
-                source.ok_or_else(|| Error::internal("a column that was not located"))
-            })
-            .collect::<Result<_>>()?;
+    pub fn open(question: &Question, file: &'a OpenFile<'_>, row_group: &'a RowGroupMeta) -> Result<Self> {
+        let mut sources: Vec<ColumnSource<'a>> = Vec::new();
+        for location in locations(question, file) {
+            sources.push(match location {
+                Some(location) => location.source(&file.footer, row_group)?,
+                None => ColumnSource::Path(None),
+            });
+        }
         let mut columns = Column::open_all(file.object, &sources, row_group.rows)?.into_iter();
         let mut next = || columns.next().ok_or_else(|| Error::internal("a column that was not opened"));
-        Ok(Columns {
-            system: next()?,
-            country: next()?,
-            time: next()?,
-            channel: next()?,
-            value: next()?,
-            date: (job.semantics == Semantics::Legacy).then(next).transpose()?,
-        })
+        let conditions = question.conditions.iter().map(|_| next()).collect::<Result<_>>()?;
+        let keys = question.keys.iter().map(|_| next()).collect::<Result<_>>()?;
+        let (time, class, mut measure) = (next()?, next()?, next()?);
+        if question.job.profile.users.rows {
+            measure = Column::Constant { value: Some(Cow::Owned(1i64.to_le_bytes().to_vec())) };
+        }
+        let date = question.needs_dates().then(next).transpose()?;
+        Ok(Columns { conditions, keys, time, class, measure, date })
+    }
+
+    /// All columns.
+    fn all(&self) -> impl Iterator<Item = &Column<'a>> {
+        let rest = [&self.time, &self.class, &self.measure];
+        self.conditions.iter().chain(&self.keys).chain(rest).chain(&self.date)
     }
 
     /// Pages of all columns.
     pub fn pages(&self) -> u64 {
-        [&self.system, &self.country, &self.time, &self.channel, &self.value]
-            .into_iter()
-            .chain(&self.date)
-            .filter_map(|column| column.chunk().map(|chunk| chunk.pages()))
-            .sum()
+        self.all().filter_map(|column| column.chunk().map(|chunk| chunk.pages())).sum()
+    }
+
+    /// The column at whose pages row ranges begin: the measure, or else the first one that is read.
+    pub fn to_cut(&self) -> Option<&Column<'a>> {
+        let is_chunk = |column: &&Column<'a>| column.chunk().is_some();
+        Some(&self.measure).filter(is_chunk).or_else(|| Some(&self.time).filter(is_chunk)).or_else(|| self.all().find(is_chunk))
     }
 }
 
-/// The role of the column of points in time.
-fn time_role(job: &Job) -> Role {
-    match job.grain {
-        Grain::Week => Role::Label,
-        Grain::Day => Role::Date,
-    }
+/// The locations of the columns in the order of the fields of [`Columns`]; `None` for a column that the file lacks or
+/// the question does not need.
+fn locations<'f>(
+    question: &Question,
+    file: &'f OpenFile<'_>,
+) -> impl Iterator<Item = Option<&'f ColumnLocation>> {
+    let scan = file.scan.as_ref();
+    let named = |name: &Arc<str>| scan.and_then(|scan| scan.column(name)?.location.as_ref());
+    let conditions = question.conditions.iter().map(|c| named(&c.column));
+    let keys = question.keys.iter().map(|c| named(&c.column));
+    let rest = [
+        scan.and_then(|scan| scan.time.as_ref()),
+        scan.and_then(|scan| scan.class.as_ref()),
+        scan.and_then(|scan| scan.measure.as_ref()),
+    ];
+    let date = question.needs_dates().then(|| scan.and_then(|scan| scan.date.as_ref()));
+    conditions.chain(keys).chain(rest).chain(date).collect::<Vec<_>>().into_iter()
 }
 
-/// The roles in the order of the fields of [`Columns`].
-pub fn roles(job: &Job) -> impl Iterator<Item = Role> + use<> {
-    let date = (job.semantics == Semantics::Legacy).then_some(Role::Date);
-    [Role::System, Role::Country, time_role(job), Role::Channel, Role::Value].into_iter().chain(date)
-}
-
-/// How the column of points in time stores them.
-pub fn time_coding(job: &Job, file: &OpenFile<'_>) -> TimeCoding {
-    match job.grain {
-        Grain::Week => TimeCoding::Label,
-        Grain::Day => file.date_coding,
-    }
+/// How the column of time stores times.
+pub fn time_coding(file: &OpenFile<'_>) -> TimeCoding {
+    file.scan.as_ref().and_then(|scan| scan.time_coding).unwrap_or(TimeCoding::Text)
 }
 
 /// Reads the footer and locates the columns.
 ///
 /// # Errors
 /// As of [`OpenFile::read_footer`]; `Data` for a missing column or one of a wrong type.
-pub fn open<'a>(job: &Job, input: &'a Input) -> Result<OpenFile<'a>> {
-    open_in(job, input, input.object.as_ref())
+pub fn open<'a>(question: &Question, input: &'a Input) -> Result<OpenFile<'a>> {
+    open_in(question, input, input.object.as_ref())
 }
 
 /// As [`open`], with an object that holds the bytes of `input`.
 ///
 /// # Errors
 /// As of [`open`].
-pub fn open_in<'a>(job: &Job, input: &'a Input, object: &'a dyn Object) -> Result<OpenFile<'a>> {
+pub fn open_in<'a>(question: &Question, input: &'a Input, object: &'a dyn Object) -> Result<OpenFile<'a>> {
     let mut file = OpenFile::read_footer(input, object)?;
-    locate(job, &mut file)?;
+    file.locate_question(question)?;
     Ok(file)
 }
 
-/// Locates the columns of a file whose footer is known.
-///
-/// # Errors
-/// `Data` for a missing column or one of a wrong type.
-pub fn locate(job: &Job, file: &mut OpenFile<'_>) -> Result<()> {
-    for_each_role(job, file.footer.rows, |role| {
-        file.locate(job, role).map_err(|e| e.in_column(role.column(job)))?;
-        check_value_type(job, file, role)
-    })
-    .map_err(|e| e.in_file(file.object.name()))
-}
-
-/// Checks that the columns of a file that was opened with all columns were located.
-///
-/// # Errors
-/// As of [`locate`].
-pub fn check_located(job: &Job, file: &OpenFile<'_>) -> Result<()> {
-    for_each_role(job, file.footer.rows, |role| {
-        file.check_located(job, role).map_err(|e| e.in_column(role.column(job)))?;
-        check_value_type(job, file, role)
-    })
-    .map_err(|e| e.in_file(file.object.name()))
-}
-
-/// Calls `visit` for each role, in the order in which errors are reported. A file without rows may lack columns,
-/// and its columns may be of any type.
-fn for_each_role(job: &Job, rows: u64, visit: impl FnMut(Role) -> Result<()>) -> Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let date = (job.semantics == Semantics::Legacy).then_some(Role::Date);
-    [Role::Value, time_role(job)]
-        .into_iter()
-        .chain(date)
-        .chain([Role::System, Role::Country, Role::Channel])
-        .try_for_each(visit)
-}
-
-/// Fails for a value column of nulls only, which has no number type. Legacy semantics accept it.
-fn check_value_type(job: &Job, file: &OpenFile<'_>, role: Role) -> Result<()> {
-    if role == Role::Value && file.value_type == ValueType::Null && job.semantics == Semantics::Iso {
-        return Err(Error::data("the values have the null type")
-            .expected("a number: integer, float, double or decimal")
-            .in_column(&job.columns.value));
-    }
-    Ok(())
-}
-
 /// The column chunks of a row group that the job needs.
-pub fn chunks<'m>(
-    job: &Job,
-    file: &OpenFile<'_>,
-    row_group: &'m RowGroupMeta,
-) -> impl Iterator<Item = &'m ChunkMeta> {
-    roles(job).filter_map(|role| file.chunk_in(role, row_group))
+pub fn chunks<'m>(question: &Question, file: &OpenFile<'_>, row_group: &'m RowGroupMeta) -> Vec<&'m ChunkMeta> {
+    let mut leaves: Vec<usize> = locations(question, file)
+        .filter_map(|location| match location {
+            Some(ColumnLocation::Leaf(at)) => Some(*at),
+            _ => None,
+        })
+        .collect();
+    let mut seen = Vec::new();
+    leaves.retain(|at| !seen.contains(at) && {
+        seen.push(*at);
+        true
+    });
+    leaves.into_iter().filter_map(|at| row_group.chunks.get(at)).collect()
 }
 
 /// Stored bytes of the needed column chunks of a row group.
-pub fn row_group_bytes(job: &Job, file: &OpenFile<'_>, row_group: &RowGroupMeta) -> u64 {
-    chunks(job, file, row_group).map(|chunk| chunk.compressed_len).sum()
+pub fn row_group_bytes(question: &Question, file: &OpenFile<'_>, row_group: &RowGroupMeta) -> u64 {
+    chunks(question, file, row_group).iter().map(|chunk| chunk.compressed_len).sum()
 }
 
 /// Stored bytes of the needed column chunks of a file.
-pub fn file_bytes(job: &Job, file: &OpenFile<'_>) -> u64 {
-    file.footer.row_groups.iter().map(|row_group| row_group_bytes(job, file, row_group)).sum()
+pub fn file_bytes(question: &Question, file: &OpenFile<'_>) -> u64 {
+    file.footer.row_groups.iter().map(|row_group| row_group_bytes(question, file, row_group)).sum()
 }

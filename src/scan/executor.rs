@@ -8,7 +8,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::columns::{self, Columns};
-use super::profile::{Options, Profile, RowGroupProfile, TaskCost, path_names};
+use super::stats::{Options, ScanStats, RowGroupStats, TaskCost, path_names};
 use super::skip::{self, Outlook};
 use super::small::SummedFile;
 use super::task::{self, RowsByPath, TaskRows, Worker};
@@ -20,7 +20,8 @@ use crate::kernel::ScanPath;
 use crate::parquet::RowGroupMeta;
 use crate::progress::Progress;
 use crate::storage::Traffic;
-use crate::{Error, Job, Result};
+use crate::profile::Question;
+use crate::{Error, Result};
 
 /// The row groups of the file with index `at`.
 pub(super) fn row_groups<'p>(at: usize, file: &'p OpenFile<'p>) -> impl Iterator<Item = RowGroupPart<'p>> {
@@ -59,7 +60,7 @@ pub(super) struct RowGroupPart<'s> {
 
 /// A scan that is running.
 pub(super) struct Scan<'s> {
-    pub(super) job: &'s Job,
+    pub(super) question: &'s Question,
     /// The files, without those that [`super::small`] sums.
     pub(super) files: &'s [ScanFile<'s>],
     /// Their indices among all files; empty where these are all files.
@@ -75,7 +76,7 @@ pub(super) struct Scan<'s> {
     failed: Mutex<Option<(u64, u64, Error)>>,
     /// The order of that failure; later row groups are not scanned.
     failed_at: AtomicU64,
-    row_groups: Mutex<Vec<(u64, RowGroupProfile)>>,
+    row_groups: Mutex<Vec<(u64, RowGroupStats)>>,
     tasks: Mutex<Vec<TaskCost>>,
     /// Pages of the needed columns.
     pages: AtomicU64,
@@ -85,7 +86,7 @@ pub(super) struct Scan<'s> {
 
 impl<'s> Scan<'s> {
     pub(super) fn new(
-        job: &'s Job,
+        question: &'s Question,
         files: &'s [ScanFile<'s>],
         options: &Options,
         progress: &'s dyn Progress,
@@ -93,7 +94,7 @@ impl<'s> Scan<'s> {
         spare: &'s Mutex<Vec<Worker>>,
     ) -> Self {
         Scan {
-            job,
+            question,
             files,
             indices: &[],
             small: Mutex::default(),
@@ -112,7 +113,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Scans all row groups and merges their sums.
-    pub(super) fn finish(self, parallel: bool) -> Result<(Partial, Profile)> {
+    pub(super) fn finish(self, parallel: bool) -> Result<(Partial, ScanStats)> {
         let mut parts: Vec<RowGroupPart<'_>> =
             self.indexed_files().flat_map(|(at, file)| row_groups(at, file)).collect();
         if parallel && self.files.iter().any(|file| file.object.is_remote()) {
@@ -141,7 +142,7 @@ impl<'s> Scan<'s> {
     /// Scans a row group, in parallel ranges where it is large, and evicts its bytes.
     pub(super) fn scan_and_evict(&self, part: RowGroupPart<'_>, parallel: bool) {
         self.scan_row_group(part, parallel);
-        part.file.object.evict(&skip::likely_ranges(self.job, part.file, part.row_group));
+        part.file.object.evict(&skip::likely_ranges(self.question, part.file, part.row_group));
     }
 
     /// Scans a row group, in parallel ranges where it is large.
@@ -150,20 +151,20 @@ impl<'s> Scan<'s> {
             return;
         }
         let Some(meta) = part.file.footer.row_groups.get(part.row_group) else { return };
-        let bytes = columns::row_group_bytes(self.job, part.file, meta);
+        let bytes = columns::row_group_bytes(self.question, part.file, meta);
         let mut cost = Cost::default();
         if let Err(error) = part.file.check_magic() {
             return self.fail(part, 0, error);
         }
-        if skip::row_group(self.job, part.file, meta, &mut cost) {
+        if skip::row_group(self.question, part.file, meta, &mut cost) {
             self.drop_rows(part.to - part.from, cost);
             self.progress.advance(bytes);
             return self.record_path(part, RowsByPath::default());
         }
-        if skip::outlook(self.job, part.file, meta) != Outlook::Unlikely {
+        if skip::outlook(self.question, part.file, meta) != Outlook::Unlikely {
             return self.scan_rows(part, meta, bytes, cost, parallel);
         }
-        let rest = skip::other_ranges(self.job, part.file, part.row_group);
+        let rest = skip::other_ranges(self.question, part.file, part.row_group);
         if part.file.object.is_remote() {
             part.file.object.prefetch(&rest);
         }
@@ -180,14 +181,14 @@ impl<'s> Scan<'s> {
         mut cost: Cost,
         parallel: bool,
     ) {
-        let columns = match Columns::open(self.job, part.file, meta) {
+        let columns = match Columns::open(self.question, part.file, meta) {
             Ok(columns) => columns,
             Err(error) => return self.fail(part, 0, error),
         };
         self.pages.fetch_add(columns.pages(), Ordering::Relaxed);
-        let ruled_out = skip::runs(self.job, &columns, part.rows, &mut cost);
-        // Values are most of the work: ranges begin where their pages begin.
-        let mut ranges = row_ranges(Some(&columns.value), part.rows, &ruled_out, TASK_ROWS);
+        let ruled_out = skip::runs(self.question, part.file, &columns, part.rows, &mut cost);
+        // Measures are most of the work: ranges begin where their pages begin.
+        let mut ranges = row_ranges(columns.to_cut(), part.rows, &ruled_out, TASK_ROWS);
         let is_in_part = |range: &Range<u64>| (part.from..part.to).contains(&range.start);
         ranges.retain(is_in_part);
         let dropped = ruled_out.iter().filter(|range| is_in_part(range));
@@ -201,10 +202,11 @@ impl<'s> Scan<'s> {
             let mut worker = self.take_worker();
             let outcome = task::run(
                 &TaskRows {
-                    job: self.job,
+                    question: self.question,
                     file: part.file,
                     columns: &columns,
                     row_group_id: part.order,
+                    row_group: part.row_group,
                     rows: range.clone(),
                     path: self.path,
                 },
@@ -238,7 +240,7 @@ impl<'s> Scan<'s> {
     fn drop_rows(&self, rows: u64, cost: Cost) {
         if rows > 0 || cost != Cost::default() {
             let mut worker = self.take_worker();
-            worker.dense.account.other_system += rows;
+            *task::dropped_by(&mut worker.dense.account, self.question, 0) += rows;
             worker.cost.merge(cost);
             lock(&self.workers).push(worker);
         }
@@ -246,14 +248,14 @@ impl<'s> Scan<'s> {
 
     /// Records the kernel paths of a row group.
     fn record_path(&self, part: RowGroupPart<'_>, rows_by_path: RowsByPath) {
-        let profile = RowGroupProfile {
+        let stats = RowGroupStats {
             file: part.file.input.object.name().clone(),
             row_group: part.row_group,
             rows: part.rows,
             path: path_names(rows_by_path),
             rows_by_path,
         };
-        lock(&self.row_groups).push((part.order, profile));
+        lock(&self.row_groups).push((part.order, stats));
     }
 
     /// Records the error if it is the first by order.
@@ -281,7 +283,7 @@ impl<'s> Scan<'s> {
 
     /// Merges the workers. The account must add up to `rows`; `None` for a split, whose rows are known only once
     /// all splits are merged.
-    pub(super) fn collect(self, rows: Option<u64>) -> Result<(Partial, Profile)> {
+    pub(super) fn collect(self, rows: Option<u64>) -> Result<(Partial, ScanStats)> {
         let lost = || Error::internal("a worker has failed");
         if let Some((_, _, error)) = self.failed.into_inner().map_err(|_| lost())? {
             return Err(error);
@@ -294,14 +296,14 @@ impl<'s> Scan<'s> {
         let indexed =
             large.iter().enumerate().map(|(at, file)| (indices.get(at).copied().unwrap_or(at), file));
         files.extend(indexed.map(|(at, file)| SummedFile::of(at, file)));
-        let mut profile = Profile {
+        let mut stats = ScanStats {
             files: files.len(),
             traffic: traffic(self.files),
             file_bytes: files.iter().map(|file| file.bytes).sum(),
             bytes_read: files.iter().map(|file| file.footer_bytes).sum(),
-            row_groups: row_groups.into_iter().map(|(_, profile)| profile).collect(),
+            row_groups: row_groups.into_iter().map(|(_, stats)| stats).collect(),
             tasks: self.tasks.into_inner().map_err(|_| lost())?,
-            ..Profile::default()
+            ..ScanStats::default()
         };
         let with_rows = files.iter().filter(|file| file.typed.rows > 0);
         let value_type = with_rows.min_by_key(|file| file.at).and_then(|file| file.typed.value_type);
@@ -309,9 +311,9 @@ impl<'s> Scan<'s> {
         let mut workers = self.workers.into_inner().map_err(|_| lost())?;
         merge_workers(&mut workers)?;
         for mut worker in workers {
-            profile.bytes_read += worker.cost.bytes_read;
-            profile.bytes_decompressed += worker.cost.bytes_decompressed;
-            profile.pages_read += worker.cost.pages_read;
+            stats.bytes_read += worker.cost.bytes_read;
+            stats.bytes_decompressed += worker.cost.bytes_decompressed;
+            stats.pages_read += worker.cost.pages_read;
             if !worker.dense.is_empty() {
                 parts.push(worker.dense.take_partial()?);
             }
@@ -320,16 +322,16 @@ impl<'s> Scan<'s> {
         }
         let mut partial = Partial::merge_all(parts)?;
         // A page across the border of two tasks is opened by both.
-        profile.pages_skipped = self.pages.into_inner().saturating_sub(profile.pages_read);
+        stats.pages_skipped = self.pages.into_inner().saturating_sub(stats.pages_read);
         // The account is compared with the footers, not with the rows that tasks have read.
         partial.account.rows = rows.unwrap_or(partial.account.kept() + partial.account.dropped());
         partial.account.check()?;
-        profile.phases = vec![
+        stats.phases = vec![
             ("open", self.opened - self.start),
             ("scan", scanned - self.opened),
             ("merge", scanned.elapsed()),
         ];
-        Ok((partial, profile))
+        Ok((partial, stats))
     }
 }
 

@@ -4,10 +4,12 @@
 //! - [`skip`]: rows that the path, a dictionary or long runs rule out, and the byte ranges that are left to read.
 //! - [`executor`]: row groups on threads; the first error; the merge.
 //! - [`small`]: many files: each small one is read, opened and summed at once.
-//! - [`tables`]: what the value ids of the columns mean.
+//! - [`lanes`]: several columns of conditions or keys as one. [`tables`], [`classes`]: what value ids mean.
+//! - [`nothing`]: why no row counts.
+//! - [`totals`]: total rows are assumed, or summed apart.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`], [`by_bitmap`] and the general [`by_row`].
 //! - [`split`]: the inputs cut into parts of about equal cost, for other processes.
-//! - [`profile`]: options, and what a scan cost.
+//! - [`stats`]: options, and what a scan cost.
 //!
 //! Files are opened in parallel. Row groups go to the threads largest first, and a large one is cut into ranges of
 //! pages. Each thread sums into its own grid; the grids are merged once, at the end.
@@ -18,24 +20,28 @@ mod by_runs;
 pub mod classes;
 pub mod columns;
 mod executor;
-mod profile;
+pub mod lanes;
+pub mod nothing;
+mod stats;
 pub mod skip;
 mod small;
 pub mod split;
 pub mod tables;
 pub mod task;
+pub mod totals;
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use executor::Scan;
-pub use profile::{Options, Profile, RowGroupProfile, TaskCost};
+pub use stats::{Options, ScanStats, RowGroupStats, TaskCost};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, OpenFile, TypeAgreement, TypedFile, prefetch};
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
+use crate::profile::Question;
 use crate::progress::AdvanceOnly;
 pub use crate::progress::{NoProgress, Phase, Progress};
 use crate::storage::Input;
@@ -56,7 +62,7 @@ pub fn scan(
     inputs: &[Input],
     options: &Options,
     progress: &dyn Progress,
-) -> Result<(Partial, Profile)> {
+) -> Result<(Partial, ScanStats)> {
     scan_dataset(job, &Dataset::unopened(inputs), options, progress)
 }
 
@@ -69,30 +75,40 @@ pub fn scan_dataset(
     dataset: &Dataset<'_>,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<(Partial, Profile)> {
+) -> Result<(Partial, ScanStats)> {
     let job = job.clone().validated()?;
-    let start = Instant::now();
-    let spare = Mutex::default();
-    let threads = options.threads.unwrap_or(0);
     if !dataset.is_open() {
         prefetch::footers(dataset.inputs());
     }
+    totals::settled(&job, |question| scan_once(question, dataset, options, progress))
+}
+
+/// One pass over the inputs.
+fn scan_once(
+    question: &Question,
+    dataset: &Dataset<'_>,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(Partial, ScanStats)> {
+    let start = Instant::now();
+    let spare = Mutex::default();
+    let threads = options.threads.unwrap_or(0);
     // A single small file is done before a thread pool would have started.
     if let [_] = dataset.inputs() {
-        let files = [open(&job, dataset, 0)?];
+        let files = [open(question, dataset, 0)?];
         let [file] = &files;
-        progress.begin(Phase::Sum, columns::file_bytes(&job, file));
+        progress.begin(Phase::Sum, columns::file_bytes(question, file));
         let rows = file.footer.rows;
-        let scan = Scan::new(&job, &files, options, progress, start, &spare);
+        let scan = Scan::new(question, &files, options, progress, start, &spare);
         if threads == 1 || rows <= SEQUENTIAL_ROWS {
             return scan.finish(false);
         }
         return pool(threads)?.install(|| scan.finish(true));
     }
     if threads == 1 {
-        return small::scan_many(&job, dataset, options, progress, start, &spare, false);
+        return small::scan_many(question, dataset, options, progress, start, &spare, false);
     }
-    pool(threads)?.install(|| small::scan_many(&job, dataset, options, progress, start, &spare, true))
+    pool(threads)?.install(|| small::scan_many(question, dataset, options, progress, start, &spare, true))
 }
 
 /// A file that was summed by an earlier scan, for [`scan_each`].
@@ -119,14 +135,16 @@ pub fn scan_each(
     cached: &[CachedFile<'_>],
     options: &Options,
     progress: &dyn Progress,
-) -> Result<(Vec<Partial>, Profile)> {
+) -> Result<(Vec<Partial>, ScanStats)> {
     let job = job.clone().validated()?;
-    let start = Instant::now();
     if !dataset.is_open() {
         prefetch::footers(which.iter().filter_map(|at| dataset.inputs().get(*at)));
     }
-    let run = || -> Result<(Vec<Partial>, Profile)> {
-        let files: Vec<Result<ScanFile<'_>>> = which.par_iter().map(|at| open(&job, dataset, *at)).collect();
+    let question = Question::new(&job)?;
+    let start = Instant::now();
+    let run = || -> Result<(Vec<Partial>, ScanStats)> {
+        let files: Vec<Result<ScanFile<'_>>> =
+            which.par_iter().map(|at| open(&question, dataset, *at)).collect();
         let files: Vec<ScanFile<'_>> = files.into_iter().collect::<Result<_>>()?;
         let mut typed: Vec<(usize, TypedFile<'_>)> =
             which.iter().zip(&files).map(|(at, file)| (*at, TypedFile::of(file))).collect();
@@ -136,30 +154,33 @@ pub fn scan_each(
         }));
         typed.sort_by_key(|(at, _)| *at);
         TypeAgreement::check(typed.into_iter().map(|(_, typed)| typed))?;
-        progress.begin(Phase::Sum, files.iter().map(|file| columns::file_bytes(&job, file)).sum());
+        progress.begin(Phase::Sum, files.iter().map(|file| columns::file_bytes(&question, file)).sum());
         let opened = start.elapsed();
         let progress = AdvanceOnly(progress);
-        let spare = Mutex::default();
         let one = |file: &ScanFile<'_>, parallel| {
             let files = std::slice::from_ref(file);
-            Scan::new(&job, files, options, &progress, Instant::now(), &spare).finish(parallel)
+            // Each file's sums are kept for later runs: its own rows alone decide what is summed apart.
+            totals::settled(&job, |question| {
+                let spare = Mutex::default();
+                Scan::new(question, files, options, &progress, Instant::now(), &spare).finish(parallel)
+            })
         };
         // Small files in parallel, then each large one on all threads.
         let is_large = |file: &ScanFile<'_>| file.footer.rows > SEQUENTIAL_ROWS;
-        let small: Vec<Option<Result<(Partial, Profile)>>> =
+        let small: Vec<Option<Result<(Partial, ScanStats)>>> =
             files.par_iter().map(|file| (!is_large(file)).then(|| one(file, false))).collect();
-        let mut profile = Profile::default();
+        let mut stats = ScanStats::default();
         let mut parts = Vec::with_capacity(files.len());
         for (file, done) in files.iter().zip(small) {
             let (part, cost) = done.unwrap_or_else(|| one(file, true))?;
             parts.push(part);
-            profile.merge(cost);
+            stats.merge(cost);
         }
-        profile.phases = vec![("open", opened), ("scan", start.elapsed() - opened)];
-        Ok((parts, profile))
+        stats.phases = vec![("open", opened), ("scan", start.elapsed() - opened)];
+        Ok((parts, stats))
     };
     match which {
-        [] => Ok((Vec::new(), Profile::default())),
+        [] => Ok((Vec::new(), ScanStats::default())),
         // As in `scan`, a single small file needs no thread pool.
         [_] if options.threads == Some(1) => run(),
         _ => pool(options.threads.unwrap_or(0))?.install(run),
@@ -187,23 +208,23 @@ impl<'s> Deref for ScanFile<'s> {
 }
 
 /// Opens file `at`, where it is not open yet, and announces that all of its row groups are read.
-fn open<'s>(job: &Job, dataset: &'s Dataset<'_>, at: usize) -> Result<ScanFile<'s>> {
+fn open<'s>(question: &Question, dataset: &'s Dataset<'_>, at: usize) -> Result<ScanFile<'s>> {
     let file = match (dataset.files().get(at), dataset.inputs().get(at)) {
         (Some(file), _) => {
-            columns::check_located(job, file)?;
+            file.check_question(question)?;
             ScanFile::Shared(file)
         }
-        (None, Some(input)) => ScanFile::Own(columns::open(job, input)?),
+        (None, Some(input)) => ScanFile::Own(columns::open(question, input)?),
         (None, None) => return Err(Error::internal("no such file")),
     };
-    announce(job, &file, 0..file.footer.row_groups.len());
+    announce(question, &file, 0..file.footer.row_groups.len());
     Ok(file)
 }
 
 /// Announces which row groups of a file are read; each is evicted as often as it is named here.
-fn announce(job: &Job, file: &OpenFile<'_>, row_groups: impl Iterator<Item = usize>) {
+fn announce(question: &Question, file: &OpenFile<'_>, row_groups: impl Iterator<Item = usize>) {
     if file.object.is_remote() {
-        prefetch::announce(file, row_groups.flat_map(|at| skip::likely_ranges(job, file, at)).collect());
+        prefetch::announce(file, row_groups.flat_map(|at| skip::likely_ranges(question, file, at)).collect());
     }
 }
 

@@ -13,16 +13,17 @@ use rayon::prelude::*;
 use super::columns;
 use super::executor::{Scan, file_order, lock, row_groups};
 use super::task::Worker;
-use super::{Options, Phase, Profile, Progress, ScanFile, open};
+use super::{Options, Phase, ScanStats, Progress, ScanFile, open};
 use crate::dataset::{Dataset, OpenFile, TypeAgreement, TypedFile};
 use crate::grid::Partial;
 use crate::storage::{BorrowedObject, Input, Object};
-use crate::{Job, Result};
+use crate::profile::Question;
+use crate::Result;
 
 /// Largest size of a small file: a thread's buffer, and how long other threads may wait for one file at the end.
 const SMALL_BYTES: u64 = 256 * 1024;
 
-/// A file that was summed, for the account and the profile.
+/// A file that was summed, for the account and the stats.
 pub(super) struct SummedFile<'d> {
     /// Its index among all files.
     pub(super) at: usize,
@@ -48,18 +49,18 @@ fn is_small(object: &dyn Object) -> bool {
 
 /// Scans any number of files.
 pub(super) fn scan_many(
-    job: &Job,
+    question: &Question,
     dataset: &Dataset<'_>,
     options: &Options,
     progress: &dyn Progress,
     start: Instant,
     spare: &Mutex<Vec<Worker>>,
     parallel: bool,
-) -> Result<(Partial, Profile)> {
+) -> Result<(Partial, ScanStats)> {
     let inputs = dataset.inputs();
     let (small, large): (Vec<usize>, Vec<usize>) = (0..inputs.len())
         .partition(|at| inputs.get(*at).is_some_and(|input| is_small(input.object.as_ref())));
-    let open = |at: &usize| open(job, dataset, *at);
+    let open = |at: &usize| open(question, dataset, *at);
     let opened: Vec<Result<ScanFile<'_>>> = if !parallel {
         large.iter().map(open).collect()
     } else if inputs.iter().any(|input| input.object.is_remote()) {
@@ -81,9 +82,9 @@ pub(super) fn scan_many(
         }
     }
     let lengths = small.iter().filter_map(|at| inputs.get(*at)).map(|input| input.object.len());
-    let bytes = files.iter().map(|file| columns::file_bytes(job, file)).sum::<u64>() + lengths.sum::<u64>();
+    let bytes = files.iter().map(|file| columns::file_bytes(question, file)).sum::<u64>() + lengths.sum::<u64>();
     progress.begin(Phase::Sum, bytes);
-    let mut scan = Scan::new(job, &files, options, progress, start, spare);
+    let mut scan = Scan::new(question, &files, options, progress, start, spare);
     scan.indices = &large;
     // Where a larger file cannot be opened, only a small file before it can have the first error.
     if let Some((at, error)) = failed {
@@ -120,7 +121,7 @@ impl<'s> Scan<'s> {
     fn sum_small(&self, at: usize, input: &'s Input, buffer: &mut Vec<u8>) -> Result<()> {
         input.object.read_whole(buffer)?;
         let object = BorrowedObject::new(input.object.name(), buffer);
-        let file = columns::open_in(self.job, input, &object)?;
+        let file = columns::open_in(self.question, input, &object)?;
         self.sum_row_groups(at, &file);
         let name = input.object.name();
         let typed = TypedFile { name, value_type: Some(file.value_type), rows: file.footer.rows };
@@ -131,7 +132,7 @@ impl<'s> Scan<'s> {
 
     /// Sums a small file that is open.
     fn sum_opened(&self, at: usize, file: &OpenFile<'s>) -> Result<()> {
-        columns::check_located(self.job, file)?;
+        file.check_question(self.question)?;
         self.sum_row_groups(at, file);
         lock(&self.small).push(SummedFile::of(at, file));
         Ok(())
@@ -142,7 +143,7 @@ impl<'s> Scan<'s> {
             // Nothing is evicted: a buffer or the pages of a small file are not worth it.
             self.scan_row_group(part, false);
         }
-        let rest = file.input.object.len().saturating_sub(columns::file_bytes(self.job, file));
+        let rest = file.input.object.len().saturating_sub(columns::file_bytes(self.question, file));
         self.progress.advance(rest);
     }
 

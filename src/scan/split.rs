@@ -15,10 +15,11 @@ use rayon::prelude::*;
 
 use super::executor::{RowGroupPart, Scan, lock};
 use super::skip::{self, Outlook};
-use super::{Options, Progress, ScanFile, TASK_ROWS, announce, columns};
+use super::{Options, Progress, ScanFile, TASK_ROWS, announce, columns, totals};
 use crate::dataset::{OpenFile, TypeAgreement, TypedFile, prefetch};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
+use crate::profile::Question;
 use crate::storage::object::ObjectVersion;
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
@@ -75,12 +76,13 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     let job = job.clone().validated()?;
     // The columns are read by the scan of a split, on another machine: only footers are prefetched.
     prefetch::footers(inputs);
-    let files = open_all(&job, inputs)?;
+    let question = Question::new(&job)?;
+    let files = open_all(&question, inputs)?;
     let cost = |file: &OpenFile<'_>, at: usize| {
-        file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&job, file, rg) {
+        file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&question, file, rg) {
             Outlook::RuledOut => 0,
-            Outlook::Unlikely => skip::system_chunk(file, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
-            Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&job, file, rg),
+            Outlook::Unlikely => skip::condition_chunk(&question, file, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
+            Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&question, file, rg),
         })
     };
     let groups = |file: &OpenFile<'_>| 0..file.footer.row_groups.len();
@@ -117,10 +119,10 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
 }
 
 /// Reads the footers of all files; the first error by the order of the files wins.
-fn open_all<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<OpenFile<'a>>> {
+fn open_all<'a>(question: &Question, inputs: &'a [Input]) -> Result<Vec<OpenFile<'a>>> {
     let open = |input: &'a Input| {
         let mut file = OpenFile::read_footer(input, input.object.as_ref())?;
-        columns::locate(job, &mut file)?;
+        file.locate_question(question)?;
         Ok(file)
     };
     let files: Vec<Result<OpenFile<'_>>> = match inputs {
@@ -202,23 +204,32 @@ impl Split {
     /// # Errors
     /// As of [`super::scan`]; `Data` where a file has changed since it was planned.
     pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
-        let start = Instant::now();
         let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
+        totals::settled(&self.job, |question| self.scan_once(&opened, question, progress)).map(|(partial, ())| partial)
+    }
+
+    fn scan_once(
+        &self,
+        opened: &[(Arc<Input>, Arc<FileMeta>)],
+        question: &Question,
+        progress: &dyn Progress,
+    ) -> Result<(Partial, ())> {
+        let start = Instant::now();
         let files: Vec<ScanFile<'_>> = opened
             .iter()
             .map(|(input, meta)| {
                 let mut file = OpenFile::with_footer(input, input.object.as_ref(), meta.clone());
-                columns::locate(&self.job, &mut file)?;
+                file.locate_question(question)?;
                 Ok(ScanFile::Own(file))
             })
             .collect::<Result<_>>()?;
         for (at, file) in files.iter().enumerate() {
             let parts = self.parts.iter().filter(|part| part.file == at);
-            announce(&self.job, file, parts.map(|part| part.row_group));
+            announce(question, file, parts.map(|part| part.row_group));
         }
         let options = Options { threads: Some(1), ..Options::default() };
         let spare = Mutex::default();
-        let scan = Scan::new(&self.job, &files, &options, progress, start, &spare);
+        let scan = Scan::new(question, &files, &options, progress, start, &spare);
         for (part, order) in self.parts.iter().zip(0..) {
             let group = files.get(part.file).and_then(|file| {
                 let rows = file.footer.row_groups.get(part.row_group)?.rows;
@@ -230,7 +241,7 @@ impl Split {
             let (row_group, from, to) = (part.row_group, part.from, part.to);
             scan.scan_and_evict(RowGroupPart { order, file, row_group, rows, from, to }, false);
         }
-        scan.collect(None).map(|(partial, _)| partial)
+        scan.collect(None).map(|(partial, _)| (partial, ()))
     }
 }
 

@@ -1,15 +1,21 @@
-//! The meaning of the value ids of the five columns, as tables for the hot loops.
+//! The meaning of value ids, as tables for the hot loops.
 
-use super::classes::{Channel, Country, TimeCoding, country_name};
-use crate::calendar;
-use crate::grid::{GridAccumulator, TimePoint};
+use std::sync::Arc;
+
+use super::classes::{TimeRule, key_part};
+use super::lanes::{ConditionLane, KeyLane, KeyPart};
+use crate::dataset::OpenFile;
+use crate::dataset::text::TextForm;
+use crate::grid::GridAccumulator;
 use crate::ids::cursor::Cursor;
+use crate::ids::entries::ChunkDictionary;
 use crate::ids::values::{Number, ValueTable, ValueType};
-use crate::kernel::bitmap::{self, SingleIds};
+use crate::kernel::bitmap::{self, KeyClass, SingleIds};
 use crate::kernel::runs;
 use crate::parquet::Physical;
-use crate::table::legacy_labels;
-use crate::{Job, Result, Semantics};
+use crate::profile::question::ConditionRule;
+use crate::profile::{Class, Question};
+use crate::Result;
 
 /// The id of a time value that is null or not a point in time.
 pub const NO_ID: u32 = u32::MAX;
@@ -17,31 +23,33 @@ pub const NO_ID: u32 = u32::MAX;
 /// Tables by value id; each has an entry for every value id of its column.
 #[derive(Default)]
 pub struct Tables {
-    /// 1 where the row is the total over systems.
-    pub system: Vec<u8>,
-    /// [`Country`] as a number.
-    pub country: Vec<u8>,
-    /// The worker's id of the country; meaningful for [`Country::Keep`] only.
+    /// 1 where all conditions hold.
+    pub condition: Vec<u8>,
+    /// [`KeyClass`] as a number.
+    pub key: Vec<u8>,
+    /// The worker's id of the group; meaningful for [`KeyClass::Keep`] only.
     pub group: Vec<u32>,
     /// The worker's id of the point in time, or [`NO_ID`].
     pub time: Vec<u32>,
     /// Whether any time value id but the null value id is [`NO_ID`].
     pub bad_time: bool,
-    /// [`Channel`] as a number.
-    pub channel: Vec<u8>,
+    /// [`Class`] as a number.
+    pub class: Vec<u8>,
+    /// The value ids of excluded classes.
+    pub excluded: Vec<u32>,
     /// Numbers.
-    pub values: ValueTable,
+    pub measures: ValueTable,
     /// Scratch space for the numbers of a dictionary.
     bits: Vec<u64>,
     /// Predicates as single value ids, and the table lengths for which they were computed.
     value_ids: (usize, usize, Option<SingleIds>),
-    /// The only organic channel value id, if there is exactly one, and the table length for which it was computed.
-    organic: (usize, Option<u16>),
-    /// Country value ids that no selected row of the bitmap path has had so far.
-    unseen_countries: Unseen,
+    /// The only value id of class 1, if there is exactly one, and the table length for which it was computed.
+    class_one: (usize, Option<u16>),
+    /// Key value ids that no selected row of the bitmap path has had so far.
+    unseen_keys: Unseen,
     /// Time value ids that no selected row of the bitmap path has had so far.
     unseen_times: Unseen,
-    /// First cells by country value id, offsets by time value id, and the layout they are for.
+    /// First cells by key value id, offsets by time value id, and the layout they are for.
     bases: Vec<u32>,
     offsets: Vec<u32>,
     laid_out: (usize, usize, usize),
@@ -51,16 +59,16 @@ pub struct Tables {
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools)] // one a column
 pub struct SameDictionaries {
-    /// Operating system.
-    pub system: bool,
-    /// Country.
-    pub country: bool,
-    /// Week label or date.
+    /// All conditions.
+    pub condition: bool,
+    /// All keys.
+    pub key: bool,
+    /// Time.
     pub time: bool,
-    /// Channel.
-    pub channel: bool,
-    /// Count of new users.
-    pub value: bool,
+    /// Class.
+    pub class: bool,
+    /// Measure.
+    pub measure: bool,
 }
 
 /// Value ids that no row has had so far.
@@ -139,57 +147,54 @@ impl Unseen {
 impl Tables {
     /// Forgets the value ids of the columns whose dictionary is not the same in the next row group.
     pub fn keep(&mut self, same: SameDictionaries) {
-        let SameDictionaries { system, country, time, channel, value } = same;
-        if !system {
-            self.system.clear();
+        let SameDictionaries { condition, key, time, class, measure } = same;
+        if !condition {
+            self.condition.clear();
         }
-        if !country {
-            self.country.clear();
+        if !key {
+            self.key.clear();
             self.group.clear();
-            self.unseen_countries.clear();
+            self.unseen_keys.clear();
         }
         if !time {
             self.time.clear();
             self.bad_time = false;
             self.unseen_times.clear();
         }
-        if !channel {
-            self.channel.clear();
-            self.organic = (0, None);
+        if !class {
+            self.class.clear();
+            self.excluded.clear();
+            self.class_one = (0, None);
         }
-        if !value {
-            self.values.clear();
+        if !measure {
+            self.measures.clear();
         }
-        if !(system && country) {
+        if !(condition && key) {
             self.value_ids = (0, 0, None);
         }
-        if !(country && time) {
+        if !(key && time) {
             self.laid_out = (0, 0, 0);
         }
     }
 
     /// Updates everything that is derived from the tables; call after value ids were added.
     pub fn derive(&mut self, dense: &GridAccumulator) {
-        if (self.value_ids.0, self.value_ids.1) != (self.system.len(), self.country.len()) {
+        if (self.value_ids.0, self.value_ids.1) != (self.condition.len(), self.key.len()) {
             self.value_ids =
-                (self.system.len(), self.country.len(), SingleIds::find(&self.system, &self.country));
+                (self.condition.len(), self.key.len(), SingleIds::find(&self.condition, &self.key));
         }
-        if self.organic.0 != self.channel.len() {
-            let mut organic = self
-                .channel
-                .iter()
-                .zip(0..)
-                .filter(|(c, _)| **c == Channel::Organic as u8)
-                .map(|(_, value_id)| value_id);
+        if self.class_one.0 != self.class.len() {
+            let of_class = |class: Class| {
+                self.class.iter().zip(0..).filter(move |(c, _)| **c == class as u8).map(|(_, value_id)| value_id)
+            };
+            let mut organic = of_class(Class::Organic);
             let only = match (organic.next(), organic.next()) {
                 (Some(value_id), None) => Some(value_id),
-                // No value id is organic: then the null value id serves, which no dictionary id of the chunk equals.
-                (None, _) => {
-                    self.channel.iter().zip(0..).find(|(c, _)| **c == Channel::Unknown as u8).map(|(_, s)| s)
-                }
+                // No value id is of class 1: then the null value id serves, which no dictionary id of the chunk equals.
+                (None, _) => of_class(Class::Excluded).next(),
                 _ => None,
             };
-            self.organic = (self.channel.len(), only);
+            self.class_one = (self.class.len(), only);
         }
         let layout = (self.group.len(), self.time.len(), dense.row());
         if self.laid_out != layout {
@@ -203,11 +208,11 @@ impl Tables {
         }
     }
 
-    /// The predicates on systems and countries.
+    /// The predicates on conditions and keys.
     pub fn predicate(&self) -> bitmap::Predicate<'_> {
         bitmap::Predicate {
-            condition_met: &self.system,
-            key_class: &self.country,
+            condition_met: &self.condition,
+            key_class: &self.key,
             value_ids: self.value_ids.2,
         }
     }
@@ -215,12 +220,18 @@ impl Tables {
     /// The meaning of the value ids of a run.
     pub fn meaning(&self) -> runs::Meaning<'_> {
         runs::Meaning {
-            class_of: &self.channel,
-            class_one: self.organic.1,
-            zero: self.values.zero,
-            ints: &self.values.ints,
-            narrow: &self.values.narrow,
+            class_of: &self.class,
+            class_one: self.class_one.1,
+            zero: self.measures.zero,
+            ints: &self.measures.ints,
+            narrow: &self.measures.narrow,
         }
+    }
+
+    /// Whether rows of the class column may be of an excluded class.
+    pub fn has_excluded(&self, cursor: &Cursor<'_>) -> bool {
+        let null = cursor.entries.null();
+        self.excluded.iter().any(|id| *id != null) || !self.excluded.is_empty() && cursor.may_be_null()
     }
 
     /// The cells to which selected rows add.
@@ -228,22 +239,22 @@ impl Tables {
         bitmap::CellOffsets {
             bases: &self.bases,
             offsets: &self.offsets,
-            classes: &self.channel,
-            ints: &self.values.ints,
+            classes: &self.class,
+            ints: &self.measures.ints,
         }
     }
 
-    /// Records the countries and times of the selected rows of a block.
+    /// Records the keys and times of the selected rows of a block.
     pub fn mark_present(
         &mut self,
         keep: &[u64],
-        countries: &[u16],
+        keys: &[u16],
         times: &[u16],
         dense: &mut GridAccumulator,
     ) {
-        let (class, group, time) = (&self.country, &self.group, &self.time);
-        let is_country = |value_id: u16| class.get(usize::from(value_id)) == Some(&(Country::Keep as u8));
-        self.unseen_countries.mark_seen(keep, countries, class.len(), is_country, |value_id| {
+        let (class, group, time) = (&self.key, &self.group, &self.time);
+        let is_key = |value_id: u16| class.get(usize::from(value_id)) == Some(&(KeyClass::Keep as u8));
+        self.unseen_keys.mark_seen(keep, keys, class.len(), is_key, |value_id| {
             if let Some(group) = group.get(usize::from(value_id)) {
                 dense.mark_group_present(*group);
             }
@@ -256,50 +267,80 @@ impl Tables {
         });
     }
 
-    /// Adds the new value ids of the system column.
-    pub fn systems(&mut self, cursor: &Cursor<'_>, job: &Job) {
-        for value_id in new_ids(&self.system, cursor) {
-            let total = cursor.entries.get(value_id) == Some(job.os_total.as_bytes());
-            self.system.push(u8::from(total));
+    /// Adds the new value ids of the conditions.
+    pub fn conditions(&mut self, lane: &mut ConditionLane<'_>, question: &Question, file: &OpenFile<'_>) {
+        let rules = question.conditions.iter();
+        match lane {
+            ConditionLane::One(cursor) => {
+                for condition in rules {
+                    add_met(&mut self.condition, &cursor.entries, &condition.rule, form(file, &condition.column));
+                }
+            }
+            ConditionLane::Many(many) => {
+                for ((cursor, met), condition) in many.cursors.iter().zip(&mut many.met).zip(rules) {
+                    add_met(met, &cursor.entries, &condition.rule, form(file, &condition.column));
+                }
+                if self.condition.is_empty() {
+                    self.condition.resize(question.conditions.len(), 0);
+                    self.condition.push(1);
+                }
+            }
         }
     }
 
-    /// Adds the new value ids of the country column.
-    pub fn countries(&mut self, cursor: &Cursor<'_>, job: &Job, dense: &mut GridAccumulator) -> Result<()> {
-        for value_id in new_ids(&self.country, cursor) {
-            let (class, group) = match cursor.entries.get(value_id) {
-                None => (Country::Null, 0),
-                Some(name) if name == job.country_total.as_bytes() => (Country::Total, 0),
-                Some(name) => match dense.next_group(name) {
-                    Some(group) => (Country::Keep, group),
-                    None => (Country::Keep, dense.group(country_name(name, job)?)?),
-                },
-            };
-            self.country.push(class as u8);
-            self.group.push(group);
+    /// Adds the new value ids of the keys, and their new combinations.
+    pub fn keys(
+        &mut self,
+        lane: &mut KeyLane<'_>,
+        question: &Question,
+        file: &OpenFile<'_>,
+        dense: &mut GridAccumulator,
+    ) -> Result<()> {
+        match lane {
+            KeyLane::One(cursor) => {
+                let Some(key) = question.keys.first() else { return Ok(()) };
+                let form = form(file, &key.column);
+                for value_id in new_ids(&self.key, &cursor.entries) {
+                    let value = cursor.entries.get(value_id);
+                    // The dictionaries of many files have most members in the same order.
+                    let likely = value
+                        .filter(|value| form == TextForm::Text && key.rule.is_plain(value))
+                        .and_then(|name| dense.next_group(name));
+                    let (class, group) = match likely {
+                        Some(group) => (KeyClass::Keep, group),
+                        None => {
+                            let part = key_part(key, form, value)?;
+                            let is_kept = part.class == KeyClass::Keep;
+                            (part.class, if is_kept { dense.group(&part.name)? } else { 0 })
+                        }
+                    };
+                    self.key.push(class as u8);
+                    self.group.push(group);
+                }
+            }
+            KeyLane::Many(many) => {
+                many.joined.parts.resize(many.cursors.len(), Vec::new());
+                let columns = many.cursors.iter().zip(&mut many.joined.parts).zip(&question.keys);
+                for ((cursor, parts), key) in columns {
+                    let form = form(file, &key.column);
+                    for value_id in new_ids(parts, &cursor.entries) {
+                        parts.push(key_part(key, form, cursor.entries.get(value_id))?);
+                    }
+                }
+                for KeyPart { class, name } in many.joined.combined.iter().skip(self.key.len()) {
+                    let group = if *class == KeyClass::Keep { dense.group(name)? } else { 0 };
+                    self.key.push(*class as u8);
+                    self.group.push(group);
+                }
+            }
         }
         Ok(())
     }
 
     /// Adds the new value ids of the time column.
-    pub fn times(
-        &mut self,
-        cursor: &Cursor<'_>,
-        job: &Job,
-        coding: TimeCoding,
-        dense: &mut GridAccumulator,
-    ) -> Result<()> {
-        for value_id in new_ids(&self.time, cursor) {
-            let point = cursor.entries.get(value_id).and_then(|raw| match (coding, job.semantics) {
-                (TimeCoding::Label, Semantics::Iso) => calendar::parse_label(raw).map(TimePoint::Step),
-                (TimeCoding::Label, Semantics::Legacy) => {
-                    let label =
-                        std::str::from_utf8(raw).ok().filter(|label| legacy_labels::period(label).is_some());
-                    label.map(|label| TimePoint::Label(label.into()))
-                }
-                _ => coding.day(raw).map(TimePoint::Step),
-            });
-            let id = match point {
+    pub fn times(&mut self, cursor: &Cursor<'_>, rule: &TimeRule<'_>, dense: &mut GridAccumulator) -> Result<()> {
+        for value_id in new_ids(&self.time, &cursor.entries) {
+            let id = match cursor.entries.get(value_id).and_then(|raw| rule.point(raw)) {
                 Some(point) => dense.time(point)?,
                 None => {
                     self.bad_time |= value_id != cursor.entries.null();
@@ -311,36 +352,52 @@ impl Tables {
         Ok(())
     }
 
-    /// Adds the new value ids of the channel column.
-    pub fn channels(&mut self, cursor: &Cursor<'_>, job: &Job) {
-        for value_id in new_ids(&self.channel, cursor) {
-            let channel = match cursor.entries.get(value_id) {
-                None => Channel::Unknown,
-                Some(name) if job.organic.iter().any(|o| o.as_bytes() == name) => Channel::Organic,
-                Some(_) => Channel::Paid,
+    /// Adds the new value ids of the class column.
+    pub fn classes(&mut self, cursor: &Cursor<'_>, question: &Question) {
+        for value_id in new_ids(&self.class, &cursor.entries) {
+            let class = match &question.class {
+                Some(rule) => rule.class(cursor.entries.get(value_id)),
+                // Classes are keys: all rows add to one sum.
+                None => Class::Paid,
             };
-            self.channel.push(channel as u8);
+            if class == Class::Excluded {
+                self.excluded.push(value_id);
+            }
+            self.class.push(class as u8);
         }
     }
 
-    /// Adds the new value ids of the value column.
-    pub fn numbers(&mut self, cursor: &Cursor<'_>, kind: ValueType, physical: Physical) -> Result<()> {
+    /// Adds the new value ids of the measure column.
+    pub fn measures(&mut self, cursor: &Cursor<'_>, kind: ValueType, physical: Physical) -> Result<()> {
         // The dictionary first; most dictionaries hold small integers only.
-        if self.values.ints.is_empty() && cursor.entries.bits(&mut self.bits) {
-            self.values.push_small(kind, physical, &self.bits);
+        if self.measures.ints.is_empty() && cursor.entries.bits(&mut self.bits) {
+            self.measures.push_small(kind, physical, &self.bits);
         }
-        for value_id in new_ids(&self.values.ints, cursor) {
+        for value_id in new_ids(&self.measures.ints, &cursor.entries) {
             let number = match cursor.entries.get(value_id) {
                 None => Number::Null,
                 Some(raw) => kind.number(physical, raw)?,
             };
-            self.values.push(number);
+            self.measures.push(number);
         }
         Ok(())
     }
 }
 
+/// How the values of a column of a condition or a key become text.
+fn form(file: &OpenFile<'_>, column: &Arc<str>) -> TextForm {
+    file.scan.as_ref().and_then(|scan| scan.column(column)).map_or(TextForm::Text, |column| column.form)
+}
+
+/// Adds the new value ids of a condition to `met`.
+fn add_met(met: &mut Vec<u8>, entries: &ChunkDictionary, rule: &ConditionRule, form: TextForm) {
+    for value_id in new_ids(met, entries) {
+        let text = entries.get(value_id).map(|raw| form.text(raw));
+        met.push(u8::from(rule.holds(text.as_deref())));
+    }
+}
+
 #[allow(clippy::cast_possible_truncation)] // value ids are 32-bit numbers
-fn new_ids<T>(table: &[T], cursor: &Cursor<'_>) -> std::ops::Range<u32> {
-    table.len() as u32..cursor.entries.id_count()
+fn new_ids<T>(table: &[T], entries: &ChunkDictionary) -> std::ops::Range<u32> {
+    table.len() as u32..entries.id_count()
 }

@@ -3,27 +3,30 @@
 //! ```text
 //! while rows are left:
 //!     choose a path by the current pages
-//!     runs:   all three keys repeat -> sum the run, or skip it
-//!     bitmap: keys differ row by row -> filter to a bitmap, sum the selected rows
+//!     runs:   conditions, keys and time repeat -> sum the run, or skip it
+//!     bitmap: they differ row by row -> filter to a bitmap, sum the selected rows
 //!     scalar: any values, one row at a time
 //! ```
 //!
-//! The first two decline nulls in channel or value, values that are not small integers, invalid labels, and value ids
-//! past 16 bits. The third sums everything.
+//! The first declines nulls and excluded classes, the first two decline measures that are not small integers, times that
+//! are none, and value ids past 16 bits. The third sums everything.
 
 use std::ops::Range;
 
 use super::Progress;
+use super::classes::TimeRule;
 use super::columns::{self, Columns};
+use super::lanes::{ConditionLane, JoinedKeys, KeyLane, LaneMark};
 use super::tables::{SameDictionaries, Tables};
 use crate::dataset::OpenFile;
-use crate::grid::GridAccumulator;
+use crate::grid::{Account, GridAccumulator};
 use crate::ids::column::{Column, Cost};
-use crate::ids::cursor::{BlockKind, Cursor};
+use crate::ids::cursor::{BlockKind, Cursor, Mark};
 use crate::ids::entries::ChunkDictionary;
 use crate::kernel::{ScanPath, bitmap};
-use crate::scan::classes::TimeCoding;
-use crate::{Error, Job, Result, Semantics};
+use crate::profile::Question;
+use crate::profile::question::ConditionRule;
+use crate::{Error, Result, Semantics};
 
 /// Largest number of rows of a block.
 pub const BLOCK: usize = 2048;
@@ -42,6 +45,10 @@ pub struct Worker {
     buffers: Vec<Vec<u8>>,
     /// `None` while a task uses them, and before the first task.
     blocks: Option<Box<Blocks>>,
+    /// By condition and value id: whether it holds.
+    met: Vec<Vec<u8>>,
+    /// The combinations of keys.
+    joined: JoinedKeys,
     /// The row group of the tables, and the dictionaries of its columns: the next range of the same row group does not
     /// read them again.
     dictionaries: Option<(u64, Vec<ChunkDictionary>)>,
@@ -60,14 +67,16 @@ pub type RowsByPath = [u64; 3];
 
 /// The rows of a task.
 pub struct TaskRows<'t> {
-    /// The job.
-    pub job: &'t Job,
+    /// The question.
+    pub question: &'t Question,
     /// The file.
     pub file: &'t OpenFile<'t>,
     /// The columns of the row group.
     pub columns: &'t Columns<'t>,
     /// Identifies the row group within the scan.
     pub row_group_id: u64,
+    /// Its number in the file.
+    pub row_group: usize,
     /// The rows of the row group that are summed.
     pub rows: Range<u64>,
     /// Kernel path; `None` to choose by the pages.
@@ -79,13 +88,15 @@ pub struct TaskRows<'t> {
 /// # Errors
 /// Those of reading pages and of values that the job refuses; `Interrupted` where the caller requests cancellation.
 pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) -> Result<RowsByPath> {
-    let TaskRows { job, file, columns, row_group_id, ref rows, path } = *task;
-    let (cursors, same) = Cursors::open(columns, rows, row_group_id, worker)?;
+    let TaskRows { question, file, columns, row_group_id, row_group, ref rows, path } = *task;
+    let time = TimeRule::new(question, columns::time_coding(file));
+    let (cursors, same) = Cursors::open(task, &time, worker)?;
     worker.tables.keep(same);
     let mut task = Task {
-        job,
+        question,
         file,
-        time_coding: columns::time_coding(job, file),
+        row_group,
+        time: &time,
         cursors,
         tables: std::mem::take(&mut worker.tables),
         dense: &mut worker.dense,
@@ -108,11 +119,11 @@ pub fn run(task: &TaskRows<'_>, worker: &mut Worker, progress: &dyn Progress) ->
 
 /// The cursors of a task, one a column.
 pub(super) struct Cursors<'a> {
-    pub(super) system: Cursor<'a>,
-    pub(super) country: Cursor<'a>,
+    pub(super) condition: ConditionLane<'a>,
+    pub(super) key: KeyLane<'a>,
     pub(super) time: Cursor<'a>,
-    pub(super) channel: Cursor<'a>,
-    pub(super) value: Cursor<'a>,
+    pub(super) class: Cursor<'a>,
+    pub(super) measure: Cursor<'a>,
     pub(super) date: Option<Cursor<'a>>,
 }
 
@@ -121,11 +132,11 @@ impl<'a> Cursors<'a> {
     /// its value ids and tables stay valid: those of the same row group, and those of equal dictionaries, which daily
     /// files often have.
     fn open(
-        columns: &'a Columns<'a>,
-        rows: &Range<u64>,
-        row_group_id: u64,
+        task: &TaskRows<'a>,
+        time_rule: &'a TimeRule<'a>,
         worker: &mut Worker,
     ) -> Result<(Self, SameDictionaries)> {
+        let TaskRows { question, columns, row_group_id, ref rows, .. } = *task;
         let (last_id, dictionaries) = worker.dictionaries.take().unzip();
         let mut dictionaries = dictionaries.into_iter().flatten();
         let buffers = &mut worker.buffers;
@@ -140,27 +151,57 @@ impl<'a> Cursors<'a> {
             cursor.look_ahead(rows.end, ahead);
             Ok((cursor, same))
         };
-        let (system, same_system) = open(&columns.system, false)?;
-        let (country, same_country) = open(&columns.country, false)?;
-        let (time, same_time) = open(&columns.time, false)?;
-        let (channel, same_channel) = open(&columns.channel, false)?;
-        let (value, same_value) = open(&columns.value, true)?;
+        let mut open_all = |columns: &'a [Column<'a>]| -> Result<(Vec<Cursor<'a>>, Vec<bool>)> {
+            let opened: Vec<(Cursor<'a>, bool)> =
+                columns.iter().map(|column| open(column, false)).collect::<Result<_>>()?;
+            Ok(opened.into_iter().unzip())
+        };
+        let (conditions, same_conditions) = open_all(&columns.conditions)?;
+        let (keys, same_keys) = open_all(&columns.keys)?;
+        let (mut time, same_time) = open(&columns.time, false)?;
+        if time_rule.is_by_day() {
+            time = time.by_day(time_rule)?;
+        }
+        let (class, same_class) = open(&columns.class, false)?;
+        let (measure, same_measure) = open(&columns.measure, true)?;
         let date = columns.date.as_ref().map(|column| open(column, false)).transpose()?;
         let date = date.map(|(date, _)| date);
+        let mut met = std::mem::take(&mut worker.met);
+        met.resize(conditions.len(), Vec::new());
+        for (met, same) in met.iter_mut().zip(&same_conditions) {
+            if !same {
+                met.clear();
+            }
+        }
+        let mut joined = std::mem::take(&mut worker.joined);
         let same = SameDictionaries {
-            system: same_system,
-            country: same_country,
+            condition: same_conditions.iter().all(|same| *same),
+            key: same_keys.iter().all(|same| *same),
             time: same_time,
-            channel: same_channel,
-            value: same_value,
+            class: same_class,
+            measure: same_measure,
         };
-        Ok((Cursors { system, country, time, channel, value, date }, same))
+        if !same.key {
+            joined.clear();
+        }
+        let condition = ConditionLane::new(conditions, met, has_single_condition(question));
+        let key = KeyLane::new(keys, joined);
+        Ok((Cursors { condition, key, time, class, measure, date }, same))
     }
 
     /// Gives the buffers back to the worker and adds the costs. Returns the dictionaries in the order of `open`.
     fn close(self, worker: &mut Worker) -> Vec<ChunkDictionary> {
-        let Cursors { system, country, time, channel, value, date } = self;
-        let all = [system, country, time, channel, value].into_iter().chain(date);
+        let Cursors { condition, key, time, class, measure, date } = self;
+        let conditions = match condition {
+            ConditionLane::One(cursor) => vec![cursor],
+            ConditionLane::Many(many) => {
+                worker.met = many.met;
+                many.cursors
+            }
+        };
+        let (keys, joined) = key.into_parts();
+        worker.joined = joined;
+        let all = conditions.into_iter().chain(keys).chain([time, class, measure]).chain(date);
         all.map(|mut cursor| {
             worker.cost.merge(cursor.cost);
             worker.buffers.push(cursor.take_ahead());
@@ -172,56 +213,93 @@ impl<'a> Cursors<'a> {
     }
 
     /// Opens the current page of each column. Returns whether the fast paths can sum these pages.
-    fn load_pages(&mut self) -> Result<bool> {
-        let narrow = self.system.load_page()? == BlockKind::Ids16
-            && self.country.load_page()? == BlockKind::Ids16
+    pub(super) fn load_pages(&mut self) -> Result<bool> {
+        Ok(self.condition.load_page()? == BlockKind::Ids16
+            && self.key.load_page()? == BlockKind::Ids16
             && self.time.load_page()? == BlockKind::Ids16
-            && self.channel.load_page()? == BlockKind::Ids16
-            && self.value.load_page()? != BlockKind::Ids32;
-        Ok(narrow && ![&self.value, &self.channel, &self.time].into_iter().any(Cursor::may_be_null))
+            && self.class.load_page()? == BlockKind::Ids16
+            && self.measure.load_page()? != BlockKind::Ids32)
     }
 
     /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
     /// not opened.
     fn page_rows(&mut self, most: u32) -> Result<u32> {
-        [&mut self.system, &mut self.country, &mut self.time, &mut self.channel, &mut self.value]
+        let most = self.condition.rows_in_page(most)?;
+        let most = self.key.rows_in_page(most)?;
+        [&mut self.time, &mut self.class, &mut self.measure]
             .into_iter()
             .try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
     }
 
+    /// Where all columns are.
+    pub(super) fn marks(&self) -> Marks {
+        let Cursors { condition, key, time, class, measure, .. } = self;
+        (condition.mark(), key.mark(), [time.mark(), class.mark(), measure.mark()])
+    }
+
+    /// Returns to a position within the current pages.
+    pub(super) fn reset(&mut self, (condition, key, [time, class, measure]): Marks) {
+        self.condition.reset(condition);
+        self.key.reset(key);
+        self.time.reset(time);
+        self.class.reset(class);
+        self.measure.reset(measure);
+    }
+
     /// Skips rows in all columns.
     pub(super) fn skip_all(&mut self, rows: u32) -> Result<()> {
-        self.system.skip(rows)?;
-        self.country.skip(rows)?;
+        self.condition.skip(rows)?;
+        self.key.skip(rows)?;
         self.skip_unselected(rows, true)
     }
 
-    /// Skips rows in the columns that are read after system and country have ruled all of them out; in the values
-    /// only if `skip_values`.
-    pub(super) fn skip_unselected(&mut self, rows: u32, skip_values: bool) -> Result<()> {
+    /// Skips rows in the columns that are read after conditions and keys have ruled all of them out; in the measures
+    /// only if `skip_measures`.
+    pub(super) fn skip_unselected(&mut self, rows: u32, skip_measures: bool) -> Result<()> {
         self.time.skip(rows)?;
-        self.channel.skip(rows)?;
-        if skip_values {
-            self.value.skip(rows)?;
+        self.class.skip(rows)?;
+        if skip_measures {
+            self.measure.skip(rows)?;
         }
         Ok(())
     }
 }
 
-/// Chooses runs where countries have long runs, and bitmaps otherwise.
+/// Positions of all columns.
+pub(super) type Marks = (LaneMark, LaneMark, [Mark; 3]);
+
+/// The counter of rows that do not meet the condition of this number.
+pub(super) fn dropped_by<'a>(account: &'a mut Account, question: &Question, number: usize) -> &'a mut u64 {
+    match question.conditions.get(number).map(|condition| &condition.rule) {
+        Some(ConditionRule::IsTotal(_) | ConditionRule::IsPart(_)) => &mut account.not_total_row,
+        _ => &mut account.where_not_met,
+    }
+}
+
+/// Whether the only condition is read as it is stored: its value ids say whether it holds. Conditions on lists of
+/// values are not, since the fast paths look for one value id.
+fn has_single_condition(question: &Question) -> bool {
+    matches!(question.conditions.as_slice(), [only] if matches!(only.rule, ConditionRule::IsTotal(_)))
+}
+
+/// Chooses runs where keys have long runs, and bitmaps otherwise.
 fn prefer(columns: &Columns<'_>) -> ScanPath {
-    let Column::Chunk(chunk) = &columns.country else { return ScanPath::Runs };
-    let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
-        (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
-    });
-    // A run takes about three bytes, so below two bits a row runs span a dozen rows.
-    if bytes * 8 <= rows * 2 { ScanPath::Runs } else { ScanPath::Bitmap }
+    let has_runs = |column: &Column<'_>| {
+        let Column::Chunk(chunk) = column else { return true };
+        let (rows, bytes) = chunk.data().iter().fold((0u64, 0u64), |(rows, bytes), page| {
+            (rows + u64::from(page.values), bytes + u64::from(page.uncompressed_len))
+        });
+        // A run takes about three bytes, so below two bits a row runs span a dozen rows.
+        bytes * 8 <= rows * 2
+    };
+    if columns.keys.iter().all(has_runs) { ScanPath::Runs } else { ScanPath::Bitmap }
 }
 
 pub(super) struct Task<'t, 'a> {
-    pub(super) job: &'t Job,
+    pub(super) question: &'t Question,
     pub(super) file: &'t OpenFile<'t>,
-    pub(super) time_coding: TimeCoding,
+    pub(super) row_group: usize,
+    pub(super) time: &'t TimeRule<'t>,
     pub(super) cursors: Cursors<'a>,
     pub(super) tables: Tables,
     pub(super) dense: &'t mut GridAccumulator,
@@ -264,7 +342,7 @@ impl Task<'_, '_> {
             if steps.is_multiple_of(256) && progress.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let legacy = self.job.semantics == Semantics::Legacy;
+            let legacy = self.question.job.semantics == Semantics::Legacy;
             let path =
                 if legacy || forced == Some(ScanPath::Scalar) { ScanPath::Scalar } else { self.prefer };
             let done = match path {
@@ -287,15 +365,25 @@ impl Task<'_, '_> {
 
     /// Adds the new value ids of the columns to the tables.
     pub(super) fn sync(&mut self) -> Result<()> {
-        let Task { cursors, tables, dense, job, file, time_coding, .. } = self;
-        tables.systems(&cursors.system, job);
-        tables.countries(&cursors.country, job, dense)?;
-        tables.times(&cursors.time, job, *time_coding, dense)?;
-        tables.channels(&cursors.channel, job);
+        let Task { cursors, tables, dense, question, file, time, .. } = self;
+        tables.conditions(&mut cursors.condition, question, file);
+        tables.keys(&mut cursors.key, question, file, dense)?;
+        tables.times(&cursors.time, time, dense)?;
+        tables.classes(&cursors.class, question);
         tables
-            .numbers(&cursors.value, file.value_type, file.value_physical)
-            .map_err(|e| e.in_column(&job.columns.value))?;
+            .measures(&cursors.measure, file.value_type, file.value_physical)
+            .map_err(|e| e.in_column(question.measure_column()))?;
         tables.derive(dense);
+        Ok(())
+    }
+
+    /// Adds the combinations of keys that a read has met.
+    pub(super) fn sync_keys(&mut self) -> Result<()> {
+        let Task { cursors, tables, dense, question, file, .. } = self;
+        if matches!(cursors.key, KeyLane::Many(_)) {
+            tables.keys(&mut cursors.key, question, file, dense)?;
+            tables.derive(dense);
+        }
         Ok(())
     }
 
@@ -310,7 +398,7 @@ impl Task<'_, '_> {
     pub(super) fn prepare_fast_path(&mut self) -> Result<bool> {
         let pages = self.cursors.load_pages()?;
         self.sync()?;
-        Ok(pages && !self.tables.values.special && !self.tables.bad_time)
+        Ok(pages && !self.tables.measures.special && !self.tables.bad_time)
     }
 
     /// Rows, at most `most`, that are left in the task and in the current pages.

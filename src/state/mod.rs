@@ -28,7 +28,7 @@ use ledger::{Entry, Ledger};
 
 use crate::dataset::Dataset;
 use crate::grid::Partial;
-use crate::scan::{self, CachedFile, Options, Profile, Progress};
+use crate::scan::{self, CachedFile, Options, ScanStats, Progress};
 use crate::storage::hive::is_hidden;
 use crate::storage::local::path::resolve;
 #[cfg(feature = "s3")]
@@ -74,7 +74,7 @@ pub fn scan(
     options: &Options,
     progress: &dyn Progress,
     state: &dyn Folder,
-) -> Result<(Partial, Profile, CacheStats)> {
+) -> Result<(Partial, ScanStats, CacheStats)> {
     scan_dataset(job, sources, &Dataset::unopened(inputs), options, progress, state)
 }
 
@@ -89,7 +89,7 @@ pub fn scan_dataset(
     options: &Options,
     progress: &dyn Progress,
     state: &dyn Folder,
-) -> Result<(Partial, Profile, CacheStats)> {
+) -> Result<(Partial, ScanStats, CacheStats)> {
     let inputs = dataset.inputs();
     let job = job.clone().validated()?;
     let started = Instant::now();
@@ -134,7 +134,7 @@ pub fn scan_dataset(
             Some(CachedFile { at, name, value_type: entry.value_type, rows: entry.rows })
         })
         .collect();
-    let (parts, mut profile) = scan::scan_each(&job, dataset, &which, &hits, options, progress)?;
+    let (parts, mut cost) = scan::scan_each(&job, dataset, &which, &hits, options, progress)?;
 
     let merging = Instant::now();
     stats.cached_files = hits.len();
@@ -157,9 +157,9 @@ pub fn scan_dataset(
             stats.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
         }
     }
-    profile.phases.insert(0, ("state", loaded));
-    profile.phases.push(("merge", merging.elapsed()));
-    Ok((total, profile, stats))
+    cost.phases.insert(0, ("state", loaded));
+    cost.phases.push(("merge", merging.elapsed()));
+    Ok((total, cost, stats))
 }
 
 /// Rejects a state folder that a run would read as data.

@@ -47,15 +47,15 @@ impl Fixture {
     }
 
     /// A run with state, compared with a run without.
-    fn run(&self) -> (Profile, CacheStats) {
+    fn run(&self) -> (ScanStats, CacheStats) {
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
         let options = Options { threads: Some(2), ..Options::default() };
-        let (with, profile, stats) =
+        let (with, scanned, stats) =
             scan(&self.job, &self.sources(), &inputs, &options, &NoProgress, &self.state()).unwrap();
         let inputs = discover(&self.sources(), self.job.semantics).unwrap().inputs;
         let (without, _) = scan::scan(&self.job, &inputs, &options, &NoProgress).unwrap();
         assert_eq!(with, without);
-        (profile, stats)
+        (scanned, stats)
     }
 
     /// The files of the state whose names end in `end`.
@@ -80,14 +80,14 @@ fn only_what_is_new_or_changed_is_read() {
         }
         wait_until_stable();
         assert_eq!(counts(&fixture.run().1), [0, 3, 0, 0, 0]);
-        let (profile, stats) = fixture.run();
+        let (scanned, stats) = fixture.run();
         assert_eq!((counts(&stats), stats.cached_rows), ([3, 0, 0, 0, 0], 9000));
-        assert_eq!((profile.files, profile.bytes_read), (0, 0));
+        assert_eq!((scanned.files, scanned.bytes_read), (0, 0));
 
         export(&fixture.file("d.parquet"), 200_000, 9);
         wait_until_stable();
-        let (profile, stats) = fixture.run();
-        assert_eq!((counts(&stats), profile.files), ([3, 1, 0, 0, 0], 1));
+        let (scanned, stats) = fixture.run();
+        assert_eq!((counts(&stats), scanned.files), ([3, 1, 0, 0, 0], 1));
         assert_eq!(stats.notes, Vec::<String>::new());
 
         // Changed in place, removed, and new under an old name.
@@ -145,9 +145,9 @@ fn the_settings_that_change_sums_have_a_state_each() {
     fixture.job.windows = vec![4, 13];
     fixture.job.details = true;
     assert_eq!(counts(&fixture.run().1), [1, 0, 0, 0, 0]);
-    fixture.job.organic = vec!["Email".into()];
+    fixture.job.profile.channel.organic = vec!["Email".into()];
     assert_eq!(counts(&fixture.run().1), [0, 1, 0, 0, 0]);
-    fixture.job.organic = Job::default().organic;
+    fixture.job.profile = Job::default().profile;
     assert_eq!(counts(&fixture.run().1), [1, 0, 0, 0, 0]);
     // The state of one job under the file name of another.
     let of = |job: &Job| {
@@ -157,7 +157,10 @@ fn the_settings_that_change_sums_have_a_state_each() {
             .join("state")
             .join(key::file_name(&key::cache_key(job, &fixture.sources()).unwrap()))
     };
-    let other = Job { os_total: "ios".into(), ..fixture.job.clone() };
+    let mut other = fixture.job.clone();
+    if let Some(system) = other.profile.dimensions.get_mut("os_name") {
+        system.total = Some("ios".into());
+    }
     fs::copy(of(&fixture.job), of(&other)).unwrap();
     fixture.job = other;
     let (_, stats) = fixture.run();

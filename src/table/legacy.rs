@@ -40,7 +40,7 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
         ))
         .expected(format!("at most {ROWS_MAX} rows"))
         .advice("Look for a date long before or after the others")
-        .in_column(&job.columns.start_date));
+        .in_column(job.columns().start_date));
     }
     let mut rows = Vec::new();
     for (group, country) in partial.groups.iter().enumerate() {

@@ -3,11 +3,13 @@
 //! - [`cell`]: one value of a table.
 //! - [`render`]: the table as text for a terminal.
 //! - [`mod@column`]: the column types of a table.
+//! - [`keys`]: which sums each series of the table adds.
 //! - [`share`]: the share per window, its bounds and its change.
 //! - [`legacy`]: the output of the original job.
 
 pub mod cell;
 pub mod column;
+pub mod keys;
 pub mod legacy;
 pub mod legacy_labels;
 #[cfg(feature = "cli")]
@@ -27,6 +29,7 @@ use crate::{Job, Result, Semantics, grid::Partial};
 /// job would have failed on the dates (legacy semantics).
 pub fn finish(job: &Job, partial: &Partial) -> Result<Table> {
     let job = job.clone().validated()?;
+    let partial = partial.chosen();
     match job.semantics {
         Semantics::Iso => share::iso(&job, partial),
         Semantics::Legacy => legacy::legacy(&job, partial),

@@ -1,8 +1,7 @@
 //! Computes the published columns from exact window sums.
 
-use std::sync::Arc;
-
 use super::column::{Column, ColumnData, Table};
+use super::keys;
 use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::window::{Prefix, Sum};
@@ -50,51 +49,59 @@ pub(super) fn cell(partial: &Partial, group: usize, time: usize, channel: usize)
 struct WindowColumns {
     length: u32,
     share: Vec<Option<f64>>,
+    /// Of `--details`, in the order of the table.
     organic: Vec<Option<f64>>,
     paid: Vec<Option<f64>>,
     low: Vec<Option<f64>>,
     high: Vec<Option<f64>>,
     change: Vec<Option<f64>>,
+    organic_per_paid: Vec<Option<f64>>,
+    year_ago: Vec<Option<f64>>,
+}
+
+/// How the rows of one series are computed.
+#[derive(Clone, Copy)]
+struct SeriesRule {
+    steps: usize,
+    details: bool,
+    /// What one user is in the sums: 1, or a power of ten for decimals.
+    unit: f64,
+    /// Steps of a year.
+    year: usize,
 }
 
 impl WindowColumns {
     fn new(length: u32, rows: usize) -> Self {
-        let column = || Vec::with_capacity(rows);
         WindowColumns {
             length,
-            share: column(),
+            share: Vec::with_capacity(rows),
             organic: Vec::new(),
             paid: Vec::new(),
             low: Vec::new(),
             high: Vec::new(),
             change: Vec::new(),
+            organic_per_paid: Vec::new(),
+            year_ago: Vec::new(),
         }
     }
 
-    /// Appends the rows of one country.
-    fn extend(
-        &mut self,
-        organic: &Prefix,
-        paid: &Prefix,
-        steps: usize,
-        details: bool,
-        unit: f64,
-    ) -> Result<()> {
+    /// Appends the rows of one series: `part` of `part` and `rest`.
+    fn extend(&mut self, part: &Prefix, rest: &Prefix, rule: SeriesRule) -> Result<()> {
+        let SeriesRule { steps, details, unit, year } = rule;
         if !details
-            && let (Some(organic), Some(paid)) =
-                (organic.small_windows(self.length), paid.small_windows(self.length))
+            && let (Some(part), Some(rest)) = (part.small_windows(self.length), rest.small_windows(self.length))
         {
             // The same as below, in 64 bits.
-            let small = |(organic, paid): (i64, i64)| {
-                let total = organic + paid;
-                (total != 0).then(|| organic as f64 / total as f64)
+            let small = |(part, rest): (i64, i64)| {
+                let total = part + rest;
+                (total != 0).then(|| part as f64 / total as f64)
             };
-            self.share.extend(organic.zip(paid).map(small));
+            self.share.extend(part.zip(rest).map(small));
             return Ok(());
         }
         let first = self.share.len();
         for end in 0..steps {
-            let (o, p) = (organic.window(end, self.length)?, paid.window(end, self.length)?);
+            let (o, p) = (part.window(end, self.length)?, rest.window(end, self.length)?);
             let value = share(&o, &p)?;
             self.share.push(value);
             if !details {
@@ -102,53 +109,60 @@ impl WindowColumns {
             }
             let n = o.plus(&p)?.to_f64() / unit;
             let bounds = value.and_then(|v| wilson(v, n));
-            self.organic.push(Some(o.to_f64() / unit));
-            self.paid.push(Some(p.to_f64() / unit));
+            let (organic, paid) = (o.to_f64(), p.to_f64());
+            self.organic.push(Some(organic / unit));
+            self.paid.push(Some(paid / unit));
             self.low.push(bounds.map(|b| b.0));
             self.high.push(bounds.map(|b| b.1));
-            let before = end
-                .checked_sub(self.length as usize)
-                .and_then(|before| self.share.get(first + before).copied().flatten());
+            let share_before = |steps: usize| {
+                end.checked_sub(steps).and_then(|before| self.share.get(first + before).copied().flatten())
+            };
+            let (before, year_ago) = (share_before(self.length as usize), share_before(year));
             self.change.push(value.zip(before).map(|(now, before)| now - before));
+            self.organic_per_paid.push((paid != 0.0).then(|| organic / paid));
+            self.year_ago.push(year_ago);
         }
         Ok(())
     }
 
-    fn into_columns(self, grain: Grain, details: bool) -> Vec<Column> {
-        let suffix = format!("_p{}{}", self.length, grain.letter());
+    fn into_columns(self, job: &Job) -> Vec<Column> {
+        let suffix = format!("_p{}{}", self.length, job.grain.letter());
         let column = |name: String, data| Column { name, data: ColumnData::Float64(data) };
-        let mut columns = vec![column(format!("share_organic{suffix}"), self.share)];
-        if details {
+        let (share, part, rest) = match job.share_of_channel {
+            false => ("share_organic", "organic", "nonorganic"),
+            true => ("share", "users", "other_users"),
+        };
+        let mut columns = vec![column(format!("{share}{suffix}"), self.share)];
+        if job.details {
             columns.extend([
-                column(format!("organic{suffix}"), self.organic),
-                column(format!("nonorganic{suffix}"), self.paid),
-                column(format!("share_organic{suffix}_low"), self.low),
-                column(format!("share_organic{suffix}_high"), self.high),
-                column(format!("share_organic{suffix}_change"), self.change),
+                column(format!("{part}{suffix}"), self.organic),
+                column(format!("{rest}{suffix}"), self.paid),
+                column(format!("{share}{suffix}_low"), self.low),
+                column(format!("{share}{suffix}_high"), self.high),
+                column(format!("{share}{suffix}_change"), self.change),
             ]);
+            if !job.share_of_channel {
+                columns.push(column(format!("organic_per_paid{suffix}"), self.organic_per_paid));
+            }
+            columns.push(column(format!("{share}{suffix}_year_ago"), self.year_ago));
         }
         columns
     }
 }
 
 /// The table of `iso` semantics: every step from the first to the last for
-/// every country. Missing sums are zero.
+/// every key. Missing sums are zero.
 ///
 /// # Errors
 /// `TooLarge` for more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     let steps = axis(partial)?;
-    let groups: Vec<usize> =
-        (0..partial.groups.len()).filter(|g| partial.kept.get(*g) == Some(&true)).collect();
-    let rows = groups.len().saturating_mul(steps.len());
+    let keys = keys::of(job, partial);
+    let rows = keys.len().saturating_mul(steps.len());
     if rows > ROWS_MAX {
-        return Err(Error::too_large(format!(
-            "{} countries over {} steps of time",
-            groups.len(),
-            steps.len()
-        ))
-        .expected(format!("at most {ROWS_MAX} rows"))
-        .advice("Look for a date or week long before or after the others"));
+        return Err(Error::too_large(format!("{} keys over {} steps of time", keys.len(), steps.len()))
+            .expected(format!("at most {ROWS_MAX} rows"))
+            .advice("Look for a date or week long before or after the others"));
     }
     // The position on the axis of each point in time of the partial.
     let first = steps.first().copied().unwrap_or_default();
@@ -161,29 +175,59 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
         Some(crate::ids::values::ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
         _ => 1.0,
     };
+    let year = match job.grain {
+        Grain::Week => 52,
+        Grain::Day => 364,
+        Grain::Month => 12,
+    };
+    let rule = SeriesRule { steps: steps.len(), details: job.details, unit, year };
     let mut windows: Vec<WindowColumns> =
         job.windows.iter().map(|length| WindowColumns::new(*length, rows)).collect();
-    let mut series = vec![Sum::default(); steps.len()];
-    for group in &groups {
-        let mut prefixes = Vec::with_capacity(CHANNELS);
-        for channel in 0..CHANNELS {
-            for (time, at) in positions.iter().enumerate() {
-                if let Some(sum) = at.and_then(|at| series.get_mut(at)) {
-                    *sum = cell(partial, *group, time, channel);
-                }
-            }
-            prefixes.push(Prefix::new(&series)?);
-        }
-        let [paid, organic] = prefixes.as_slice() else {
-            return Err(Error::internal("a grid without two channels"));
+    let mut sums = Sums { partial, positions: &positions, series: vec![Sum::default(); steps.len()] };
+    for key in &keys {
+        let (part, rest) = if job.share_of_channel {
+            (sums.prefix(&key.groups, &[PAID])?, sums.prefix(&key.others, &[PAID])?)
+        } else {
+            (sums.prefix(&key.groups, &[ORGANIC])?, sums.prefix(&key.groups, &[PAID])?)
         };
         for window in &mut windows {
-            window.extend(organic, paid, steps.len(), job.details, unit)?;
+            window.extend(&part, &rest, rule)?;
         }
     }
-    let mut columns = keys(job, partial, &groups, &steps);
-    columns.extend(windows.into_iter().flat_map(|w| w.into_columns(job.grain, job.details)));
+    let mut columns = time_columns(job, keys.len(), &steps);
+    columns.extend(keys::columns(job, &keys, steps.len()));
+    columns.extend(windows.into_iter().flat_map(|w| w.into_columns(job)));
     Ok(Table { columns })
+}
+
+/// The classes of a cell.
+const PAID: usize = 0;
+const ORGANIC: usize = 1;
+
+/// The sums of a partial aggregate, by step of the axis.
+struct Sums<'p> {
+    partial: &'p Partial,
+    positions: &'p [Option<usize>],
+    series: Vec<Sum>,
+}
+
+impl Sums<'_> {
+    /// The prefix sums of a class over some groups.
+    fn prefix(&mut self, groups: &[usize], classes: &[usize]) -> Result<Prefix> {
+        // One group has a sum for each of its times; the others are zero already.
+        self.series.fill(Sum::default());
+        for (number, group) in groups.iter().enumerate() {
+            for class in classes {
+                for (time, at) in self.positions.iter().enumerate() {
+                    if let Some(sum) = at.and_then(|at| self.series.get_mut(at)) {
+                        let next = cell(self.partial, *group, time, *class);
+                        *sum = if number == 0 { next } else { sum.plus(&next)? };
+                    }
+                }
+            }
+        }
+        Prefix::new(&self.series)
+    }
 }
 
 /// Every step from the first to the last with a kept row.
@@ -199,24 +243,23 @@ fn axis(partial: &Partial) -> Result<Vec<i32>> {
     })
 }
 
-fn keys(job: &Job, partial: &Partial, groups: &[usize], steps: &[i32]) -> Vec<Column> {
+fn time_columns(job: &Job, keys: usize, steps: &[i32]) -> Vec<Column> {
     let per_row = |of: &dyn Fn(i32) -> i32| {
         let series: Vec<Option<i32>> = steps.iter().map(|step| Some(of(*step))).collect();
-        series.repeat(groups.len())
+        series.repeat(keys)
     };
     let column = |name: &str, data| Column { name: name.into(), data };
-    let mut columns = match job.grain {
+    match job.grain {
         Grain::Week => vec![
             column("year", ColumnData::Int32(per_row(&|week| calendar::iso_of(week).0))),
             column("week", ColumnData::Int32(per_row(&|week| calendar::iso_of(week).1))),
         ],
         Grain::Day => vec![column("date", ColumnData::Date32(per_row(&|day| day)))],
-    };
-    let dictionary: Vec<Arc<str>> = groups.iter().filter_map(|g| partial.groups.get(*g).cloned()).collect();
-    #[allow(clippy::cast_possible_truncation)] // groups are bounded by CELLS_MAX
-    let indices = (0..groups.len() as u32).flat_map(|g| std::iter::repeat_n(g, steps.len())).collect();
-    columns.push(column("country", ColumnData::Utf8 { indices, dictionary }));
-    columns
+        Grain::Month => vec![
+            column("year", ColumnData::Int32(per_row(&|month| month.div_euclid(12)))),
+            column("month", ColumnData::Int32(per_row(&|month| month.rem_euclid(12) + 1))),
+        ],
+    }
 }
 
 #[cfg(test)]

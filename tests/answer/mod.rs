@@ -10,10 +10,10 @@ use super::oracle::{self, Row};
 fn account(a: &Account) -> oracle::Account {
     oracle::Account {
         rows: a.rows,
-        other_system: a.other_system,
-        null_country: a.null_country,
-        country_total: a.country_total,
-        null_name: a.null_name,
+        not_total_row: a.not_total_row,
+        null_member: a.null_member,
+        total_row: a.total_row,
+        null_channel: a.null_channel,
         null_value: a.null_value,
         nan_value: a.nan_value,
         infinite_value: a.infinite_value,

@@ -24,10 +24,10 @@ pub struct Row {
 #[derive(Debug, Default, PartialEq)]
 pub struct Account {
     pub rows: u64,
-    pub other_system: u64,
-    pub null_country: u64,
-    pub country_total: u64,
-    pub null_name: u64,
+    pub not_total_row: u64,
+    pub null_member: u64,
+    pub total_row: u64,
+    pub null_channel: u64,
     pub null_value: u64,
     pub nan_value: u64,
     pub infinite_value: u64,
@@ -57,10 +57,10 @@ pub fn iso(rows: &[Row]) -> (Vec<Share>, Account) {
     let mut countries = BTreeSet::new();
     for row in rows {
         let reason = match (row.os_name.as_deref(), row.country.as_deref(), &row.name, row.value) {
-            (os, ..) if os != Some("all") => &mut account.other_system,
-            (_, None, ..) => &mut account.null_country,
-            (_, Some("ALL"), ..) => &mut account.country_total,
-            (_, _, None, _) => &mut account.null_name,
+            (os, ..) if os != Some("all") => &mut account.not_total_row,
+            (_, None, ..) => &mut account.null_member,
+            (_, Some("ALL"), ..) => &mut account.total_row,
+            (_, _, None, _) => &mut account.null_channel,
             (.., Value::Null) => &mut account.null_value,
             (.., Value::Nan) => &mut account.nan_value,
             (.., Value::Infinite) => &mut account.infinite_value,

@@ -150,7 +150,7 @@ def test_null_types_and_null_entries_of_dictionaries() -> None:
                       "country": ["FR"] * 4, "os_name": ["all"] * 4})  # fmt: skip
     shares = rollshare.rolling_share(table)
     assert shares.to_dicts()[0]["share_organic_p4w"] == 0.25
-    assert shares.account["null_name"] == 2
+    assert shares.account["null_channel"] == 2
     table = table.set_column(3, "country", pa.nulls(4))
     assert rollshare.rolling_share(table).account["null_country"] == 4
 
@@ -263,7 +263,7 @@ def test_names_that_are_all_null_are_in_neither_sum(sample: str) -> None:
     object_column["name"] = None
     for frame in (nameless, object_column, pl.from_arrow(nameless)):
         account = rollshare.rolling_share(frame).account
-        assert account["null_name"] == account["kept"] > 0
+        assert account["null_channel"] == account["kept"] > 0
 
 
 def test_objects_that_are_not_frames() -> None:

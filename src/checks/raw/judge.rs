@@ -96,7 +96,7 @@ impl Judge<'_> {
             CheckId::OrganicPresent => {
                 let is_there = |o: &String| self.counts.channels.contains(&Some(o.as_bytes().into()));
                 let (there, missing): (Vec<&String>, Vec<&String>) =
-                    self.job.organic.iter().partition(|o| is_there(o));
+                    self.job.organic().iter().partition(|o| is_there(o));
                 let names = |of: &[&String]| of.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", ");
                 Measurement::count(
                     u64::from(there.is_empty()),
@@ -296,7 +296,7 @@ impl Judge<'_> {
         let (mut count, mut n) = (0, 0);
         for (day, rows) in cube.days.iter().zip(cube.rows.chunks(cube.countries.len().max(1))) {
             for (country, rows) in
-                cube.countries.iter().zip(rows).filter(|(c, _)| **c != self.job.country_total)
+                cube.countries.iter().zip(rows).filter(|(c, _)| **c != self.job.country_total())
             {
                 n += 1;
                 if *rows == 0 {

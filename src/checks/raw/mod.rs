@@ -54,6 +54,7 @@ use crate::{Error, Job, Result};
 pub type Measurements = Vec<(CheckId, Result<Measurement, NotRun>)>;
 
 /// The results of the passes, which later checks and the report use.
+#[derive(Default)]
 pub struct Raw {
     /// The results of all checks, in the order of the catalogue.
     pub findings: Measurements,

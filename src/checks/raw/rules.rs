@@ -17,7 +17,7 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     /// Whether a country is a code of ISO 3166-1, the total, or allowed.
     pub fn is_known_country(&self, code: &[u8]) -> bool {
-        code == self.job.country_total.as_bytes()
+        code == self.job.country_total().as_bytes()
             || countries::is_assigned(code)
             || self.config.allow.countries.iter().any(|c| c.as_bytes() == code)
     }
@@ -25,7 +25,7 @@ impl Rules<'_> {
     /// Whether an operating system is the total or allowed.
     pub fn is_known_system(&self, name: &[u8]) -> bool {
         let allowed = &self.config.allow.systems;
-        name == self.job.os_total.as_bytes()
+        name == self.job.os_total().as_bytes()
             || allowed.iter().any(|s| s.as_bytes() == name)
             || allowed.is_empty() && matches!(name, b"android" | b"ios")
     }

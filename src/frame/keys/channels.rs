@@ -71,7 +71,7 @@ impl Channels {
             }),
             Data::Text(text) => {
                 let short: Option<Vec<_>> =
-                    job.organic.iter().map(|name| short_view(name.as_bytes())).collect();
+                    job.organic().iter().map(|name| short_view(name.as_bytes())).collect();
                 if let (Text::Views(views, _), Some(organic)) = (text, short) {
                     let views = views.rows_from(start);
                     for row in rows {
@@ -80,7 +80,7 @@ impl Channels {
                     return Ok(());
                 }
                 // Names of another length are not organic: their bytes are not read.
-                text.prefetch_strings(start, live, |len| job.organic.iter().any(|name| name.len() == len));
+                text.prefetch_strings(start, live, |len| job.organic().iter().any(|name| name.len() == len));
                 for row in rows {
                     out[row] = u8::from(is_organic(text.get(start + row)?, job));
                 }
@@ -92,5 +92,5 @@ impl Channels {
 }
 
 fn is_organic(name: &[u8], job: &Job) -> bool {
-    job.organic.iter().any(|organic| organic.as_bytes() == name)
+    job.organic().iter().any(|organic| organic.as_bytes() == name)
 }

@@ -7,8 +7,8 @@ use crate::frame::array::{Array, Code, Data, with_codes};
 use crate::frame::slice::corrupt;
 use crate::grid::GridAccumulator;
 use crate::kernel::compare;
-use crate::scan::classes::{Country, country_name};
-use crate::{Job, Result, Semantics};
+use crate::kernel::bitmap::KeyClass as Country;
+use crate::{Error, Job, Result, Semantics};
 
 /// Rows of a block that are dropped for their country, by reason.
 #[derive(Default, Clone, Copy)]
@@ -165,7 +165,7 @@ impl Countries {
     fn classify_entries(&mut self, dictionary: &Array, job: &Job) {
         let class = |entry: Option<&[u8]>| match entry {
             None => Country::Null,
-            Some(name) if name == job.country_total.as_bytes() => Country::Total,
+            Some(name) if name == job.country_total().as_bytes() => Country::Total,
             Some(_) => Country::Keep,
         };
         self.class = entries(dictionary).map(class).collect();
@@ -188,7 +188,7 @@ impl Countries {
         legacy: bool,
     ) -> Result<u32> {
         match self.groups.get_mut(place) {
-            None => Err(corrupt().in_column(&job.columns.country)),
+            None => Err(corrupt().in_column(job.columns().country)),
             Some(group) if *group == NOT_RESOLVED => {
                 let dictionary = self.memo.0.as_deref();
                 let name = dictionary.and_then(|d| entries(d).nth(place)).flatten();
@@ -211,11 +211,21 @@ impl Countries {
     }
 }
 
+/// The name of a country, from its bytes.
+///
+/// # Errors
+/// `Data` if they are not UTF-8.
+fn country_name<'a>(name: &'a [u8], job: &Job) -> Result<&'a str> {
+    std::str::from_utf8(name).map_err(|_| {
+        Error::data(format!("the country name {name:02x?}")).expected("UTF-8").in_column(job.columns().country)
+    })
+}
+
 /// The group of a country, or [`TOTAL`] or [`NO_GROUP`].
 fn resolve_name(name: Option<&[u8]>, job: &Job, dense: &mut GridAccumulator, legacy: bool) -> Result<u32> {
     match name {
         None => Ok(NO_GROUP),
-        Some(name) if name == job.country_total.as_bytes() => Ok(TOTAL),
+        Some(name) if name == job.country_total().as_bytes() => Ok(TOTAL),
         Some(name) => {
             let group = dense.group(country_name(name, job)?)?;
             // Under legacy semantics this is also called for rows that are not kept.

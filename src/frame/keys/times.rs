@@ -165,8 +165,8 @@ fn id_of(
 ) -> Result<Option<u32>> {
     let Some(raw) = raw else { return Ok(None) };
     let point = match (coding, legacy) {
-        (TimeCoding::Label, false) => calendar::parse_label(raw).map(TimePoint::Step),
-        (TimeCoding::Label, true) => {
+        (TimeCoding::Label(_), false) => calendar::parse_label(raw).map(TimePoint::Step),
+        (TimeCoding::Label(_), true) => {
             std::str::from_utf8(raw).ok().map(|label| TimePoint::Label(label.into()))
         }
         _ => coding.day(raw).map(TimePoint::Step),
@@ -180,8 +180,8 @@ fn id_of(
 #[cold]
 fn bad_time(job: &Job, coding: TimeCoding, raw: Option<&[u8]>, row: usize) -> Error {
     let (column, expected) = match job.grain {
-        crate::Grain::Week => (&job.columns.year_week, "yyyy_ww, an ISO week that exists, such as 2021_05"),
-        crate::Grain::Day => (&job.columns.start_date, "a date of the years 1 to 9999"),
+        crate::Grain::Week => (job.columns().year_week, "yyyy_ww, an ISO week that exists, such as 2021_05"),
+        crate::Grain::Day | crate::Grain::Month => (job.columns().start_date, "a date of the years 1 to 9999"),
     };
     Error::data(format!("{column} is {}", coding.show(raw)))
         .expected(expected)

@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use super::column::{Column, Cost};
 use super::entries::ChunkDictionary;
 use super::plain::Sequences;
+use super::stamps::{self, DayOf};
 use crate::parquet::PageLayout;
 use crate::parquet::encoding::HybridRleDecoder;
 use crate::{Error, Result};
@@ -62,6 +63,8 @@ pub struct Cursor<'a> {
     pub entries: ChunkDictionary,
     /// Whether numbers without a dictionary stay raw bits.
     raw: bool,
+    /// How times become days; `None` where values are no times, or are kept as they are.
+    days_of: Option<&'a dyn DayOf>,
     /// The page after the current one; the next one to open where `left` is 0.
     next_page: usize,
     /// Rows of the current page that are not read yet.
@@ -140,6 +143,7 @@ impl<'a> Cursor<'a> {
             column,
             entries,
             raw,
+            days_of: None,
             next_page: 0,
             left: 0,
             pending: 0,
@@ -164,6 +168,16 @@ impl<'a> Cursor<'a> {
             }
         }
         cursor
+    }
+
+    /// Gives the times of a day one value id. `entries` of an earlier cursor have to be by the same days.
+    ///
+    /// # Errors
+    /// `TooLarge` if the values exceed 4 GiB.
+    pub fn by_day(mut self, days_of: &'a dyn DayOf) -> Result<Self> {
+        self.days_of = Some(days_of);
+        stamps::shorten(&mut self.entries, days_of)?;
+        Ok(self)
     }
 
     /// Allows pages that begin before row `to` to be decompressed two at a time, once two

@@ -5,6 +5,7 @@ use super::{BlockKind, Cursor, Values};
 use crate::ids::column::{Chunk, Column, each_value, is_numeric};
 use crate::ids::entries::ChunkDictionary;
 use crate::ids::plain::{self, Sequences};
+use crate::ids::stamps::{self, DayOf};
 use crate::parquet::encoding::{HybridRleDecoder, Numbers, booleans};
 use crate::parquet::{Encoding, OpenPage, PageMeta, Physical};
 use crate::{Error, Result};
@@ -60,7 +61,8 @@ impl<'a> Cursor<'a> {
             // Where no row is null, the levels are not needed again.
             self.levels = (present < open.rows).then_some(levels);
         }
-        self.values = decode_values(chunk, &open, count, &mut self.entries, &mut self.sequences, self.raw)?;
+        let Cursor { entries, sequences, raw, days_of, .. } = self;
+        self.values = decode_values(chunk, &open, count, entries, sequences, *raw, *days_of)?;
         Ok(())
     }
 
@@ -92,6 +94,7 @@ fn decode_values(
     entries: &mut ChunkDictionary,
     sequences: &mut Sequences,
     raw: bool,
+    days_of: Option<&dyn DayOf>,
 ) -> Result<Values> {
     if open.encoding == Encoding::Dictionary {
         let Some((width, _)) = open.values.split_first() else {
@@ -102,7 +105,16 @@ fn decode_values(
                 Err(Error::format("a page of dictionary ids without their bit width"))
             };
         };
-        return HybridRleDecoder::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
+        let Some(day_ids) = entries.day_ids() else {
+            return HybridRleDecoder::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
+        };
+        let stored = u32::try_from(day_ids.len()).map_err(|_| Error::internal("too many dictionary entries"))?;
+        let mut value_ids = vec![0; count as usize];
+        HybridRleDecoder::new(1, *width, stored, count)?.read_u32(open.values, &mut value_ids)?;
+        for id in &mut value_ids {
+            *id = day_ids.get(*id as usize).copied().ok_or_else(|| Error::internal("an id past its dictionary"))?;
+        }
+        return Ok(Values::Ids32 { value_ids, at: 0 });
     }
     if chunk.leaf.physical == Physical::Boolean {
         return booleans(open.encoding, open.values, count).map(Values::Ids);
@@ -119,6 +131,23 @@ fn decode_values(
         return Ok(Values::Bits { bits, at: 0 });
     }
     let mut value_ids = Vec::with_capacity(capacity);
+    if let Some(days_of) = days_of {
+        if let (Some(ticks), Physical::Int64) = (days_of.ticks(), chunk.leaf.physical) {
+            let mut bits = vec![0; capacity];
+            Numbers::open(open.encoding, open.values, chunk.leaf.physical, count)?.fill(&mut bits)?;
+            stamps::intern_ticks(entries, days_of, ticks, &bits, &mut value_ids)?;
+            return Ok(Values::Ids32 { value_ids, at: 0 });
+        }
+        let is_plain = (open.encoding, chunk.leaf.physical) == (Encoding::Plain, Physical::ByteArray);
+        if is_plain && stamps::intern_texts(entries, days_of, open.values, count, &mut value_ids)? {
+            return Ok(Values::Ids32 { value_ids, at: 0 });
+        }
+        each_value(chunk.leaf, open, count, |value| {
+            value_ids.push(stamps::intern(entries, days_of, value)?);
+            Ok(())
+        })?;
+        return Ok(Values::Ids32 { value_ids, at: 0 });
+    }
     if (open.encoding, chunk.leaf.physical) == (Encoding::Plain, Physical::ByteArray) {
         plain::intern(entries, open.values, count, &mut value_ids, sequences)?;
         return Ok(Values::Ids32 { value_ids, at: 0 });

@@ -154,10 +154,11 @@ fn days_of_ticks(first: i32, last: i32, most: usize) -> Vec<i32> {
 }
 
 /// The first day of a point in time.
-fn day_of(grain: Grain, step: i32) -> i32 {
+pub fn day_of(grain: Grain, step: i32) -> i32 {
     match grain {
         Grain::Week => calendar::monday(step),
         Grain::Day => step,
+        Grain::Month => calendar::period::month_start(step),
     }
 }
 

@@ -173,12 +173,12 @@ impl Cube {
         let axes = Axes {
             job,
             day_ids: days.iter().copied().zip(0..).collect(),
-            countries: Names::new(&counts.countries, job.country_total.as_bytes()),
-            systems: Names::new(&counts.systems, job.os_total.as_bytes()),
+            countries: Names::new(&counts.countries, job.country_total().as_bytes()),
+            systems: Names::new(&counts.systems, job.os_total().as_bytes()),
             organic: channels
                 .names
                 .iter()
-                .map(|n| job.organic.iter().any(|o| o.as_bytes() == &**n))
+                .map(|n| job.organic().iter().any(|o| o.as_bytes() == &**n))
                 .collect(),
             channels,
             // Fractions of decimals are whole numbers of their last digit.
@@ -327,8 +327,8 @@ impl Totals {
 impl Axes<'_> {
     fn key(&self, day: usize, country: Option<usize>, system: Option<usize>, channel: usize) -> String {
         let day = self.days.get(day).map_or_else(String::new, |day| iso_date(*day));
-        let country = country.map_or_else(|| self.job.country_total.clone(), |id| self.countries.show(id));
-        let system = system.map_or_else(|| self.job.os_total.clone(), |id| self.systems.show(id));
+        let country = country.map_or_else(|| self.job.country_total().to_owned(), |id| self.countries.show(id));
+        let system = system.map_or_else(|| self.job.os_total().to_owned(), |id| self.systems.show(id));
         format!("{day} {country} {system} '{}'", self.channels.show(channel).escape_debug())
     }
 }

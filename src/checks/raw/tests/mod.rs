@@ -24,7 +24,7 @@ use super::{RowRange, Thoroughness, dictionary_pass, run_with};
 use crate::dataset::OpenFile;
 use crate::scan::NoProgress;
 use crate::storage::Input;
-use crate::{Columns, Job};
+use crate::Job;
 
 /// The results of the dictionary pass, which must equal those of counting every row.
 fn check(config: &Config, inputs: &[Input]) -> Results {
@@ -226,7 +226,8 @@ fn a_dictionary_entry_that_no_row_uses_is_ignored() {
     };
     rows.insert(0, odd);
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
-    let files = [OpenFile::open_all(&job, &input).unwrap()];
+    let question = crate::profile::Question::new(&job).unwrap();
+    let files = [OpenFile::open_all(&question, &input).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
     let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
@@ -371,21 +372,21 @@ fn without_a_column_or_its_type_nothing_else_runs() {
     let mut random = Random(10);
     let rows = clean(&mut random);
     let config = config(&rows);
-    let columns = Columns::default;
     let cases = [
-        Columns { value: "installs".into(), ..columns() },
-        Columns { country: "land".into(), ..columns() },
-        Columns { value: "name".into(), ..columns() },
-        Columns { os_name: "value".into(), ..columns() },
-        Columns { start_date: "value".into(), ..columns() },
-        Columns { year_week: "has_subtrackers".into(), ..columns() },
+        ("value", "installs"),
+        ("country", "land"),
+        ("value", "name"),
+        ("os_name", "value"),
+        ("start_date", "value"),
+        ("year_week", "has_subtrackers"),
     ];
-    for columns in cases {
-        let job = Job { columns, ..Job::default() };
+    for (role, column) in cases {
+        let mut job = Job::default();
+        job.set_column(role, column).unwrap();
         let (results, raw) =
             check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &NoProgress).unwrap();
         let outcome = results.get(CheckId::Columns).unwrap();
-        assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(1.0)), "{:?}", job.columns);
+        assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(1.0)), "{:?}", job.columns());
         assert!(results.outcomes.iter().skip(1).all(|o| o.status == Status::NotRun && o.could_not_run));
         assert_eq!(results.verdict().exit_code(), 4);
         assert!(raw.cube.is_none());

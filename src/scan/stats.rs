@@ -18,7 +18,7 @@ pub struct Options {
 
 /// The cost of a scan, for `--explain`.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Profile {
+pub struct ScanStats {
     /// Files scanned.
     pub files: usize,
     /// Bytes of all files.
@@ -34,7 +34,7 @@ pub struct Profile {
     /// Pages of needed columns that were not opened, without those of row groups that were ruled out as a whole.
     pub pages_skipped: u64,
     /// Row groups, with the kernel path taken.
-    pub row_groups: Vec<RowGroupProfile>,
+    pub row_groups: Vec<RowGroupStats>,
     /// Wall time by phase, in order.
     pub phases: Vec<(&'static str, Duration)>,
     /// The cost of each task, in no order; predicts the time on more threads.
@@ -53,7 +53,7 @@ pub struct TaskCost {
 
 /// The kernel path of a row group.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct RowGroupProfile {
+pub struct RowGroupStats {
     /// File.
     pub file: Arc<str>,
     /// Row group, from 0.
@@ -66,9 +66,9 @@ pub struct RowGroupProfile {
     pub rows_by_path: RowsByPath,
 }
 
-impl Profile {
+impl ScanStats {
     /// Adds the cost of another scan, without its phases.
-    pub(super) fn merge(&mut self, mut other: Profile) {
+    pub(super) fn merge(&mut self, mut other: ScanStats) {
         self.files += other.files;
         self.file_bytes += other.file_bytes;
         self.bytes_read += other.bytes_read;

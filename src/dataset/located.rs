@@ -1,0 +1,207 @@
+//! Where the columns of a scan are in a file, by name, and how they store their values.
+
+use std::sync::Arc;
+
+use super::column::{ColumnLocation, find, leaf_of};
+use super::file::{ColumnError, OpenFile};
+use super::text::TextForm;
+use crate::calendar::zone::Zone;
+use crate::ids::column::Column;
+use crate::ids::cursor::Cursor;
+use crate::ids::values::ValueType;
+use crate::parquet::Physical;
+use crate::profile::Question;
+use crate::scan::classes::TimeCoding;
+use crate::{Error, Grain, Result, Semantics};
+
+/// The columns of a scan in one file.
+#[derive(Default)]
+pub struct LocatedColumns {
+    /// Columns of conditions and keys.
+    columns: Vec<LocatedColumn>,
+    /// The class.
+    pub class: Option<ColumnLocation>,
+    /// The column of time: the label or the date.
+    pub time: Option<ColumnLocation>,
+    /// How it stores times.
+    pub time_coding: Option<TimeCoding>,
+    /// The measure.
+    pub measure: Option<ColumnLocation>,
+    /// The dates, where they are needed beside labels.
+    pub date: Option<ColumnLocation>,
+    /// How they are stored.
+    pub date_coding: Option<TimeCoding>,
+}
+
+/// A column of a condition or a key.
+pub struct LocatedColumn {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its location; `None` where the file lacks it.
+    pub location: Option<ColumnLocation>,
+    /// How its values become text.
+    pub form: TextForm,
+}
+
+impl LocatedColumns {
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<&LocatedColumn> {
+        self.columns.iter().find(|column| *column.name == *name)
+    }
+}
+
+/// A column that is an error, by its name.
+type NamedError<'q> = (&'q str, ColumnError);
+
+impl OpenFile<'_> {
+    /// Locates the columns of a question. A file without rows may lack columns, and they may be of any type.
+    ///
+    /// # Errors
+    /// `Data` for a missing column or one of a wrong type.
+    pub fn locate_question(&mut self, question: &Question) -> Result<()> {
+        if self.footer.rows == 0 {
+            return Ok(());
+        }
+        let (located, value) = self
+            .find_question(question)
+            .map_err(|(name, error)| error.in_column(name))
+            .map_err(|e| e.in_file(self.object.name()))?;
+        (self.value_physical, self.value_type) = value;
+        self.scan = Some(located);
+        Ok(())
+    }
+
+    /// Fails where the columns of a question were not located.
+    ///
+    /// # Errors
+    /// As of [`Self::locate_question`].
+    pub fn check_question(&self, question: &Question) -> Result<()> {
+        if self.scan.is_some() || self.footer.rows == 0 {
+            return Ok(());
+        }
+        let (name, error) = match self.find_question(question) {
+            Ok(_) => return Err(Error::internal("columns that were not located")),
+            Err(found) => found,
+        };
+        Err(error.in_column(name).in_file(self.object.name()))
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn find_question<'q>(
+        &self,
+        question: &'q Question,
+    ) -> Result<(LocatedColumns, (Physical, ValueType)), NamedError<'q>> {
+        let find_named = |name: &'q str| {
+            find(&self.footer, self.input, name).map_err(|e| (name, ColumnError::NotFound(e)))
+        };
+        let wrong = |name: &'q str| move |e: Error| (name, ColumnError::WrongType(e));
+        let mut located = LocatedColumns::default();
+        let mut value = (Physical::Int64, ValueType::Int { bits: 64, signed: true });
+        if let Some(name) = question.job.profile.users.column.as_deref() {
+            let location = find_named(name)?;
+            let leaf = leaf_of(&self.footer, &location).ok_or_else(|| {
+                wrong(name)(
+                    Error::data("the value is a hive partition of the path")
+                        .expected("a numeric column in the file"),
+                )
+            })?;
+            value = (leaf.physical, ValueType::of(leaf).map_err(wrong(name))?);
+            if value.1 == ValueType::Null && question.job.semantics == Semantics::Iso {
+                return Err(wrong(name)(
+                    Error::data("the values have the null type")
+                        .expected("a number: integer, float, double or decimal"),
+                ));
+            }
+            located.measure = Some(location);
+        }
+        self.find_times(question, &mut located)?;
+        let conditions = question.conditions.iter().map(|c| (&c.column, c.optional));
+        let keys = question.keys.iter().map(|c| (&c.column, c.optional));
+        // Those of total rows, whether they are conditions or keys of this pass.
+        for (name, optional) in conditions.chain(keys) {
+            if located.column(name).is_some() {
+                continue;
+            }
+            let location = match find_named(name) {
+                Ok(location) => Some(location),
+                Err((_, ColumnError::NotFound(_))) if optional => None,
+                Err(error) => return Err(error),
+            };
+            let leaf = location.as_ref().and_then(|location| leaf_of(&self.footer, location));
+            let form = leaf.map(TextForm::of).transpose().map_err(wrong(name))?.unwrap_or_default();
+            located.columns.push(LocatedColumn { name: name.clone(), location, form });
+        }
+        // A dimension that is needed neither as key nor for its totals has to be there all the same, unless it is optional.
+        for (name, dimension) in &question.job.profile.dimensions {
+            if !dimension.optional {
+                find_named(dimension.column_of(name))?;
+            }
+        }
+        if question.class.is_some()
+            && let Some(name) = question.job.profile.channel.column.as_deref()
+        {
+            let location = find_named(name)?;
+            if let Some(leaf) = leaf_of(&self.footer, &location) {
+                super::column::check_string(leaf).map_err(wrong(name))?;
+            }
+            located.class = Some(location);
+        }
+        Ok((located, value))
+    }
+
+    /// The day of a row in a column of dates, for a message; `None` where the file has no such column or the row no date.
+    pub fn day_at(&self, column: &str, row_group: usize, row: u64, zone: Option<&Zone>) -> Option<i32> {
+        let location = find(&self.footer, self.input, column).ok()?;
+        let coding = match leaf_of(&self.footer, &location) {
+            Some(leaf) => TimeCoding::of_date(leaf, None).ok()?,
+            None => TimeCoding::Text,
+        };
+        let meta = self.footer.row_groups.get(row_group)?;
+        let source = location.source(&self.footer, meta).ok()?;
+        let columns = Column::open_all(self.object, &[source], meta.rows).ok()?;
+        let mut cursor = Cursor::new(columns.first()?, row, false, Vec::new(), None).ok()?;
+        let mut id = [0];
+        cursor.read_ids32(&mut id).ok()?;
+        coding.day_in(cursor.entries.get(id[0])?, zone)
+    }
+
+    fn find_times<'q>(&self, question: &'q Question, located: &mut LocatedColumns) -> Result<(), NamedError<'q>> {
+        let find_named = |name: &'q str| {
+            find(&self.footer, self.input, name).map_err(|e| (name, ColumnError::NotFound(e)))
+        };
+        let time = &question.job.profile.time;
+        let date_coding = |name: &'q str, location: &ColumnLocation| {
+            leaf_of(&self.footer, location)
+                .map_or(Ok(TimeCoding::Text), |leaf| TimeCoding::of_date(leaf, time.unit))
+                .map_err(|e| (name, ColumnError::WrongType(e)))
+        };
+        let (label, date) = question.time_columns();
+        let label_location = match label.map(|name| (name, find_named(name))) {
+            Some((name, Ok(location))) => {
+                if let Some(leaf) = leaf_of(&self.footer, &location) {
+                    super::column::check_string(leaf).map_err(|e| (name, ColumnError::WrongType(e)))?;
+                }
+                Some(location)
+            }
+            // Files may lack labels where they have dates.
+            Some((_, Err((_, ColumnError::NotFound(_))))) if date.is_some() && !question.needs_dates() => None,
+            Some((_, Err(error))) => return Err(error),
+            None => None,
+        };
+        if let Some(location) = label_location {
+            located.time_coding = Some(TimeCoding::Label(time.label_form));
+            located.time = Some(location);
+        } else if let Some(name) = date {
+            let location = find_named(name)?;
+            located.time_coding = Some(date_coding(name, &location)?);
+            located.time = Some(location);
+        }
+        if let (true, Some(name)) = (question.needs_dates(), date) {
+            let location = find_named(name)?;
+            located.date_coding = Some(date_coding(name, &location)?);
+            located.date = Some(location);
+        }
+        debug_assert!(located.time.is_some() || question.job.grain != Grain::Week || label.is_some());
+        Ok(())
+    }
+}

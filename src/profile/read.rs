@@ -1,0 +1,174 @@
+//! A profile from TOML.
+
+use std::path::Path;
+
+use super::Profile;
+use crate::{Error, Result};
+
+/// The bundled profiles, by name.
+pub const BUNDLED: [(&str, &str); 1] = [("cube", include_str!("cube.toml"))];
+
+/// The keys of each table of a profile.
+const KEYS: [(&str, &[&str]); 6] = [
+    ("", &["time", "users", "channel", "dimensions", "where"]),
+    ("time", &["date", "unit", "label", "label_form", "zone", "week_start"]),
+    ("users", &["column", "rows"]),
+    ("channel", &["column", "organic", "paid", "excluded", "null", "ignore_case"]),
+    (
+        "dimensions",
+        &["column", "total", "total_is_null", "total_rows", "null", "case", "rename", "members", "optional"],
+    ),
+    ("where", &["column", "in", "not_in"]),
+];
+
+impl Profile {
+    /// Reads a profile: a file, or a bundled one by its name.
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be read; `Argument` if it is not TOML, or has an unknown key or value.
+    pub fn load(name: &str) -> Result<Self> {
+        if let Some((_, text)) = BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
+            return Self::parse(text, name);
+        }
+        let path = Path::new(name);
+        if !path.exists() && !name.contains(['/', '.']) {
+            let names: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
+            return Err(Error::argument(format!("no profile '{name}'"))
+                .expected(format!("a TOML file, or one of {}", names.join(", ")))
+                .advice(nearest(name, &names).map_or_else(
+                    || "docs/profiles.md says how to write one".to_owned(),
+                    |near| format!("Did you mean {near}?"),
+                )));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::io("cannot read the profile", e).in_file(&name.into()))?;
+        Self::parse(&text, name)
+    }
+
+    /// Parses the TOML of a profile called `origin`.
+    ///
+    /// # Errors
+    /// As of [`Self::load`], except `Io`.
+    pub fn parse(text: &str, origin: &str) -> Result<Self> {
+        let located = |error: Error| error.in_file(&origin.into());
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| located(not_read(&e)))?;
+        check_keys(&table).map_err(located)?;
+        let profile: Profile = toml::from_str(text).map_err(|e| located(not_read(&e)))?;
+        profile.validated().map_err(located)
+    }
+
+    /// The profile as TOML.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::internal(format!("cannot write the profile: {e}")))
+    }
+}
+
+fn not_read(error: &toml::de::Error) -> Error {
+    Error::argument(format!("the profile cannot be read: {}", error.to_string().trim_end()))
+}
+
+/// Fails for the first key that no profile has, and names the nearest that one has.
+fn check_keys(table: &toml::Table) -> Result<()> {
+    let keys_of = |name: &str| KEYS.iter().find(|(table, _)| *table == name).map_or(&[][..], |(_, keys)| keys);
+    let check = |shown: &str, kind: &str, table: &toml::Table| -> Result<()> {
+        let known = keys_of(kind);
+        let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+        let place = if shown.is_empty() { String::new() } else { format!(" in {shown}") };
+        let error = Error::argument(format!("unknown key '{key}'{place}"));
+        Err(match nearest(key, known) {
+            Some(near) => error.expected(format!("one of {}", known.join(", "))).advice(format!("Did you mean {near}?")),
+            None => error.expected(format!("one of {}", known.join(", "))),
+        })
+    };
+    check("", "", table)?;
+    for (name, value) in table {
+        match (name.as_str(), value) {
+            ("dimensions", toml::Value::Table(dimensions)) => {
+                for (dimension, value) in dimensions {
+                    if let toml::Value::Table(keys) = value {
+                        check(&format!("[dimensions.{dimension}]"), "dimensions", keys)?;
+                    }
+                }
+            }
+            ("where", toml::Value::Array(conditions)) => {
+                for keys in conditions.iter().filter_map(toml::Value::as_table) {
+                    check("[[where]]", "where", keys)?;
+                }
+            }
+            (kind, toml::Value::Table(keys)) => check(&format!("[{kind}]"), kind, keys)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The choice that is nearest to `word`, if one is near: at most a third of its letters differ.
+pub fn nearest<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
+    let distances = choices.iter().map(|choice| (distance(word, choice), *choice));
+    let (distance, choice) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= word.chars().count().max(choice.chars().count())).then_some(choice)
+}
+
+/// The least number of letters to insert, delete or replace that turns `a` into `b`, case ignored
+/// (V. I. Levenshtein, 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (at, letter) in a.chars().enumerate() {
+        let mut diagonal = at;
+        let mut left = at + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, other) in row.iter_mut().skip(1).zip(b.chars()) {
+            let best = (diagonal + usize::from(letter != other)).min(*cell + 1).min(left + 1);
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_profile_is_the_bundled_cube() {
+        assert_eq!(Profile::load("cube").unwrap(), Profile::cube());
+        let written = Profile::cube().to_toml().unwrap();
+        assert_eq!(Profile::parse(&written, "x").unwrap(), Profile::cube());
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest_known_one() {
+        let error = |text: &str| Profile::parse(text, "p.toml").unwrap_err().to_string();
+        let text = error("[channel]\ncolunm = 'x'");
+        assert!(text.contains("'colunm' in [channel]") && text.contains("Did you mean column?"), "{text}");
+        assert!(error("[dimensions.os]\ntotl = 'x'").contains("Did you mean total?"));
+        assert!(error("[tiem]").contains("Did you mean time?"));
+        assert!(error("[[where]]\nnot_on = []").contains("Did you mean not_in?"));
+        assert!(!error("zzzzzz = 1").contains("Did you mean"));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let base = "time.date = 'd'\nusers.rows = true\n[channel]\ncolumn = 'c'\n";
+        Profile::parse(&format!("{base}organic = ['a']"), "x").unwrap();
+        for bad in [
+            "",
+            "organic = ['a']\npaid = ['b']",
+            "organic = ['a']\nexcluded = ['a']",
+            "organic = ['a']\n[dimensions.os]\ntotal = 'all'\ntotal_is_null = true",
+            "organic = ['a']\n[dimensions.os]\ntotal_rows = 'required'",
+            "organic = ['a']\n[[where]]\ncolumn = 'x'",
+        ] {
+            assert!(Profile::parse(&format!("{base}{bad}"), "x").is_err(), "{bad}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

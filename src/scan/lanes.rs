@@ -1,0 +1,501 @@
+//! Several columns as one: conditions that must all hold, and the columns of a key.
+//!
+//! The paths of the scan walk one column of conditions and one of keys. Where a question has one of each, these are the
+//! columns of the file. Else a lane joins the columns:
+//!
+//! - conditions: the value id of a row is the number of the first condition that it does not meet, or the number of
+//!   all conditions where it meets all of them;
+//! - keys: every combination of value ids that is met gets the next number. Those that are dropped for the same reason
+//!   have one number in common.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::task::BLOCK;
+use crate::ids::cursor::{BlockKind, Cursor, Mark};
+use crate::kernel::bitmap::KeyClass;
+use crate::parquet::encoding::{RunOrPacked, Span};
+use crate::profile::question::SEPARATOR;
+use crate::{Error, Result};
+
+/// The most numbers of combinations that are kept in a table; beyond it they are kept in a map.
+const TABLE_MAX: usize = 1 << 22;
+/// No number yet.
+const NONE: u32 = u32::MAX;
+
+/// The conditions of a task.
+#[allow(clippy::large_enum_variant)] // one a task
+pub enum ConditionLane<'a> {
+    /// One condition: its column.
+    One(Cursor<'a>),
+    /// Any number.
+    Many(Conditions<'a>),
+}
+
+/// Several conditions, or none.
+pub struct Conditions<'a> {
+    /// Their columns.
+    pub cursors: Vec<Cursor<'a>>,
+    /// By condition and value id: 1 where it holds.
+    pub met: Vec<Vec<u8>>,
+    ids: Vec<u32>,
+}
+
+/// A position of a lane.
+pub enum LaneMark {
+    /// Of the only cursor.
+    One(Mark),
+    /// Of all cursors.
+    Many(Vec<Mark>),
+}
+
+/// Evaluates an expression over the only cursor, or another over several.
+macro_rules! lane {
+    ($lane:expr, $one:ident => $on_one:expr, $many:ident => $on_many:expr) => {
+        match $lane {
+            Self::One($one) => $on_one,
+            Self::Many($many) => $on_many,
+        }
+    };
+}
+
+/// The kind of blocks of several columns: 16 bits where all have 16.
+fn joint_kind(cursors: &mut [Cursor<'_>]) -> Result<BlockKind> {
+    let mut joint = BlockKind::Ids16;
+    for cursor in cursors {
+        if cursor.load_page()? != BlockKind::Ids16 {
+            joint = BlockKind::Ids32;
+        }
+    }
+    Ok(joint)
+}
+
+fn joint_rows(cursors: &mut [Cursor<'_>], most: u32) -> Result<u32> {
+    cursors.iter_mut().try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
+}
+
+fn marks(cursors: &[Cursor<'_>]) -> LaneMark {
+    LaneMark::Many(cursors.iter().map(Cursor::mark).collect())
+}
+
+fn reset(cursors: &mut [Cursor<'_>], mark: LaneMark) {
+    if let LaneMark::Many(marks) = mark {
+        cursors.iter_mut().zip(marks).for_each(|(cursor, mark)| cursor.reset(mark));
+    }
+}
+
+impl<'a> ConditionLane<'a> {
+    /// The lane of these columns. `joined` are the tables of an earlier lane of the same columns.
+    pub fn new(mut cursors: Vec<Cursor<'a>>, met: Vec<Vec<u8>>, is_single: bool) -> Self {
+        match cursors.pop() {
+            Some(only) if is_single && cursors.is_empty() => ConditionLane::One(only),
+            last => {
+                cursors.extend(last);
+                ConditionLane::Many(Conditions { cursors, met, ids: Vec::new() })
+            }
+        }
+    }
+
+    /// The columns.
+    pub fn cursors(self) -> Vec<Cursor<'a>> {
+        lane!(self, cursor => vec![cursor], many => many.cursors)
+    }
+
+    /// The number of the condition that rows of a value id do not meet.
+    pub fn number_of(&self, value_id: u32) -> usize {
+        lane!(self, _cursor => 0, _many => value_id as usize)
+    }
+
+    /// As of [`Cursor::load_page`].
+    pub fn load_page(&mut self) -> Result<BlockKind> {
+        lane!(self, cursor => cursor.load_page(), many => joint_kind(&mut many.cursors).map(|_| BlockKind::Ids16))
+    }
+
+    /// As of [`Cursor::rows_in_page`].
+    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
+        lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
+    }
+
+    /// As of [`Cursor::skip`].
+    pub fn skip(&mut self, rows: u32) -> Result<()> {
+        lane!(self, cursor => cursor.skip(rows), many => many.cursors.iter_mut().try_for_each(|c| c.skip(rows)))
+    }
+
+    /// As of [`Cursor::mark`].
+    pub fn mark(&self) -> LaneMark {
+        lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
+    }
+
+    /// As of [`Cursor::reset`].
+    pub fn reset(&mut self, mark: LaneMark) {
+        match (self, mark) {
+            (ConditionLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
+            (ConditionLane::Many(many), mark) => reset(&mut many.cursors, mark),
+            _ => {}
+        }
+    }
+
+    /// As of [`Cursor::spans`]; several conditions decline.
+    pub fn spans(&mut self, pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
+        lane!(self, cursor => cursor.spans(pass, most, spans), _many => (0, 0))
+    }
+
+    /// As of [`Cursor::segment`].
+    #[inline]
+    pub fn segment(&mut self) -> Result<RunOrPacked> {
+        lane!(self, cursor => cursor.segment(), many => many.segment())
+    }
+
+    /// As of [`Cursor::read_ids16`].
+    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
+        lane!(self, cursor => cursor.read_ids16(out), many => {
+            #[allow(clippy::cast_possible_truncation)] // conditions are few
+            many.read(out, |number| number as u16)
+        })
+    }
+
+    /// As of [`Cursor::read_ids32`].
+    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
+        lane!(self, cursor => cursor.read_ids32(out), many => many.read(out, |number| number))
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // conditions are few
+impl Conditions<'_> {
+    fn segment(&mut self) -> Result<RunOrPacked> {
+        let (mut len, mut packed) = (u32::MAX, false);
+        for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate() {
+            let segment = cursor.segment()?;
+            len = len.min(segment.len());
+            match segment {
+                RunOrPacked::Rle { value, .. } => {
+                    if !packed && met.get(value as usize) == Some(&0) {
+                        return Ok(RunOrPacked::Rle { value: at as u32, len });
+                    }
+                }
+                RunOrPacked::BitPacked { .. } => packed = true,
+            }
+        }
+        Ok(match packed {
+            true => RunOrPacked::BitPacked { len },
+            false => RunOrPacked::Rle { value: self.cursors.len() as u32, len },
+        })
+    }
+
+    fn read<T: Copy>(&mut self, out: &mut [T], number: impl Fn(u32) -> T) -> Result<()> {
+        out.fill(number(self.cursors.len() as u32));
+        self.ids.resize(out.len(), 0);
+        // The last condition first, so that the number of the first one that does not hold stays.
+        for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate().rev() {
+            cursor.read_ids32(&mut self.ids)?;
+            while_new(met, &self.ids)?;
+            let number = number(at as u32);
+            for (out, id) in out.iter_mut().zip(&self.ids) {
+                if met.get(*id as usize) != Some(&1) {
+                    *out = number;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails where an id has no entry in `met`.
+fn while_new(met: &[u8], ids: &[u32]) -> Result<()> {
+    let largest = ids.iter().fold(0, |most, id| most.max(*id));
+    if ids.is_empty() || (largest as usize) < met.len() {
+        return Ok(());
+    }
+    Err(Error::internal("a condition on a value without a meaning"))
+}
+
+/// The columns of the key of a task.
+#[allow(clippy::large_enum_variant)] // one a task
+pub enum KeyLane<'a> {
+    /// One column.
+    One(Cursor<'a>),
+    /// Any number.
+    Many(Keys<'a>),
+}
+
+/// Several columns of a key, or none.
+pub struct Keys<'a> {
+    /// The columns.
+    pub cursors: Vec<Cursor<'a>>,
+    /// Their combinations.
+    pub joined: JoinedKeys,
+    left: Vec<u32>,
+    right: Vec<u32>,
+}
+
+/// What a value of a key column means.
+#[derive(Debug, Clone)]
+pub struct KeyPart {
+    /// Whether its rows are dropped.
+    pub class: KeyClass,
+    /// Its part of the name of the group.
+    pub name: Arc<str>,
+}
+
+/// Numbers of combinations of value ids, by which rows are grouped.
+#[derive(Default)]
+pub struct JoinedKeys {
+    /// By column and value id.
+    pub parts: Vec<Vec<KeyPart>>,
+    /// A level for each column but the first: pairs of the number before it and its value id.
+    levels: Vec<Pairs>,
+    /// By number: the class, and the name of the group.
+    pub combined: Vec<KeyPart>,
+    /// By number of the last level: the number of the combination.
+    numbers: Vec<u32>,
+    /// The numbers of dropped combinations, by class.
+    dropped: [Option<u32>; 3],
+}
+
+/// Numbers of pairs, in the order in which they are met.
+#[derive(Default)]
+struct Pairs {
+    /// By `left * width + right`, a power of two.
+    table: Vec<u32>,
+    width: usize,
+    /// Instead of the table, where it would be large.
+    map: HashMap<(u32, u32), u32>,
+    pairs: Vec<(u32, u32)>,
+}
+
+impl Pairs {
+    #[allow(clippy::cast_possible_truncation)] // pairs are fewer than 2^32
+    fn number(&mut self, left: u32, right: u32) -> u32 {
+        let (at, width) = (left as usize, self.width);
+        if (right as usize) < width && at * width + width <= self.table.len() {
+            if let Some(number) = self.table.get_mut(at * width + right as usize) {
+                if *number == NONE {
+                    *number = self.pairs.len() as u32;
+                    self.pairs.push((left, right));
+                }
+                return *number;
+            }
+        }
+        self.grow(left, right);
+        if self.table.is_empty() {
+            let next = self.pairs.len() as u32;
+            let number = *self.map.entry((left, right)).or_insert(next);
+            if number == next {
+                self.pairs.push((left, right));
+            }
+            return number;
+        }
+        self.number(left, right)
+    }
+
+    /// Makes room for a pair in the table, or turns it into a map.
+    fn grow(&mut self, left: u32, right: u32) {
+        if self.table.is_empty() && !self.map.is_empty() {
+            return;
+        }
+        let width = (right as usize + 1).max(self.width).next_power_of_two();
+        let rows = (left as usize + 1).max(self.table.len() / self.width.max(1)).next_power_of_two();
+        self.width = width;
+        if width.saturating_mul(rows) > TABLE_MAX {
+            self.table = Vec::new();
+            self.map = self.pairs.iter().zip(0..).map(|(pair, number)| (*pair, number)).collect();
+            return;
+        }
+        self.table = vec![NONE; width * rows];
+        for ((left, right), number) in self.pairs.iter().zip(0..) {
+            if let Some(to) = self.table.get_mut(*left as usize * width + *right as usize) {
+                *to = number;
+            }
+        }
+    }
+}
+
+impl JoinedKeys {
+    /// Forgets the combinations; the value ids of a column have changed.
+    pub fn clear(&mut self) {
+        *self = JoinedKeys::default();
+    }
+
+    /// The numbers of combinations that are met.
+    pub fn len(&self) -> usize {
+        self.combined.len()
+    }
+
+    /// The number of the combination that ends with pair `last`.
+    #[allow(clippy::cast_possible_truncation)] // combinations are fewer than 2^32
+    fn number(&mut self, last: u32) -> Result<u32> {
+        if let Some(number) = self.numbers.get(last as usize)
+            && *number != NONE
+        {
+            return Ok(*number);
+        }
+        if self.numbers.len() <= last as usize {
+            self.numbers.resize(last as usize + 1, NONE);
+        }
+        let part = self.part(last)?;
+        let next = self.combined.len() as u32;
+        let number = match self.dropped.get_mut(part.class as usize) {
+            Some(dropped) if part.class != KeyClass::Keep => *dropped.get_or_insert(next),
+            _ => next,
+        };
+        if number == next {
+            self.combined.push(part);
+        }
+        if let Some(to) = self.numbers.get_mut(last as usize) {
+            *to = number;
+        }
+        Ok(number)
+    }
+
+    /// What the combination that ends with pair `last` means: the first part that is dropped decides.
+    fn part(&self, last: u32) -> Result<KeyPart> {
+        let lost = || Error::internal("a key without a meaning");
+        let mut ids = Vec::with_capacity(self.parts.len());
+        let mut at = last;
+        for level in self.levels.iter().rev() {
+            let (left, right) = level.pairs.get(at as usize).copied().ok_or_else(lost)?;
+            ids.push(right);
+            at = left;
+        }
+        if !self.parts.is_empty() {
+            ids.push(at);
+        }
+        let mut name = String::new();
+        for (number, (id, parts)) in ids.iter().rev().zip(&self.parts).enumerate() {
+            let part = parts.get(*id as usize).ok_or_else(lost)?;
+            if part.class != KeyClass::Keep {
+                return Ok(part.clone());
+            }
+            if number > 0 {
+                name.push(SEPARATOR);
+            }
+            name.push_str(&part.name);
+        }
+        Ok(KeyPart { class: KeyClass::Keep, name: name.into() })
+    }
+}
+
+impl<'a> KeyLane<'a> {
+    /// The lane of these columns. `joined` are the combinations of an earlier lane of the same columns.
+    pub fn new(mut cursors: Vec<Cursor<'a>>, joined: JoinedKeys) -> Self {
+        match cursors.pop() {
+            Some(only) if cursors.is_empty() => KeyLane::One(only),
+            last => {
+                cursors.extend(last);
+                KeyLane::Many(Keys { cursors, joined, left: Vec::new(), right: Vec::new() })
+            }
+        }
+    }
+
+    /// The columns, and the combinations.
+    pub fn into_parts(self) -> (Vec<Cursor<'a>>, JoinedKeys) {
+        lane!(self, cursor => (vec![cursor], JoinedKeys::default()), many => (many.cursors, many.joined))
+    }
+
+    /// As of [`Cursor::load_page`].
+    pub fn load_page(&mut self) -> Result<BlockKind> {
+        lane!(self, cursor => cursor.load_page(), many => {
+            joint_kind(&mut many.cursors)?;
+            Ok(if many.joined.len() + BLOCK < 1 << 16 { BlockKind::Ids16 } else { BlockKind::Ids32 })
+        })
+    }
+
+    /// As of [`Cursor::rows_in_page`].
+    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
+        lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
+    }
+
+    /// As of [`Cursor::skip`].
+    pub fn skip(&mut self, rows: u32) -> Result<()> {
+        lane!(self, cursor => cursor.skip(rows), many => many.cursors.iter_mut().try_for_each(|c| c.skip(rows)))
+    }
+
+    /// As of [`Cursor::mark`].
+    pub fn mark(&self) -> LaneMark {
+        lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
+    }
+
+    /// As of [`Cursor::reset`].
+    pub fn reset(&mut self, mark: LaneMark) {
+        match (self, mark) {
+            (KeyLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
+            (KeyLane::Many(many), mark) => reset(&mut many.cursors, mark),
+            _ => {}
+        }
+    }
+
+    /// As of [`Cursor::segment`].
+    #[inline]
+    pub fn segment(&mut self) -> Result<RunOrPacked> {
+        lane!(self, cursor => cursor.segment(), many => many.segment())
+    }
+
+    /// As of [`Cursor::segment_after`].
+    #[inline]
+    pub fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
+        lane!(self, cursor => cursor.segment_after(rows), many => {
+            many.cursors.iter_mut().try_for_each(|cursor| cursor.skip(rows))?;
+            many.segment()
+        })
+    }
+
+    /// As of [`Cursor::read_ids16`].
+    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
+        lane!(self, cursor => cursor.read_ids16(out), many => {
+            #[allow(clippy::cast_possible_truncation)] // the block kind says that numbers fit
+            many.read(out, |number| number as u16)
+        })
+    }
+
+    /// As of [`Cursor::read_ids32`].
+    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
+        lane!(self, cursor => cursor.read_ids32(out), many => many.read(out, |number| number))
+    }
+}
+
+impl Keys<'_> {
+    fn segment(&mut self) -> Result<RunOrPacked> {
+        let (mut len, mut number, mut packed) = (u32::MAX, 0, false);
+        self.joined.levels.resize_with(self.cursors.len().saturating_sub(1), Pairs::default);
+        for (at, cursor) in self.cursors.iter_mut().enumerate() {
+            let segment = cursor.segment()?;
+            len = len.min(segment.len());
+            match segment {
+                RunOrPacked::Rle { value, .. } if !packed => {
+                    number = match at.checked_sub(1).and_then(|level| self.joined.levels.get_mut(level)) {
+                        Some(level) => level.number(number, value),
+                        None => value,
+                    };
+                }
+                RunOrPacked::Rle { .. } => {}
+                RunOrPacked::BitPacked { .. } => packed = true,
+            }
+        }
+        if packed {
+            return Ok(RunOrPacked::BitPacked { len });
+        }
+        Ok(RunOrPacked::Rle { value: self.joined.number(number)?, len })
+    }
+
+    fn read<T: Copy>(&mut self, out: &mut [T], narrow: impl Fn(u32) -> T) -> Result<()> {
+        let Keys { cursors, joined, left, right } = self;
+        joined.levels.resize_with(cursors.len().saturating_sub(1), Pairs::default);
+        left.clear();
+        left.resize(out.len(), 0);
+        right.resize(out.len(), 0);
+        let mut rest = cursors.iter_mut();
+        if let Some(first) = rest.next() {
+            first.read_ids32(left)?;
+        }
+        for (cursor, level) in rest.zip(&mut joined.levels) {
+            cursor.read_ids32(right)?;
+            for (left, right) in left.iter_mut().zip(right.iter()) {
+                *left = level.number(*left, *right);
+            }
+        }
+        for (out, last) in out.iter_mut().zip(left.iter()) {
+            *out = narrow(joined.number(*last)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! The keys of a table: which groups of a partial aggregate each of its series sums.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::column::{Column, ColumnData};
+use crate::Job;
+use crate::grid::Partial;
+use crate::profile::question::{NULL, SEPARATOR, TOTAL};
+
+/// A key of the table.
+pub struct Key {
+    /// Its members, and the channel in a table of shares of channels.
+    pub members: Vec<Arc<str>>,
+    /// The groups whose sum it is.
+    pub groups: Vec<usize>,
+    /// In a table of shares of channels, the groups of all other channels.
+    pub others: Vec<usize>,
+}
+
+/// The keys of a table, ordered by the code points of their members.
+pub fn of(job: &Job, partial: &Partial) -> Vec<Key> {
+    let kept = (0..partial.groups.len()).filter(|group| partial.kept.get(*group) == Some(&true));
+    let named = kept.filter_map(|group| Some((group, partial.groups.get(group)?)));
+    if job.by.len() == 1 && job.with_total.is_empty() && !job.share_of_channel {
+        let key = |(group, name): (usize, &Arc<str>)| Key {
+            members: vec![name.clone()],
+            groups: vec![group],
+            others: Vec::new(),
+        };
+        return named.map(key).collect();
+    }
+    let parts = |(group, name): (usize, &'_ Arc<str>)| -> (usize, Vec<Arc<str>>) {
+        let columns = job.by.len() + usize::from(job.share_of_channel);
+        let parts = if columns == 0 { Vec::new() } else { name.split(SEPARATOR).map(Arc::from).collect() };
+        (group, parts)
+    };
+    let groups: Vec<(usize, Vec<Arc<str>>)> = named.map(parts).collect();
+    // Where a dimension has total rows, they are its total, and the others are not summed.
+    let has_total = |at: usize| groups.iter().any(|(_, parts)| parts.get(at).is_some_and(|part| **part == *TOTAL));
+    let totals: Vec<(usize, bool)> = (job.by.iter().enumerate())
+        .filter(|(_, name)| job.with_total.contains(name))
+        .map(|(at, _)| (at, has_total(at)))
+        .collect();
+    let mut keys: BTreeMap<Vec<Arc<str>>, Vec<usize>> = BTreeMap::new();
+    // Each choice of dimensions whose total is shown.
+    for choice in 0..1u32 << totals.len() {
+        let summed = |at: usize| {
+            let number = totals.iter().position(|(total, _)| *total == at)?;
+            (choice >> number & 1 == 1).then(|| totals.get(number).is_some_and(|(_, has_total)| *has_total))
+        };
+        for (group, parts) in &groups {
+            let counts = parts.iter().enumerate().all(|(at, part)| match summed(at) {
+                None => **part != *TOTAL && **part != *NULL,
+                Some(has_total) => (**part == *TOTAL) == has_total,
+            });
+            if !counts {
+                continue;
+            }
+            let member = |(at, part): (usize, &Arc<str>)| match summed(at) {
+                Some(_) => total_name(job, at).into(),
+                None => part.clone(),
+            };
+            keys.entry(parts.iter().enumerate().map(member).collect()).or_default().push(*group);
+        }
+    }
+    if job.share_of_channel {
+        return with_channels(keys);
+    }
+    keys.into_iter().map(|(members, groups)| Key { members, groups, others: Vec::new() }).collect()
+}
+
+/// The member of a total of the dimension at `at` of the key.
+fn total_name(job: &Job, at: usize) -> &str {
+    let dimension = job.by.get(at).and_then(|name| job.profile.dimensions.get(name));
+    dimension.map_or("total", |dimension| dimension.total_name())
+}
+
+/// Every channel for every key.
+fn with_channels(keys: BTreeMap<Vec<Arc<str>>, Vec<usize>>) -> Vec<Key> {
+    let mut by_key: BTreeMap<Vec<Arc<str>>, BTreeMap<Arc<str>, Vec<usize>>> = BTreeMap::new();
+    let mut channels = BTreeSet::new();
+    for (mut members, groups) in keys {
+        let Some(channel) = members.pop() else { continue };
+        channels.insert(channel.clone());
+        by_key.entry(members).or_default().insert(channel, groups);
+    }
+    let mut all = Vec::with_capacity(by_key.len() * channels.len());
+    for (members, of_channel) in &by_key {
+        for channel in &channels {
+            let groups = of_channel.get(channel).cloned().unwrap_or_default();
+            let others = of_channel.iter().filter(|(other, _)| *other != channel);
+            let others = others.flat_map(|(_, groups)| groups.iter().copied()).collect();
+            let members = members.iter().chain([channel]).cloned().collect();
+            all.push(Key { members, groups, others });
+        }
+    }
+    all
+}
+
+/// The columns of the members, `steps` rows for each key.
+pub fn columns(job: &Job, keys: &[Key], steps: usize) -> Vec<Column> {
+    let names = job.by.iter().map(String::as_str).chain(job.share_of_channel.then_some("channel"));
+    let column = |(at, name): (usize, &str)| {
+        let mut dictionary: Vec<Arc<str>> = Vec::new();
+        let mut ids: BTreeMap<Arc<str>, u32> = BTreeMap::new();
+        let mut indices = Vec::with_capacity(keys.len() * steps);
+        for key in keys {
+            let Some(member) = key.members.get(at) else { continue };
+            #[allow(clippy::cast_possible_truncation)] // keys are bounded by CELLS_MAX
+            let id = *ids.entry(member.clone()).or_insert_with(|| {
+                dictionary.push(member.clone());
+                dictionary.len() as u32 - 1
+            });
+            indices.extend(std::iter::repeat_n(id, steps));
+        }
+        Column { name: name.into(), data: ColumnData::Utf8 { indices, dictionary } }
+    };
+    names.enumerate().map(column).collect()
+}
