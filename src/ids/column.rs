@@ -137,7 +137,7 @@ impl<'a> Chunk<'a> {
             return false;
         }
         let Ok(next_body) = self.body(next) else { return false };
-        page::decompress_two((body, page, buffer), (&next_body, next, next_buffer), self.codec)
+        page::decompress_two([(body, page, buffer), (&next_body, next, next_buffer)], self.codec)
     }
 
     /// Reads the dictionary, if the chunk has one, into `entries`. Returns true if they hold

@@ -144,17 +144,15 @@ fn snappy(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {
 
 /// Decompresses two snappy pages interleaved, each given as stored bytes, length and buffer. Returns
 /// false where they have to be decompressed one by one, which reports any damage.
-pub fn two(one: (&[u8], usize, &mut Vec<u8>), other: (&[u8], usize, &mut Vec<u8>)) -> bool {
-    for (src, len) in [(one.0, one.1), (other.0, other.1)] {
-        if check_ratio("snappy", src.len(), len, SNAPPY_RATIO).is_err()
-            || snappy::as_single_literal(src, len).is_some()
-        {
-            return false;
-        }
-    }
-    let with_slack = |len: usize| len.saturating_add(snappy::SLACK);
-    let block = |src, len, buffer| snappy::Block { src, len, out: room(buffer, with_slack(len)) };
-    snappy::decompress_two(block(one.0, one.1, one.2), block(other.0, other.1, other.2)).is_some()
+pub fn snappy_two(pages: [(&[u8], usize, &mut Vec<u8>); 2]) -> bool {
+    let blocks = pages.map(|(src, len, buffer)| {
+        check_ratio("snappy", src.len(), len, SNAPPY_RATIO).ok()?;
+        // A block of one literal is not copied.
+        let copied = snappy::as_single_literal(src, len).is_none();
+        copied.then(|| snappy::Block { src, len, out: room(buffer, len.saturating_add(snappy::SLACK)) })
+    });
+    let [Some(one), Some(other)] = blocks else { return false };
+    snappy::decompress_two(one, other).is_some()
 }
 
 fn lz4_block(src: &[u8], len: usize, buffer: &mut Vec<u8>) -> Result<usize> {

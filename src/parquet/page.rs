@@ -537,19 +537,10 @@ pub fn open(
 
 /// Decompresses two pages interleaved, which takes less time than one after the other. Returns
 /// false where that is not possible: the pages have to be opened one by one.
-pub fn decompress_two(
-    one: (&[u8], &PageMeta, &mut Vec<u8>),
-    other: (&[u8], &PageMeta, &mut Vec<u8>),
-    codec: Codec,
-) -> bool {
-    let whole = |page: &PageMeta| matches!(page.kind, PageKind::V1 { .. });
+pub fn decompress_two(pages: [(&[u8], &PageMeta, &mut Vec<u8>); 2], codec: Codec) -> bool {
     codec == Codec::Snappy
-        && whole(one.1)
-        && whole(other.1)
-        && codec::two(
-            (one.0, one.1.uncompressed_len as usize, one.2),
-            (other.0, other.1.uncompressed_len as usize, other.2),
-        )
+        && pages.iter().all(|(_, page, _)| matches!(page.kind, PageKind::V1 { .. }))
+        && codec::snappy_two(pages.map(|(body, page, buffer)| (body, page.uncompressed_len as usize, buffer)))
 }
 
 /// Decompresses `body[start..]` to `len` bytes, and returns where they are.
