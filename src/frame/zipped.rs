@@ -10,12 +10,13 @@
 //!     live    = counted and value is not zero
 //! ```
 //!
-//! Columns are ids of a dictionary or strings. The view of a short string is unique to it, as an id is, so
-//! the total over systems is found by comparing sixteen bytes. Strings by offsets are compared by their
-//! lengths and bytes. Strings have no dictionary that says which countries and weeks are still to come, so
-//! a string is looked up wherever it differs from that of the row before.
+//! Columns are ids of a dictionary or strings; dates may also be numbers, which are compared as ids are. The
+//! view of a short string is unique to it, as an id is, so the total over systems is found by comparing
+//! sixteen bytes. Strings by offsets are compared by their lengths and bytes. Strings and numbers have no
+//! dictionary that says which countries and times are still to come, so one is looked up wherever it differs
+//! from that of the row before.
 //!
-//! The path declines a range where a column is neither, where several dictionary entries are the total,
+//! The path declines a range where a column is of another kind, where several dictionary entries are the total,
 //! where the total has more than twelve bytes and strings are views, or where a dictionary entry is null. It
 //! declines a block where a look-up fails or a kept row has no point in time. [`super::block`] then does the
 //! rows column by column, and reports the errors.
@@ -42,7 +43,8 @@ pub struct ZippedRange<'a> {
     /// Whether countries are strings, which are looked up where one differs from the one before.
     country_text: bool,
     time: Keys<'a>,
-    time_text: bool,
+    /// Whether times are strings or numbers, which are looked up in the same way.
+    time_plain: bool,
     /// The channel where it is strings: prefetched for rows that add something.
     channel: Option<Keys<'a>>,
     /// Compared with zero.
@@ -327,6 +329,7 @@ impl Worker {
         self.times.set_column(&batch.time, plan.time_coding);
         let time = match &batch.time.data {
             Data::Text(text) => Keys::text(text, rows, b"")?,
+            Data::Numbers(_) => Keys::MaskedColumn(values(&batch.time, rows)?),
             _ => ids(&batch.time, rows, 0)?.0,
         };
         let channel = match &batch.channel.data {
@@ -342,8 +345,8 @@ impl Worker {
             value: Valid::of(&batch.value, rows),
         };
         let value = values(&batch.value, rows)?;
-        let [country_text, time_text] =
-            [&batch.country, &batch.time].map(|column| matches!(column.data, Data::Text(_)));
+        let country_text = matches!(batch.country.data, Data::Text(_));
+        let time_plain = !matches!(batch.time.data, Data::Coded(..));
         let start = rows.start;
         Some(ZippedRange {
             system,
@@ -351,7 +354,7 @@ impl Worker {
             has_total,
             country_text,
             time,
-            time_text,
+            time_plain,
             channel,
             value,
             valid,
@@ -367,7 +370,7 @@ impl Worker {
         range: &ZippedRange<'_>,
         rows: Range<usize>,
     ) -> Result<bool> {
-        if range.country_text || range.time_text {
+        if range.country_text || range.time_plain {
             self.sum_zipped_words::<AHEAD>(plan, batch, range, rows)
         } else {
             self.sum_zipped_words::<0>(plan, batch, range, rows)
@@ -385,7 +388,7 @@ impl Worker {
     ) -> Result<bool> {
         let (first, n) = ((rows.start - range.start) / WORD, rows.len());
         let read_countries = range.country_text || self.countries.any_unseen();
-        let read_times = range.time_text || self.times.any_unseen();
+        let read_times = range.time_plain || self.times.any_unseen();
         let Scratch { groups, times: points, .. } = &mut *self.scratch;
         let mut counts = Counts::default();
         let (mut passed, mut live): (Mask, Mask) = ([0; BLOCK / WORD], [0; BLOCK / WORD]);
@@ -435,7 +438,7 @@ impl Worker {
             if read_times && kept != 0 {
                 let same = range.time.like(last_time.row, word, kept) & kept;
                 let sets = [same, kept & !same, kept];
-                let ids = range.time_text.then_some((&mut *points, row));
+                let ids = range.time_plain.then_some((&mut *points, row));
                 if !last_time.resolve_rows(&range.time, word, sets, ids, |row| {
                     let (row, coding) = (range.start + row, plan.time_coding);
                     self.times.resolve_row(&batch.time, row, plan.job(), coding, &mut self.dense)
@@ -454,7 +457,7 @@ impl Worker {
         account.counted += u64::from(counts.counted);
         if counts.counted > 0 {
             self.countries.filled = range.country_text;
-            self.times.filled = range.time_text;
+            self.times.filled = range.time_plain;
             self.add_live(plan, batch, rows, live)?;
         }
         Ok(true)

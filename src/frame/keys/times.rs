@@ -44,7 +44,7 @@ impl Times {
         self.unseen > 0
     }
 
-    /// The id of the point in time of a row, which is kept and not null. The column is ids or strings.
+    /// The id of the point in time of a row, which is kept and not null.
     ///
     /// # Errors
     /// `Data` where the row has no point in time, `Format` where its id lies outside of the dictionary.
@@ -60,11 +60,21 @@ impl Times {
         let mut resolve = |raw: Option<&[u8]>| {
             id_of(raw, coding, legacy, dense)?.ok_or_else(|| bad_time(job, coding, raw, row))
         };
-        let (dictionary, place) = match (&array.data, array.place(row)) {
-            (Data::Text(text), _) => return self.cache.text(text.get(row)?, |raw| resolve(Some(raw))),
-            (Data::Coded(_, dictionary), Some(place)) => (dictionary, place),
-            _ => return Err(corrupt()),
+        let dictionary = match &array.data {
+            Data::Coded(_, dictionary) => dictionary,
+            Data::Text(text) => return self.cache.text(text.get(row)?, |raw| resolve(Some(raw))),
+            Data::Numbers(Numbers::I32(values)) => {
+                let value = values.get(row).ok_or_else(corrupt)?;
+                let key = u64::from(value.cast_unsigned());
+                return self.cache.key(key, 4, || resolve(Some(&value.to_le_bytes())));
+            }
+            Data::Numbers(Numbers::I64(values)) => {
+                let value = values.get(row).ok_or_else(corrupt)?;
+                return self.cache.key(value.cast_unsigned(), 8, || resolve(Some(&value.to_le_bytes())));
+            }
+            _ => return Err(Error::internal("times of a type that the plan has refused")),
         };
+        let place = array.place(row).ok_or_else(corrupt)?;
         let id = self.ids.get_mut(place).ok_or_else(corrupt)?;
         if *id == NOT_RESOLVED {
             let raw = dictionary.is_valid(place).then(|| dictionary.raw(place)).transpose()?;
@@ -103,7 +113,6 @@ impl Times {
         if !self.filled {
             return Ok(());
         }
-        let legacy = job.semantics == Semantics::Legacy;
         match &array.data {
             Data::Coded(codes, _) => {
                 self.filled = false;
@@ -117,33 +126,15 @@ impl Times {
                 let uniform = len > 3 && text.is_uniform(start + first, len);
                 let step = if uniform { len } else { 1 };
                 for row in (first..first + len).step_by(step) {
-                    let id = self.cache.text(text.get(start + row)?, |raw| {
-                        id_of(Some(raw), coding, legacy, dense)?
-                            .ok_or_else(|| bad_time(job, coding, Some(raw), start + row))
-                    })?;
+                    let id = self.resolve_row(array, start + row, job, coding, dense)?;
                     ids[row..row + step].fill(id);
                 }
                 Ok(())
             }),
-            Data::Numbers(Numbers::I32(values)) => each_bit(keep, |row| {
-                let value = values.get(start + row).copied().ok_or_else(corrupt)?;
-                let raw = value.to_le_bytes();
-                ids[row] = self.cache.key(u64::from(value.cast_unsigned()), 4, || {
-                    id_of(Some(&raw), coding, legacy, dense)?
-                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                })?;
+            _ => each_bit(keep, |row| {
+                ids[row] = self.resolve_row(array, start + row, job, coding, dense)?;
                 Ok(())
             }),
-            Data::Numbers(Numbers::I64(values)) => each_bit(keep, |row| {
-                let value = values.get(start + row).copied().ok_or_else(corrupt)?;
-                let raw = value.to_le_bytes();
-                ids[row] = self.cache.key(value.cast_unsigned(), 8, || {
-                    id_of(Some(&raw), coding, legacy, dense)?
-                        .ok_or_else(|| bad_time(job, coding, Some(&raw), start + row))
-                })?;
-                Ok(())
-            }),
-            _ => Err(Error::internal("times of a type that the plan has refused")),
         }
     }
 
