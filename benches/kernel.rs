@@ -26,7 +26,7 @@ fn decompress(c: &mut Criterion) {
     let mut group = c.benchmark_group("floor");
     for layout in LAYOUTS {
         let inputs = samples::inputs(layout);
-        let pages = floor::pages(&Job::default(), &inputs).unwrap();
+        let pages = floor::pages(&floor::columns(&Job::default()), &inputs).unwrap();
         let bytes = floor::decompress(&pages).unwrap();
         group.throughput(Throughput::Bytes(bytes));
         for threads in [1, 2] {

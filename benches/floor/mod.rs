@@ -19,20 +19,24 @@ pub struct Page<'a> {
     meta: PageMeta,
 }
 
-/// The numbers of the leaves that `job` needs.
-fn leaves(job: &Job, meta: &FileMeta) -> Vec<usize> {
+/// The columns of a cube that `job` needs.
+pub fn columns(job: &Job) -> [&str; 5] {
     let c = job.columns();
-    let needed = [c.name, c.value, c.year_week, c.country, c.os_name];
-    let named = |leaf: &rollshare::internals::parquet::Leaf| needed.iter().any(|n| *n == leaf.name());
+    [c.name, c.value, c.year_week, c.country, c.os_name]
+}
+
+/// The numbers of the leaves of these columns.
+fn leaves(columns: &[&str], meta: &FileMeta) -> Vec<usize> {
+    let named = |leaf: &rollshare::internals::parquet::Leaf| columns.iter().any(|name| *name == leaf.name());
     meta.leaves.iter().enumerate().filter(|(_, leaf)| named(leaf)).map(|(at, _)| at).collect()
 }
 
-/// The pages of the columns that `job` needs; reads footers and page headers.
-pub fn pages<'a>(job: &Job, inputs: &'a [Input]) -> Result<Vec<Page<'a>>> {
+/// The pages of these columns; reads footers and page headers.
+pub fn pages<'a>(columns: &[&str], inputs: &'a [Input]) -> Result<Vec<Page<'a>>> {
     let of_file = |input: &'a Input| -> Result<Vec<Page<'a>>> {
         let object = input.object.as_ref();
         let meta = footer::read(object)?;
-        let leaves = leaves(job, &meta);
+        let leaves = leaves(columns, &meta);
         let mut pages = vec![];
         for group in &meta.row_groups {
             for at in &leaves {

@@ -64,23 +64,10 @@ fn peak(work: impl FnOnce()) -> u64 {
     most.into_inner()
 }
 
-/// A job that needs exactly these columns. Names of the remaining roles match no column.
-fn job_with_columns(names: &[String]) -> Job {
-    let mut job = Job::default();
-    let c = &mut job.columns;
-    let roles = [&mut c.name, &mut c.value, &mut c.year_week, &mut c.country, &mut c.os_name];
-    assert!(names.len() <= roles.len(), "more than {} columns", roles.len());
-    let names = names.iter().cloned().chain(std::iter::repeat(String::new()));
-    for (role, name) in roles.into_iter().zip(names) {
-        *role = name;
-    }
-    job
-}
-
 /// Times the floor alone and prints it.
-fn time_floor(job: &Job, source: &str, pool: &rayon::ThreadPool, repeats: usize) {
+fn time_floor(columns: &[&str], source: &str, pool: &rayon::ThreadPool, repeats: usize) {
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).expect("the source is there");
-    let pages = pool.install(|| floor::pages(job, &found.inputs)).expect("page headers");
+    let pages = pool.install(|| floor::pages(columns, &found.inputs)).expect("page headers");
     let mut bytes = pool.install(|| floor::decompress(&pages)).expect("pages decompress");
     let mut floors = vec![];
     for _ in 0..repeats {
@@ -103,7 +90,8 @@ fn main() {
     if let [flag, columns @ ..] = answer
         && flag == "--floor"
     {
-        return time_floor(&job_with_columns(columns), source, &pool, repeats);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        return time_floor(&columns, source, &pool, repeats);
     }
     let job = Job::default();
     // Measured first, before the allocator is warm; this also warms the page cache.
@@ -114,7 +102,7 @@ fn main() {
         Format::Csv.write(&answer_table, &mut out).expect("the answer is written");
     }
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).expect("the source is there");
-    let pages = pool.install(|| floor::pages(&job, &found.inputs)).expect("page headers");
+    let pages = pool.install(|| floor::pages(&floor::columns(&job), &found.inputs)).expect("page headers");
     let (mut jobs, mut floors, mut opened_floors, mut bytes) = (vec![], vec![], vec![], 0);
     for _ in 0..repeats {
         // Job and floor run in turn, so that a slow moment of the machine affects both.
@@ -127,7 +115,7 @@ fn main() {
         opened_floors.push(
             timed(|| {
                 let found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
-                pool.install(|| floor::decompress(&floor::pages(&job, &found.inputs)?))
+                pool.install(|| floor::decompress(&floor::pages(&floor::columns(&job), &found.inputs)?))
             })
             .0,
         );
