@@ -66,7 +66,6 @@ pub struct Partial {
     pub dates: Option<(i64, i64)>,
     /// The sums of other rows of the same input, by number: where no row was met that is a total row of all dimensions
     /// with totals outside the key, the rows that are total rows of some of them (the bits of the number) or of none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<(u32, Partial)>,
 }
 
@@ -88,12 +87,19 @@ impl Partial {
 
     /// The sums that answer: of the dimensions with totals outside the key, those of total rows where there are any.
     pub fn chosen(&self) -> &Partial {
+        let number = self.chosen_number();
+        let chosen = self.others.iter().find(|(other, _)| Some(*other) == number);
+        chosen.map_or(self, |(_, partial)| partial)
+    }
+
+    /// The number of [`Self::chosen`] among [`Self::others`]: a bit for each dimension that has total rows. `None` where
+    /// all have some, or no dimension has a total.
+    pub fn chosen_number(&self) -> Option<u32> {
         if self.others.is_empty() || self.is_met() {
-            return self;
+            return None;
         }
         let met = self.others.iter().filter(|(_, partial)| partial.is_met());
-        let number = met.fold(0, |number, (totals, _)| number | totals);
-        self.others.iter().find(|(totals, _)| *totals == number).map_or(self, |(_, partial)| partial)
+        Some(met.fold(0, |number, (totals, _)| number | totals))
     }
 
     /// As [`Self::chosen`], by value.
@@ -102,7 +108,11 @@ impl Partial {
             self.others.clear();
             return self;
         }
-        self.chosen().clone()
+        let number = self.chosen_number();
+        match self.others.iter().position(|(other, _)| Some(*other) == number) {
+            Some(at) => self.others.swap_remove(at).1,
+            None => Partial { others: Vec::new(), ..self },
+        }
     }
 
     /// Merges many parts in time proportional to the sum of their sizes.
