@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData};
-use crate::Job;
 use crate::grid::Partial;
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
+use crate::{Error, Job, Result};
 
 /// A key of the table.
 pub struct Key {
@@ -19,7 +19,10 @@ pub struct Key {
 }
 
 /// The keys of a table, ordered by the code points of their members.
-pub fn of(job: &Job, partial: &Partial) -> Vec<Key> {
+///
+/// # Errors
+/// `Data` where a member has the name of its dimension's total.
+pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
     let kept = (0..partial.groups.len()).filter(|group| partial.kept.get(*group) == Some(&true));
     let named = kept.filter_map(|group| Some((group, partial.groups.get(group)?)));
     if job.by.len() == 1 && job.with_total.is_empty() && !job.share_of_channel {
@@ -28,7 +31,7 @@ pub fn of(job: &Job, partial: &Partial) -> Vec<Key> {
             groups: vec![group],
             others: Vec::new(),
         };
-        return named.map(key).collect();
+        return Ok(named.map(key).collect());
     }
     let parts = |(group, name): (usize, &'_ Arc<str>)| -> (usize, Vec<Arc<str>>) {
         let columns = job.by.len() + usize::from(job.share_of_channel);
@@ -42,6 +45,15 @@ pub fn of(job: &Job, partial: &Partial) -> Vec<Key> {
         .filter(|(_, name)| job.with_total.contains(name))
         .map(|(at, _)| (at, has_total(at)))
         .collect();
+    for (at, _) in &totals {
+        let total = total_name(job, *at);
+        if groups.iter().any(|(_, parts)| parts.get(*at).is_some_and(|part| **part == *total)) {
+            let name = job.by.get(*at).map_or("", String::as_str);
+            return Err(Error::data(format!("{name} has a member '{total}', which is the name of its total"))
+                .expected("a total with a name of its own")
+                .advice(format!("Give the total another name with --total {name}=NAME, or leave --with-total out")));
+        }
+    }
     let mut keys: BTreeMap<Vec<Arc<str>>, Vec<usize>> = BTreeMap::new();
     // Each choice of dimensions whose total is shown.
     for choice in 0..1u32 << totals.len() {
@@ -65,9 +77,9 @@ pub fn of(job: &Job, partial: &Partial) -> Vec<Key> {
         }
     }
     if job.share_of_channel {
-        return with_channels(keys);
+        return Ok(with_channels(keys));
     }
-    keys.into_iter().map(|(members, groups)| Key { members, groups, others: Vec::new() }).collect()
+    Ok(keys.into_iter().map(|(members, groups)| Key { members, groups, others: Vec::new() }).collect())
 }
 
 /// The member of a total of the dimension at `at` of the key.

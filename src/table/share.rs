@@ -157,7 +157,7 @@ impl WindowColumns {
 /// `TooLarge` for more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     let steps = axis(partial)?;
-    let keys = keys::of(job, partial);
+    let keys = keys::of(job, partial)?;
     let rows = keys.len().saturating_mul(steps.len());
     if rows > ROWS_MAX {
         return Err(Error::too_large(format!("{} keys over {} steps of time", keys.len(), steps.len()))
