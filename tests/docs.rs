@@ -1,0 +1,216 @@
+//! The documents: every profile of docs/profiles.md is read and answers, and every command of the README, of
+//! docs/profiles.md and of docs/report.md runs.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rollshare::Profile;
+use toml::{Table, Value};
+
+/// Rows of the samples; the documents make larger ones.
+const ROWS: &str = "12000";
+
+/// A block of code of a document.
+struct Block {
+    /// Its language.
+    language: String,
+    /// The HTML comment before it.
+    note: String,
+    text: String,
+    /// The number of its first line.
+    line: usize,
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let (mut blocks, mut open, mut note) = (Vec::<Block>::new(), false, String::new());
+    for (at, line) in document.lines().enumerate() {
+        if let Some(language) = line.strip_prefix("```") {
+            if !open {
+                let (language, note) = (language.to_owned(), std::mem::take(&mut note));
+                blocks.push(Block { language, note, text: String::new(), line: at + 2 });
+            }
+            open = !open;
+        } else if open {
+            let text = &mut blocks.last_mut().unwrap().text;
+            text.push_str(line);
+            text.push('\n');
+        } else if let Some(comment) = line.strip_prefix("<!-- ") {
+            comment.trim_end_matches(" -->").clone_into(&mut note);
+        } else if !line.is_empty() {
+            note.clear();
+        }
+    }
+    assert!(!open);
+    blocks
+}
+
+fn profiles() -> Vec<Block> {
+    blocks(&document("docs/profiles.md")).into_iter().filter(|block| block.language == "toml").collect()
+}
+
+/// The profile of a file that the document writes out, or a bundled one.
+fn whole(name: &str) -> String {
+    match profiles().into_iter().find(|block| block.note == name) {
+        Some(block) => block.text,
+        None => Profile::load(name.trim_end_matches(".toml")).unwrap().to_toml().unwrap(),
+    }
+}
+
+/// A profile with the tables of `part` in place of its own.
+fn with_part(profile: &str, part: &str) -> String {
+    let (mut profile, part): (Table, Table) = (profile.parse().unwrap(), part.parse().unwrap());
+    for (name, value) in part {
+        match (profile.get_mut(&name), value) {
+            (Some(Value::Table(old)), Value::Table(new)) if name == "dimensions" => old.extend(new),
+            (_, value) => {
+                profile.insert(name, value);
+            }
+        }
+    }
+    profile.to_string()
+}
+
+/// Runs a line of shell in a folder, with the program on the path.
+fn shell(folder: &Path, line: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_rollshare")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    Command::new("sh")
+        .args(["-c", line])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env_remove("ROLLSHARE_THREADS")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn succeeds(folder: &Path, line: &str) -> Output {
+    let output = shell(folder, line);
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A folder with the inputs and profiles that the documents name.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["facts.toml", "events.toml", "cube.toml"] {
+        fs::write(folder.path().join(name), whole(name)).unwrap();
+    }
+    for (layout, out) in
+        [("facts", "facts.parquet"), ("events", "events.parquet"), ("export", "exports/2024.parquet")]
+    {
+        succeeds(
+            folder.path(),
+            &format!("mkdir -p exports && rollshare sample --rows {ROWS} --layout {layout} --out {out}"),
+        );
+    }
+    folder
+}
+
+#[test]
+fn profiles_of_the_document_are_read_and_answer() {
+    let folder = folder();
+    let (mut read, mut ran) = (0, 0);
+    for block in profiles() {
+        let place = format!("docs/profiles.md:{}", block.line);
+        let (base, how) = match block.note.strip_prefix("in ") {
+            None => (block.note.as_str(), ""),
+            Some(note) => note.split_at(note.find(".toml").expect(&place) + ".toml".len()),
+        };
+        let text = with_part(&whole(base), &block.text);
+        Profile::parse(&text, &place).unwrap();
+        read += 1;
+        let (arguments, exit) = match how {
+            ", not run" => continue,
+            ": exit 3" => ("", 3),
+            _ => (how.trim_start_matches(": "), 0),
+        };
+        fs::write(folder.path().join("block.toml"), text).unwrap();
+        let input = match base {
+            "cube.toml" => "exports".to_owned(),
+            _ => base.replace(".toml", ".parquet"),
+        };
+        let line =
+            format!("rollshare run --source {input} --profile block.toml --target - --no-checks {arguments}");
+        let output = shell(folder.path(), &line);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "{place}: {line}\n{error}");
+        let rows = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(rows > 1, exit == 0, "{place}: {rows} lines");
+        ran += 1;
+    }
+    assert!(read > 15 && ran > 12, "{read} read, {ran} run");
+}
+
+/// The entries of a table of a profile, as the error about an unknown one lists them.
+fn entries(header: &str) -> BTreeSet<String> {
+    let error = Profile::parse(&format!("{header}\nno_such_entry = 1"), "x").unwrap_err().to_string();
+    let (_, rest) = error.split_once("expected one of ").expect(&error);
+    rest.split(". ")
+        .next()
+        .unwrap()
+        .trim_end_matches('.')
+        .split(", ")
+        .map(|entry| entry.trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_entry_has_an_example() {
+    let text = document("docs/profiles.md");
+    let tables = ["[time]", "[users]", "[channel]", "[dimensions.x]", "[[where]]"];
+    for header in tables {
+        let shown: BTreeSet<String> = profiles()
+            .iter()
+            .flat_map(|block| block.text.split("\n\n").map(str::to_owned).collect::<Vec<_>>())
+            .filter(|table| table.starts_with(header.trim_end_matches("x]")))
+            .flat_map(|table| {
+                let names = table.lines().filter_map(|line| line.split_once(" = "));
+                names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        let all = entries(header);
+        assert!(all.len() > 1);
+        assert_eq!(
+            all.difference(&shown).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "no example of {header}"
+        );
+        for entry in all {
+            assert!(text.contains(&format!("| `{entry}` |")), "{header} {entry} is in no table");
+        }
+    }
+}
+
+#[test]
+fn commands_of_the_documents_run() {
+    let folder = folder();
+    succeeds(folder.path(), "rollshare run --source exports/ --semantics legacy --target old_output/");
+    let readme = document("README.md");
+    let (_, examples) = readme.split_once("\n## Examples\n").unwrap();
+    let (examples, _) = examples.split_once("\n## ").unwrap();
+    let mut lines = 0;
+    for block in
+        [examples, &document("docs/profiles.md"), &document("docs/report.md")].map(blocks).iter().flatten()
+    {
+        if block.language == "toml" && block.note.ends_with(".toml") {
+            fs::write(folder.path().join(&block.note), &block.text).unwrap();
+        }
+        if block.language != "sh" || block.note == "not run" {
+            continue;
+        }
+        for line in block.text.lines() {
+            succeeds(folder.path(), &line.replace("--rows 1000000", &format!("--rows {ROWS}")));
+            lines += 1;
+        }
+    }
+    assert!(lines > 25, "{lines} commands");
+}
