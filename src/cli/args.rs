@@ -24,6 +24,7 @@ Examples:
   rollshare run --source exports/ --target share.parquet
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
+  rollshare run --source facts.parquet --profile facts.toml --by country,os
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
   rollshare promote RUN --target share.parquet           publish a blocked run after a review
   rollshare check --source exports/
@@ -31,7 +32,8 @@ Examples:
   rollshare report --target share.parquet
   rollshare sample --rows 1000000 --out sample.parquet
 
-Exit codes: 0 success, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+docs/profiles.md says how to describe an export by a profile.
+Exit codes: 0 success, 2 wrong usage, 3 bad input or no row that counts, 4 a blocking check failed,
 5 a blocking check could not run, 6 input or output failed.";
 
 const RUN_EXAMPLES: &str = "\
@@ -39,12 +41,20 @@ Examples:
   rollshare run --source exports/
   rollshare run --source exports/ --target share.parquet --explain
   rollshare run --source exports/ --organic Organic --organic 'Google Organic Search'
-  rollshare run --source exports/ --column value=installs --column country=market
+  rollshare run --source exports/ --users installs --total country=World
   rollshare run --source exports/ --grain day --window 28 --target daily/
   rollshare run --source exports/ --target share/ --state state/    reuse the sums of unchanged files
   rollshare run --source exports/ --target share.csv --json > summary.json
   rollshare run --source exports/ --target share/ --checks checks.toml
   rollshare run --source exports/ --target share/ --allow-restatement 2026_10..2026_12
+
+Other exports than the default profile's:
+  rollshare run --source facts/ --profile facts.toml --by country,os --target share.parquet
+  rollshare run --source facts/ --profile facts.toml --by country,os --with-total=os
+  rollshare run --source facts/ --profile facts.toml --by none --grain month --window 3
+  rollshare run --source facts/ --profile facts.toml --share-of channel --target channels.csv
+  rollshare run --source events/ --profile events.toml --zone Europe/Berlin --where type=install
+  rollshare run --source facts/ --date day --users installs --channel network --dimension os=platform --by os
 
 Targets:
   X.parquet  parquet, snappy      DIR/  folder with one part and _SUCCESS, as Spark writes it
@@ -55,12 +65,13 @@ The run checks the rows, then the table, then compares the sums with those publi
 If a check blocks, the target is left as it is, and the table is written to
 _rollshare/quarantine/RUN/ beside it.
 --json prints one object to stdout (to stderr with --target -), also for an error.
-Exit codes: 0 published, 2 wrong usage, 3 bad input, 4 a blocking check failed,
+Exit codes: 0 published, 2 wrong usage, 3 bad input or no row that counts, 4 a blocking check failed,
 5 a blocking check could not run, 6 input or output failed.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   rollshare check --source exports/
+  rollshare check --source facts/ --profile facts.toml --by country,os
   rollshare check --source exports/ --init > checks.toml
   rollshare check --source exports/ --checks checks.toml --json > results.json
 
@@ -72,10 +83,11 @@ Examples:
   rollshare compare --source exports/ --against old_output/
   rollshare compare --source exports/ --against old_output/ --json > differences.json
 
-The old output must have the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
+The exports must have the default profile; --column gives other names of columns. The old output must have
+the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
 Exit codes: 0 compared, also if rows differ, 2 wrong usage, 3 bad input, 6 input or output failed.";
 
-/// Computes the rolling share of organic users per country and ISO week from parquet exports.
+/// Computes the rolling share of organic users from parquet exports, per country and ISO week or any other key.
 #[derive(Debug, Parser)]
 #[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
@@ -115,37 +127,37 @@ pub struct Question {
     /// `iso`: calendar-correct (default); `legacy`: reproduces the original PySpark job
     #[arg(long, value_enum, default_value_t = SemanticsArg::Iso)]
     pub semantics: SemanticsArg,
-    /// Length of the rolling window in weeks (days with --grain day); may be repeated
+    /// Length of the rolling window in steps of --grain; may be repeated
     #[arg(long, short, value_name = "N", value_delimiter = ',', default_value = "4", value_parser = clap::value_parser!(u32).range(1..))]
     pub window: Vec<u32>,
-    /// Add columns with counts, Wilson 95 % bounds and change for each share
+    /// Add columns for each share: counts, Wilson 95 % bounds, change, organic per paid, the year before
     #[arg(long)]
     pub details: bool,
-    /// Time step of the table
+    /// Step of the time axis
     #[arg(long, value_enum, default_value_t = GrainArg::Week)]
     pub grain: GrainArg,
     /// Dimensions that the table is grouped by, in the order of its columns, e.g. country,os; `none` for the world
     #[arg(long, value_name = "DIMENSION", value_delimiter = ',', default_value = "country")]
     pub by: Vec<String>,
-    /// Add the rows of the table without a dimension of --by; without a value, of each of them
+    /// Add the rows of the table without a dimension of --by; without a value, for all of them
     #[arg(long, value_name = "DIMENSION", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = ALL_DIMENSIONS)]
     pub with_total: Vec<String>,
-    /// Share of what: `organic` users, or of each `channel`
+    /// Which share: that of `organic` users, or that of each `channel`, a row each
     #[arg(long, value_enum, default_value_t = ShareArg::Organic)]
     pub share_of: ShareArg,
-    /// What the columns mean
-    #[command(flatten)]
-    pub export: Export,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// What the columns mean
+    #[command(flatten)]
+    pub export: Export,
 }
 
 /// What the columns of the export mean: a profile, and single entries of it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Profile")]
+#[command(next_help_heading = "Profile, and single entries of it")]
 pub struct Export {
-    /// What the columns mean: a TOML file, or a bundled profile [default: cube]; see docs/profiles.md
+    /// What the columns of the export mean: a TOML file or a bundled profile; see docs/profiles.md [default: cube]
     #[arg(long, value_name = "FILE|NAME", value_hint = clap::ValueHint::FilePath)]
     pub profile: Option<String>,
     /// Column of dates or times
@@ -154,16 +166,16 @@ pub struct Export {
     /// Unit of integer dates: s, ms, us, ns or day
     #[arg(long, value_name = "UNIT")]
     pub date_unit: Option<TimeUnit>,
-    /// Column of ISO week labels
+    /// Column of ISO week labels; used for weeks, in files that have it
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Time zone on whose calendar instants are put, e.g. Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub zone: Option<String>,
-    /// First day of the week [default: monday]
+    /// First day of the week; another day than monday drops the week labels of the profile
     #[arg(long, value_name = "DAY")]
     pub week_start: Option<Weekday>,
-    /// Column that counts new users
+    /// Column of the number of new users
     #[arg(long, value_name = "COLUMN", conflicts_with = "count_rows")]
     pub users: Option<String>,
     /// Each row is one new user
@@ -172,13 +184,13 @@ pub struct Export {
     /// Column of channels
     #[arg(long, value_name = "COLUMN")]
     pub channel: Option<String>,
-    /// Channel that counts as organic; may be repeated [default: Organic]
+    /// Channel that is organic, every other one is paid; may be repeated
     #[arg(long, value_name = "NAME", conflicts_with = "paid")]
     pub organic: Vec<String>,
-    /// Channel that counts as paid, every other one as organic; may be repeated
+    /// Channel that is paid, every other one is organic; may be repeated
     #[arg(long, value_name = "NAME")]
     pub paid: Vec<String>,
-    /// Channel that counts as neither; may be repeated
+    /// Channel that is in neither sum; may be repeated
     #[arg(long, value_name = "NAME")]
     pub exclude: Vec<String>,
     /// Class of rows without a channel: organic, paid or excluded
@@ -190,17 +202,17 @@ pub struct Export {
     /// Column of a dimension, e.g. os=platform; may be repeated
     #[arg(long, value_name = "NAME=COLUMN", value_parser = pair)]
     pub dimension: Vec<(String, String)>,
-    /// Member of the rows that sum all others of a dimension, e.g. os=all; may be repeated
+    /// Member of the total rows of a dimension, which sum all others, e.g. os=all; may be repeated
     #[arg(long, value_name = "NAME=MEMBER", value_parser = pair)]
     pub total: Vec<(String, String)>,
-    /// Total rows of a dimension: auto, off (a member like any other) or required, e.g. os=off; may be repeated
+    /// Whether a dimension has total rows: auto (if there are any), off or required, e.g. os=off; may be repeated
     #[arg(long, value_name = "NAME=MODE", value_parser = pair)]
     pub total_rows: Vec<(String, String)>,
-    /// Rows that count, e.g. type=install or 'deleted!=true'; may be repeated
+    /// Condition on the rows that count, e.g. type=install or 'deleted!=true'; may be repeated
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub conditions: Vec<String>,
-    /// Column of a role of the default profile, e.g. value=installs; roles: name, value, year_week, country, os_name,
-    /// start_date
+    /// Column of a role of the default profile, e.g. value=installs; roles: name, value, year_week, start_date,
+    /// country, os_name
     #[arg(long, value_name = "ROLE=NAME", value_parser = pair)]
     pub column: Vec<(String, String)>,
     /// Same as --total country=NAME
@@ -219,34 +231,34 @@ pub struct Run {
     #[command(flatten)]
     pub question: Question,
     /// Where to publish: a local path, or an s3:// URI if built in; see Targets below
-    #[arg(long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
+    #[arg(help_heading = "Target, checks and output", long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
     /// Configuration of the checks, a TOML file [default: see docs/quality.md]
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = "Target, checks and output", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
     /// Skip all checks; the history is not updated
-    #[arg(long, conflicts_with_all = ["checks", "warn_only", "allow_restatement"])]
+    #[arg(help_heading = "Target, checks and output", long, conflicts_with_all = ["checks", "warn_only", "allow_restatement"])]
     pub no_checks: bool,
     /// Run the checks and report their results, but publish in any case
-    #[arg(long)]
+    #[arg(help_heading = "Target, checks and output", long)]
     pub warn_only: bool,
-    /// Publish an empty table where the source has no rows, instead of failing
-    #[arg(long)]
+    /// Publish an empty table if the source has no rows, instead of failing
+    #[arg(help_heading = "Target, checks and output", long)]
     pub allow_empty: bool,
     /// Published weeks that are allowed to change, e.g. 2026_10..2026_12; may be repeated
-    #[arg(long, value_name = "WEEK..WEEK", value_parser = weeks)]
+    #[arg(help_heading = "Target, checks and output", long, value_name = "WEEK..WEEK", value_parser = weeks)]
     pub allow_restatement: Vec<(i32, i32)>,
     /// Folder that caches the sums of files, so that unchanged files are not read again
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    #[arg(help_heading = "Target, checks and output", long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub state: Option<String>,
     /// Also print bytes and pages read, scan paths and the time of each phase
-    #[arg(long)]
+    #[arg(help_heading = "Target, checks and output", long)]
     pub explain: bool,
     /// Print the summary as one JSON object
-    #[arg(long)]
+    #[arg(help_heading = "Target, checks and output", long)]
     pub json: bool,
     /// Print no summary and no progress bar
-    #[arg(long, short)]
+    #[arg(help_heading = "Target, checks and output", long, short)]
     pub quiet: bool,
 }
 
@@ -299,16 +311,16 @@ pub struct Check {
     #[command(flatten)]
     pub question: Question,
     /// Configuration of the checks, a TOML file [default: see docs/quality.md]
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = "Checks and output", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
     /// Print a configuration file with all defaults and the values found in the data
-    #[arg(long)]
+    #[arg(help_heading = "Checks and output", long)]
     pub init: bool,
     /// Print the results as one JSON object
-    #[arg(long, conflicts_with = "init")]
+    #[arg(help_heading = "Checks and output", long, conflicts_with = "init")]
     pub json: bool,
     /// Print only checks that do not pass, and no progress bar
-    #[arg(long, short)]
+    #[arg(help_heading = "Checks and output", long, short)]
     pub quiet: bool,
 }
 
@@ -612,6 +624,34 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    /// The words of a line of shell, without its comment and what follows the command.
+    fn words(line: &str) -> Vec<String> {
+        let ends = ["   ", " | ", " > "].iter().filter_map(|end| line.find(end)).min();
+        let (mut words, mut is_quoted) = (vec![String::new()], false);
+        for letter in line.get(..ends.unwrap_or(line.len())).unwrap().chars() {
+            match letter {
+                '\'' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => words.push(String::new()),
+                letter => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn examples_are_commands() {
+        let texts =
+            [EXAMPLES, RUN_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, REPORT_EXAMPLES, PROMOTE_EXAMPLES];
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let mut examples = 0;
+        for line in lines.filter_map(|line| line.strip_prefix("  rollshare ")) {
+            let line = format!("rollshare {line}");
+            Cli::try_parse_from(words(&line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+            examples += 1;
+        }
+        assert!(examples > 25, "{examples}");
     }
 
     #[test]
