@@ -191,6 +191,51 @@ fn every_entry_has_an_example() {
 }
 
 #[test]
+fn what_the_rules_say_holds() {
+    let folder = folder();
+    succeeds(
+        folder.path(),
+        &format!("rollshare sample --rows {ROWS} --layout events-text --out text.parquet"),
+    );
+    let table = |input: &str, profile: &str, arguments: &str| {
+        let line = format!(
+            "rollshare run --source {input}.parquet --profile {profile}.toml --target - --no-checks {arguments}"
+        );
+        String::from_utf8(succeeds(folder.path(), &line).stdout).unwrap()
+    };
+    let facts = |arguments: &str| table("facts", "facts", arguments);
+    // A total that no row has changes nothing.
+    assert_eq!(facts("--total os=all --total country=ALL"), facts(""));
+    // Conditions on one column are joined.
+    assert_eq!(facts("--where os=ios --where os=android"), facts(""));
+    assert_ne!(facts("--where os=ios"), facts(""));
+    // The total of both dimensions is the world.
+    let values = |table: &str, of: &str| -> Vec<String> {
+        let rows = table.lines().filter(|line| line.contains(of));
+        rows.map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+    };
+    let (total, world) = (facts("--by country,os --with-total"), facts("--by none"));
+    assert_eq!(values(&total, "total,total"), values(&world, "20"));
+    // A zone moves instants, not wall-clock times.
+    let zones = ["UTC", "Asia/Tokyo"].map(|zone| format!("--by none --grain day --zone {zone}"));
+    let [utc, tokyo] = zones.each_ref().map(|arguments| table("events", "events", arguments));
+    assert_ne!(utc, tokyo);
+    let [utc, tokyo] = zones.each_ref().map(|arguments| table("text", "events", arguments));
+    assert_eq!(utc, tokyo);
+    // Sunday 2020-11-01 is in the week of the Monday after it, if weeks begin on Sunday.
+    for (day, week) in [("monday", "2020,44,"), ("sunday", "2020,45,")] {
+        let table = facts(&format!("--by none --where day=2020-11-01 --week-start {day}"));
+        assert!(table.lines().count() == 2 && table.contains(week), "{table}");
+    }
+    // Channels share all users; the excluded one is not among them.
+    let channels = table("events", "events", "--by none --share-of channel --window 1");
+    assert!(channels.contains(",(none),") && !channels.contains("restricted"), "{channels}");
+    let week = channels.lines().filter(|line| line.starts_with("2020,45,"));
+    let sum: f64 = week.map(|line| line.rsplit(',').next().unwrap().parse::<f64>().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+}
+
+#[test]
 fn commands_of_the_documents_run() {
     let folder = folder();
     succeeds(folder.path(), "rollshare run --source exports/ --semantics legacy --target old_output/");
