@@ -8,11 +8,11 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rollshare::Job;
-use rollshare::internals::profile::Question;
 use rollshare::internals::ids::column::{Column, Cost};
 use rollshare::internals::ids::cursor::Cursor;
 use rollshare::internals::ids::runs::HybridRleDecoder;
 use rollshare::internals::kernel::bitmap::{self, Predicate, SingleIds};
+use rollshare::internals::profile::Question;
 use rollshare::internals::sample::Layout;
 use rollshare::internals::scan::columns::{self, Columns};
 use rollshare::internals::window::{Prefix, Sum};

@@ -134,9 +134,14 @@ impl Job {
                 None => error.advice(format!("Name its column with --dimension {name}=COLUMN")),
             });
         }
-        if let Some((at, name)) = self.by.iter().enumerate().find(|(at, name)| self.by.iter().position(|n| n == *name) != Some(*at)) {
-            return Err(Error::argument(format!("dimension {name} twice, the second time at place {}", at + 1))
-                .expected("each dimension once"));
+        if let Some((at, name)) =
+            self.by.iter().enumerate().find(|(at, name)| self.by.iter().position(|n| n == *name) != Some(*at))
+        {
+            return Err(Error::argument(format!(
+                "dimension {name} twice, the second time at place {}",
+                at + 1
+            ))
+            .expected("each dimension once"));
         }
         if let Some(name) = self.with_total.iter().find(|name| !self.by.contains(name)) {
             return Err(Error::argument(format!("the total of {name}, which is no part of the key"))
@@ -158,7 +163,8 @@ impl Job {
         let shape = |dimension: &Dimension| Dimension { column: None, total: None, ..dimension.clone() };
         let same = |a: Option<&Dimension>, b: &Dimension| a.is_some_and(|a| shape(a) == shape(b));
         let mut plain = self.profile.clone();
-        (plain.channel.organic, plain.channel.column) = (cube.channel.organic.clone(), cube.channel.column.clone());
+        (plain.channel.organic, plain.channel.column) =
+            (cube.channel.organic.clone(), cube.channel.column.clone());
         (plain.users.column, plain.time.date, plain.time.label) =
             (cube.users.column.clone(), cube.time.date.clone(), cube.time.label.clone());
         plain.dimensions.clone_from(&cube.dimensions);
@@ -233,7 +239,8 @@ impl Job {
                     .expected("one of name, value, year_week, country, os_name, start_date"));
             }
         };
-        *of = Some(column.to_owned()).filter(|column| role != column || !matches!(role, "country" | "os_name"));
+        *of =
+            Some(column.to_owned()).filter(|column| role != column || !matches!(role, "country" | "os_name"));
         Ok(())
     }
 }

@@ -58,8 +58,7 @@ fn cores(source: &str) {
     let (_, stats, rows) = runs.into_iter().min_by_key(|run| run.0).unwrap();
     let tasks: Vec<Duration> = stats.tasks.iter().map(|task| task.time).collect();
     let busy: Duration = tasks.iter().sum();
-    let merge =
-        stats.phases.iter().find(|phase| phase.0 == "merge").map_or(Duration::ZERO, |phase| phase.1);
+    let merge = stats.phases.iter().find(|phase| phase.0 == "merge").map_or(Duration::ZERO, |phase| phase.1);
     let alone = wall.saturating_sub(busy + merge);
     let longest = tasks.iter().max().unwrap();
     println!(

@@ -3,8 +3,8 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::checks::Config;
 use crate::calendar::period::Weekday;
+use crate::checks::Config;
 use crate::job::{Grain, Job, Semantics};
 use crate::pipeline::{Checks, RunOptions};
 use crate::profile::{Class, Condition, Profile, TimeUnit, Users};
@@ -600,7 +600,9 @@ fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
 /// Parses `NAME=VALUE`.
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
         _ => Err("expected NAME=VALUE, e.g. value=installs".into()),
     }
 }
@@ -674,9 +676,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in
-            ["--window 0", "--window x", "--threads 0", "--column value", "--grain hour"]
-        {
+        for bad in ["--window 0", "--window x", "--threads 0", "--column value", "--grain hour"] {
             let line = format!("rollshare run --source x {bad}");
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{bad}");
         }

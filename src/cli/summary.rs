@@ -206,10 +206,7 @@ impl Summary<'_> {
                 ),
             );
         }
-        line(
-            "pages",
-            format!("{} read, {} skipped", number(stats.pages_read), number(stats.pages_skipped)),
-        );
+        line("pages", format!("{} read, {} skipped", number(stats.pages_read), number(stats.pages_skipped)));
         let mut paths: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for group in &stats.row_groups {
             let entry = paths.entry(&group.path).or_default();

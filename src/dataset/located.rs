@@ -165,7 +165,11 @@ impl OpenFile<'_> {
         coding.day_in(cursor.entries.get(id[0])?, zone)
     }
 
-    fn find_times<'q>(&self, question: &'q Question, located: &mut LocatedColumns) -> Result<(), NamedError<'q>> {
+    fn find_times<'q>(
+        &self,
+        question: &'q Question,
+        located: &mut LocatedColumns,
+    ) -> Result<(), NamedError<'q>> {
         let find_named = |name: &'q str| {
             find(&self.footer, self.input, name).map_err(|e| (name, ColumnError::NotFound(e)))
         };
@@ -184,7 +188,9 @@ impl OpenFile<'_> {
                 Some(location)
             }
             // Files may lack labels where they have dates.
-            Some((_, Err((_, ColumnError::NotFound(_))))) if date.is_some() && !question.needs_dates() => None,
+            Some((_, Err((_, ColumnError::NotFound(_))))) if date.is_some() && !question.needs_dates() => {
+                None
+            }
             Some((_, Err(error))) => return Err(error),
             None => None,
         };

@@ -36,8 +36,12 @@ impl TextForm {
             }
             (Physical::Boolean, _) => Ok(TextForm::Boolean),
             (Physical::Int32, Logical::Date) => Ok(TextForm::Date),
-            (Physical::Int32 | Physical::Int64, Logical::Integer { signed: false, .. }) => Ok(TextForm::Unsigned),
-            (Physical::Int32 | Physical::Int64, Logical::None | Logical::Integer { .. }) => Ok(TextForm::Integer),
+            (Physical::Int32 | Physical::Int64, Logical::Integer { signed: false, .. }) => {
+                Ok(TextForm::Unsigned)
+            }
+            (Physical::Int32 | Physical::Int64, Logical::None | Logical::Integer { .. }) => {
+                Ok(TextForm::Integer)
+            }
             (Physical::Int32 | Physical::Int64, Logical::Decimal { scale: 0, .. }) => Ok(TextForm::Integer),
             (physical, logical) => Err(Error::data(format!("the values are {physical:?} ({logical:?})"))
                 .expected("strings, whole numbers, dates, or true and false")

@@ -214,7 +214,10 @@ mod tests {
         assert!(decimal.unwrap_err().to_string().contains("d:10,-2"));
         let coded = Field::new("c", "I", Some("vu"));
         assert!(coded.check_string().is_ok() && coded.value_type().is_err());
-        assert_eq!(Field::new("d", "tsu:", None).date_coding().unwrap(), TimeCoding::Ticks { per_day: 86_400_000_000, is_instant: true });
+        assert_eq!(
+            Field::new("d", "tsu:", None).date_coding().unwrap(),
+            TimeCoding::Ticks { per_day: 86_400_000_000, is_instant: true }
+        );
     }
 
     #[test]

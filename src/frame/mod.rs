@@ -35,8 +35,8 @@ use field::{Field, find};
 
 pub use ffi::Stream;
 
-use crate::grid::Partial;
 use crate::calendar::label::LabelForm;
+use crate::grid::Partial;
 use crate::ids::values::ValueType;
 use crate::scan::Progress;
 use crate::scan::classes::TimeCoding;

@@ -293,7 +293,8 @@ pub fn remove(keep: &mut [u64], value_ids: &[u16], value_id: u16) -> u32 {
 /// Unmarks the selected rows whose value id is `unwanted`; returns how many they were.
 pub fn remove_where(keep: &mut [u64], value_ids: &[u16], unwanted: impl Fn(u16) -> bool) -> u32 {
     keep.iter_mut().zip(value_ids.chunks(64)).fold(0, |removed, (keep, value_ids)| {
-        let hits = value_ids.iter().enumerate().fold(0, |hits, (row, id)| hits | u64::from(unwanted(*id)) << row);
+        let hits =
+            value_ids.iter().enumerate().fold(0, |hits, (row, id)| hits | u64::from(unwanted(*id)) << row);
         let hits: u64 = hits & *keep;
         *keep &= !hits;
         removed + hits.count_ones()

@@ -100,7 +100,9 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         let drift = timer.phase("history", || {
             let state = match job.is_cube() {
                 true => history_state(setup.target.as_ref(), &loaded),
-                false => HistoryState::None("the history knows the key and weeks of the default profile only".into()),
+                false => HistoryState::None(
+                    "the history knows the key and weeks of the default profile only".into(),
+                ),
             };
             drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
         });
@@ -242,7 +244,10 @@ fn sum_rows(
     let partial = partial.into_chosen();
     partial.account.check()?;
     let table = timer.phase("finish", || finish(job, &partial))?;
-    if table.rows() == 0 && job.semantics == Semantics::Iso && !(options.allow_empty && partial.account.rows == 0) {
+    if table.rows() == 0
+        && job.semantics == Semantics::Iso
+        && !(options.allow_empty && partial.account.rows == 0)
+    {
         return Err(nothing::error(job, dataset.inputs(), &partial));
     }
     Ok(Summed { partial, table, stats })

@@ -173,8 +173,9 @@ impl std::str::FromStr for Class {
             "paid" => Ok(Class::Paid),
             "organic" => Ok(Class::Organic),
             "excluded" => Ok(Class::Excluded),
-            _ => Err(Error::argument(format!("the class '{name}'"))
-                .expected("one of organic, paid, excluded")),
+            _ => {
+                Err(Error::argument(format!("the class '{name}'")).expected("one of organic, paid, excluded"))
+            }
         }
     }
 }
@@ -361,15 +362,21 @@ impl Profile {
                 Error::argument("the profile has both a column of users and one user a row")
                     .expected("column or rows in [users], not both")
             } else {
-                missing("users", "column = \"COLUMN\" or rows = true in [users], or --users COLUMN or --count-rows")
+                missing(
+                    "users",
+                    "column = \"COLUMN\" or rows = true in [users], or --users COLUMN or --count-rows",
+                )
             });
         }
         if self.channel.column.is_none() {
             return Err(missing("channel", "column = \"COLUMN\" in [channel], or --channel COLUMN"));
         }
         if self.time.week_start != Weekday::default() && self.time.label.is_some() {
-            return Err(Error::argument(format!("week_start = \"{}\" with a column of week labels", self.time.week_start))
-                .expected("labels or week_start: labels are ISO weeks, which begin on Monday"));
+            return Err(Error::argument(format!(
+                "week_start = \"{}\" with a column of week labels",
+                self.time.week_start
+            ))
+            .expected("labels or week_start: labels are ISO weeks, which begin on Monday"));
         }
         let channel = &mut self.channel;
         for names in [&mut channel.organic, &mut channel.paid, &mut channel.excluded] {
@@ -384,7 +391,10 @@ impl Profile {
             return Err(Error::argument("the list of organic channels is empty")
                 .expected("at least one name in organic or in paid, or null = \"organic\""));
         }
-        let both = channel.excluded.iter().find(|name| channel.organic.contains(name) || channel.paid.contains(name));
+        let both = channel
+            .excluded
+            .iter()
+            .find(|name| channel.organic.contains(name) || channel.paid.contains(name));
         if let Some(name) = both {
             return Err(Error::argument(format!("the channel '{name}' is excluded and in another list"))
                 .expected("each channel in one list"));
@@ -402,8 +412,10 @@ impl Profile {
                     .expected("one of the two: rows without a member are total rows or get a member"));
             }
             if dimension.total_rows == TotalRows::Required && !dimension.has_total() {
-                return Err(Error::argument(format!("dimension {name}: total_rows = \"required\" without a total"))
-                    .expected("total = \"MEMBER\" or total_is_null = true"));
+                return Err(Error::argument(format!(
+                    "dimension {name}: total_rows = \"required\" without a total"
+                ))
+                .expected("total = \"MEMBER\" or total_is_null = true"));
             }
         }
         for condition in &self.conditions {

@@ -147,7 +147,8 @@ impl Question {
         };
         for (at, (name, of)) in other_totals(job).enumerate() {
             let is_total = totals.has(at);
-            let rule = |rule| if is_total { ConditionRule::IsTotal(rule) } else { ConditionRule::IsPart(rule) };
+            let rule =
+                |rule| if is_total { ConditionRule::IsTotal(rule) } else { ConditionRule::IsPart(rule) };
             conditions.push(dimension(name, of).with(rule));
         }
         for condition in &profile.conditions {

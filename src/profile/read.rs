@@ -72,14 +72,17 @@ fn not_read(error: &toml::de::Error) -> Error {
 
 /// Fails for the first key that no profile has, and names the nearest that one has.
 fn check_keys(table: &toml::Table) -> Result<()> {
-    let keys_of = |name: &str| KEYS.iter().find(|(table, _)| *table == name).map_or(&[][..], |(_, keys)| keys);
+    let keys_of =
+        |name: &str| KEYS.iter().find(|(table, _)| *table == name).map_or(&[][..], |(_, keys)| keys);
     let check = |shown: &str, kind: &str, table: &toml::Table| -> Result<()> {
         let known = keys_of(kind);
         let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
         let place = if shown.is_empty() { String::new() } else { format!(" in {shown}") };
         let error = Error::argument(format!("unknown key '{key}'{place}"));
         Err(match nearest(key, known) {
-            Some(near) => error.expected(format!("one of {}", known.join(", "))).advice(format!("Did you mean {near}?")),
+            Some(near) => {
+                error.expected(format!("one of {}", known.join(", "))).advice(format!("Did you mean {near}?"))
+            }
             None => error.expected(format!("one of {}", known.join(", "))),
         })
     };

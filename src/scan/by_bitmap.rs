@@ -56,7 +56,9 @@ impl Task<'_, '_> {
         }
         let account = &mut self.dense.account;
         match condition {
-            ConditionLane::One(_) => *dropped_by(account, self.question, 0) += u64::from(rows - kept.condition),
+            ConditionLane::One(_) => {
+                *dropped_by(account, self.question, 0) += u64::from(rows - kept.condition)
+            }
             ConditionLane::Many(_) if kept.condition < rows => {
                 for number in conditions {
                     if usize::from(*number) < self.question.conditions.len() {

@@ -2,9 +2,9 @@
 
 use super::tables::NO_ID;
 use super::task::{BLOCK, Blocks, Task, dropped_by};
+use crate::calendar;
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::{Number, ValueType};
-use crate::calendar;
 use crate::kernel::bitmap::KeyClass;
 use crate::parquet::Physical;
 use crate::profile::Class;

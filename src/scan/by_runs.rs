@@ -89,7 +89,13 @@ impl SelectedRuns {
     /// The next rows that meet the conditions, from `at` on. An empty span says that none does before it. `None` where
     /// row `at` is in a bit-packed run.
     #[inline]
-    fn next(&mut self, cursor: &mut ConditionLane<'_>, pass: &[u8], at: u32, rows: u32) -> Result<Option<Span>> {
+    fn next(
+        &mut self,
+        cursor: &mut ConditionLane<'_>,
+        pass: &[u8],
+        at: u32,
+        rows: u32,
+    ) -> Result<Option<Span>> {
         if at == self.known {
             cursor.skip(at - self.passed)?;
             self.mark = (cursor.mark(), at);
@@ -242,7 +248,8 @@ impl Task<'_, '_> {
         let mut at = 0;
         while at < rows {
             let Some(span) = selected.next(condition, &tables.condition, at, rows)? else { break };
-            *dropped_by(&mut account, question, condition.number_of(selected.failed)) += u64::from(span.0 - at);
+            *dropped_by(&mut account, question, condition.number_of(selected.failed)) +=
+                u64::from(span.0 - at);
             at = span.0;
             if at == span.1 {
                 continue;

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
+use crate::calendar;
 use crate::calendar::intervals::Intervals;
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::{Weekday, month_of, week_of_with_start};
 use crate::calendar::stamp::{Stamp, parse_stamp};
 use crate::calendar::zone::Zone;
-use crate::calendar;
 use crate::dataset::text::TextForm;
 use crate::grid::TimePoint;
 use crate::ids::stamps::DayOf;
@@ -29,7 +29,8 @@ pub fn key_part(key: &ScanColumn<KeyRule>, form: TextForm, value: Option<&[u8]>)
     let text = value.map(|raw| form.text(raw));
     let bad = |expected: &str| {
         let shown = text.as_deref().unwrap_or_default();
-        let shown = std::str::from_utf8(shown).map_or_else(|_| format!("{shown:02x?}"), |s| format!("'{}'", s.escape_debug()));
+        let shown = std::str::from_utf8(shown)
+            .map_or_else(|_| format!("{shown:02x?}"), |s| format!("'{}'", s.escape_debug()));
         Error::data(format!("{} is {shown}", key.name)).expected(expected).in_column(&key.column)
     };
     let kept = |name: &str| {
@@ -43,11 +44,13 @@ pub fn key_part(key: &ScanColumn<KeyRule>, form: TextForm, value: Option<&[u8]>)
         name: name.into(),
     };
     match &key.rule {
-        KeyRule::Member { rule, with_total } => match rule.member(text.as_deref()).ok_or_else(|| bad("UTF-8"))? {
-            Member::Named(name) => kept(&name),
-            Member::Total => Ok(dropped(KeyClass::Total, TOTAL, *with_total)),
-            Member::Null => Ok(dropped(KeyClass::Null, NULL, *with_total)),
-        },
+        KeyRule::Member { rule, with_total } => {
+            match rule.member(text.as_deref()).ok_or_else(|| bad("UTF-8"))? {
+                Member::Named(name) => kept(&name),
+                Member::Total => Ok(dropped(KeyClass::Total, TOTAL, *with_total)),
+                Member::Null => Ok(dropped(KeyClass::Null, NULL, *with_total)),
+            }
+        }
         KeyRule::Channel(_) => match text.as_deref() {
             None => Ok(KeyPart { class: KeyClass::Keep, name: "(none)".into() }),
             Some(name) => kept(std::str::from_utf8(name).map_err(|_| bad("UTF-8"))?),
@@ -106,7 +109,8 @@ impl<'q> TimeRule<'q> {
     pub fn point(&self, raw: &[u8]) -> Option<TimePoint> {
         match self.coding {
             TimeCoding::Label(_) if self.legacy => {
-                let label = std::str::from_utf8(raw).ok().filter(|label| legacy_labels::period(label).is_some());
+                let label =
+                    std::str::from_utf8(raw).ok().filter(|label| legacy_labels::period(label).is_some());
                 label.map(|label| TimePoint::Label(label.into()))
             }
             TimeCoding::Label(form) => form.parse(raw).map(TimePoint::Step),
@@ -130,9 +134,14 @@ impl<'q> TimeRule<'q> {
                 "digits, with which the original job could count, such as 2021_05".into()
             }
             TimeCoding::Label(form) => {
-                format!("{form}, an ISO week that exists, such as {}", form.format(calendar::first_week(2021) + 4))
+                format!(
+                    "{form}, an ISO week that exists, such as {}",
+                    form.format(calendar::first_week(2021) + 4)
+                )
             }
-            TimeCoding::Text => "a date or time of the years 1 to 9999, such as 2021-02-03 or 2021-02-03 04:05:06".into(),
+            TimeCoding::Text => {
+                "a date or time of the years 1 to 9999, such as 2021-02-03 or 2021-02-03 04:05:06".into()
+            }
             _ => "a date of the years 1 to 9999".into(),
         }
     }
@@ -186,7 +195,9 @@ impl TimeCoding {
                 let Some(unit) = unit else {
                     return Err(Error::data("the dates are integers")
                         .expected("the unit that they count")
-                        .advice("Say it with unit = \"ms\" in [time], or --date-unit ms (s, ms, us, ns, day)"));
+                        .advice(
+                            "Say it with unit = \"ms\" in [time], or --date-unit ms (s, ms, us, ns, day)",
+                        ));
                 };
                 Ok(match leaf.physical {
                     Physical::Int32 => TimeCoding::Ticks32(unit.per_day()),
@@ -196,7 +207,9 @@ impl TimeCoding {
             (Physical::Int96, _) => Ok(TimeCoding::Int96),
             (Physical::ByteArray, _) => Ok(TimeCoding::Text),
             (physical, logical) => Err(Error::data(format!("the dates are {physical:?} ({logical:?})"))
-                .expected("DATE, TIMESTAMP, INT96, integers, or strings such as 2021-02-03 or 2021-02-03 04:05:06")),
+                .expected(
+                    "DATE, TIMESTAMP, INT96, integers, or strings such as 2021-02-03 or 2021-02-03 04:05:06",
+                )),
         }
     }
 
@@ -207,7 +220,11 @@ impl TimeCoding {
         let i64_at = |at: usize| raw.get(at..)?.first_chunk().map(|b| i64::from_le_bytes(*b));
         let i32_at = |at: usize| raw.get(at..)?.first_chunk().map(|b| i64::from(i32::from_le_bytes(*b)));
         let micros = |ticks: i64, per_day: i64| {
-            if per_day >= DAY { Some(ticks.div_euclid(per_day / DAY)) } else { ticks.checked_mul(DAY / per_day) }
+            if per_day >= DAY {
+                Some(ticks.div_euclid(per_day / DAY))
+            } else {
+                ticks.checked_mul(DAY / per_day)
+            }
         };
         Some(match self {
             TimeCoding::Label(_) => return None,
@@ -273,8 +290,15 @@ mod tests {
         let day = calendar::day_of(calendar::Date { year: 2021, month: 5, day: 3 });
         assert_eq!(TimeCoding::Day32.day(&day.to_le_bytes()), Some(day));
         let late = i64::from(day) * 86_400_000 + 84_600_000;
-        assert_eq!(TimeCoding::Ticks { per_day: 86_400_000, is_instant: true }.day(&late.to_le_bytes()), Some(day));
-        assert_eq!(TimeCoding::Ticks { per_day: 86_400_000_000_000, is_instant: false }.day(&(late * 1_000_000).to_le_bytes()), Some(day));
+        assert_eq!(
+            TimeCoding::Ticks { per_day: 86_400_000, is_instant: true }.day(&late.to_le_bytes()),
+            Some(day)
+        );
+        assert_eq!(
+            TimeCoding::Ticks { per_day: 86_400_000_000_000, is_instant: false }
+                .day(&(late * 1_000_000).to_le_bytes()),
+            Some(day)
+        );
         assert_eq!(TimeCoding::Text.day(b"2021-05-03"), Some(day));
         assert_eq!(TimeCoding::Text.day(b"2021-02-30"), None);
         assert_eq!(TimeCoding::Text.day(b"2021-05"), None);

@@ -66,7 +66,10 @@ impl<'a> Columns<'a> {
     /// The column at whose pages row ranges begin: the measure, or else the first one that is read.
     pub fn to_cut(&self) -> Option<&Column<'a>> {
         let is_chunk = |column: &&Column<'a>| column.chunk().is_some();
-        Some(&self.measure).filter(is_chunk).or_else(|| Some(&self.time).filter(is_chunk)).or_else(|| self.all().find(is_chunk))
+        Some(&self.measure)
+            .filter(is_chunk)
+            .or_else(|| Some(&self.time).filter(is_chunk))
+            .or_else(|| self.all().find(is_chunk))
     }
 }
 
@@ -113,7 +116,11 @@ pub fn open_in<'a>(question: &Question, input: &'a Input, object: &'a dyn Object
 }
 
 /// The column chunks of a row group that the job needs.
-pub fn chunks<'m>(question: &Question, file: &OpenFile<'_>, row_group: &'m RowGroupMeta) -> Vec<&'m ChunkMeta> {
+pub fn chunks<'m>(
+    question: &Question,
+    file: &OpenFile<'_>,
+    row_group: &'m RowGroupMeta,
+) -> Vec<&'m ChunkMeta> {
     let mut leaves: Vec<usize> = locations(question, file)
         .filter_map(|location| match location {
             Some(ColumnLocation::Leaf(at)) => Some(*at),
@@ -121,9 +128,11 @@ pub fn chunks<'m>(question: &Question, file: &OpenFile<'_>, row_group: &'m RowGr
         })
         .collect();
     let mut seen = Vec::new();
-    leaves.retain(|at| !seen.contains(at) && {
-        seen.push(*at);
-        true
+    leaves.retain(|at| {
+        !seen.contains(at) && {
+            seen.push(*at);
+            true
+        }
     });
     leaves.into_iter().filter_map(|at| row_group.chunks.get(at)).collect()
 }

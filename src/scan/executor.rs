@@ -8,9 +8,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::columns::{self, Columns};
-use super::stats::{Options, ScanStats, RowGroupStats, TaskCost, path_names};
 use super::skip::{self, Outlook};
 use super::small::SummedFile;
+use super::stats::{Options, RowGroupStats, ScanStats, TaskCost, path_names};
 use super::task::{self, RowsByPath, TaskRows, Worker};
 use super::{ScanFile, TASK_ROWS};
 use crate::dataset::{OpenFile, row_ranges};
@@ -18,9 +18,9 @@ use crate::grid::Partial;
 use crate::ids::column::Cost;
 use crate::kernel::ScanPath;
 use crate::parquet::RowGroupMeta;
+use crate::profile::Question;
 use crate::progress::Progress;
 use crate::storage::Traffic;
-use crate::profile::Question;
 use crate::{Error, Result};
 
 /// The row groups of the file with index `at`.

@@ -60,6 +60,7 @@ macro_rules! lane {
 }
 
 /// The kind of blocks of several columns: 16 bits where all have 16.
+#[inline(never)]
 fn joint_kind(cursors: &mut [Cursor<'_>]) -> Result<BlockKind> {
     let mut joint = BlockKind::Ids16;
     for cursor in cursors {
@@ -70,14 +71,22 @@ fn joint_kind(cursors: &mut [Cursor<'_>]) -> Result<BlockKind> {
     Ok(joint)
 }
 
+#[inline(never)]
 fn joint_rows(cursors: &mut [Cursor<'_>], most: u32) -> Result<u32> {
     cursors.iter_mut().try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
 }
 
+#[inline(never)]
+fn skip_all(cursors: &mut [Cursor<'_>], rows: u32) -> Result<()> {
+    cursors.iter_mut().try_for_each(|cursor| cursor.skip(rows))
+}
+
+#[inline(never)]
 fn marks(cursors: &[Cursor<'_>]) -> LaneMark {
     LaneMark::Many(cursors.iter().map(Cursor::mark).collect())
 }
 
+#[inline(never)]
 fn reset(cursors: &mut [Cursor<'_>], mark: LaneMark) {
     if let LaneMark::Many(marks) = mark {
         cursors.iter_mut().zip(marks).for_each(|(cursor, mark)| cursor.reset(mark));
@@ -102,31 +111,37 @@ impl<'a> ConditionLane<'a> {
     }
 
     /// The number of the condition that rows of a value id do not meet.
+    #[inline]
     pub fn number_of(&self, value_id: u32) -> usize {
         lane!(self, _cursor => 0, _many => value_id as usize)
     }
 
     /// As of [`Cursor::load_page`].
+    #[inline]
     pub fn load_page(&mut self) -> Result<BlockKind> {
         lane!(self, cursor => cursor.load_page(), many => joint_kind(&mut many.cursors).map(|_| BlockKind::Ids16))
     }
 
     /// As of [`Cursor::rows_in_page`].
+    #[inline]
     pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
         lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
     }
 
     /// As of [`Cursor::skip`].
+    #[inline]
     pub fn skip(&mut self, rows: u32) -> Result<()> {
-        lane!(self, cursor => cursor.skip(rows), many => many.cursors.iter_mut().try_for_each(|c| c.skip(rows)))
+        lane!(self, cursor => cursor.skip(rows), many => skip_all(&mut many.cursors, rows))
     }
 
     /// As of [`Cursor::mark`].
+    #[inline]
     pub fn mark(&self) -> LaneMark {
         lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
     }
 
     /// As of [`Cursor::reset`].
+    #[inline]
     pub fn reset(&mut self, mark: LaneMark) {
         match (self, mark) {
             (ConditionLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
@@ -136,6 +151,7 @@ impl<'a> ConditionLane<'a> {
     }
 
     /// As of [`Cursor::spans`]; several conditions decline.
+    #[inline]
     pub fn spans(&mut self, pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
         lane!(self, cursor => cursor.spans(pass, most, spans), _many => (0, 0))
     }
@@ -147,6 +163,7 @@ impl<'a> ConditionLane<'a> {
     }
 
     /// As of [`Cursor::read_ids16`].
+    #[inline]
     pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
         lane!(self, cursor => cursor.read_ids16(out), many => {
             #[allow(clippy::cast_possible_truncation)] // conditions are few
@@ -162,6 +179,7 @@ impl<'a> ConditionLane<'a> {
 
 #[allow(clippy::cast_possible_truncation)] // conditions are few
 impl Conditions<'_> {
+    #[inline(never)]
     fn segment(&mut self) -> Result<RunOrPacked> {
         let (mut len, mut packed) = (u32::MAX, false);
         for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate() {
@@ -182,6 +200,7 @@ impl Conditions<'_> {
         })
     }
 
+    #[inline(never)]
     fn read<T: Copy>(&mut self, out: &mut [T], number: impl Fn(u32) -> T) -> Result<()> {
         out.fill(number(self.cursors.len() as u32));
         self.ids.resize(out.len(), 0);
@@ -393,6 +412,7 @@ impl<'a> KeyLane<'a> {
     }
 
     /// As of [`Cursor::load_page`].
+    #[inline]
     pub fn load_page(&mut self) -> Result<BlockKind> {
         lane!(self, cursor => cursor.load_page(), many => {
             joint_kind(&mut many.cursors)?;
@@ -401,21 +421,25 @@ impl<'a> KeyLane<'a> {
     }
 
     /// As of [`Cursor::rows_in_page`].
+    #[inline]
     pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
         lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
     }
 
     /// As of [`Cursor::skip`].
+    #[inline]
     pub fn skip(&mut self, rows: u32) -> Result<()> {
-        lane!(self, cursor => cursor.skip(rows), many => many.cursors.iter_mut().try_for_each(|c| c.skip(rows)))
+        lane!(self, cursor => cursor.skip(rows), many => skip_all(&mut many.cursors, rows))
     }
 
     /// As of [`Cursor::mark`].
+    #[inline]
     pub fn mark(&self) -> LaneMark {
         lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
     }
 
     /// As of [`Cursor::reset`].
+    #[inline]
     pub fn reset(&mut self, mark: LaneMark) {
         match (self, mark) {
             (KeyLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
@@ -434,12 +458,13 @@ impl<'a> KeyLane<'a> {
     #[inline]
     pub fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
         lane!(self, cursor => cursor.segment_after(rows), many => {
-            many.cursors.iter_mut().try_for_each(|cursor| cursor.skip(rows))?;
+            skip_all(&mut many.cursors, rows)?;
             many.segment()
         })
     }
 
     /// As of [`Cursor::read_ids16`].
+    #[inline]
     pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
         lane!(self, cursor => cursor.read_ids16(out), many => {
             #[allow(clippy::cast_possible_truncation)] // the block kind says that numbers fit
@@ -454,6 +479,7 @@ impl<'a> KeyLane<'a> {
 }
 
 impl Keys<'_> {
+    #[inline(never)]
     fn segment(&mut self) -> Result<RunOrPacked> {
         let (mut len, mut number, mut packed) = (u32::MAX, 0, false);
         self.joined.levels.resize_with(self.cursors.len().saturating_sub(1), Pairs::default);
@@ -477,6 +503,7 @@ impl Keys<'_> {
         Ok(RunOrPacked::Rle { value: self.joined.number(number)?, len })
     }
 
+    #[inline(never)]
     fn read<T: Copy>(&mut self, out: &mut [T], narrow: impl Fn(u32) -> T) -> Result<()> {
         let Keys { cursors, joined, left, right } = self;
         joined.levels.resize_with(cursors.len().saturating_sub(1), Pairs::default);

@@ -22,10 +22,10 @@ pub mod columns;
 mod executor;
 pub mod lanes;
 pub mod nothing;
-mod stats;
 pub mod skip;
 mod small;
 pub mod split;
+mod stats;
 pub mod tables;
 pub mod task;
 pub mod totals;
@@ -35,8 +35,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use executor::Scan;
-pub use stats::{Options, ScanStats, RowGroupStats, TaskCost};
 use rayon::prelude::*;
+pub use stats::{Options, RowGroupStats, ScanStats, TaskCost};
 
 use crate::dataset::{Dataset, OpenFile, TypeAgreement, TypedFile, prefetch};
 use crate::grid::Partial;

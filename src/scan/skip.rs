@@ -89,11 +89,13 @@ pub fn row_group(question: &Question, file: &OpenFile<'_>, meta: &RowGroupMeta, 
     match outlook {
         Outlook::RuledOut => true,
         Outlook::Likely => false,
-        Outlook::Unlikely | Outlook::Unknown => condition_chunk(question, file, meta).is_some_and(|(leaf, chunk)| {
-            Chunk::new(file.object, leaf, chunk, meta.rows)
-                .and_then(|chunk| is_ruled_out(question, file, chunk, meta.rows, outlook, cost))
-                .unwrap_or(false)
-        }),
+        Outlook::Unlikely | Outlook::Unknown => {
+            condition_chunk(question, file, meta).is_some_and(|(leaf, chunk)| {
+                Chunk::new(file.object, leaf, chunk, meta.rows)
+                    .and_then(|chunk| is_ruled_out(question, file, chunk, meta.rows, outlook, cost))
+                    .unwrap_or(false)
+            })
+        }
     }
 }
 
@@ -181,7 +183,9 @@ pub fn runs(
     rows: u64,
     cost: &mut Cost,
 ) -> Vec<Range<u64>> {
-    let (Some(column), Some(holds)) = (columns.conditions.first(), rule(question, file)) else { return Vec::new() };
+    let (Some(column), Some(holds)) = (columns.conditions.first(), rule(question, file)) else {
+        return Vec::new();
+    };
     if question.job.semantics == Semantics::Legacy || !has_long_runs(column, rows) {
         return Vec::new();
     }

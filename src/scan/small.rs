@@ -13,12 +13,12 @@ use rayon::prelude::*;
 use super::columns;
 use super::executor::{Scan, file_order, lock, row_groups};
 use super::task::Worker;
-use super::{Options, Phase, ScanStats, Progress, ScanFile, open};
+use super::{Options, Phase, Progress, ScanFile, ScanStats, open};
+use crate::Result;
 use crate::dataset::{Dataset, OpenFile, TypeAgreement, TypedFile};
 use crate::grid::Partial;
-use crate::storage::{BorrowedObject, Input, Object};
 use crate::profile::Question;
-use crate::Result;
+use crate::storage::{BorrowedObject, Input, Object};
 
 /// Largest size of a small file: a thread's buffer, and how long other threads may wait for one file at the end.
 const SMALL_BYTES: u64 = 256 * 1024;
@@ -82,7 +82,8 @@ pub(super) fn scan_many(
         }
     }
     let lengths = small.iter().filter_map(|at| inputs.get(*at)).map(|input| input.object.len());
-    let bytes = files.iter().map(|file| columns::file_bytes(question, file)).sum::<u64>() + lengths.sum::<u64>();
+    let bytes =
+        files.iter().map(|file| columns::file_bytes(question, file)).sum::<u64>() + lengths.sum::<u64>();
     progress.begin(Phase::Sum, bytes);
     let mut scan = Scan::new(question, &files, options, progress, start, spare);
     scan.indices = &large;

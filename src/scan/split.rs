@@ -81,7 +81,9 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     let cost = |file: &OpenFile<'_>, at: usize| {
         file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&question, file, rg) {
             Outlook::RuledOut => 0,
-            Outlook::Unlikely => skip::condition_chunk(&question, file, rg).map_or(0, |(_, chunk)| chunk.compressed_len),
+            Outlook::Unlikely => {
+                skip::condition_chunk(&question, file, rg).map_or(0, |(_, chunk)| chunk.compressed_len)
+            }
             Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&question, file, rg),
         })
     };
@@ -205,7 +207,8 @@ impl Split {
     /// As of [`super::scan`]; `Data` where a file has changed since it was planned.
     pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
         let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
-        totals::settled(&self.job, |question| self.scan_once(&opened, question, progress)).map(|(partial, ())| partial)
+        totals::settled(&self.job, |question| self.scan_once(&opened, question, progress))
+            .map(|(partial, ())| partial)
     }
 
     fn scan_once(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::classes::{TimeRule, key_part};
 use super::lanes::{ConditionLane, KeyLane, KeyPart};
+use crate::Result;
 use crate::dataset::OpenFile;
 use crate::dataset::text::TextForm;
 use crate::grid::GridAccumulator;
@@ -15,7 +16,6 @@ use crate::kernel::runs;
 use crate::parquet::Physical;
 use crate::profile::question::ConditionRule;
 use crate::profile::{Class, Question};
-use crate::Result;
 
 /// The id of a time value that is null or not a point in time.
 pub const NO_ID: u32 = u32::MAX;
@@ -185,7 +185,11 @@ impl Tables {
         }
         if self.class_one.0 != self.class.len() {
             let of_class = |class: Class| {
-                self.class.iter().zip(0..).filter(move |(c, _)| **c == class as u8).map(|(_, value_id)| value_id)
+                self.class
+                    .iter()
+                    .zip(0..)
+                    .filter(move |(c, _)| **c == class as u8)
+                    .map(|(_, value_id)| value_id)
             };
             let mut organic = of_class(Class::Organic);
             let only = match (organic.next(), organic.next()) {
@@ -245,13 +249,7 @@ impl Tables {
     }
 
     /// Records the keys and times of the selected rows of a block.
-    pub fn mark_present(
-        &mut self,
-        keep: &[u64],
-        keys: &[u16],
-        times: &[u16],
-        dense: &mut GridAccumulator,
-    ) {
+    pub fn mark_present(&mut self, keep: &[u64], keys: &[u16], times: &[u16], dense: &mut GridAccumulator) {
         let (class, group, time) = (&self.key, &self.group, &self.time);
         let is_key = |value_id: u16| class.get(usize::from(value_id)) == Some(&(KeyClass::Keep as u8));
         self.unseen_keys.mark_seen(keep, keys, class.len(), is_key, |value_id| {
@@ -273,7 +271,12 @@ impl Tables {
         match lane {
             ConditionLane::One(cursor) => {
                 for condition in rules {
-                    add_met(&mut self.condition, &cursor.entries, &condition.rule, form(file, &condition.column));
+                    add_met(
+                        &mut self.condition,
+                        &cursor.entries,
+                        &condition.rule,
+                        form(file, &condition.column),
+                    );
                 }
             }
             ConditionLane::Many(many) => {
@@ -338,7 +341,12 @@ impl Tables {
     }
 
     /// Adds the new value ids of the time column.
-    pub fn times(&mut self, cursor: &Cursor<'_>, rule: &TimeRule<'_>, dense: &mut GridAccumulator) -> Result<()> {
+    pub fn times(
+        &mut self,
+        cursor: &Cursor<'_>,
+        rule: &TimeRule<'_>,
+        dense: &mut GridAccumulator,
+    ) -> Result<()> {
         for value_id in new_ids(&self.time, &cursor.entries) {
             let id = match cursor.entries.get(value_id).and_then(|raw| rule.point(raw)) {
                 Some(point) => dense.time(point)?,

@@ -13,7 +13,10 @@ use crate::{Job, Result, Semantics};
 ///
 /// # Errors
 /// Those of `pass`.
-pub fn settled<T>(job: &Job, mut pass: impl FnMut(&Question) -> Result<(Partial, T)>) -> Result<(Partial, T)> {
+pub fn settled<T>(
+    job: &Job,
+    mut pass: impl FnMut(&Question) -> Result<(Partial, T)>,
+) -> Result<(Partial, T)> {
     let (mut partial, mut cost) = pass(&Question::new(job)?)?;
     let dimensions = other_totals(job).count();
     if partial.is_met() || partial.account.rows == 0 || job.semantics == Semantics::Legacy {

@@ -28,7 +28,7 @@ use ledger::{Entry, Ledger};
 
 use crate::dataset::Dataset;
 use crate::grid::Partial;
-use crate::scan::{self, CachedFile, Options, ScanStats, Progress};
+use crate::scan::{self, CachedFile, Options, Progress, ScanStats};
 use crate::storage::hive::is_hidden;
 use crate::storage::local::path::resolve;
 #[cfg(feature = "s3")]

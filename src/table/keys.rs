@@ -40,7 +40,8 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
     };
     let groups: Vec<(usize, Vec<Arc<str>>)> = named.map(parts).collect();
     // Where a dimension has total rows, they are its total, and the others are not summed.
-    let has_total = |at: usize| groups.iter().any(|(_, parts)| parts.get(at).is_some_and(|part| **part == *TOTAL));
+    let has_total =
+        |at: usize| groups.iter().any(|(_, parts)| parts.get(at).is_some_and(|part| **part == *TOTAL));
     let totals: Vec<(usize, bool)> = (job.by.iter().enumerate())
         .filter(|(_, name)| job.with_total.contains(name))
         .map(|(at, _)| (at, has_total(at)))
@@ -49,9 +50,13 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
         let total = total_name(job, *at);
         if groups.iter().any(|(_, parts)| parts.get(*at).is_some_and(|part| **part == *total)) {
             let name = job.by.get(*at).map_or("", String::as_str);
-            return Err(Error::data(format!("{name} has a member '{total}', which is the name of its total"))
-                .expected("a total with a name of its own")
-                .advice(format!("Give the total another name with --total {name}=NAME, or leave --with-total out")));
+            return Err(Error::data(format!(
+                "{name} has a member '{total}', which is the name of its total"
+            ))
+            .expected("a total with a name of its own")
+            .advice(format!(
+                "Give the total another name with --total {name}=NAME, or leave --with-total out"
+            )));
         }
     }
     let mut keys: BTreeMap<Vec<Arc<str>>, Vec<usize>> = BTreeMap::new();

@@ -35,7 +35,9 @@ pub fn check_required(job: &Job, partial: &Partial) -> Result<()> {
         if dimension.total_rows == TotalRows::Required && lacks(at) {
             return Err(Error::data(format!("no row is a total row of {name}"))
                 .expected(format!("rows with the member '{}'", dimension.total_name()))
-                .advice(format!("Correct the export, or set total_rows = \"auto\" (--total-rows {name}=auto)"))
+                .advice(format!(
+                    "Correct the export, or set total_rows = \"auto\" (--total-rows {name}=auto)"
+                ))
                 .in_column(dimension.column_of(name)));
         }
     }

@@ -89,7 +89,8 @@ impl WindowColumns {
     fn extend(&mut self, part: &Prefix, rest: &Prefix, rule: SeriesRule) -> Result<()> {
         let SeriesRule { steps, details, unit, year } = rule;
         if !details
-            && let (Some(part), Some(rest)) = (part.small_windows(self.length), rest.small_windows(self.length))
+            && let (Some(part), Some(rest)) =
+                (part.small_windows(self.length), rest.small_windows(self.length))
         {
             // The same as below, in 64 bits.
             let small = |(part, rest): (i64, i64)| {
@@ -214,8 +215,10 @@ struct Sums<'p> {
 impl Sums<'_> {
     /// The prefix sums of a class over some groups.
     fn prefix(&mut self, groups: &[usize], classes: &[usize]) -> Result<Prefix> {
-        // One group has a sum for each of its times; the others are zero already.
-        self.series.fill(Sum::default());
+        // Every group has a sum for each of the partial's times, so the first one replaces all that was there.
+        if groups.is_empty() {
+            self.series.fill(Sum::default());
+        }
         for (number, group) in groups.iter().enumerate() {
             for class in classes {
                 for (time, at) in self.positions.iter().enumerate() {

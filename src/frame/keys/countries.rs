@@ -6,8 +6,8 @@ use super::{DictionaryMemo, NO_GROUP, NOT_RESOLVED, TOTAL, entries, fill, narrow
 use crate::frame::array::{Array, Code, Data, with_codes};
 use crate::frame::slice::corrupt;
 use crate::grid::GridAccumulator;
-use crate::kernel::compare;
 use crate::kernel::bitmap::KeyClass as Country;
+use crate::kernel::compare;
 use crate::{Error, Job, Result, Semantics};
 
 /// Rows of a block that are dropped for their country, by reason.
@@ -217,7 +217,9 @@ impl Countries {
 /// `Data` if they are not UTF-8.
 fn country_name<'a>(name: &'a [u8], job: &Job) -> Result<&'a str> {
     std::str::from_utf8(name).map_err(|_| {
-        Error::data(format!("the country name {name:02x?}")).expected("UTF-8").in_column(job.columns().country)
+        Error::data(format!("the country name {name:02x?}"))
+            .expected("UTF-8")
+            .in_column(job.columns().country)
     })
 }
 

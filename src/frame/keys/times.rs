@@ -172,7 +172,9 @@ fn id_of(
 fn bad_time(job: &Job, coding: TimeCoding, raw: Option<&[u8]>, row: usize) -> Error {
     let (column, expected) = match job.grain {
         crate::Grain::Week => (job.columns().year_week, "yyyy_ww, an ISO week that exists, such as 2021_05"),
-        crate::Grain::Day | crate::Grain::Month => (job.columns().start_date, "a date of the years 1 to 9999"),
+        crate::Grain::Day | crate::Grain::Month => {
+            (job.columns().start_date, "a date of the years 1 to 9999")
+        }
     };
     Error::data(format!("{column} is {}", coding.show(raw)))
         .expected(expected)

@@ -108,11 +108,15 @@ fn decode_values(
         let Some(day_ids) = entries.day_ids() else {
             return HybridRleDecoder::new(1, *width, entries.dictionary_len(), count).map(Values::Ids);
         };
-        let stored = u32::try_from(day_ids.len()).map_err(|_| Error::internal("too many dictionary entries"))?;
+        let stored =
+            u32::try_from(day_ids.len()).map_err(|_| Error::internal("too many dictionary entries"))?;
         let mut value_ids = vec![0; count as usize];
         HybridRleDecoder::new(1, *width, stored, count)?.read_u32(open.values, &mut value_ids)?;
         for id in &mut value_ids {
-            *id = day_ids.get(*id as usize).copied().ok_or_else(|| Error::internal("an id past its dictionary"))?;
+            *id = day_ids
+                .get(*id as usize)
+                .copied()
+                .ok_or_else(|| Error::internal("an id past its dictionary"))?;
         }
         return Ok(Values::Ids32 { value_ids, at: 0 });
     }

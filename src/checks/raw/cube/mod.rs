@@ -327,7 +327,8 @@ impl Totals {
 impl Axes<'_> {
     fn key(&self, day: usize, country: Option<usize>, system: Option<usize>, channel: usize) -> String {
         let day = self.days.get(day).map_or_else(String::new, |day| iso_date(*day));
-        let country = country.map_or_else(|| self.job.country_total().to_owned(), |id| self.countries.show(id));
+        let country =
+            country.map_or_else(|| self.job.country_total().to_owned(), |id| self.countries.show(id));
         let system = system.map_or_else(|| self.job.os_total().to_owned(), |id| self.systems.show(id));
         format!("{day} {country} {system} '{}'", self.channels.show(channel).escape_debug())
     }

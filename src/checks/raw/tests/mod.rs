@@ -21,10 +21,10 @@ use super::counts::{self, Objections};
 use super::passes::Passes;
 use super::rules::Rules;
 use super::{RowRange, Thoroughness, dictionary_pass, run_with};
+use crate::Job;
 use crate::dataset::OpenFile;
 use crate::scan::NoProgress;
 use crate::storage::Input;
-use crate::Job;
 
 /// The results of the dictionary pass, which must equal those of counting every row.
 fn check(config: &Config, inputs: &[Input]) -> Results {
