@@ -3,14 +3,15 @@
 use crate::{Error, Result};
 
 macro_rules! account {
-    ($($field:ident, $kept:literal, $doc:literal;)*) => {
+    ($($(#[$attribute:meta])* $field:ident, $kept:literal, $doc:literal;)*) => {
         /// The rows of the input by outcome. The reasons exclude one another: a
         /// row counts under the first one that applies, in this order.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
         pub struct Account {
             /// Rows according to the footers.
             pub rows: u64,
-            $(#[doc = $doc] pub $field: u64,)*
+            $($(#[$attribute])* #[doc = $doc] pub $field: u64,)*
         }
 
         impl Account {
@@ -28,11 +29,16 @@ macro_rules! account {
     };
 }
 
+// The aliases are names in reports of format 1.
 account! {
+    #[serde(alias = "other_system")]
     not_total_row, false, "dropped: not a total row of a dimension outside the key";
     where_not_met, false, "dropped: a condition does not hold, or its channel is excluded from shares of channels";
+    #[serde(alias = "null_country")]
     null_member, false, "dropped: a dimension of the key is null";
+    #[serde(alias = "country_total")]
     total_row, false, "dropped: a total row of a dimension of the key";
+    #[serde(alias = "null_name")]
     null_channel, true, "kept, adds nothing: channel is null";
     excluded_channel, true, "kept, adds nothing: channel is excluded";
     null_value, true, "kept, adds nothing: value is null";
