@@ -21,6 +21,26 @@ pub fn count(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", number(value), if value == 1 { "" } else { "s" })
 }
 
+/// A number of keys of these dimensions: `3 countries`, or `3 keys (country x os)`.
+pub fn keys(value: u64, dimensions: &[&str]) -> String {
+    format!("{} {}", number(value), key_noun(value, dimensions))
+}
+
+/// What keys of these dimensions are called.
+pub fn key_noun(value: u64, dimensions: &[&str]) -> String {
+    match dimensions {
+        ["country"] => if value == 1 { "country" } else { "countries" }.to_owned(),
+        _ => {
+            let noun = if value == 1 { "key" } else { "keys" };
+            if dimensions.is_empty() {
+                noun.to_owned()
+            } else {
+                format!("{noun} ({})", dimensions.join(" x "))
+            }
+        }
+    }
+}
+
 /// A count that may be fractional, such as users.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^53, and not negative
 pub fn amount(value: f64) -> String {
@@ -40,7 +60,16 @@ pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-/// A point in time: `2021-W05` or `2021-02-01`.
+/// What a step of the time axis is called.
+pub fn step_noun(grain: Grain) -> &'static str {
+    match grain {
+        Grain::Week => "week",
+        Grain::Day => "day",
+        Grain::Month => "month",
+    }
+}
+
+/// A point in time: `2021-W05`, `2021-02-01` or `2021-02`.
 pub fn step(grain: Grain, step: i32) -> String {
     match grain {
         Grain::Week => {
@@ -81,6 +110,18 @@ mod tests {
         assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((count(1, "row"), count(2_000, "row")), ("1 row".into(), "2,000 rows".into()));
         assert_eq!([12.0, 1234.5, 0.125, 1e20].map(amount), ["12", "1234.5", "0.125", "1e20"]);
+    }
+
+    #[test]
+    fn keys_have_the_names_of_their_dimensions() {
+        assert_eq!(
+            (keys(1, &["country"]), keys(2_000, &["country"])),
+            ("1 country".into(), "2,000 countries".into())
+        );
+        assert_eq!(
+            (keys(1, &["os"]), keys(3, &["country", "os"])),
+            ("1 key (os)".into(), "3 keys (country x os)".into())
+        );
     }
 
     #[test]

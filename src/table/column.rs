@@ -58,6 +58,12 @@ impl Table {
         self.columns.first().map_or(0, |c| c.data.len())
     }
 
+    /// The columns of the key: text before the shares.
+    pub fn key_columns(&self) -> Vec<&Column> {
+        let before = self.columns.iter().take_while(|column| !matches!(column.data, ColumnData::Float64(_)));
+        before.filter(|column| matches!(column.data, ColumnData::Utf8 { .. })).collect()
+    }
+
     /// The column called `name`.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)

@@ -1,5 +1,5 @@
 //! The table as text for a terminal: shares in percent; more rows than fit a screen
-//! become one line a country with its trend.
+//! become one line a key with its trend.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,8 +10,9 @@ use comfy_table::{
 
 use super::cell::iso_date;
 use super::{Cell, Column, ColumnData, Table};
+use crate::report::words;
 
-/// The most rows of a table that is shown in full, and the most countries of a summary.
+/// The most rows of a table that is shown in full, and the most keys of a summary.
 const SCREENFUL: usize = 40;
 /// The latest steps whose shares the summary shows.
 const LATEST: usize = 4;
@@ -40,7 +41,7 @@ pub fn render(table: &Table, look: Look) -> String {
     if table.rows() <= SCREENFUL {
         return all_rows(table, look);
     }
-    by_country(table, look).unwrap_or_else(|| all_rows(table, look))
+    by_key(table, look).unwrap_or_else(|| all_rows(table, look))
 }
 
 fn grid(look: Look, header: Vec<String>, left: usize) -> Grid {
@@ -76,6 +77,7 @@ fn field(column: &Column, row: usize) -> Field {
         Cell::Text(value) => value.escape_debug().to_string(),
         Cell::Float(value) if column.name.ends_with("_change") => format!("{:+.1} pp", value * 100.0),
         Cell::Float(value) if column.name.starts_with("share_") => percent(Some(value)),
+        Cell::Float(value) if column.name.starts_with("organic_per_paid_") => format!("{value:.3}"),
         Cell::Float(value) => value.to_string(),
     };
     Field::new(text)
@@ -85,55 +87,81 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| NONE.to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-/// Whether a column is a share, and not a bound or a change of one.
+/// Whether a column is a share, and not a bound or a change of one: `share_organic_p4w`, `share_p4w`.
 pub fn is_share(name: &str) -> bool {
-    name.strip_prefix("share_organic_p").is_some_and(|window| !window.contains('_'))
+    window_of(name).is_some_and(|window| !window.contains('_'))
 }
 
-/// The step of the time axis of `row`, as `2021-W05` or `2021-02-01`.
+/// The window of a share column, `p4w`, and what follows it.
+fn window_of(name: &str) -> Option<&str> {
+    let window = name.strip_prefix("share_organic_").or_else(|| name.strip_prefix("share_"))?;
+    window
+        .strip_prefix('p')
+        .is_some_and(|length| length.starts_with(|c: char| c.is_ascii_digit()))
+        .then_some(window)
+}
+
+/// The step of the time axis of `row`, as `2021-W05`, `2021-02-01` or `2021-02`.
 pub fn step(table: &Table, row: usize) -> Option<String> {
     let cell = |name| table.column(name).map(|column| column.data.cell(row));
-    match (cell("date"), cell("year"), cell("week")) {
+    match (cell("date"), cell("year"), cell("week"), cell("month")) {
         (Some(Cell::Date(day)), ..) => Some(iso_date(day)),
-        (_, Some(Cell::Int(year)), Some(Cell::Int(week))) => Some(format!("{year}-W{week:02}")),
+        (_, Some(Cell::Int(year)), Some(Cell::Int(week)), _) => Some(format!("{year}-W{week:02}")),
+        (_, Some(Cell::Int(year)), _, Some(Cell::Int(month))) => Some(format!("{year}-{month:02}")),
         _ => None,
     }
 }
 
-fn by_country(table: &Table, look: Look) -> Option<String> {
-    let country = table.column("country")?;
-    let shares: Vec<&Column> = table.columns.iter().filter(|c| is_share(&c.name)).collect();
-    let first = shares.first()?;
-    let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// The rows of each key, in the order of its members.
+fn rows_by_key<'t>(table: &'t Table, keys: &[&'t Column]) -> BTreeMap<Vec<&'t str>, Vec<usize>> {
+    let mut rows: BTreeMap<Vec<&str>, Vec<usize>> = BTreeMap::new();
     for row in 0..table.rows() {
-        if let Cell::Text(name) = country.data.cell(row) {
-            rows.entry(name).or_default().push(row);
+        let text = |column: &&'t Column| match column.data.cell(row) {
+            Cell::Text(member) => Some(member),
+            _ => None,
+        };
+        if let Some(members) = keys.iter().map(text).collect::<Option<Vec<_>>>() {
+            rows.entry(members).or_default().push(row);
         }
     }
+    rows
+}
+
+fn by_key(table: &Table, look: Look) -> Option<String> {
+    let keys = table.key_columns();
+    let dimensions: Vec<&str> = keys.iter().map(|column| column.name.as_str()).collect();
+    let shares: Vec<&Column> = table.columns.iter().filter(|c| is_share(&c.name)).collect();
+    let first = shares.first()?;
+    let rows = rows_by_key(table, &keys);
     let longest = rows.values().max_by_key(|rows| rows.len())?;
-    // On a narrow terminal the older of the latest steps are left out, and the trend is kept.
-    let fitting = (usize::from(look.width).saturating_sub(30) / 13).clamp(1, LATEST);
-    let latest = longest.get(longest.len().saturating_sub(fitting)..)?;
     let share = |column: &Column, row: usize| match column.data.cell(row) {
         Cell::Float(value) if value.is_finite() => Some(value),
         _ => None,
     };
 
+    // Each field has a space on either side and one before the next field.
+    let members = |at: usize| rows.keys().filter_map(move |members| members.get(at));
+    let width_of = |(at, name): (usize, &&str)| {
+        members(at).map(|name| name.chars().count()).max().unwrap_or_default().max(name.chars().count()) + 3
+    };
+    let names: usize = dimensions.iter().enumerate().map(width_of).sum();
+    // On a narrow terminal the older of the latest steps are left out, and the trend is kept.
+    let fitting = (usize::from(look.width).saturating_sub(names.max(10) + 20) / 13).clamp(1, LATEST);
+    let latest = longest.get(longest.len().saturating_sub(fitting)..)?;
     let others = shares.len() - 1;
-    let names = rows.keys().map(|name| name.chars().count()).max()?.max("country".len());
-    // Each field has a space on either side and one before the next field; a step has at most ten characters.
+    // A step has at most ten characters.
     let step_width = step(table, *latest.last()?).map_or(8, |step| step.len());
-    let taken = (names + 3) + 2 + (latest.len() + others) * (step_width + 3);
+    let taken = names + 2 + (latest.len() + others) * (step_width + 3);
     let trend = usize::from(look.width).saturating_sub(taken).clamp(8, TREND);
-    let mut header = vec!["country".to_owned(), "trend".to_owned()];
+    let mut header: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
+    header.push("trend".to_owned());
     header.extend(latest.iter().filter_map(|row| step(table, *row)));
-    header.extend(
-        shares.iter().skip(1).filter_map(|c| Some(c.name.strip_prefix("share_organic_")?.to_owned())),
-    );
-    let mut grid = grid(look, header, 2);
-    for (name, rows) in rows.iter().take(SCREENFUL) {
+    header.extend(shares.iter().skip(1).filter_map(|c| Some(window_of(&c.name)?.to_owned())));
+    let mut grid = grid(look, header, keys.len() + 1);
+    for (members, rows) in rows.iter().take(SCREENFUL) {
         let series: Vec<Option<f64>> = rows.iter().map(|row| share(first, *row)).collect();
-        let mut fields = vec![Field::new(name.escape_debug()), Field::new(sparkline(&series, trend))];
+        let mut fields: Vec<Field> = members.iter().map(|name| Field::new(name.escape_debug())).collect();
+        fields.push(Field::new(sparkline(&series, trend)));
         // A legacy table may lack the last weeks of a country: rows are found by step, not by position.
         for wanted in latest {
             let row = rows.iter().rev().find(|row| step(table, **row) == step(table, *wanted));
@@ -154,7 +182,9 @@ fn by_country(table: &Table, look: Look) -> Option<String> {
         span(longest.last())
     );
     if rows.len() > SCREENFUL {
-        let _ = writeln!(drawn, "{} more countries not shown", rows.len() - SCREENFUL);
+        let more = (rows.len() - SCREENFUL) as u64;
+        let _ =
+            writeln!(drawn, "{} more {} not shown", words::number(more), words::key_noun(more, &dimensions));
     }
     let _ = writeln!(drawn, "All {} rows: --target X.csv, X.parquet or -", table.rows());
     Some(drawn)
@@ -176,7 +206,8 @@ fn sparkline(values: &[Option<f64>], width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
     use super::*;
 
     fn table(countries: usize, weeks: usize) -> Table {
@@ -214,13 +245,55 @@ mod tests {
     }
 
     #[test]
-    fn many_rows_become_a_line_a_country() {
+    fn many_rows_become_a_line_a_key() {
         let drawn = render(&table(50, 53), Look { width: 160, ..PLAIN });
         assert_eq!(drawn.lines().filter(|line| line.contains(" C0")).count(), SCREENFUL, "{drawn}");
         assert!(
             drawn.contains("2020-W53") && drawn.contains("10 more countries") && drawn.contains("--target")
         );
         assert!(drawn.contains('▁') && drawn.contains('█'));
+    }
+
+    /// A table of months by country and os, with shares of channels.
+    fn of_keys(countries: usize, months: usize) -> Table {
+        let mut table = table(countries, months);
+        let rows = table.rows();
+        table.columns[1].name = "month".into();
+        let indices = (0..rows).map(|row| (row / months % 2) as u32).collect();
+        let dictionary = vec!["android".into(), "ios".into()];
+        table.columns.insert(3, Column { name: "os".into(), data: ColumnData::Utf8 { indices, dictionary } });
+        table.columns[4].name = "share_p3m".into();
+        table
+    }
+
+    #[test]
+    fn keys_of_several_columns_have_a_line_each() {
+        let drawn = render(&of_keys(45, 12), Look { width: 120, ..PLAIN });
+        assert!(drawn.contains(" country   os        trend") && drawn.contains("2020-12"), "{drawn}");
+        assert_eq!(drawn.lines().filter(|line| line.contains("android")).count(), SCREENFUL / 2);
+        assert!(drawn.contains("share_p3m, 2020-01 to 2020-12"), "{drawn}");
+        assert!(drawn.contains("5 more keys (country x os) not shown"), "{drawn}");
+    }
+
+    #[test]
+    fn a_table_without_keys_is_one_line() {
+        let mut world = table(1, 53);
+        world.columns.remove(2);
+        let drawn = render(&world, PLAIN);
+        assert!(drawn.trim_start().starts_with("trend") && drawn.contains("2020-W53"), "{drawn}");
+        assert_eq!(drawn.lines().count(), 5, "{drawn}");
+        world.columns.iter_mut().for_each(|column| match &mut column.data {
+            ColumnData::Int32(values) => values.truncate(9),
+            ColumnData::Float64(values) => values.truncate(9),
+            _ => {}
+        });
+        assert_eq!(render(&world, PLAIN).lines().count(), 11);
+    }
+
+    #[test]
+    fn shares_are_known_by_name() {
+        assert!(is_share("share_organic_p4w") && is_share("share_p13d"));
+        assert!(!is_share("share_organic_p4w_low") && !is_share("share_price") && !is_share("users_p4w"));
     }
 
     #[test]
