@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::version::cpu_features;
 use crate::Error;
 use crate::checks::Status;
+use crate::report::account::reasons;
 pub use crate::report::words::{count, number};
-use crate::report::{RunReport, State};
+use crate::report::{RunReport, State, next, words};
 use crate::scan::ScanStats;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, ColumnData, Table};
@@ -37,8 +38,13 @@ pub struct Summary<'a> {
 struct Facts {
     rows: usize,
     columns: Vec<String>,
+    /// The columns of the key.
+    by: Vec<String>,
+    /// The number of distinct keys.
+    keys: usize,
+    /// The number of distinct countries.
     countries: usize,
-    /// The number of distinct weeks or days.
+    /// The number of distinct days, weeks or months.
     steps: usize,
     first: Option<String>,
     last: Option<String>,
@@ -51,15 +57,17 @@ impl Facts {
             ColumnData::Utf8 { indices, .. } => indices.iter().collect::<HashSet<_>>().len(),
             _ => 0,
         };
-        // Steps are sorted as numbers: the day, or (year, week).
+        // Steps are sorted as numbers: the day, or (year, week), or (year, month).
         let numbers = |name| match table.column(name).map(|column| &column.data) {
             Some(ColumnData::Int32(numbers) | ColumnData::Date32(numbers)) => numbers.as_slice(),
             _ => &[],
         };
-        let (dates, years, weeks) = (numbers("date"), numbers("year"), numbers("week"));
+        let (dates, years) = (numbers("date"), numbers("year"));
+        let parts = [numbers("week"), numbers("month")];
         let at = |numbers: &[Option<i32>], row| numbers.get(row).copied().flatten();
+        let part = |row| parts.iter().find_map(|numbers| at(numbers, row));
         let mut steps: Vec<_> =
-            (0..table.rows()).map(|row| ((at(dates, row), at(years, row), at(weeks, row)), row)).collect();
+            (0..table.rows()).map(|row| ((at(dates, row), at(years, row), part(row)), row)).collect();
         steps.sort_unstable();
         steps.dedup_by_key(|(step, _)| *step);
         let name = |entry: Option<&(_, usize)>| entry.and_then(|(_, row)| step(table, *row));
@@ -69,6 +77,8 @@ impl Facts {
         Facts {
             rows: table.rows(),
             columns: table.columns.iter().map(|c| c.name.clone()).collect(),
+            by: table.key_columns().iter().map(|c| c.name.clone()).collect(),
+            keys: distinct_keys(table),
             countries: table.column("country").map_or(0, |column| distinct(&column.data)),
             steps: steps.len(),
             first: name(steps.first()),
@@ -81,6 +91,26 @@ impl Facts {
                 .collect(),
         }
     }
+}
+
+/// The number of distinct keys of a table.
+fn distinct_keys(table: &Table) -> usize {
+    let columns = table.key_columns();
+    let indices = |column: &&crate::table::Column, row: usize| match &column.data {
+        ColumnData::Utf8 { indices, .. } => indices.get(row).copied(),
+        _ => None,
+    };
+    let mut found = HashSet::new();
+    let mut last = None;
+    for row in 0..table.rows() {
+        let key: Vec<_> = columns.iter().map(|column| indices(column, row)).collect();
+        // The rows of a key mostly follow one another.
+        if last.as_ref() != Some(&key) {
+            found.insert(key.clone());
+            last = Some(key);
+        }
+    }
+    found.len()
 }
 
 impl Summary<'_> {
@@ -99,13 +129,10 @@ impl Summary<'_> {
             if report.account.is_none() {
                 continue;
             }
-            let reasons: Vec<String> = (account.reasons().into_iter())
+            let reasons: Vec<String> = (reasons(&report.job, &account).into_iter())
                 // The line starts with all kept rows; the rows that are summed need no reason.
-                .filter(|(name, is_kept, rows, _)| *is_kept == kept && *rows > 0 && *name != "counted")
-                .map(|(_, _, rows, meaning)| {
-                    let meaning = meaning.trim_start_matches("dropped: ").trim_start_matches("kept, ");
-                    format!("{} {meaning}", number(rows))
-                })
+                .filter(|reason| reason.kept == kept && reason.name != "counted")
+                .map(|reason| format!("{} {}", number(reason.rows), reason.words))
                 .collect();
             let reasons =
                 if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
@@ -113,17 +140,19 @@ impl Summary<'_> {
         }
         if let Some(table) = self.table {
             let facts = Facts::of(table);
-            let step = if table.column("date").is_some() { "day" } else { "week" };
-            let countries = match facts.countries {
-                1 => "1 country".to_owned(),
-                n => format!("{} countries", number(n as u64)),
+            let step = words::step_noun(report.job.grain);
+            let by: Vec<&str> = facts.by.iter().map(String::as_str).collect();
+            // A table without keys is of all users.
+            let keys = match by.as_slice() {
+                [] => String::new(),
+                by => format!("{}, ", words::keys(facts.keys as u64, by)),
             };
             let span = match (&facts.first, &facts.last) {
                 (Some(first), Some(last)) => format!(", {first} to {last}"),
                 _ => String::new(),
             };
             let rows = count(facts.rows as u64, "row");
-            line("table", format!("{rows}: {countries}, {}{span}", count(facts.steps as u64, step)));
+            line("table", format!("{rows}: {keys}{}{span}", count(facts.steps as u64, step)));
         }
         if let Some(reuse) = &report.reuse {
             let reused =
@@ -171,6 +200,14 @@ impl Summary<'_> {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
         line("checks", tally.join(", "));
+        if !report.job.is_cube() {
+            for (why, checks) in next::not_run(&report.outcomes) {
+                line(
+                    "not run",
+                    format!("{}: {}", count(checks.len() as u64, "check"), next::of_several(why)),
+                );
+            }
+        }
         let warned: Vec<&str> = of(Status::Warn).map(|o| o.check.name()).collect();
         if !warned.is_empty() {
             line("warned", warned.join(", "));
@@ -387,12 +424,10 @@ mod tests {
         let text = summary.text(false);
         assert!(text.contains("read     1 file, 10 rows\n"), "{text}");
         assert!(text.contains("kept     6 rows: 1 adds nothing: value is NaN\n"), "{text}");
-        assert!(
-            text.contains("dropped  4 rows: 4 operating system is null or not the total over systems\n"),
-            "{text}"
-        );
+        assert!(text.contains("dropped  4 rows: 4 not a total row of os_name\n"), "{text}");
         assert!(text.contains("note     a note\n") && text.contains("time     1.5 ms\n"), "{text}");
         assert!(!text.contains("value is null"), "a reason without rows is not listed");
+        assert!(text.contains("table    3 rows: "), "{text}");
         let json = summary.json();
         assert_eq!(json["account"]["dropped"], 4);
         assert_eq!(json["table"]["rows"], 3);

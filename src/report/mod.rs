@@ -1,6 +1,7 @@
 //! The report of a run: what it contains, and the page that shows it to people.
 //!
 //! - [`model`]: [`RunReport`], which is kept as JSON. [`series`]: the series in it.
+//! - [`account`]: the account of the rows in the words of the profile.
 //! - [`figures`]: the series that the page draws, bounded in length.
 //! - [`chart`]: the drawings, as SVG.
 //! - [`next`]: what a person can do after a run.
@@ -9,6 +10,7 @@
 //!
 //! The same report always gives the same bytes.
 
+pub mod account;
 pub mod chart;
 pub mod figures;
 pub mod model;

@@ -19,6 +19,26 @@ pub fn blocking(report: &RunReport) -> impl Iterator<Item = &CheckResult> {
     })
 }
 
+/// The reasons why several checks did not run, each with the checks, in the order of the catalog.
+pub fn not_run<'r>(
+    outcomes: impl IntoIterator<Item = &'r CheckResult>,
+) -> Vec<(&'r str, Vec<&'r CheckResult>)> {
+    let mut reasons: Vec<(&str, Vec<&CheckResult>)> = Vec::new();
+    for outcome in outcomes.into_iter().filter(|o| o.status == Status::NotRun && !o.could_not_run) {
+        match reasons.iter_mut().find(|(why, _)| *why == outcome.note) {
+            Some((_, checks)) => checks.push(outcome),
+            None => reasons.push((&outcome.note, vec![outcome])),
+        }
+    }
+    reasons.retain(|(_, checks)| checks.len() > 1);
+    reasons
+}
+
+/// The reason why several checks did not run: `they know the columns of the default profile only`.
+pub fn of_several(why: &str) -> String {
+    why.strip_prefix("it knows ").map_or_else(|| why.to_owned(), |rest| format!("they know {rest}"))
+}
+
 /// The next steps after a blocked run; empty for any other run.
 pub fn steps(report: &RunReport) -> Vec<Step> {
     let mut steps = Vec::new();
