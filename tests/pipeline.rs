@@ -91,19 +91,16 @@ fn the_second_run_is_compared_with_the_first() {
         assert_eq!((report.state, report.verdict), (State::Published, Some(Verdict::Warn)));
         let shares = &report.charts.shares;
         assert!(
-            shares
-                .countries
-                .iter()
-                .all(|c| c.share.len() == shares.steps.len() && c.low.len() == c.total.len())
+            shares.keys.iter().all(|c| c.share.len() == shares.steps.len() && c.low.len() == c.total.len())
         );
-        assert!(shares.steps.len() > 20 && shares.countries.len() >= 3);
+        assert!(shares.steps.len() > 20 && shares.keys.len() >= 3);
         let coverage = &report.charts.coverage;
         assert_eq!(coverage.rows.len(), coverage.days * coverage.countries.len());
         assert_eq!(
             report.charts.mix.users.len(),
             report.charts.mix.steps.len() * report.charts.mix.channels.len()
         );
-        assert_eq!(report.charts.weeks.countries.len(), shares.countries.len());
+        assert_eq!(report.charts.weeks.countries.len(), shares.keys.len());
     }
     // Each file of a folder has its own history.
     assert_eq!(names(&world.at("out/_rollshare")), ["x.csv"]);

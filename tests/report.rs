@@ -7,7 +7,8 @@ use rollshare::internals::checks::{CheckId, CheckResult, Measurement, NotRun, Se
 use rollshare::internals::grid::Account;
 use rollshare::internals::pipeline::{RunReport, State};
 use rollshare::internals::report::page;
-use rollshare::internals::report::series::{CountryShares, CountryWeeks, Coverage, Mix, Shares, Weeks};
+use rollshare::internals::report::series::{CountryWeeks, Coverage, KeyShares, Mix, Shares, Users, Weeks};
+use rollshare::{Grain, Job};
 
 fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
     let zero = Some(Limit::count(0.0));
@@ -28,7 +29,7 @@ fn report(countries: &[&str], channels: &[&str], weeks: i32) -> RunReport {
     let series = |of: &dyn Fn(f64) -> f64| (0..weeks).map(|n| of(f64::from(n))).collect::<Vec<f64>>();
     let some = |of: &dyn Fn(f64) -> f64| series(of).into_iter().map(Some).collect::<Vec<_>>();
     let mut report = RunReport {
-        format: 1,
+        format: 2,
         run: "20211220T060000.000Z-0badcafe".into(),
         version: "0.1.0".into(),
         started: "2021-12-20T06:00:00Z".into(),
@@ -41,8 +42,9 @@ fn report(countries: &[&str], channels: &[&str], weeks: i32) -> RunReport {
     };
     for (at, country) in (0u32..).zip(countries) {
         let share = |n: f64| 0.35 + 0.08 * (n / 9.0 + f64::from(at)).sin();
-        report.charts.shares.countries.push(CountryShares {
-            country: (*country).into(),
+        report.charts.shares.keys.push(KeyShares {
+            name: (*country).into(),
+            members: vec![(*country).into()],
             organic: series(&|n| 4_000.0 * share(n)),
             total: series(&|_| 4_000.0),
             share: some(&share),
@@ -214,4 +216,98 @@ fn an_empty_report_gives_a_page() {
     assert!(text.contains("There is no table") && text.contains("No check was run"));
     let legacy = RunReport { charts: report(&["FR"], &[], 1).charts, ..RunReport::default() };
     assert!(page(&legacy).unwrap().contains("Organic share in FR"));
+}
+
+/// A report of keys of several dimensions, whose rows were not checked.
+fn report_of_keys(by: &[&str], members: &[&[&str]], grain: Grain) -> RunReport {
+    let names: Vec<String> = members.iter().map(|members| members.join(", ")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut report = report(&names, &[], 12);
+    report.job = Job { by: by.iter().map(ToString::to_string).collect(), grain, ..Job::default() };
+    for (key, members) in report.charts.shares.keys.iter_mut().zip(members) {
+        key.members = members.iter().map(ToString::to_string).collect();
+    }
+    (report.charts.weeks, report.charts.coverage) = (Weeks::default(), Coverage::default());
+    let steps = match grain {
+        Grain::Month => (1..=12).map(|month| format!("2021-{month:02}")).collect(),
+        _ => report.charts.shares.steps.clone(),
+    };
+    report.charts.shares.steps.clone_from(&steps);
+    report.charts.users = Users { steps, organic: vec![300.0; 12], paid: vec![700.0; 12] };
+    let why = "it knows the default profile only";
+    report.outcomes = [CheckId::LabelForm, CheckId::LabelWeek, CheckId::Reconciliation]
+        .map(|check| outcome(check, Severity::Block, Err(NotRun::NotApplicable(why.into()))))
+        .into();
+    report
+}
+
+#[test]
+fn keys_of_several_dimensions_share_a_chart_and_have_filters() {
+    let members: [&[&str]; 5] =
+        [&["GB", "ios"], &["GB", "android"], &["FR", "android"], &["FR", "ios"], &["DE", "ios"]];
+    let text = page(&report_of_keys(&["country", "os"], &members, Grain::Week)).unwrap();
+    // A chart for each country, and one of the users.
+    assert_eq!(text.matches("<svg").count(), 4);
+    assert!(text.contains("<title id=\"share-0-t\">Organic share in GB by os</title>"));
+    // A single key has the chart with its bounds.
+    assert!(text.contains("<title id=\"share-2-t\">Organic share in DE, ios</title>"));
+    assert_eq!(text.matches("<g class=\"line c0\"").count(), 2, "ios has one colour in all charts");
+    assert!(text.contains("All 5 keys (country x os), latest share"));
+    assert_eq!(text.matches("<select").count(), 2);
+    assert!(
+        text.contains("<option value=\"1\">FR</option>") && text.contains("<option value=\"1\">ios</option>")
+    );
+    assert!(text.contains("#filter-1 option[value=\"1\"]:checked) [data-d1]:not([data-d1=\"1\"])"));
+    assert!(!text.contains("Country</th>") && text.contains("New users per week"));
+}
+
+#[test]
+fn checks_that_did_not_run_are_explained_once() {
+    let text = page(&report_of_keys(&["os"], &[&["ios"]], Grain::Week)).unwrap();
+    assert!(text.contains("<h1>Published without checks</h1>"));
+    assert!(text.contains("The checks did not run: they know the default profile only."));
+    assert!(text.contains("2 checks did not run") && text.contains("<code>label_week</code>"));
+    assert_eq!(
+        text.matches("it knows the default profile only").count(),
+        1,
+        "the only check of its stage has a row"
+    );
+}
+
+#[test]
+fn months_and_all_users_have_charts() {
+    let months = page(&report_of_keys(&["app"], &[&["a"], &["b"]], Grain::Month)).unwrap();
+    assert!(months.contains("rolling window of 4 months") && months.contains("2021-12"));
+    assert!(months.contains("Organic share of a") && months.contains("All 2 keys (app)"));
+    assert!(!months.contains("<select"));
+    let mut world = report_of_keys(&[], &[&[]], Grain::Day);
+    world.charts.shares.steps = (1..=12).map(|day| format!("2021-02-{day:02}")).collect();
+    world.charts.users.steps.clone_from(&world.charts.shares.steps);
+    let text = page(&world).unwrap();
+    assert!(text.contains("Organic share of all users") && text.contains("New users per day"));
+}
+
+#[test]
+fn members_are_escaped_in_filters_and_lines() {
+    let hostile = "<script>\"'&";
+    let text =
+        page(&report_of_keys(&[hostile, "os"], &[&[hostile, hostile], &[hostile, "ios"]], Grain::Week))
+            .unwrap();
+    assert!(!text.contains("<script") && text.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn a_report_of_format_1_has_countries() {
+    let mut old = serde_json::to_value(report(&["FR"], &["Organic"], 8)).unwrap();
+    let shares = old["charts"]["shares"].as_object_mut().unwrap();
+    let mut keys = shares.remove("keys").unwrap();
+    let key = keys[0].as_object_mut().unwrap();
+    key.remove("members");
+    let name = key.remove("name").unwrap();
+    key.insert("country".into(), name);
+    shares.insert("countries".into(), keys);
+    old["account"] = serde_json::json!({ "rows": 3, "other_system": 2, "counted": 1 });
+    let old: RunReport = serde_json::from_value(old).unwrap();
+    assert_eq!(old.account.unwrap().not_total_row, 2);
+    assert!(page(&old).unwrap().contains("Organic share in FR"));
 }

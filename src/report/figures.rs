@@ -11,40 +11,73 @@ pub const STEPS: usize = 160;
 /// The number of channels that are drawn separately; the rest is drawn as one.
 pub const CHANNELS: usize = 6;
 
-/// The organic share over time.
+/// The share over time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Shares {
     /// The length of the window in steps.
     pub window: u32,
-    /// Week or day.
+    /// Day, week or month.
     pub grain: Grain,
+    /// The dimensions of a key; the last one is `channel` in shares of channels.
+    pub dimensions: Vec<String>,
+    /// Whether the shares are those of channels, and not of organic users.
+    pub of_channel: bool,
     /// The latest points in time, as numbers of [`crate::calendar`].
     pub steps: Vec<i32>,
     /// The number of earlier points that were left out.
     pub steps_left_out: usize,
     /// The first step that is not complete.
     pub partial_from: Option<i32>,
-    /// Countries, most users first.
-    pub countries: Vec<Country>,
-    /// The number of countries that the report leaves out.
-    pub countries_left_out: usize,
+    /// Keys, most users first.
+    pub keys: Vec<Key>,
+    /// The number of keys that the report leaves out.
+    pub keys_left_out: usize,
 }
 
-/// The organic share of one country; every series has one value per step.
+/// The share of one key; every series has one value per step.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Country {
-    /// The name.
+pub struct Key {
+    /// The name for people.
     pub name: String,
+    /// Its members, one per dimension.
+    pub members: Vec<String>,
     /// The share, from 0 to 1; `None` if there were no users.
     pub share: Vec<Option<f64>>,
     /// The lower Wilson 95 % bound.
     pub low: Vec<Option<f64>>,
     /// The upper Wilson 95 % bound.
     pub high: Vec<Option<f64>>,
-    /// Users in the window.
+    /// Users in the window; in shares of channels, those of the channel.
     pub users: Vec<f64>,
     /// Single weeks, which the drift checks judge.
     pub weeks: Vec<Week>,
+}
+
+impl Shares {
+    /// What is drawn, and of which key: `Organic share in FR`.
+    pub fn title(&self, name: &str) -> String {
+        let what = if self.of_channel { "Share" } else { "Organic share" };
+        let of = if self.dimensions.first().is_some_and(|name| name == "country") { "in" } else { "of" };
+        format!("{what} {of} {name}")
+    }
+
+    /// The names of the dimensions.
+    pub fn by(&self) -> Vec<&str> {
+        self.dimensions.iter().map(String::as_str).collect()
+    }
+}
+
+/// New users per period.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Users {
+    /// Day, week or month.
+    pub grain: Grain,
+    /// Consecutive points in time.
+    pub steps: Vec<i32>,
+    /// Organic users.
+    pub organic: Vec<f64>,
+    /// Paid users.
+    pub paid: Vec<f64>,
 }
 
 /// The organic share of a single week.
@@ -144,33 +177,59 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
     let weeks = &report.charts.weeks;
     let mondays: Vec<Option<i32>> =
         weeks.steps.iter().map(|text| step(Grain::Week, text).map(calendar::monday)).collect();
-    let countries = charts.countries.iter().map(|country| {
-        let single = weeks.countries.iter().find(|w| w.country == country.country);
-        Country {
-            name: country.country.clone(),
-            share: latest(&country.share).to_vec(),
-            low: latest(&country.low).to_vec(),
-            high: latest(&country.high).to_vec(),
-            users: latest(&country.total).to_vec(),
+    let of_channel = report.job.share_of_channel;
+    let keys = charts.keys.iter().map(|key| {
+        let single = weeks.countries.iter().find(|w| w.country == key.name);
+        // Earlier formats have one member, the country.
+        let only = || if key.name.is_empty() { Vec::new() } else { vec![key.name.clone()] };
+        Key {
+            name: if key.members.is_empty() && key.name.is_empty() {
+                "all users".into()
+            } else {
+                key.name.clone()
+            },
+            members: if key.members.is_empty() { only() } else { key.members.clone() },
+            share: latest(&key.share).to_vec(),
+            low: latest(&key.low).to_vec(),
+            high: latest(&key.high).to_vec(),
+            users: latest(if of_channel { &key.organic } else { &key.total }).to_vec(),
             weeks: single
                 .map(|single| single_weeks(single, &mondays, &weeks.complete, from))
                 .unwrap_or_default(),
         }
     });
+    let channel = of_channel.then(|| "channel".to_owned());
     Some(Shares {
-        // `share_organic_p4w`
+        // `share_organic_p4w`, `share_p4w`
         window: charts
             .column
-            .trim_start_matches("share_organic_p")
-            .trim_end_matches(['w', 'd'])
+            .rsplit("_p")
+            .next()?
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
             .parse()
             .ok()?,
         grain,
+        dimensions: report.job.by.iter().cloned().chain(channel).collect(),
+        of_channel,
         steps_left_out: charts.steps.len() - steps.len(),
         partial_from,
-        countries: countries.collect(),
-        countries_left_out: charts.left_out,
+        keys: keys.collect(),
+        keys_left_out: charts.left_out,
         steps,
+    })
+}
+
+/// The users per period; `None` if the report has none.
+pub fn users(report: &RunReport) -> Option<Users> {
+    let charts = &report.charts.users;
+    let grain = report.job.grain;
+    let steps: Vec<i32> =
+        latest(&charts.steps).iter().map(|text| step(grain, text)).collect::<Option<_>>()?;
+    (!steps.is_empty()).then(|| Users {
+        grain,
+        steps,
+        organic: latest(&charts.organic).to_vec(),
+        paid: latest(&charts.paid).to_vec(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::publish::Published;
 use crate::state::CacheStats;
 
 /// The schema version of the report; it increases on breaking changes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The state of the table at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -7,18 +7,25 @@ use crate::checks::drift::mix;
 use crate::checks::drift::series::{self, Measure};
 use crate::checks::raw::cube::Cube;
 use crate::checks::{CheckId, Config};
-use crate::grid::Partial;
+use crate::grid::{Partial, TimePoint};
 use crate::history::{History, Panel, Totals};
+use crate::ids::values::ValueType;
+use crate::profile::Class;
+use crate::profile::meaning::ClassRule;
+use crate::profile::question::{NULL, SEPARATOR, TOTAL};
+use crate::report::words;
 use crate::table::cell::iso_date;
-use crate::table::{Cell, Table, finish};
+use crate::table::{Cell, Column, Table, finish, share};
 use crate::{Job, Semantics, calendar};
 
 /// Series for charts.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Charts {
-    /// The published organic share, per country.
+    /// The published share, per key.
     pub shares: Shares,
+    /// Users per period, where the checks know no channels: see [`Self::mix`].
+    pub users: Users,
     /// Single weeks, which the drift checks judge, per country.
     pub weeks: Weeks,
     /// Rows per country and day.
@@ -27,38 +34,54 @@ pub struct Charts {
     pub mix: Mix,
 }
 
-/// The published organic share over time.
+/// The published share over time.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Shares {
-    /// The column: `share_organic_p4w`.
+    /// The column: `share_organic_p4w`, `share_p4w`.
     pub column: String,
-    /// Consecutive weeks `yyyy_ww` or days `yyyy-mm-dd`.
+    /// Consecutive weeks `yyyy_ww`, days `yyyy-mm-dd` or months `yyyy-mm`.
     pub steps: Vec<String>,
     /// Whether the data covers each step completely; the last one may be partial.
     pub complete: Vec<bool>,
-    /// Countries, most users first.
-    pub countries: Vec<CountryShares>,
-    /// The number of countries that were left out, the smallest ones.
+    /// Keys, most users first.
+    #[serde(alias = "countries")]
+    pub keys: Vec<KeyShares>,
+    /// The number of keys that were left out, the smallest ones.
     pub left_out: usize,
 }
 
-/// The organic share of a country, one value per step.
+/// The share of a key, one value per step.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct CountryShares {
-    /// Country.
-    pub country: String,
-    /// Organic users in the window.
+pub struct KeyShares {
+    /// Its members as one text: `FR`, or `FR, ios`.
+    #[serde(alias = "country")]
+    pub name: String,
+    /// Its members, one per dimension, and the channel of a share of channels.
+    pub members: Vec<String>,
+    /// Organic users in the window, or users of the channel.
     pub organic: Vec<f64>,
     /// All users in the window.
     pub total: Vec<f64>,
-    /// The organic share; null if there were no users.
+    /// The share; null if there were no users.
     pub share: Vec<Option<f64>>,
     /// The lower Wilson 95 % bound.
     pub low: Vec<Option<f64>>,
     /// The upper Wilson 95 % bound.
     pub high: Vec<Option<f64>>,
+}
+
+/// New users per period, over all keys.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Users {
+    /// Consecutive periods, as in [`Shares`].
+    pub steps: Vec<String>,
+    /// Organic users.
+    pub organic: Vec<f64>,
+    /// Paid users.
+    pub paid: Vec<f64>,
 }
 
 /// Single ISO weeks with the bands of the drift checks.
@@ -121,8 +144,10 @@ pub struct Mix {
     pub psi: Vec<Option<f64>>,
 }
 
-/// The number of countries in the series, those with most users.
+/// The number of countries in the series, and of keys of one dimension, those with most users.
 const COUNTRIES: usize = 60;
+/// The number of keys of several dimensions, those with most users.
+const KEYS: usize = 120;
 /// The number of steps in the series, the last ones.
 const STEPS: usize = 160;
 /// The number of weeks with drift bands, the last ones: one year.
@@ -145,12 +170,14 @@ impl Charts {
             || shares(job, partial, table, now),
             || now.map(|now| mix(config, now, past)).unwrap_or_default(),
         );
-        let order: Vec<String> = shares.countries.iter().map(|c| c.country.clone()).collect();
+        let order: Vec<String> = shares.keys.iter().map(|key| key.name.clone()).collect();
+        // Without the totals of the checks, the sums of the rows give the users.
+        let users = if now.is_none() { users(job, partial) } else { Users::default() };
         let (weeks, coverage) = rayon::join(
             || now.map(|now| weeks(config, now, past, &order)).unwrap_or_default(),
             || cube.map(|cube| coverage(job, cube, &order)).unwrap_or_default(),
         );
-        Charts { shares, weeks, coverage, mix }
+        Charts { shares, users, weeks, coverage, mix }
     }
 }
 
@@ -165,7 +192,12 @@ fn number(cell: Cell<'_>) -> Option<f64> {
 fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> Shares {
     let Some(window) = job.windows.first().copied() else { return Shares::default() };
     let suffix = format!("_p{window}{}", job.grain.letter());
-    let column = format!("share_organic{suffix}");
+    let (share, part, rest) = match job.share_of_channel {
+        false => ("share_organic", "organic", "nonorganic"),
+        true => ("share", "users", "other_users"),
+    };
+    let share = format!("{share}{suffix}");
+    let column = share.clone();
     // Legacy tables have neither counts nor every week of the axis.
     let detailed = if job.semantics == Semantics::Legacy {
         None
@@ -179,40 +211,48 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
         let column = table.column(name);
         move |row: usize| column.map_or(Cell::Null, |column| column.data.cell(row))
     };
-    let (country, date, year, week) = (cells("country"), cells("date"), cells("year"), cells("week"));
-    let (organic, paid) = (cells(&format!("organic{suffix}")), cells(&format!("nonorganic{suffix}")));
+    let (date, year, week, month) = (cells("date"), cells("year"), cells("week"), cells("month"));
+    let (organic, paid) = (cells(&format!("{part}{suffix}")), cells(&format!("{rest}{suffix}")));
     let organic = |row: usize| number(organic(row)).unwrap_or(0.0);
     let total = |row: usize| organic(row) + number(paid(row)).unwrap_or(0.0);
-    let starts: Vec<usize> =
-        (0..table.rows()).filter(|row| *row == 0 || country(*row) != country(row - 1)).collect();
+    let keys = table.key_columns();
+    let begins = |row: usize| row == 0 || keys.iter().any(|key| key.data.cell(row) != key.data.cell(row - 1));
+    let starts: Vec<usize> = (0..table.rows()).filter(|row| begins(*row)).collect();
     let length = starts.get(1).copied().unwrap_or(table.rows());
     let skip = length.saturating_sub(STEPS);
+    // All channels of a key have the same total.
+    let weight = |row: usize| if job.share_of_channel { organic(row) } else { total(row) };
     let mut order: Vec<(f64, usize)> = (starts.into_iter())
-        .map(|start| ((start + skip..start + length).map(total).sum::<f64>(), start))
+        .map(|start| ((start + skip..start + length).map(weight).sum::<f64>(), start))
         .collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let rows = skip..length;
-    let mut shares = Shares { column, left_out: order.len().saturating_sub(COUNTRIES), ..Shares::default() };
+    let most = if keys.len() > 1 { KEYS } else { COUNTRIES };
+    let mut shares = Shares { column, left_out: order.len().saturating_sub(most), ..Shares::default() };
     for row in rows.clone() {
-        let (label, week) = match (year(row), week(row), date(row)) {
-            (_, _, Cell::Date(day)) => (iso_date(day), calendar::week_of(day)),
-            (Cell::Int(year), Cell::Int(week), _) => {
-                (format!("{year:04}_{week:02}"), calendar::week_from_iso(year, week).unwrap_or_default())
+        let (label, week) = match (date(row), year(row), week(row), month(row)) {
+            (Cell::Date(day), ..) => (iso_date(day), Some(calendar::week_of(day))),
+            (_, Cell::Int(year), Cell::Int(week), _) => {
+                (format!("{year:04}_{week:02}"), calendar::week_from_iso(year, week))
             }
+            // Whether a month is complete is unknown: the totals of the checks are of weeks.
+            (_, Cell::Int(year), _, Cell::Int(month)) => (format!("{year:04}-{month:02}"), None),
             _ => continue,
         };
         shares.steps.push(label);
-        shares.complete.push(now.is_none_or(|now| now.weeks.is_complete(week)));
+        shares.complete.push(now.zip(week).is_none_or(|(now, week)| now.weeks.is_complete(week)));
     }
-    let (share, low, high) = (
-        cells(&format!("share_organic{suffix}")),
-        cells(&format!("share_organic{suffix}_low")),
-        cells(&format!("share_organic{suffix}_high")),
-    );
-    for (_, start) in order.into_iter().take(COUNTRIES) {
+    let (share, low, high) = (cells(&share), cells(&format!("{share}_low")), cells(&format!("{share}_high")));
+    for (_, start) in order.into_iter().take(most) {
         let rows = start + rows.start..start + rows.end;
-        shares.countries.push(CountryShares {
-            country: if let Cell::Text(name) = country(start) { name.to_owned() } else { String::new() },
+        let member = |column: &&Column| match column.data.cell(start) {
+            Cell::Text(name) => name.to_owned(),
+            _ => String::new(),
+        };
+        let members: Vec<String> = keys.iter().map(member).collect();
+        shares.keys.push(KeyShares {
+            name: members.join(", "),
+            members,
             organic: rows.clone().map(organic).collect(),
             total: rows.clone().map(total).collect(),
             share: rows.clone().map(|row| number(share(row))).collect(),
@@ -221,6 +261,55 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
         });
     }
     shares
+}
+
+/// The users of each period, from the sums of the rows.
+fn users(job: &Job, partial: &Partial) -> Users {
+    let steps: Vec<i32> = (partial.times.iter())
+        .filter_map(|time| if let TimePoint::Step(step) = time { Some(*step) } else { None })
+        .collect();
+    let (Some(first), Some(last)) = (steps.first().copied(), steps.last().copied()) else {
+        return Users::default();
+    };
+    // Labels are no steps: those of legacy semantics have no axis.
+    if steps.len() != partial.times.len() {
+        return Users::default();
+    }
+    let first = first.max(last.saturating_sub(i32::try_from(STEPS).unwrap_or(i32::MAX) - 1));
+    let length = usize::try_from(last - first).unwrap_or_default() + 1;
+    let mut users = [vec![0.0; length], vec![0.0; length]];
+    let unit = match partial.value_type {
+        Some(ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
+        _ => 1.0,
+    };
+    let classes = ClassRule::new(&job.profile.channel);
+    for (group, name) in partial.groups.iter().enumerate() {
+        // Total rows stand beside the rows that they sum.
+        if partial.kept.get(group) != Some(&true)
+            || name.split(SEPARATOR).any(|part| part == TOTAL || part == NULL)
+        {
+            continue;
+        }
+        // In shares of channels the channel is the last member, and has no class of its own.
+        let channel = job.share_of_channel.then(|| name.rsplit(SEPARATOR).next().unwrap_or_default());
+        let class = channel.map(|channel| classes.class(Some(channel.as_bytes()).filter(|c| c != b"(none)")));
+        for (time, step) in steps.iter().enumerate() {
+            let Ok(at) = usize::try_from(step - first) else { continue };
+            for (number, own) in [Class::Paid, Class::Organic].into_iter().enumerate() {
+                let sum = share::cell(partial, group, time, number).to_f64() / unit;
+                let of = users.get_mut(usize::from(class.unwrap_or(own) == Class::Organic));
+                if let Some(to) = of.and_then(|series| series.get_mut(at)).filter(|_| sum.is_finite()) {
+                    *to += sum;
+                }
+            }
+        }
+    }
+    let [paid, organic] = users;
+    let label = |step: i32| match job.grain {
+        crate::Grain::Week => week_label(step),
+        grain => words::step(grain, step),
+    };
+    Users { steps: (first..=last).map(label).collect(), organic, paid }
 }
 
 /// The last [`STEPS`] of a panel.

@@ -40,7 +40,7 @@ pub fn wilson(share: f64, n: f64) -> Option<(f64, f64)> {
 
 /// The sum in a cell of a partial aggregate.
 #[allow(clippy::indexing_slicing)] // a partial aggregate has a cell for each group, time and channel
-pub(super) fn cell(partial: &Partial, group: usize, time: usize, channel: usize) -> Sum {
+pub fn cell(partial: &Partial, group: usize, time: usize, channel: usize) -> Sum {
     let at = (group * partial.times.len() + time) * CHANNELS + channel;
     Sum { int: partial.cells[at], wide: partial.extras.get(&at).and_then(|extra| extra.wide.clone()) }
 }

@@ -22,6 +22,15 @@ FLAGS = [
 HOSTILE = "<script>document.title='taken'</script>\"'&"
 
 
+#: The columns of `rollshare sample --layout facts`.
+PROFILE = """
+time.date = "day"
+users.column = "installs"
+channel = { column = "network", organic = ["Organic"] }
+dimensions = { country = {}, os = {} }
+"""
+
+
 def program() -> str:
     """The path of the program that scripts/test_report.sh has built."""
     path = os.environ.get("ROLLSHARE_PROGRAM", str(ROOT / "target/release/rollshare"))
@@ -49,7 +58,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages of a published run, of a blocked run, and of a report with hostile names."""
+    """The pages of a published run, of a blocked run, of keys of two dimensions, and of hostile names."""
     folder = tmp_path_factory.mktemp("pages")
     source, target = folder / "sample.parquet", folder / "target/share.parquet"
     target.parent.mkdir()
@@ -71,14 +80,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         shown = rollshare("report", names[state], "--target", str(target), "--html", str(files[state]))
         assert shown.returncode == 0, shown.stderr
 
+    facts, profile = folder / "facts.parquet", folder / "profile.toml"
+    profile.write_text(PROFILE)
+    assert rollshare("sample", "--rows", "300000", "--layout", "facts", "--out", str(facts)).returncode == 0
+    by_keys = ["--source", str(facts), "--profile", str(profile), "--by", "country,os"]
+    target_of_keys = str(folder / "keys/share.csv")
+    published = rollshare("run", *by_keys, "--target", target_of_keys)
+    assert published.returncode == 0, published.stderr
+    files["keys"] = folder / "keys.html"
+    shown = rollshare("report", "--target", target_of_keys, "--html", str(files["keys"]))
+    assert shown.returncode == 0, shown.stderr
+
     text = rollshare("report", names["blocked"], "--target", str(target), "--json").stdout
     report = json.loads(text)
     report["target"] = report["run"] = HOSTILE
     report["sources"] = [HOSTILE]
     report["notes"] = [HOSTILE]
-    for chart in (report["charts"]["shares"], report["charts"]["weeks"]):
-        for country in chart["countries"][:1]:
-            country["country"] = HOSTILE
+    for key in report["charts"]["shares"]["keys"][:1]:
+        key["name"], key["members"] = HOSTILE, [HOSTILE]
+    for country in report["charts"]["weeks"]["countries"][:1]:
+        country["country"] = HOSTILE
     report["charts"]["coverage"]["countries"][:1] = [HOSTILE]
     report["charts"]["mix"]["channels"][:1] = [HOSTILE]
     for outcome in report["outcomes"]:

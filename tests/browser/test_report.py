@@ -14,6 +14,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 KINDS = ["published", "blocked", "hostile"]
 
@@ -102,8 +103,39 @@ def test_details_expand_by_keyboard(page: webdriver.Chrome) -> None:
     assert body.is_displayed()
 
 
+def test_keys_are_filtered(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, 1280)
+    browser.get(pages["keys"].as_uri())
+
+    def shown(selector: str) -> list[str]:
+        found = browser.find_elements(By.CSS_SELECTOR, selector)
+        return [element.text for element in found if element.is_displayed()]
+
+    charts, lines = shown("figure.share h3"), len(shown(".lines li"))
+    assert len(charts) == 12 and lines == 24
+    country, system = (Select(browser.find_element(By.ID, f"filter-{n}")) for n in (0, 1))
+    system.select_by_visible_text("ios")
+    assert set(shown(".lines li .name")) == {"ios"} and set(charts) <= set(shown("figure.share h3"))
+    hidden = """return [...document.querySelectorAll('g.line')]
+        .filter(line => getComputedStyle(line).display == 'none').length"""
+    assert browser.execute_script(hidden) == len(country.options) - 1
+    country.select_by_visible_text(charts[3])
+    assert shown("figure.share h3") == [charts[3]] and len(shown(".lines li")) == 1
+    # A country whose chart is collapsed is shown too.
+    folded = next(o.text for o in country.options[1:] if o.text not in charts)
+    country.select_by_visible_text(folded)
+    # Selenium takes everything in a closed element for hidden.
+    visible = """return [...document.querySelectorAll('figure.share h3')]
+        .filter(name => name.checkVisibility({contentVisibilityAuto: true})).map(name => name.textContent)"""
+    assert browser.execute_script(visible) == [folded]
+    save_screenshot(browser, "keys-filtered")
+    country.select_by_index(0)
+    system.select_by_index(0)
+    assert shown("figure.share h3") == charts
+
+
 @pytest.mark.parametrize(
-    ("kind", "scheme"), [("published", "light"), ("blocked", "dark"), ("hostile", "light")]
+    ("kind", "scheme"), [("published", "light"), ("blocked", "dark"), ("hostile", "light"), ("keys", "dark")]
 )
 def test_axe_finds_nothing(browser: webdriver.Chrome, pages: dict[str, Path], kind: str, scheme: str) -> None:
     look(browser, 1280, scheme)

@@ -1,6 +1,7 @@
 //! Charts as SVG, drawn with `plotters`.
 //!
-//! - [`lines`]: an organic share over time with its bounds.
+//! - [`lines`]: a share over time with its bounds, or several shares.
+//! - [`bars`]: users per period.
 //! - [`days`]: the days on which each country has rows.
 //! - [`stack`]: the fraction of each channel.
 //!
@@ -8,6 +9,7 @@
 //! [`SCALE`] times as large and scaled down. Its colours are fixed, but a page may be light or dark: the
 //! colours below are the light ones, and the style sheet of the page replaces each by its dark value.
 
+pub mod bars;
 pub mod days;
 pub mod lines;
 pub mod stack;
@@ -50,7 +52,7 @@ pub const LAYERS: [RGBColor; 7] = [
 ];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = std::result::Result<(), plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
+type Drawn<T = ()> = std::result::Result<T, plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
 
 /// An axis with marks at given values.
 pub struct Axis {
@@ -99,18 +101,27 @@ pub struct Label<'a> {
 
 /// Draws a chart of `width` x `height` pixels of the page.
 fn drawing(
-    (width, height): (u32, u32),
+    size: (u32, u32),
     label: &Label<'_>,
     draw: impl FnOnce(&Area<'_>) -> Drawn,
 ) -> Result<maud::Markup> {
+    drawing_below(size, label, |area| draw(area).map(|()| maud::html! {}))
+}
+
+/// As [`drawing`], with elements on top of the chart that `draw` returns: they can have classes.
+fn drawing_below(
+    (width, height): (u32, u32),
+    label: &Label<'_>,
+    draw: impl FnOnce(&Area<'_>) -> Drawn<maud::Markup>,
+) -> Result<maud::Markup> {
     let mut svg = String::new();
     let scale = SCALE.unsigned_abs();
-    {
+    let above = {
         let area = SVGBackend::with_string(&mut svg, (width * scale, height * scale)).into_drawing_area();
         draw(&area)
-            .and_then(|()| area.present())
-            .map_err(|e| Error::internal(format!("a chart cannot be drawn: {e}")))?;
-    }
+            .and_then(|above| area.present().map(|()| above))
+            .map_err(|e| Error::internal(format!("a chart cannot be drawn: {e}")))?
+    };
     // Replaces the root element that `plotters` writes by one with an accessible name.
     let inside = svg.split_once('>').map_or("", |(_, rest)| rest);
     let inside = inside.rsplit_once("</svg>").map_or("", |(body, _)| body);
@@ -123,6 +134,7 @@ fn drawing(
             desc id=(description_id) { (label.description) }
             // `plotters` has written this, and escapes all text.
             (maud::PreEscaped(inside.replace('\n', "")))
+            (above)
         }
     })
 }

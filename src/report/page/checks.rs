@@ -6,6 +6,7 @@ use super::verdict::badge;
 use crate::checks::model::Limit;
 use crate::checks::{CheckResult, Severity, Stage, Status};
 use crate::report::RunReport;
+use crate::report::next::{not_run, of_several};
 use crate::report::words;
 
 /// The section.
@@ -24,13 +25,33 @@ pub fn section(report: &RunReport) -> Markup {
                     @if !outcomes.is_empty() {
                         details.print {
                             summary { (name) ": " (tally(&outcomes)) }
-                            (super::scrolling(name, &table(&outcomes)))
+                            @let reasons = if report.job.is_cube() { Vec::new() } else { not_run(outcomes.iter().copied()) };
+                            @for (why, checks) in &reasons {
+                                p.note {
+                                    (words::count(checks.len() as u64, "check")) " did not run: " (of_several(why)) ": "
+                                    @for (n, outcome) in checks.iter().enumerate() {
+                                        @if n > 0 { ", " }
+                                        code { (outcome.check.name()) }
+                                    }
+                                    "."
+                                }
+                            }
+                            @let rows = others(&outcomes, &reasons);
+                            @if !rows.is_empty() { (super::scrolling(name, &table(&rows))) }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The checks that are not among those of `reasons`.
+fn others<'r>(outcomes: &[&'r CheckResult], reasons: &[(&str, Vec<&CheckResult>)]) -> Vec<&'r CheckResult> {
+    let is_named = |outcome: &CheckResult| {
+        reasons.iter().any(|(_, checks)| checks.iter().any(|check| check.check == outcome.check))
+    };
+    outcomes.iter().copied().filter(|outcome| !is_named(outcome)).collect()
 }
 
 fn tally(outcomes: &[&CheckResult]) -> String {

@@ -1,8 +1,8 @@
 //! The report as one self-contained HTML page: no script, no font, no request.
 //!
 //! - [`verdict`]: the verdict in one sentence, the findings, the next steps.
-//! - [`shares`]: a chart and a table per country.
-//! - [`rows`]: coverage, channel mix, the account of the rows.
+//! - [`shares`]: a chart and a table per key, and filters by member.
+//! - [`rows`]: coverage, channel mix, users, the account of the rows.
 //! - [`checks`]: every check in a collapsible table.
 //!
 //! `maud` escapes all text of the report. In addition, the content security policy of the page forbids
@@ -31,9 +31,11 @@ const POLICY: &str =
 /// `Internal` if a chart cannot be drawn.
 pub fn page(report: &RunReport) -> Result<String> {
     let sentence = verdict::sentence(report);
-    let (shares, rest) =
-        rayon::join(|| shares::section(report), || (rows::coverage(report), rows::mix(report)));
-    let (shares, coverage, mix) = (shares?, rest.0?, rest.1?);
+    let (shares, rest) = rayon::join(
+        || shares::section(report),
+        || (rows::coverage(report), rows::mix(report), rows::users(report)),
+    );
+    let ((shares, filters), coverage, mix, users) = (shares?, rest.0?, rest.1?, rest.2?);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -44,7 +46,7 @@ pub fn page(report: &RunReport) -> Result<String> {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 link rel="icon" href="data:,";
                 title { (sentence) " · " (report.run) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(filters)) }
             }
             body {
                 a.skip href="#main" { "Skip to the report" }
@@ -55,6 +57,7 @@ pub fn page(report: &RunReport) -> Result<String> {
                     (shares)
                     (coverage)
                     (mix)
+                    (users)
                     (rows::account(report))
                     (checks::section(report))
                 }

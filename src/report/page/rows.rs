@@ -1,10 +1,11 @@
-//! The rows: the days and channels that they cover, and how many were kept and dropped.
+//! The rows: the days, channels and users that they cover, and how many were kept and dropped.
 
 use maud::{Markup, html};
 
 use crate::Result;
 use crate::report::RunReport;
-use crate::report::chart::{days, stack};
+use crate::report::account::reasons;
+use crate::report::chart::{bars, days, stack};
 use crate::report::{figures, words};
 use crate::table::cell::iso_date;
 
@@ -110,6 +111,41 @@ pub fn mix(report: &RunReport) -> Result<Markup> {
     })
 }
 
+/// The users per period, where no check has counted the channels.
+pub fn users(report: &RunReport) -> Result<Markup> {
+    let Some(users) = figures::users(report) else { return Ok(html! {}) };
+    let noun = words::step_noun(users.grain);
+    let skipped = users.steps.len().saturating_sub(LATEST);
+    let at = |series: &[f64], n: usize| series.get(n).copied().unwrap_or_default();
+    Ok(html! {
+        section aria-labelledby="users" {
+            h2 id="users" { "New users per " (noun) }
+            p { "Organic users are the lower, dark part of a bar; paid users are the upper part. All keys are added up." }
+            (super::scrolling("Chart of users", &bars::draw(&users, "users-chart")?))
+            details {
+                summary { "Users per " (noun) }
+                (super::scrolling("Users per period", &html! {
+                    table {
+                        caption { "Latest first" @if skipped > 0 { ", " (words::number(skipped as u64)) " earlier ones left out" } }
+                        thead { tr { th scope="col" { "When" } th scope="col" { "Users" } th scope="col" { "Organic" } th scope="col" { "Paid" } } }
+                        tbody {
+                            @for (n, step) in users.steps.iter().enumerate().skip(skipped).rev() {
+                                @let (organic, paid) = (at(&users.organic, n), at(&users.paid, n));
+                                tr {
+                                    th scope="row" { (words::step(users.grain, *step)) }
+                                    td { (words::amount(organic + paid)) }
+                                    td { (words::amount(organic)) }
+                                    td { (words::amount(paid)) }
+                                }
+                            }
+                        }
+                    }
+                }))
+            }
+        }
+    })
+}
+
 /// The account of the rows.
 pub fn account(report: &RunReport) -> Markup {
     let Some(account) = &report.account else { return html! {} };
@@ -120,8 +156,11 @@ pub fn account(report: &RunReport) -> Markup {
                 table.narrow {
                     thead { tr { th scope="col" { "Reason" } th scope="col" { "Rows" } } }
                     tbody {
-                        @for (_, _, rows, meaning) in account.reasons().into_iter().filter(|r| r.2 > 0) {
-                            tr { th scope="row" { (meaning) } td { (words::number(rows)) } }
+                        @for reason in reasons(&report.job, account) {
+                            tr {
+                                th scope="row" { @if reason.kept { "kept: " } @else { "dropped: " } (reason.words) }
+                                td { (words::number(reason.rows)) }
+                            }
                         }
                     }
                     tfoot {

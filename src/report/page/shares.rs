@@ -1,4 +1,7 @@
-//! The organic share over time: a chart and a table per country.
+//! The share over time: a chart and a table per key. Where a key has several dimensions, a chart per member of the
+//! first one, with a line per key.
+
+use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use rayon::prelude::*;
@@ -6,42 +9,62 @@ use rayon::prelude::*;
 use super::id;
 use crate::Result;
 use crate::report::RunReport;
-use crate::report::chart::lines;
-use crate::report::figures::{self, Country, Shares};
+use crate::report::chart::lines::{self, Line};
+use crate::report::figures::{self, Key, Shares};
 use crate::report::words;
 
-/// The number of countries whose charts are visible at first.
+/// The number of charts that are visible at first.
 const OPEN: usize = 12;
-/// The number of further countries, whose charts are collapsed.
+/// The number of further charts, which are collapsed.
 const FOLDED: usize = 36;
 /// The number of points in time that a table lists, the latest ones.
 const LATEST: usize = 26;
+/// The number of lines that have a colour of their own; `style.css` has one more for the others.
+const COLOURS: usize = 6;
+/// The number of dimensions that can be filtered, the first ones.
+const FILTERS: usize = 4;
 
-/// The section.
-pub fn section(report: &RunReport) -> Result<Markup> {
-    let found = figures::shares(report).filter(|shares| !shares.countries.is_empty());
+/// The section, and the style that its filters need.
+pub fn section(report: &RunReport) -> Result<(Markup, String)> {
+    let found = figures::shares(report).filter(|shares| !shares.keys.is_empty());
     let Some(shares) = &found else {
-        return Ok(html! {
+        let markup = html! {
             section aria-labelledby="shares" {
                 h2 id="shares" { "Organic share" }
                 p { "There is no table: nothing was computed." }
             }
-        });
+        };
+        return Ok((markup, String::new()));
     };
     let order = order(report, shares);
-    let (shown, _) = order.split_at(order.len().min(OPEN + FOLDED));
+    let filters = Filters::of(shares);
+    let panels = panels(shares, &order);
+    let (shown, left_out) = panels.split_at(panels.len().min(OPEN + FOLDED));
     let charts: Vec<Markup> = (shown.par_iter().enumerate())
-        .map(|(n, country)| chart(shares, country, n))
+        .map(|(n, panel)| match panel.keys.as_slice() {
+            [(key, _)] => chart(shares, key, &filters, n),
+            _ => chart_of_several(shares, panel, &filters, n),
+        })
         .collect::<Result<_>>()?;
     let (open, folded) = charts.split_at(charts.len().min(OPEN));
-    let rest = order.len() - charts.len();
-    let unit = if shares.grain == crate::Grain::Week { "week" } else { "day" };
-    Ok(html! {
-        section aria-labelledby="shares" {
-            h2 id="shares" { "Organic share, rolling window of " (words::count(shares.window.into(), unit)) }
+    let rest: usize = left_out.iter().map(|panel| panel.keys.len()).sum();
+    let has_lines = shown.iter().any(|panel| panel.keys.len() > 1);
+    let unit = words::step_noun(shares.grain);
+    let by = shares.by();
+    // Charts are of keys, or of members of the first dimension.
+    let of_chart = by.get(..1).filter(|_| by.len() > 1).unwrap_or(&by);
+    let what = if shares.of_channel { "Share of each channel" } else { "Organic share" };
+    let markup = html! {
+        section.shares aria-labelledby="shares" {
+            h2 id="shares" { (what) ", rolling window of " (words::count(shares.window.into(), unit)) }
             p {
-                "Each chart has its own scale. The shaded band is the 95 % interval of the share (Wilson)."
-                @if shares.countries.iter().flat_map(|c| &c.weeks).any(|w| w.expected.is_some()) {
+                "Each chart has its own scale."
+                @if has_lines {
+                    " Each line is a key; its 95 % interval (Wilson) is in the numbers below the chart."
+                } @else {
+                    " The shaded band is the 95 % interval of the share (Wilson)."
+                }
+                @if shares.keys.iter().flat_map(|key| &key.weeks).any(|w| w.expected.is_some()) {
                     " Dots are single weeks. Thin lines mark the range expected from the history of the country; a cross is a week outside of that range."
                 }
                 @if shares.partial_from.is_some() { " A hollow dot marks an incomplete last week." }
@@ -49,35 +72,149 @@ pub fn section(report: &RunReport) -> Result<Markup> {
                     " The charts show the latest " (words::count(shares.steps.len() as u64, unit)) "; " (words::number(shares.steps_left_out as u64)) " earlier ones are only in the published table."
                 }
             }
+            (filters.markup())
             div.multiples { @for chart in open { (chart) } }
             @if !folded.is_empty() {
-                details {
-                    summary { (words::number(folded.len() as u64)) " more countries" }
+                details.folded {
+                    summary { (words::number(folded.len() as u64)) " more " (words::key_noun(folded.len() as u64, of_chart)) }
                     div.multiples { @for chart in folded { (chart) } }
                 }
             }
             @if rest > 0 {
-                p { "Another " (words::number(rest as u64)) " countries have no chart here; they are in the table below." }
+                p { "Another " (words::keys(rest as u64, &by)) " have no chart here; they are in the table below." }
             }
-            @if shares.countries_left_out > 0 {
-                p { "The " (words::number(shares.countries_left_out as u64)) " smallest countries are not on this page; they are in the computed table." }
+            @if shares.keys_left_out > 0 {
+                p { "The " (words::number(shares.keys_left_out as u64)) " smallest " (words::key_noun(2, &by)) " are not on this page; they are in the computed table." }
             }
             details {
-                summary { "All " (words::number(order.len() as u64)) " countries, latest share" }
-                (super::scrolling("Latest share by country", &latest(shares, &order)))
+                summary { "All " (words::keys(order.len() as u64, &by)) ", latest share" }
+                (super::scrolling("Latest share", &latest(shares, &order, &filters)))
             }
         }
-    })
+    };
+    Ok((markup, filters.style()))
 }
 
-/// The countries in their order, those with a finding of a drift or table check first.
-fn order<'a>(report: &RunReport, shares: &'a Shares) -> Vec<&'a Country> {
-    let mut countries: Vec<&Country> = shares.countries.iter().collect();
-    countries.sort_by_key(|country| !(is_outside(country) || is_named(report, &country.name)));
-    countries
+/// The filters of keys of several dimensions: a list of members per dimension. They need no script: rules of the style
+/// hide what has another member than the selected one.
+struct Filters<'a> {
+    /// Dimensions with their members, in the order of the members.
+    dimensions: Vec<(&'a str, Vec<&'a str>)>,
 }
 
-/// Whether a check on the table names the country.
+impl<'a> Filters<'a> {
+    fn of(shares: &'a Shares) -> Self {
+        let is_filtered = shares.dimensions.len() > 1;
+        let members = |at: usize| {
+            let mut members: Vec<&str> =
+                shares.keys.iter().filter_map(|key| key.members.get(at)).map(String::as_str).collect();
+            members.sort_unstable();
+            members.dedup();
+            members
+        };
+        let dimensions = shares.dimensions.iter().take(if is_filtered { FILTERS } else { 0 });
+        Filters {
+            dimensions: dimensions.enumerate().map(|(at, name)| (name.as_str(), members(at))).collect(),
+        }
+    }
+
+    /// The numbers of the members of a key, one per filter.
+    fn values(&self, key: &Key) -> Vec<Option<usize>> {
+        let number =
+            |(members, member): (&(&str, Vec<&str>), &String)| members.1.binary_search(&member.as_str()).ok();
+        self.dimensions.iter().zip(&key.members).map(number).collect()
+    }
+
+    /// The number of a key's member in dimension `at`.
+    fn value(&self, key: &Key, at: usize) -> Option<usize> {
+        self.values(key).get(at).copied().flatten()
+    }
+
+    fn markup(&self) -> Markup {
+        html! {
+            @if !self.dimensions.is_empty() {
+                div.filters {
+                    @for (at, (name, members)) in self.dimensions.iter().enumerate() {
+                        label {
+                            (name) " "
+                            select id=(id("filter", at)) autocomplete="off" {
+                                option value="" selected { "all" }
+                                @for (n, member) in members.iter().enumerate() {
+                                    option value=(n) { (shown(member)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn style(&self) -> String {
+        let mut rules = String::new();
+        if !self.dimensions.is_empty() {
+            // What is selected may be among the collapsed charts.
+            rules.push_str(r#".shares:has(select option:not([value=""]):checked) .folded::details-content{content-visibility:visible;block-size:auto}"#);
+        }
+        for (at, (_, members)) in self.dimensions.iter().enumerate() {
+            let filter = id("filter", at);
+            for n in 0..members.len() {
+                let chosen = format!(r#".shares:has(#{filter} option[value="{n}"]:checked)"#);
+                let (any, this) = (format!("[data-d{at}]"), format!(r#"[data-d{at}="{n}"]"#));
+                let _ = write!(rules, "{chosen} {any}:not({this})");
+                if at > 0 {
+                    // A chart none of whose lines is left.
+                    let _ = write!(rules, ",{chosen} .share:has(.lines):not(:has({this}))");
+                }
+                rules.push_str("{display:none}");
+            }
+        }
+        rules
+    }
+}
+
+/// A chart: a key, or the keys of a member of the first dimension.
+struct Panel<'a> {
+    /// The member, or the key.
+    name: &'a str,
+    /// The keys, each with the number of its colour.
+    keys: Vec<(&'a Key, usize)>,
+}
+
+/// The charts, in the order of their first keys.
+fn panels<'a>(shares: &Shares, order: &[&'a Key]) -> Vec<Panel<'a>> {
+    if shares.dimensions.len() < 2 {
+        return order.iter().map(|key| Panel { name: &key.name, keys: vec![(*key, 0)] }).collect();
+    }
+    // The other members have the same colour in every chart.
+    let mut colours: Vec<&[String]> = Vec::new();
+    let mut panels: Vec<Panel<'a>> = Vec::new();
+    for key in order {
+        let Some((first, others)) = key.members.split_first() else { continue };
+        let colour = colours.iter().position(|known| *known == others).unwrap_or_else(|| {
+            colours.push(others);
+            colours.len() - 1
+        });
+        let line = (*key, colour.min(COLOURS));
+        match panels.iter_mut().find(|panel| panel.name == first) {
+            Some(panel) => panel.keys.push(line),
+            None => panels.push(Panel { name: first, keys: vec![line] }),
+        }
+    }
+    for panel in &mut panels {
+        panel.keys.sort_by_key(|(_, colour)| *colour);
+    }
+    panels
+}
+
+/// The keys in their order, those with a finding of a drift or table check first.
+fn order<'a>(report: &RunReport, shares: &'a Shares) -> Vec<&'a Key> {
+    let mut keys: Vec<&Key> = shares.keys.iter().collect();
+    keys.sort_by_key(|key| !(is_outside(key) || is_named(report, &key.name)));
+    keys
+}
+
+/// Whether a check on the table names the key.
 fn is_named(report: &RunReport, name: &str) -> bool {
     let staging = report.outcomes.iter().filter(|o| o.check.stage() != crate::checks::Stage::Raw);
     let mut offenders = staging.flat_map(|o| &o.offenders);
@@ -85,41 +222,99 @@ fn is_named(report: &RunReport, name: &str) -> bool {
 }
 
 /// Whether the latest complete week is outside of the expected range.
-fn is_outside(country: &Country) -> bool {
-    country.weeks.last().is_some_and(figures::Week::is_outside)
+fn is_outside(key: &Key) -> bool {
+    key.weeks.last().is_some_and(figures::Week::is_outside)
 }
 
-fn chart(shares: &Shares, country: &Country, n: usize) -> Result<Markup> {
-    let last = (0..shares.steps.len()).rev().find(|at| country.share.get(*at).copied().flatten().is_some());
-    let value = |series: &[Option<f64>]| last.and_then(|at| series.get(at).copied().flatten());
+/// The latest share of a key: its step, its value, and its change over the length of the window.
+fn latest_share(shares: &Shares, key: &Key) -> (Option<usize>, Option<f64>, Option<f64>) {
+    let at = |at: usize| key.share.get(at).copied().flatten();
+    let last = (0..shares.steps.len()).rev().find(|step| at(*step).is_some());
+    let value = last.and_then(at);
     let window = usize::try_from(shares.window).unwrap_or(usize::MAX);
-    let before =
-        last.and_then(|at| at.checked_sub(window)).and_then(|at| country.share.get(at).copied().flatten());
-    let change = value(&country.share).zip(before).map(|(now, before)| (now - before) * 100.0);
+    let before = last.and_then(|last| last.checked_sub(window)).and_then(at);
+    (last, value, value.zip(before).map(|(now, before)| (now - before) * 100.0))
+}
+
+/// The chart of one key.
+fn chart(shares: &Shares, key: &Key, filters: &Filters<'_>, n: usize) -> Result<Markup> {
+    let (_, value, change) = latest_share(shares, key);
+    let values = filters.values(key);
+    let value_of = |at: usize| values.get(at).copied().flatten();
     Ok(html! {
-        figure.share {
+        figure.share data-d0=[value_of(0)] data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
             figcaption {
-                h3 { (name(&country.name)) }
-                strong { (words::percent(value(&country.share))) }
+                h3 { (shown(&key.name)) }
+                strong { (words::percent(value)) }
                 @if let Some(change) = change {
                     span.change { (format!("{change:+.1} pp")) }
                 }
             }
-            (lines::draw(shares, country, &id("share", n))?)
+            (lines::draw(shares, key, &id("share", n))?)
             details.numbers {
-                summary { "Numbers" span.hidden { " of " (name(&country.name)) } }
-                (super::scrolling(&format!("Organic share in {}", country.name), &numbers(shares, country)))
+                summary { "Numbers" span.hidden { " of " (shown(&key.name)) } }
+                (super::scrolling(&shares.title(&key.name), &numbers(shares, key)))
             }
         }
     })
 }
 
-/// The name of a country, with a placeholder for the empty name.
-fn name(name: &str) -> &str {
+/// The chart of the keys of a member of the first dimension.
+fn chart_of_several(shares: &Shares, panel: &Panel<'_>, filters: &Filters<'_>, n: usize) -> Result<Markup> {
+    let others = shares.dimensions.get(1..).unwrap_or_default().join(" x ");
+    let title = format!("{} by {others}", shares.title(shown(panel.name)));
+    let lines: Vec<Line<'_>> = (panel.keys.iter())
+        .map(|(key, colour)| Line { key, colour: *colour, filters: filters.values(key) })
+        .collect();
+    let (with_colour, without): (Vec<_>, Vec<_>) =
+        panel.keys.iter().partition(|(_, colour)| *colour < COLOURS);
+    let name_of = |key: &Key| {
+        key.members.get(1..).unwrap_or_default().iter().map(|m| shown(m)).collect::<Vec<_>>().join(", ")
+    };
+    let entry = |(key, colour): &(&Key, usize)| {
+        let (_, value, change) = latest_share(shares, key);
+        let value_of = |at: usize| filters.value(key, at);
+        html! {
+            li data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
+                span class=(format!("swatch c{colour}")) aria-hidden="true" {}
+                span.name { (name_of(key)) }
+                strong { (words::percent(value)) }
+                span.change { @if let Some(change) = change { (format!("{change:+.1} pp")) } }
+            }
+        }
+    };
+    let first = panel.keys.first().and_then(|(key, _)| filters.value(key, 0));
+    Ok(html! {
+        figure.share data-d0=[first] {
+            figcaption { h3 { (shown(panel.name)) } }
+            (lines::draw_several(shares, &lines, &title, &id("share", n))?)
+            ul.lines { @for line in &with_colour { (entry(line)) } }
+            @if !without.is_empty() {
+                details {
+                    summary { (words::number(without.len() as u64)) " more, as grey lines" }
+                    ul.lines { @for line in &without { (entry(line)) } }
+                }
+            }
+            details.numbers {
+                summary { "Numbers" span.hidden { " of " (shown(panel.name)) } }
+                @for (key, _) in &panel.keys {
+                    @let value_of = |at: usize| filters.value(key, at);
+                    div data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
+                        h4 { (name_of(key)) }
+                        (super::scrolling(&shares.title(&key.name), &numbers(shares, key)))
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// The name of a member or key, with a placeholder for the empty name.
+fn shown(name: &str) -> &str {
     if name.is_empty() { "(no name)" } else { name }
 }
 
-fn numbers(shares: &Shares, country: &Country) -> Markup {
+fn numbers(shares: &Shares, key: &Key) -> Markup {
     let at = |series: &[Option<f64>], n: usize| series.get(n).copied().flatten();
     let skipped = shares.steps.len().saturating_sub(LATEST);
     html! {
@@ -130,10 +325,10 @@ fn numbers(shares: &Shares, country: &Country) -> Markup {
                 @for (n, step) in shares.steps.iter().enumerate().skip(skipped).rev() {
                     tr {
                         th scope="row" { (words::step(shares.grain, *step)) }
-                        td { (words::percent(at(&country.share, n))) }
-                        td { (words::percent(at(&country.low, n))) }
-                        td { (words::percent(at(&country.high, n))) }
-                        td { (country.users.get(n).map_or_else(|| "–".into(), |users| words::amount(*users))) }
+                        td { (words::percent(at(&key.share, n))) }
+                        td { (words::percent(at(&key.low, n))) }
+                        td { (words::percent(at(&key.high, n))) }
+                        td { (key.users.get(n).map_or_else(|| "–".into(), |users| words::amount(*users))) }
                     }
                 }
             }
@@ -141,24 +336,42 @@ fn numbers(shares: &Shares, country: &Country) -> Markup {
     }
 }
 
-fn latest(shares: &Shares, order: &[&Country]) -> Markup {
-    let window = usize::try_from(shares.window).unwrap_or(usize::MAX);
+fn latest(shares: &Shares, order: &[&Key], filters: &Filters<'_>) -> Markup {
+    let heads: Vec<&str> = match shares.by().as_slice() {
+        [] => vec!["Key"],
+        ["country"] => vec!["Country"],
+        by => by.to_vec(),
+    };
+    // Only the checks know single weeks.
+    let has_weeks = !shares.of_channel && order.iter().any(|key| !key.weeks.is_empty());
     html! {
         table {
-            thead { tr { th scope="col" { "Country" } th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Change" } th scope="col" { "Users" } th scope="col" { "Latest complete week" } th scope="col" { "Expected" } } }
+            thead { tr {
+                @for head in &heads { th.left scope="col" { (head) } }
+                th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Change" } th scope="col" { "Users" }
+                @if has_weeks { th scope="col" { "Latest complete week" } th scope="col" { "Expected" } }
+            } }
             tbody {
-                @for country in order {
-                    @let last = (0..shares.steps.len()).rev().find(|at| country.share.get(*at).copied().flatten().is_some());
-                    @let get = |series: &[Option<f64>], at: Option<usize>| at.and_then(|at| series.get(at).copied().flatten());
-                    @let before = get(&country.share, last.and_then(|at| at.checked_sub(window)));
-                    tr {
-                        th scope="row" { (name(&country.name)) }
+                @for key in order {
+                    @let (last, share, change) = latest_share(shares, key);
+                    @let value_of = |at: usize| filters.value(key, at);
+                    tr data-d0=[value_of(0)] data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
+                        @if heads.len() == key.members.len() {
+                            @for (at, member) in key.members.iter().enumerate() {
+                                @if at == 0 { th scope="row" { (shown(member)) } } @else { td.left { (shown(member)) } }
+                            }
+                        } @else {
+                            th scope="row" { (shown(&key.name)) }
+                            @for _ in heads.iter().skip(1) { td.left {} }
+                        }
                         td { (last.and_then(|at| shares.steps.get(at)).map_or_else(|| "–".into(), |s| words::step(shares.grain, *s))) }
-                        td { (words::percent(get(&country.share, last))) }
-                        td { (get(&country.share, last).zip(before).map_or_else(|| "–".into(), |(now, before)| format!("{:+.1} pp", (now - before) * 100.0))) }
-                        td { (last.and_then(|at| country.users.get(at)).map_or_else(|| "–".into(), |users| words::amount(*users))) }
-                        td { (words::percent(country.weeks.last().and_then(|week| week.share))) @if is_outside(country) { ", outside" } }
-                        td { (expected(country)) }
+                        td { (words::percent(share)) }
+                        td { (change.map_or_else(|| "–".into(), |change| format!("{change:+.1} pp"))) }
+                        td { (last.and_then(|at| key.users.get(at)).map_or_else(|| "–".into(), |users| words::amount(*users))) }
+                        @if has_weeks {
+                            td { (words::percent(key.weeks.last().and_then(|week| week.share))) @if is_outside(key) { ", outside" } }
+                            td { (expected(key)) }
+                        }
                     }
                 }
             }
@@ -167,8 +380,8 @@ fn latest(shares: &Shares, order: &[&Country]) -> Markup {
 }
 
 /// The expected range of the latest complete week.
-fn expected(country: &Country) -> String {
-    country.weeks.last().and_then(|week| week.expected).map_or_else(
+fn expected(key: &Key) -> String {
+    key.weeks.last().and_then(|week| week.expected).map_or_else(
         || "–".into(),
         |(low, high)| format!("{} to {}", words::percent(Some(low)), words::percent(Some(high))),
     )

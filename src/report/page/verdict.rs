@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::checks::{CheckResult, Severity, Status};
-use crate::report::next::{blocking, steps};
+use crate::report::next::{blocking, not_run, of_several, steps};
 use crate::report::{RunReport, State};
 use crate::report::{figures, words};
 
@@ -27,7 +27,7 @@ pub fn sentence(report: &RunReport) -> String {
                 State::Promoted => "Published after review",
                 _ => "Computed, not published",
             };
-            if report.outcomes.is_empty() {
+            if report.outcomes.is_empty() || none_ran(report).is_some() {
                 format!("{did} without checks")
             } else if failed > 0 {
                 // The run had --warn-only, or a person promoted it.
@@ -41,10 +41,23 @@ pub fn sentence(report: &RunReport) -> String {
     }
 }
 
+/// Why no check ran; `None` if a check ran, could not run, or there are no results.
+fn none_ran(report: &RunReport) -> Option<String> {
+    let is_off = |o: &CheckResult| o.status == Status::NotRun && !o.could_not_run;
+    if report.outcomes.is_empty() || !report.outcomes.iter().all(is_off) {
+        return None;
+    }
+    let mut reasons = not_run(&report.outcomes);
+    // The reason of most checks; the table of all checks has the others.
+    reasons.sort_by_key(|(_, checks)| std::cmp::Reverse(checks.len()));
+    Some(reasons.first().map(|(why, _)| of_several(why)).unwrap_or_default())
+}
+
 /// The grade of the run: the class of the style sheet, and a sign.
 fn grade(report: &RunReport) -> (&'static str, &'static str) {
     let blocked = blocking(report).next().is_some() || report.state == State::Blocked;
     let warned = report.outcomes.is_empty()
+        || none_ran(report).is_some()
         || report.outcomes.iter().any(|o| o.status == Status::Warn || o.could_not_run);
     if blocked {
         ("fail", "✕")
@@ -84,6 +97,9 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
                 } }
                 @if let Some(account) = &report.account {
                     div { dt { "Rows" } dd { (words::number(account.rows)) } }
+                }
+                @if !report.job.is_cube() && !shares.keys.is_empty() {
+                    div { dt { "Key" } dd { @if shares.dimensions.is_empty() { "none: all users" } @else { (shares.dimensions.join(" x ")) } } }
                 }
                 @if let Some(last) = shares.steps.last() {
                     div { dt { "Latest" } dd { (words::step(shares.grain, *last)) @if shares.partial_from.is_some() { ", not complete" } } }
@@ -126,6 +142,11 @@ pub fn findings(report: &RunReport) -> Markup {
             h2 id="findings" { "Findings" }
             @if report.outcomes.is_empty() {
                 p { "No check was run, so the quality of the data is unknown." }
+            } @else if let Some(why) = none_ran(report) {
+                p {
+                    "No check was run, so the quality of the data is unknown. "
+                    @if !why.is_empty() { "The checks did not run: " (why) "." }
+                }
             } @else if found.is_empty() {
                 p { "None: all " (words::count(report.outcomes.iter().filter(|o| o.status == Status::Pass).count() as u64, "applicable check")) " passed." }
             } @else {
