@@ -202,10 +202,7 @@ impl Summary<'_> {
         line("checks", tally.join(", "));
         if !report.job.is_cube() {
             for (why, checks) in next::not_run(&report.outcomes) {
-                line(
-                    "not run",
-                    format!("{}: {}", count(checks.len() as u64, "check"), next::of_several(why)),
-                );
+                line("not run", format!("{}: {}", count(checks.len() as u64, "check"), why));
             }
         }
         let warned: Vec<&str> = of(Status::Warn).map(|o| o.check.name()).collect();

@@ -34,11 +34,6 @@ pub fn not_run<'r>(
     reasons
 }
 
-/// The reason why several checks did not run: `they know the columns of the default profile only`.
-pub fn of_several(why: &str) -> String {
-    why.strip_prefix("it knows ").map_or_else(|| why.to_owned(), |rest| format!("they know {rest}"))
-}
-
 /// The next steps after a blocked run; empty for any other run.
 pub fn steps(report: &RunReport) -> Vec<Step> {
     let mut steps = Vec::new();

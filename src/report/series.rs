@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::calendar::period::week_of_with_start;
 use crate::calendar::week_label;
 use crate::checks::drift::mix;
 use crate::checks::drift::series::{self, Measure};
@@ -24,9 +25,9 @@ use crate::{Job, Semantics, calendar};
 pub struct Charts {
     /// The published share, per key.
     pub shares: Shares,
-    /// Users per period, where the checks know no channels: see [`Self::mix`].
+    /// Users per period, where there are no users per channel in [`Self::mix`].
     pub users: Users,
-    /// Single weeks, which the drift checks judge, per country.
+    /// Single weeks, which the drift checks judge, per key.
     pub weeks: Weeks,
     /// Rows per country and day.
     pub coverage: Coverage,
@@ -92,15 +93,15 @@ pub struct Weeks {
     pub steps: Vec<String>,
     /// Whether the data covers each week completely.
     pub complete: Vec<bool>,
-    /// The same countries as in [`Shares`], in the same order.
+    /// The keys of [`Shares`] that the checks know, in the same order.
     pub countries: Vec<CountryWeeks>,
 }
 
-/// The weeks of a country, one value per step.
+/// The weeks of a key, one value per step.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct CountryWeeks {
-    /// Country.
+    /// The name of the key.
     pub country: String,
     /// Users of the week.
     pub users: Vec<f64>,
@@ -171,8 +172,8 @@ impl Charts {
             || now.map(|now| mix(config, now, past)).unwrap_or_default(),
         );
         let order: Vec<String> = shares.keys.iter().map(|key| key.name.clone()).collect();
-        // Without the totals of the checks, the sums of the rows give the users.
-        let users = if now.is_none() { users(job, partial) } else { Users::default() };
+        // Where the checks know no channels, the sums of the rows give the users.
+        let users = if mix.channels.is_empty() { users(job, partial) } else { Users::default() };
         let (weeks, coverage) = rayon::join(
             || now.map(|now| weeks(config, now, past, &order)).unwrap_or_default(),
             || cube.map(|cube| coverage(job, cube, &order)).unwrap_or_default(),
@@ -231,7 +232,9 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     let mut shares = Shares { column, left_out: order.len().saturating_sub(most), ..Shares::default() };
     for row in rows.clone() {
         let (label, week) = match (date(row), year(row), week(row), month(row)) {
-            (Cell::Date(day), ..) => (iso_date(day), Some(calendar::week_of(day))),
+            (Cell::Date(day), ..) => {
+                (iso_date(day), Some(week_of_with_start(day, job.profile.time.week_start)))
+            }
             (_, Cell::Int(year), Cell::Int(week), _) => {
                 (format!("{year:04}_{week:02}"), calendar::week_from_iso(year, week))
             }
@@ -326,9 +329,9 @@ fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]
     let (share_limit, volume_limit) = (limit(CheckId::ShareDrift), limit(CheckId::VolumeDrift));
     let of_country = |country: &String| {
         let mut series = CountryWeeks { country: country.clone(), ..CountryWeeks::default() };
-        let (current, published) = (now.weeks.find(country), past.find(country));
+        let (current, published) = (now.weeks.find(country)?, past.find(country));
         for week in steps.clone() {
-            let point = current.and_then(|at| now.weeks.get(at, week)).copied().unwrap_or_default();
+            let point = now.weeks.get(current, week).copied().unwrap_or_default();
             series.users.push(point.users);
             series.organic.push(point.organic);
             let baseline = published
@@ -346,12 +349,12 @@ fn weeks(config: &Config, now: &Totals, past: Option<&History>, order: &[String]
             series.users_low.push(users.map(|(low, _)| low.exp()));
             series.users_high.push(users.map(|(_, high)| high.exp()));
         }
-        series
+        Some(series)
     };
     Weeks {
         steps: steps.clone().map(week_label).collect(),
         complete: steps.clone().map(|week| now.weeks.is_complete(week)).collect(),
-        countries: order.par_iter().map(of_country).collect(),
+        countries: order.par_iter().filter_map(of_country).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::verdict::badge;
 use crate::checks::model::Limit;
 use crate::checks::{CheckResult, Severity, Stage, Status};
 use crate::report::RunReport;
-use crate::report::next::{not_run, of_several};
+use crate::report::next::not_run;
 use crate::report::words;
 
 /// The section.
@@ -28,7 +28,7 @@ pub fn section(report: &RunReport) -> Markup {
                             @let reasons = if report.job.is_cube() { Vec::new() } else { not_run(outcomes.iter().copied()) };
                             @for (why, checks) in &reasons {
                                 p.note {
-                                    (words::count(checks.len() as u64, "check")) " did not run: " (of_several(why)) ": "
+                                    (words::count(checks.len() as u64, "check")) " did not run: " (why) ": "
                                     @for (n, outcome) in checks.iter().enumerate() {
                                         @if n > 0 { ", " }
                                         code { (outcome.check.name()) }

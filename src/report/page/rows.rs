@@ -83,7 +83,7 @@ pub fn mix(report: &RunReport) -> Result<Markup> {
         section aria-labelledby="mix" {
             h2 id="mix" { "Channels" }
             p {
-                "The fraction of each week’s new users by channel, over all countries. The figures next to the names are those of the latest week."
+                "The fraction of each week’s new users by channel, over all " @if report.job.by == ["country"] { "countries" } @else { "keys" } ". The figures next to the names are those of the latest week."
                 @if mix.others > 0 { " The last layer is the sum of " (words::number(mix.others as u64)) " smaller channels." }
             }
             (super::scrolling("Chart of channels", &stack::draw(mix, "mix")?))
@@ -120,7 +120,11 @@ pub fn users(report: &RunReport) -> Result<Markup> {
     Ok(html! {
         section aria-labelledby="users" {
             h2 id="users" { "New users per " (noun) }
-            p { "Organic users are the lower, dark part of a bar; paid users are the upper part. All keys are added up." }
+            p {
+                "Organic users are the lower, dark part of a bar; paid users are the upper part."
+                @if report.job.by == ["country"] { " All countries are added up." }
+                @else if !report.job.by.is_empty() { " All keys are added up." }
+            }
             (super::scrolling("Chart of users", &bars::draw(&users, "users-chart")?))
             details {
                 summary { "Users per " (noun) }

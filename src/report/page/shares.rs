@@ -51,6 +51,7 @@ pub fn section(report: &RunReport) -> Result<(Markup, String)> {
     let has_lines = shown.iter().any(|panel| panel.keys.len() > 1);
     let unit = words::step_noun(shares.grain);
     let by = shares.by();
+    let noun = if by == ["country"] { "country" } else { "key" };
     // Charts are of keys, or of members of the first dimension.
     let of_chart = by.get(..1).filter(|_| by.len() > 1).unwrap_or(&by);
     let what = if shares.of_channel { "Share of each channel" } else { "Organic share" };
@@ -65,7 +66,7 @@ pub fn section(report: &RunReport) -> Result<(Markup, String)> {
                     " The shaded band is the 95 % interval of the share (Wilson)."
                 }
                 @if shares.keys.iter().flat_map(|key| &key.weeks).any(|w| w.expected.is_some()) {
-                    " Dots are single weeks. Thin lines mark the range expected from the history of the country; a cross is a week outside of that range."
+                    " Dots are single weeks. Thin lines mark the range expected from the history of the " (noun) "; a cross is a week outside of that range."
                 }
                 @if shares.partial_from.is_some() { " A hollow dot marks an incomplete last week." }
                 @if shares.steps_left_out > 0 {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::checks::{CheckResult, Severity, Status};
-use crate::report::next::{blocking, not_run, of_several, steps};
+use crate::report::next::{blocking, not_run, steps};
 use crate::report::{RunReport, State};
 use crate::report::{figures, words};
 
@@ -50,7 +50,7 @@ fn none_ran(report: &RunReport) -> Option<String> {
     let mut reasons = not_run(&report.outcomes);
     // The reason of most checks; the table of all checks has the others.
     reasons.sort_by_key(|(_, checks)| std::cmp::Reverse(checks.len()));
-    Some(reasons.first().map(|(why, _)| of_several(why)).unwrap_or_default())
+    Some(reasons.first().map(|(why, _)| (*why).to_owned()).unwrap_or_default())
 }
 
 /// The grade of the run: the class of the style sheet, and a sign.
