@@ -58,7 +58,10 @@ fn words(job: &Job, name: &str, is_one: bool) -> Option<String> {
             let excluded = job.share_of_channel.then(|| "of an excluded channel".to_owned());
             some(unmet.iter().chain(&excluded).map(String::as_str).collect(), " or are ")
         }
-        "null_member" => Some(format!("{} is null", of_key(&|dimension| dimension.null.is_none())?)),
+        "null_member" => Some(format!(
+            "{} is null",
+            of_key(&|dimension| dimension.null.is_none() && !dimension.total_is_null)?
+        )),
         "total_row" => {
             let noun = if is_one { "total row" } else { "total rows" };
             Some(format!("{noun} of {}", of_key(&|dimension| dimension.has_total())?))
