@@ -94,6 +94,25 @@ impl Prefix {
         Ok(prefix)
     }
 
+    /// The prefix sums of the series without those of `part`, which has as many steps.
+    ///
+    /// # Errors
+    /// `TooLarge` where one does not fit 128 bits.
+    pub fn without(&self, part: &Prefix) -> Result<Prefix> {
+        let rest =
+            self.ints.iter().zip(&part.ints).map(|(all, part)| all.checked_sub(*part).ok_or_else(overflow));
+        let ints = rest.collect::<Result<Vec<i128>>>()?;
+        let none = Wide::default();
+        let wides = (0..ints.len()).filter(|_| !self.wides.is_empty() || !part.wides.is_empty()).map(|at| {
+            let mut rest = self.wides.get(at).cloned().unwrap_or_default();
+            rest.subtract(part.wides.get(at).unwrap_or(&none));
+            rest
+        });
+        let wides = wides.collect();
+        let most = ints.iter().fold(0, |most, int| most.max(int.unsigned_abs()));
+        Ok(Prefix { ints, wides, most })
+    }
+
     /// The sums of the windows of `length` steps that end with each step, in order;
     /// `None` unless all are integers so small that the sum of two fits 63 bits.
     pub fn small_windows(&self, length: u32) -> Option<impl Iterator<Item = i64>> {

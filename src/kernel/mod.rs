@@ -3,6 +3,7 @@
 //!
 //! - [`bitmap`]: selection masks; rows that differ in every key.
 //! - [`runs`]: sums over runs of one key.
+//! - [`expand`]: the values of present rows, moved to their rows.
 //! - [`unpack`]: bit-packed integers. [`snappy`]: decompression of pages.
 //! - [`compare`], [`column_masks`], [`strings`]: the rows of a column that equal a value.
 //! - [`stamps`]: days of ticks and of text.
@@ -16,6 +17,7 @@ pub mod bitmap;
 pub mod column_masks;
 pub mod compare;
 pub mod cpu;
+pub mod expand;
 pub mod id_mapping;
 pub mod runs;
 pub mod snappy;

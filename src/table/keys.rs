@@ -14,8 +14,8 @@ pub struct Key {
     pub members: Vec<Arc<str>>,
     /// The groups whose sum it is.
     pub groups: Vec<usize>,
-    /// In a table of shares of channels, the groups of all other channels.
-    pub others: Vec<usize>,
+    /// In a table of shares of channels, the groups of all channels; one list for all channels of a key.
+    pub all: Arc<[usize]>,
 }
 
 /// The keys of a table, ordered by the code points of their members.
@@ -29,7 +29,7 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
         let key = |(group, name): (usize, &Arc<str>)| Key {
             members: vec![name.clone()],
             groups: vec![group],
-            others: Vec::new(),
+            all: Arc::default(),
         };
         return Ok(named.map(key).collect());
     }
@@ -84,7 +84,7 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
     if job.share_of_channel {
         return Ok(with_channels(keys));
     }
-    Ok(keys.into_iter().map(|(members, groups)| Key { members, groups, others: Vec::new() }).collect())
+    Ok(keys.into_iter().map(|(members, groups)| Key { members, groups, all: Arc::default() }).collect())
 }
 
 /// The member of a total of the dimension at `at` of the key.
@@ -104,12 +104,11 @@ fn with_channels(keys: BTreeMap<Vec<Arc<str>>, Vec<usize>>) -> Vec<Key> {
     }
     let mut all = Vec::with_capacity(by_key.len() * channels.len());
     for (members, of_channel) in &by_key {
+        let groups_of_all: Arc<[usize]> = of_channel.values().flatten().copied().collect();
         for channel in &channels {
             let groups = of_channel.get(channel).cloned().unwrap_or_default();
-            let others = of_channel.iter().filter(|(other, _)| *other != channel);
-            let others = others.flat_map(|(_, groups)| groups.iter().copied()).collect();
             let members = members.iter().chain([channel]).cloned().collect();
-            all.push(Key { members, groups, others });
+            all.push(Key { members, groups, all: groups_of_all.clone() });
         }
     }
     all

@@ -1,5 +1,7 @@
 //! Computes the published columns from exact window sums.
 
+use std::sync::Arc;
+
 use super::column::{Column, ColumnData, Table};
 use super::keys;
 use crate::grid::CHANNELS;
@@ -185,11 +187,18 @@ pub fn iso(job: &Job, partial: &Partial) -> Result<Table> {
     let mut windows: Vec<WindowColumns> =
         job.windows.iter().map(|length| WindowColumns::new(*length, rows)).collect();
     let mut sums = Sums { partial, positions: &positions, series: vec![Sum::default(); steps.len()] };
+    // The users of all channels of the last key, and the groups that they are of.
+    let mut all: Option<(Arc<[usize]>, Prefix)> = None;
     for key in &keys {
-        let (part, rest) = if job.share_of_channel {
-            (sums.prefix(&key.groups, &[PAID])?, sums.prefix(&key.others, &[PAID])?)
+        let part = sums.prefix(&key.groups, if job.share_of_channel { PAID } else { ORGANIC })?;
+        let rest = if job.share_of_channel {
+            let (_, all) = match all.take().filter(|(groups, _)| Arc::ptr_eq(groups, &key.all)) {
+                Some(same) => all.insert(same),
+                None => all.insert((key.all.clone(), sums.prefix(&key.all, PAID)?)),
+            };
+            all.without(&part)?
         } else {
-            (sums.prefix(&key.groups, &[ORGANIC])?, sums.prefix(&key.groups, &[PAID])?)
+            sums.prefix(&key.groups, PAID)?
         };
         for window in &mut windows {
             window.extend(&part, &rest, rule)?;
@@ -214,18 +223,16 @@ struct Sums<'p> {
 
 impl Sums<'_> {
     /// The prefix sums of a class over some groups.
-    fn prefix(&mut self, groups: &[usize], classes: &[usize]) -> Result<Prefix> {
+    fn prefix(&mut self, groups: &[usize], class: usize) -> Result<Prefix> {
         // Every group has a sum for each of the partial's times, so the first one replaces all that was there.
         if groups.is_empty() {
             self.series.fill(Sum::default());
         }
         for (number, group) in groups.iter().enumerate() {
-            for class in classes {
-                for (time, at) in self.positions.iter().enumerate() {
-                    if let Some(sum) = at.and_then(|at| self.series.get_mut(at)) {
-                        let next = cell(self.partial, *group, time, *class);
-                        *sum = if number == 0 { next } else { sum.plus(&next)? };
-                    }
+            for (time, at) in self.positions.iter().enumerate() {
+                if let Some(sum) = at.and_then(|at| self.series.get_mut(at)) {
+                    let next = cell(self.partial, *group, time, class);
+                    *sum = if number == 0 { next } else { sum.plus(&next)? };
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::levels::{count_present, level_bytes, max_level};
 use super::{Cursor, Values};
 use crate::ids::column::Column;
 use crate::ids::values::ValueType;
+use crate::kernel::expand::{ROWS, expand, portable_expand};
 use crate::parquet::encoding::{HybridRleDecoder, RunOrPacked};
 use crate::{Error, Result};
 
@@ -14,23 +15,24 @@ impl Cursor<'_> {
     pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // the block kind says that value ids fit
         let narrow = |value_id| value_id as u16;
-        self.read(out, narrow, |runs, bytes, out| runs.read_u16(bytes, out))
+        self.read(out, narrow, |runs, bytes, out| runs.read_u16(bytes, out), expand)
     }
 
     /// Reads the next rows as value ids; [`Self::load_page`] must not have returned
     /// [`BlockKind::Numbers`](super::BlockKind).
     pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
-        self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out))
+        self.read(out, |v| v, |runs, bytes, out| runs.read_u32(bytes, out), portable_expand)
     }
 
     /// Reads the next rows, of any number of pages. `narrow` converts a value id, `ids` reads dictionary
     /// ids.
     #[inline]
-    fn read<T: Copy>(
+    fn read<T: Copy + Default>(
         &mut self,
         mut out: &mut [T],
         narrow: impl Fn(u32) -> T + Copy,
         ids: impl Fn(&mut HybridRleDecoder, &[u8], &mut [T]) -> Result<()>,
+        to_rows: impl Fn(&[u16], u16, T, &[T; ROWS], &mut [T]) + Copy,
     ) -> Result<()> {
         if let Column::Constant { .. } = self.column {
             if let RunOrPacked::Rle { value, .. } = self.segment()? {
@@ -42,7 +44,7 @@ impl Cursor<'_> {
             self.open_page()?;
             let take = out.len().min(self.left as usize);
             let (head, tail) = out.split_at_mut(take);
-            self.read_in_page(head, narrow, &ids).map_err(|e| self.locate(e))?;
+            self.read_in_page(head, narrow, &ids, to_rows).map_err(|e| self.locate(e))?;
             #[allow(clippy::cast_possible_truncation)] // at most `left`, a u32
             let take = take as u32;
             self.left -= take;
@@ -54,11 +56,12 @@ impl Cursor<'_> {
     /// Reads the next rows, all of the current page.
     #[inline]
     #[allow(clippy::indexing_slicing)] // blocks are as long as `out`, and the levels count the values
-    fn read_in_page<T: Copy>(
+    fn read_in_page<T: Copy + Default>(
         &mut self,
         out: &mut [T],
         narrow: impl Fn(u32) -> T,
         ids: &impl Fn(&mut HybridRleDecoder, &[u8], &mut [T]) -> Result<()>,
+        to_rows: impl Fn(&[u16], u16, T, &[T; ROWS], &mut [T]),
     ) -> Result<()> {
         let value_bytes = self.layout.values.of(&self.body, &self.buffer);
         let values = &mut self.values;
@@ -79,19 +82,15 @@ impl Cursor<'_> {
         let Some(levels) = &mut self.levels else { return take_values(out) };
         let level_bytes = level_bytes(&self.layout, &self.body, &self.buffer);
         let (max, null) = (max_level(self.column), narrow(self.entries.null()));
-        let mut block = [0u16; 256];
+        #[allow(clippy::cast_possible_truncation)] // levels are few
+        let max_u16 = max as u16;
+        let (mut block, mut present_values) = ([0u16; ROWS], [T::default(); ROWS]);
         for out in out.chunks_mut(block.len()) {
             let row_levels = &mut block[..out.len()];
             levels.read_u16(level_bytes, row_levels)?;
             let present = count_present(row_levels, max) as usize;
-            // The values are read to the front, then moved to their rows, the last one first.
-            take_values(&mut out[..present])?;
-            let mut from = present;
-            for row in (0..out.len()).rev() {
-                let is_present = u32::from(row_levels[row]) == max;
-                from -= usize::from(is_present);
-                out[row] = if is_present { out[from] } else { null };
-            }
+            take_values(&mut present_values[..present])?;
+            to_rows(row_levels, max_u16, null, &present_values, out);
         }
         Ok(())
     }
