@@ -258,6 +258,8 @@ impl Task<'_, '_> {
                 break;
             }
             if keys.value_id as usize >= tables.key.len() {
+                // A new group may move the cells.
+                pending.add(raw, tables.meaning(), measures, ints, classes, &mut dense.cells);
                 tables.keys(key, question, file, dense)?;
                 tables.derive(dense);
             }
