@@ -90,10 +90,11 @@ impl Task<'_, '_> {
                     remove(bitmap::remove(&mut keep, classes, narrow).into(), *id == null);
                 }
             } else {
-                let is_excluded = |id: u16| tables.excluded.binary_search(&id.into()).is_ok();
-                let nulls = u16::try_from(null).map_or(0, |null| bitmap::remove(&mut keep, classes, null));
-                remove(nulls.into(), true);
-                remove(bitmap::remove_where(&mut keep, classes, is_excluded).into(), false);
+                let is_excluded_id = |id: u32| tables.excluded.binary_search(&id).is_ok();
+                if is_excluded_id(null) && let Ok(null) = u16::try_from(null) {
+                    remove(bitmap::remove(&mut keep, classes, null).into(), true);
+                }
+                remove(bitmap::remove_where(&mut keep, classes, |id| is_excluded_id(id.into())).into(), false);
             }
         }
         if raw {
