@@ -212,13 +212,16 @@ impl<'a> Cursors<'a> {
         .collect()
     }
 
-    /// Opens the current page of each column. Returns whether the fast paths can sum these pages.
+    /// Opens the current page of each column, whether or not the fast paths can sum them, which is returned: the value
+    /// ids of all pages get a meaning before rows are read.
     pub(super) fn load_pages(&mut self) -> Result<bool> {
-        Ok(self.condition.load_page()? == BlockKind::Ids16
-            && self.key.load_page()? == BlockKind::Ids16
-            && self.time.load_page()? == BlockKind::Ids16
-            && self.class.load_page()? == BlockKind::Ids16
-            && self.measure.load_page()? != BlockKind::Ids32)
+        let ids = [
+            self.condition.load_page()?,
+            self.key.load_page()?,
+            self.time.load_page()?,
+            self.class.load_page()?,
+        ];
+        Ok(self.measure.load_page()? != BlockKind::Ids32 && ids.iter().all(|kind| *kind == BlockKind::Ids16))
     }
 
     /// Rows, at most `most`, that the current pages of all columns have: a block must not reach into a page that was
