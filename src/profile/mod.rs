@@ -296,9 +296,9 @@ impl Dimension {
         (self.total.is_some() || self.total_is_null) && self.total_rows != TotalRows::Off
     }
 
-    /// The member of the dimension's total in the table.
+    /// The member of the dimension's total in the table. A total that is a member like any other gives it no name.
     pub fn total_name(&self) -> &str {
-        self.total.as_deref().unwrap_or("total")
+        self.total.as_deref().filter(|_| self.has_total()).unwrap_or("total")
     }
 }
 
