@@ -66,6 +66,7 @@ pub struct Partial {
     pub dates: Option<(i64, i64)>,
     /// The sums of other rows of the same input, by number: where no row was met that is a total row of all dimensions
     /// with totals outside the key, the rows that are total rows of some of them (the bits of the number) or of none.
+    #[serde(default)] // never skipped: a state is not self-describing
     pub others: Vec<(u32, Partial)>,
 }
 

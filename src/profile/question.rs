@@ -25,9 +25,9 @@ impl Totals {
         Totals((1u32 << dimensions.min(MAX_TOTALS)) - 1)
     }
 
-    /// Every other choice.
+    /// Every other choice, in the order of their numbers.
     pub fn others(dimensions: usize) -> impl Iterator<Item = Totals> {
-        (0..Totals::all(dimensions).0).rev().map(Totals)
+        (0..Totals::all(dimensions).0).map(Totals)
     }
 
     /// The rows of a number that [`Self::number`] gave.
