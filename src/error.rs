@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A location in the input. Unknown parts are `None`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Location {
     /// File, as the user names it.
     pub file: Option<Arc<str>>,
@@ -53,7 +53,7 @@ impl fmt::Display for Location {
 }
 
 /// The body of an error.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     /// Where it was found.
     pub location: Location,

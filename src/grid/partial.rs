@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::exact::Wide;
 use super::{Account, CELLS_MAX, CHANNELS, overflow};
 use crate::ids::values::ValueType;
+use crate::error::Report;
 use crate::{Error, Result};
 
 /// A point of the time axis.
@@ -68,6 +69,9 @@ pub struct Partial {
     /// with totals outside the key, the rows that are total rows of some of them (the bits of the number) or of none.
     #[serde(default)] // never skipped: a state is not self-describing
     pub others: Vec<(u32, Partial)>,
+    /// Among the other rows of an input: the first row that cannot be summed. It is an error only where they answer.
+    #[serde(default)]
+    pub failed: Option<Box<Report>>,
 }
 
 #[allow(clippy::indexing_slicing)] // indices follow from the lengths of groups and times
@@ -83,24 +87,23 @@ impl Partial {
 
     /// Whether a row counts that is a total row of all dimensions with totals outside the key.
     pub fn is_met(&self) -> bool {
-        self.account.kept() + self.account.null_member + self.account.total_row > 0
+        self.failed.is_some() || self.account.kept() + self.account.null_member + self.account.total_row > 0
     }
 
-    /// The sums that answer: of the dimensions with totals outside the key, those of total rows where there are any.
-    pub fn chosen(&self) -> &Partial {
-        let number = self.chosen_number();
-        let chosen = self.others.iter().find(|(other, _)| Some(*other) == number);
-        chosen.map_or(self, |(_, partial)| partial)
-    }
-
-    /// The number of [`Self::chosen`] among [`Self::others`]: a bit for each dimension that has total rows. `None` where
-    /// all have some, or no dimension has a total.
-    pub fn chosen_number(&self) -> Option<u32> {
+    /// Of the dimensions with totals outside the key, by number: which have total rows. `None` where all have, as far as
+    /// is known.
+    pub fn met_totals(&self) -> Option<u32> {
         if self.others.is_empty() || self.is_met() {
             return None;
         }
         let met = self.others.iter().filter(|(_, partial)| partial.is_met());
         Some(met.fold(0, |number, (totals, _)| number | totals))
+    }
+
+    /// The sums that answer: of the dimensions with totals outside the key, those of total rows where there are any.
+    pub fn chosen(&self) -> &Partial {
+        let Some(number) = self.met_totals() else { return self };
+        self.others.iter().find(|(totals, _)| *totals == number).map_or(self, |(_, partial)| partial)
     }
 
     /// As [`Self::chosen`], by value.
@@ -142,6 +145,10 @@ impl Partial {
 
     /// As [`Self::merge_all`], for sums of rows of one kind.
     fn merge_rows(parts: Vec<Partial>) -> Result<Partial> {
+        // Where a row failed, the sums of the others are of no use.
+        if let Some(failed) = parts.iter().filter_map(|part| part.failed.clone()).min_by_key(place) {
+            return Ok(Partial { failed: Some(failed), ..Partial::default() });
+        }
         let mut whole = Partial::default();
         for part in &parts {
             whole.value_type = match (whole.value_type, part.value_type) {
@@ -249,6 +256,12 @@ impl Partial {
         }
         Ok(())
     }
+}
+
+/// Where a failure is, by file and row.
+#[allow(clippy::borrowed_box)] // as they are kept
+fn place(report: &Box<Report>) -> (Option<Arc<str>>, Option<u64>) {
+    (report.location.file.clone(), report.location.row)
 }
 
 /// The sorted union of sorted lists.

@@ -22,7 +22,7 @@ use crate::report::series::Charts;
 use crate::scan::{Options, Progress, ScanStats, nothing, scan_dataset};
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
-use crate::table::{Table, check_required, finish};
+use crate::table::{Table, finish};
 use crate::{Error, Job, Result, Semantics, state};
 
 /// A run that has ended: its report, its table, and the costs of its scan.
@@ -239,7 +239,6 @@ fn sum_rows(
         }
     };
     timer.extend(std::mem::take(&mut stats.phases));
-    check_required(job, &partial)?;
     // Of total rows and others, only those that answer are accounted for from here on.
     let partial = partial.into_chosen();
     partial.account.check()?;

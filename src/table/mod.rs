@@ -19,41 +19,20 @@ pub mod share;
 pub use cell::Cell;
 pub use column::{Column, ColumnData, Table};
 
-use crate::grid::Partial;
-use crate::profile::TotalRows;
-use crate::profile::question::{Totals, other_totals};
-use crate::{Error, Job, Result, Semantics};
-
-/// Fails where a dimension has no total rows although the profile requires them.
-///
-/// # Errors
-/// `Data` for the first such dimension.
-pub fn check_required(job: &Job, partial: &Partial) -> Result<()> {
-    let number = partial.chosen_number();
-    let lacks = |at: usize| number.is_some_and(|number| !Totals::of_number(number).has(at));
-    for (at, (name, dimension)) in other_totals(job).enumerate() {
-        if dimension.total_rows == TotalRows::Required && lacks(at) {
-            return Err(Error::data(format!("no row is a total row of {name}"))
-                .expected(format!("rows with the member '{}'", dimension.total_name()))
-                .advice(format!(
-                    "Correct the export, or set total_rows = \"auto\" (--total-rows {name}=auto)"
-                ))
-                .in_column(dimension.column_of(name)));
-        }
-    }
-    Ok(())
-}
+use crate::{Error, Job, Result, Semantics, grid::Partial};
 
 /// Computes the share table of a partial aggregate, ordered by country (code
 /// points) and time.
 ///
 /// # Errors
-/// `TooLarge` when a sum or the table exceeds its limit, `Data` when the original
-/// job would have failed on the dates (legacy semantics).
+/// `TooLarge` when a sum or the table exceeds its limit, `Data` for a row that counts and has no time, and
+/// when the original job would have failed on the dates (legacy semantics).
 pub fn finish(job: &Job, partial: &Partial) -> Result<Table> {
     let job = job.clone().validated()?;
-    check_required(&job, partial)?;
     let partial = partial.chosen();
+    if let Some(report) = &partial.failed {
+        return Err(Error::Data(report.clone()));
+    }
     match job.semantics {
         Semantics::Iso => share::iso(&job, partial),
         Semantics::Legacy => legacy::legacy(&job, partial),
