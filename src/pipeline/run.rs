@@ -19,6 +19,7 @@ use crate::history::{History, Totals};
 use crate::publish::{Format, Target, TargetLock, publish};
 use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::report::series::Charts;
+use crate::scan::totals::check_required;
 use crate::scan::{Options, Progress, ScanStats, nothing, scan_dataset};
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
@@ -239,6 +240,7 @@ fn sum_rows(
         }
     };
     timer.extend(std::mem::take(&mut stats.phases));
+    check_required(job, &partial)?;
     // Of total rows and others, only those that answer are accounted for from here on.
     let partial = partial.into_chosen();
     partial.account.check()?;

@@ -7,7 +7,7 @@
 
 use crate::grid::Partial;
 use crate::profile::question::{Totals, other_totals};
-use crate::profile::Question;
+use crate::profile::{Dimension, Question, TotalRows};
 use crate::{Error, Job, Result, Semantics};
 
 /// Scans by `pass`: total rows, and where there are none the others too.
@@ -37,4 +37,26 @@ pub fn settled<T>(
         partial.others.push((totals.number(), others));
     }
     Ok((partial, cost))
+}
+
+/// Fails where a dimension has no total rows, although its profile requires them.
+///
+/// # Errors
+/// `Data` that names the dimension.
+pub fn check_required(job: &Job, partial: &Partial) -> Result<()> {
+    let is_met = |at: usize| partial.met_totals().is_none_or(|met| Totals::of_number(met).has(at));
+    let is_required = |dimension: &Dimension| dimension.total_rows == TotalRows::Required;
+    let mut required = other_totals(job).enumerate().filter(|(_, (_, dimension))| is_required(dimension));
+    match required.find(|(at, _)| !is_met(*at)) {
+        Some((_, (name, dimension))) if partial.account.rows > 0 => {
+            let wanted = match &dimension.total {
+                Some(total) => format!("rows whose {name} is '{total}'"),
+                None => format!("rows whose {name} is null"),
+            };
+            Err(Error::data(format!("no row that counts is a total row of {name}"))
+                .expected(format!("{wanted}, since total_rows = \"required\""))
+                .advice("Check the export, or set --total-rows NAME=auto: then all rows are summed"))
+        }
+        _ => Ok(()),
+    }
 }

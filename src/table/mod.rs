@@ -19,16 +19,18 @@ pub mod share;
 pub use cell::Cell;
 pub use column::{Column, ColumnData, Table};
 
+use crate::scan::totals::check_required;
 use crate::{Error, Job, Result, Semantics, grid::Partial};
 
 /// Computes the share table of a partial aggregate, ordered by country (code
 /// points) and time.
 ///
 /// # Errors
-/// `TooLarge` when a sum or the table exceeds its limit, `Data` for a row that counts and has no time, and
-/// when the original job would have failed on the dates (legacy semantics).
+/// `TooLarge` when a sum or the table exceeds its limit, `Data` for a row that counts and has no time, for total rows
+/// that are required and missing, and when the original job would have failed on the dates (legacy semantics).
 pub fn finish(job: &Job, partial: &Partial) -> Result<Table> {
     let job = job.clone().validated()?;
+    check_required(&job, partial)?;
     let partial = partial.chosen();
     if let Some(report) = &partial.failed {
         return Err(Error::Data(report.clone()));
