@@ -84,7 +84,7 @@ fn iso_gives_the_expected_rows_in_order() {
         }
     }
     report(&failures);
-    assert_eq!(compared, 92);
+    assert_eq!(compared, 93);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn check_errors(semantics: Semantics) -> usize {
 
 #[test]
 fn iso_errors_are_of_the_right_kind_and_name_the_file() {
-    assert_eq!(check_errors(Semantics::Iso), 35);
+    assert_eq!(check_errors(Semantics::Iso), 34);
 }
 
 #[test]
@@ -224,6 +224,13 @@ fn legacy_gives_shares_where_the_original_failed_on_good_input() {
                 continue;
             }
         };
+        // Without total rows of systems, iso sums all rows; the original job counts total rows alone.
+        if id == "no_os_all" {
+            if legacy.iter().any(|row| row.share.is_some()) {
+                failures.push(format!("{id}: {legacy:?}"));
+            }
+            continue;
+        }
         let has_rows = !iso.is_empty();
         let mut shared = 0;
         for row in &legacy {
