@@ -108,12 +108,8 @@ impl Partial {
 
     /// As [`Self::chosen`], by value.
     pub fn into_chosen(mut self) -> Partial {
-        if self.others.is_empty() || self.is_met() {
-            self.others.clear();
-            return self;
-        }
-        let number = self.chosen_number();
-        match self.others.iter().position(|(other, _)| Some(*other) == number) {
+        let number = self.met_totals();
+        match self.others.iter().position(|(totals, _)| Some(*totals) == number) {
             Some(at) => self.others.swap_remove(at).1,
             None => Partial { others: Vec::new(), ..self },
         }
