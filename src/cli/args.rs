@@ -7,7 +7,8 @@ use crate::calendar::period::Weekday;
 use crate::checks::Config;
 use crate::job::{Grain, Job, Semantics};
 use crate::pipeline::{Checks, RunOptions};
-use crate::profile::{Class, Condition, Profile, TimeUnit, Users};
+use crate::profile::entries::Entries;
+use crate::profile::{Class, Condition, Profile, TimeUnit};
 use crate::{Error, Result, calendar, sample};
 
 /// The value of --with-total that stands for all dimensions of the key.
@@ -493,73 +494,45 @@ impl Export {
     /// The profile, with the single entries that are given.
     fn profile(&self) -> Result<Profile> {
         let mut profile = self.profile.as_deref().map_or_else(|| Ok(Profile::cube()), Profile::load)?;
-        let set = |to: &mut Option<String>, given: &Option<String>| {
-            if given.is_some() {
-                to.clone_from(given);
-            }
-        };
-        set(&mut profile.time.date, &self.date);
-        set(&mut profile.time.label, &self.label);
-        set(&mut profile.time.zone, &self.zone);
-        set(&mut profile.users.column, &self.users);
-        set(&mut profile.channel.column, &self.channel);
-        profile.time.unit = self.date_unit.or(profile.time.unit);
-        if let Some(day) = self.week_start {
-            profile.time.week_start = day;
-            // Labels are weeks from Monday; dates have to tell the week.
-            profile.time.label = self.label.clone();
-        }
-        if self.users.is_some() {
-            profile.users.rows = false;
-        }
-        if self.count_rows {
-            profile.users = Users { column: None, rows: true };
-        }
-        let channel = &mut profile.channel;
-        if !self.organic.is_empty() || !self.paid.is_empty() {
-            (channel.organic, channel.paid) = (self.organic.clone(), self.paid.clone());
-        }
-        if !self.exclude.is_empty() {
-            channel.excluded.clone_from(&self.exclude);
-        }
-        channel.null = self.null_channel.unwrap_or(channel.null);
-        channel.ignore_case |= self.ignore_case;
-        let dimensions = &mut profile.dimensions;
-        for (name, column) in &self.dimension {
-            dimensions.entry(name.clone()).or_default().column = Some(column.clone());
-        }
+        let list = |names: &Vec<String>| Some(names.clone()).filter(|names| !names.is_empty());
         let short = [("country", &self.country_total), ("os_name", &self.os_total)];
-        let short = short.into_iter().filter_map(|(name, total)| Some((name, total.as_ref()?)));
-        for (name, total) in self.total.iter().map(|(name, total)| (name.as_str(), total)).chain(short) {
-            let of = dimensions.entry(name.to_owned()).or_default();
-            (of.total, of.total_is_null) = (Some(total.clone()), false);
-        }
-        for (name, mode) in &self.total_rows {
-            dimensions.entry(name.clone()).or_default().total_rows = mode.parse()?;
-        }
-        for condition in &self.conditions {
-            add_condition(&mut profile.conditions, condition)?;
-        }
+        let short = short.into_iter().filter_map(|(name, total)| Some((name.to_owned(), total.clone()?)));
+        let total_rows = self.total_rows.iter().map(|(name, mode)| Ok((name.clone(), mode.parse()?)));
+        let entries = Entries {
+            date: self.date.clone(),
+            date_unit: self.date_unit,
+            label: self.label.clone(),
+            zone: self.zone.clone(),
+            week_start: self.week_start,
+            users: self.users.clone(),
+            count_rows: self.count_rows,
+            channel: self.channel.clone(),
+            organic: list(&self.organic),
+            paid: list(&self.paid),
+            excluded: list(&self.exclude),
+            null_channel: self.null_channel,
+            ignore_case: self.ignore_case.then_some(true),
+            dimensions: self.dimension.clone(),
+            totals: self.total.iter().cloned().chain(short).collect(),
+            total_rows: total_rows.collect::<Result<_>>()?,
+            conditions: self.conditions.iter().map(|text| condition(text)).collect::<Result<_>>()?,
+        };
+        entries.apply(&mut profile)?;
         Ok(profile)
     }
 }
 
-/// Adds `COLUMN=VALUE` or `COLUMN!=VALUE`. Values of one column are joined: any of them, none of them.
-fn add_condition(conditions: &mut Vec<Condition>, text: &str) -> Result<()> {
+/// Parses `COLUMN=VALUE` or `COLUMN!=VALUE`.
+fn condition(text: &str) -> Result<Condition> {
     let Some((column, value)) = text.split_once('=') else {
         return Err(Error::argument(format!("--where '{text}'")).expected("COLUMN=VALUE or COLUMN!=VALUE"));
     };
-    let (column, is_in) = column.strip_suffix('!').map_or((column, true), |column| (column, false));
-    let at = conditions.iter().position(|c| c.column == column && c.is_in.is_some() == is_in);
-    let at = at.unwrap_or_else(|| {
-        conditions.push(Condition { column: column.to_owned(), ..Condition::default() });
-        conditions.len() - 1
-    });
-    if let Some(condition) = conditions.get_mut(at) {
-        let list = if is_in { &mut condition.is_in } else { &mut condition.not_in };
-        list.get_or_insert_default().push(value.to_owned());
-    }
-    Ok(())
+    let values = Some(vec![value.to_owned()]);
+    let of = |column: &str| Condition { column: column.to_owned(), ..Condition::default() };
+    Ok(match column.strip_suffix('!') {
+        Some(column) => Condition { not_in: values, ..of(column) },
+        None => Condition { is_in: values, ..of(column) },
+    })
 }
 
 impl Run {

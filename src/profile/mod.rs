@@ -2,12 +2,14 @@
 //!
 //! - this file: the profile as a value, and its rules.
 //! - [`read`]: a profile from TOML: a file, or one of the bundled ones.
+//! - [`entries`]: single entries that replace those of a profile.
 //! - [`question`]: a job with its profile, as the scan needs it: conditions, keys, time, class and measure, by number.
 //! - [`meaning`]: what a distinct value of a column means: a member, a class, whether a condition holds.
 //!
 //! The default profile is the cube that the original job reads: totals over countries and systems are rows of their
 //! own, and weeks are labels. Other modules of the kernel know nothing of profiles.
 
+pub mod entries;
 pub mod meaning;
 pub mod question;
 pub mod read;
