@@ -50,17 +50,29 @@ pub fn scan_split(py: Python<'_>, split: &[u8]) -> PyResult<PyPartial> {
     Ok(PyPartial::new(split.job().clone(), sums))
 }
 
-/// Sum groups, an Arrow stream, of values of Arrow type `format`; see `frame/groups.rs`.
+/// Sum groups, which are Arrow streams, of values of Arrow type `format`; see `frame/groups.rs`. `totals` are groups of
+/// total rows over systems, `others` those of the `others_rows` other rows, which count only where there are no totals.
 #[pyfunction]
 pub fn partial_groups(
     py: Python<'_>,
-    capsules: &Bound<'_, PyAny>,
+    totals: &Bound<'_, PyAny>,
+    others: &Bound<'_, PyAny>,
+    others_rows: u64,
     job: &PyJob,
     format: &str,
 ) -> PyResult<PyPartial> {
-    let stream = capsule::import(capsules)?;
+    let (totals, others) = (capsule::import(totals)?, capsule::import(others)?);
     let job = job.0.clone();
     let value = Field::new(job.columns().value, format, None);
-    let sums = work::small(py, || groups::sum(&job, value.value_type()?, stream))?;
+    let sums = work::small(py, || {
+        let value_type = value.value_type()?;
+        let mut sums = groups::sum(&job, value_type, totals)?;
+        sums.account.not_total_row += others_rows;
+        sums.account.rows += others_rows;
+        if !sums.is_met() && others_rows > 0 {
+            sums.others.push((0, groups::sum(&job, value_type, others)?));
+        }
+        Ok(sums)
+    })?;
     Ok(PyPartial::new(job, sums))
 }

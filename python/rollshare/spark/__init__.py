@@ -114,7 +114,8 @@ def rolling_share(
         message in the log. ``"never"``: Spark reads the frame.
     sums
         ``"spark"`` (default where it can be exact): Spark sums, the kernel finishes. ``"kernel"``:
-        rows go to the kernel on the executors by ``mapInArrow``. The result is the same.
+        rows go to the kernel on the executors by ``mapInArrow``, as they always do for other profiles and
+        keys than the default. The result is the same.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def rolling_share(
     ------
     DataError
         Immediately, where a column is missing or of a wrong type; in a task, where a label is not an ISO
-        week.
+        week, or where no row counts.
 
     """
     from . import _files, _frames
@@ -148,7 +149,7 @@ def partial(
 ) -> Partial:
     """Sum a Spark data frame immediately; return the sums with their account on the driver.
 
-    As :func:`rolling_share`. Dropped rows are counted too, so the scan does not filter them.
+    As :func:`rolling_share`.
     """
     from . import _files, _frames
 
@@ -173,7 +174,7 @@ def _as_files(df: DataFrame, columns: Any, files: str) -> Any:
 
     if files not in ("auto", "never"):
         raise ArgumentError(f"files={files!r}; expected 'auto' or 'never'")
-    names = None if files == "never" else parquet_files(df, {n.lower() for n in columns.names.values()})
+    names = None if files == "never" else parquet_files(df, {n.lower() for n in columns.names})
     if names is None:
         return None
     log.warning(

@@ -5,17 +5,21 @@ order. A double is split into its integer part and its fraction in units of 2^-6
 values (NaN, infinite, 2^31 or more, finer than 2^-62) become grouping keys, so Spark only has to count
 them. The kernel computes the table from the groups.
 
+Whether there are total rows over systems is known at the end only, so total rows and the others are grouped
+apart, and the kernel takes the ones or the others.
+
 Legacy semantics need all rows and their dates, and the kernel parses days differently from Spark. For
-these, and for decimals of more than 28 digits, executors pass the rows to the kernel, which returns one
-partial aggregate for each task.
+these, for other profiles and keys than the default, and for decimals of more than 28 digits, executors
+pass the rows to the kernel, which returns one partial aggregate for each task.
 """
 
 from __future__ import annotations
 
 from functools import partial as bound
 
-from .. import _rollshare
+from .. import Job, _rollshare
 from .. import partial as kernel_partial
+from .._errors import ArgumentError
 from . import _merge
 
 TYPE_CHECKING = False
@@ -25,42 +29,44 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from .. import Job
-
 #: Arrow formats of Spark's types whose values Spark sums.
 FORMATS = {"tinyint": "c", "smallint": "s", "int": "i", "bigint": "l", "float": "f", "double": "g"}
 #: A decimal sum has ten digits more than its values and at most 38.
 DECIMAL_DIGITS = 28
 #: The classes of `src/frame/groups.rs`.
 PAID, ORGANIC, NULL_NAME, NULL_VALUE, ODD_PAID, ODD_ORGANIC = range(6)
-OTHER_SYSTEM, NULL_COUNTRY, COUNTRY_TOTAL = range(6, 9)
+NULL_COUNTRY, COUNTRY_TOTAL = 7, 8
+#: The columns that Spark groups and sums, by their role in the default profile.
+ROLES = ("name", "value", "year_week", "country", "os_name")
 
 
 class Columns:
-    """The needed columns of a frame, renamed to the roles of the job: ``name``, ``value`` and so on."""
+    """The columns of a frame that the job reads: ``names``; in ``df`` they are ``c0``, ``c1`` and so on."""
 
     def __init__(self, df: Any, job: Job) -> None:
-        wanted = {role: name for role, name in job.columns.items() if role in needed(job)}
+        self.job = job
         self.schema = df.schema
         names = [field.name for field in self.schema]
-        self.empty = self._check(names, wanted, job)
-        positions = {role: _position(names, name) for role, name in wanted.items()}
-        self.job = job
+        self.names = _rollshare.columns_read(job, names)[0]
+        self.empty = self._check(names, job)
         # Columns are selected by position: names may have dots, and a join may leave a name twice.
         unique = df.toDF(*(f"c{at}" for at in range(len(names))))
-        self.df = unique.selectExpr(*(f"c{at} as {role}" for role, at in positions.items()))
-        self.names = wanted
-        self.value_type = self.schema[positions["value"]].dataType.simpleString()
+        positions = [names.index(name) for name in self.names]
+        self.df = unique.selectExpr(*(f"c{at} as c{to}" for to, at in enumerate(positions)))
+        lower = [name.lower() for name in self.names]
+        wanted = {role: name.lower() for role, name in job.columns.items() if role in ROLES}
+        self.roles = {role: lower.index(name) for role, name in wanted.items() if name in lower}
+        value = self.roles.get("value")
+        self.value_type = "" if value is None else self.schema[positions[value]].dataType.simpleString()
 
-    def _check(self, names: list[str], wanted: dict[str, str], job: Job) -> bytes:
+    def _check(self, names: list[str], job: Job) -> bytes:
         """Checks the schema with the kernel, before any work; returns the sum of no rows."""
         import pyarrow as pa
         from pyspark.sql.pandas.types import to_arrow_type
 
-        lower = {name.lower() for name in wanted.values()}
         arrays = []
         for field in self.schema:
-            kind = to_arrow_type(field.dataType) if field.name.lower() in lower else pa.null()
+            kind = to_arrow_type(field.dataType) if field.name in self.names else pa.null()
             arrays.append(pa.array([], kind))
         frame = pa.Table.from_arrays(arrays, names=names)
         # The types of a frame without rows mean nothing to the kernel; those of a schema do.
@@ -77,33 +83,9 @@ class Columns:
         return FORMATS.get(kind, "")
 
 
-def needed(job: Job) -> set[str]:
-    """The roles that the job reads."""
-    roles = {"name", "value", "country", "os_name"}
-    roles.add("year_week" if job.grain == "week" else "start_date")
-    if job.semantics == "legacy":
-        roles.add("start_date")
-    return roles
-
-
-def _position(names: list[str], wanted: str) -> int:
-    """The index of a column, which must exist."""
-    if wanted in names:
-        return names.index(wanted)
-    return [name.lower() for name in names].index(wanted.lower())
-
-
 def literal(text: str) -> str:
     """A string as an SQL expression that is valid for any content and any parser settings."""
     return f"decode(X'{text.encode().hex()}', 'UTF-8')" if text else "''"
-
-
-def kept(job: Job) -> str:
-    """The SQL condition of the rows that are kept."""
-    return (
-        f"os_name = {literal(job.os_total)} and country is not null "
-        f"and country <> {literal(job.country_total)}"
-    )
 
 
 def _sums(kind: str) -> tuple[str, str, list[tuple[str, str]]]:
@@ -133,43 +115,42 @@ def _sums(kind: str) -> tuple[str, str, list[tuple[str, str]]]:
     )
 
 
-def groups(columns: Columns, account: bool) -> Any:
+def groups(columns: Columns) -> Any:
     """One row for each group that Spark has counted and summed, in the form of `src/frame/groups.rs`.
 
-    Without ``account``, dropped rows are filtered and not counted.
+    Its column ``total`` says whether the rows of the group are total rows over systems.
     """
     job, kind = columns.job, columns.value_type
-    df = columns.df
+    df = columns.df.selectExpr(*(f"c{at} as {role}" for role, at in columns.roles.items()))
     fits, odd, sums = _sums(kind)
     organic = f"name in ({', '.join(literal(name) for name in job.organic)})"
     case = (
-        f"case when name is null then {NULL_NAME} when value is null then {NULL_VALUE} "
+        f"case when country is null then {NULL_COUNTRY} "
+        f"when country = {literal(job.country_total)} then {COUNTRY_TOTAL} "
+        f"when name is null then {NULL_NAME} when value is null then {NULL_VALUE} "
         f"when {fits} then case when {organic} then {ORGANIC} else {PAID} end "
         f"when {organic} then {ODD_ORGANIC} else {ODD_PAID} end"
     )
     if odd:
         df = df.selectExpr("*", "cast(value as double) as wide")
-    if account:
-        dropped = (
-            f"case when os_name is null or os_name <> {literal(job.os_total)} then {OTHER_SYSTEM} "
-            f"when country is null then {NULL_COUNTRY} "
-            f"when country = {literal(job.country_total)} then {COUNTRY_TOTAL} end"
-        )
-        df = df.selectExpr("*", f"{dropped} as dropped")
-        case = f"case when dropped is not null then dropped else {case} end"
-        keys = ["case when dropped is null then country end as country"]
-        keys.append("case when dropped is null then year_week end as label")
-    else:
-        df = df.where(kept(job))
-        keys = ["country", "year_week as label"]
-    df = df.selectExpr(*keys, f"{case} as class", "value", *(["wide"] if odd else []))
+    df = df.selectExpr(
+        "country",
+        "year_week as label",
+        f"coalesce(os_name = {literal(job.os_total)}, false) as total",
+        f"{case} as class",
+        "value",
+        *(["wide"] if odd else []),
+    )
+    # Rows that no table has are one group.
+    kept = f"class not in ({NULL_COUNTRY}, {COUNTRY_TOTAL})"
+    keys = [f"case when {kept} then {name} end as {name}" for name in ("country", "label")]
     summed = f"class in ({PAID}, {ORGANIC})"
     cells = [f"case when {summed} then {sql} end as {name}" for name, sql in sums]
-    by = ["country", "label", "class"]
+    by = ["total", "country", "label", "class"]
     if odd:
         cells.append(f"case when class in ({ODD_PAID}, {ODD_ORGANIC}) then {odd} end as odd")
         by.append("odd")
-    df = df.selectExpr("country", "label", "class", "1L as n", *cells)
+    df = df.selectExpr("total", *keys, "class", "1L as n", *cells)
     names = ["n", *(name for name, _ in sums)]
     found = df.groupBy(*by).agg(dict.fromkeys(names, "sum"))
     return found.selectExpr(*by, *(f"`sum({name})` as {name}" for name in names)).repartition(1)
@@ -178,12 +159,17 @@ def groups(columns: Columns, account: bool) -> Any:
 def groups_partial(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> _rollshare.Partial | None:
     """The sum of groups; ``None`` where there are no groups."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     found = list(batches)
     if not found:
         return None
-    stream = pa.Table.from_batches(found).__arrow_c_stream__(None)
-    return _rollshare.partial_groups(stream, job, format)
+    table = pa.Table.from_batches(found)
+    totals, others = (table.filter(mask) for mask in (table["total"], pc.invert(table["total"])))
+    count = pc.sum(others["n"]).as_py() or 0
+    return _rollshare.partial_groups(
+        totals.__arrow_c_stream__(None), others.__arrow_c_stream__(None), count, job, format
+    )
 
 
 def groups_finish(
@@ -223,19 +209,29 @@ def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> 
     yield from _merge.batch([_rollshare.partial_frame(reader.__arrow_c_stream__(None), job, 1)])
 
 
-def rows(columns: Columns, account: bool) -> Any:
+def rows(columns: Columns) -> Any:
     """A lazy frame with one partial aggregate for each task."""
-    df, job = columns.df, columns.job
-    if not account and job.semantics == "iso":
-        df = df.where(kept(job))
-    # The columns of `df` are the roles, in the order of `names`.
-    return df.mapInArrow(bound(rows_task, job, list(columns.names.values())), _merge.PARTIAL)
+    return columns.df.mapInArrow(bound(rows_task, columns.job, columns.names), _merge.PARTIAL)
+
+
+def is_cube(job: Job) -> bool:
+    """Whether the job is the default one but for names of columns, organic channels, totals and windows."""
+    try:
+        return job == Job(
+            windows=job.windows,
+            details=job.details,
+            organic=job.organic,
+            country_total=job.country_total,
+            os_total=job.os_total,
+            columns=job.columns,
+        )
+    except ArgumentError:
+        return False
 
 
 def by_spark(columns: Columns) -> bool:
     """Whether Spark can sum the values exactly."""
-    job = columns.job
-    return job.semantics == "iso" and job.grain == "week" and bool(columns.format)
+    return len(columns.roles) == len(ROLES) and bool(columns.format) and is_cube(columns.job)
 
 
 def finish(columns: Columns, sums: str | None) -> Any:
@@ -243,8 +239,8 @@ def finish(columns: Columns, sums: str | None) -> Any:
     job, empty = columns.job, columns.empty
     if sums != "kernel" and by_spark(columns):
         task = bound(groups_finish, job, columns.format, empty)
-        return groups(columns, False).mapInArrow(task, _merge.ddl(job))
-    return _merge.finish(rows(columns, False), job, empty, None, None)
+        return groups(columns).mapInArrow(task, _merge.ddl(job))
+    return _merge.finish(rows(columns), job, empty, None, None)
 
 
 def collect(columns: Columns, sums: str | None) -> _rollshare.Partial:
@@ -252,6 +248,6 @@ def collect(columns: Columns, sums: str | None) -> _rollshare.Partial:
     job, empty = columns.job, columns.empty
     if sums != "kernel" and by_spark(columns):
         task = bound(groups_task, job, columns.format)
-        found = groups(columns, True).mapInArrow(task, _merge.PARTIAL)
+        found = groups(columns).mapInArrow(task, _merge.PARTIAL)
         return _merge.collect(found, empty, 1, None)
-    return _merge.collect(rows(columns, True), empty, None, None)
+    return _merge.collect(rows(columns), empty, None, None)

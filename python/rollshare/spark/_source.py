@@ -8,6 +8,8 @@ which would then lack rows. :func:`rollshare.spark.read_parquet` distributes the
 
 from __future__ import annotations
 
+import json
+
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 from .. import Job
@@ -21,9 +23,24 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-#: Options that are lists, and the type of their entries.
-LISTS = {"windows": int, "organic": str}
-TEXTS = ("semantics", "grain", "country_total", "os_total")
+#: Options that are lists: values with commas, or a JSON array.
+LISTS = ("windows", "by", "with_total", "organic", "paid", "exclude")
+TEXTS = (
+    "profile", "semantics", "grain", "share_of", "date", "date_unit", "label", "zone", "week_start", "users",
+    "channel", "null_channel", "country_total", "os_total",
+)  # fmt: skip
+BOOLS = ("details", "count_rows", "ignore_case")
+#: Options with a name after a dot, and the options of the job that they are entries of.
+MAPS = {
+    "column": "columns", "dimension": "dimensions", "total": "total", "total_rows": "total_rows",
+    "where": "where", "where_not": "where_not",
+}  # fmt: skip
+
+
+def _list(value: str) -> list[str]:
+    if value.lstrip().startswith("["):
+        return [str(one) for one in json.loads(value)]
+    return [one.strip() for one in value.split(",")]
 
 
 def job_of(options: Mapping[str, str]) -> Job:
@@ -31,18 +48,23 @@ def job_of(options: Mapping[str, str]) -> Job:
     given: dict[str, Any] = {}
     for name, value in options.items():
         name = name.lower()
+        kind, dot, key = name.partition(".")
         if name in ("path", "paths"):
             continue
-        if name in LISTS:
-            given[name] = [LISTS[name](one.strip()) for one in value.split(",")]
+        if name == "with_total" and value.lower() in ("true", "false"):
+            given[name] = value.lower() == "true"
+        elif name == "windows":
+            given[name] = [int(one) for one in _list(value)]
+        elif name in LISTS:
+            given[name] = _list(value)
         elif name in TEXTS:
             given[name] = value
-        elif name == "details":
+        elif name in BOOLS:
             given[name] = value.lower() == "true"
-        elif name.startswith("column."):
-            given.setdefault("columns", {})[name[len("column.") :]] = value
+        elif dot and kind in MAPS:
+            given.setdefault(MAPS[kind], {})[key] = _list(value) if kind.startswith("where") else value
         else:
-            names = ", ".join([*LISTS, *TEXTS, "details", "column.ROLE"])
+            names = ", ".join([*LISTS, *TEXTS, *BOOLS, *(f"{kind}.NAME" for kind in MAPS)])
             raise ArgumentError(f"option '{name}'; expected one of {names}")
     return Job(**given)
 
