@@ -6,13 +6,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import Job
     from ._shares import Shares
 
 #: Number of rows shown at the top and at the bottom.
 HEAD = 5
-#: Number of countries in the chart.
+#: Number of lines in the chart.
 LINES = 6
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7")
+
+
+def key_columns(job: Job) -> list[str]:
+    """The columns of the table's key."""
+    return [*job.by, *(["channel"] if job.share_of == "channel" else [])]
 
 
 def _rows(shares: Shares) -> list[dict[str, Any] | None]:
@@ -48,11 +54,11 @@ def text(shares: Shares) -> str:
     for row in _rows(shares):
         lines.append(["..."] * len(columns) if row is None else [_cell(row[c], _share(c)) for c in columns])
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    left = columns.index("country") if "country" in columns else -1
+    left = {columns.index(name) for name in key_columns(shares.job) if name in columns}
 
     def pad(line: list[str]) -> str:
         cells = (
-            cell.ljust(width) if at == left else cell.rjust(width)
+            cell.ljust(width) if at in left else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(line, widths))
         )
         return "  ".join(cells).rstrip()
@@ -61,7 +67,7 @@ def text(shares: Shares) -> str:
 
 
 def html(shares: Shares) -> str:
-    """The table as HTML, without its middle rows, and a chart with one line for each country."""
+    """The table as HTML, without its middle rows, and a chart with one line for each key."""
     from html import escape
 
     columns = shares.columns
@@ -77,22 +83,27 @@ def html(shares: Shares) -> str:
 
 
 def svg(shares: Shares, width: int = 480, height: int = 120) -> str:
-    """A chart of the first share column, for the countries with the most values. Lines break at nulls."""
+    """A chart of the first share column, for the keys with the most values. Lines break at nulls."""
     from html import escape
 
     column = next((c for c in shares.columns if _share(c)), None)
     if column is None or len(shares) == 0:
         return ""
+    keys = key_columns(shares.job)
     series: dict[str, list[tuple[tuple[int, int], float | None]]] = {}
     for row in shares._native.dicts(0, 200_000):
-        point = (row["date"].toordinal(), 0) if "date" in row else (row["year"] or 0, row["week"] or 0)
-        series.setdefault(row["country"] or "", []).append((point, row[column]))
+        if "date" in row:
+            point = (row["date"].toordinal(), 0)
+        else:
+            point = (row["year"] or 0, row.get("week", row.get("month")) or 0)
+        key = ", ".join(row[name] or "" for name in keys)
+        series.setdefault(key, []).append((point, row[column]))
     points = sorted({point for values in series.values() for point, _ in values})
     place = {point: at for at, point in enumerate(points)}
     step = (width - 20) / max(len(points) - 1, 1)
 
-    def filled(country: str) -> int:
-        return sum(value is not None for _, value in series[country])
+    def filled(key: str) -> int:
+        return sum(value is not None for _, value in series[key])
 
     shown = sorted(sorted(series), key=filled, reverse=True)[:LINES]
     parts = []

@@ -1,7 +1,8 @@
-"""The plot of the share per country over time."""
+"""The plot of the share per key over time."""
 
 from __future__ import annotations
 
+from ._display import COLOURS, key_columns
 from ._errors import ArgumentError
 
 TYPE_CHECKING = False
@@ -18,15 +19,47 @@ PANELS = 24
 
 
 def _day(row: dict[str, Any]) -> Any:
-    """The day at which a row is drawn: its date, or the Monday of its week."""
+    """The day at which a row is drawn: its date, the Monday of its week, or the first day of its month."""
     from datetime import date, timedelta
 
     if "date" in row:
         return row["date"]
+    if "month" in row:
+        return date(row["year"], row["month"], 1)
     year, week = row["year"], row["week"]
     # Not `fromisocalendar`: legacy semantics have a week 0.
     january = date(year, 1, 4)
     return january - timedelta(days=january.weekday()) + timedelta(weeks=week - 1)
+
+
+def _lines(
+    axis: Any, lines: dict[tuple[str, ...], list[dict[str, Any]]], name: str, colours: dict[Any, str]
+) -> None:
+    """Draw the lines of one panel."""
+    nan = float("nan")
+    for rest, points in lines.items():
+        colour = colours[rest]
+        days = [_day(row) for row in points]
+        values = [nan if row[name] is None else row[name] for row in points]
+        # A value between two nulls has no line: it is drawn as a dot.
+        lone = [
+            at
+            for at, value in enumerate(values)
+            if value == value
+            and (at == 0 or values[at - 1] != values[at - 1])
+            and (at + 1 == len(values) or values[at + 1] != values[at + 1])
+        ]
+        axis.plot(days, values, color=colour, linewidth=1.6, label=", ".join(rest))
+        axis.plot([days[at] for at in lone], [values[at] for at in lone], "o", color=colour, markersize=3)
+        if name + "_low" in points[0]:
+            low, high = (
+                [nan if row[name + end] is None else row[name + end] for row in points]
+                for end in ("_low", "_high")
+            )
+            axis.fill_between(days, low, high, color=colour, alpha=0.22, linewidth=0)
+            # A dot has no band either: its bounds are drawn as a bar.
+            ends = [[edge[at] for at in lone] for edge in (low, high)]
+            axis.vlines([days[at] for at in lone], *ends, color=colour, alpha=0.35, linewidth=3)
 
 
 def draw(
@@ -41,44 +74,32 @@ def draw(
     window = job.windows[0] if window is None else window
     if window not in job.windows:
         raise ArgumentError(f"window {window}; expected one of {', '.join(map(str, job.windows))}")
-    name = f"share_organic_p{window}{job.grain[0]}"
-    rows = [row for row in shares.to_dicts() if row["country"] is not None and row.get("year", 1) is not None]
-    series: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        series.setdefault(row["country"], []).append(row)
+    of = "" if job.share_of == "channel" else "organic_"
+    name = f"share_{of}p{window}{job.grain[0]}"
+    keys = key_columns(job)
+    # One panel for each member of the first dimension, one line for each of the others.
+    series: dict[str, dict[tuple[str, ...], list[dict[str, Any]]]] = {}
+    for row in shares.to_dicts():
+        key = [row[column] for column in keys] or ["all"]
+        # Legacy semantics have rows without a country or a week.
+        if None not in key and row.get("year", 1) is not None:
+            series.setdefault(key[0], {}).setdefault(tuple(key[1:]), []).append(row)
     shown = list(series)[:PANELS] if countries is None else list(countries)
-    for country in shown:
-        if country not in series:
-            raise ArgumentError(f"country '{country}'; expected one of {', '.join(series)}")
+    for member in shown:
+        if member not in series:
+            raise ArgumentError(
+                f"{keys[0] if keys else 'member'} '{member}'; expected one of {', '.join(series)}"
+            )
+    others = sorted({rest for member in shown for rest in series[member]})
+    colours = {rest: COLOURS[at % len(COLOURS)] for at, rest in enumerate(others)}
 
     across = min(3, max(1, len(shown)))
     down = -(-len(shown) // across) or 1
     figure = figure or NewFigure(figsize=(4.2 * across, 2.3 * down + 0.6), layout="constrained")
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
-    for axis, country in zip(axes, shown):
-        points = series[country]
-        days = [_day(row) for row in points]
-        nan = float("nan")
-        values = [nan if row[name] is None else row[name] for row in points]
-        if name + "_low" in points[0]:
-            low = [nan if row[name + "_low"] is None else row[name + "_low"] for row in points]
-            high = [nan if row[name + "_high"] is None else row[name + "_high"] for row in points]
-            axis.fill_between(days, low, high, color="#4269d0", alpha=0.22, linewidth=0)
-        # A value between two nulls has no line: it is drawn as a dot.
-        lone = [
-            at
-            for at, value in enumerate(values)
-            if value == value
-            and (at == 0 or values[at - 1] != values[at - 1])
-            and (at + 1 == len(values) or values[at + 1] != values[at + 1])
-        ]
-        axis.plot(days, values, color="#4269d0", linewidth=1.6)
-        axis.plot([days[at] for at in lone], [values[at] for at in lone], "o", color="#4269d0", markersize=3)
-        if name + "_low" in points[0]:
-            # It has no band either: its bounds are drawn as a bar.
-            ends = [[edge[at] for at in lone] for edge in (low, high)]
-            axis.vlines([days[at] for at in lone], *ends, color="#4269d0", alpha=0.35, linewidth=3)
-        axis.set_title(country, loc="left", fontsize=10, fontweight="bold")
+    for axis, member in zip(axes, shown):
+        _lines(axis, series[member], name, colours)
+        axis.set_title(member, loc="left", fontsize=10, fontweight="bold")
         axis.set_ylim(0, 1)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
         locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
@@ -94,6 +115,13 @@ def draw(
     unit = job.grain + ("s" if window > 1 else "")
     bounds = ", 95 % bounds" if job.details else ""
     left_out = len(series) - len(shown)
-    more = f" ({left_out} countries not shown)" if left_out and countries is None else ""
-    figure.suptitle(f"Share of organic users over {window} {unit}{bounds}{more}", fontsize=11)
+    more = f" ({left_out} of {keys[0]} not shown)" if left_out and countries is None else ""
+    if len(others) > 1:
+        handles = [
+            axes[0].plot([], [], color=colours[rest], label=", ".join(rest))[0]
+            for rest in others[: len(COLOURS)]
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), fontsize=8)
+    what = "each channel" if job.share_of == "channel" else "organic users"
+    figure.suptitle(f"Share of {what} over {window} {unit}{bounds}{more}", fontsize=11)
     return figure

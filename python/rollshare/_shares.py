@@ -89,7 +89,7 @@ class Shares:
     def to_pandas(self) -> pd.DataFrame:
         """Convert to a ``pandas.DataFrame``; needs pandas alone.
 
-        Null shares are NaN; years and weeks are int32, dates datetime64, countries strings.
+        Null shares are NaN; years, weeks and months are int32, dates datetime64, keys strings.
         """
         import pandas as pd
 
@@ -100,7 +100,10 @@ class Shares:
         return self._native.dicts()
 
     def _polars(self, pl: Any) -> dict[str, Any]:
-        types = {"year": pl.Int32, "week": pl.Int32, "date": pl.Date, "country": pl.String}
+        from ._display import key_columns
+
+        types = dict.fromkeys(key_columns(self.job), pl.String)
+        types.update(year=pl.Int32, week=pl.Int32, month=pl.Int32, date=pl.Date)
         return {name: types.get(name, pl.Float64) for name in self.columns}
 
     def _list(self, column: str) -> list[Any]:
@@ -145,21 +148,24 @@ class Shares:
         countries: Sequence[str] | None = None,
         figure: Figure | None = None,
     ) -> Figure:
-        """Draw the share over time, one panel for each country; needs matplotlib (``rollshare[plot]``).
+        """Draw the share over time; needs matplotlib (``rollshare[plot]``).
+
+        There is one panel for each member of the first dimension (each country), and in it one line for each
+        combination of the others.
 
         Parameters
         ----------
         window
             Length of the window to draw; default the shortest.
         countries
-            Countries to draw, in this order; default all, at most 24.
+            Members of the first dimension to draw, in this order; default all, at most 24.
         figure
             Figure to draw into.
 
         Returns
         -------
         matplotlib.figure.Figure
-            The line breaks at weeks without users. With ``details=True`` a band shows the Wilson 95 % bounds.
+            A line breaks at periods without users. With ``details=True`` a band shows the Wilson 95 % bounds.
 
         """
         from ._plot import draw
