@@ -1,4 +1,4 @@
-"""The rolling share of organic users per country and ISO week.
+"""The rolling share of organic users per key and period: by default per country and ISO week.
 
 >>> import rollshare
 >>> shares = rollshare.read_parquet(sample)
@@ -25,13 +25,14 @@ from ._errors import (
     UnsupportedError,
 )
 from ._rollshare import DEBUG as _DEBUG
-from ._rollshare import Job, Partial, __version__
+from ._rollshare import Job, Partial, Profile, __version__
 from ._rollshare import merge as _merge
 from ._rollshare import sample as _sample
 from ._shares import Shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import datetime
     import os
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal, Union
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from ._results import CheckResults, RunResult
 
     Source = Union[str, os.PathLike[str]]
+    Names = Union[str, Sequence[str]]
+    #: What conditions compare with a column.
+    Value = Union[str, bool, int, datetime.date]
+    Conditions = Mapping[str, Union[Value, Sequence[Value]]]
 
 __all__ = [
     "ArgumentError",
@@ -54,6 +59,7 @@ __all__ = [
     "Job",
     "NotFoundError",
     "Partial",
+    "Profile",
     "RollshareError",
     "RunResult",
     "Shares",
@@ -97,7 +103,7 @@ if _DEBUG:
     )
 
 
-def _job(job: Job | None, options: dict[str, Any]) -> Job:
+def _job(job: Job | None, options: Mapping[str, Any]) -> Job:
     given = {name: value for name, value in options.items() if value is not None}
     if job is None:
         return Job(**given)
@@ -106,6 +112,15 @@ def _job(job: Job | None, options: dict[str, Any]) -> Job:
             f"both job= and {', '.join(f'{name}=' for name in given)}; expected one of the two"
         )
     return job
+
+
+#: Arguments of `read_parquet` and `rolling_share` that are no options of the job.
+_NOT_OF_JOB = ("source", "frame", "job", "threads")
+
+
+def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the job among the arguments of a call."""
+    return {name: value for name, value in arguments.items() if name not in _NOT_OF_JOB}
 
 
 def _sources(source: Source | Iterable[Source]) -> list[str]:
@@ -120,11 +135,32 @@ def read_parquet(
     source: Source | Iterable[Source],
     *,
     job: Job | None = None,
+    profile: Source | Mapping[str, Any] | Profile | None = None,
     semantics: Literal["iso", "legacy"] | None = None,
+    by: Names | None = None,
+    grain: Literal["week", "day", "month"] | None = None,
     windows: int | Sequence[int] | None = None,
     details: bool | None = None,
-    grain: Literal["week", "day"] | None = None,
-    organic: str | Sequence[str] | None = None,
+    with_total: bool | Names | None = None,
+    share_of: Literal["organic", "channel"] | None = None,
+    date: str | None = None,
+    date_unit: Literal["s", "ms", "us", "ns", "day"] | None = None,
+    label: str | None = None,
+    zone: str | None = None,
+    week_start: str | None = None,
+    users: str | None = None,
+    count_rows: bool | None = None,
+    channel: str | None = None,
+    organic: Names | None = None,
+    paid: Names | None = None,
+    exclude: Names | None = None,
+    null_channel: Literal["organic", "paid", "excluded"] | None = None,
+    ignore_case: bool | None = None,
+    dimensions: Mapping[str, str] | None = None,
+    total: Mapping[str, str] | None = None,
+    total_rows: Mapping[str, Literal["auto", "off", "required"]] | None = None,
+    where: Conditions | None = None,
+    where_not: Conditions | None = None,
     country_total: str | None = None,
     os_total: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -139,37 +175,74 @@ def read_parquet(
         in a build with the feature ``s3`` (docs/s3.md).
     job
         All options of the job as one value, instead of the options below.
+    profile
+        What the columns of the export mean: the path of a TOML file, a bundled name, the text of TOML, a dict
+        or a :class:`Profile`; default ``"cube"``. docs/profiles.md explains its entries.
     semantics
         ``"iso"`` (default): calendar weeks across years, every week for every country.
-        ``"legacy"``: the output of the original PySpark job, to verify a migration.
+        ``"legacy"``: the output of the original PySpark job, to verify a migration; default profile only.
+    by
+        Dimensions that the table is grouped by, in the order of its columns; default ``"country"``.
+        ``"none"`` or an empty list: the world alone.
+    grain
+        Step of the time axis: ``"week"`` (default), ``"day"`` or ``"month"``.
     windows
         Window lengths, in steps of ``grain``; default 4.
     details
-        Whether to add counts, Wilson 95 % bounds and change to each share.
-    grain
-        ``"week"`` (default) or ``"day"``.
-    organic
-        Channels that count as organic; default ``"Organic"``.
-    country_total
-        The country that is the total over countries, whose rows are dropped; default ``"ALL"``.
-    os_total
-        The system that is the total over systems, whose rows alone are counted; default ``"all"``.
-    columns
-        Names of input columns by role: name, value, year_week, country, os_name, start_date.
+        Whether to add to each share the counts, Wilson 95 % bounds, the change, the organic users per paid
+        user, and the share a year before (52 weeks, 364 days, 12 months).
+    with_total
+        Dimensions of ``by`` without which the table's rows are added too; ``True``: each of them.
+    share_of
+        ``"organic"`` (default), or ``"channel"``: the share of each channel, a row a channel.
+    date, label
+        Columns of dates or times, and of ISO week labels. These and what follows, up to ``where_not``,
+        replace single entries of the profile.
+    date_unit
+        Unit of integer dates since 1970: ``"s"``, ``"ms"``, ``"us"``, ``"ns"`` or ``"day"``.
+    zone
+        IANA time zone on whose calendar instants are put; default UTC.
+    week_start
+        First day of the week; default ``"monday"``. Another day leaves out the labels of the profile.
+    users, count_rows
+        Column of numbers of users; or ``True``: each row is one user.
+    channel
+        Column of channels.
+    organic, paid, exclude
+        Channels that are organic (default ``"Organic"``), every other one being paid; or channels that are
+        paid, every other one being organic; channels in neither sum.
+    null_channel
+        Class of rows without a channel: ``"organic"``, ``"paid"`` or ``"excluded"`` (default).
+    ignore_case
+        Whether channels are compared without regard to case.
+    dimensions
+        Columns of dimensions by name: ``{"os": "platform"}``.
+    total, total_rows
+        Members of total rows by dimension: ``{"os": "all"}``; and whether such rows are recognised:
+        ``"auto"`` (default), ``"off"`` or ``"required"``.
+    where, where_not
+        Values by column: rows count whose value is one of these, or none of these. Compared as text: strings,
+        bools, whole numbers, dates.
+    country_total, os_total, columns
+        Short forms for the default profile: ``total={"country": ...}``, ``total={"os_name": ...}``, and the
+        columns of the roles name, value, year_week, country, os_name, start_date.
     threads
         Number of threads; default the value of ``ROLLSHARE_THREADS``, or one for each core.
 
     Returns
     -------
     Shares
-        Rows by country, year and week. Shares are doubles from 0 to 1, null where there were no users.
+        Rows by key and period: int32 ``year`` and ``week`` (days: ``date``; months: ``year`` and ``month``),
+        the strings of the key, and per window a double ``share_organic_pNw`` (``pNd``, ``pNm``) from 0 to 1,
+        null where there were no users. A source without rows gives an empty table.
 
     Raises
     ------
     NotFoundError
         A path does not exist, or a folder has no data.
     DataError, FormatError, UnsupportedError, TooLargeError
-        The input cannot be used; the message names file, column, row group and page or row.
+        The input cannot be used; the message names file, column, row group and page or row. ``DataError``
+        also where no row counts: the message says which rule dropped how many rows.
     ArgumentError
         An option is invalid.
 
@@ -180,30 +253,46 @@ def read_parquet(
     ['year', 'week', 'country', 'share_organic_p4w', 'share_organic_p13w']
     >>> shares.account["rows"]
     9000
+    >>> rollshare.read_parquet(sample, by="os_name", grain="month", windows=1).columns
+    ['year', 'month', 'os_name', 'share_organic_p1m']
 
     """
-    options = {
-        "semantics": semantics,
-        "windows": windows,
-        "details": details,
-        "grain": grain,
-        "organic": organic,
-        "country_total": country_total,
-        "os_total": os_total,
-        "columns": columns,
-    }
-    return partial_parquet(source, job=_job(job, options), threads=threads).finish()
+    options = _options(locals())
+    from ._rollshare import read_parquet as native
+
+    return native(_sources(source), _job(job, options), threads, whole=True).finish()
 
 
 def rolling_share(
     frame: Any,
     *,
     job: Job | None = None,
+    profile: Source | Mapping[str, Any] | Profile | None = None,
     semantics: Literal["iso", "legacy"] | None = None,
+    by: Names | None = None,
+    grain: Literal["week", "day", "month"] | None = None,
     windows: int | Sequence[int] | None = None,
     details: bool | None = None,
-    grain: Literal["week", "day"] | None = None,
-    organic: str | Sequence[str] | None = None,
+    with_total: bool | Names | None = None,
+    share_of: Literal["organic", "channel"] | None = None,
+    date: str | None = None,
+    date_unit: Literal["s", "ms", "us", "ns", "day"] | None = None,
+    label: str | None = None,
+    zone: str | None = None,
+    week_start: str | None = None,
+    users: str | None = None,
+    count_rows: bool | None = None,
+    channel: str | None = None,
+    organic: Names | None = None,
+    paid: Names | None = None,
+    exclude: Names | None = None,
+    null_channel: Literal["organic", "paid", "excluded"] | None = None,
+    ignore_case: bool | None = None,
+    dimensions: Mapping[str, str] | None = None,
+    total: Mapping[str, str] | None = None,
+    total_rows: Mapping[str, Literal["auto", "off", "required"]] | None = None,
+    where: Conditions | None = None,
+    where_not: Conditions | None = None,
     country_total: str | None = None,
     os_total: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -216,7 +305,9 @@ def rolling_share(
     frame
         pandas or polars data frame, polars lazy frame, pyarrow table, batch or reader, DuckDB
         relation, or any object with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader is consumed.
-    job, semantics, windows, details, grain, organic, country_total, os_total, columns, threads
+    job, profile, semantics, by, grain, windows, details, with_total, share_of, date, date_unit, label, \
+    zone, week_start, users, count_rows, channel, organic, paid, exclude, null_channel, ignore_case, \
+    dimensions, total, total_rows, where, where_not, country_total, os_total, columns, threads
         As for :func:`read_parquet`.
 
     Returns
@@ -229,7 +320,8 @@ def rolling_share(
     FrameError
         The object is not a data frame that can be read.
     DataError
-        A column is missing or of a wrong type, or a row breaks a rule; the message names column and row.
+        A column is missing or of a wrong type, or a row breaks a rule; the message names column and row. Also
+        where no row counts. A frame without rows gives an empty table.
 
     Examples
     --------
@@ -242,16 +334,7 @@ def rolling_share(
     [{'year': 2021, 'week': 5, 'country': 'FR', 'share_organic_p4w': 0.25}]
 
     """
-    options = {
-        "semantics": semantics,
-        "windows": windows,
-        "details": details,
-        "grain": grain,
-        "organic": organic,
-        "country_total": country_total,
-        "os_total": os_total,
-        "columns": columns,
-    }
+    options = _options(locals())
     return partial(frame, job=_job(job, options), threads=threads).finish()
 
 
@@ -315,6 +398,7 @@ def run(
     warn_only: bool = False,
     no_checks: bool = False,
     allow_restatement: str | Iterable[str] = (),
+    allow_empty: bool = False,
     job: Job | None = None,
     threads: int | None = None,
     **options: Any,
@@ -338,6 +422,8 @@ def run(
         Whether to skip the checks.
     allow_restatement
         Published ISO weeks that may change: ``"2021_05..2021_08"`` or ``"2021_05"``, or several of these.
+    allow_empty
+        Whether a source without rows gives an empty table; an error otherwise.
     job, threads, **options
         As for :func:`read_parquet`.
 
@@ -371,7 +457,7 @@ def run(
     weeks = [(first, last or first) for first, _, last in (text.partition("..") for text in allowed)]
     mode: Literal["off", "warn_only", "block"] = "off" if no_checks else "warn_only" if warn_only else "block"
     path = None if target is None else fspath(target)
-    return pipeline(_sources(source), _job(job, options), path, mode, checks, weeks, threads)
+    return pipeline(_sources(source), _job(job, options), path, mode, checks, weeks, threads, allow_empty)
 
 
 def check(
@@ -426,6 +512,8 @@ def compare(
 ) -> Comparison:
     """Compare the output of an old job with the correct table, as ``rollshare compare`` does.
 
+    The old job reads exports of the default profile only, whose columns may have other names.
+
     Parameters
     ----------
     source
@@ -468,7 +556,7 @@ def sample(
     path: Source,
     rows: int = 9000,
     *,
-    layout: Literal["export", "shuffled", "daily", "spark"] = "export",
+    layout: Literal["export", "shuffled", "daily", "spark", "facts", "events", "events-text"] = "export",
     seed: int = 1,
     threads: int | None = None,
 ) -> None:
@@ -481,7 +569,8 @@ def sample(
     rows
         Number of rows.
     layout
-        Order of the rows, and their division into files and row groups.
+        Order of the rows, and their division into files and row groups; ``"facts"``, ``"events"`` and
+        ``"events-text"`` are exports of other columns: a fact table without totals, a row per install.
     seed
         Seed of the random numbers.
     threads

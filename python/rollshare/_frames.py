@@ -55,41 +55,37 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     )
 
 
-def _wanted(job: _rollshare.Job) -> set[str]:
-    """Lower-case names of the columns that the job reads."""
-    columns = job.columns
-    if job.semantics == "iso":
-        del columns["year_week" if job.grain == "day" else "start_date"]
-    return {name.lower() for name in columns.values()}
+def _wanted(job: _rollshare.Job, names: list[str]) -> set[str]:
+    """The columns of a frame, of all of its ``names``, that the job reads."""
+    return set(_rollshare.columns_read(job, names)[0])
 
 
 def _needed(frame: Any, job: _rollshare.Job) -> Any:
     """The needed columns of a polars frame; a lazy frame is collected."""
     lazy = hasattr(frame, "collect")
     names = frame.collect_schema().names() if lazy else frame.columns
-    read = _wanted(job)
-    wanted = [name for name in names if name.lower() in read]
+    wanted, is_complete = _rollshare.columns_read(job, names)
     # If a column is missing, the whole frame is passed on: the error lists its columns.
-    if len(wanted) == len(read):
+    if is_complete:
         frame = frame.select(wanted)
     return frame.collect() if lazy else frame
 
 
 def _polars(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
     """Column by column: for one stream, polars would first copy a frame of several chunks into one chunk."""
-    wanted = _wanted(job)
+    wanted = _wanted(job, frame.columns)
     return [
-        (series.name, _series(series) if series.name.lower() in wanted else ("unknown", "unread"))
+        (series.name, _series(series) if series.name in wanted else ("unknown", "unread"))
         for series in frame.get_columns()
     ]
 
 
 def _pyarrow(table: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
     """Column by column: in one stream, a batch would end wherever a chunk of any column ends."""
-    wanted = _wanted(job)
+    wanted = _wanted(job, table.column_names)
     unread = ("unknown", "unread")
     return [
-        (name, ("arrow", column.__arrow_c_stream__(None)) if name.lower() in wanted else unread)
+        (name, ("arrow", column.__arrow_c_stream__(None)) if name in wanted else unread)
         for name, column in zip(table.column_names, table.columns)
     ]
 
@@ -113,9 +109,9 @@ def _series(series: Any) -> tuple[Any, ...]:
 
 
 def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
-    wanted = _wanted(job)
-    value = job.columns["value"].lower()
     names = frame.columns
+    wanted = _wanted(job, [name for name in names if isinstance(name, str)])
+    value = job.columns.get("value", "").lower()
     by_name = names.is_unique
     # pandas takes 70 microseconds to make the series of five columns, and five to return their arrays. The
     # method is not public: if it is missing, or returns an unknown array, the series is used.
@@ -124,7 +120,7 @@ def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
     for at, name in enumerate(names):
         if not isinstance(name, str):
             continue
-        if name.lower() in wanted:
+        if name in wanted:
             column = _plain(array_of(at), name.lower() == value) if array_of else None
             if column is None:
                 series = frame[name] if by_name else frame.iloc[:, at]
@@ -201,7 +197,7 @@ def _column(series: Any) -> tuple[Any, ...]:
     if name == "StringDtype":
         return ("objects", np.ascontiguousarray(series.to_numpy(dtype=object)))
     plain = getattr(dtype, "numpy_dtype", None)
-    if plain is not None and plain.kind in "iuf":
+    if plain is not None and plain.kind in "iufb":
         mask = series.isna().to_numpy()
         values = series.to_numpy(dtype=plain, na_value=plain.type(0))
         return _numpy(values, mask)
@@ -223,6 +219,12 @@ def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:
         return ("numbers", values, UNITS[unit], missing.view("u1") if missing.any() else None)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
+    if kind == "b":
+        # Conditions compare bools as text.
+        codes = np.ascontiguousarray(values).view("i1")
+        if mask is not None:
+            codes = np.where(mask, np.int8(-1), codes)
+        return ("codes", codes, ["false", "true"])
     if mask is not None:
         mask = np.ascontiguousarray(mask).view("u1")
     arrow = FORMATS.get(values.dtype.str[1:])

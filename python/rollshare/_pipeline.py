@@ -24,9 +24,12 @@ def run(
     config: str | os.PathLike[str] | None,
     allow_restatement: Sequence[tuple[str, str]],
     threads: int | None,
+    allow_empty: bool,
 ) -> RunResult:
     """Run the pipeline; raise ``BlockedError`` where a check blocked it."""
-    native = _rollshare.run(sources, job, target, checks, config, list(allow_restatement), threads)
+    native = _rollshare.run(
+        sources, job, target, checks, config, list(allow_restatement), threads, allow_empty=allow_empty
+    )
     result = RunResult(native)
     if result.state == "blocked":
         result.raise_for_status()
@@ -47,12 +50,22 @@ def check_frame(
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    wanted = {name.lower() for name in (*job.columns.values(), *OPTIONAL)}
+    wanted = {name.lower() for name in (*_named(job), *OPTIONAL)}
     with TemporaryDirectory(prefix="rollshare-") as folder:
         path = str(Path(folder) / "frame.parquet")
         _write(frame, wanted, path)
         native = _rollshare.run([path], job, None, "warn_only", config, [], threads, called="frame")
     return CheckResults(native)
+
+
+def _named(job: _rollshare.Job) -> list[str]:
+    """Every column that the profile of a job names."""
+    profile = job.profile.to_dict()
+    time, users, channel = profile["time"], profile["users"], profile["channel"]
+    names = [time.get("date"), time.get("label"), users.get("column"), channel["column"]]
+    names += [of.get("column", name) for name, of in profile.get("dimensions", {}).items()]
+    names += [condition["column"] for condition in profile.get("where", [])]
+    return [name for name in names if name is not None]
 
 
 def _write(frame: Any, wanted: set[str], path: str) -> None:

@@ -1,8 +1,9 @@
 """The native module of ``rollshare``; import that instead."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 from ._shares import Shares as _Shares
 
@@ -10,10 +11,12 @@ __all__ = [
     "DEBUG",
     "Job",
     "Partial",
+    "Profile",
     "Report",
     "Shares",
     "__version__",
     "check_frame",
+    "columns_read",
     "compare",
     "declared_checks",
     "merge",
@@ -27,6 +30,9 @@ __all__ = [
     "scan_split",
 ]
 
+#: What a condition compares with a column.
+_Value: TypeAlias = str | bool | int | datetime.date
+
 __version__: str
 #: Whether this is a debug build.
 DEBUG: bool
@@ -35,7 +41,8 @@ DEBUG: bool
 class Job:
     """The options that define the share table, as of ``rollshare run``, as one value.
 
-    Equal options make equal jobs. A job can be hashed and pickled.
+    The options are those of :func:`rollshare.read_parquet`. Equal options make equal jobs. A job can be
+    hashed and pickled.
 
     Examples
     --------
@@ -50,10 +57,31 @@ class Job:
         semantics: Literal["iso", "legacy"] = "iso",
         windows: int | Sequence[int] | None = None,
         details: bool = False,
-        grain: Literal["week", "day"] = "week",
+        grain: Literal["week", "day", "month"] = "week",
+        by: str | Sequence[str] | None = None,
+        with_total: bool | str | Sequence[str] | None = None,
+        share_of: Literal["organic", "channel"] = "organic",
+        profile: str | PathLike[str] | Mapping[str, Any] | Profile | None = None,
+        date: str | None = None,
+        date_unit: Literal["s", "ms", "us", "ns", "day"] | None = None,
+        label: str | None = None,
+        zone: str | None = None,
+        week_start: str | None = None,
+        users: str | None = None,
+        count_rows: bool = False,
+        channel: str | None = None,
         organic: str | Sequence[str] | None = None,
-        country_total: str = "ALL",
-        os_total: str = "all",
+        paid: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+        null_channel: Literal["organic", "paid", "excluded"] | None = None,
+        ignore_case: bool | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        total: Mapping[str, str] | None = None,
+        total_rows: Mapping[str, Literal["auto", "off", "required"]] | None = None,
+        where: Mapping[str, _Value | Sequence[_Value]] | None = None,
+        where_not: Mapping[str, _Value | Sequence[_Value]] | None = None,
+        country_total: str | None = None,
+        os_total: str | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> Job: ...
     @property
@@ -66,24 +94,78 @@ class Job:
     def details(self) -> bool:
         """Whether counts, bounds and change are added to each share."""
     @property
-    def grain(self) -> Literal["week", "day"]:
-        """Step of the time axis: ``"week"`` or ``"day"``."""
+    def grain(self) -> Literal["week", "day", "month"]:
+        """Step of the time axis: ``"week"``, ``"day"`` or ``"month"``."""
+    @property
+    def by(self) -> tuple[str, ...]:
+        """Dimensions that the table is grouped by, in the order of its columns; none for the world."""
+    @property
+    def with_total(self) -> tuple[str, ...]:
+        """Dimensions whose totals are added as rows."""
+    @property
+    def share_of(self) -> Literal["organic", "channel"]:
+        """Whose share the table has: ``"organic"`` users, or each ``"channel"``."""
+    @property
+    def profile(self) -> Profile:
+        """What the columns mean."""
     @property
     def organic(self) -> tuple[str, ...]:
         """Channels that count as organic."""
     @property
     def country_total(self) -> str:
-        """The country that is the total over countries."""
+        """The country that is the total over countries; empty where there is none."""
     @property
     def os_total(self) -> str:
-        """The system that is the total over systems."""
+        """The system that is the total over systems; empty where there is none."""
     @property
     def columns(self) -> dict[str, str]:
-        """The input column of each role."""
+        """The input column of each role of the default profile that this profile has."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
+class Profile:
+    """What the columns of an export mean, as one value: time, users, channel, dimensions and conditions.
+
+    Equal profiles can be written differently. A profile can be hashed and pickled.
+
+    Parameters
+    ----------
+    profile
+        A dict with the tables of a profile, the text of TOML or of a JSON object, the path of a TOML file, or
+        a bundled name; default ``"cube"``. docs/profiles.md explains the entries.
+
+    Raises
+    ------
+    ArgumentError
+        An entry is unknown or missing, or entries contradict one another.
+    StorageError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> profile = rollshare.Profile({
+    ...     "time": {"date": "day"}, "users": {"column": "installs"},
+    ...     "channel": {"column": "network", "organic": ["Organic"]}, "dimensions": {"country": {}},
+    ... })
+    >>> print(profile.to_toml().splitlines()[0:2])
+    ['[time]', 'date = "day"']
+    >>> rollshare.Profile(profile.to_toml()) == profile
+    True
+
+    """
+
+    def __new__(cls, profile: str | PathLike[str] | Mapping[str, Any] | Profile | None = None) -> Profile: ...
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, without entries that have their default."""
+    def to_toml(self) -> str:
+        """Convert to TOML, as ``rollshare run --profile`` reads it."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __getnewargs__(self) -> tuple[str]: ...
 
 @final
 class Partial:
@@ -96,7 +178,7 @@ class Partial:
     def account(self) -> dict[str, int]:
         """Rows by outcome."""
     def finish(self) -> _Shares:
-        """Compute the share table of these rows."""
+        """Compute the share table of these rows; ``DataError`` where there are rows, but none counts."""
     def to_bytes(self) -> bytes:
         """Write the sums as bytes, for :meth:`from_bytes`."""
     @staticmethod
@@ -136,8 +218,13 @@ class Shares:
 def merge(parts: Sequence[Partial]) -> Partial:
     """Merge partial aggregates of one job."""
 
-def read_parquet(sources: Sequence[str], job: Job, threads: int | None = None) -> Partial:
-    """Sum parquet files."""
+def read_parquet(
+    sources: Sequence[str], job: Job, threads: int | None = None, whole: bool = False
+) -> Partial:
+    """Sum parquet files. With ``whole``, rows of which none counts are an error that lists members."""
+
+def columns_read(job: Job, names: Sequence[str]) -> tuple[list[str], bool]:
+    """Return which of the columns of a frame a job reads, and whether none is missing."""
 
 def check_frame(capsules: object, job: Job) -> None:
     """Fail unless an Arrow stream has the columns of a job."""
@@ -158,8 +245,8 @@ def plan_splits(
 def scan_split(split: bytes) -> Partial:
     """Sum one split, on one thread."""
 
-def partial_groups(capsules: object, job: Job, format: str) -> Partial:
-    """Sum groups, an Arrow stream, of values of Arrow type ``format``."""
+def partial_groups(totals: object, others: object, others_rows: int, job: Job, format: str) -> Partial:
+    """Sum groups, Arrow streams of total rows and of others, of values of Arrow type ``format``."""
 
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""
@@ -193,6 +280,7 @@ def run(
     allow_restatement: Sequence[tuple[str, str]] | None = None,
     threads: int | None = None,
     called: str | None = None,
+    allow_empty: bool = False,
 ) -> Report:
     """Check, compute, check, publish."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from ._errors import ArgumentError
 from ._rollshare import Job, __version__, declared_checks
 
 TYPE_CHECKING = False
@@ -92,6 +93,11 @@ def expectations(
     The parameters are those of :func:`to_great_expectations`.
     """
     job = job or Job()
+    if len(job.columns) < 6 or job.by != ("country",):
+        raise ArgumentError(
+            "expectations of another profile or key than the default; expected the default profile by "
+            "country, or rollshare.check, which checks any export"
+        )
     declared = json.loads(declared_checks(checks))
     columns = job.columns
     found: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 //! The native module of the Python package, `rollshare._rollshare`: a thin layer.
 //! The public interface is in `python/rollshare`.
 //!
-//! - [`job`], [`partial`], [`shares`]: the classes.
+//! - [`job`], [`profile`], [`partial`], [`shares`]: the classes.
 //! - [`splits`]: for Spark: splits of files, sums of groups.
 //! - [`pipeline`]: runs and checks.
 //! - [`compare`]: comparison with the output of an old job.
@@ -17,6 +17,7 @@ mod errors;
 mod job;
 mod partial;
 mod pipeline;
+mod profile;
 mod shares;
 mod splits;
 mod work;
@@ -31,11 +32,13 @@ mod _rollshare {
     #[pymodule_export]
     use super::compare::compare;
     #[pymodule_export]
-    use super::job::PyJob;
+    use super::job::{PyJob, columns_read};
     #[pymodule_export]
     use super::partial::{PyPartial, check_frame, merge, partial_columns, partial_frame, read_parquet};
     #[pymodule_export]
     use super::pipeline::{PyReport, declared_checks, run};
+    #[pymodule_export]
+    use super::profile::PyProfile;
     #[pymodule_export]
     use super::shares::PyShares;
     #[pymodule_export]

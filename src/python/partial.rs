@@ -15,7 +15,8 @@ use crate::frame::{Plan, Source, Sum, plan_or_empty};
 use crate::grid::{Account, Partial};
 use crate::scan::{self, Options, scan};
 use crate::storage::{SourcePaths, discover};
-use crate::{Error, Job, Result, table};
+use crate::table::Table;
+use crate::{Error, Job, Result, Semantics, table};
 
 /// The exact sums of some rows. Partials can be merged in any order and pickled.
 #[pyclass(name = "Partial", module = "rollshare", frozen)]
@@ -26,7 +27,7 @@ pub struct PyPartial {
 }
 
 /// The first bytes of a serialised partial aggregate; the number is the version.
-const MAGIC: &[u8] = b"rollshare partial 1\n";
+const MAGIC: &[u8] = b"rollshare partial 2\n";
 
 impl PyPartial {
     pub(super) fn new(job: Job, sums: Partial) -> Self {
@@ -44,7 +45,7 @@ impl PyPartial {
         let body = bytes.strip_prefix(MAGIC).ok_or_else(|| {
             let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).into_owned();
             Error::format(format!("a partial aggregate that begins with '{}'", begin.escape_debug()))
-                .expected("'rollshare partial 1'")
+                .expected("'rollshare partial 2'")
                 .advice("It is from another version, or is not a partial aggregate")
         })?;
         let (job, sums): (Job, Partial) = serde_json::from_slice(body)
@@ -52,6 +53,23 @@ impl PyPartial {
         sums.check()?;
         Ok(PyPartial::new(job.validated()?, sums))
     }
+}
+
+/// Whether there are rows, but none of them counts.
+fn is_left_out(job: &Job, sums: &Partial, table: &Table) -> bool {
+    job.semantics == Semantics::Iso && table.rows() == 0 && sums.chosen().account.rows > 0
+}
+
+/// The error for rows of which none counts: which rule has dropped how many.
+fn nothing_left(account: &Account) -> Error {
+    let reasons = account.reasons();
+    let dropped = reasons.iter().filter(|(_, kept, count, _)| !kept && *count > 0);
+    let reasons: Vec<String> = dropped
+        .map(|(_, _, count, meaning)| format!("{count} {}", meaning.trim_start_matches("dropped: ")))
+        .collect();
+    Error::data(format!("none of {} rows counts: {}", account.rows, reasons.join("; ")))
+        .expected("rows that meet the conditions and have members")
+        .advice("Correct the profile, its conditions or its members")
 }
 
 /// The account as a dict, in the order of its reasons.
@@ -77,13 +95,19 @@ impl PyPartial {
     /// Rows by outcome.
     #[getter]
     fn account<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        account(py, &self.sums.account)
+        account(py, &self.sums.chosen().account)
     }
 
-    /// The share table of these rows, as a `rollshare.Shares`.
+    /// The share table of these rows, as a `rollshare.Shares`; an error where there are rows, but none counts.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let table = work::small(py, || table::finish(&self.job, &self.sums))?;
+        let table = work::small(py, || {
+            let table = table::finish(&self.job, &self.sums)?;
+            if is_left_out(&self.job, &self.sums, &table) {
+                return Err(nothing_left(&self.sums.chosen().account));
+            }
+            Ok(table)
+        })?;
         let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.source_paths.clone());
         let class = SHARES
             .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
@@ -113,8 +137,9 @@ impl PyPartial {
 
     fn __repr__(&self) -> String {
         let sums = &self.sums;
+        let sums = sums.chosen();
         format!(
-            "<Partial of {} rows: {} countries, {} points in time>",
+            "<Partial of {} rows: {} keys, {} points in time>",
             sums.account.rows,
             sums.kept.iter().filter(|k| **k).count(),
             sums.times.len()
@@ -144,14 +169,15 @@ pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPar
     })
 }
 
-/// Sum parquet files.
+/// Sum parquet files. With `whole`, files with rows of which none counts are an error that lists members.
 #[pyfunction]
-#[pyo3(signature = (sources, job, threads = None))]
+#[pyo3(signature = (sources, job, threads = None, whole = false))]
 pub fn read_parquet(
     py: Python<'_>,
     sources: Vec<String>,
     job: &PyJob,
     threads: Option<usize>,
+    whole: bool,
 ) -> PyResult<PyPartial> {
     let job = job.0.clone();
     let (sums, source_paths) = work::large(py, threads, |threads, progress| {
@@ -165,6 +191,11 @@ pub fn read_parquet(
             Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress))?,
             _ => scan(&job, &discovery.inputs, &options, progress)?,
         };
+        // Without a key there is no table either.
+        let chosen = sums.chosen();
+        if whole && chosen.account.rows > 0 && chosen.account.kept() == 0 && job.semantics == Semantics::Iso {
+            return Err(scan::nothing::error(&job, &discovery.inputs, chosen));
+        }
         Ok((sums, discovery.source_paths))
     })?;
     Ok(PyPartial { source_paths: Arc::new(source_paths), ..PyPartial::new(job, sums) })

@@ -34,7 +34,7 @@ fn week(label: &str) -> Result<i32> {
 /// Check, compute, check, publish.
 #[pyfunction]
 #[pyo3(signature = (sources, job, target = None, checks = "block", config_file = None,
-                    allow_restatement = None, threads = None, called = None))]
+                    allow_restatement = None, threads = None, called = None, allow_empty = false))]
 #[allow(clippy::too_many_arguments)]
 pub fn run(
     py: Python<'_>,
@@ -46,6 +46,7 @@ pub fn run(
     allow_restatement: Option<Vec<(String, String)>>,
     threads: Option<usize>,
     called: Option<&str>,
+    allow_empty: bool,
 ) -> PyResult<PyReport> {
     let options = || {
         let allowed = allow_restatement.iter().flatten().map(|(first, last)| Ok((week(first)?, week(last)?)));
@@ -62,6 +63,7 @@ pub fn run(
             threads: None,
             state: None,
             sources,
+            allow_empty,
         })
     };
     let options = options().map_err(|e| raise(py, e))?;

@@ -120,7 +120,7 @@ impl PyShares {
     /// Rows of the input by outcome.
     #[getter]
     fn account<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        account(py, &self.sums.account)
+        account(py, &self.sums.chosen().account)
     }
 
     /// Column names.
@@ -144,7 +144,7 @@ impl PyShares {
         };
         let columns = self.table.columns.iter().zip(&other.table.columns);
         self.job == other.job
-            && self.sums.account == other.sums.account
+            && self.sums.chosen().account == other.sums.chosen().account
             && self.table.columns.len() == other.table.columns.len()
             && columns.clone().all(|(a, b)| a.name == b.name && equal(&a.data, &b.data))
     }
