@@ -17,7 +17,9 @@ def shares(
     rows: list[dict[str, object]], windows: list[int], details: bool = False
 ) -> list[dict[str, object]]:
     """The table of iso semantics, with the two sums if ``details``; a value is a number or None."""
-    kept = [r for r in rows if r["os_name"] == "all" and r["country"] not in ("ALL", None)]
+    # Total rows over systems alone count where there are any.
+    totals = [r for r in rows if r["os_name"] == "all"]
+    kept = [r for r in totals or rows if r["country"] not in ("ALL", None)]
     if not kept:
         return []
     sums: dict[tuple[str, date, bool], Fraction] = {}
