@@ -91,9 +91,11 @@ def expectations(
     """Return the expectations as dicts with ``type``, ``kwargs`` and ``meta``. GX need not be installed.
 
     The parameters are those of :func:`to_great_expectations`.
+    Jobs of another profile or key than the default are an ``ArgumentError``.
     """
     job = job or Job()
-    if len(job.columns) < 6 or job.by != ("country",):
+    is_plain = job.by == ("country",) and not job.with_total and job.share_of == "organic"
+    if len(job.columns) < 6 or not is_plain:
         raise ArgumentError(
             "expectations of another profile or key than the default; expected the default profile by "
             "country, or rollshare.check, which checks any export"
@@ -138,7 +140,7 @@ def _express(
         columns[role] for role in ("year_week", "value", "country", "os_name", "name")
     )
     keys = [columns["start_date"], country, system, name]
-    grain = ["date"] if job.grain == "day" else ["year", "week"]
+    grain = {"day": ["date"], "month": ["year", "month"]}.get(job.grain, ["year", "week"])
     shares = [f"share_organic_p{window}{job.grain[0]}" for window in job.windows]
     infinity = float("inf")
     one: dict[str, list[tuple[str, dict[str, Any]]]] = {
