@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rollshare
+from frames import _duckdb
 from test_package import program
 
 FACTS = {
@@ -223,7 +224,9 @@ def test_no_rows(source: str, tmp_path: Path) -> None:
     result = rollshare.run(empty, target, no_checks=True, allow_empty=True, profile=FACTS)
     assert (result.state, target.read_text()) == ("published", "year,week,country,share_organic_p4w\n")
     with pytest.raises(rollshare.DataError, match="none of 5 rows"):
-        rollshare.run(source, target, no_checks=True, allow_empty=True, profile=FACTS, where={"platform": "x"})
+        rollshare.run(
+            source, target, no_checks=True, allow_empty=True, profile=FACTS, where={"platform": "x"}
+        )
 
 
 def test_a_cube_without_totals_sums_all_rows(tmp_path: Path) -> None:
@@ -340,3 +343,51 @@ def test_field_cases(case: dict[str, object], tmp_path: Path) -> None:
     assert found[0] == wanted[0] and len(found) == len(wanted)
     for row, line in zip(found, wanted):
         assert len(row) == len(line) and all(map(same, row, line)), (row, line)
+
+
+FRAMES = {
+    "pyarrow": lambda t: t,
+    "pyarrow reader": lambda t: t.to_reader(),
+    "pyarrow dictionary": lambda t: pa.table([
+        c.dictionary_encode() if pa.types.is_string(c.type) else c for c in t.columns
+    ], t.column_names),
+    "polars": pl.from_arrow,
+    "polars lazy": lambda t: pl.from_arrow(t).lazy(),
+    "polars categorical": lambda t: pl.from_arrow(t).with_columns(pl.col(pl.String).cast(pl.Categorical)),
+    "pandas": lambda t: t.to_pandas(),
+    "pandas category": lambda t: t.to_pandas().astype({"country": "category", "platform": "category"}),
+    "duckdb": _duckdb,
+}  # fmt: skip
+QUESTIONS = {
+    "facts": {},
+    "by os and country": {"by": ["os", "country"], "with_total": True},
+    "world": {"by": "none"},
+    "channels": {"share_of": "channel", "null_channel": "paid"},
+    "rows": {"count_rows": True},
+    "months": {"grain": "month", "windows": [1, 2]},
+    "days": {"grain": "day", "details": True},
+    "weeks from Sunday": {"week_start": "sunday"},
+    "bools": {"where_not": {"deleted": True}},
+    "numbers": {"where": {"installs": [1, 4, 1000]}},
+    "days as text": {"where": {"day": [date(2021, 2, 1), date(2021, 2, 10)]}},
+    "totals": {"total": {"os": "ios"}},
+    "no such totals": {"total": {"os": "all"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frames_of_other_exports_give_what_their_files_give(kind: str, question: str, source: str) -> None:
+    options = {"profile": FACTS, **QUESTIONS[question]}
+    expected = rollshare.read_parquet(source, **options)
+    assert rollshare.rolling_share(FRAMES[kind](facts()), **options) == expected
+    parts = [rollshare.partial(FRAMES[kind](facts().slice(at, 1)), **options) for at in range(len(ROWS))]
+    assert rollshare.merge(pickle.loads(pickle.dumps(parts[::-1]))).finish() == expected
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frames_of_which_no_row_counts(kind: str) -> None:
+    with pytest.raises(rollshare.DataError, match="none of 5 rows counts: 5 a condition"):
+        rollshare.rolling_share(FRAMES[kind](facts()), profile=FACTS, where={"network": "organic"})
+    shares = rollshare.rolling_share(FRAMES[kind](facts().slice(0, 0)), profile=FACTS, by="none")
+    assert (len(shares), shares.columns) == (0, ["year", "week", "share_organic_p4w"])
