@@ -340,6 +340,23 @@ impl JoinedKeys {
         self.combined.len()
     }
 
+    /// The number of a combination of value ids, one a column, whose parts are known.
+    ///
+    /// # Errors
+    /// `Internal` for a value id without a part.
+    #[inline]
+    pub fn join(&mut self, mut value_ids: impl Iterator<Item = u32>) -> Result<u32> {
+        let mut last = value_ids.next().unwrap_or_default();
+        for (at, value_id) in value_ids.enumerate() {
+            if self.levels.len() <= at {
+                self.levels.push(Pairs::default());
+            }
+            let level = self.levels.get_mut(at).ok_or_else(|| Error::internal("a key without its level"))?;
+            last = level.number(last, value_id);
+        }
+        self.number(last)
+    }
+
     /// The number of the combination that ends with pair `last`.
     #[allow(clippy::cast_possible_truncation)] // combinations are fewer than 2^32
     fn number(&mut self, last: u32) -> Result<u32> {
