@@ -19,7 +19,7 @@ use super::field::find;
 use crate::grid::exact::Wide;
 use crate::grid::{GridAccumulator, Partial, TimePoint};
 use crate::ids::values::{Number, ValueType};
-use crate::{Error, Job, Result, Semantics, calendar};
+use crate::{Error, Grain, Job, Result, Semantics, calendar};
 
 /// The outcome that the rows of a group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,11 +99,17 @@ fn text(array: &Array, row: usize) -> Result<Option<String>> {
 /// Sums groups. `value_type` is the type of the values that were summed.
 ///
 /// # Errors
-/// `Data` for a label that is not an ISO week, `TooLarge` for a group of more than [`ROWS_MAX`] rows.
+/// `Data` for a label that is not an ISO week and for groups without total rows, `TooLarge` for a group of more than
+/// [`ROWS_MAX`] rows, `Argument` for a job on another export than a cube.
 pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Partial> {
     let job = job.clone().validated()?;
     if job.semantics == Semantics::Legacy {
         return Err(Error::internal("legacy semantics need rows, not groups"));
+    }
+    if !job.is_cube() || job.grain != Grain::Week {
+        return Err(Error::argument("groups of another profile, key or grain than the default")
+            .expected("--profile cube --by country, in weeks: engines group such exports only")
+            .advice("Have the kernel sum the rows: rolling_share(..., sums=\"kernel\")"));
     }
     let mut dense = GridAccumulator::default();
     let mut bad: Option<(Option<String>, u64)> = None;
@@ -181,6 +187,14 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
             .in_column(job.columns().year_week));
     }
     let mut partial = dense.into_partial()?;
+    let others = partial.account.not_total_row;
+    if others > 0 && !partial.is_met() {
+        let column = job.columns().os_name;
+        return Err(Error::data(format!("none of {others} rows has {column} = '{}'", job.os_total()))
+            .expected("total rows: groups have no sums of other rows")
+            .advice("Have the kernel sum the rows: rolling_share(..., sums=\"kernel\")")
+            .in_column(column));
+    }
     partial.value_type = Some(value_type);
     partial.account.rows = partial.account.kept() + partial.account.dropped();
     Ok(partial)
