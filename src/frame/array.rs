@@ -40,6 +40,8 @@ pub enum Data {
     Unknown,
     /// Numbers, dates and times.
     Numbers(Numbers),
+    /// Booleans.
+    Bits(Bits),
     /// Strings.
     Text(Text),
     /// Ids into a dictionary.
@@ -316,7 +318,7 @@ impl Array {
                 with_codes!(codes, c => compare::prefetch(c.rows_from(start), mask));
             }
             Data::Text(text) => text.prefetch(start, mask),
-            Data::Null | Data::Unknown => {}
+            Data::Null | Data::Unknown | Data::Bits(_) => {}
         }
     }
 
@@ -336,6 +338,7 @@ impl Array {
         let data = match &self.data {
             Data::Null => Data::Null,
             Data::Unknown => Data::Unknown,
+            Data::Bits(bits) => Data::Bits(bits.slice(start)),
             Data::Text(Text::Short(o, b)) => Data::Text(Text::Short(o.slice(start, len + 1), b.clone())),
             Data::Text(Text::Long(o, b)) => Data::Text(Text::Long(o.slice(start, len + 1), b.clone())),
             Data::Text(Text::Views(v, b)) => Data::Text(Text::Views(v.slice(start, len), b.clone())),

@@ -25,7 +25,7 @@ use crate::scan::Progress;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Result, Semantics};
 
-/// The job's columns of a record batch.
+/// The columns of a cube in a record batch.
 pub struct Columns {
     /// Rows.
     pub rows: usize,
@@ -100,6 +100,12 @@ impl Worker {
         Ok(())
     }
 
+    /// Whether a row was met that is a total row over systems.
+    pub fn is_met(&self) -> bool {
+        let account = &self.dense.account;
+        account.kept() + account.null_member + account.total_row > 0
+    }
+
     /// The sums as a partial aggregate.
     pub fn into_partial(self) -> Result<Partial> {
         self.dense.into_partial()
@@ -109,7 +115,7 @@ impl Worker {
     #[allow(clippy::indexing_slicing)] // rows of a block are below BLOCK; `rows_of` stores as many as it returns
     fn sum_block(&mut self, plan: &Plan, batch: &Columns, rows: Range<usize>) -> Result<()> {
         let Worker { dense, systems, countries, times, channels, scratch } = self;
-        let job = &plan.job;
+        let job = plan.job();
         let legacy = job.semantics == Semantics::Legacy;
         let (start, n) = (rows.start, rows.len());
         let mut keep: Mask = [0; BLOCK / 64];
@@ -188,7 +194,7 @@ impl Worker {
     ) -> Result<()> {
         let Worker { dense, countries, times, channels, scratch, .. } = self;
         let Scratch { groups, times: points, classes, live: numbers } = &mut **scratch;
-        let (job, start) = (&plan.job, rows.start);
+        let (job, start) = (plan.job(), rows.start);
         let n = rows_of(&live, numbers);
         let live = &numbers[..n];
         for column in [&batch.time, &batch.channel] {
@@ -272,7 +278,7 @@ fn add_special(number: Number, cell: usize, dense: &mut GridAccumulator, rules: 
 }
 
 /// Extends the range of dates in the grid by the dates of all rows.
-fn mark_dates(
+pub(super) fn mark_dates(
     date: &Array,
     rows: Range<usize>,
     coding: TimeCoding,

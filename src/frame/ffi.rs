@@ -343,6 +343,10 @@ impl RecordBatch {
         let data = match layout {
             Layout::Null => return Ok(Array { len, nulls: Nulls::None, data: Data::Null }),
             Layout::Unknown => return Ok(Array { len, nulls: Nulls::None, data: Data::Unknown }),
+            Layout::Bits => {
+                let bytes = self.slice(raw, 1, offset / 8, (offset % 8 + len).div_ceil(8))?;
+                Data::Bits(Bits::new(bytes, offset % 8))
+            }
             Layout::Numbers { width, signed, float } => Data::Numbers(match (float, signed, width) {
                 (true, _, 2) => Numbers::F16(self.slice(raw, 1, offset, len)?),
                 (true, _, 4) => Numbers::F32(self.slice(raw, 1, offset, len)?),

@@ -1,7 +1,9 @@
 //! Arrow format strings of columns, and their layouts and types in the job.
 
+use super::keys::ValueForm;
 use crate::dataset::column::find_name;
 use crate::ids::values::ValueType;
+use crate::profile::TimeUnit;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Result};
 
@@ -35,6 +37,8 @@ pub enum Layout {
     },
     /// Views and buffers.
     Views,
+    /// One bit a row: booleans.
+    Bits,
     /// Any type that the job does not use.
     Unknown,
 }
@@ -80,6 +84,7 @@ impl Field {
         let number = |width, signed, float| Layout::Numbers { width, signed, float };
         match format {
             "n" => Layout::Null,
+            "b" => Layout::Bits,
             "c" => number(1, true, false),
             "C" => number(1, false, false),
             "s" => number(2, true, false),
@@ -144,12 +149,34 @@ impl Field {
         }
     }
 
-    /// How the column stores dates; `Data` where it does not.
-    pub fn date_coding(&self) -> Result<TimeCoding> {
+    /// How the values become text, as conditions and members are compared; `Data` where they do not.
+    pub fn value_form(&self) -> Result<ValueForm> {
+        match self.decoded_format() {
+            "n" | "b" | "u" | "U" | "vu" | "z" | "Z" | "vz" | "c" | "C" | "s" | "S" | "i" | "I" | "l"
+            | "L" => Ok(ValueForm::Whole),
+            "tdD" => Ok(ValueForm::Day),
+            "tdm" => Ok(ValueForm::Millis),
+            format if matches!(decimal(format), Some((_, 0, 4 | 8 | 16))) => Ok(ValueForm::Whole),
+            _ => Err(Error::data(format!("the values are {}", self.show()))
+                .expected("strings, whole numbers, dates, or true and false")
+                .advice("Name another column with --dimension NAME=COLUMN, or --column ROLE=NAME")
+                .in_column(&self.name)),
+        }
+    }
+
+    /// The time zone of timestamps that have one.
+    pub fn zone(&self) -> Option<&str> {
+        let format = self.decoded_format();
+        let zone = ["tss:", "tsm:", "tsu:", "tsn:"].iter().find_map(|unit| format.strip_prefix(unit));
+        zone.filter(|zone| !zone.is_empty())
+    }
+
+    /// How the column stores dates; `Data` where it does not. `unit` is that of integers.
+    pub fn date_coding(&self, unit: Option<TimeUnit>) -> Result<TimeCoding> {
         let day = 86_400;
         let format = self.decoded_format();
-        // A time zone behind the unit: instants.
-        let stamps = |per_day| TimeCoding::Ticks { per_day, is_instant: format.len() > 4 };
+        let is_instant = self.zone().is_some();
+        let stamps = |per_day| TimeCoding::Ticks { per_day, is_instant };
         match (format, format.get(..4)) {
             ("tdD", _) => Ok(TimeCoding::Day32),
             ("tdm", _) => Ok(TimeCoding::Ticks { per_day: day * 1_000, is_instant: false }),
@@ -158,8 +185,17 @@ impl Field {
             (_, Some("tsu:")) => Ok(stamps(day * 1_000_000)),
             (_, Some("tsn:")) => Ok(stamps(day * 1_000_000_000)),
             ("u" | "U" | "vu" | "z" | "Z" | "vz" | "n", _) => Ok(TimeCoding::Text),
+            ("c" | "C" | "s" | "S" | "i" | "I" | "l" | "L", _) => match unit {
+                Some(unit) => {
+                    Ok(TimeCoding::Ticks { per_day: unit.per_day(), is_instant: unit != TimeUnit::Day })
+                }
+                None => Err(Error::data("the dates are integers")
+                    .expected("the unit that they count")
+                    .advice("Say it with unit = \"ms\" in [time], or --date-unit ms (s, ms, us, ns, day)")
+                    .in_column(&self.name)),
+            },
             _ => Err(Error::data(format!("the dates are {}", self.show()))
-                .expected("dates, timestamps or yyyy-mm-dd strings")
+                .expected("dates, timestamps, integers, or strings such as 2021-02-03 or 2021-02-03 04:05:06")
                 .in_column(&self.name)),
         }
     }
@@ -214,10 +250,17 @@ mod tests {
         assert!(decimal.unwrap_err().to_string().contains("d:10,-2"));
         let coded = Field::new("c", "I", Some("vu"));
         assert!(coded.check_string().is_ok() && coded.value_type().is_err());
+        let ticks = |is_instant| TimeCoding::Ticks { per_day: 86_400_000_000, is_instant };
+        let wall = Field::new("d", "tsu:", None);
+        assert_eq!((wall.date_coding(None).unwrap(), wall.zone()), (ticks(false), None));
+        let instants = Field::new("d", "i", Some("tsu:Europe/Berlin"));
         assert_eq!(
-            Field::new("d", "tsu:", None).date_coding().unwrap(),
-            TimeCoding::Ticks { per_day: 86_400_000_000, is_instant: true }
+            (instants.date_coding(None).unwrap(), instants.zone()),
+            (ticks(true), Some("Europe/Berlin"))
         );
+        let integers = Field::new("d", "l", None);
+        assert!(integers.date_coding(None).is_err());
+        assert_eq!(integers.date_coding(Some(TimeUnit::Microsecond)).unwrap(), ticks(true));
     }
 
     #[test]

@@ -25,11 +25,10 @@ use pyo3::types::{PyString, PyTuple};
 use super::capsule::{import, memory, object};
 use super::errors::raise;
 use crate::frame::array::{Array, Bits, Codes, Data, Nulls, Numbers};
-use crate::frame::block::Columns;
 use crate::frame::field::{Field, Layout};
 use crate::frame::slice::Slice;
 use crate::frame::text::Text;
-use crate::frame::{BATCH_ROWS, Plan, Source};
+use crate::frame::{BATCH_ROWS, Batch, Plan, Source};
 use crate::ids::entries::ChunkDictionary;
 use crate::{Error, Result};
 
@@ -384,7 +383,7 @@ impl Column {
 }
 
 impl Source for ColumnFrame {
-    fn next(&mut self, plan: &Plan) -> Result<Option<Columns>> {
+    fn next(&mut self, plan: &Plan) -> Result<Option<Batch>> {
         let (at, rows) = (self.at, self.rows);
         if at >= rows {
             return Ok(None);

@@ -68,7 +68,7 @@ pub fn and_valid(array: &Array, start: usize, mask: &mut Mask) {
 }
 
 /// A mask of the first `rows` rows.
-pub(super) fn all(rows: usize) -> Mask {
+pub fn all(rows: usize) -> Mask {
     let mut mask = [0; BLOCK / 64];
     for (word, at) in mask.iter_mut().zip((0..rows).step_by(64)) {
         let left = rows - at;

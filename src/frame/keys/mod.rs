@@ -1,6 +1,7 @@
 //! Resolves the key columns of a block: which rows count, and their group, point in time and channel.
 //!
 //! - [`systems`], [`countries`], [`times`], [`channels`]: one column each.
+//! - [`values`], [`points`]: any column, and any column of time, for jobs on other exports than a cube.
 //! - [`cache`]: resolved strings and numbers of columns without a dictionary.
 //! - [`mask`]: row masks.
 //!
@@ -13,16 +14,20 @@ mod cache;
 mod channels;
 mod countries;
 mod mask;
+mod points;
 mod systems;
 mod times;
+mod values;
 
 use std::sync::Arc;
 
 pub use channels::Channels;
 pub use countries::Countries;
-pub use mask::{BLOCK, Mask, and_valid, count, each_bit};
+pub use mask::{BLOCK, Mask, all, and_valid, count, each_bit};
+pub use points::Points;
 pub use systems::Systems;
 pub use times::Times;
+pub use values::{BAD, ValueForm, Values, bytes_of};
 
 use super::array::{Array, Code, Codes, Data, with_codes};
 use super::slice::corrupt;

@@ -8,6 +8,7 @@ use crate::frame::slice::corrupt;
 use crate::grid::{GridAccumulator, TimePoint};
 use crate::kernel::compare;
 use crate::scan::classes::TimeCoding;
+use crate::table::legacy_labels;
 use crate::{Error, Job, Result, Semantics, calendar};
 
 /// Resolves labels or dates to points in time of the grid.
@@ -158,7 +159,8 @@ fn id_of(
     let point = match (coding, legacy) {
         (TimeCoding::Label(_), false) => calendar::parse_label(raw).map(TimePoint::Step),
         (TimeCoding::Label(_), true) => {
-            std::str::from_utf8(raw).ok().map(|label| TimePoint::Label(label.into()))
+            let label = std::str::from_utf8(raw).ok().filter(|label| legacy_labels::period(label).is_some());
+            label.map(|label| TimePoint::Label(label.into()))
         }
         _ => coding.day(raw).map(TimePoint::Step),
     };
@@ -178,7 +180,7 @@ fn bad_time(job: &Job, coding: TimeCoding, raw: Option<&[u8]>, row: usize) -> Er
     };
     Error::data(format!("{column} is {}", coding.show(raw)))
         .expected(expected)
-        .advice("Correct the export; rows with another system or the country total may hold anything")
+        .advice("Correct the export; rows that do not count may hold anything")
         .in_column(column)
         .at_row(row as u64)
 }
