@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `"arrow"` | return value of `__arrow_c_stream__` of the column | |
 //! | `"dictionary"` | return value of `__arrow_c_stream__` of the ids | the same of the values |
-//! | `"numbers"` | contiguous numpy array | Arrow format; mask of nulls or `None` |
+//! | `"numbers"` | contiguous numpy array, of booleans for the Arrow format `b` | Arrow format; mask of nulls or `None` |
 //! | `"floats"` | contiguous numpy array in which NaN is null | Arrow format |
 //! | `"codes"` | contiguous numpy array of category codes, -1 for null | list of categories |
 //! | `"objects"` | contiguous numpy array of objects | |
@@ -118,7 +118,10 @@ fn column(name: &str, given: &Bound<'_, PyTuple>) -> PyResult<(Field, Column, Op
                 len,
                 nulls: validity
                     .map_or(Nulls::None, |mask| Nulls::Unset(bits(mask.iter().map(|null| *null == 0)))),
-                data: Data::Numbers(numbers(&data, &format, len)?),
+                data: match format.as_str() {
+                    "b" => Data::Bits(bits(memory::<u8>(&data, len)?.iter().map(|byte| *byte != 0))),
+                    _ => Data::Numbers(numbers(&data, &format, len)?),
+                },
             };
             let (column, len) = whole(array);
             Ok((Field::new(name, &format, None), column, len))
@@ -319,7 +322,7 @@ impl Objects {
         Ok(codes)
     }
 
-    /// The id of the object at `address`, which is a string, a date or null.
+    /// The id of the object at `address`, which is a string, a date, a whole number, a boolean or null.
     #[cold]
     fn id(&mut self, py: Python<'_>, address: u64, row: usize) -> Result<u32> {
         let Some(object) = object(py, address) else { return Ok(NULL) };
@@ -344,7 +347,19 @@ impl Objects {
             "date" | "datetime" | "Timestamp" => {
                 let text =
                     object.call_method0("isoformat").and_then(|t| t.extract::<String>()).map_err(failed)?;
-                self.entries.intern(text.get(..10).unwrap_or(&text).as_bytes())
+                // With an offset from UTC the time decides on the day.
+                let is_instant = object.getattr("tzinfo").is_ok_and(|zone| !zone.is_none());
+                let text = if is_instant { text.as_str() } else { text.get(..10).unwrap_or(&text) };
+                self.entries.intern(text.as_bytes())
+            }
+            // Conditions and members are compared as text.
+            "bool" | "bool_" => {
+                let text = if object.is_truthy().map_err(failed)? { "true" } else { "false" };
+                self.entries.intern(text.as_bytes())
+            }
+            kind if kind.trim_start_matches('u').starts_with("int") => {
+                let text = object.str().and_then(|text| text.extract::<String>()).map_err(failed)?;
+                self.entries.intern(text.as_bytes())
             }
             _ => Err(Error::data(format!("a value of Python type {kind}"))
                 .expected("a string")
