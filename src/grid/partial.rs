@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::exact::Wide;
 use super::{Account, CELLS_MAX, CHANNELS, overflow};
-use crate::ids::values::ValueType;
 use crate::error::Report;
+use crate::ids::values::ValueType;
 use crate::{Error, Result};
 
 /// A point of the time axis.

@@ -117,7 +117,10 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         LoadedHistory::History(history) => Some(history),
         LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
     };
-    if let Some(Summed { partial, table, .. }) = &summed {
+    // Charts are for the report's page: without checks and without a place to keep it, nothing shows them.
+    if let Some(Summed { partial, table, .. }) = &summed
+        && (with_checks || setup.store.is_some())
+    {
         let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
         report.charts = timer.phase("charts", || {
             Charts::of(job, &config, partial, table, totals.as_ref(), history.as_ref(), cube)

@@ -91,10 +91,15 @@ impl Task<'_, '_> {
                 }
             } else {
                 let is_excluded_id = |id: u32| tables.excluded.binary_search(&id).is_ok();
-                if is_excluded_id(null) && let Ok(null) = u16::try_from(null) {
+                if is_excluded_id(null)
+                    && let Ok(null) = u16::try_from(null)
+                {
                     remove(bitmap::remove(&mut keep, classes, null).into(), true);
                 }
-                remove(bitmap::remove_where(&mut keep, classes, |id| is_excluded_id(id.into())).into(), false);
+                remove(
+                    bitmap::remove_where(&mut keep, classes, |id| is_excluded_id(id.into())).into(),
+                    false,
+                );
             }
         }
         if raw {

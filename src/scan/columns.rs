@@ -7,13 +7,14 @@ use crate::dataset::{ColumnLocation, OpenFile};
 use crate::ids::column::{Column, ColumnSource};
 use crate::parquet::{ChunkMeta, RowGroupMeta};
 use crate::profile::Question;
+use crate::profile::question::TOTAL;
 use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
 use crate::{Error, Result};
 
 /// The columns of one row group.
 pub struct Columns<'a> {
-    /// Conditions, in the question's order; null throughout where the file lacks an optional one.
+    /// Conditions, in the question's order; total rows throughout where the file lacks an optional one.
     pub conditions: Vec<Column<'a>>,
     /// Keys, in the question's order.
     pub keys: Vec<Column<'a>>,
@@ -34,10 +35,12 @@ impl<'a> Columns<'a> {
     /// `Format` and `Unsupported` for damaged page headers and pages that cannot be read.
     pub fn open(question: &Question, file: &'a OpenFile<'_>, row_group: &'a RowGroupMeta) -> Result<Self> {
         let mut sources: Vec<ColumnSource<'a>> = Vec::new();
-        for location in locations(question, file) {
+        let dimensions = question.conditions.len() + question.keys.len();
+        for (at, location) in locations(question, file).enumerate() {
             sources.push(match location {
                 Some(location) => location.source(&file.footer, row_group)?,
-                None => ColumnSource::Path(None),
+                // Rows of a file without the column of a dimension are total rows of it.
+                None => ColumnSource::Path((at < dimensions).then_some(TOTAL)),
             });
         }
         let mut columns = Column::open_all(file.object, &sources, row_group.rows)?.into_iter();
