@@ -134,7 +134,9 @@ def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]
 def _plain(array: Any, is_value: bool) -> tuple[Any, ...] | None:
     """The memory of a numpy or Arrow array; ``None`` where the series is needed."""
     if type(array).__module__ == "numpy":
-        return None if is_value and array.dtype == object else _numpy(array)
+        if is_value and array.dtype.kind in "Ob":
+            return None if array.dtype == object else ("unknown", "bool")
+        return _numpy(array)
     return _arrow(array)
 
 

@@ -235,8 +235,10 @@ def test_columns_that_are_missing_or_of_a_wrong_type(sample: str) -> None:
         with pytest.raises(rollshare.DataError, match="expected a number"):
             rollshare.rolling_share(frame, columns={"value": "has_subtrackers"})
     mixed = table.to_pandas().astype({"country": object})
-    mixed.loc[3, "country"] = 7
-    with pytest.raises(rollshare.DataError, match="Python type int") as caught:
+    # Whole numbers and bools are members, as text.
+    mixed.loc[2, "country"] = 7
+    mixed.loc[3, "country"] = 7.5
+    with pytest.raises(rollshare.DataError, match="Python type float") as caught:
         rollshare.rolling_share(mixed)
     assert (caught.value.row, caught.value.column) == (3, "country")
 
