@@ -108,11 +108,11 @@ fn check_keys(table: &toml::Table) -> Result<()> {
     Ok(())
 }
 
-/// The choice that is nearest to `word`, if one is near: at most a third of its letters differ.
+/// The choice that is nearest to `word`, if one is near: at most half of its letters differ.
 pub fn nearest<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
     let distances = choices.iter().map(|choice| (distance(word, choice), *choice));
     let (distance, choice) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance * 3 <= word.chars().count().max(choice.chars().count())).then_some(choice)
+    (distance * 2 <= word.chars().count().max(choice.chars().count())).then_some(choice)
 }
 
 /// The least number of letters to insert, delete or replace that turns `a` into `b`, case ignored
