@@ -83,6 +83,15 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Colum
     find_name(names, meta.leaves.iter().map(top), column).map(ColumnLocation::Leaf)
 }
 
+/// Whether no column has a name, not even one that differs by case: then [`find`] fails because it is missing, and not
+/// because it is ambiguous.
+pub(crate) fn is_missing(meta: &FileMeta, input: &Input, column: &str) -> bool {
+    let flat = meta.leaves.iter().filter(|leaf| leaf.path.len() == 1);
+    let names = flat.filter_map(|leaf| leaf.path.first().map(|name| &**name));
+    let partitions = input.partitions.iter().map(|(key, _)| key.as_str());
+    !names.chain(partitions).any(|name| is_alike(name, column))
+}
+
 /// The index of the only name among `names` that is `column`, or else of the only one that differs by case. `all` are
 /// the names that an error lists.
 ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::column::{ColumnLocation, find, leaf_of};
+use super::column::{ColumnLocation, find, is_missing, leaf_of};
 use super::file::{ColumnError, OpenFile};
 use super::text::TextForm;
 use crate::calendar::zone::Zone;
@@ -124,7 +124,7 @@ impl OpenFile<'_> {
             }
             let location = match find_named(name) {
                 Ok(location) => Some(location),
-                Err((_, ColumnError::NotFound(_))) if optional => None,
+                Err(_) if optional && is_missing(&self.footer, self.input, name) => None,
                 Err(error) => return Err(error),
             };
             let leaf = location.as_ref().and_then(|location| leaf_of(&self.footer, location));
@@ -188,7 +188,9 @@ impl OpenFile<'_> {
                 Some(location)
             }
             // Files may lack labels where they have dates.
-            Some((_, Err((_, ColumnError::NotFound(_))))) if date.is_some() && !question.needs_dates() => {
+            Some((name, Err(_)))
+                if date.is_some() && !question.needs_dates() && is_missing(&self.footer, self.input, name) =>
+            {
                 None
             }
             Some((_, Err(error))) => return Err(error),
