@@ -115,22 +115,27 @@ pub fn nearest<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
     (distance * 2 <= word.chars().count().max(choice.chars().count())).then_some(choice)
 }
 
-/// The least number of letters to insert, delete or replace that turns `a` into `b`, case ignored
-/// (V. I. Levenshtein, 1966).
+/// The least number of letters to insert, delete, replace, or exchange with their neighbours, that turns `a` into `b`,
+/// case ignored (the restricted distance of F. J. Damerau, 1964).
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (at, letter) in a.chars().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
+    let (a, b) = (letters(a), letters(b));
+    let (mut above, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=b.len()).collect());
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    for (line, letter) in a.iter().enumerate() {
+        let mut next = vec![line + 1];
+        for (column, other) in b.iter().enumerate() {
+            let left = at(&next, column);
+            let mut best = (at(&row, column) + usize::from(letter != other)).min(at(&row, column + 1) + 1).min(left + 1);
+            let before = line.checked_sub(1).zip(column.checked_sub(1));
+            if let Some((line, column)) = before
+                && (a.get(line), b.get(column)) == (Some(other), Some(letter))
+            {
+                best = best.min(at(&above, column) + 1);
+            }
+            next.push(best);
         }
-        for (cell, other) in row.iter_mut().skip(1).zip(b.chars()) {
-            let best = (diagonal + usize::from(letter != other)).min(*cell + 1).min(left + 1);
-            diagonal = std::mem::replace(cell, best);
-            left = best;
-        }
+        above = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -173,5 +178,6 @@ mod tests {
             assert!(Profile::parse(&format!("{base}{bad}"), "x").is_err(), "{bad}");
         }
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!((distance("", "ab"), distance("ab", ""), distance("tiem", "time")), (2, 2, 1));
     }
 }
