@@ -171,7 +171,7 @@ fn the_summary_adds_up() {
     assert_eq!(json["target"]["target"], Value::String(target.clone()));
     assert_eq!(json["target"]["bytes"], fs::metadata(&target).unwrap().len());
     assert!(json["table"]["countries"].as_u64().unwrap() > 1);
-    assert!(json["profile"]["bytes_read"].as_u64().unwrap() > 0);
+    assert!(json["stats"]["bytes_read"].as_u64().unwrap() > 0);
 
     let explained = run(&["run", "--source", &source, "--target", &target, "--explain", "--threads", "1"]);
     let summary = text(&explained.stderr);

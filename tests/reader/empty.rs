@@ -74,11 +74,13 @@ fn weeks_of_the_null_type() {
         rows.iter_mut().for_each(|row| row.year_week = None);
         rows
     };
-    let ios = |mut rows: Vec<Row>| {
-        rows.iter_mut().for_each(|row| row.os_name = Some("ios".into()));
+    let totals = |mut rows: Vec<Row>| {
+        for row in &mut rows {
+            (row.os_name, row.country) = (Some("all".into()), Some("ALL".into()));
+        }
         rows
     };
-    cases.add_rows("null weeks of rows that do not count", &null_weeks(ios(rows())), |file, layout| {
+    cases.add_rows("null weeks of rows that do not count", &null_weeks(totals(rows())), |file, layout| {
         null_type(file, "year_week", INT32, layout);
     });
     cases.finish();

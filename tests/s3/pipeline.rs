@@ -144,7 +144,7 @@ fn checks_and_scan_fetch_each_byte_once_in_two_rounds() {
         assert!(bytes <= size, "{bytes} of {size}");
         assert!(reads.len() <= 3 * files, "{} requests: {reads:?}", reads.len());
         let summary: Value = serde_json::from_slice(&out.stderr).unwrap_or_else(|_| panic!("{output}"));
-        let traffic = &summary["profile"]["traffic"];
+        let traffic = &summary["stats"]["traffic"];
         assert_eq!(traffic["requests"], reads.len(), "{traffic}");
         assert!(traffic["rounds"].as_u64().unwrap() <= 2, "{traffic}");
     }

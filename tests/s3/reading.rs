@@ -106,7 +106,7 @@ fn only_needed_columns_are_read_in_two_rounds() {
     let out = run(proxy.port, &["--json", "--source", "s3://bucket/in/x.parquet"]);
     assert!(out.status.success(), "{}", text(&out.stdout));
     let summary: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-    let traffic = &summary["profile"]["traffic"];
+    let traffic = &summary["stats"]["traffic"];
     let reads = proxy.reads();
     let bytes: usize = reads.iter().map(|seen| seen.bytes).sum();
     assert_eq!(traffic["requests"], reads.len(), "{traffic}");
