@@ -6,8 +6,11 @@
 //! - [`thrift`]: structs as maps of fields. [`encodings`]: values as bytes.
 //! - [`pages`]: a column chunk as a list of pages. [`file`]: page index, footer, offsets.
 //! - [`table`]: a table of the job's rows as such a file.
+//!
+//! [`columns`] writes any columns, with the `parquet` crate.
 #![allow(dead_code)] // each test program uses its part
 
+pub mod columns;
 pub mod encodings;
 pub mod file;
 pub mod pages;
