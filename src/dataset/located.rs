@@ -189,7 +189,9 @@ impl OpenFile<'_> {
             }
             // Files may lack labels where they have dates.
             Some((name, Err(_)))
-                if date.is_some() && !question.needs_dates() && is_missing(&self.footer, self.input, name) =>
+                if date.is_some()
+                    && !question.needs_dates()
+                    && is_missing(&self.footer, self.input, name) =>
             {
                 None
             }

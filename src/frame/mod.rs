@@ -474,8 +474,15 @@ fn combine(plan: &Plan, workers: Vec<FrameWorker>, rows: u64) -> Result<Partial>
     for totals in Totals::others(other_totals(plan.job()).count()) {
         let mut sums = by_kind.remove(&totals.number()).unwrap_or_default();
         let failed = sums.iter_mut().filter_map(|sums| sums.failed.take());
-        if let Some((_, error)) = failed.min_by_key(|(row, _)| *row) {
-            return Err(error);
+        match failed.min_by_key(|(row, _)| *row) {
+            // An error only if these rows answer, as on files.
+            Some((_, Error::Data(report))) if report.location.row.is_some() => {
+                let failed = Partial { failed: Some(report), ..Partial::default() };
+                whole.others.push((totals.number(), failed));
+                continue;
+            }
+            Some((_, error)) => return Err(error),
+            None => {}
         }
         let mut partial = empty();
         for sums in sums {

@@ -126,7 +126,8 @@ fn distance(a: &str, b: &str) -> usize {
         let mut next = vec![line + 1];
         for (column, other) in b.iter().enumerate() {
             let left = at(&next, column);
-            let mut best = (at(&row, column) + usize::from(letter != other)).min(at(&row, column + 1) + 1).min(left + 1);
+            let mut best =
+                (at(&row, column) + usize::from(letter != other)).min(at(&row, column + 1) + 1).min(left + 1);
             let before = line.checked_sub(1).zip(column.checked_sub(1));
             if let Some((line, column)) = before
                 && (a.get(line), b.get(column)) == (Some(other), Some(letter))
