@@ -41,7 +41,7 @@ fn cuts(most: usize) -> impl Strategy<Value = Vec<Index>> {
 }
 
 proptest! {
-    #![proptest_config(config(2))]
+    #![proptest_config(config(4))]
 
     #[test]
     fn any_profile_on_any_files_gives_the_oracles_answer(
@@ -85,7 +85,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(8))]
+    #![proptest_config(config(16))]
 
     /// Splits are scanned from their bytes, as another process does.
     #[test]

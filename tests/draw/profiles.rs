@@ -44,7 +44,7 @@ pub struct World {
 }
 
 const A: [&str; 8] = ["us", "US", "gb", "UK", "ALL", "all", "日本", "a name of more than twelve bytes"];
-const B: [&str; 4] = ["android", "ios", "all", "total"];
+const B: [&str; 4] = ["android", "ios", "all", "All"];
 const C: [&str; 4] = ["-1", "7", "100", "3000000000"];
 const KIND: [&str; 3] = ["First", "Again", ""];
 const FLAG: [&str; 2] = ["true", "false"];
@@ -201,7 +201,7 @@ fn classes() -> impl Strategy<Value = Classes> {
 fn jobs() -> impl Strategy<Value = (Job, Ask, Coding)> {
     let dimensions = (
         dimensions("ALL", [("UK", "GB"), ("us", "US")]),
-        dimensions("all", [("ios", "android"), ("total", "all")]),
+        dimensions("all", [("ios", "android"), ("All", "all")]),
         dimensions("-1", [("7", "seven"), ("100", "-1")]),
     );
     let key = (subsequence(vec!["a", "b", "c"], 0..=3).prop_shuffle(), 0u8..8, 0u8..4);
@@ -353,7 +353,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
 }
 
 impl World {
-    /// Some of the rows as a file; without the column `c`, which is then null in the oracle's rows, if `lacks_c`.
+    /// Some of the rows as a file; without the column `c` if `lacks_c`.
     pub fn file(&self, range: std::ops::Range<usize>, shape: &Shape, lacks_c: bool) -> Vec<u8> {
         let rows = &self.rows[range.clone()];
         let text = |name: &'static str| Column {
@@ -451,8 +451,12 @@ impl World {
         at.sort_unstable();
         let ranges: Vec<std::ops::Range<usize>> = at.windows(2).map(|pair| pair[0]..pair[1]).collect();
         if may_lack_c {
-            for range in ranges.iter().skip(1).step_by(2) {
-                self.rows[range.clone()].iter_mut().for_each(|row| drop(row.cells.remove("c")));
+            // Rows of a file without the column are total rows of the dimension.
+            let total = self.ask.dimensions["c"].total.clone();
+            for row in ranges.iter().skip(1).step_by(2).flat_map(Clone::clone) {
+                let cells = &mut self.rows[row].cells;
+                cells.remove("c");
+                cells.extend(total.clone().map(|total| ("c", total)));
             }
         }
         if self.bad.is_some() {
