@@ -21,6 +21,7 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
     let countries = cube.countries.iter().filter(|c| **c != job.country_total());
     let names = countries.map(|c| c.as_str().into()).collect();
     let mut totals = Totals {
+        question: std::sync::Arc::default(),
         weeks: Panel::new(week, span(weeks), names),
         channels: Panel::new(week, span(weeks), cube.channels.iter().map(|c| c.as_str().into()).collect()),
         days: Panel::new(first, span(last - first + 1), vec!["".into()]),

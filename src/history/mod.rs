@@ -38,9 +38,15 @@ impl History {
 
     /// Records the totals that `run` published, and drops points older than `weeks` weeks.
     ///
+    /// Totals of another question than the history's begin it anew.
+    ///
     /// A week that the rows of the run cover only in part does not replace one that was published
     /// complete: the source begins later, not the week.
     pub fn record(&mut self, totals: &Totals, run: &str, weeks: usize) {
+        if self.totals.question != totals.question {
+            *self = History::default();
+            self.totals.question = totals.question.clone();
+        }
         let number = self.runs.iter().position(|recorded| &**recorded == run).unwrap_or_else(|| {
             self.runs.push(run.into());
             self.runs.len() - 1

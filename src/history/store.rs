@@ -2,7 +2,8 @@
 //!
 //! One file is replaced atomically, so weeks, channels and days are always of the same run. The reader
 //! of this crate reads it, which trusts no length in a file. Every row has the CRC-32 of all rows: a
-//! number that a disk or a person has changed is never compared with the next run.
+//! number that a disk or a person has changed is never compared with the next run. The history of another question
+//! than that of the default profile has one more row, which names it.
 
 use std::sync::Arc;
 
@@ -18,7 +19,9 @@ use crate::{Error, Result};
 /// The name of the file in the folder beside a target.
 pub const FILE: &str = "history/published.parquet";
 /// The most cells (names times steps) of a panel; a larger one is damage.
-const CELLS_MAX: usize = 1 << 24;
+pub const CELLS_MAX: usize = 1 << 24;
+/// The kind of the row that names the question.
+const QUESTION: i32 = 3;
 
 /// The result of [`read`].
 pub enum LoadedHistory {
@@ -81,6 +84,16 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
             users.push(point.users);
             organic.push(point.organic);
         }
+    }
+    if !history.totals.question.is_empty() && !history.runs.is_empty() {
+        let question = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
+        dictionary.push(history.totals.question.clone());
+        [&mut kinds, &mut steps, &mut complete]
+            .into_iter()
+            .zip([QUESTION, 0, 0])
+            .for_each(|(to, v)| to.push(v));
+        [&mut names, &mut runs].into_iter().zip([question, 0]).for_each(|(to, v)| to.push(v));
+        [&mut rows, &mut users, &mut organic].into_iter().for_each(|to| to.push(0.0));
     }
     let all = Rows {
         kinds: &kinds,
@@ -193,7 +206,9 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     }
     let mut panels = panels.into_iter();
     let mut next = || panels.next().unwrap_or_default();
-    Ok(History { totals: Totals { weeks: next(), channels: next(), days: next() }, runs })
+    let question = kinds.iter().position(|kind| *kind == QUESTION).and_then(|row| name_ids.get(row));
+    let question = question.and_then(|id| names.get(*id as usize)).cloned().unwrap_or_default();
+    Ok(History { totals: Totals { question, weeks: next(), channels: next(), days: next() }, runs })
 }
 
 /// The columns of the file.
@@ -433,6 +448,20 @@ mod tests {
             assert_eq!(runs, history.runs);
             assert_eq!(points(&read), points(&history));
         }
+    }
+
+    #[test]
+    fn sums_of_another_question_begin_a_history() {
+        let mut history = history(3, 20);
+        assert_eq!(&*decode("x", encode(&history).unwrap()).unwrap().totals.question, "");
+        let mut totals = Totals { weeks: Panel::new(2900, 2, vec!["GB, ios".into()]), ..Totals::default() };
+        totals.question = "country, os".into();
+        totals.weeks.put(0, 2901, Point { users: 7.0, complete: true, ..Point::default() });
+        history.record(&totals, "second", 20);
+        let read = decode("x", encode(&history).unwrap()).unwrap();
+        assert_eq!(&*read.totals.question, "country, os");
+        assert_eq!(points(&read), points(&history));
+        assert_eq!(points(&read).len(), 1);
     }
 
     #[test]
