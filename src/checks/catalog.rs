@@ -109,6 +109,39 @@ catalog! {
     Restatement = "restatement", History, Block, "of the published users", "weeks that were published as complete do not change";
 }
 
+impl CheckId {
+    /// As [`Self::title`], for a job with any key, grain and profile.
+    pub fn general_title(self) -> &'static str {
+        match self {
+            CheckId::LabelForm => "week labels are written as the profile says",
+            CheckId::LabelWeek => "week labels are ISO weeks that exist",
+            CheckId::LabelDate => "times are dates, and labels are their weeks",
+            CheckId::KeyNulls => "every row that counts has a time and the members of its key",
+            CheckId::ValueNulls => "no number of users is null",
+            CheckId::ValueFinite => "no number of users is NaN or infinite",
+            CheckId::ValueNegative => "no number of users is negative",
+            CheckId::ValueIntegral => "numbers of users are whole",
+            CheckId::CountryKnown | CheckId::SystemKnown => "members are those that the profile expects",
+            CheckId::SystemVanished => "no listed member has vanished",
+            CheckId::DuplicateRows => "no row occurs twice",
+            CheckId::SystemTotal | CheckId::CountryTotal => "total rows equal the sum of their parts",
+            CheckId::CountryDayGaps => "keys with data on nearly every day have data on every day",
+            CheckId::TableKeys => "every key and period occurs once",
+            CheckId::TableComplete => "every key has a row for every period",
+            CheckId::Reconciliation => "sums and shares are those of a second computation",
+            CheckId::LastWeek => "the last period is complete or marked as partial",
+            CheckId::VolumeDrift => "each key's users are within the usual spread of its weeks",
+            CheckId::VolumeChange => "no key's users suddenly change by half or more",
+            CheckId::VolumeYear => "each key's users are of the same order as a year before",
+            CheckId::RowDrift => "each key's rows are within the usual spread of its weeks",
+            CheckId::ShareDrift => "each key's organic share is within the usual spread of its weeks",
+            CheckId::ShareChange => "no key's organic share suddenly changes by half or more",
+            CheckId::ShareYear => "each key's organic share is of the same order as a year before",
+            _ => self.title(),
+        }
+    }
+}
+
 impl std::fmt::Display for CheckId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

@@ -26,6 +26,14 @@ impl Results {
         Results { outcomes: findings.into_iter().map(outcome).collect() }
     }
 
+    /// The results of a job with another key, grain or profile than the default: their titles name no country.
+    pub fn for_any_key(mut self) -> Self {
+        for outcome in &mut self.outcomes {
+            outcome.title = outcome.check.general_title().into();
+        }
+        self
+    }
+
     /// Appends the results of later checks.
     pub fn append(&mut self, mut later: Results) {
         self.outcomes.append(&mut later.outcomes);
@@ -106,13 +114,6 @@ pub fn check_rows(
     check_dataset(job, config, &Dataset::open(job, inputs)?, progress)
 }
 
-/// The checks of a stage, none of which runs: they know the columns of a cube alone.
-pub fn not_for_profile(config: &Config, stage: Stage) -> Results {
-    let why = "it knows the columns, the key and the weeks or days of the default profile only";
-    let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == stage);
-    Results::judge(config, ids.map(|id| (id, Err(NotRun::NotApplicable(why.into())))).collect())
-}
-
 /// As [`check_rows`], for an opened dataset.
 ///
 /// # Errors
@@ -124,7 +125,7 @@ pub fn check_dataset(
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
     if !job.is_cube() {
-        return Ok((not_for_profile(config, Stage::Raw), Raw::default()));
+        return raw::general::run(job, config, dataset, progress);
     }
     let mut raw = raw::run_opened(job, config, dataset, progress)?;
     let results = Results::judge(config, std::mem::take(&mut raw.findings));

@@ -108,17 +108,21 @@ pub struct Incident {
     pub first: i32,
     /// Last week.
     pub last: i32,
-    /// The countries; all if empty.
+    /// The countries, or other keys; all if empty.
     pub countries: Vec<String>,
     /// What happened.
     pub note: String,
 }
 
 impl Incident {
-    /// Whether the incident covers the week of a country; with `None`, of all countries together.
-    pub fn covers(&self, country: Option<&str>, week: i32) -> bool {
+    /// Whether the incident covers the week of a key; with `None`, of all keys together. A key of several members is
+    /// covered by its name (`GB, ios`) and by each of its members.
+    pub fn covers(&self, key: Option<&str>, week: i32) -> bool {
+        let is_key =
+            |listed: &String, key: &str| listed == key || key.split(", ").any(|member| member == listed);
         (self.first..=self.last).contains(&week)
-            && (self.countries.is_empty() || country.is_some_and(|c| self.countries.iter().any(|i| i == c)))
+            && (self.countries.is_empty()
+                || key.is_some_and(|key| self.countries.iter().any(|i| is_key(i, key))))
     }
 }
 

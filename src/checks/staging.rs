@@ -2,18 +2,21 @@
 //!
 //! They compute the sums a second time, by another method than the job: from the rows by day
 //! ([`super::raw::cube`]) and with sliding windows, where the job uses prefix sums.
+//!
+//! - this file: for the default profile. [`general`]: for any other key, grain or profile.
+
+mod general;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{CheckId, Stage};
+use super::catalog::CheckId;
 use super::config::{Config, PartialWeek};
 use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::raw::Raw;
 use super::raw::cube::Cube;
-use super::results::{Results, not_for_profile};
+use super::results::Results;
 use crate::calendar::{self, month_label, week_label};
-use crate::grid::CHANNELS;
-use crate::grid::{Partial, TimePoint};
+use crate::grid::{Account, CHANNELS, Partial, TimePoint};
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table};
 use crate::{Grain, Job, Semantics};
@@ -24,7 +27,7 @@ const CLOSE: f64 = 1e-9;
 /// Runs the checks on the table. `raw` is the result of the checks on the rows.
 pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
     if !job.is_cube() {
-        return not_for_profile(config, Stage::Staging);
+        return general::check(job, config, partial.chosen(), table, raw.general.as_ref());
     }
     let rows = keys(job, table);
     let points = Points::of(&rows);
@@ -46,7 +49,7 @@ pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table,
         (CheckId::TableComplete, complete),
         (CheckId::ShareRange, share_range),
         (CheckId::Reconciliation, reconciliation),
-        (CheckId::AccountAddsUp, Ok(staging.account())),
+        (CheckId::AccountAddsUp, Ok(account(&partial.account))),
         (CheckId::LastWeek, when_iso(&|| staging.last_week())),
     ];
     Results::judge(config, findings)
@@ -121,7 +124,7 @@ fn keys<'a>(job: &Job, table: &'a Table) -> Vec<Option<(&'a str, i32)>> {
                     Cell::Date(day) => day,
                     _ => return None,
                 },
-                // The checks of a table are those of a cube.
+                // The default profile has weeks and days.
                 Grain::Month => return None,
             };
             Some((country, step))
@@ -357,19 +360,6 @@ impl Staging<'_> {
         Ok(Measurement::count(count, n, offenders).note(note))
     }
 
-    fn account(&self) -> Measurement {
-        let account = &self.partial.account;
-        let accounted = account.kept() + account.dropped();
-        let text = format!(
-            "{} rows in the footers, {} kept, {} dropped",
-            account.rows,
-            account.kept(),
-            account.dropped()
-        );
-        Measurement::count(accounted.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
-            .note(text)
-    }
-
     fn last_week(&self) -> Result<Measurement, NotRun> {
         let days = self.cube.map(|cube| cube.days.as_slice()).unwrap_or_default();
         let (Some(last_day), Some((_, last))) = (days.last(), self.span()) else {
@@ -391,6 +381,19 @@ impl Staging<'_> {
             PartialWeek::Fail => Measurement::count(1, 1, vec![Violation::key(text)]),
         })
     }
+}
+
+/// Compares the rows of the footers with those that are kept or dropped.
+fn account(account: &Account) -> Measurement {
+    let accounted = account.kept() + account.dropped();
+    let text = format!(
+        "{} rows in the footers, {} kept, {} dropped",
+        account.rows,
+        account.kept(),
+        account.dropped()
+    );
+    Measurement::count(accounted.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
+        .note(text)
 }
 
 fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {

@@ -52,7 +52,8 @@ pub fn check(args: &Check) -> Result<u8> {
         })?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
         let history = HistoryState::None("only `rollshare run` reads the history of a target".into());
-        results.append(drift::check(&config, &history, None, &[]).results);
+        let drift = drift::check(&config, &history, None, &[]).results;
+        results.append(if job.is_cube() { drift } else { drift.for_any_key() });
     }
     drop(bar);
     let verdict = results.verdict();
@@ -78,7 +79,7 @@ pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "verdict": results.verdict(),
         "exit_code": results.verdict().exit_code(),
-        "rows": raw.counts.as_ref().map(|counts| counts.rows),
+        "rows": raw.counts.as_ref().map(|counts| counts.rows).or(raw.general.as_ref().map(|counts| counts.rows)),
         "checks": results.outcomes,
         "phases": phases,
         "seconds": seconds,
@@ -90,10 +91,16 @@ pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
 /// `only_problems` leaves out checks that passed or did not apply.
 pub fn text(results: &Results, colour: bool, only_problems: bool) -> String {
     let mut text = String::new();
+    // A reason why checks do not apply is reported once, with all of them.
+    let does_not_apply = |outcome: &CheckResult| outcome.status == Status::NotRun && !outcome.could_not_run;
+    let mut reported: BTreeSet<&str> = BTreeSet::new();
     for outcome in &results.outcomes {
-        let passed =
-            outcome.status == Status::Pass || outcome.status == Status::NotRun && !outcome.could_not_run;
+        let passed = outcome.status == Status::Pass || does_not_apply(outcome);
         if only_problems && passed {
+            continue;
+        }
+        let same = |other: &&CheckResult| does_not_apply(other) && other.note == outcome.note;
+        if does_not_apply(outcome) && !reported.insert(&outcome.note) {
             continue;
         }
         let (word, code) = match outcome.status {
@@ -104,7 +111,15 @@ pub fn text(results: &Results, colour: bool, only_problems: bool) -> String {
         };
         let padded = format!("{word:<8}");
         let padded = if colour { format!("\x1b[{code}m{padded}\x1b[0m") } else { padded };
-        let _ = writeln!(text, "{padded} {:<18} {}", outcome.check.name(), describe(outcome));
+        let mut names: Vec<&str> = match does_not_apply(outcome) {
+            true => results.outcomes.iter().filter(same).map(|other| other.check.name()).collect(),
+            false => vec![outcome.check.name()],
+        };
+        names.dedup();
+        let _ = match names.as_slice() {
+            [name] => writeln!(text, "{padded} {name:<18} {}", describe(outcome)),
+            names => writeln!(text, "{padded} {}: {}", names.join(", "), describe(outcome)),
+        };
         if !passed {
             for offender in &outcome.offenders {
                 let _ = writeln!(text, "           {offender}");
@@ -154,6 +169,16 @@ fn describe(outcome: &CheckResult) -> String {
 
 /// The values of the rows for the template of a configuration file.
 fn observed_values(job: &Job, raw: &Raw) -> ObservedValues {
+    if let Some(counts) = &raw.general {
+        let met = counts.channels.met();
+        let days = counts.chosen().filter(|_| counts.has_days).map(|bucket| &bucket.days);
+        return ObservedValues {
+            channels: met.keys().map(ToString::to_string).collect(),
+            days: days.and_then(|days| days.keys().next().copied().zip(days.keys().last().copied())),
+            rows: counts.rows,
+            ..ObservedValues::default()
+        };
+    }
     let Some(counts) = &raw.counts else { return ObservedValues::default() };
     let names = |keys: &crate::checks::raw::counts::Names, keep: &dyn Fn(&[u8]) -> bool| -> Vec<String> {
         let names: BTreeSet<String> = keys

@@ -10,7 +10,7 @@ use crate::checks::raw::Raw;
 use crate::checks::results::check_dataset;
 use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
-use crate::checks::totals::sum_cube;
+use crate::checks::totals::{not_compared, question_of, sum_cube, sum_partial};
 use crate::checks::{Config, Results, Stage};
 use crate::dataset::Dataset;
 use crate::grid::Partial;
@@ -57,7 +57,8 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     } else {
         (LoadedHistory::Nothing, Precondition::None)
     };
-    let config = with_published_channels(&options.config, &loaded);
+    let question = question_of(job);
+    let config = with_published_channels(&options.config, &loaded, &question);
 
     // The checks and the scan share the opened files. Without checks, the scan opens each file itself.
     let inputs = &setup.discovery.inputs;
@@ -88,34 +89,32 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
             let (checked, totals) = timer.phase("check table", || {
                 rayon::join(
                     || check_table(job, &config, &summed.partial, &summed.table, raw),
-                    || sum_totals(job, raw),
+                    || sum_totals(job, raw, Some(&summed.partial)),
                 )
             });
             results.append(checked);
             totals
         }
-        (Some(raw), None) => sum_totals(job, raw),
+        (Some(raw), None) => sum_totals(job, raw, None),
         (None, _) => None,
     };
-    if with_checks && summed.is_some() {
+    if let (true, Some(summed)) = (with_checks, &summed) {
         let drift = timer.phase("history", || {
-            let state = match job.is_cube() {
-                true => history_state(setup.target.as_ref(), &loaded),
-                false => HistoryState::None(
-                    "the history knows the key and weeks of the default profile only".into(),
-                ),
+            let state = match not_compared(job, &summed.partial) {
+                None => history_state(setup.target.as_ref(), &loaded, &question),
+                Some(why) => HistoryState::None(why),
             };
             drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
         });
-        results.append(drift.results);
+        results.append(if job.is_cube() { drift.results } else { drift.results.for_any_key() });
         report.restated = drift.restated;
     }
     record_results(&mut report, with_checks, results, summed.as_ref());
 
     timer.phase("publish", || publish_or_block(&setup, &mut report, summed.as_ref()))?;
     let history = match loaded {
-        LoadedHistory::History(history) => Some(history),
-        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
+        LoadedHistory::History(history) if history.totals.question == question => Some(history),
+        LoadedHistory::History(_) | LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
     };
     // Charts are for the report's page: without checks and without a place to keep it, nothing shows them.
     if let Some(Summed { partial, table, .. }) = &summed
@@ -123,7 +122,9 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     {
         let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
         report.charts = timer.phase("charts", || {
-            Charts::of(job, &config, partial, table, totals.as_ref(), history.as_ref(), cube)
+            // The charts of weeks are by country.
+            let totals = totals.as_ref().filter(|_| job.by == ["country"]);
+            Charts::of(job, &config, partial, table, totals, history.as_ref(), cube)
         });
     }
     report.phases = report_phases(&timer);
@@ -202,10 +203,11 @@ fn read_history(store: Option<&RunStore>) -> Result<(LoadedHistory, Precondition
 }
 
 /// The configuration; if it lists no channels, those of the history are the known ones.
-fn with_published_channels(config: &Config, loaded: &LoadedHistory) -> Config {
+fn with_published_channels(config: &Config, loaded: &LoadedHistory, question: &str) -> Config {
     let mut config = config.clone();
     if let LoadedHistory::History(history) = loaded
         && config.allow.channels.is_empty()
+        && &*history.totals.question == question
     {
         let channels = &history.totals.channels;
         config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
@@ -257,14 +259,28 @@ fn sum_rows(
     Ok(Summed { partial, table, stats })
 }
 
-/// The totals of the rows for the history; `None` if the checks could not sum them.
-fn sum_totals(job: &Job, raw: &Raw) -> Option<Totals> {
-    raw.cube.as_ref().map(|cube| sum_cube(job, cube))
+/// The totals of the rows for the history; `None` if they could not be summed, or are not compared with one.
+fn sum_totals(job: &Job, raw: &Raw, partial: Option<&Partial>) -> Option<Totals> {
+    if job.is_cube() {
+        return raw.cube.as_ref().map(|cube| sum_cube(job, cube));
+    }
+    sum_partial(job, partial?, raw.general.as_ref())
 }
 
 /// The history for the drift checks, or the reason why it is missing.
-fn history_state<'a>(target: Option<&Target>, loaded: &'a LoadedHistory) -> HistoryState<'a> {
+fn history_state<'a>(target: Option<&Target>, loaded: &'a LoadedHistory, question: &str) -> HistoryState<'a> {
     match (target, loaded) {
+        (_, LoadedHistory::History(history)) if !history.is_empty() && &*history.totals.question != question => {
+            let show = |question: &str| match question {
+                "" => "country of the default profile".to_owned(),
+                question => question.to_owned(),
+            };
+            HistoryState::None(format!(
+                "the history beside the target has other sums (by {}, not by {}); this run begins a new one",
+                show(&history.totals.question),
+                show(question)
+            ))
+        }
         (_, LoadedHistory::History(history)) if !history.is_empty() => HistoryState::History(history),
         (_, LoadedHistory::Damaged(why)) => HistoryState::Damaged(why.clone()),
         (None | Some(Target::Stdout), _) => {

@@ -104,6 +104,9 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
 
 /// Runs the check.
 pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measurement, NotRun> {
+    if !now.question.is_empty() && now.channels.is_empty() {
+        return Err(NotRun::NotApplicable("users are not summed by channel".into()));
+    }
     let weeks = new_weeks(history, now);
     let mut deviations = WorstDeviation::default();
     for week in &weeks {

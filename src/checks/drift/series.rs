@@ -201,24 +201,26 @@ pub fn check(
             }
         }
     }
+    let has_rows = now.question.is_empty() || now.weeks.points().any(|point| point.rows > 0.0);
+    let key = if now.question.is_empty() { "country" } else { "key" };
     let none = if weeks.is_empty() {
         "there is no new completed week: all were published before".to_owned()
     } else {
         format!(
-            "too little history: no country has {} published weeks of {} users before {}",
+            "too little history: no {key} has {} published weeks of {} users before {}",
             drift.min_weeks,
             drift.min_users,
             weeks.first().map(|week| week_label(*week)).unwrap_or_default()
         )
     };
-    let year = "the history has no country with the same ISO week a year before a new week";
-    let note = format!("each country compared with its last {} published weeks", drift.baseline_weeks);
+    let year = format!("the history has no {key} with the same ISO week a year before a new week");
+    let note = format!("each {key} compared with its last {} published weeks", drift.baseline_weeks);
     let ids = [
         (CheckId::VolumeDrift, none.as_str(), note.as_str()),
         (CheckId::VolumeChange, &none, &note),
         (
             CheckId::VolumeYear,
-            if weeks.is_empty() { &none } else { year },
+            if weeks.is_empty() { &none } else { &year },
             "compared with the same ISO week a year before",
         ),
         (CheckId::RowDrift, &none, &note),
@@ -226,12 +228,17 @@ pub fn check(
         (CheckId::ShareChange, &none, &note),
         (
             CheckId::ShareYear,
-            if weeks.is_empty() { &none } else { year },
+            if weeks.is_empty() { &none } else { &year },
             "compared with the same ISO week a year before",
         ),
     ];
     (ids.into_iter().zip(deviations))
-        .map(|((id, none, note), worst)| (id, worst.measurement(warn_bound(config, id), none, note)))
+        .map(|((id, none, note), worst)| match id {
+            CheckId::RowDrift if !has_rows => {
+                (id, Err(NotRun::NotApplicable("rows are not counted by key".into())))
+            }
+            id => (id, worst.measurement(warn_bound(config, id), none, note)),
+        })
         .collect()
 }
 

@@ -21,10 +21,13 @@
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first violations.
 //! - [`judge`]: from counts to measurements.
+//!
+//! All of these know the columns of the default profile. [`general`] has the checks of any other profile, key or grain.
 
 pub mod counts;
 pub mod cube;
 pub mod dictionary_pass;
+pub mod general;
 pub mod judge;
 pub mod locate;
 pub mod passes;
@@ -62,6 +65,8 @@ pub struct Raw {
     pub counts: Option<Counts>,
     /// Sums by day and country; `None` where columns are missing, or there are too many keys.
     pub cube: Option<Cube>,
+    /// What the rows have, for any other job than that of the default profile; `None` where columns are missing.
+    pub general: Option<general::counts::Counts>,
     /// Wall time of the two passes: counts, cube.
     pub phases: Vec<(&'static str, Duration)>,
 }
@@ -148,9 +153,7 @@ fn run_files(
     if !problems.is_empty() {
         return Ok(Raw {
             findings: judge::without_columns(&problems, files.len()),
-            counts: None,
-            cube: None,
-            phases: vec![],
+            ..Raw::default()
         });
     }
     let rules = Rules { job, config };
@@ -168,6 +171,7 @@ fn run_files(
         findings,
         counts: Some(counts),
         cube: cube.ok(),
+        general: None,
         phases: vec![("counts", counted - started), ("cube", cubed - counted)],
     })
 }

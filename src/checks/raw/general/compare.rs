@@ -1,0 +1,451 @@
+//! Rows compared with one another: rows that occur twice, and total rows that are not the sum of their parts.
+//!
+//! A key of several columns becomes a hash of 64 bits. The hashes of all rows are sorted, as many at a time as fit in
+//! memory: a pass reads the rows whose hash belongs to it. Two keys of 100 M have the same hash with probability
+//! 3 in 10,000 (the birthday bound, n^2 / 2^65).
+
+use rayon::prelude::*;
+
+use super::Subject;
+use super::columns::FileColumns;
+use super::counts::{Counts, mix};
+use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
+use super::pass::{Day, SubjectRules, day_of, label_of, read_conditions};
+use crate::checks::CheckId;
+use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use crate::checks::raw::locate;
+use crate::checks::raw::rules::Label;
+use crate::dataset::{ColumnLocation, OpenFile};
+use crate::ids::column::{Column, ColumnSource};
+use crate::ids::cursor::Cursor;
+use crate::ids::values::ValueType;
+use crate::parquet::Physical;
+use crate::profile::meaning::{Member, MemberRule};
+use crate::progress::Progress;
+use crate::scan::classes::{TimeCoding, TimeRule};
+use crate::table::cell::iso_date;
+use crate::{Error, Result};
+
+/// The most rows that are compared at a time.
+const ROWS_MAX: u64 = 1 << 22;
+
+/// The results of comparing rows.
+pub struct Compared {
+    /// Rows that occur twice.
+    pub duplicates: Result<Measurement, NotRun>,
+    /// By dimension with totals: its number, and the keys whose total is not the sum of its parts.
+    pub totals: Vec<(usize, Result<Measurement, NotRun>)>,
+}
+
+/// The check of a dimension's totals.
+pub fn totals_check(name: &str) -> CheckId {
+    if name == "country" { CheckId::CountryTotal } else { CheckId::SystemTotal }
+}
+
+/// Compares rows with one another, where the profile and the data allow it.
+///
+/// # Errors
+/// Those of reading rows; `Interrupted` where the caller requests cancellation.
+pub fn compare(
+    subject: &Subject<'_>,
+    files: &[OpenFile<'_>],
+    columns: &[FileColumns],
+    counts: &Counts,
+    progress: &dyn Progress,
+) -> Result<Compared> {
+    let compare = Compare { subject, files, columns, tasks: tasks(files), progress };
+    let parts = counts.met.div_ceil(ROWS_MAX).max(1);
+    let mut totals = Vec::new();
+    for (at, (name, dimension)) in subject.dimensions.iter().enumerate() {
+        if !dimension.has_total() {
+            continue;
+        }
+        let members = counts.dimensions.get(at);
+        let has_both =
+            members.is_some_and(|m| m.total > 0 && (m.null > 0 || m.names.rows.iter().any(|rows| *rows > 0)));
+        let finding = match subject.config.switched_off(totals_check(name)) {
+            Some(off) => Err(off),
+            None if !has_both => {
+                Err(NotRun::NotApplicable(format!("{name} has no total rows, or nothing but them")))
+            }
+            None => Ok(compare.totals(at, parts)?),
+        };
+        totals.push((at, finding));
+    }
+    let duplicates = match subject.config.switched_off(CheckId::DuplicateRows) {
+        Some(off) => Err(off),
+        None if subject.job.profile.users.rows => {
+            Err(NotRun::NotApplicable("each row is one user: equal rows are several users".into()))
+        }
+        None => match compare.duplicates(parts) {
+            Ok(found) => found,
+            Err(error @ (Error::Interrupted | Error::Io { .. })) => return Err(error),
+            // Columns that the job does not read may be of any kind.
+            Err(error) => {
+                Err(NotRun::NotApplicable(format!("the columns of a row cannot be compared: {error}")))
+            }
+        },
+    };
+    Ok(Compared { duplicates, totals })
+}
+
+/// A row whose key is compared: the hash of the key, and the number of the row among all.
+type Hashed<T> = (u64, u64, T);
+
+struct Compare<'c> {
+    subject: &'c Subject<'c>,
+    files: &'c [OpenFile<'c>],
+    columns: &'c [FileColumns],
+    tasks: Vec<TaskRows>,
+    progress: &'c dyn Progress,
+}
+
+/// Bits of a row's number that are the row in its file; the others are the file.
+const ROW_BITS: u32 = 40;
+
+impl Compare<'_> {
+    /// The rows of a part, by hash.
+    fn part<T: Send>(
+        &self,
+        each: impl Fn(&TaskRows, &OpenFile<'_>, &FileColumns, &mut dyn FnMut(u64, u64, T)) -> Result<()> + Sync,
+        (part, parts): (u64, u64),
+    ) -> Result<Vec<Hashed<T>>> {
+        let of_task = |task: &TaskRows| -> Result<Vec<Hashed<T>>> {
+            let (Some(file), Some(columns)) = (self.files.get(task.file), self.columns.get(task.file)) else {
+                return Err(Error::internal("no such file"));
+            };
+            let mut rows = Vec::new();
+            let mut add = |hash: u64, row: u64, value: T| {
+                if hash % parts == part {
+                    rows.push((hash, (task.file as u64) << ROW_BITS | row, value));
+                }
+            };
+            each(task, file, columns, &mut add).map_err(|e| task.locate(e, file))?;
+            Ok(rows)
+        };
+        let found: Vec<Vec<Hashed<T>>> = self.tasks.par_iter().map(of_task).collect::<Result<_>>()?;
+        let mut rows: Vec<Hashed<T>> = found.into_iter().flatten().collect();
+        rows.par_sort_unstable_by_key(|(hash, row, _)| (*hash, *row));
+        Ok(rows)
+    }
+
+    fn check_interrupted(&self) -> Result<()> {
+        if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Counts rows that are equal to an earlier row in all columns but the number of users.
+    fn duplicates(&self, parts: u64) -> Result<Result<Measurement, NotRun>> {
+        let is_nested = |file: &OpenFile<'_>| file.footer.leaves.iter().any(|leaf| leaf.path.len() > 1);
+        if self.files.iter().any(|file| file.footer.rows > 0 && is_nested(file)) {
+            return Ok(Err(NotRun::NotApplicable(
+                "the files have nested columns, which are not compared".into(),
+            )));
+        }
+        let (mut count, mut n, mut first) = (0u64, 0u64, Vec::new());
+        for part in 0..parts {
+            let rows = self
+                .part(|task, file, columns, add| self.whole_rows(task, file, columns, add), (part, parts))?;
+            n += rows.len() as u64;
+            for pair in rows.windows(2) {
+                let [(a, _, ()), (b, row, ())] = pair else { continue };
+                if a == b {
+                    count += 1;
+                    first.push(*row);
+                }
+            }
+            first.sort_unstable();
+            first.truncate(VIOLATIONS);
+        }
+        let violation = |row: &u64| -> Result<Violation> {
+            let (file, row) = place(*row);
+            let name = self.files.get(file).map(|file| file.input.object.name().clone());
+            Ok(Violation { file: name, row: Some(row), value: self.describe(file, row, None)? })
+        };
+        let offenders = first.iter().map(violation).collect::<Result<_>>()?;
+        Ok(Ok(Measurement::count(count, n, offenders)))
+    }
+
+    /// The hashes of rows: all columns of the file but that of the numbers of users, and the columns of the path that
+    /// the profile names.
+    fn whole_rows(
+        &self,
+        task: &TaskRows,
+        file: &OpenFile<'_>,
+        columns: &FileColumns,
+        add: &mut dyn FnMut(u64, u64, ()),
+    ) -> Result<()> {
+        let meta = task.meta(file)?;
+        let users = columns.users.as_ref().map(|(location, ..)| location);
+        let leaves: Vec<ColumnLocation> = (0..file.footer.leaves.len())
+            .map(ColumnLocation::Leaf)
+            .filter(|location| Some(location) != users)
+            .collect();
+        let mut seeds: Vec<u64> = Vec::new();
+        let mut sources: Vec<ColumnSource<'_>> = Vec::new();
+        for (location, leaf) in leaves.iter().filter_map(|location| match location {
+            ColumnLocation::Leaf(at) => Some((location, file.footer.leaves.get(*at)?)),
+            ColumnLocation::Partition(_) => None,
+        }) {
+            seeds.push(hash_bytes(0, leaf.name().to_lowercase().as_bytes()));
+            sources.push(location.source(&file.footer, meta)?);
+        }
+        for (number, location) in columns.locations().enumerate() {
+            if let ColumnLocation::Partition(value) = location {
+                seeds.push(number as u64);
+                sources.push(ColumnSource::Path(value.as_deref()));
+            }
+        }
+        let opened = Column::open_all(file.object, &sources, meta.rows)?;
+        let mut lanes: Vec<Lane<'_, u64>> =
+            opened.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
+        let rules = SubjectRules::new(self.subject);
+        let group = GroupColumns::open(columns, file, meta)?;
+        let mut conditions: Vec<Lane<'_, bool>> =
+            group.conditions.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
+        let (mut at, mut met, mut hashes) = (task.rows.start, Vec::new(), Vec::new());
+        self.check_interrupted()?;
+        while at < task.rows.end {
+            let mut n = u32::try_from(task.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+            for lane in &mut lanes {
+                n = lane.rows_in_page(n)?;
+            }
+            for lane in &mut conditions {
+                n = lane.rows_in_page(n)?;
+            }
+            read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
+            hashes.clear();
+            hashes.resize(n as usize, 0u64);
+            for (lane, seed) in lanes.iter_mut().zip(&seeds) {
+                lane.read(n, |raw| Ok(hash_value(*seed, raw)))?;
+                for (row, hash) in hashes.iter_mut().enumerate() {
+                    // Columns may be in another order in another file.
+                    *hash = hash.wrapping_add(lane.get(row).unwrap_or_default());
+                }
+            }
+            for ((hash, _), row) in
+                hashes.iter().zip(&met).zip(at..).filter(|((_, met), _)| **met).map(|(a, row)| (a, row))
+            {
+                add(mix(*hash), task.before + row, ());
+            }
+            at += u64::from(n);
+        }
+        Ok(())
+    }
+
+    /// Counts the keys whose total rows are not the sum of their parts.
+    fn totals(&self, dimension: usize, parts: u64) -> Result<Measurement> {
+        let is_whole = self.columns.iter().filter_map(|c| c.users.as_ref()).all(|(_, _, value_type)| {
+            matches!(value_type, ValueType::Int { .. } | ValueType::Decimal { .. })
+        });
+        let mut patterns: std::collections::BTreeMap<u32, PatternKeys> = std::collections::BTreeMap::new();
+        for part in 0..parts {
+            let rows = self.part(
+                |task, file, columns, add| self.keyed(dimension, task, file, columns, add),
+                (part, parts),
+            )?;
+            for key in rows.chunk_by(|a, b| a.0 == b.0) {
+                let Some((_, first, of_first)) = key.first() else { continue };
+                let (mut total, mut sum, mut has_total) = (0.0, 0.0, false);
+                for (_, _, row) in key {
+                    *(if row.is_total { &mut total } else { &mut sum }) += row.users;
+                    has_total |= row.is_total;
+                }
+                let keys = patterns.entry(of_first.pattern).or_default();
+                keys.n += 1;
+                keys.has_total |= has_total;
+                let tolerance =
+                    if is_whole { 0.0 } else { 5e-4 + 1e-12 * f64::abs(total).max(f64::abs(sum)) };
+                if f64::abs(total - sum) > tolerance {
+                    keys.larger += u64::from(total > sum);
+                    keys.wrong.push((*first, total, sum));
+                    keys.count += 1;
+                }
+            }
+            for keys in patterns.values_mut() {
+                keys.wrong.sort_unstable_by_key(|(row, ..)| *row);
+                keys.wrong.truncate(VIOLATIONS);
+            }
+        }
+        // Where total rows are total rows of several dimensions at once, other keys have no total to compare.
+        let compared: Vec<&PatternKeys> = patterns.values().filter(|keys| keys.has_total).collect();
+        let mut wrong: Vec<(u64, f64, f64)> =
+            compared.iter().flat_map(|keys| keys.wrong.iter().copied()).collect();
+        wrong.sort_unstable_by_key(|(row, ..)| *row);
+        wrong.truncate(VIOLATIONS);
+        let violation = |(row, total, sum): &(u64, f64, f64)| -> Result<Violation> {
+            let (file, row) = place(*row);
+            let key = self.describe(file, row, Some(dimension))?;
+            Ok(Violation::key(format!("{key}: total {total}, sum of the parts {sum}")))
+        };
+        let offenders = wrong.iter().map(violation).collect::<Result<_>>()?;
+        let sum = |of: fn(&PatternKeys) -> u64| compared.iter().map(|keys| of(keys)).sum::<u64>();
+        let (count, larger) = (sum(|keys| keys.count), sum(|keys| keys.larger));
+        let finding = Measurement::count(count, sum(|keys| keys.n), offenders);
+        Ok(if count == 0 {
+            finding
+        } else {
+            finding.note(format!("{larger} totals are larger than their parts, {} smaller", count - larger))
+        })
+    }
+
+    /// The hashes of the keys of rows: all dimensions but one, the channel and the time.
+    fn keyed(
+        &self,
+        dimension: usize,
+        task: &TaskRows,
+        file: &OpenFile<'_>,
+        columns: &FileColumns,
+        add: &mut dyn FnMut(u64, u64, Part),
+    ) -> Result<()> {
+        let rules = SubjectRules::new(self.subject);
+        let group = GroupColumns::open(columns, file, task.meta(file)?)?;
+        let rows = &task.rows;
+        let mut conditions: Vec<Lane<'_, bool>> =
+            group.conditions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
+        let mut dimensions: Vec<Lane<'_, (u64, bool)>> =
+            group.dimensions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
+        let mut channel: Lane<'_, u64> = Lane::open(&group.channel, rows)?;
+        let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
+        let coding = columns.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding);
+        let time = TimeRule::new(self.subject.question, coding);
+        let cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
+        let mut date: Lane<'_, Day> = Lane::of(if time.is_by_day() { cursor.by_day(&time)? } else { cursor });
+        let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
+        let mut users = UsersLane::open(&group.users, rows, value.0, value.1)?;
+        let form = self.subject.job.profile.time.label_form;
+        let (mut at, mut met) = (rows.start, Vec::new());
+        self.check_interrupted()?;
+        while at < rows.end {
+            let mut n = u32::try_from(rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+            for lane in &mut conditions {
+                n = lane.rows_in_page(n)?;
+            }
+            for lane in &mut dimensions {
+                n = lane.rows_in_page(n)?;
+            }
+            n = channel.rows_in_page(n)?;
+            n = label.rows_in_page(n)?;
+            n = date.rows_in_page(n)?;
+            n = users.rows_in_page(n)?;
+            read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
+            for ((lane, rule), (column, seed)) in
+                dimensions.iter_mut().zip(&rules.members).zip(columns.dimensions.iter().zip(1u64..))
+            {
+                lane.read(n, |raw| {
+                    Ok(hash_member(seed, raw.map(|raw| column.form.text(raw)).as_deref(), rule))
+                })?;
+            }
+            channel.read(n, |raw| Ok(hash_value(0, raw)))?;
+            label.read(n, |raw| Ok(label_of(raw, form)))?;
+            date.read(n, |raw| Ok(day_of(raw, &time)))?;
+            users.read(n)?;
+            for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
+                let step = match (date.get(in_block), label.get(in_block)) {
+                    (Some(Day::Day(day)), _) => u64::from(day.cast_unsigned()),
+                    (_, Some(Label::Week(week))) => u64::from(week.cast_unsigned()) | 1 << 32,
+                    _ => continue,
+                };
+                let mut hash = mix(step).wrapping_add(channel.get(in_block).unwrap_or_default());
+                let (mut pattern, mut is_total) = (0u32, false);
+                for ((lane, number), bit) in dimensions.iter().zip(0..).zip(0u32..) {
+                    let (member, total) = lane.get(in_block).unwrap_or_default();
+                    if number == dimension {
+                        is_total = total;
+                    } else {
+                        hash = hash.wrapping_add(member);
+                        pattern |= u32::from(total) << bit.min(31);
+                    }
+                }
+                let number = users.get(in_block);
+                let users = if columns.users.is_some() { users_of(number, unit(value.1)) } else { 1.0 };
+                add(mix(hash), task.before + at + in_block as u64, Part { users, pattern, is_total });
+            }
+            at += u64::from(n);
+        }
+        Ok(())
+    }
+
+    /// A row as text: its date, its members but those of a dimension, and its channel.
+    fn describe(&self, file: usize, row: u64, without: Option<usize>) -> Result<String> {
+        let mut parts = Vec::new();
+        let task = self.tasks.iter().find(|task| {
+            task.file == file && (task.before + task.rows.start..task.before + task.rows.end).contains(&row)
+        });
+        let (Some(task), Some(opened), Some(columns)) = (task, self.files.get(file), self.columns.get(file))
+        else {
+            return Ok(String::new());
+        };
+        let group = GroupColumns::open(columns, opened, task.meta(opened)?)?;
+        let in_group = row - task.before;
+        let raw = |column: &Column<'_>| -> Result<Option<Vec<u8>>> {
+            let mut cursor = Cursor::new(column, in_group, false, Vec::new(), None)?;
+            let mut id = [0];
+            cursor.read_ids32(&mut id)?;
+            let [id] = id;
+            Ok(cursor.entries.get(id).map(<[u8]>::to_vec))
+        };
+        if let Some((_, coding)) = &columns.date {
+            let stored = raw(&group.date)?;
+            let day = stored
+                .as_deref()
+                .and_then(|stored| coding.day_in(stored, self.subject.question.zone.as_ref()));
+            parts.push(day.map_or_else(|| coding.show(stored.as_deref()), iso_date));
+        } else {
+            parts.push(locate::name(raw(&group.label)?.as_deref()));
+        }
+        for (at, (column, located)) in group.dimensions.iter().zip(&columns.dimensions).enumerate() {
+            if Some(at) != without && located.location.is_some() {
+                let stored = raw(column)?;
+                parts
+                    .push(locate::name(stored.as_deref().map(|stored| located.form.text(stored)).as_deref()));
+            }
+        }
+        parts.push(locate::name(raw(&group.channel)?.as_deref()));
+        Ok(parts.join(", "))
+    }
+}
+
+/// The file and the row of a row's number.
+fn place(row: u64) -> (usize, u64) {
+    (usize::try_from(row >> ROW_BITS).unwrap_or(usize::MAX), row & ((1 << ROW_BITS) - 1))
+}
+
+/// A row of a key whose total is compared with its parts.
+struct Part {
+    users: f64,
+    /// The other dimensions of which it is a total row.
+    pattern: u32,
+    is_total: bool,
+}
+
+/// The keys of rows that are total rows of the same other dimensions.
+#[derive(Default)]
+struct PatternKeys {
+    n: u64,
+    has_total: bool,
+    count: u64,
+    larger: u64,
+    /// The first row of a key, its total and the sum of its parts.
+    wrong: Vec<(u64, f64, f64)>,
+}
+
+/// The hash of bytes: FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo), and mixed.
+fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325 ^ mix(seed), fnv).wrapping_add(bytes.len() as u64))
+}
+
+fn hash_value(seed: u64, raw: Option<&[u8]>) -> u64 {
+    // A file that lacks a column has the hashes of one whose values are null.
+    raw.map_or(0, |raw| hash_bytes(seed, raw))
+}
+
+/// The hash of a member, and whether it is the total.
+fn hash_member(seed: u64, text: Option<&[u8]>, rule: &MemberRule) -> (u64, bool) {
+    match rule.member(text) {
+        Some(Member::Total) => (mix(seed), true),
+        Some(Member::Null) => (0, false),
+        Some(Member::Named(name)) => (hash_bytes(seed, name.as_bytes()), false),
+        None => (hash_value(seed, text), false),
+    }
+}

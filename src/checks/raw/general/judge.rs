@@ -1,0 +1,428 @@
+//! From counts to results.
+
+use std::collections::BTreeMap;
+
+use super::Subject;
+use super::compare::{Compared, totals_check};
+use super::counts::{Bucket, Counts, Tally};
+use crate::checks::catalog::{CheckId, Severity, Stage};
+use crate::checks::model::{CheckResult, Measurement, NotRun, VIOLATIONS, Violation};
+use crate::checks::raw::locate;
+use crate::checks::raw::rules::Flaw;
+use crate::checks::results::Results;
+use crate::checks::totals::key_name;
+use crate::dataset::OpenFile;
+use crate::profile::{Class, Dimension, MemberList, Members};
+use crate::table::cell::iso_date;
+
+/// Keys with rows on at least this part of the days of the data are expected on all of them.
+const NEARLY_ALL: f64 = 0.95;
+
+/// The results where columns are missing: the check of the columns, and all others as not run.
+pub fn without_columns(subject: &Subject<'_>, problems: &[Violation], files: usize) -> Results {
+    let columns = files * column_count(subject);
+    let finding = Measurement::count(
+        problems.len() as u64,
+        columns as u64,
+        problems.iter().take(VIOLATIONS).cloned().collect(),
+    );
+    of_stage(subject, |id| match id {
+        CheckId::Columns => Ok(finding.clone()),
+        _ => Err(NotRun::Failed("columns are missing or of another type".into())),
+    })
+}
+
+/// The results where the rows have too many distinct values.
+pub fn too_large(subject: &Subject<'_>, why: &str) -> Results {
+    of_stage(subject, |_| Err(NotRun::NotApplicable(why.to_owned())))
+}
+
+fn of_stage(subject: &Subject<'_>, finding: impl Fn(CheckId) -> Result<Measurement, NotRun>) -> Results {
+    let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw);
+    Results::judge(subject.config, ids.map(|id| (id, finding(id))).collect()).for_any_key()
+}
+
+fn column_count(subject: &Subject<'_>) -> usize {
+    let profile = &subject.job.profile;
+    let single = [&profile.time.date, &profile.time.label, &profile.users.column, &profile.channel.column];
+    profile.conditions.len()
+        + profile.dimensions.len()
+        + single.iter().filter(|column| column.is_some()).count()
+}
+
+/// The results of all checks on the rows.
+pub fn results(
+    subject: &Subject<'_>,
+    files: &[OpenFile<'_>],
+    counts: &Counts,
+    compared: &Compared,
+) -> Results {
+    let empty = Bucket::default();
+    let judge = Judge { subject, files, counts, bucket: counts.chosen().unwrap_or(&empty) };
+    let mut outcomes = Vec::new();
+    for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
+        let config = subject.config;
+        for Finding { title, most, finding } in judge.find(id, compared) {
+            let finding = config.switched_off(id).map_or(finding, Err);
+            let severity = match config.severity(id) {
+                Severity::Block if most == Severity::Warn => Severity::Warn,
+                severity => severity,
+            };
+            let mut outcome = CheckResult::of(id, severity, config.bounds(id), finding);
+            outcome.title = title.unwrap_or_else(|| id.general_title().into());
+            outcomes.push(outcome);
+        }
+    }
+    Results { outcomes }
+}
+
+/// A measurement of a check; a check may have one for each dimension.
+struct Finding {
+    /// The title, if it is not that of the check.
+    title: Option<String>,
+    /// The most severe that it may be.
+    most: Severity,
+    finding: Result<Measurement, NotRun>,
+}
+
+impl From<Result<Measurement, NotRun>> for Finding {
+    fn from(finding: Result<Measurement, NotRun>) -> Self {
+        Finding { title: None, most: Severity::Block, finding }
+    }
+}
+
+fn not_applicable(why: impl Into<String>) -> Result<Measurement, NotRun> {
+    Err(NotRun::NotApplicable(why.into()))
+}
+
+struct Judge<'j> {
+    subject: &'j Subject<'j>,
+    files: &'j [OpenFile<'j>],
+    counts: &'j Counts,
+    bucket: &'j Bucket,
+}
+
+impl Judge<'_> {
+    fn find(&self, id: CheckId, compared: &Compared) -> Vec<Finding> {
+        let Subject { job, config, .. } = self.subject;
+        let bucket = self.bucket;
+        let labels = |tally: &Tally| match &job.profile.time.label {
+            Some(_) if job.grain == crate::Grain::Week => Ok(self.tally(tally, bucket.rows)),
+            Some(_) => not_applicable("the periods are those of dates, not of labels"),
+            None => not_applicable("the profile has no week labels"),
+        };
+        let one = match id {
+            CheckId::Columns => {
+                Ok(Measurement::count(0, (self.files.len() * column_count(self.subject)) as u64, vec![]))
+            }
+            CheckId::LabelForm => labels(&bucket.bad_labels),
+            CheckId::LabelWeek => labels(&bucket.bad_weeks),
+            CheckId::LabelDate if job.profile.time.date.is_none() => {
+                not_applicable("the profile has no dates")
+            }
+            CheckId::LabelDate => {
+                let mut both = bucket.bad_times.clone();
+                both.merge(bucket.wrong_weeks.clone());
+                Ok(self.tally(&both, bucket.rows))
+            }
+            CheckId::KeyNulls => return self.key_nulls(),
+            CheckId::ValueNulls => self.users(Flaw::Null),
+            CheckId::ValueFinite => self.users(Flaw::NotFinite),
+            CheckId::ValueNegative => self.users(Flaw::Negative),
+            CheckId::ValueIntegral => self.users(Flaw::Fractional),
+            CheckId::CountryKnown | CheckId::SystemKnown => return self.members(id),
+            CheckId::SystemVanished => self.vanished_members(),
+            CheckId::ChannelNew => self.new_channels(),
+            CheckId::ChannelVanished => {
+                let met = self.counts.channels.met();
+                names_without(&config.allow.channels, "channels", |name| met.contains_key(name))
+            }
+            CheckId::OrganicPresent => self.organic(),
+            CheckId::DuplicateRows => compared.duplicates.clone(),
+            CheckId::TokenName | CheckId::NameSubtrackers => not_applicable("the profile has no such column"),
+            CheckId::SystemTotal | CheckId::CountryTotal => return self.totals(id, compared),
+            CheckId::DayGaps => self.day_gaps(),
+            CheckId::CountryDayGaps => self.key_day_gaps(),
+            CheckId::Freshness => self.freshness(),
+            _ => Err(NotRun::Failed("not a check on rows".into())),
+        };
+        vec![one.into()]
+    }
+
+    fn tally(&self, tally: &Tally, n: u64) -> Measurement {
+        let violation = |(file, row, value): &(usize, u64, String)| Violation {
+            file: self.files.get(*file).map(|file| file.input.object.name().clone()),
+            row: Some(*row),
+            value: value.clone(),
+        };
+        Measurement::count(tally.count, n, tally.first.iter().map(violation).collect())
+    }
+
+    fn dimension(&self, at: usize) -> (&str, Option<&Dimension>) {
+        self.subject.dimensions.get(at).map_or(("", None), |(name, of)| (name, Some(of)))
+    }
+
+    /// Rows without a time or a member of the key; and, apart from it, rows without a channel that are excluded.
+    fn key_nulls(&self) -> Vec<Finding> {
+        let mut all = self.bucket.null_times.clone();
+        let mut notes = Vec::new();
+        if all.count > 0 {
+            notes.push(format!("time {}", all.count));
+        }
+        for (tally, at) in self.bucket.null_members.iter().zip(&self.subject.key) {
+            if tally.count > 0 {
+                notes.push(format!("{} {}", self.dimension(*at).0, tally.count));
+            }
+            all.merge(tally.clone());
+        }
+        let mut findings = vec![Ok(self.tally(&all, self.bucket.rows).note(notes.join(", "))).into()];
+        let null = self.counts.null_channel;
+        if self.subject.job.profile.channel.null == Class::Excluded && null > 0 {
+            #[allow(clippy::cast_precision_loss)] // shown
+            let share = null as f64 / self.counts.met.max(1) as f64 * 100.0;
+            let note = format!("{share:.1} % of the rows have no channel: they are neither organic nor paid");
+            findings.push(Finding {
+                title: Some("every row has a channel".into()),
+                most: Severity::Warn,
+                finding: Ok(Measurement::count(null, self.counts.met, vec![]).note(note)),
+            });
+        }
+        findings
+    }
+
+    fn users(&self, flaw: Flaw) -> Result<Measurement, NotRun> {
+        match self.counts.users.get(flaw as usize) {
+            Some(tally) if !self.subject.job.profile.users.rows => Ok(self.tally(tally, self.counts.met)),
+            _ => not_applicable("each row is one user"),
+        }
+    }
+
+    /// Members that the profile does not expect: one finding for each dimension that lists its members.
+    fn members(&self, id: CheckId) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for ((name, dimension), members) in self.subject.dimensions.iter().zip(&self.counts.dimensions) {
+            let (check, expected) = match &dimension.members {
+                None => continue,
+                Some(Members::Named(MemberList::Iso3166)) => {
+                    (CheckId::CountryKnown, "ISO 3166-1 codes".to_owned())
+                }
+                Some(Members::List(list)) => (members_check(name), list.join(", ")),
+            };
+            if check == id {
+                findings.push(Finding {
+                    title: Some(format!("members of {name} are expected ones: {expected}")),
+                    most: Severity::Block,
+                    finding: Ok(self.tally(&members.unknown, self.counts.met)),
+                });
+            }
+        }
+        if findings.is_empty() {
+            findings.push(not_applicable("the profile lists no members that it expects").into());
+        }
+        findings
+    }
+
+    fn vanished_members(&self) -> Result<Measurement, NotRun> {
+        let of = |at: usize| {
+            let (name, dimension) = self.dimension(at);
+            let is_list = matches!(dimension?.members, Some(Members::List(_)));
+            (is_list && members_check(name) == CheckId::SystemKnown).then_some(at)
+        };
+        let listed: Vec<usize> = (0..self.subject.dimensions.len()).filter_map(of).collect();
+        let met = |name: &str| {
+            listed
+                .iter()
+                .filter_map(|at| self.counts.dimensions.get(*at))
+                .any(|members| members.names.met().contains_key(name))
+        };
+        names_without(&self.subject.config.allow.systems, "members", met)
+    }
+
+    fn new_channels(&self) -> Result<Measurement, NotRun> {
+        let known = &self.subject.config.allow.channels;
+        if known.is_empty() {
+            return not_applicable("no channels are listed as known");
+        }
+        let rule = crate::profile::meaning::ClassRule::new(&self.subject.job.profile.channel);
+        let met = self.counts.channels.met();
+        // The history has no excluded channels.
+        let counted: Vec<&&str> =
+            met.keys().filter(|name| rule.class(Some(name.as_bytes())) != Class::Excluded).collect();
+        let new: Vec<&&&str> =
+            counted.iter().filter(|name| !known.iter().any(|known| known == **name)).collect();
+        let offenders = new
+            .iter()
+            .take(VIOLATIONS)
+            .map(|name| Violation::key(locate::name(Some(name.as_bytes()))))
+            .collect();
+        Ok(Measurement::count(new.len() as u64, counted.len() as u64, offenders))
+    }
+
+    /// Whether rows are organic; the note names the listed channels that no row has.
+    fn organic(&self) -> Result<Measurement, NotRun> {
+        if self.subject.job.share_of_channel {
+            return not_applicable("the table has the share of each channel");
+        }
+        let channel = &self.subject.job.profile.channel;
+        let [_, organic, _] = self.counts.classes;
+        let met: BTreeMap<String, u64> = (self.counts.channels.met().into_iter())
+            .map(|(name, rows)| {
+                (if channel.ignore_case { name.to_lowercase() } else { name.to_owned() }, rows)
+            })
+            .collect();
+        let is_there = |name: &&String| {
+            met.contains_key(&if channel.ignore_case { name.to_lowercase() } else { (*name).clone() })
+        };
+        let (there, missing): (Vec<&String>, Vec<&String>) = channel.organic.iter().partition(is_there);
+        let names = |of: &[&String]| of.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let none = if missing.is_empty() {
+            "no row is organic".into()
+        } else {
+            format!("no row of {}", names(&missing))
+        };
+        let note = match (organic, missing.is_empty()) {
+            (0, _) => format!("none of {} rows", self.counts.met),
+            (rows, true) => format!("{rows} rows are organic"),
+            (rows, false) if there.is_empty() => {
+                format!("{rows} rows are organic, none of {}", names(&missing))
+            }
+            (rows, false) => {
+                format!("{rows} rows are organic: {}; there is no {}", names(&there), names(&missing))
+            }
+        };
+        // A list of names of which none occurs is misspelled, though rows without a channel may be organic.
+        let is_missing = organic == 0 || !channel.organic.is_empty() && there.is_empty();
+        Ok(Measurement::count(u64::from(is_missing), 1, vec![Violation::key(none)]).note(note))
+    }
+
+    /// Total rows: one finding for each dimension that has them.
+    fn totals(&self, id: CheckId, compared: &Compared) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (at, finding) in &compared.totals {
+            let (name, _) = self.dimension(*at);
+            if totals_check(name) == id {
+                findings.push(Finding {
+                    title: Some(format!("total rows equal the sum of their parts: {name}")),
+                    most: Severity::Block,
+                    finding: finding.clone(),
+                });
+            }
+        }
+        if findings.is_empty() {
+            findings.push(not_applicable("the profile has no such total rows").into());
+        }
+        findings
+    }
+
+    /// Why days are not compared with one another; `None` where they are.
+    fn no_days(&self) -> Option<String> {
+        let days = || self.bucket.days.keys().copied();
+        if !self.counts.has_days || days().next().is_none() {
+            return Some("the rows have no dates".into());
+        }
+        let is_weekly = days().zip(days().skip(1)).all(|(a, b)| (b - a) % 7 == 0);
+        let is_monthly = days().all(|day| crate::calendar::date_of(day).day == 1);
+        (self.bucket.days.len() > 2 && (is_weekly || is_monthly))
+            .then(|| "the rows have a date a week or a month, not a day".into())
+    }
+
+    fn day_gaps(&self) -> Result<Measurement, NotRun> {
+        if let Some(why) = self.no_days() {
+            return not_applicable(why);
+        }
+        let days: Vec<i32> = self.bucket.days.keys().copied().collect();
+        let gaps: Vec<(i32, i32)> = days
+            .windows(2)
+            .filter_map(|w| match w {
+                [a, b] if b - a > 1 => Some((a + 1, b - 1)),
+                _ => None,
+            })
+            .collect();
+        let length = |(a, b): (i32, i32)| (i64::from(b) - i64::from(a) + 1).unsigned_abs();
+        let missing = gaps.iter().map(|gap| length(*gap)).sum();
+        let span = days.first().copied().zip(days.last().copied()).map_or(0, length);
+        let show = |(a, b): &(i32, i32)| {
+            let text = if a == b { iso_date(*a) } else { format!("{} to {}", iso_date(*a), iso_date(*b)) };
+            Violation::key(text)
+        };
+        Ok(Measurement::count(missing, span, gaps.iter().take(VIOLATIONS).map(show).collect()))
+    }
+
+    /// Days without rows of a key that has rows on nearly all days.
+    fn key_day_gaps(&self) -> Result<Measurement, NotRun> {
+        if let Some(why) = self.no_days() {
+            return not_applicable(why);
+        }
+        let Some(cells) = &self.bucket.cells else {
+            return not_applicable("there are too many keys and days to compare them");
+        };
+        let mut days_of: BTreeMap<u32, Vec<i32>> = BTreeMap::new();
+        for (key, day) in cells.keys() {
+            days_of.entry(*key).or_default().push(*day);
+        }
+        let all = self.bucket.days.len();
+        #[allow(clippy::cast_precision_loss)] // days are few
+        let is_nearly_all = |days: &[i32]| days.len() as f64 >= all as f64 * NEARLY_ALL;
+        let (mut count, mut n, mut gaps) = (0u64, 0u64, Vec::new());
+        for (key, days) in days_of.iter_mut().filter(|(_, days)| is_nearly_all(days)) {
+            n += all as u64;
+            count += (all - days.len()) as u64;
+            if days.len() < all {
+                days.sort_unstable();
+                let missing = self.bucket.days.keys().filter(|day| days.binary_search(day).is_err());
+                gaps.extend(missing.map(|day| (*day, self.key_name(*key))));
+            }
+        }
+        gaps.sort();
+        let show = |(day, key): &(i32, String)| Violation::key(format!("{} {key}", iso_date(*day)));
+        let offenders = gaps.iter().take(VIOLATIONS).map(show).collect();
+        if n == 0 {
+            return not_applicable("no key has rows on nearly all days");
+        }
+        Ok(Measurement::count(count, n, offenders))
+    }
+
+    fn key_name(&self, key: u32) -> String {
+        self.counts.key_name(key)
+    }
+
+    fn freshness(&self) -> Result<Measurement, NotRun> {
+        let Some(last) = self.bucket.days.keys().last().copied().filter(|_| self.counts.has_days) else {
+            return not_applicable("the rows have no dates");
+        };
+        let today = self.subject.config.today();
+        let age = (i64::from(today) - i64::from(last)).max(0).unsigned_abs();
+        let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
+        Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
+    }
+}
+
+/// The check of the members of a dimension that lists them.
+fn members_check(name: &str) -> CheckId {
+    if name == "country" { CheckId::CountryKnown } else { CheckId::SystemKnown }
+}
+
+/// The listed names that no row has.
+fn names_without(names: &[String], what: &str, is_met: impl Fn(&str) -> bool) -> Result<Measurement, NotRun> {
+    if names.is_empty() {
+        return not_applicable(format!("no {what} are listed as known"));
+    }
+    let gone: Vec<&String> = names.iter().filter(|name| !is_met(name)).collect();
+    let offenders = gone
+        .iter()
+        .take(VIOLATIONS)
+        .map(|name| Violation::key(locate::name(Some(name.as_bytes()))))
+        .collect();
+    Ok(Measurement::count(gone.len() as u64, names.len() as u64, offenders))
+}
+
+impl Counts {
+    /// The name of a key.
+    pub fn key_name(&self, key: u32) -> String {
+        let members = self.keys.get(key as usize).map(|key| &key[..]).unwrap_or_default();
+        let name = |(dimension, number): (&usize, &u32)| {
+            self.dimensions.get(*dimension).map_or("", |members| members.names.get(*number))
+        };
+        key_name(self.key_dimensions.iter().zip(members).map(name))
+    }
+}

@@ -1,0 +1,277 @@
+//! The columns of a range of rows, block by block: each distinct value is asked once what it means.
+
+use std::ops::Range;
+
+use super::columns::{FileColumns, TextColumn};
+use crate::dataset::{ColumnLocation, OpenFile, prefetch};
+use crate::ids::column::{Column, ColumnSource};
+use crate::ids::cursor::{BlockKind, Cursor};
+use crate::ids::values::{Number, ValueType};
+use crate::parquet::{Physical, RowGroupMeta};
+use crate::scan::by_row::number_of;
+use crate::{Error, Result};
+
+/// The most rows of a block.
+pub const BLOCK: u32 = 1024;
+/// The most rows of a task.
+const TASK_ROWS: u64 = 1 << 20;
+
+/// Rows of a row group.
+#[derive(Debug, Clone)]
+pub struct TaskRows {
+    /// Index of the file.
+    pub file: usize,
+    /// Number of the row group.
+    pub row_group: usize,
+    /// Rows of the row group.
+    pub rows: Range<u64>,
+    /// Rows of the file before the row group.
+    pub before: u64,
+}
+
+/// The rows of all files, cut into tasks.
+pub fn tasks(files: &[OpenFile<'_>]) -> Vec<TaskRows> {
+    let mut tasks = Vec::new();
+    for (file, opened) in files.iter().enumerate() {
+        let mut before = 0;
+        for (row_group, meta) in opened.footer.row_groups.iter().enumerate() {
+            let mut start = 0;
+            while start < meta.rows {
+                let end = if meta.rows - start < 2 * TASK_ROWS { meta.rows } else { start + TASK_ROWS };
+                tasks.push(TaskRows { file, row_group, rows: start..end, before });
+                start = end;
+            }
+            before += meta.rows;
+        }
+    }
+    tasks
+}
+
+impl TaskRows {
+    /// The row group.
+    pub fn meta<'f>(&self, file: &'f OpenFile<'_>) -> Result<&'f RowGroupMeta> {
+        file.footer.row_groups.get(self.row_group).ok_or_else(|| Error::internal("no such row group"))
+    }
+
+    /// Announces the bytes of the tasks' columns in remote files.
+    pub fn announce(tasks: &[TaskRows], files: &[OpenFile<'_>], columns: &[FileColumns]) {
+        for (at, (file, columns)) in
+            files.iter().zip(columns).enumerate().filter(|(_, (file, _))| file.object.is_remote())
+        {
+            let mine = tasks.iter().filter(|task| task.file == at);
+            prefetch::announce(file, mine.flat_map(|task| task.bytes(file, columns)).collect());
+        }
+    }
+
+    /// Releases what was announced for the task.
+    pub fn evict(&self, file: &OpenFile<'_>, columns: &FileColumns) {
+        if file.object.is_remote() {
+            file.object.evict(&self.bytes(file, columns));
+        }
+    }
+
+    fn bytes(&self, file: &OpenFile<'_>, columns: &FileColumns) -> Vec<Range<u64>> {
+        let chunks = self.meta(file).map(|meta| columns.chunks(meta)).unwrap_or_default();
+        chunks.iter().map(|chunk| chunk.bytes()).filter(|range| !range.is_empty()).collect()
+    }
+
+    /// Adds the place to an error.
+    pub fn locate(&self, error: Error, file: &OpenFile<'_>) -> Error {
+        error.in_row_group(self.row_group).in_file(file.input.object.name())
+    }
+}
+
+/// The columns of a row group.
+pub struct GroupColumns<'a> {
+    /// Those of conditions.
+    pub conditions: Vec<Column<'a>>,
+    /// Those of dimensions; null throughout where the file lacks an optional one.
+    pub dimensions: Vec<Column<'a>>,
+    /// The channel.
+    pub channel: Column<'a>,
+    /// The label; null throughout where it is not used.
+    pub label: Column<'a>,
+    /// The date; null throughout where there is none.
+    pub date: Column<'a>,
+    /// The number of users; null throughout where each row is a user.
+    pub users: Column<'a>,
+}
+
+impl<'a> GroupColumns<'a> {
+    /// Opens the columns of a row group.
+    ///
+    /// # Errors
+    /// For damaged page headers and pages that cannot be read.
+    pub fn open(columns: &'a FileColumns, file: &'a OpenFile<'_>, meta: &'a RowGroupMeta) -> Result<Self> {
+        let text = |column: &'a TextColumn| column.location.as_ref();
+        let rest = [
+            columns.channel.as_ref(),
+            columns.label.as_ref(),
+            columns.date.as_ref().map(|(location, _)| location),
+            columns.users.as_ref().map(|(location, ..)| location),
+        ];
+        let all: Vec<Option<&'a ColumnLocation>> = columns
+            .conditions
+            .iter()
+            .map(text)
+            .chain(columns.dimensions.iter().map(text))
+            .chain(rest)
+            .collect();
+        let source = |location: &Option<&'a ColumnLocation>| match location {
+            Some(location) => location.source(&file.footer, meta),
+            None => Ok(ColumnSource::Path(None)),
+        };
+        let sources: Vec<ColumnSource<'a>> = all.iter().map(source).collect::<Result<_>>()?;
+        let mut opened = Column::open_all(file.object, &sources, meta.rows)?.into_iter();
+        let mut next = || opened.next().ok_or_else(|| Error::internal("a column that was not opened"));
+        Ok(GroupColumns {
+            conditions: columns.conditions.iter().map(|_| next()).collect::<Result<_>>()?,
+            dimensions: columns.dimensions.iter().map(|_| next()).collect::<Result<_>>()?,
+            channel: next()?,
+            label: next()?,
+            date: next()?,
+            users: next()?,
+        })
+    }
+}
+
+/// A column as the meanings of its values.
+pub struct Lane<'a, T> {
+    /// The position in the column.
+    pub cursor: Cursor<'a>,
+    /// By value id.
+    meanings: Vec<T>,
+    /// The value ids of the block.
+    ids: Vec<u32>,
+}
+
+impl<'a, T: Copy> Lane<'a, T> {
+    /// A lane over the rows of a column.
+    ///
+    /// # Errors
+    /// If the dictionary cannot be read.
+    pub fn open(column: &'a Column<'a>, rows: &Range<u64>) -> Result<Self> {
+        let mut cursor = Cursor::new(column, rows.start, false, Vec::new(), None)?;
+        cursor.look_ahead(rows.end, Vec::new());
+        Ok(Self::of(cursor))
+    }
+
+    /// A lane of a cursor.
+    pub fn of(cursor: Cursor<'a>) -> Self {
+        Lane { cursor, meanings: Vec::new(), ids: Vec::new() }
+    }
+
+    /// Rows of the current page, at most `most`.
+    ///
+    /// # Errors
+    /// If a page cannot be read.
+    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
+        self.cursor.load_page()?;
+        self.cursor.rows_in_page(most)
+    }
+
+    /// Reads the next rows; `meaning` is asked for values that are new.
+    ///
+    /// # Errors
+    /// If the rows cannot be read, or of `meaning`.
+    pub fn read(&mut self, rows: u32, mut meaning: impl FnMut(Option<&[u8]>) -> Result<T>) -> Result<()> {
+        self.ids.resize(rows as usize, 0);
+        self.cursor.read_ids32(&mut self.ids)?;
+        let known = u32::try_from(self.meanings.len()).unwrap_or(u32::MAX);
+        for id in known..self.cursor.entries.id_count() {
+            self.meanings.push(meaning(self.cursor.entries.get(id))?);
+        }
+        Ok(())
+    }
+
+    /// The meaning of a row of the block.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<T> {
+        self.meanings.get(*self.ids.get(row)? as usize).copied()
+    }
+
+    /// The stored value of a row of the block.
+    pub fn raw(&self, row: usize) -> Option<&[u8]> {
+        self.cursor.entries.get(*self.ids.get(row)?)
+    }
+}
+
+/// The numbers of users.
+pub struct UsersLane<'a> {
+    lane: Lane<'a, Number>,
+    bits: Vec<Option<u64>>,
+    is_bits: bool,
+    physical: Physical,
+    value_type: ValueType,
+}
+
+impl<'a> UsersLane<'a> {
+    /// A lane over the rows of a column of numbers.
+    ///
+    /// # Errors
+    /// If the dictionary cannot be read.
+    pub fn open(
+        column: &'a Column<'a>,
+        rows: &Range<u64>,
+        physical: Physical,
+        value_type: ValueType,
+    ) -> Result<Self> {
+        let mut cursor = Cursor::new(column, rows.start, true, Vec::new(), None)?;
+        cursor.look_ahead(rows.end, Vec::new());
+        Ok(UsersLane { lane: Lane::of(cursor), bits: Vec::new(), is_bits: false, physical, value_type })
+    }
+
+    /// As of [`Lane::rows_in_page`].
+    ///
+    /// # Errors
+    /// If a page cannot be read.
+    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
+        self.lane.rows_in_page(most)
+    }
+
+    /// Reads the next rows, all of one page.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub fn read(&mut self, rows: u32) -> Result<()> {
+        self.is_bits = self.lane.cursor.load_page()? == BlockKind::Numbers;
+        if self.is_bits {
+            self.bits.resize(rows as usize, None);
+            return self.lane.cursor.read_bits(&mut self.bits);
+        }
+        let (physical, value_type) = (self.physical, self.value_type);
+        self.lane.read(rows, |raw| raw.map_or(Ok(Number::Null), |raw| value_type.number(physical, raw)))
+    }
+
+    /// The number of a row of the block.
+    #[inline]
+    pub fn get(&self, row: usize) -> Number {
+        if self.is_bits {
+            let bits = self.bits.get(row).copied().flatten();
+            return bits.map_or(Number::Null, |bits| number_of(self.value_type, self.physical, bits));
+        }
+        self.lane.get(row).unwrap_or(Number::Null)
+    }
+}
+
+/// 10^scale of a decimal, else 1.
+pub fn unit(value_type: ValueType) -> i128 {
+    match value_type {
+        ValueType::Decimal { scale, .. } => {
+            u32::try_from(scale).ok().and_then(|scale| 10i128.checked_pow(scale)).unwrap_or(i128::MAX)
+        }
+        _ => 1,
+    }
+}
+
+/// A number of users as a double; 0 where it adds nothing.
+#[allow(clippy::cast_precision_loss)] // compared within a tolerance
+pub fn users_of(number: Number, unit: i128) -> f64 {
+    let value = match number {
+        Number::Small(value) => value as f64,
+        Number::Big(value) => value as f64,
+        Number::Real(value) => value,
+        Number::Nan | Number::Infinite(_) | Number::Null => return 0.0,
+    };
+    if unit == 1 { value } else { value / unit as f64 }
+}

@@ -1,0 +1,455 @@
+//! The pass over all rows: counts by member, channel and day, sums by key and day.
+
+use rayon::prelude::*;
+
+use super::Subject;
+use super::columns::FileColumns;
+use super::counts::{Counts, Members};
+use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
+use crate::calendar::label::LabelForm;
+use crate::calendar::period::week_of_with_start;
+use crate::checks::countries;
+use crate::checks::raw::locate;
+use crate::checks::raw::rules::{self, Flaw, Label, has};
+use crate::dataset::OpenFile;
+use crate::dataset::text::TextForm;
+use crate::ids::cursor::Cursor;
+use crate::ids::stamps::DayOf;
+use crate::ids::values::{Number, ValueType};
+use crate::parquet::Physical;
+use crate::profile::meaning::{ClassRule, Member, MemberRule, WhereRule};
+use crate::profile::{Class, Dimension, MemberList, Members as Expected};
+use crate::progress::Progress;
+use crate::scan::classes::{TimeCoding, TimeRule};
+use crate::{Error, Result, calendar};
+
+/// Blocks between two questions whether to go on.
+const CHECK_EVERY: u32 = 64;
+
+/// What a value of a dimension means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// A member, by number; whether the profile expects it.
+    Member(u32, bool),
+    /// A total row.
+    Total,
+    /// No member.
+    Null,
+    /// Not UTF-8.
+    NoText,
+}
+
+/// What a date means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Day {
+    /// Null.
+    Null,
+    /// No date.
+    Bad,
+    /// A day.
+    Day(i32),
+}
+
+/// Counts all rows.
+///
+/// # Errors
+/// Those of reading pages; `TooLarge` for too many distinct members, channels or keys; `Interrupted` where the caller
+/// requests cancellation.
+pub fn count(
+    subject: &Subject<'_>,
+    files: &[OpenFile<'_>],
+    columns: &[FileColumns],
+    progress: &dyn Progress,
+) -> Result<Counts> {
+    let tasks = tasks(files);
+    TaskRows::announce(&tasks, files, columns);
+    let none = || Counts::new(subject.dimensions.len(), &subject.key);
+    tasks
+        .par_iter()
+        .try_fold(none, |mut counts, task| {
+            let (Some(file), Some(columns)) = (files.get(task.file), columns.get(task.file)) else {
+                return Err(Error::internal("no such file"));
+            };
+            range(subject, file, columns, task, &mut counts, progress).map_err(|e| task.locate(e, file))?;
+            counts.buckets.values_mut().for_each(super::counts::Bucket::limit);
+            task.evict(file, columns);
+            let meta = task.meta(file)?;
+            let bytes: u64 = columns.chunks(meta).iter().map(|chunk| chunk.compressed_len).sum();
+            let part = u128::from(bytes) * u128::from(task.rows.end - task.rows.start)
+                / u128::from(meta.rows.max(1));
+            progress.advance(u64::try_from(part).unwrap_or(u64::MAX));
+            Ok(counts)
+        })
+        .try_reduce(none, Counts::merge)
+}
+
+/// The rules of a subject that are the same for every range.
+pub(super) struct SubjectRules {
+    pub(super) conditions: Vec<WhereRule>,
+    pub(super) members: Vec<MemberRule>,
+    pub(super) class: ClassRule,
+}
+
+impl SubjectRules {
+    /// The rules of a subject.
+    pub(super) fn new(subject: &Subject<'_>) -> Self {
+        SubjectRules {
+            conditions: subject.job.profile.conditions.iter().map(WhereRule::new).collect(),
+            members: subject.dimensions.iter().map(|(_, of)| MemberRule::new(of)).collect(),
+            class: ClassRule::new(&subject.job.profile.channel),
+        }
+    }
+}
+
+/// Reads which rows of a block meet all conditions.
+pub(super) fn read_conditions(
+    lanes: &mut [Lane<'_, bool>],
+    rules: &[WhereRule],
+    columns: &FileColumns,
+    rows: u32,
+    met: &mut Vec<bool>,
+) -> Result<()> {
+    met.clear();
+    met.resize(rows as usize, true);
+    for ((lane, rule), column) in lanes.iter_mut().zip(rules).zip(&columns.conditions) {
+        lane.read(rows, |raw| Ok(rule.holds(raw.map(|raw| column.form.text(raw)).as_deref())))?;
+        for (row, met) in met.iter_mut().enumerate() {
+            *met &= lane.get(row) == Some(true);
+        }
+    }
+    Ok(())
+}
+
+/// The meaning of a date.
+pub(super) fn day_of(raw: Option<&[u8]>, time: &TimeRule<'_>) -> Day {
+    match raw {
+        None => Day::Null,
+        Some(raw) => time.day(raw).map_or(Day::Bad, Day::Day),
+    }
+}
+
+/// A stored label.
+pub(super) fn label_of(raw: Option<&[u8]>, form: LabelForm) -> Label {
+    match (raw, form) {
+        (raw, LabelForm::YearUnderscoreWeek) => rules::label(raw),
+        (None, _) => Label::Null,
+        (Some(raw), form) => form.parse(raw).map_or(Label::Malformed, Label::Week),
+    }
+}
+
+/// Counts the rows of a range.
+fn range(
+    subject: &Subject<'_>,
+    file: &OpenFile<'_>,
+    columns: &FileColumns,
+    task: &TaskRows,
+    counts: &mut Counts,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let rules = SubjectRules::new(subject);
+    let group = GroupColumns::open(columns, file, task.meta(file)?)?;
+    let rows = &task.rows;
+    let mut conditions: Vec<Lane<'_, bool>> =
+        group.conditions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
+    let mut dimensions: Vec<Lane<'_, Slot>> =
+        group.dimensions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
+    let mut channel: Lane<'_, Option<(u32, Class)>> = Lane::open(&group.channel, rows)?;
+    let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
+    let coding = columns.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding);
+    let time = TimeRule::new(subject.question, coding);
+    let mut date: Lane<'_, Day> = Lane::of({
+        let mut cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
+        cursor.look_ahead(rows.end, Vec::new());
+        if time.is_by_day() { cursor.by_day(&time)? } else { cursor }
+    });
+    let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
+    let mut users = UsersLane::open(&group.users, rows, value.0, value.1)?;
+    let form = subject.job.profile.time.label_form;
+    let mut row = Row {
+        subject,
+        file: task.file,
+        unit: unit(value.1),
+        has_label: columns.label.is_some(),
+        has_date: columns.date.is_some(),
+        has_users: columns.users.is_some(),
+        slots: vec![Slot::Null; dimensions.len()],
+        last_key: None,
+        members: Vec::new(),
+    };
+    counts.has_days &= row.has_date;
+    let (mut at, mut met, mut blocks) = (rows.start, Vec::new(), 0u32);
+    while at < rows.end {
+        if blocks.is_multiple_of(CHECK_EVERY) && progress.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        blocks += 1;
+        let mut n = u32::try_from(rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+        for lane in &mut conditions {
+            n = lane.rows_in_page(n)?;
+        }
+        for lane in &mut dimensions {
+            n = lane.rows_in_page(n)?;
+        }
+        n = channel.rows_in_page(n)?;
+        n = label.rows_in_page(n)?;
+        n = date.rows_in_page(n)?;
+        n = users.rows_in_page(n)?;
+        read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
+        let of_dimension = dimensions.iter_mut().zip(&mut counts.dimensions).zip(&rules.members);
+        for (((lane, members), rule), (column, (name, dimension))) in
+            of_dimension.zip(columns.dimensions.iter().zip(&subject.dimensions))
+        {
+            lane.read(n, |raw| slot(raw, column.form, rule, members, &Expects { subject, name, dimension }))?;
+        }
+        let names = &mut counts.channels;
+        channel.read(n, |raw| {
+            let Some(raw) = raw else { return Ok(None) };
+            let class = rules.class.class(Some(raw));
+            Ok(Some((names.number(&String::from_utf8_lossy(raw))?, class)))
+        })?;
+        label.read(n, |raw| Ok(label_of(raw, form)))?;
+        date.read(n, |raw| Ok(day_of(raw, &time)))?;
+        users.read(n)?;
+        let null_class = rules.class.class(None);
+        for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
+            let values = Values {
+                row: task.before + at + in_block as u64,
+                channel: channel.get(in_block).flatten(),
+                null_class,
+                label: label.get(in_block).unwrap_or(Label::Null),
+                label_raw: &|| locate::name(label.raw(in_block)),
+                day: date.get(in_block).unwrap_or(Day::Null),
+                day_raw: &|| coding.show(date.raw(in_block)),
+                number: users.get(in_block),
+            };
+            for ((lane, slot), members) in dimensions.iter().zip(&mut row.slots).zip(&mut counts.dimensions) {
+                *slot = lane.get(in_block).unwrap_or(Slot::Null);
+                count_member(*slot, members, task.file, values.row, || locate::name(lane.raw(in_block)));
+            }
+            row.count(&values, counts)?;
+        }
+        at += u64::from(n);
+    }
+    counts.rows += rows.end - rows.start;
+    Ok(())
+}
+
+/// Which members a dimension is expected to have.
+struct Expects<'s> {
+    subject: &'s Subject<'s>,
+    name: &'s str,
+    dimension: &'s Dimension,
+}
+
+impl Expects<'_> {
+    fn has(&self, member: &str) -> bool {
+        let allow = &self.subject.config.allow;
+        let (is_listed, allowed) = match &self.dimension.members {
+            None => return true,
+            Some(Expected::Named(MemberList::Iso3166)) => {
+                (countries::is_assigned(member.as_bytes()), &allow.countries)
+            }
+            Some(Expected::List(list)) => (
+                list.iter().any(|listed| listed == member),
+                if self.name == "country" { &allow.countries } else { &allow.systems },
+            ),
+        };
+        is_listed
+            || allowed.iter().any(|allowed| allowed == member)
+            || self.dimension.null.as_deref() == Some(member)
+            || self.dimension.total.as_deref() == Some(member)
+    }
+}
+
+/// What a value of a dimension means.
+fn slot(
+    raw: Option<&[u8]>,
+    form: TextForm,
+    rule: &MemberRule,
+    members: &mut Members,
+    expects: &Expects<'_>,
+) -> Result<Slot> {
+    let text = raw.map(|raw| form.text(raw));
+    Ok(match rule.member(text.as_deref()) {
+        None => Slot::NoText,
+        Some(Member::Total) => Slot::Total,
+        Some(Member::Null) => Slot::Null,
+        Some(Member::Named(name)) => Slot::Member(members.names.number(&name)?, expects.has(&name)),
+    })
+}
+
+fn count_member(slot: Slot, members: &mut Members, file: usize, row: u64, shown: impl FnOnce() -> String) {
+    match slot {
+        Slot::Member(number, is_expected) => {
+            members.names.add(number, 1);
+            if !is_expected {
+                members.unknown.add(file, row, shown);
+            }
+        }
+        Slot::Total => members.total += 1,
+        Slot::Null => members.null += 1,
+        Slot::NoText => members.unknown.add(file, row, shown),
+    }
+}
+
+/// The values of a row that meets the conditions.
+struct Values<'v> {
+    row: u64,
+    channel: Option<(u32, Class)>,
+    null_class: Class,
+    label: Label,
+    label_raw: &'v dyn Fn() -> String,
+    day: Day,
+    day_raw: &'v dyn Fn() -> String,
+    number: Number,
+}
+
+/// Counts the rows of a range, one by one.
+struct Row<'s> {
+    subject: &'s Subject<'s>,
+    file: usize,
+    unit: i128,
+    has_label: bool,
+    has_date: bool,
+    has_users: bool,
+    /// The dimensions of the row.
+    slots: Vec<Slot>,
+    /// The members of the last key, and its number.
+    last_key: Option<(Vec<u32>, u32)>,
+    members: Vec<u32>,
+}
+
+impl Row<'_> {
+    fn count(&mut self, values: &Values<'_>, counts: &mut Counts) -> Result<()> {
+        counts.met += 1;
+        let class = values.channel.map_or(values.null_class, |(_, class)| class);
+        match values.channel {
+            Some((number, _)) => counts.channels.add(number, 1),
+            None => counts.null_channel += 1,
+        }
+        if let Some(count) = counts.classes.get_mut(class as usize) {
+            *count += 1;
+        }
+        let users = if self.has_users {
+            let is_plain = self.unit == 1 && matches!(values.number, Number::Small(0..));
+            for (flaw, tally) in Flaw::ALL.into_iter().zip(&mut counts.users).filter(|_| !is_plain) {
+                if has(flaw, values.number, self.unit) {
+                    tally.add(self.file, values.row, || show(values.number, self.unit));
+                }
+            }
+            users_of(values.number, self.unit)
+        } else {
+            1.0
+        };
+        if self.subject.job.share_of_channel && class == Class::Excluded {
+            return Ok(());
+        }
+        let slot = |at: &usize| self.slots.get(*at).copied().unwrap_or(Slot::Null);
+        if self.subject.key.iter().any(|at| slot(at) == Slot::Total) {
+            return Ok(());
+        }
+        let totals = self.subject.others.iter().zip(0..31u32);
+        let pattern =
+            totals.fold(0u32, |pattern, (at, bit)| pattern | u32::from(slot(at) == Slot::Total) << bit);
+        self.members.clear();
+        for (at, dimension) in self.subject.key.iter().enumerate() {
+            match slot(dimension) {
+                Slot::Member(number, _) => self.members.push(number),
+                _ => {
+                    let bucket = counts.bucket(pattern, self.subject.key.len());
+                    bucket.rows += 1;
+                    let name = self.subject.dimensions.get(*dimension).map_or("", |(name, _)| name);
+                    if let Some(tally) = bucket.null_members.get_mut(at) {
+                        tally.add(self.file, values.row, || format!("{name} is null"));
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        let key = match &self.last_key {
+            Some((members, key)) if *members == self.members => *key,
+            _ => {
+                let key = counts.key(&self.members)?;
+                self.last_key = Some((self.members.clone(), key));
+                key
+            }
+        };
+        let bucket = counts.bucket(pattern, self.subject.key.len());
+        bucket.rows += 1;
+        let Some(day) = self.time(values, bucket) else { return Ok(()) };
+        *bucket.days.entry(day).or_default() += 1;
+        let mut sums = super::counts::Sums { rows: 1, users: [0.0; 2] };
+        if let Some(to) = sums.users.get_mut(class as usize) {
+            *to = users;
+        }
+        bucket.keys.entry(key).or_default().add(&sums);
+        if let Some(cells) = &mut bucket.cells {
+            cells.entry((key, day)).or_default().add(&sums);
+        }
+        if let (Some(cells), Some((channel, _)), true) =
+            (&mut bucket.channels, values.channel, class != Class::Excluded)
+        {
+            let week = week_of_with_start(day, self.subject.job.profile.time.week_start);
+            *cells.entry((channel, week)).or_default() += users;
+        }
+        Ok(())
+    }
+
+    /// The day of a row: that of its date, or the Monday of its label. `None` where its time is none.
+    fn time(&self, values: &Values<'_>, bucket: &mut super::counts::Bucket) -> Option<i32> {
+        let (file, row) = (self.file, values.row);
+        let day = match values.day {
+            Day::Day(day) => Some(day),
+            Day::Null | Day::Bad => None,
+        };
+        if !self.has_label {
+            match values.day {
+                Day::Null => bucket.null_times.add(file, row, || "the time is null".into()),
+                Day::Bad => bucket.bad_times.add(file, row, || format!("{}, no date", (values.day_raw)())),
+                Day::Day(_) => {}
+            }
+            return day;
+        }
+        let shown = || (values.label_raw)();
+        let week = match values.label {
+            Label::Null => {
+                bucket.null_times.add(file, row, || "the label is null".into());
+                None
+            }
+            Label::Malformed => {
+                bucket.bad_labels.add(file, row, shown);
+                None
+            }
+            Label::NoWeek => {
+                bucket.bad_weeks.add(file, row, shown);
+                None
+            }
+            Label::Week(week) => Some(week),
+        };
+        match (week, values.day) {
+            (Some(week), Day::Day(day)) if calendar::week_of(day) != week => {
+                bucket.wrong_weeks.add(file, row, || {
+                    let of_day = calendar::week_label(calendar::week_of(day));
+                    format!("{} on {}, which is in {of_day}", shown(), crate::table::cell::iso_date(day))
+                });
+            }
+            (Some(_), Day::Bad) if self.has_date => {
+                bucket
+                    .wrong_weeks
+                    .add(file, row, || format!("{} on {}, which is no date", shown(), (values.day_raw)()));
+            }
+            _ => {}
+        }
+        week.map(|week| day.unwrap_or_else(|| calendar::monday(week)))
+    }
+}
+
+/// A number of users, for a message.
+fn show(number: Number, unit: i128) -> String {
+    match number {
+        Number::Null => "null".into(),
+        Number::Nan => "NaN".into(),
+        Number::Infinite(negative) => if negative { "-inf" } else { "inf" }.into(),
+        number => users_of(number, unit).to_string(),
+    }
+}

@@ -1,0 +1,403 @@
+//! Facts, events and cubes by several keys and grains: clean rows pass, and each fault is found by its check.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use super::super::tests::sample::{COUNTRIES, FIRST, LAYOUTS, Random, Row, cube, file, week_of};
+use crate::checks::config::Config;
+use crate::checks::results::{Results, check_rows};
+use crate::checks::settings::Checks;
+use crate::checks::staging::check_table;
+use crate::checks::{CheckId, CheckResult, Severity, Status, Verdict};
+use crate::pipeline::{self, RunOptions, RunReport};
+use crate::profile::Profile;
+use crate::scan::{NoProgress, Options, scan};
+use crate::storage::Input;
+use crate::table::cell::iso_date;
+use crate::table::finish;
+use crate::{Grain, Job};
+
+const FACTS: &str = "
+    [time]
+    date = 'start_date'
+    [users]
+    column = 'value'
+    [channel]
+    column = 'name'
+    organic = ['Organic']
+    [dimensions.country]
+    members = 'iso-3166-1'
+    [dimensions.os]
+    column = 'os_name'
+    members = ['android', 'ios']
+";
+
+fn job(profile: &str, by: &[&str]) -> Job {
+    let by = by.iter().map(ToString::to_string).collect();
+    Job { profile: Profile::parse(profile, "test").unwrap(), by, ..Job::default() }.validated().unwrap()
+}
+
+fn facts_and_totals(days: i32) -> Vec<Row> {
+    cube(days, &COUNTRIES[..4], 5, &mut Random(7))
+}
+
+fn facts(days: i32) -> Vec<Row> {
+    let mut rows = facts_and_totals(days);
+    rows.retain(|row| row.country != Some("ALL") && row.system != Some("all"));
+    rows
+}
+
+/// Checks on the day after the last day of the rows; `text` is added to the configuration.
+fn config(days: i32, text: &str) -> Config {
+    Config::parse(&format!("as_of = '{}'\n{text}", iso_date(FIRST + days)), "test").unwrap()
+}
+
+fn check_inputs(job: &Job, config: &Config, inputs: &[Input]) -> Results {
+    let (mut results, raw) = check_rows(job, config, inputs, &NoProgress).unwrap();
+    if let Ok((partial, _)) = scan(job, inputs, &Options::default(), &NoProgress) {
+        let table = finish(job, &partial).unwrap();
+        results.append(check_table(job, config, &partial, &table, &raw));
+    }
+    results
+}
+
+/// The results of the rows, which must be the same in every layout.
+fn check(job: &Job, config: &Config, rows: &[Row]) -> Results {
+    let of = |layout| check_inputs(job, config, &[file("x.parquet", rows, layout)]);
+    let first = of(LAYOUTS[0]);
+    for layout in &LAYOUTS[1..] {
+        assert_eq!(first, of(*layout), "{layout:?}");
+    }
+    first
+}
+
+/// The checks that report anything but success, with what they observed.
+fn reported(results: &Results) -> BTreeMap<CheckId, f64> {
+    let odd = |o: &&CheckResult| matches!(o.status, Status::Warn | Status::Fail) || o.could_not_run;
+    results.outcomes.iter().filter(odd).map(|o| (o.check, o.observed.unwrap_or(-1.0))).collect()
+}
+
+fn ran(results: &Results) -> Vec<CheckId> {
+    results.outcomes.iter().filter(|o| o.status != Status::NotRun).map(|o| o.check).collect()
+}
+
+#[test]
+fn clean_facts_pass_by_every_key_and_grain() {
+    let rows = facts(30);
+    for by in [&["country"][..], &["country", "os"], &["os"], &[]] {
+        for grain in [Grain::Week, Grain::Day, Grain::Month] {
+            for (share_of_channel, with_total) in [(false, false), (true, false), (false, true)] {
+                let with_total =
+                    if with_total { by.iter().map(ToString::to_string).collect() } else { vec![] };
+                let job = Job { grain, share_of_channel, with_total, windows: vec![1, 4], ..job(FACTS, by) };
+                let results = check_inputs(&job, &config(30, ""), &[file("x.parquet", &rows, LAYOUTS[0])]);
+                assert_eq!(reported(&results), BTreeMap::new(), "{job:?} {results:#?}");
+                assert_eq!(results.verdict(), Verdict::Pass);
+                let ran = ran(&results);
+                let some = [
+                    CheckId::DuplicateRows,
+                    CheckId::CountryKnown,
+                    CheckId::SystemKnown,
+                    CheckId::DayGaps,
+                    CheckId::CountryDayGaps,
+                    CheckId::TableKeys,
+                    CheckId::TableComplete,
+                    CheckId::ShareRange,
+                    CheckId::Reconciliation,
+                    CheckId::LastWeek,
+                ];
+                assert!(some.iter().all(|id| ran.contains(id)), "{ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_and_threads_do_not_change_the_results() {
+    let mut rows = facts(30);
+    rows[700].value = Some(-3.0);
+    rows[20].country = Some("XX");
+    let copy = rows[100].clone();
+    rows.push(copy);
+    let job = job(FACTS, &["country", "os"]);
+    let one = check(&job, &config(30, ""), &rows);
+    assert_eq!(one.get(CheckId::DuplicateRows).unwrap().offenders[0].row, Some(rows.len() as u64 - 1));
+    let parts: Vec<Input> = rows
+        .chunks(97)
+        .enumerate()
+        .map(|(at, rows)| file(&format!("{at}.parquet"), rows, LAYOUTS[1]))
+        .collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let many = pool.install(|| check_inputs(&job, &config(30, ""), &parts));
+    assert_eq!(reported(&one), reported(&many));
+    let row = many.get(CheckId::ValueNegative).unwrap().offenders[0].clone();
+    assert_eq!((row.file.as_deref(), row.row), (Some("7.parquet"), Some(700 - 7 * 97)));
+}
+
+type Fault = fn(&mut Vec<Row>);
+
+#[test]
+fn each_fault_is_found_by_its_check() {
+    let cases: &[(&str, Fault, &[(CheckId, f64)])] = &[
+        ("nothing", |_| {}, &[]),
+        ("negative users", |r| r[50].value = Some(-1.0), &[(CheckId::ValueNegative, 1.0)]),
+        ("half a user", |r| r[50].value = Some(1.5), &[(CheckId::ValueIntegral, 1.0)]),
+        ("no number", |r| r[50].value = Some(f32::NAN), &[(CheckId::ValueFinite, 1.0)]),
+        ("null users", |r| r[50].value = None, &[(CheckId::ValueNulls, 1.0)]),
+        ("an unknown country", |r| r[50].country = Some("XX"), &[(CheckId::CountryKnown, 1.0)]),
+        ("an unknown system", |r| r[50].system = Some("web"), &[(CheckId::SystemKnown, 1.0)]),
+        ("no country", |r| r[50].country = None, &[(CheckId::KeyNulls, 1.0)]),
+        ("no day", |r| r[50].day = None, &[(CheckId::KeyNulls, 1.0)]),
+        ("no channel", |r| r[50].name = None, &[(CheckId::KeyNulls, 1.0)]),
+        ("a new channel", |r| r[50].name = Some("Radio"), &[(CheckId::ChannelNew, 1.0)]),
+        (
+            "a channel that has vanished",
+            |r| r.retain(|row| row.name != Some("TV")),
+            &[(CheckId::ChannelVanished, 1.0)],
+        ),
+        (
+            "no organic rows",
+            |r| r.retain(|row| row.name != Some("Organic")),
+            &[(CheckId::ChannelVanished, 1.0), (CheckId::OrganicPresent, 1.0)],
+        ),
+        ("a row twice", |r| r.push(r[50].clone()), &[(CheckId::DuplicateRows, 1.0)]),
+        (
+            "a key twice, of other users",
+            |r| {
+                let value = r[50].value.map(|value| value + 1.0);
+                r.push(Row { value, ..r[50].clone() });
+            },
+            &[(CheckId::DuplicateRows, 1.0)],
+        ),
+        (
+            "three days without rows",
+            |r| r.retain(|row| !(FIRST + 9..FIRST + 12).contains(&row.day.unwrap())),
+            &[(CheckId::DayGaps, 3.0)],
+        ),
+        (
+            "a day of a country without rows",
+            |r| r.retain(|row| row.day != Some(FIRST + 9) || row.country != Some("GB")),
+            &[(CheckId::CountryDayGaps, 1.0)],
+        ),
+        ("two weeks old", |r| r.retain(|row| row.day.unwrap() < FIRST + 17), &[(CheckId::Freshness, 14.0)]),
+    ];
+    let channels = "[allow]\nchannels = ['Email', 'Organic', 'TV', 'Search', 'Social']";
+    let job = job(FACTS, &["country"]);
+    for (what, fault, expected) in cases {
+        let mut rows = facts(30);
+        fault(&mut rows);
+        let results = check(&job, &config(30, channels), &rows);
+        assert_eq!(reported(&results), expected.iter().copied().collect(), "{what}: {results:#?}");
+    }
+}
+
+#[test]
+fn only_rows_that_meet_the_conditions_count() {
+    let profile = format!("{FACTS}\n[[where]]\ncolumn = 'has_subtrackers'\nin = ['true']");
+    let mut rows = facts(30);
+    for row in rows.iter_mut().filter(|row| row.subtrackers == Some(false)).take(40) {
+        (row.value, row.country, row.day) = (Some(-1.0), Some("XX"), None);
+    }
+    let results = check(&job(&profile, &["country"]), &config(30, ""), &rows);
+    // The rows of the channel Organic do not meet the condition.
+    assert_eq!(reported(&results), [(CheckId::OrganicPresent, 1.0)].into());
+}
+
+#[test]
+fn total_rows_that_are_not_the_sum_of_their_parts() {
+    let profile =
+        FACTS.replace("iso-3166-1'", "iso-3166-1'\ntotal = 'ALL'").replace("ios']", "ios']\ntotal = 'all'");
+    let clean = facts_and_totals(30);
+    for by in [&["country"][..], &["country", "os"], &["os"], &[]] {
+        let job = job(&profile, by);
+        let results = check(&job, &config(30, ""), &clean);
+        assert_eq!(reported(&results), BTreeMap::new(), "{by:?} {results:#?}");
+        let totals = results.get(CheckId::SystemTotal).unwrap();
+        assert_eq!(totals.title, "total rows equal the sum of their parts: os");
+        assert_eq!(totals.status, Status::Pass);
+        let mut rows = clean.clone();
+        let is_total = |row: &&mut Row| row.system == Some("all") && row.country == Some("GB");
+        let total = rows.iter_mut().find(is_total).unwrap();
+        total.value = total.value.map(|value| value + 2.0);
+        let found = reported(&check(&job, &config(30, ""), &rows));
+        assert_eq!(found, [(CheckId::SystemTotal, 1.0), (CheckId::CountryTotal, 1.0)].into(), "{by:?}");
+        let mut rows = clean.clone();
+        rows.retain(|row| {
+            row.system != Some("all") || row.country != Some("GB") || row.day != Some(FIRST + 3)
+        });
+        let found = reported(&check(&job, &config(30, ""), &rows));
+        assert!(found[&CheckId::SystemTotal] >= 1.0, "{by:?} {found:?}");
+    }
+    // Without total rows there is nothing to compare, and nothing blocks.
+    let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(30));
+    assert_eq!(results.get(CheckId::SystemTotal).unwrap().status, Status::NotRun);
+    assert_eq!(results.verdict(), Verdict::Pass);
+}
+
+#[test]
+fn rows_that_are_users_may_be_equal() {
+    let profile = FACTS.replace("column = 'value'", "rows = true");
+    let mut rows = facts(30);
+    rows.extend(rows.clone());
+    let results = check(&job(&profile, &["os", "country"]), &config(30, ""), &rows);
+    assert_eq!(reported(&results), BTreeMap::new(), "{results:#?}");
+    for id in [CheckId::DuplicateRows, CheckId::ValueNulls, CheckId::ValueNegative, CheckId::TokenName] {
+        let outcome = results.get(id).unwrap();
+        assert!(outcome.status == Status::NotRun && !outcome.could_not_run, "{outcome:?}");
+    }
+}
+
+#[test]
+fn labels_are_those_of_the_profile() {
+    let profile = FACTS.replace("[time]", "[time]\nlabel = 'year_week'");
+    let job = job(&profile, &["country", "os"]);
+    assert_eq!(reported(&check(&job, &config(30, ""), &facts(30))), BTreeMap::new());
+    for (week, id) in [
+        (Some("2020-53".into()), CheckId::LabelForm),
+        (Some("2021_54".into()), CheckId::LabelWeek),
+        (Some(week_of(FIRST + 700)), CheckId::LabelDate),
+        (None, CheckId::KeyNulls),
+    ] {
+        let mut rows = facts(30);
+        rows[40].week = week;
+        let results = check(&job, &config(30, ""), &rows);
+        assert_eq!(results.get(id).unwrap().observed, Some(1.0), "{id} {results:#?}");
+    }
+    // Days go by the dates: labels are not read.
+    let mut rows = facts(30);
+    rows[40].week = None;
+    let daily = Job { grain: Grain::Day, ..job };
+    assert_eq!(reported(&check(&daily, &config(30, ""), &rows)), BTreeMap::new());
+}
+
+#[test]
+fn a_missing_column_is_reported_once() {
+    let profile = FACTS.replace("'os_name'", "'platform'").replace("'value'", "'token'");
+    let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(14));
+    assert_eq!(reported(&results)[&CheckId::Columns], 2.0);
+    assert_eq!(results.verdict(), Verdict::Fail);
+    let text: Vec<&str> =
+        results.get(CheckId::Columns).unwrap().offenders.iter().map(|o| o.value.as_str()).collect();
+    assert!(text[0].contains("no column 'platform'") && text[1].starts_with("token:"), "{text:?}");
+}
+
+#[test]
+fn a_check_may_be_switched_off_or_warn() {
+    let mut rows = facts(30);
+    rows[50].value = Some(-1.0);
+    rows.push(rows[9].clone());
+    let text = "[checks.value_negative]\nseverity = 'warn'\n[checks.duplicate_rows]\nseverity = 'off'";
+    let results = check(&job(FACTS, &["country"]), &config(30, text), &rows);
+    assert_eq!(reported(&results), [(CheckId::ValueNegative, 1.0)].into());
+    assert_eq!(results.get(CheckId::ValueNegative).unwrap().severity, Severity::Warn);
+    assert_eq!(results.verdict(), Verdict::Warn);
+}
+
+/// Publishes rows at a target in `folder`.
+fn run(folder: &std::path::Path, job: &Job, rows: &[Row], days: i32) -> RunReport {
+    let input = file("facts.parquet", rows, LAYOUTS[0]);
+    let source = folder.join("facts.parquet");
+    std::fs::write(&source, input.object.read(0..input.object.len()).unwrap()).unwrap();
+    let options = RunOptions {
+        job: job.clone(),
+        sources: vec![source.to_str().unwrap().to_owned()],
+        target: Some(folder.join("share.csv").to_str().unwrap().to_owned()),
+        checks: Checks::Block,
+        config: config(days, ""),
+        ..RunOptions::default()
+    };
+    let report = pipeline::run(&options, &NoProgress).unwrap().report;
+    // The next run must not have the name of this one.
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    report
+}
+
+fn status(report: &RunReport, id: CheckId) -> Status {
+    report.outcomes.iter().find(|o| o.check == id).unwrap().status
+}
+
+const DRIFT: [CheckId; 6] = [
+    CheckId::VolumeDrift,
+    CheckId::ShareDrift,
+    CheckId::RowDrift,
+    CheckId::ChannelMix,
+    CheckId::DayVolume,
+    CheckId::DaysKept,
+];
+
+#[test]
+fn the_next_run_is_compared_by_key() {
+    let all = facts(14 * 7);
+    let until =
+        |days: i32| -> Vec<Row> { all.iter().filter(|r| r.day.unwrap() < FIRST + days).cloned().collect() };
+    for (by, grain) in
+        [(&["country", "os"][..], Grain::Week), (&["os", "country"], Grain::Day), (&[], Grain::Week)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let job = Job { grain, windows: vec![4], ..job(FACTS, by) };
+        let first = run(folder.path(), &job, &until(13 * 7), 13 * 7);
+        assert_eq!(first.why, "");
+        assert_eq!(status(&first, CheckId::Restatement), Status::NotRun);
+        let second = run(folder.path(), &job, &until(14 * 7), 14 * 7);
+        assert_eq!(second.why, "", "{by:?}");
+        assert_eq!(status(&second, CheckId::Restatement), Status::Pass);
+        for id in DRIFT {
+            assert_eq!(status(&second, id), Status::Pass, "{id} {by:?} {:#?}", second.outcomes);
+        }
+        // A published week changes.
+        let mut rows = until(14 * 7);
+        let changed = rows.iter_mut().filter(|r| (FIRST + 14..FIRST + 21).contains(&r.day.unwrap()));
+        changed.for_each(|row| row.value = row.value.map(|value| value * 2.0));
+        let restated = run(folder.path(), &job, &rows, 14 * 7);
+        assert_eq!(status(&restated, CheckId::Restatement), Status::Fail);
+        let name = match by {
+            ["country", _] => "GB, ios",
+            ["os", _] => "ios, GB",
+            _ => "all",
+        };
+        assert!(restated.restated.iter().any(|r| r.country == name), "{:?}", restated.restated);
+    }
+}
+
+#[test]
+fn a_key_that_stops_is_found() {
+    let all = facts(14 * 7);
+    let folder = tempfile::tempdir().unwrap();
+    let job = job(FACTS, &["country", "os"]);
+    let before: Vec<Row> = all.iter().filter(|r| r.day.unwrap() < FIRST + 13 * 7).cloned().collect();
+    assert_eq!(run(folder.path(), &job, &before, 13 * 7).why, "");
+    let mut stopped = all.clone();
+    stopped.retain(|row| {
+        row.day.unwrap() < FIRST + 13 * 7 || row.country != Some("GB") || row.system != Some("ios")
+    });
+    let report = run(folder.path(), &job, &stopped, 14 * 7);
+    let outcome = report.outcomes.iter().find(|o| o.check == CheckId::VolumeDrift).unwrap();
+    assert_eq!(outcome.status, Status::Fail);
+    assert!(outcome.offenders[0].value.starts_with("GB, ios 2021_"), "{outcome:?}");
+    assert!(outcome.note.contains("each key") && outcome.title.contains("each key's users"), "{outcome:?}");
+}
+
+#[test]
+fn a_history_of_another_question_is_not_compared() {
+    let rows = facts(12 * 7);
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &job(FACTS, &["country", "os"]), &rows, 12 * 7).why, "");
+    for other in [
+        job(FACTS, &["country"]),
+        Job { grain: Grain::Day, ..job(FACTS, &["country"]) },
+        job(&FACTS.replace("['Organic']", "['Organic', 'TV']"), &["country"]),
+    ] {
+        let report = run(folder.path(), &other, &rows, 12 * 7);
+        let outcome = report.outcomes.iter().find(|o| o.check == CheckId::Restatement).unwrap();
+        assert_eq!(outcome.status, Status::NotRun);
+        assert!(outcome.note.contains("has other sums (by country"), "{outcome:?}");
+        // It began a history of its own.
+        let again = run(folder.path(), &other, &rows, 12 * 7);
+        assert_eq!(status(&again, CheckId::Restatement), Status::Pass);
+    }
+    let months = Job { grain: Grain::Month, ..job(FACTS, &["country"]) };
+    let report = run(folder.path(), &months, &rows, 12 * 7);
+    assert_eq!(report.why, "");
+    let outcome = report.outcomes.iter().find(|o| o.check == CheckId::VolumeDrift).unwrap();
+    assert_eq!(outcome.note, "the table has months; the history compares weeks");
+}
