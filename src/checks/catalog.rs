@@ -116,7 +116,7 @@ impl CheckId {
             CheckId::LabelForm => "week labels are written as the profile says",
             CheckId::LabelWeek => "week labels are ISO weeks that exist",
             CheckId::LabelDate => "times are dates, and labels are their weeks",
-            CheckId::KeyNulls => "every row that counts has a time and the members of its key",
+            CheckId::KeyNulls => "every row that counts has a time",
             CheckId::ValueNulls => "no number of users is null",
             CheckId::ValueFinite => "no number of users is NaN or infinite",
             CheckId::ValueNegative => "no number of users is negative",

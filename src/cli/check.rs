@@ -20,10 +20,10 @@ use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
 use crate::dataset::Dataset;
-use crate::scan::{Options, scan_dataset};
+use crate::scan::{Options, nothing, scan_dataset};
 use crate::storage::discover;
 use crate::table::finish;
-use crate::{Job, Result};
+use crate::{Job, Result, Semantics};
 
 /// Checks the rows and the table, prints the results, and returns the exit code.
 pub fn check(args: &Check) -> Result<u8> {
@@ -47,7 +47,11 @@ pub fn check(args: &Check) -> Result<u8> {
         let options = Options { threads: question.threads.map(Into::into), ..Options::default() };
         let (partial, table) = guarded(|| {
             let (partial, _) = scan_dataset(&job, &dataset, &options, &bar)?;
+            let partial = partial.into_chosen();
             let table = finish(&job, &partial)?;
+            if table.rows() == 0 && partial.account.rows > 0 && job.semantics == Semantics::Iso {
+                return Err(nothing::error(&job, &discovery.inputs, &partial));
+            }
             Ok((partial, table))
         })?;
         results.append(check_table(&job, &config, &partial, &table, &raw));

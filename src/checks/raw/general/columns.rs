@@ -55,8 +55,19 @@ impl FileColumns {
             columns.conditions.push(text_column(file, &condition.column, false, &mut problem));
         }
         for (at, (name, dimension)) in subject.dimensions.iter().enumerate() {
-            let optional = dimension.optional && !subject.key.contains(&at);
-            columns.dimensions.push(text_column(file, dimension.column_of(name), optional, &mut problem));
+            let column = dimension.column_of(name);
+            let is_key = subject.key.contains(&at);
+            let mut found = text_column(file, column, dimension.optional && !is_key, &mut |column: &str, error: &Error| {
+                // The job looks only for the name of a dimension that is neither a key nor has totals.
+                if is_key || dimension.has_total() || find(&file.footer, file.input, column).is_err() {
+                    problem(column, error);
+                }
+            });
+            let has_text = |location: &ColumnLocation| {
+                leaf_of(&file.footer, location).is_none_or(|leaf| TextForm::of(leaf).is_ok())
+            };
+            found.location = found.location.filter(has_text);
+            columns.dimensions.push(found);
         }
         if let Some(column) = profile.channel.column.as_deref() {
             columns.channel = located(

@@ -104,12 +104,14 @@ struct Compare<'c> {
 const ROW_BITS: u32 = 40;
 
 impl Compare<'_> {
-    /// The rows of a part, by hash.
+    /// The rows of a part, by hash. `each` reads all columns of a file if `all`.
     fn part<T: Send>(
         &self,
+        all: bool,
         each: impl Fn(&TaskRows, &OpenFile<'_>, &FileColumns, &mut dyn FnMut(u64, u64, T)) -> Result<()> + Sync,
         (part, parts): (u64, u64),
     ) -> Result<Vec<Hashed<T>>> {
+        TaskRows::announce(&self.tasks, self.files, self.columns, all);
         let of_task = |task: &TaskRows| -> Result<Vec<Hashed<T>>> {
             let (Some(file), Some(columns)) = (self.files.get(task.file), self.columns.get(task.file)) else {
                 return Err(Error::internal("no such file"));
@@ -120,7 +122,9 @@ impl Compare<'_> {
                     rows.push((hash, (task.file as u64) << ROW_BITS | row, value));
                 }
             };
-            each(task, file, columns, &mut add).map_err(|e| task.locate(e, file))?;
+            let read = each(task, file, columns, &mut add).map_err(|e| task.locate(e, file));
+            task.evict(file, columns, all);
+            read?;
             Ok(rows)
         };
         let found: Vec<Vec<Hashed<T>>> = self.tasks.par_iter().map(of_task).collect::<Result<_>>()?;
@@ -143,8 +147,11 @@ impl Compare<'_> {
         }
         let (mut count, mut n, mut first) = (0u64, 0u64, Vec::new());
         for part in 0..parts {
-            let rows = self
-                .part(|task, file, columns, add| self.whole_rows(task, file, columns, add), (part, parts))?;
+            let rows = self.part(
+                true,
+                |task, file, columns, add| self.whole_rows(task, file, columns, add),
+                (part, parts),
+            )?;
             n += rows.len() as u64;
             for pair in rows.windows(2) {
                 let [(a, _, ()), (b, row, ())] = pair else { continue };
@@ -240,6 +247,7 @@ impl Compare<'_> {
         let mut patterns: std::collections::BTreeMap<u32, PatternKeys> = std::collections::BTreeMap::new();
         for part in 0..parts {
             let rows = self.part(
+                false,
                 |task, file, columns, add| self.keyed(dimension, task, file, columns, add),
                 (part, parts),
             )?;
@@ -275,7 +283,8 @@ impl Compare<'_> {
         let violation = |(row, total, sum): &(u64, f64, f64)| -> Result<Violation> {
             let (file, row) = place(*row);
             let key = self.describe(file, row, Some(dimension))?;
-            Ok(Violation::key(format!("{key}: total {total}, sum of the parts {sum}")))
+            let name = self.subject.dimensions.get(dimension).map_or("", |(name, _)| name);
+            Ok(Violation::key(format!("{key}: total over {name} {total}, sum of the parts {sum}")))
         };
         let offenders = wrong.iter().map(violation).collect::<Result<_>>()?;
         let sum = |of: fn(&PatternKeys) -> u64| compared.iter().map(|keys| of(keys)).sum::<u64>();

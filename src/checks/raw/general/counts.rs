@@ -348,6 +348,12 @@ impl Bucket {
         self.limit();
     }
 
+    /// Whether no row counts, nor would if its time were one.
+    pub fn is_nothing(&self) -> bool {
+        let times = [&self.null_times, &self.bad_times, &self.bad_labels, &self.bad_weeks];
+        self.keys.is_empty() && times.iter().all(|tally| tally.count == 0)
+    }
+
     /// Drops sums of which there are too many.
     pub fn limit(&mut self) {
         self.cells = self.cells.take().filter(|cells| cells.len() <= CELLS_MAX);

@@ -6,7 +6,7 @@ use super::Subject;
 use super::compare::{Compared, totals_check};
 use super::counts::{Bucket, Counts, Tally};
 use crate::checks::catalog::{CheckId, Severity, Stage};
-use crate::checks::model::{CheckResult, Measurement, NotRun, VIOLATIONS, Violation};
+use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::locate;
 use crate::checks::raw::rules::Flaw;
 use crate::checks::results::Results;
@@ -15,10 +15,14 @@ use crate::dataset::OpenFile;
 use crate::profile::{Class, Dimension, MemberList, Members};
 use crate::table::cell::iso_date;
 
-/// Keys with rows on at least this part of the days of the data are expected on all of them.
+/// Rows without a member block above this fraction: exports of single rows nearly always have some.
+const MANY_NULLS: f64 = 0.05;
+/// Keys with rows on at least this part of the days of the data are expected on all of them, ...
 const NEARLY_ALL: f64 = 0.95;
+/// ... unless users are so few that this many days without any are due to chance.
+const BY_CHANCE: f64 = 0.1;
 
-/// The results where columns are missing: the check of the columns, and all others as not run.
+/// The results where columns are missing: the check of the columns, which names them, and all others as not run.
 pub fn without_columns(subject: &Subject<'_>, problems: &[Violation], files: usize) -> Results {
     let columns = files * column_count(subject);
     let finding = Measurement::count(
@@ -28,7 +32,7 @@ pub fn without_columns(subject: &Subject<'_>, problems: &[Violation], files: usi
     );
     of_stage(subject, |id| match id {
         CheckId::Columns => Ok(finding.clone()),
-        _ => Err(NotRun::Failed("columns are missing or of another type".into())),
+        _ => not_applicable("columns are missing or of another type"),
     })
 }
 
@@ -59,16 +63,30 @@ pub fn results(
 ) -> Results {
     let empty = Bucket::default();
     let judge = Judge { subject, files, counts, bucket: counts.chosen().unwrap_or(&empty) };
+    if judge.bucket.is_nothing() {
+        // The job says why, with an error.
+        let columns = (files.len() * column_count(subject)) as u64;
+        return of_stage(subject, |id| match id {
+            CheckId::Columns => Ok(Measurement::count(0, columns, vec![])),
+            _ => not_applicable("no row counts"),
+        });
+    }
     let mut outcomes = Vec::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
         let config = subject.config;
-        for Finding { title, most, finding } in judge.find(id, compared) {
+        for Finding { title, most, block_fraction, finding } in judge.find(id, compared) {
             let finding = config.switched_off(id).map_or(finding, Err);
             let severity = match config.severity(id) {
                 Severity::Block if most == Severity::Warn => Severity::Warn,
                 severity => severity,
             };
-            let mut outcome = CheckResult::of(id, severity, config.bounds(id), finding);
+            let mut bounds = config.bounds(id);
+            if let (Some(fraction), Some(_), "default") =
+                (block_fraction, bounds.block, bounds.origin.as_str())
+            {
+                bounds.block = Some(Limit { count: None, fraction: Some(fraction) });
+            }
+            let mut outcome = CheckResult::of(id, severity, bounds, finding);
             outcome.title = title.unwrap_or_else(|| id.general_title().into());
             outcomes.push(outcome);
         }
@@ -82,12 +100,14 @@ struct Finding {
     title: Option<String>,
     /// The most severe that it may be.
     most: Severity,
+    /// Above this fraction it blocks, unless the configuration has bounds of its own.
+    block_fraction: Option<f64>,
     finding: Result<Measurement, NotRun>,
 }
 
 impl From<Result<Measurement, NotRun>> for Finding {
     fn from(finding: Result<Measurement, NotRun>) -> Self {
-        Finding { title: None, most: Severity::Block, finding }
+        Finding { title: None, most: Severity::Block, block_fraction: None, finding }
     }
 }
 
@@ -162,29 +182,33 @@ impl Judge<'_> {
         self.subject.dimensions.get(at).map_or(("", None), |(name, of)| (name, Some(of)))
     }
 
-    /// Rows without a time or a member of the key; and, apart from it, rows without a channel that are excluded.
+    /// Rows without a time, without a member of each dimension of the key, and without a channel that counts.
     fn key_nulls(&self) -> Vec<Finding> {
-        let mut all = self.bucket.null_times.clone();
-        let mut notes = Vec::new();
-        if all.count > 0 {
-            notes.push(format!("time {}", all.count));
-        }
+        let rows = self.bucket.rows;
+        let mut findings: Vec<Finding> = vec![Ok(self.tally(&self.bucket.null_times, rows)).into()];
         for (tally, at) in self.bucket.null_members.iter().zip(&self.subject.key) {
+            let name = self.dimension(*at).0;
+            let mut finding = self.tally(tally, rows);
             if tally.count > 0 {
-                notes.push(format!("{} {}", self.dimension(*at).0, tally.count));
+                let share = percent(tally.count, rows);
+                finding = finding.note(format!(
+                    "{share:.1} % of the rows are dropped; null = \"MEMBER\" in [dimensions.{name}] keeps them"
+                ));
             }
-            all.merge(tally.clone());
+            findings.push(Finding {
+                title: Some(format!("rows that count have a member: {name}")),
+                block_fraction: Some(MANY_NULLS),
+                ..Ok(finding).into()
+            });
         }
-        let mut findings = vec![Ok(self.tally(&all, self.bucket.rows).note(notes.join(", "))).into()];
         let null = self.counts.null_channel;
         if self.subject.job.profile.channel.null == Class::Excluded && null > 0 {
-            #[allow(clippy::cast_precision_loss)] // shown
-            let share = null as f64 / self.counts.met.max(1) as f64 * 100.0;
+            let share = percent(null, self.counts.met);
             let note = format!("{share:.1} % of the rows have no channel: they are neither organic nor paid");
             findings.push(Finding {
                 title: Some("every row has a channel".into()),
                 most: Severity::Warn,
-                finding: Ok(Measurement::count(null, self.counts.met, vec![]).note(note)),
+                ..Ok(Measurement::count(null, self.counts.met, vec![]).note(note)).into()
             });
         }
         findings
@@ -211,8 +235,7 @@ impl Judge<'_> {
             if check == id {
                 findings.push(Finding {
                     title: Some(format!("members of {name} are expected ones: {expected}")),
-                    most: Severity::Block,
-                    finding: Ok(self.tally(&members.unknown, self.counts.met)),
+                    ..Ok(self.tally(&members.unknown, self.counts.met)).into()
                 });
             }
         }
@@ -303,8 +326,7 @@ impl Judge<'_> {
             if totals_check(name) == id {
                 findings.push(Finding {
                     title: Some(format!("total rows equal the sum of their parts: {name}")),
-                    most: Severity::Block,
-                    finding: finding.clone(),
+                    ..finding.clone().into()
                 });
             }
         }
@@ -356,15 +378,21 @@ impl Judge<'_> {
         let Some(cells) = &self.bucket.cells else {
             return not_applicable("there are too many keys and days to compare them");
         };
-        let mut days_of: BTreeMap<u32, Vec<i32>> = BTreeMap::new();
-        for (key, day) in cells.keys() {
-            days_of.entry(*key).or_default().push(*day);
+        let mut days_of: BTreeMap<u32, (Vec<i32>, f64)> = BTreeMap::new();
+        for ((key, day), sums) in cells {
+            let (days, users) = days_of.entry(*key).or_default();
+            days.push(*day);
+            *users += sums.users.iter().sum::<f64>();
         }
         let all = self.bucket.days.len();
+        // If users come independently, a day has none with probability e^-(users a day).
         #[allow(clippy::cast_precision_loss)] // days are few
-        let is_nearly_all = |days: &[i32]| days.len() as f64 >= all as f64 * NEARLY_ALL;
+        let is_expected = |days: &[i32], users: f64| {
+            let (all, days) = (all as f64, days.len() as f64);
+            days >= all * NEARLY_ALL && all * (-users / days).exp() < BY_CHANCE
+        };
         let (mut count, mut n, mut gaps) = (0u64, 0u64, Vec::new());
-        for (key, days) in days_of.iter_mut().filter(|(_, days)| is_nearly_all(days)) {
+        for (key, (days, _)) in days_of.iter_mut().filter(|(_, (days, users))| is_expected(days, *users)) {
             n += all as u64;
             count += (all - days.len()) as u64;
             if days.len() < all {
@@ -377,7 +405,7 @@ impl Judge<'_> {
         let show = |(day, key): &(i32, String)| Violation::key(format!("{} {key}", iso_date(*day)));
         let offenders = gaps.iter().take(VIOLATIONS).map(show).collect();
         if n == 0 {
-            return not_applicable("no key has rows on nearly all days");
+            return not_applicable("no key has enough users on nearly all days");
         }
         Ok(Measurement::count(count, n, offenders))
     }
@@ -395,6 +423,12 @@ impl Judge<'_> {
         let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
         Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
     }
+}
+
+/// A part in per cent.
+#[allow(clippy::cast_precision_loss)] // shown
+fn percent(part: u64, all: u64) -> f64 {
+    part as f64 / all.max(1) as f64 * 100.0
 }
 
 /// The check of the members of a dimension that lists them.

@@ -53,25 +53,26 @@ impl TaskRows {
         file.footer.row_groups.get(self.row_group).ok_or_else(|| Error::internal("no such row group"))
     }
 
-    /// Announces the bytes of the tasks' columns in remote files.
-    pub fn announce(tasks: &[TaskRows], files: &[OpenFile<'_>], columns: &[FileColumns]) {
-        for (at, (file, columns)) in
-            files.iter().zip(columns).enumerate().filter(|(_, (file, _))| file.object.is_remote())
-        {
-            let mine = tasks.iter().filter(|task| task.file == at);
-            prefetch::announce(file, mine.flat_map(|task| task.bytes(file, columns)).collect());
+    /// Announces the bytes of the tasks' columns in remote files; of all columns if `all`.
+    pub fn announce(tasks: &[TaskRows], files: &[OpenFile<'_>], columns: &[FileColumns], all: bool) {
+        for (at, (file, columns)) in files.iter().zip(columns).enumerate() {
+            if file.object.is_remote() {
+                let mine = tasks.iter().filter(|task| task.file == at);
+                prefetch::announce(file, mine.flat_map(|task| task.bytes(file, columns, all)).collect());
+            }
         }
     }
 
     /// Releases what was announced for the task.
-    pub fn evict(&self, file: &OpenFile<'_>, columns: &FileColumns) {
+    pub fn evict(&self, file: &OpenFile<'_>, columns: &FileColumns, all: bool) {
         if file.object.is_remote() {
-            file.object.evict(&self.bytes(file, columns));
+            file.object.evict(&self.bytes(file, columns, all));
         }
     }
 
-    fn bytes(&self, file: &OpenFile<'_>, columns: &FileColumns) -> Vec<Range<u64>> {
-        let chunks = self.meta(file).map(|meta| columns.chunks(meta)).unwrap_or_default();
+    fn bytes(&self, file: &OpenFile<'_>, columns: &FileColumns, all: bool) -> Vec<Range<u64>> {
+        let Ok(meta) = self.meta(file) else { return Vec::new() };
+        let chunks = if all { meta.chunks.iter().collect() } else { columns.chunks(meta) };
         chunks.iter().map(|chunk| chunk.bytes()).filter(|range| !range.is_empty()).collect()
     }
 

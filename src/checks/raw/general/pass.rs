@@ -62,7 +62,7 @@ pub fn count(
     progress: &dyn Progress,
 ) -> Result<Counts> {
     let tasks = tasks(files);
-    TaskRows::announce(&tasks, files, columns);
+    TaskRows::announce(&tasks, files, columns, false);
     let none = || Counts::new(subject.dimensions.len(), &subject.key);
     tasks
         .par_iter()
@@ -72,7 +72,7 @@ pub fn count(
             };
             range(subject, file, columns, task, &mut counts, progress).map_err(|e| task.locate(e, file))?;
             counts.buckets.values_mut().for_each(super::counts::Bucket::limit);
-            task.evict(file, columns);
+            task.evict(file, columns, false);
             let meta = task.meta(file)?;
             let bytes: u64 = columns.chunks(meta).iter().map(|chunk| chunk.compressed_len).sum();
             let part = u128::from(bytes) * u128::from(task.rows.end - task.rows.start)
@@ -222,9 +222,11 @@ fn range(
                 day_raw: &|| coding.show(date.raw(in_block)),
                 number: users.get(in_block),
             };
-            for ((lane, slot), members) in dimensions.iter().zip(&mut row.slots).zip(&mut counts.dimensions) {
+            let of_dimension = dimensions.iter().zip(&mut row.slots).zip(&mut counts.dimensions);
+            for (((lane, slot), members), (name, _)) in of_dimension.zip(&subject.dimensions) {
                 *slot = lane.get(in_block).unwrap_or(Slot::Null);
-                count_member(*slot, members, task.file, values.row, || locate::name(lane.raw(in_block)));
+                let shown = || format!("{name} {}", locate::name(lane.raw(in_block)));
+                count_member(*slot, members, task.file, values.row, shown);
             }
             row.count(&values, counts)?;
         }

@@ -235,6 +235,29 @@ fn total_rows_that_are_not_the_sum_of_their_parts() {
 }
 
 #[test]
+fn rows_without_a_member_warn_and_many_of_them_block() {
+    let job = job(FACTS, &["country", "os"]);
+    let with_nulls = |every: usize| {
+        let mut rows = facts(30);
+        rows.iter_mut().step_by(every).for_each(|row| row.system = None);
+        check(&job, &config(30, ""), &rows)
+    };
+    let of_os = |results: &Results| -> CheckResult {
+        results.outcomes.iter().find(|o| o.title == "rows that count have a member: os").unwrap().clone()
+    };
+    let few = with_nulls(50);
+    assert_eq!((of_os(&few).status, few.verdict()), (Status::Warn, Verdict::Warn));
+    assert!(of_os(&few).note.contains("[dimensions.os]"), "{few:?}");
+    let many = with_nulls(10);
+    assert_eq!((of_os(&many).status, many.verdict()), (Status::Fail, Verdict::Fail));
+    // The bounds of the configuration are those of all its results.
+    let mut rows = facts(30);
+    rows[0].system = None;
+    let strict = config(30, "[checks.key_nulls]\nblock = { count = 0 }");
+    assert_eq!(of_os(&check(&job, &strict, &rows)).status, Status::Fail);
+}
+
+#[test]
 fn rows_that_are_users_may_be_equal() {
     let profile = FACTS.replace("column = 'value'", "rows = true");
     let mut rows = facts(30);
@@ -279,6 +302,14 @@ fn a_missing_column_is_reported_once() {
     let text: Vec<&str> =
         results.get(CheckId::Columns).unwrap().offenders.iter().map(|o| o.value.as_str()).collect();
     assert!(text[0].contains("no column 'platform'") && text[1].starts_with("token:"), "{text:?}");
+    // Numbers that are not whole are no members, but this dimension is neither a key nor has totals.
+    let profile = format!("{FACTS}\n[dimensions.amount]\ncolumn = 'value'");
+    let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(30));
+    assert_eq!(reported(&results), BTreeMap::new());
+    assert_eq!(
+        reported(&check(&job(&profile, &["amount"]), &config(30, ""), &facts(30)))[&CheckId::Columns],
+        1.0
+    );
 }
 
 #[test]
@@ -291,6 +322,23 @@ fn a_check_may_be_switched_off_or_warn() {
     assert_eq!(reported(&results), [(CheckId::ValueNegative, 1.0)].into());
     assert_eq!(results.get(CheckId::ValueNegative).unwrap().severity, Severity::Warn);
     assert_eq!(results.verdict(), Verdict::Warn);
+}
+
+#[test]
+fn where_no_row_counts_the_job_says_why() {
+    let filtered = format!("{FACTS}\n[[where]]\ncolumn = 'token'\nin = ['none']");
+    let mut without = facts(14);
+    without.iter_mut().for_each(|row| row.country = None);
+    for (job, rows) in [(job(&filtered, &["country"]), facts(14)), (job(FACTS, &["country"]), without)] {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("facts.parquet");
+        let input = file("facts.parquet", &rows, LAYOUTS[0]);
+        std::fs::write(&source, input.object.read(0..input.object.len()).unwrap()).unwrap();
+        let sources = vec![source.to_str().unwrap().to_owned()];
+        let options = RunOptions { job, sources, ..RunOptions::default() };
+        let error = pipeline::run(&options, &NoProgress).map(|run| run.report.why).unwrap_err();
+        assert!(error.to_string().contains("rows counts"), "{error}");
+    }
 }
 
 /// Publishes rows at a target in `folder`.
