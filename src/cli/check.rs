@@ -20,6 +20,7 @@ use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
 use crate::dataset::Dataset;
+use crate::scan::totals::check_required;
 use crate::scan::{Options, nothing, scan_dataset};
 use crate::storage::discover;
 use crate::table::finish;
@@ -47,6 +48,7 @@ pub fn check(args: &Check) -> Result<u8> {
         let options = Options { threads: question.threads.map(Into::into), ..Options::default() };
         let (partial, table) = guarded(|| {
             let (partial, _) = scan_dataset(&job, &dataset, &options, &bar)?;
+            check_required(&job, &partial)?;
             let partial = partial.into_chosen();
             let table = finish(&job, &partial)?;
             if table.rows() == 0 && partial.account.rows > 0 && job.semantics == Semantics::Iso {

@@ -122,9 +122,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     {
         let cube = raw.as_ref().and_then(|raw| raw.cube.as_ref());
         report.charts = timer.phase("charts", || {
-            // The charts of weeks are by country.
-            let totals = totals.as_ref().filter(|_| job.by == ["country"]);
-            Charts::of(job, &config, partial, table, totals, history.as_ref(), cube)
+            Charts::of(job, &config, partial, table, totals.as_ref(), history.as_ref(), cube)
         });
     }
     report.phases = report_phases(&timer);

@@ -4,6 +4,7 @@
 //! method than the job's: windows slide over sums of integers, where the job subtracts prefix sums.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::{CLOSE, close};
 use crate::calendar::period::{month_start, week_of_with_start, week_start};
@@ -102,7 +103,8 @@ impl<'a> General<'a> {
         let times = || partial.times.iter().filter_map(step);
         let span = times().min().zip(times().max());
         let length = |(first, last): (i32, i32)| usize::try_from(i64::from(last) - i64::from(first) + 1).ok();
-        let expected = keys::of(job, partial);
+        // A table without keys has no rows either.
+        let expected = keys::of(job, partial).unwrap_or_default();
         let steps = span.and_then(length).unwrap_or_default();
         let mut general = General {
             job,
@@ -228,9 +230,17 @@ impl<'a> General<'a> {
     fn shares(&self) -> Shares {
         let mut shares = Shares::default();
         let name = if self.job.share_of_channel { "share" } else { "share_organic" };
+        // The channels of a key have one list of all groups.
+        let mut all: Option<(&Arc<[usize]>, Series)> = None;
         for (number, key) in self.expected.iter().enumerate() {
             let (part, rest) = if self.job.share_of_channel {
-                (self.series(&key.groups, 0), self.series(&key.others, 0))
+                let part = self.series(&key.groups, 0);
+                let (_, all) = match all.take().filter(|(groups, _)| Arc::ptr_eq(groups, &key.all)) {
+                    Some(same) => all.insert(same),
+                    None => all.insert((&key.all, self.series(&key.all, 0))),
+                };
+                let rest = all.without(&part);
+                (part, rest)
             } else {
                 (self.series(&key.groups, 1), self.series(&key.groups, 0))
             };
@@ -371,6 +381,16 @@ struct Series {
 }
 
 impl Series {
+    /// The difference of two.
+    fn without(&self, part: &Series) -> Series {
+        let ints = self.ints.iter().zip(&part.ints).map(|(all, part)| all.wrapping_sub(*part)).collect();
+        let reals = self.reals.as_ref().map(|all| match &part.reals {
+            Some(part) => all.iter().zip(part).map(|(all, part)| all - part).collect(),
+            None => all.clone(),
+        });
+        Series { ints, reals }
+    }
+
     /// The sum of all steps.
     #[allow(clippy::cast_precision_loss)] // compared within a tolerance, or below 2^53
     fn sum(&self) -> f64 {

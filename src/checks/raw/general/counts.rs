@@ -228,6 +228,8 @@ pub struct Counts {
     pub key_dimensions: Vec<usize>,
     /// By number of the dimensions outside the key of which rows are total rows.
     pub buckets: BTreeMap<u32, Bucket>,
+    /// The dimensions outside the key of which any row is a total row, by the same bits.
+    pub met_totals: u32,
     /// Whether every file that has rows has dates.
     pub has_days: bool,
 }
@@ -270,7 +272,7 @@ impl Counts {
 
     /// The rows that answer: of the dimensions with totals outside the key, total rows where there are any.
     pub fn chosen(&self) -> Option<&Bucket> {
-        self.buckets.get(&self.buckets.keys().fold(0, |all, number| all | number))
+        self.buckets.get(&self.met_totals)
     }
 
     /// Adds the counts of another part.
@@ -283,6 +285,7 @@ impl Counts {
         }
         self.rows += other.rows;
         self.met += other.met;
+        self.met_totals |= other.met_totals;
         self.has_days &= other.has_days;
         let mut members = Vec::with_capacity(other.dimensions.len());
         for (to, from) in self.dimensions.iter_mut().zip(other.dimensions) {

@@ -347,12 +347,13 @@ impl Row<'_> {
             return Ok(());
         }
         let slot = |at: &usize| self.slots.get(*at).copied().unwrap_or(Slot::Null);
-        if self.subject.key.iter().any(|at| slot(at) == Slot::Total) {
-            return Ok(());
-        }
         let totals = self.subject.others.iter().zip(0..31u32);
         let pattern =
             totals.fold(0u32, |pattern, (at, bit)| pattern | u32::from(slot(at) == Slot::Total) << bit);
+        counts.met_totals |= pattern;
+        if self.subject.key.iter().any(|at| slot(at) == Slot::Total) {
+            return Ok(());
+        }
         self.members.clear();
         for (at, dimension) in self.subject.key.iter().enumerate() {
             match slot(dimension) {
