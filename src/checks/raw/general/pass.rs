@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Subject;
 use super::columns::FileColumns;
-use super::counts::{Counts, Members};
+use super::counts::{Bucket, Counts, Members, Sums};
 use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
@@ -71,7 +71,7 @@ pub fn count(
                 return Err(Error::internal("no such file"));
             };
             range(subject, file, columns, task, &mut counts, progress).map_err(|e| task.locate(e, file))?;
-            counts.buckets.values_mut().for_each(super::counts::Bucket::limit);
+            counts.buckets.values_mut().for_each(Bucket::limit);
             task.evict(file, columns, false);
             let meta = task.meta(file)?;
             let bytes: u64 = columns.chunks(meta).iter().map(|chunk| chunk.compressed_len).sum();
@@ -175,6 +175,7 @@ fn range(
         slots: vec![Slot::Null; dimensions.len()],
         last_key: None,
         members: Vec::new(),
+        open: None,
     };
     counts.has_days &= row.has_date;
     let (mut at, mut met, mut blocks) = (rows.start, Vec::new(), 0u32);
@@ -232,6 +233,7 @@ fn range(
         }
         at += u64::from(n);
     }
+    row.flush(counts);
     counts.rows += rows.end - rows.start;
     Ok(())
 }
@@ -319,6 +321,8 @@ struct Row<'s> {
     /// The members of the last key, and its number.
     last_key: Option<(Vec<u32>, u32)>,
     members: Vec<u32>,
+    /// The sums of the last bucket, key and day: in most files, rows of one follow one another.
+    open: Option<((u32, u32, i32), Sums)>,
 }
 
 impl Row<'_> {
@@ -380,26 +384,40 @@ impl Row<'_> {
         let bucket = counts.bucket(pattern, self.subject.key.len());
         bucket.rows += 1;
         let Some(day) = self.time(values, bucket) else { return Ok(()) };
-        *bucket.days.entry(day).or_default() += 1;
-        let mut sums = super::counts::Sums { rows: 1, users: [0.0; 2] };
-        if let Some(to) = sums.users.get_mut(class as usize) {
-            *to = users;
-        }
-        bucket.keys.entry(key).or_default().add(&sums);
-        if let Some(cells) = &mut bucket.cells {
-            cells.entry((key, day)).or_default().add(&sums);
-        }
         if let (Some(cells), Some((channel, _)), true) =
             (&mut bucket.channels, values.channel, class != Class::Excluded)
         {
             let week = week_of_with_start(day, self.subject.job.profile.time.week_start);
             *cells.entry((channel, week)).or_default() += users;
         }
+        let mut sums = Sums { rows: 1, users: [0.0; 2] };
+        if let Some(to) = sums.users.get_mut(class as usize) {
+            *to = users;
+        }
+        let at = (pattern, key, day);
+        match &mut self.open {
+            Some((open, of_open)) if *open == at => of_open.add(&sums),
+            _ => {
+                self.flush(counts);
+                self.open = Some((at, sums));
+            }
+        }
         Ok(())
     }
 
+    /// Adds the sums of the last key and day.
+    fn flush(&mut self, counts: &mut Counts) {
+        let Some(((pattern, key, day), sums)) = self.open.take() else { return };
+        let bucket = counts.bucket(pattern, self.subject.key.len());
+        *bucket.days.entry(day).or_default() += sums.rows;
+        bucket.keys.entry(key).or_default().add(&sums);
+        if let Some(cells) = &mut bucket.cells {
+            cells.entry((key, day)).or_default().add(&sums);
+        }
+    }
+
     /// The day of a row: that of its date, or the Monday of its label. `None` where its time is none.
-    fn time(&self, values: &Values<'_>, bucket: &mut super::counts::Bucket) -> Option<i32> {
+    fn time(&self, values: &Values<'_>, bucket: &mut Bucket) -> Option<i32> {
         let (file, row) = (self.file, values.row);
         let day = match values.day {
             Day::Day(day) => Some(day),
