@@ -57,12 +57,17 @@ impl FileColumns {
         for (at, (name, dimension)) in subject.dimensions.iter().enumerate() {
             let column = dimension.column_of(name);
             let is_key = subject.key.contains(&at);
-            let mut found = text_column(file, column, dimension.optional && !is_key, &mut |column: &str, error: &Error| {
-                // The job looks only for the name of a dimension that is neither a key nor has totals.
-                if is_key || dimension.has_total() || find(&file.footer, file.input, column).is_err() {
-                    problem(column, error);
-                }
-            });
+            let mut found = text_column(
+                file,
+                column,
+                dimension.optional && !is_key,
+                &mut |column: &str, error: &Error| {
+                    // The job looks only for the name of a dimension that is neither a key nor has totals.
+                    if is_key || dimension.has_total() || find(&file.footer, file.input, column).is_err() {
+                        problem(column, error);
+                    }
+                },
+            );
             let has_text = |location: &ColumnLocation| {
                 leaf_of(&file.footer, location).is_none_or(|leaf| TextForm::of(leaf).is_ok())
             };

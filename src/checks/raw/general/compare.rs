@@ -172,8 +172,7 @@ impl Compare<'_> {
         Ok(Ok(Measurement::count(count, n, offenders)))
     }
 
-    /// The hashes of rows: all columns of the file but that of the numbers of users, and the columns of the path that
-    /// the profile names.
+    /// The hashes of rows: all columns of the file and its path but that of the numbers of users.
     fn whole_rows(
         &self,
         task: &TaskRows,
@@ -196,11 +195,9 @@ impl Compare<'_> {
             seeds.push(hash_bytes(0, leaf.name().to_lowercase().as_bytes()));
             sources.push(location.source(&file.footer, meta)?);
         }
-        for (number, location) in columns.locations().enumerate() {
-            if let ColumnLocation::Partition(value) = location {
-                seeds.push(number as u64);
-                sources.push(ColumnSource::Path(value.as_deref()));
-            }
+        for (key, value) in &file.input.partitions {
+            seeds.push(hash_bytes(0, key.to_lowercase().as_bytes()));
+            sources.push(ColumnSource::Path(value.as_deref()));
         }
         let opened = Column::open_all(file.object, &sources, meta.rows)?;
         let mut lanes: Vec<Lane<'_, u64>> =

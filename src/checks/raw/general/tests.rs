@@ -1,5 +1,5 @@
 //! Facts, events and cubes by several keys and grains: clean rows pass, and each fault is found by its check.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_precision_loss)]
 
 use std::collections::BTreeMap;
 
@@ -255,6 +255,19 @@ fn rows_without_a_member_warn_and_many_of_them_block() {
     rows[0].system = None;
     let strict = config(30, "[checks.key_nulls]\nblock = { count = 0 }");
     assert_eq!(of_os(&check(&job, &strict, &rows)).status, Status::Fail);
+}
+
+#[test]
+fn equal_rows_in_other_partitions_are_no_duplicates() {
+    let input = |app: &str| {
+        let partitions = vec![("app".to_owned(), Some(app.to_owned()))];
+        Input { partitions, ..file(app, &facts(30), LAYOUTS[0]) }
+    };
+    let of = |apps: [&str; 2]| {
+        let results = check_inputs(&job(FACTS, &["country"]), &config(30, ""), &apps.map(input));
+        results.get(CheckId::DuplicateRows).unwrap().observed
+    };
+    assert_eq!((of(["a", "b"]), of(["a", "a"])), (Some(0.0), Some(facts(30).len() as f64)));
 }
 
 #[test]
