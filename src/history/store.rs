@@ -24,6 +24,7 @@ pub const CELLS_MAX: usize = 1 << 24;
 const QUESTION: i32 = 3;
 
 /// The result of [`read`].
+#[allow(clippy::large_enum_variant)] // one a run
 pub enum LoadedHistory {
     /// Nothing was published yet.
     Nothing,

@@ -10,11 +10,11 @@ use super::Subject;
 use super::columns::FileColumns;
 use super::counts::{Counts, mix};
 use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
-use super::pass::{Day, SubjectRules, day_of, label_of, read_conditions};
+use super::pass::{SubjectRules, day_of, label_of, read_conditions};
 use crate::checks::CheckId;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::locate;
-use crate::checks::raw::rules::Label;
+use crate::checks::raw::rules::{Date, Label};
 use crate::dataset::{ColumnLocation, OpenFile};
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::cursor::Cursor;
@@ -226,9 +226,7 @@ impl Compare<'_> {
                     *hash = hash.wrapping_add(lane.get(row).unwrap_or_default());
                 }
             }
-            for ((hash, _), row) in
-                hashes.iter().zip(&met).zip(at..).filter(|((_, met), _)| **met).map(|(a, row)| (a, row))
-            {
+            for ((hash, _), row) in hashes.iter().zip(&met).zip(at..).filter(|((_, met), _)| **met) {
                 add(mix(*hash), task.before + row, ());
             }
             at += u64::from(n);
@@ -315,7 +313,8 @@ impl Compare<'_> {
         let coding = columns.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding);
         let time = TimeRule::new(self.subject.question, coding);
         let cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
-        let mut date: Lane<'_, Day> = Lane::of(if time.is_by_day() { cursor.by_day(&time)? } else { cursor });
+        let mut date: Lane<'_, Date> =
+            Lane::of(if time.is_by_day() { cursor.by_day(&time)? } else { cursor });
         let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
         let mut users = UsersLane::open(&group.users, rows, value.0, value.1)?;
         let form = self.subject.job.profile.time.label_form;
@@ -347,7 +346,7 @@ impl Compare<'_> {
             users.read(n)?;
             for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
                 let step = match (date.get(in_block), label.get(in_block)) {
-                    (Some(Day::Day(day)), _) => u64::from(day.cast_unsigned()),
+                    (Some(Date::Day(day)), _) => u64::from(day.cast_unsigned()),
                     (_, Some(Label::Week(week))) => u64::from(week.cast_unsigned()) | 1 << 32,
                     _ => continue,
                 };

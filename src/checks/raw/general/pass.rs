@@ -10,7 +10,7 @@ use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::countries;
 use crate::checks::raw::locate;
-use crate::checks::raw::rules::{self, Flaw, Label, has};
+use crate::checks::raw::rules::{self, Date, Flaw, Label, has};
 use crate::dataset::OpenFile;
 use crate::dataset::text::TextForm;
 use crate::ids::cursor::Cursor;
@@ -37,17 +37,6 @@ enum Slot {
     Null,
     /// Not UTF-8.
     NoText,
-}
-
-/// What a date means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Day {
-    /// Null.
-    Null,
-    /// No date.
-    Bad,
-    /// A day.
-    Day(i32),
 }
 
 /// Counts all rows.
@@ -121,10 +110,10 @@ pub(super) fn read_conditions(
 }
 
 /// The meaning of a date.
-pub(super) fn day_of(raw: Option<&[u8]>, time: &TimeRule<'_>) -> Day {
+pub(super) fn day_of(raw: Option<&[u8]>, time: &TimeRule<'_>) -> Date {
     match raw {
-        None => Day::Null,
-        Some(raw) => time.day(raw).map_or(Day::Bad, Day::Day),
+        None => Date::Null,
+        Some(raw) => time.day(raw).map_or(Date::NoDay, Date::Day),
     }
 }
 
@@ -157,7 +146,7 @@ fn range(
     let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
     let coding = columns.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding);
     let time = TimeRule::new(subject.question, coding);
-    let mut date: Lane<'_, Day> = Lane::of({
+    let mut date: Lane<'_, Date> = Lane::of({
         let mut cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
         cursor.look_ahead(rows.end, Vec::new());
         if time.is_by_day() { cursor.by_day(&time)? } else { cursor }
@@ -219,7 +208,7 @@ fn range(
                 null_class,
                 label: label.get(in_block).unwrap_or(Label::Null),
                 label_raw: &|| locate::name(label.raw(in_block)),
-                day: date.get(in_block).unwrap_or(Day::Null),
+                day: date.get(in_block).unwrap_or(Date::Null),
                 day_raw: &|| coding.show(date.raw(in_block)),
                 number: users.get(in_block),
             };
@@ -303,7 +292,7 @@ struct Values<'v> {
     null_class: Class,
     label: Label,
     label_raw: &'v dyn Fn() -> String,
-    day: Day,
+    day: Date,
     day_raw: &'v dyn Fn() -> String,
     number: Number,
 }
@@ -420,14 +409,14 @@ impl Row<'_> {
     fn time(&self, values: &Values<'_>, bucket: &mut Bucket) -> Option<i32> {
         let (file, row) = (self.file, values.row);
         let day = match values.day {
-            Day::Day(day) => Some(day),
-            Day::Null | Day::Bad => None,
+            Date::Day(day) => Some(day),
+            Date::Null | Date::NoDay => None,
         };
         if !self.has_label {
             match values.day {
-                Day::Null => bucket.null_times.add(file, row, || "the time is null".into()),
-                Day::Bad => bucket.bad_times.add(file, row, || format!("{}, no date", (values.day_raw)())),
-                Day::Day(_) => {}
+                Date::Null => bucket.null_times.add(file, row, || "the time is null".into()),
+                Date::NoDay => bucket.bad_times.add(file, row, || format!("{}, no date", (values.day_raw)())),
+                Date::Day(_) => {}
             }
             return day;
         }
@@ -448,13 +437,13 @@ impl Row<'_> {
             Label::Week(week) => Some(week),
         };
         match (week, values.day) {
-            (Some(week), Day::Day(day)) if calendar::week_of(day) != week => {
+            (Some(week), Date::Day(day)) if calendar::week_of(day) != week => {
                 bucket.wrong_weeks.add(file, row, || {
                     let of_day = calendar::week_label(calendar::week_of(day));
                     format!("{} on {}, which is in {of_day}", shown(), crate::table::cell::iso_date(day))
                 });
             }
-            (Some(_), Day::Bad) if self.has_date => {
+            (Some(_), Date::NoDay) if self.has_date => {
                 bucket
                     .wrong_weeks
                     .add(file, row, || format!("{} on {}, which is no date", shown(), (values.day_raw)()));

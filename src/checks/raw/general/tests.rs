@@ -9,12 +9,13 @@ use crate::checks::results::{Results, check_rows};
 use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckId, CheckResult, Severity, Status, Verdict};
+use crate::grid::Partial;
 use crate::pipeline::{self, RunOptions, RunReport};
 use crate::profile::Profile;
 use crate::scan::{NoProgress, Options, scan};
 use crate::storage::Input;
 use crate::table::cell::iso_date;
-use crate::table::finish;
+use crate::table::{ColumnData, Table, finish};
 use crate::{Grain, Job};
 
 const FACTS: &str = "
@@ -134,11 +135,12 @@ fn files_and_threads_do_not_change_the_results() {
     assert_eq!((row.file.as_deref(), row.row), (Some("7.parquet"), Some(700 - 7 * 97)));
 }
 
-type Fault = fn(&mut Vec<Row>);
+/// What is wrong, how, and what the checks observe.
+type Case<'c> = (&'c str, fn(&mut Vec<Row>), &'c [(CheckId, f64)]);
 
 #[test]
 fn each_fault_is_found_by_its_check() {
-    let cases: &[(&str, Fault, &[(CheckId, f64)])] = &[
+    let cases: &[Case<'_>] = &[
         ("nothing", |_| {}, &[]),
         ("negative users", |r| r[50].value = Some(-1.0), &[(CheckId::ValueNegative, 1.0)]),
         ("half a user", |r| r[50].value = Some(1.5), &[(CheckId::ValueIntegral, 1.0)]),
@@ -351,6 +353,84 @@ fn where_no_row_counts_the_job_says_why() {
         let options = RunOptions { job, sources, ..RunOptions::default() };
         let error = pipeline::run(&options, &NoProgress).map(|run| run.report.why).unwrap_err();
         assert!(error.to_string().contains("rows counts"), "{error}");
+    }
+}
+
+type Tamper = fn(&mut Table, &mut Partial);
+
+fn shares(table: &mut Table) -> &mut Vec<Option<f64>> {
+    let column = table.columns.iter_mut().find(|c| c.name.starts_with("share"));
+    match &mut column.unwrap().data {
+        ColumnData::Float64(shares) => shares,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn first_share(table: &mut Table) -> &mut f64 {
+    shares(table).iter_mut().flatten().find(|share| **share > 0.0).unwrap()
+}
+
+#[test]
+fn a_table_that_was_tampered_with_is_found_by_every_key_and_grain() {
+    let cases: &[(&str, Tamper, &[CheckId])] = &[
+        ("nothing", |_, _| {}, &[]),
+        (
+            "a key twice",
+            |t, _| match &mut t.columns.iter_mut().find(|c| c.name == "os").unwrap().data {
+                ColumnData::Utf8 { indices, .. } => {
+                    let other = *indices.iter().find(|index| **index != indices[0]).unwrap();
+                    indices[0] = other;
+                }
+                other => panic!("{other:?}"),
+            },
+            &[CheckId::TableKeys, CheckId::TableComplete],
+        ),
+        (
+            "a row without a period",
+            |t, _| match &mut t.columns[0].data {
+                ColumnData::Int32(v) | ColumnData::Date32(v) => v[0] = None,
+                other => panic!("{other:?}"),
+            },
+            &[CheckId::TableKeys, CheckId::TableComplete],
+        ),
+        (
+            "a row of another year",
+            |t, _| match &mut t.columns[0].data {
+                ColumnData::Int32(v) | ColumnData::Date32(v) => v[0] = v[0].map(|v| v - 400),
+                other => panic!("{other:?}"),
+            },
+            &[CheckId::TableComplete],
+        ),
+        ("a share past one", |t, _| *first_share(t) = 1.5, &[CheckId::ShareRange, CheckId::Reconciliation]),
+        ("a share a millionth off", |t, _| *first_share(t) *= 1.0 - 1e-6, &[CheckId::Reconciliation]),
+        (
+            "a share lost",
+            |t, _| *shares(t).iter_mut().find(|share| share.is_some()).unwrap() = None,
+            &[CheckId::ShareRange],
+        ),
+        (
+            "a user lost",
+            |_, p| *p.cells.iter_mut().find(|cell| **cell > 50).unwrap() -= 1,
+            &[CheckId::Reconciliation],
+        ),
+        ("a row not accounted for", |_, p| p.account.rows += 1, &[CheckId::AccountAddsUp]),
+    ];
+    let inputs = [file("x.parquet", &facts(60), LAYOUTS[0])];
+    let config = config(60, "");
+    for grain in [Grain::Week, Grain::Day, Grain::Month] {
+        for share_of_channel in [false, true] {
+            let job = Job { grain, share_of_channel, windows: vec![2], ..job(FACTS, &["country", "os"]) };
+            let (_, raw) = check_rows(&job, &config, &inputs, &NoProgress).unwrap();
+            let (partial, _) = scan(&job, &inputs, &Options::default(), &NoProgress).unwrap();
+            let table = finish(&job, &partial).unwrap();
+            for (what, tamper, expected) in cases {
+                let (mut table, mut partial) = (table.clone(), partial.clone());
+                tamper(&mut table, &mut partial);
+                let results = check_table(&job, &config, &partial, &table, &raw);
+                let failed: Vec<CheckId> = results.with(Status::Fail).map(|o| o.check).collect();
+                assert_eq!(&failed, expected, "{what} {grain:?} {share_of_channel}: {}", results.why());
+            }
+        }
     }
 }
 
