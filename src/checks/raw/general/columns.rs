@@ -8,6 +8,7 @@ use crate::dataset::types::Disagreement;
 use crate::dataset::{ColumnLocation, OpenFile, TypeAgreement, TypedFile};
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, Physical, RowGroupMeta};
+use crate::profile::question::TOTAL;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Result};
 
@@ -15,6 +16,8 @@ use crate::{Error, Grain, Result};
 pub struct TextColumn {
     /// Its location; `None` where the file lacks it.
     pub location: Option<ColumnLocation>,
+    /// The value of all rows where the file lacks it: they are total rows of a dimension that has totals.
+    pub absent: Option<&'static str>,
     /// How its values become text.
     pub form: TextForm,
 }
@@ -72,6 +75,7 @@ impl FileColumns {
                 leaf_of(&file.footer, location).is_none_or(|leaf| TextForm::of(leaf).is_ok())
             };
             found.location = found.location.filter(has_text);
+            found.absent = dimension.has_total().then_some(TOTAL);
             columns.dimensions.push(found);
         }
         if let Some(column) = profile.channel.column.as_deref() {
@@ -172,7 +176,7 @@ fn text_column(
     };
     let leaf = found.as_ref().and_then(|location| leaf_of(&file.footer, location));
     let form = located(leaf.map(TextForm::of).transpose(), column, problem).flatten().unwrap_or_default();
-    TextColumn { location: found, form }
+    TextColumn { location: found, absent: None, form }
 }
 
 fn users(file: &OpenFile<'_>, column: &str) -> Result<(ColumnLocation, Physical, ValueType)> {

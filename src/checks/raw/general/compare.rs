@@ -21,6 +21,7 @@ use crate::ids::cursor::Cursor;
 use crate::ids::values::ValueType;
 use crate::parquet::Physical;
 use crate::profile::meaning::{Member, MemberRule};
+use crate::profile::question::is_total;
 use crate::progress::Progress;
 use crate::scan::classes::{TimeCoding, TimeRule};
 use crate::table::cell::iso_date;
@@ -447,6 +448,9 @@ fn hash_value(seed: u64, raw: Option<&[u8]>) -> u64 {
 
 /// The hash of a member, and whether it is the total.
 fn hash_member(seed: u64, text: Option<&[u8]>, rule: &MemberRule) -> (u64, bool) {
+    if is_total(rule, text) {
+        return (mix(seed), true);
+    }
     match rule.member(text) {
         Some(Member::Total) => (mix(seed), true),
         Some(Member::Null) => (0, false),

@@ -86,7 +86,7 @@ impl TaskRows {
 pub struct GroupColumns<'a> {
     /// Those of conditions.
     pub conditions: Vec<Column<'a>>,
-    /// Those of dimensions; null throughout where the file lacks an optional one.
+    /// Those of dimensions; total rows, or null, throughout where the file lacks an optional one.
     pub dimensions: Vec<Column<'a>>,
     /// The channel.
     pub channel: Column<'a>,
@@ -104,25 +104,20 @@ impl<'a> GroupColumns<'a> {
     /// # Errors
     /// For damaged page headers and pages that cannot be read.
     pub fn open(columns: &'a FileColumns, file: &'a OpenFile<'_>, meta: &'a RowGroupMeta) -> Result<Self> {
-        let text = |column: &'a TextColumn| column.location.as_ref();
         let rest = [
             columns.channel.as_ref(),
             columns.label.as_ref(),
             columns.date.as_ref().map(|(location, _)| location),
             columns.users.as_ref().map(|(location, ..)| location),
         ];
-        let all: Vec<Option<&'a ColumnLocation>> = columns
-            .conditions
-            .iter()
-            .map(text)
-            .chain(columns.dimensions.iter().map(text))
-            .chain(rest)
-            .collect();
-        let source = |location: &Option<&'a ColumnLocation>| match location {
+        let source = |location: Option<&'a ColumnLocation>, absent: Option<&'a str>| match location {
             Some(location) => location.source(&file.footer, meta),
-            None => Ok(ColumnSource::Path(None)),
+            None => Ok(ColumnSource::Path(absent)),
         };
-        let sources: Vec<ColumnSource<'a>> = all.iter().map(source).collect::<Result<_>>()?;
+        let text = |column: &'a TextColumn| source(column.location.as_ref(), column.absent);
+        let texts = columns.conditions.iter().chain(&columns.dimensions).map(text);
+        let sources: Vec<ColumnSource<'a>> =
+            texts.chain(rest.into_iter().map(|location| source(location, None))).collect::<Result<_>>()?;
         let mut opened = Column::open_all(file.object, &sources, meta.rows)?.into_iter();
         let mut next = || opened.next().ok_or_else(|| Error::internal("a column that was not opened"));
         Ok(GroupColumns {

@@ -18,6 +18,7 @@ use crate::ids::stamps::DayOf;
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::Physical;
 use crate::profile::meaning::{ClassRule, Member, MemberRule, WhereRule};
+use crate::profile::question::is_total;
 use crate::profile::{Class, Dimension, MemberList, Members as Expected};
 use crate::progress::Progress;
 use crate::scan::classes::{TimeCoding, TimeRule};
@@ -263,6 +264,9 @@ fn slot(
     expects: &Expects<'_>,
 ) -> Result<Slot> {
     let text = raw.map(|raw| form.text(raw));
+    if is_total(rule, text.as_deref()) {
+        return Ok(Slot::Total);
+    }
     Ok(match rule.member(text.as_deref()) {
         None => Slot::NoText,
         Some(Member::Total) => Slot::Total,

@@ -260,6 +260,17 @@ fn rows_without_a_member_warn_and_many_of_them_block() {
 }
 
 #[test]
+fn rows_of_a_file_without_an_optional_dimension_are_total_rows_of_it() {
+    let profile =
+        FACTS.replace("ios']", "ios']\ntotal = 'all'\noptional = true").replace("'os_name'", "'platform'");
+    let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(30));
+    // The rows of both systems have one key.
+    assert_eq!(reported(&results), [].into(), "{results:#?}");
+    assert_eq!(results.get(CheckId::Reconciliation).unwrap().status, Status::Pass);
+    assert_eq!(results.get(CheckId::SystemTotal).unwrap().status, Status::NotRun);
+}
+
+#[test]
 fn equal_rows_in_other_partitions_are_no_duplicates() {
     let input = |app: &str| {
         let partitions = vec![("app".to_owned(), Some(app.to_owned()))];
