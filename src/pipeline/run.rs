@@ -268,7 +268,9 @@ fn sum_totals(job: &Job, raw: &Raw, partial: Option<&Partial>) -> Option<Totals>
 /// The history for the drift checks, or the reason why it is missing.
 fn history_state<'a>(target: Option<&Target>, loaded: &'a LoadedHistory, question: &str) -> HistoryState<'a> {
     match (target, loaded) {
-        (_, LoadedHistory::History(history)) if !history.is_empty() && &*history.totals.question != question => {
+        (_, LoadedHistory::History(history))
+            if !history.is_empty() && &*history.totals.question != question =>
+        {
             let show = |question: &str| match question {
                 "" => "country of the default profile".to_owned(),
                 question => question.to_owned(),

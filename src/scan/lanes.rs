@@ -286,14 +286,15 @@ impl Pairs {
     #[allow(clippy::cast_possible_truncation)] // pairs are fewer than 2^32
     fn number(&mut self, left: u32, right: u32) -> u32 {
         let (at, width) = (left as usize, self.width);
-        if (right as usize) < width && at * width + width <= self.table.len() {
-            if let Some(number) = self.table.get_mut(at * width + right as usize) {
-                if *number == NONE {
-                    *number = self.pairs.len() as u32;
-                    self.pairs.push((left, right));
-                }
-                return *number;
+        if (right as usize) < width
+            && at * width + width <= self.table.len()
+            && let Some(number) = self.table.get_mut(at * width + right as usize)
+        {
+            if *number == NONE {
+                *number = self.pairs.len() as u32;
+                self.pairs.push((left, right));
             }
+            return *number;
         }
         self.grow(left, right);
         if self.table.is_empty() {
@@ -335,8 +336,8 @@ impl JoinedKeys {
         *self = JoinedKeys::default();
     }
 
-    /// The numbers of combinations that are met.
-    pub fn len(&self) -> usize {
+    /// How many combinations were met.
+    pub fn count(&self) -> usize {
         self.combined.len()
     }
 
@@ -433,7 +434,7 @@ impl<'a> KeyLane<'a> {
     pub fn load_page(&mut self) -> Result<BlockKind> {
         lane!(self, cursor => cursor.load_page(), many => {
             joint_kind(&mut many.cursors)?;
-            Ok(if many.joined.len() + BLOCK < 1 << 16 { BlockKind::Ids16 } else { BlockKind::Ids32 })
+            Ok(if many.joined.count() + BLOCK < 1 << 16 { BlockKind::Ids16 } else { BlockKind::Ids32 })
         })
     }
 

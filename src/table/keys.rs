@@ -95,7 +95,9 @@ fn total_name(job: &Job, at: usize) -> &str {
 
 /// Every channel for every key.
 fn with_channels(keys: BTreeMap<Vec<Arc<str>>, Vec<usize>>) -> Vec<Key> {
-    let mut by_key: BTreeMap<Vec<Arc<str>>, BTreeMap<Arc<str>, Vec<usize>>> = BTreeMap::new();
+    /// The groups of each channel.
+    type OfChannel = BTreeMap<Arc<str>, Vec<usize>>;
+    let mut by_key: BTreeMap<Vec<Arc<str>>, OfChannel> = BTreeMap::new();
     let mut channels = BTreeSet::new();
     for (mut members, groups) in keys {
         let Some(channel) = members.pop() else { continue };

@@ -172,7 +172,7 @@ impl Ask {
         let channels: BTreeSet<&String> = shown.keys().filter_map(|key| key.last()).collect();
         for ((key, periods), channel) in shown.iter().flat_map(|of| channels.iter().map(move |c| (of, *c))) {
             let (own, rest) = key.split_last().unwrap();
-            let of_key = keys.entry([rest, &[channel.clone()]].concat()).or_default();
+            let of_key = keys.entry([rest, std::slice::from_ref(channel)].concat()).or_default();
             for (period, [users, _]) in periods {
                 of_key.entry(*period).or_default()[usize::from(own != channel)] += users;
             }

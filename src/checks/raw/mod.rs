@@ -151,10 +151,7 @@ fn run_files(
     let started = Instant::now();
     let problems = problems::problems(job, files);
     if !problems.is_empty() {
-        return Ok(Raw {
-            findings: judge::without_columns(&problems, files.len()),
-            ..Raw::default()
-        });
+        return Ok(Raw { findings: judge::without_columns(&problems, files.len()), ..Raw::default() });
     }
     let rules = Rules { job, config };
     let passes = Passes::begin(progress, files, &[&Role::ALL, &cube::KEYS]);

@@ -21,8 +21,8 @@ pub unsafe fn expand(levels: &[u16], max: u16, null: u16, values: &[u16; ROWS], 
         unsafe {
             let levels = _mm512_maskz_loadu_epi16(there, levels.as_ptr().cast());
             let present = _mm512_mask_cmpeq_epi16_mask(there, levels, max);
-            let left = ROWS.saturating_sub(next).min(32) as u32;
-            let readable = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
+            let left = ROWS.saturating_sub(next);
+            let readable: u32 = if left >= 32 { u32::MAX } else { (1 << left) - 1 };
             let packed = _mm512_maskz_loadu_epi16(readable, values.as_ptr().wrapping_add(next).cast());
             let expanded = _mm512_mask_expand_epi16(null, present, packed);
             _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), there, expanded);
