@@ -183,7 +183,7 @@ fn many_groups_that_are_met_run_by_run() {
     for by in [&["a", "b"][..], &["b", "a"], &["a"]] {
         let (job, ask) = simple(by);
         let row = |n: usize| {
-            let name = if n % 3 == 0 { "Organic" } else { "Email" };
+            let name = if n.is_multiple_of(3) { "Organic" } else { "Email" };
             record(Some(name), format!("a{}", n / 600), format!("b{}", n / 200), When::Wall(MARCH * DAY))
         };
         let rows: Vec<Record> = (0..20_000).map(row).collect();

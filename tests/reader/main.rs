@@ -15,7 +15,6 @@ mod empty;
 #[path = "../expected/mod.rs"]
 mod expected;
 mod footer;
-#[allow(dead_code)] // no case has NaN or infinite values
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod pages;

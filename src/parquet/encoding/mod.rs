@@ -3,7 +3,7 @@
 //! - [`hybrid_rle`]: dictionary ids and definition levels, as runs.
 //! - [`numbers`]: INT32, INT64, FLOAT, DOUBLE.
 //! - [`byte_arrays`]: BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, INT96.
-//! - [`booleans`]: BOOLEAN, packed or as runs.
+//! - [`mod@booleans`]: BOOLEAN, packed or as runs.
 //! - [`mod@delta`]: packed differences, for numbers and lengths.
 
 pub mod booleans;
