@@ -253,7 +253,12 @@ def check(program: str, file: File, answer: dict[str, Any]) -> tuple[str, str]:
         done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8", timeout=60)
     except subprocess.TimeoutExpired:
         return "wrong", "no answer after 60 s"
-    expected = oracle.shares(random_rows.records(file.table), [4], details=True)
+    try:
+        expected = oracle.shares(random_rows.records(file.table), [4], details=True)
+    except (AttributeError, ValueError):
+        # Without total rows the other rows count, and some of them have labels that are no week.
+        is_named = done.returncode == 3 and "year_week is" in done.stderr
+        return ("right", "") if is_named else ("wrong", f"no error: {done.stdout[:200]}{done.stderr[:200]}")
     # A table without rows is an error that says which rule took the rows.
     if not expected and done.returncode == 3 and ("none of" in done.stderr or "has no rows" in done.stderr):
         return "right", ""
