@@ -14,7 +14,7 @@ use crate::ids::values::{Number, ValueTable, ValueType};
 use crate::kernel::bitmap::{self, KeyClass, SingleIds};
 use crate::kernel::runs;
 use crate::parquet::Physical;
-use crate::profile::question::ConditionRule;
+use crate::profile::question::{ConditionRule, ScanColumn};
 use crate::profile::{Class, Question};
 
 /// The id of a time value that is null or not a point in time.
@@ -271,17 +271,12 @@ impl Tables {
         match lane {
             ConditionLane::One(cursor) => {
                 for condition in rules {
-                    add_met(
-                        &mut self.condition,
-                        &cursor.entries,
-                        &condition.rule,
-                        form(file, &condition.column),
-                    );
+                    add_met(&mut self.condition, &cursor.entries, condition, file);
                 }
             }
             ConditionLane::Many(many) => {
                 for ((cursor, met), condition) in many.cursors.iter().zip(&mut many.met).zip(rules) {
-                    add_met(met, &cursor.entries, &condition.rule, form(file, &condition.column));
+                    add_met(met, &cursor.entries, condition, file);
                 }
                 if self.condition.is_empty() {
                     self.condition.resize(question.conditions.len(), 0);
@@ -302,8 +297,13 @@ impl Tables {
         match lane {
             KeyLane::One(cursor) => {
                 let Some(key) = question.keys.first() else { return Ok(()) };
+                let new = new_ids(&self.key, &cursor.entries);
+                // Most blocks have none: then the column need not be looked up.
+                if new.is_empty() {
+                    return Ok(());
+                }
                 let form = form(file, &key.column);
-                for value_id in new_ids(&self.key, &cursor.entries) {
+                for value_id in new {
                     let value = cursor.entries.get(value_id);
                     // The dictionaries of many files have most members in the same order.
                     let likely = value
@@ -398,10 +398,21 @@ fn form(file: &OpenFile<'_>, column: &Arc<str>) -> TextForm {
 }
 
 /// Adds the new value ids of a condition to `met`.
-fn add_met(met: &mut Vec<u8>, entries: &ChunkDictionary, rule: &ConditionRule, form: TextForm) {
-    for value_id in new_ids(met, entries) {
+fn add_met(
+    met: &mut Vec<u8>,
+    entries: &ChunkDictionary,
+    condition: &ScanColumn<ConditionRule>,
+    file: &OpenFile<'_>,
+) {
+    let new = new_ids(met, entries);
+    // Most blocks have none: then the column need not be looked up.
+    if new.is_empty() {
+        return;
+    }
+    let form = form(file, &condition.column);
+    for value_id in new {
         let text = entries.get(value_id).map(|raw| form.text(raw));
-        met.push(u8::from(rule.holds(text.as_deref())));
+        met.push(u8::from(condition.rule.holds(text.as_deref())));
     }
 }
 
