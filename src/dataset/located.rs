@@ -133,8 +133,9 @@ impl OpenFile<'_> {
         }
         // A dimension that is needed neither as key nor for its totals has to be there all the same, unless it is optional.
         for (name, dimension) in &question.job.profile.dimensions {
-            if !dimension.optional {
-                find_named(dimension.column_of(name))?;
+            let column = dimension.column_of(name);
+            if !dimension.optional && located.column(column).is_none() {
+                find_named(column)?;
             }
         }
         if question.class.is_some()

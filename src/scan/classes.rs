@@ -1,7 +1,7 @@
 //! What the value ids of keys and times mean: the parts of a group's name, and the points in time. Each value id is
 //! asked once, not once a row.
 
-use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::calendar;
 use crate::calendar::intervals::Intervals;
@@ -58,6 +58,9 @@ pub fn key_part(key: &ScanColumn<KeyRule>, form: TextForm, value: Option<&[u8]>)
     }
 }
 
+/// The offsets of times by the wall clock.
+static NO_OFFSETS: LazyLock<Intervals> = LazyLock::new(|| Intervals::fixed(0));
+
 /// How times become points of the axis.
 #[derive(Debug, Clone)]
 pub struct TimeRule<'q> {
@@ -68,7 +71,7 @@ pub struct TimeRule<'q> {
     week_start: Weekday,
     zone: Option<&'q Zone>,
     /// The offsets of instants from UTC; none of times by the wall clock.
-    offsets: Cow<'q, Intervals>,
+    offsets: &'q Intervals,
 }
 
 impl DayOf for TimeRule<'_> {
@@ -78,7 +81,7 @@ impl DayOf for TimeRule<'_> {
 
     fn ticks(&self) -> Option<(i64, &Intervals)> {
         match self.coding {
-            TimeCoding::Ticks { per_day, .. } => Some((per_day, &self.offsets)),
+            TimeCoding::Ticks { per_day, .. } => Some((per_day, self.offsets)),
             _ => None,
         }
     }
@@ -94,8 +97,8 @@ impl<'q> TimeRule<'q> {
             week_start: question.job.profile.time.week_start,
             zone: question.zone.as_ref(),
             offsets: match (coding, &question.zone) {
-                (TimeCoding::Ticks { is_instant: true, .. }, Some(zone)) => Cow::Borrowed(zone.intervals()),
-                _ => Cow::Owned(Intervals::fixed(0)),
+                (TimeCoding::Ticks { is_instant: true, .. }, Some(zone)) => zone.intervals(),
+                _ => &NO_OFFSETS,
             },
         }
     }
