@@ -1,6 +1,7 @@
 //! The job: the options that define the share table, as a plain value.
 
-use crate::profile::read::nearest;
+use crate::calendar::period::Periods;
+use crate::nearest::nearest;
 use crate::profile::{Dimension, Profile};
 use crate::{Error, Result};
 
@@ -182,6 +183,11 @@ impl Job {
             && self.with_total.is_empty()
             && !self.share_of_channel
             && self.grain != Grain::Month
+    }
+
+    /// How the time axis is divided.
+    pub fn periods(&self) -> Periods {
+        Periods { grain: self.grain, week_start: self.profile.time.week_start }
     }
 
     fn dimension(&self, name: &str) -> Option<&Dimension> {

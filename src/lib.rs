@@ -63,6 +63,7 @@ pub(crate) mod ids;
 pub mod internals;
 pub(crate) mod job;
 pub(crate) mod kernel;
+pub(crate) mod nearest;
 pub(crate) mod parquet;
 pub(crate) mod pipeline;
 pub(crate) mod profile;

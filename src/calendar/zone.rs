@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 
 use super::intervals::{Cursor, Intervals};
+use crate::nearest::distance;
 use crate::{Error, Result};
 
 /// A time zone. Clones share the table of its offsets.
@@ -146,14 +147,13 @@ const OFFERED: usize = 3;
 
 #[cold]
 fn unknown(name: &str, database: &TimeZoneDatabase) -> Error {
-    let wanted = name.to_ascii_lowercase();
     let mut known: Vec<(usize, String)> = database
         .available()
         .map(|known| {
             // `Berlin` is as near to Europe/Berlin as that name itself.
-            let whole = known.as_str().to_ascii_lowercase();
+            let whole = known.as_str();
             let city = whole.rsplit('/').next().unwrap_or_default();
-            (edits(&wanted, &whole).min(edits(&wanted, city)), known.as_str().to_owned())
+            (distance(name, whole).min(distance(name, city)), whole.to_owned())
         })
         .collect();
     known.sort();
@@ -162,23 +162,6 @@ fn unknown(name: &str, database: &TimeZoneDatabase) -> Error {
     let error = Error::argument(format!("unknown time zone '{}'", name.escape_debug()))
         .expected("a name of the IANA Time Zone Database, such as 'Europe/Berlin' or 'UTC', or '+hh:mm'");
     if near.is_empty() { error } else { error.advice(format!("Similar names: {}", near.join(", "))) }
-}
-
-/// The Levenshtein distance of two names.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let (mut diagonal, mut left) = (i, i + 1);
-        for (y, cell) in b.bytes().zip(row.iter_mut().skip(1)) {
-            let best = (diagonal + usize::from(x != y)).min(left + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, best);
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
