@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::calendar;
 use crate::calendar::intervals::Intervals;
 use crate::calendar::label::LabelForm;
-use crate::calendar::period::{Weekday, month_of, week_of_with_start};
+use crate::calendar::period::Periods;
 use crate::calendar::stamp::{Stamp, parse_stamp};
 use crate::calendar::zone::Zone;
 use crate::dataset::text::TextForm;
@@ -19,7 +19,7 @@ use crate::profile::question::{KeyRule, NULL, ScanColumn, TOTAL};
 use crate::profile::{Question, TimeUnit};
 use crate::scan::lanes::KeyPart;
 use crate::table::legacy_labels;
-use crate::{Error, Grain, Result, Semantics};
+use crate::{Error, Result, Semantics};
 
 /// What a value of a key column means.
 ///
@@ -67,8 +67,7 @@ pub struct TimeRule<'q> {
     /// How they are stored.
     pub coding: TimeCoding,
     legacy: bool,
-    grain: Grain,
-    week_start: Weekday,
+    periods: Periods,
     zone: Option<&'q Zone>,
     /// The offsets of instants from UTC; none of times by the wall clock.
     offsets: &'q Intervals,
@@ -93,8 +92,7 @@ impl<'q> TimeRule<'q> {
         TimeRule {
             coding,
             legacy: question.job.semantics == Semantics::Legacy,
-            grain: question.job.grain,
-            week_start: question.job.profile.time.week_start,
+            periods: question.job.periods(),
             zone: question.zone.as_ref(),
             offsets: match (coding, &question.zone) {
                 (TimeCoding::Ticks { is_instant: true, .. }, Some(zone)) => zone.intervals(),
@@ -123,11 +121,7 @@ impl<'q> TimeRule<'q> {
 
     /// The step of the axis that has a day.
     pub fn step(&self, day: i32) -> i32 {
-        match self.grain {
-            Grain::Day => day,
-            Grain::Week => week_of_with_start(day, self.week_start),
-            Grain::Month => month_of(day),
-        }
+        self.periods.of_day(day)
     }
 
     /// What is expected of a time, for messages.

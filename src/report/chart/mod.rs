@@ -19,6 +19,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, DefaultFormatting, KeyPointHint, 
 use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, TextStyle};
 
 use super::words;
+use crate::calendar::period::Periods;
 use crate::{Error, Grain, Result, calendar};
 
 /// Pixels of a drawing per pixel of the page.
@@ -165,13 +166,9 @@ fn days_of_ticks(first: i32, last: i32, most: usize) -> Vec<i32> {
     Vec::new()
 }
 
-/// The first day of a point in time.
+/// The first day of a point in time; of a week, its Monday.
 pub fn day_of(grain: Grain, step: i32) -> i32 {
-    match grain {
-        Grain::Week => calendar::monday(step),
-        Grain::Day => step,
-        Grain::Month => calendar::period::month_start(step),
-    }
+    Periods { grain, ..Periods::default() }.first_day(step)
 }
 
 /// The label of a mark of a time axis.
