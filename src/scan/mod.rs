@@ -80,7 +80,8 @@ pub fn scan_dataset(
     if !dataset.is_open() {
         prefetch::footers(dataset.inputs());
     }
-    totals::settled(&job, |question| scan_once(question, dataset, options, progress))
+    let question = Question::new(&job)?;
+    totals::settled(&question, |question| scan_once(question, dataset, options, progress))
 }
 
 /// One pass over the inputs.
@@ -160,7 +161,7 @@ pub fn scan_each(
         let one = |file: &ScanFile<'_>, parallel| {
             let files = std::slice::from_ref(file);
             // Each file's sums are kept for later runs: its own rows alone decide what is summed apart.
-            totals::settled(&job, |question| {
+            totals::settled(&question, |question| {
                 let spare = Mutex::default();
                 Scan::new(question, files, options, &progress, Instant::now(), &spare).finish(parallel)
             })

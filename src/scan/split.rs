@@ -207,7 +207,8 @@ impl Split {
     /// As of [`super::scan`]; `Data` where a file has changed since it was planned.
     pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
         let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
-        totals::settled(&self.job, |question| self.scan_once(&opened, question, progress))
+        let question = Question::new(&self.job)?;
+        totals::settled(&question, |question| self.scan_once(&opened, question, progress))
             .map(|(partial, ())| partial)
     }
 

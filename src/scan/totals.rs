@@ -10,15 +10,16 @@ use crate::profile::question::{Totals, other_totals};
 use crate::profile::{Dimension, Question, TotalRows};
 use crate::{Error, Job, Result, Semantics};
 
-/// Scans by `pass`: total rows, and where there are none the others too.
+/// Scans by `pass`: total rows, as `question` asks for them, and where there are none the others too.
 ///
 /// # Errors
 /// Those of `pass`.
 pub fn settled<T>(
-    job: &Job,
+    question: &Question,
     mut pass: impl FnMut(&Question) -> Result<(Partial, T)>,
 ) -> Result<(Partial, T)> {
-    let (mut partial, mut cost) = pass(&Question::new(job)?)?;
+    let job = &question.job;
+    let (mut partial, mut cost) = pass(question)?;
     let dimensions = other_totals(job).count();
     if partial.is_met() || partial.account.rows == 0 || job.semantics == Semantics::Legacy {
         return Ok((partial, cost));
