@@ -23,13 +23,37 @@ const TABLE_MAX: usize = 1 << 22;
 /// No number yet.
 const NONE: u32 = u32::MAX;
 
-/// The conditions of a task.
-#[allow(clippy::large_enum_variant)] // one a task
-pub enum ConditionLane<'a> {
-    /// One condition: its column.
+/// Columns as one: the only one, or several that are joined.
+#[allow(clippy::large_enum_variant)] // two a task
+pub enum Lane<'a, J> {
+    /// One column, as it is.
     One(Cursor<'a>),
     /// Any number.
-    Many(Conditions<'a>),
+    Many(J),
+}
+
+/// The conditions of a task.
+pub type ConditionLane<'a> = Lane<'a, Conditions<'a>>;
+
+/// The columns of the key of a task.
+pub type KeyLane<'a> = Lane<'a, Keys<'a>>;
+
+/// Several columns that are joined to one.
+pub trait Joined<'a> {
+    /// The columns.
+    fn cursors(&self) -> &[Cursor<'a>];
+
+    /// The columns.
+    fn cursors_mut(&mut self) -> &mut [Cursor<'a>];
+
+    /// The form of the next rows' numbers.
+    fn number_kind(&self) -> BlockKind;
+
+    /// As of [`Cursor::segment`].
+    fn segment(&mut self) -> Result<RunOrPacked>;
+
+    /// Reads the next rows as numbers, which `narrow` converts.
+    fn read<T: Copy>(&mut self, out: &mut [T], narrow: impl Fn(u32) -> T) -> Result<()>;
 }
 
 /// Several conditions, or none.
@@ -49,136 +73,145 @@ pub enum LaneMark {
     Many(Vec<Mark>),
 }
 
-/// Evaluates an expression over the only cursor, or another over several.
-macro_rules! lane {
-    ($lane:expr, $one:ident => $on_one:expr, $many:ident => $on_many:expr) => {
-        match $lane {
-            Self::One($one) => $on_one,
-            Self::Many($many) => $on_many,
-        }
-    };
-}
-
-/// The kind of blocks of several columns: 16 bits where all have 16.
-#[inline(never)]
-fn joint_kind(cursors: &mut [Cursor<'_>]) -> Result<BlockKind> {
-    let mut joint = BlockKind::Ids16;
-    for cursor in cursors {
-        if cursor.load_page()? != BlockKind::Ids16 {
-            joint = BlockKind::Ids32;
-        }
-    }
-    Ok(joint)
-}
-
-#[inline(never)]
-fn joint_rows(cursors: &mut [Cursor<'_>], most: u32) -> Result<u32> {
-    cursors.iter_mut().try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
-}
-
-#[inline(never)]
-fn skip_all(cursors: &mut [Cursor<'_>], rows: u32) -> Result<()> {
-    cursors.iter_mut().try_for_each(|cursor| cursor.skip(rows))
-}
-
-#[inline(never)]
-fn marks(cursors: &[Cursor<'_>]) -> LaneMark {
-    LaneMark::Many(cursors.iter().map(Cursor::mark).collect())
-}
-
-#[inline(never)]
-fn reset(cursors: &mut [Cursor<'_>], mark: LaneMark) {
-    if let LaneMark::Many(marks) = mark {
-        cursors.iter_mut().zip(marks).for_each(|(cursor, mark)| cursor.reset(mark));
-    }
-}
-
-impl<'a> ConditionLane<'a> {
-    /// The lane of these columns. `joined` are the tables of an earlier lane of the same columns.
-    pub fn new(mut cursors: Vec<Cursor<'a>>, met: Vec<Vec<u8>>, is_single: bool) -> Self {
-        match cursors.pop() {
-            Some(only) if is_single && cursors.is_empty() => ConditionLane::One(only),
-            last => {
-                cursors.extend(last);
-                ConditionLane::Many(Conditions { cursors, met, ids: Vec::new() })
-            }
-        }
-    }
-
-    /// The columns.
-    pub fn cursors(self) -> Vec<Cursor<'a>> {
-        lane!(self, cursor => vec![cursor], many => many.cursors)
-    }
-
-    /// The number of the condition that rows of a value id do not meet.
-    #[inline]
-    pub fn number_of(&self, value_id: u32) -> usize {
-        lane!(self, _cursor => 0, _many => value_id as usize)
-    }
-
+impl<'a, J: Joined<'a>> Lane<'a, J> {
     /// As of [`Cursor::load_page`].
     #[inline]
     pub fn load_page(&mut self) -> Result<BlockKind> {
-        lane!(self, cursor => cursor.load_page(), many => joint_kind(&mut many.cursors).map(|_| BlockKind::Ids16))
+        match self {
+            Lane::One(cursor) => cursor.load_page(),
+            Lane::Many(many) => {
+                many.cursors_mut().iter_mut().try_for_each(|cursor| cursor.load_page().map(|_| ()))?;
+                Ok(many.number_kind())
+            }
+        }
     }
 
     /// As of [`Cursor::rows_in_page`].
     #[inline]
     pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
-        lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
+        match self {
+            Lane::One(cursor) => cursor.rows_in_page(most),
+            Lane::Many(many) => {
+                many.cursors_mut().iter_mut().try_fold(most, |rows, cursor| cursor.rows_in_page(rows))
+            }
+        }
     }
 
     /// As of [`Cursor::skip`].
     #[inline]
     pub fn skip(&mut self, rows: u32) -> Result<()> {
-        lane!(self, cursor => cursor.skip(rows), many => skip_all(&mut many.cursors, rows))
+        match self {
+            Lane::One(cursor) => cursor.skip(rows),
+            Lane::Many(many) => many.cursors_mut().iter_mut().try_for_each(|cursor| cursor.skip(rows)),
+        }
     }
 
     /// As of [`Cursor::mark`].
     #[inline]
     pub fn mark(&self) -> LaneMark {
-        lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
+        match self {
+            Lane::One(cursor) => LaneMark::One(cursor.mark()),
+            Lane::Many(many) => LaneMark::Many(many.cursors().iter().map(Cursor::mark).collect()),
+        }
     }
 
     /// As of [`Cursor::reset`].
     #[inline]
     pub fn reset(&mut self, mark: LaneMark) {
         match (self, mark) {
-            (ConditionLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
-            (ConditionLane::Many(many), mark) => reset(&mut many.cursors, mark),
+            (Lane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
+            (Lane::Many(many), LaneMark::Many(marks)) => {
+                many.cursors_mut().iter_mut().zip(marks).for_each(|(cursor, mark)| cursor.reset(mark));
+            }
             _ => {}
+        }
+    }
+
+    /// As of [`Cursor::segment`].
+    #[inline]
+    pub fn segment(&mut self) -> Result<RunOrPacked> {
+        match self {
+            Lane::One(cursor) => cursor.segment(),
+            Lane::Many(many) => many.segment(),
+        }
+    }
+
+    /// As of [`Cursor::segment_after`].
+    #[inline]
+    pub fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
+        match self {
+            Lane::One(cursor) => cursor.segment_after(rows),
+            Lane::Many(_) => {
+                self.skip(rows)?;
+                self.segment()
+            }
+        }
+    }
+
+    /// As of [`Cursor::read_ids16`].
+    #[inline]
+    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
+        match self {
+            Lane::One(cursor) => cursor.read_ids16(out),
+            #[allow(clippy::cast_possible_truncation)] // the block kind says that numbers fit
+            Lane::Many(many) => many.read(out, |number| number as u16),
+        }
+    }
+
+    /// As of [`Cursor::read_ids32`].
+    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
+        match self {
+            Lane::One(cursor) => cursor.read_ids32(out),
+            Lane::Many(many) => many.read(out, |number| number),
+        }
+    }
+}
+
+impl<'a> ConditionLane<'a> {
+    /// The lane of these columns. `met` are the tables of an earlier lane of the same columns.
+    pub fn new(mut cursors: Vec<Cursor<'a>>, met: Vec<Vec<u8>>, is_single: bool) -> Self {
+        match cursors.pop() {
+            Some(only) if is_single && cursors.is_empty() => Lane::One(only),
+            last => {
+                cursors.extend(last);
+                Lane::Many(Conditions { cursors, met, ids: Vec::new() })
+            }
+        }
+    }
+
+    /// The number of the condition that rows of a value id do not meet.
+    #[inline]
+    pub fn number_of(&self, value_id: u32) -> usize {
+        match self {
+            Lane::One(_) => 0,
+            Lane::Many(_) => value_id as usize,
         }
     }
 
     /// As of [`Cursor::spans`]; several conditions decline.
     #[inline]
     pub fn spans(&mut self, pass: &[u8], most: u32, spans: &mut [Span]) -> (usize, u32) {
-        lane!(self, cursor => cursor.spans(pass, most, spans), _many => (0, 0))
-    }
-
-    /// As of [`Cursor::segment`].
-    #[inline]
-    pub fn segment(&mut self) -> Result<RunOrPacked> {
-        lane!(self, cursor => cursor.segment(), many => many.segment())
-    }
-
-    /// As of [`Cursor::read_ids16`].
-    #[inline]
-    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
-        lane!(self, cursor => cursor.read_ids16(out), many => {
-            #[allow(clippy::cast_possible_truncation)] // conditions are few
-            many.read(out, |number| number as u16)
-        })
-    }
-
-    /// As of [`Cursor::read_ids32`].
-    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
-        lane!(self, cursor => cursor.read_ids32(out), many => many.read(out, |number| number))
+        match self {
+            Lane::One(cursor) => cursor.spans(pass, most, spans),
+            Lane::Many(_) => (0, 0),
+        }
     }
 }
 
 #[allow(clippy::cast_possible_truncation)] // conditions are few
-impl Conditions<'_> {
+impl<'a> Joined<'a> for Conditions<'a> {
+    fn cursors(&self) -> &[Cursor<'a>] {
+        &self.cursors
+    }
+
+    fn cursors_mut(&mut self) -> &mut [Cursor<'a>] {
+        &mut self.cursors
+    }
+
+    fn number_kind(&self) -> BlockKind {
+        BlockKind::Ids16
+    }
+
     #[inline(never)]
     fn segment(&mut self) -> Result<RunOrPacked> {
         let (mut len, mut packed) = (u32::MAX, false);
@@ -207,7 +240,7 @@ impl Conditions<'_> {
         // The last condition first, so that the number of the first one that does not hold stays.
         for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate().rev() {
             cursor.read_ids32(&mut self.ids)?;
-            while_new(met, &self.ids)?;
+            check_known(met, &self.ids)?;
             let number = number(at as u32);
             for (out, id) in out.iter_mut().zip(&self.ids) {
                 if met.get(*id as usize) != Some(&1) {
@@ -220,21 +253,12 @@ impl Conditions<'_> {
 }
 
 /// Fails where an id has no entry in `met`.
-fn while_new(met: &[u8], ids: &[u32]) -> Result<()> {
+fn check_known(met: &[u8], ids: &[u32]) -> Result<()> {
     let largest = ids.iter().fold(0, |most, id| most.max(*id));
     if ids.is_empty() || (largest as usize) < met.len() {
         return Ok(());
     }
     Err(Error::internal("a condition on a value without a meaning"))
-}
-
-/// The columns of the key of a task.
-#[allow(clippy::large_enum_variant)] // one a task
-pub enum KeyLane<'a> {
-    /// One column.
-    One(Cursor<'a>),
-    /// Any number.
-    Many(Keys<'a>),
 }
 
 /// Several columns of a key, or none.
@@ -416,87 +440,36 @@ impl<'a> KeyLane<'a> {
     /// The lane of these columns. `joined` are the combinations of an earlier lane of the same columns.
     pub fn new(mut cursors: Vec<Cursor<'a>>, joined: JoinedKeys) -> Self {
         match cursors.pop() {
-            Some(only) if cursors.is_empty() => KeyLane::One(only),
+            Some(only) if cursors.is_empty() => Lane::One(only),
             last => {
                 cursors.extend(last);
-                KeyLane::Many(Keys { cursors, joined, left: Vec::new(), right: Vec::new() })
+                Lane::Many(Keys { cursors, joined, left: Vec::new(), right: Vec::new() })
             }
         }
     }
 
     /// The columns, and the combinations.
     pub fn into_parts(self) -> (Vec<Cursor<'a>>, JoinedKeys) {
-        lane!(self, cursor => (vec![cursor], JoinedKeys::default()), many => (many.cursors, many.joined))
-    }
-
-    /// As of [`Cursor::load_page`].
-    #[inline]
-    pub fn load_page(&mut self) -> Result<BlockKind> {
-        lane!(self, cursor => cursor.load_page(), many => {
-            joint_kind(&mut many.cursors)?;
-            Ok(if many.joined.count() + BLOCK < 1 << 16 { BlockKind::Ids16 } else { BlockKind::Ids32 })
-        })
-    }
-
-    /// As of [`Cursor::rows_in_page`].
-    #[inline]
-    pub fn rows_in_page(&mut self, most: u32) -> Result<u32> {
-        lane!(self, cursor => cursor.rows_in_page(most), many => joint_rows(&mut many.cursors, most))
-    }
-
-    /// As of [`Cursor::skip`].
-    #[inline]
-    pub fn skip(&mut self, rows: u32) -> Result<()> {
-        lane!(self, cursor => cursor.skip(rows), many => skip_all(&mut many.cursors, rows))
-    }
-
-    /// As of [`Cursor::mark`].
-    #[inline]
-    pub fn mark(&self) -> LaneMark {
-        lane!(self, cursor => LaneMark::One(cursor.mark()), many => marks(&many.cursors))
-    }
-
-    /// As of [`Cursor::reset`].
-    #[inline]
-    pub fn reset(&mut self, mark: LaneMark) {
-        match (self, mark) {
-            (KeyLane::One(cursor), LaneMark::One(mark)) => cursor.reset(mark),
-            (KeyLane::Many(many), mark) => reset(&mut many.cursors, mark),
-            _ => {}
+        match self {
+            Lane::One(cursor) => (vec![cursor], JoinedKeys::default()),
+            Lane::Many(many) => (many.cursors, many.joined),
         }
-    }
-
-    /// As of [`Cursor::segment`].
-    #[inline]
-    pub fn segment(&mut self) -> Result<RunOrPacked> {
-        lane!(self, cursor => cursor.segment(), many => many.segment())
-    }
-
-    /// As of [`Cursor::segment_after`].
-    #[inline]
-    pub fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
-        lane!(self, cursor => cursor.segment_after(rows), many => {
-            skip_all(&mut many.cursors, rows)?;
-            many.segment()
-        })
-    }
-
-    /// As of [`Cursor::read_ids16`].
-    #[inline]
-    pub fn read_ids16(&mut self, out: &mut [u16]) -> Result<()> {
-        lane!(self, cursor => cursor.read_ids16(out), many => {
-            #[allow(clippy::cast_possible_truncation)] // the block kind says that numbers fit
-            many.read(out, |number| number as u16)
-        })
-    }
-
-    /// As of [`Cursor::read_ids32`].
-    pub fn read_ids32(&mut self, out: &mut [u32]) -> Result<()> {
-        lane!(self, cursor => cursor.read_ids32(out), many => many.read(out, |number| number))
     }
 }
 
-impl Keys<'_> {
+impl<'a> Joined<'a> for Keys<'a> {
+    fn cursors(&self) -> &[Cursor<'a>] {
+        &self.cursors
+    }
+
+    fn cursors_mut(&mut self) -> &mut [Cursor<'a>] {
+        &mut self.cursors
+    }
+
+    fn number_kind(&self) -> BlockKind {
+        if self.joined.count() + BLOCK < 1 << 16 { BlockKind::Ids16 } else { BlockKind::Ids32 }
+    }
+
     #[inline(never)]
     fn segment(&mut self) -> Result<RunOrPacked> {
         let (mut len, mut number, mut packed) = (u32::MAX, 0, false);
