@@ -125,22 +125,8 @@ fn simple(by: &[&'static str]) -> (Job, Ask) {
     let dimensions = ["a", "b"];
     let profile = "time.date = 'time'\nusers.rows = true\n[channel]\ncolumn = 'name'\norganic = ['Organic']\n\
                    [dimensions.a]\n[dimensions.b]\n";
-    let ask = Ask {
-        dimensions: dimensions.map(|name| (name, oracle::Dimension::default())).into(),
-        by: by.to_vec(),
-        with_total: vec![],
-        conditions: vec![],
-        listed: "organic",
-        channels: vec!["Organic".into()],
-        excluded: vec![],
-        null: "excluded",
-        ignore_case: false,
-        share_of_channel: false,
-        grain: 'w',
-        week_start: 0,
-        zone: None,
-        window: 4,
-    };
+    let ask =
+        Ask::organic_by_week(dimensions.map(|name| (name, oracle::Dimension::default())).into(), by.to_vec());
     let by = by.iter().map(|name| (*name).to_owned()).collect();
     let job = Job { by, profile: Profile::parse(profile, "profile").unwrap(), ..Job::default() };
     (job, ask)

@@ -31,26 +31,14 @@ fn question() -> (Job, Ask) {
         total_is_null,
         ..Dimension::default()
     };
-    let ask = Ask {
-        dimensions: BTreeMap::from([
+    let ask = Ask::organic_by_week(
+        BTreeMap::from([
             ("app", dimension(None, true)),
             ("country", dimension(None, false)),
             ("os", dimension(Some("all"), false)),
         ]),
-        by: vec!["country"],
-        with_total: vec![],
-        conditions: vec![],
-        listed: "organic",
-        channels: vec!["Organic".into()],
-        excluded: vec![],
-        null: "excluded",
-        ignore_case: false,
-        share_of_channel: false,
-        grain: 'w',
-        week_start: 0,
-        zone: None,
-        window: 4,
-    };
+        vec!["country"],
+    );
     (Job { profile: Profile::parse(profile, "profile").unwrap(), ..Job::default() }, ask)
 }
 

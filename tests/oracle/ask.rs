@@ -59,6 +59,28 @@ pub struct Ask {
     pub window: usize,
 }
 
+impl Ask {
+    /// The organic share by week, over four weeks: channel `Organic`, rows without a channel excluded.
+    pub fn organic_by_week(dimensions: BTreeMap<&'static str, Dimension>, by: Vec<&'static str>) -> Self {
+        Ask {
+            dimensions,
+            by,
+            with_total: vec![],
+            conditions: vec![],
+            listed: "organic",
+            channels: vec!["Organic".into()],
+            excluded: vec![],
+            null: "excluded",
+            ignore_case: false,
+            share_of_channel: false,
+            grain: 'w',
+            week_start: 0,
+            zone: None,
+            window: 4,
+        }
+    }
+}
+
 /// Rows by outcome; outcomes of no row are absent.
 pub type Account = BTreeMap<&'static str, u64>;
 /// The columns of time and of the key, and the share.

@@ -28,21 +28,9 @@ impl Row {
 /// The shares by country over four weeks, and the account.
 pub fn iso(rows: &[Row]) -> (Vec<Line>, Account) {
     let dimension = |total: &str| Dimension { total: Some(total.into()), ..Dimension::default() };
-    let ask = Ask {
-        dimensions: BTreeMap::from([("country", dimension("ALL")), ("os_name", dimension("all"))]),
-        by: vec!["country"],
-        with_total: vec![],
-        conditions: vec![],
-        listed: "organic",
-        channels: vec!["Organic".into()],
-        excluded: vec![],
-        null: "excluded",
-        ignore_case: false,
-        share_of_channel: false,
-        grain: 'w',
-        week_start: 0,
-        zone: None,
-        window: 4,
-    };
+    let ask = Ask::organic_by_week(
+        BTreeMap::from([("country", dimension("ALL")), ("os_name", dimension("all"))]),
+        vec!["country"],
+    );
     ask.answer(&rows.iter().map(Row::record).collect::<Vec<_>>())
 }

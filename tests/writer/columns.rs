@@ -6,11 +6,10 @@ use parquet::basic::{ConvertedType, Encoding, LogicalType, Repetition, Type};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type, Int96, Int96Type,
 };
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type as SchemaType};
 
-use super::{STRING_ENCODINGS, Shape, codecs};
+use super::{STRING_ENCODINGS, Shape, properties_of};
 
 /// The values of a column.
 #[derive(Debug, Clone)]
@@ -71,18 +70,7 @@ pub fn write(columns: &[Column], rows: usize, shape: &Shape) -> Vec<u8> {
     };
     let fields = columns.iter().map(field).collect();
     let schema = SchemaType::group_type_builder("schema").with_fields(fields).build().unwrap();
-    let mut properties = WriterProperties::builder()
-        .set_compression(codecs()[shape.codec])
-        .set_dictionary_enabled(shape.dictionary)
-        .set_dictionary_page_size_limit(shape.dictionary_limit)
-        .set_data_page_row_count_limit(shape.page_rows)
-        .set_write_batch_size(shape.page_rows.min(1024))
-        .set_writer_version(if shape.v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
-        .set_statistics_enabled(if shape.statistics {
-            EnabledStatistics::Page
-        } else {
-            EnabledStatistics::None
-        });
+    let mut properties = properties_of(shape);
     for column in columns {
         let (_, encodings) = column.data.physical();
         let encoding = encodings[shape.encoding % encodings.len()];

@@ -24,7 +24,9 @@ use parquet::basic::{
 };
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, FixedLenByteArray};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{
+    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type as SchemaType};
 
@@ -166,6 +168,22 @@ fn strings(row: &Row) -> [&Option<String>; 4] {
     [&row.name, &row.year_week, &row.country, &row.os_name]
 }
 
+/// The writer's properties, but for the encodings of its columns.
+fn properties_of(shape: &Shape) -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(codecs()[shape.codec])
+        .set_dictionary_enabled(shape.dictionary)
+        .set_dictionary_page_size_limit(shape.dictionary_limit)
+        .set_data_page_row_count_limit(shape.page_rows)
+        .set_write_batch_size(shape.page_rows.min(1024))
+        .set_writer_version(if shape.v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+        .set_statistics_enabled(if shape.statistics {
+            EnabledStatistics::Page
+        } else {
+            EnabledStatistics::None
+        })
+}
+
 /// The file's bytes.
 pub fn write(rows: &[Row], kind: Kind, shape: &Shape) -> Vec<u8> {
     let repetition = |nulls: bool| {
@@ -185,19 +203,8 @@ pub fn write(rows: &[Row], kind: Kind, shape: &Shape) -> Vec<u8> {
     let fields = [string(0), kind.field(repetition(value_nulls)), string(1), flag, string(2), string(3)];
     let schema =
         SchemaType::group_type_builder("schema").with_fields(fields.map(Arc::new).to_vec()).build().unwrap();
-    let mut properties = WriterProperties::builder()
-        .set_compression(codecs()[shape.codec])
-        .set_dictionary_enabled(shape.dictionary)
-        .set_dictionary_page_size_limit(shape.dictionary_limit)
-        .set_data_page_row_count_limit(shape.page_rows)
-        .set_write_batch_size(shape.page_rows.min(1024))
-        .set_writer_version(if shape.v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
-        .set_statistics_enabled(if shape.statistics {
-            EnabledStatistics::Page
-        } else {
-            EnabledStatistics::None
-        })
-        .set_column_dictionary_enabled(ColumnPath::from("has_subtrackers"), false);
+    let mut properties =
+        properties_of(shape).set_column_dictionary_enabled(ColumnPath::from("has_subtrackers"), false);
     let pick = |encodings: &[Encoding]| encodings[shape.encoding % encodings.len()];
     properties = properties.set_column_encoding(ColumnPath::from("value"), pick(kind.encodings()));
     for name in STRINGS {
