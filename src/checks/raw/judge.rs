@@ -274,13 +274,7 @@ impl Judge<'_> {
 
     fn day_gaps(&self) -> Measurement {
         let days = self.counts.days();
-        let gaps: Vec<(i32, i32)> = days
-            .windows(2)
-            .filter_map(|w| match w {
-                [a, b] if b - a > 1 => Some((a + 1, b - 1)),
-                _ => None,
-            })
-            .collect();
+        let gaps = gaps(&days);
         let missing: i64 = gaps.iter().map(|(a, b)| i64::from(b - a) + 1).sum();
         let span = days.first().zip(days.last()).map_or(0, |(a, b)| i64::from(b - a) + 1);
         let show = |(a, b): &(i32, i32)| {
@@ -360,4 +354,13 @@ fn both_ways(pairs: &Pairs) -> (Sides<'_>, Sides<'_>) {
         seconds.entry(second).or_default().insert(first);
     }
     (firsts, seconds)
+}
+
+/// The first and the last day of each gap between days, which are in order.
+pub fn gaps(days: &[i32]) -> Vec<(i32, i32)> {
+    let gap = |pair: &[i32]| match pair {
+        [before, after] if after - before > 1 => Some((before + 1, after - 1)),
+        _ => None,
+    };
+    days.windows(2).filter_map(gap).collect()
 }

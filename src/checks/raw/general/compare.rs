@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Subject;
 use super::columns::FileColumns;
 use super::counts::{Counts, mix};
-use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
+use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
 use super::pass::{SubjectRules, day_of, label_of, read_conditions};
 use crate::checks::CheckId;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
@@ -322,17 +322,16 @@ impl Compare<'_> {
         let (mut at, mut met) = (rows.start, Vec::new());
         self.check_interrupted()?;
         while at < rows.end {
-            let mut n = u32::try_from(rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-            for lane in &mut conditions {
-                n = lane.rows_in_page(n)?;
-            }
-            for lane in &mut dimensions {
-                n = lane.rows_in_page(n)?;
-            }
-            n = channel.rows_in_page(n)?;
-            n = label.rows_in_page(n)?;
-            n = date.rows_in_page(n)?;
-            n = users.rows_in_page(n)?;
+            let left = rows.end - at;
+            let n = rows_of_block(
+                left,
+                &mut conditions,
+                &mut dimensions,
+                &mut channel,
+                &mut label,
+                &mut date,
+                &mut users,
+            )?;
             read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
             for ((lane, rule), (column, seed)) in
                 dimensions.iter_mut().zip(&rules.members).zip(columns.dimensions.iter().zip(1u64..))

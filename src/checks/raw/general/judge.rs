@@ -7,6 +7,7 @@ use super::compare::{Compared, totals_check};
 use super::counts::{Bucket, Counts, Tally};
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
+use crate::checks::raw::judge::gaps;
 use crate::checks::raw::locate;
 use crate::checks::raw::rules::Flaw;
 use crate::checks::results::Results;
@@ -353,13 +354,7 @@ impl Judge<'_> {
             return not_applicable(why);
         }
         let days: Vec<i32> = self.bucket.days.keys().copied().collect();
-        let gaps: Vec<(i32, i32)> = days
-            .windows(2)
-            .filter_map(|w| match w {
-                [a, b] if b - a > 1 => Some((a + 1, b - 1)),
-                _ => None,
-            })
-            .collect();
+        let gaps = gaps(&days);
         let length = |(a, b): (i32, i32)| (i64::from(b) - i64::from(a) + 1).unsigned_abs();
         let missing = gaps.iter().map(|gap| length(*gap)).sum();
         let span = days.first().copied().zip(days.last().copied()).map_or(0, length);

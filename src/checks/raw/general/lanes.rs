@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::columns::{FileColumns, TextColumn};
+use crate::checks::raw::rules::{Date, Label};
 use crate::dataset::{ColumnLocation, OpenFile, prefetch};
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::cursor::{BlockKind, Cursor};
@@ -80,6 +81,32 @@ impl TaskRows {
     pub fn locate(&self, error: Error, file: &OpenFile<'_>) -> Error {
         error.in_row_group(self.row_group).in_file(file.input.object.name())
     }
+}
+
+/// The rows, at most `left` and [`BLOCK`], that the current pages of all lanes have.
+///
+/// # Errors
+/// For pages that cannot be read.
+pub fn rows_of_block<D: Copy, C: Copy>(
+    left: u64,
+    conditions: &mut [Lane<'_, bool>],
+    dimensions: &mut [Lane<'_, D>],
+    channel: &mut Lane<'_, C>,
+    label: &mut Lane<'_, Label>,
+    date: &mut Lane<'_, Date>,
+    users: &mut UsersLane<'_>,
+) -> Result<u32> {
+    let mut rows = u32::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+    for lane in conditions {
+        rows = lane.rows_in_page(rows)?;
+    }
+    for lane in dimensions {
+        rows = lane.rows_in_page(rows)?;
+    }
+    rows = channel.rows_in_page(rows)?;
+    rows = label.rows_in_page(rows)?;
+    rows = date.rows_in_page(rows)?;
+    users.rows_in_page(rows)
 }
 
 /// The columns of a row group.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::Subject;
 use super::columns::FileColumns;
 use super::counts::{Bucket, Counts, Members, Sums};
-use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, tasks, unit, users_of};
+use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::countries;
@@ -174,17 +174,16 @@ fn range(
             return Err(Error::Interrupted);
         }
         blocks += 1;
-        let mut n = u32::try_from(rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-        for lane in &mut conditions {
-            n = lane.rows_in_page(n)?;
-        }
-        for lane in &mut dimensions {
-            n = lane.rows_in_page(n)?;
-        }
-        n = channel.rows_in_page(n)?;
-        n = label.rows_in_page(n)?;
-        n = date.rows_in_page(n)?;
-        n = users.rows_in_page(n)?;
+        let left = rows.end - at;
+        let n = rows_of_block(
+            left,
+            &mut conditions,
+            &mut dimensions,
+            &mut channel,
+            &mut label,
+            &mut date,
+            &mut users,
+        )?;
         read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
         let of_dimension = dimensions.iter_mut().zip(&mut counts.dimensions).zip(&rules.members);
         for (((lane, members), rule), (column, (name, dimension))) in
