@@ -48,7 +48,7 @@ use crate::calendar::zone::Zone;
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
 use crate::profile::question::{Totals, other_totals};
-use crate::profile::{Profile, Question};
+use crate::profile::Question;
 use crate::scan::Progress;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Job, Result, Semantics};
@@ -267,27 +267,6 @@ pub struct Batch {
     cube: Option<Columns>,
     /// All columns, in the order of the plan.
     columns: Vec<Array>,
-}
-
-/// The names of the columns that a job may read, each once. A frame may lack the label where it has dates, and columns
-/// of optional dimensions.
-///
-/// # Errors
-/// `Argument` for a job that is not valid.
-pub fn column_names(job: &Job) -> Result<Vec<String>> {
-    let question = Question::new(&job.clone().validated()?)?;
-    let Profile { users, channel, .. } = &question.job.profile;
-    let (label, date) = question.time_columns();
-    let (conditions, keys) =
-        (question.conditions.iter().map(|c| &*c.column), question.keys.iter().map(|k| &*k.column));
-    let others = [users.column.as_deref(), label, date, channel.column.as_deref()];
-    let mut names: Vec<String> = Vec::new();
-    for name in conditions.chain(keys).chain(others.into_iter().flatten()) {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
 }
 
 /// A source of batches.
