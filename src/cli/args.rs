@@ -214,7 +214,7 @@ pub struct Export {
     pub conditions: Vec<String>,
     /// Column of a role of the default profile, e.g. value=installs; roles: name, value, year_week, start_date,
     /// country, os_name
-    #[arg(long, value_name = "ROLE=NAME", value_parser = pair)]
+    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
     pub column: Vec<(String, String)>,
     /// Same as --total country=NAME
     #[arg(long, value_name = "NAME")]
@@ -339,7 +339,7 @@ pub struct Compare {
     #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub window: u32,
     /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
-    #[arg(long, value_name = "ROLE=NAME", value_parser = pair)]
+    #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
     pub column: Vec<(String, String)>,
     /// Print the differences as one JSON object
     #[arg(long)]
@@ -570,6 +570,13 @@ fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
     Ok((first, last))
 }
 
+/// Parses `ROLE=NAME`.
+fn role(text: &str) -> std::result::Result<(String, String), String> {
+    let (role, name) = pair(text)?;
+    Job::default().set_column(&role, &name).map_err(|e| e.to_string())?;
+    Ok((role, name))
+}
+
 /// Parses `NAME=VALUE`.
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
@@ -649,7 +656,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in ["--window 0", "--window x", "--threads 0", "--column value", "--grain hour"] {
+        for bad in
+            ["--window 0", "--window x", "--threads 0", "--column value", "--column nope=x", "--grain hour"]
+        {
             let line = format!("rollshare run --source x {bad}");
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{bad}");
         }
