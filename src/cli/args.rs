@@ -35,7 +35,7 @@ Examples:
 
 docs/profiles.md says how to describe an export by a profile.
 Exit codes: 0 success, 2 wrong usage, 3 bad input or no row that counts, 4 a blocking check failed,
-5 a blocking check could not run, 6 input or output failed.";
+5 a blocking check could not run, 6 input or output failed, 7 published, but not added to the history.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -67,7 +67,8 @@ If a check blocks, the target is left as it is, and the table is written to
 _rollshare/quarantine/RUN/ beside it.
 --json prints one object to stdout (to stderr with --target -), also for an error.
 Exit codes: 0 published, 2 wrong usage, 3 bad input or no row that counts, 4 a blocking check failed,
-5 a blocking check could not run, 6 input or output failed.";
+5 a blocking check could not run, 6 input or output failed, 7 published, but the history could not be
+updated (the table is right; the next run is compared with older sums).";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

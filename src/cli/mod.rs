@@ -24,7 +24,7 @@ use std::time::Instant;
 use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, Promote, Sample};
-use self::summary::{bytes, count, error_json, error_text, milliseconds};
+use self::summary::{bytes, count, error_json, error_text, milliseconds, not_kept};
 use crate::checks::Config;
 use crate::{Error, Result, pipeline, sample};
 
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
             let stdout_taken = args.target.as_deref() == Some("-");
             (run::run(args), args.json.then_some(stdout_taken))
         }
-        Command::Promote(args) => (promote(args).map(|()| 0), args.json.then_some(false)),
+        Command::Promote(args) => (promote(args), args.json.then_some(false)),
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
         Command::Compare(args) => (compare::compare(args).map(|()| 0), args.json.then_some(false)),
         Command::Report(args) => (report::report(args).map(|()| 0), None),
@@ -66,21 +66,22 @@ pub fn main() -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// Publishes a blocked run.
-fn promote(args: &Promote) -> Result<()> {
+/// Publishes a blocked run, and returns the exit code.
+fn promote(args: &Promote) -> Result<u8> {
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let report = pipeline::promote(&args.run, &args.target, config.keep)?;
     if args.json {
         let value = serde_json::to_value(&report)
             .map_err(|e| Error::internal(format!("the report cannot be written: {e}")))?;
-        return show(&value, false);
+        return show(&value, false).map(|()| report.exit_code());
     }
     if let (Some(published), false) = (&report.published, args.quiet) {
         let line =
             format!("wrote    {}, {}\noverrode {}\n", published.target, bytes(published.bytes), report.why);
         let _ = io::stderr().write_all(line.as_bytes());
     }
-    Ok(())
+    let _ = io::stderr().write_all(not_kept(&report).as_bytes());
+    Ok(report.exit_code())
 }
 
 fn write_sample(args: &Sample) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::args::Run;
 use super::progress::Bar;
-use super::summary::{Summary, blocked};
+use super::summary::{Summary, blocked, not_kept};
 use super::{print, show};
 use crate::pipeline::{self, State};
 use crate::table::render::{Look, render};
@@ -42,6 +42,9 @@ pub fn run(args: &Run) -> Result<u8> {
         let _ = io::stderr().write_all(summary.text(args.explain).as_bytes());
     } else if report.state == State::Blocked {
         let _ = io::stderr().write_all(blocked(report).as_bytes());
+    }
+    if !args.json {
+        let _ = io::stderr().write_all(not_kept(report).as_bytes());
     }
     Ok(report.exit_code())
 }

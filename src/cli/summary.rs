@@ -300,6 +300,7 @@ impl Summary<'_> {
             "target": report.published,
             "reuse": report.reuse,
             "notes": report.notes,
+            "not_kept": report.not_kept,
             "stats": stats,
             "seconds": self.elapsed.as_secs_f64(),
         })
@@ -309,6 +310,16 @@ impl Summary<'_> {
 /// The line that states why nothing was published.
 pub fn blocked(report: &RunReport) -> String {
     format!("blocked: {}\n", report.why)
+}
+
+/// The lines on what could not be written beside the target; empty if all was.
+pub fn not_kept(report: &RunReport) -> String {
+    let state = match report.state {
+        State::Published | State::Promoted => "published, but ",
+        State::Blocked | State::Computed => "",
+    };
+    let lines = report.not_kept.iter().map(|failed| format!("warning: {state}{failed}\n"));
+    lines.collect()
 }
 
 /// An error as JSON.

@@ -7,11 +7,13 @@
 //!
 //! - [`options`]: the options of a run.
 //! - [`mod@run`]: the steps in their order. [`timer`]: how long each takes.
+//! - [`keep`]: the files of a run beside its target, written after it was replaced or left as it was.
 //! - [`mod@promote`]: publishes a blocked run after a person has approved it.
 //! - [`store`]: the files beside a target: history, reports, quarantine.
 //!
 //! The result of a run is a [`RunReport`], see [`crate::report`].
 
+pub mod keep;
 pub mod options;
 pub mod promote;
 pub mod run;

@@ -1,18 +1,22 @@
 //! Publishes a blocked run after a person has approved it.
 
+use super::keep::RunFiles;
 use super::store::RunStore;
 use crate::checks::settings::Keep;
-use crate::history::History;
 use crate::history::store::LoadedHistory;
 use crate::publish::{Target, TargetLock, publish_written};
+use crate::report::model::Kept;
 use crate::report::{RunReport, State};
 use crate::{Error, Result};
 
 /// Publishes the stored table of `run`, which was blocked at `target`, and adds its sums to the history.
 ///
+/// After the target is replaced, a file beside it that cannot be written is no error: see [`RunReport::not_kept`].
+///
 /// # Errors
-/// `Argument` if the run is not in quarantine, or if a run that began later was published since; `Io` if
-/// another run holds the lock of the target, or a file cannot be written.
+/// `Argument` if the run is not in quarantine, or if a run that began later was published since; `Format` if the
+/// files in quarantine are not those that the run wrote; `Io` if another run holds the lock of the target, or it
+/// cannot be written. The target is then left as it was.
 pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     let target = Target::parse(target)?;
     let Some(store) = RunStore::beside(&target)? else {
@@ -29,21 +33,19 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
             .expected("a run that began after the last published run")
             .advice("Run again; with --warn-only the table is published even if a check fails"));
     }
+    // Read before the target is replaced: what cannot be read is an error while nothing has changed.
+    let (loaded, version) = store.history()?;
     let rows = report.table_rows;
     report.published = Some(publish_written(&target, &lock, rows, &table)?);
     report.state = State::Promoted;
-    report.places.quarantined = None;
-    report.places.report = Some(store.report_path(run));
-    report.places.page = Some(store.page_path(run));
-    let (loaded, version) = store.history()?;
-    let mut history = match loaded {
-        LoadedHistory::History(history) => history,
-        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => History::default(),
+    let history = match loaded {
+        LoadedHistory::History(history) => Some(history),
+        LoadedHistory::Nothing | LoadedHistory::Damaged(_) => None,
     };
-    if let Some(totals) = &totals {
-        store.record(&mut history, &version, totals, run, keep.weeks)?;
+    RunFiles { store: &store, keep, totals: totals.as_ref() }.record(&mut report, history, &version);
+    // Without a report among the published runs, the quarantine is the only place that knows of the run.
+    if keep.runs == 0 || report.places.report.is_some() {
+        report.note_failure(Kept::Release, store.release(run));
     }
-    store.write_report(&report, keep.runs)?;
-    store.release(run)?;
     Ok(report)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::keep::RunFiles;
 use super::options::RunOptions;
 use super::store::RunStore;
 use super::timer::Timer;
@@ -14,9 +15,9 @@ use crate::checks::totals::{not_compared, question_of, sum_cube, sum_partial};
 use crate::checks::{Config, Results, Stage};
 use crate::dataset::Dataset;
 use crate::grid::Partial;
+use crate::history::Totals;
 use crate::history::store::LoadedHistory;
-use crate::history::{History, Totals};
-use crate::publish::{Format, Target, TargetLock, publish};
+use crate::publish::{Target, TargetLock, publish};
 use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::report::series::Charts;
 use crate::scan::totals::check_required;
@@ -131,13 +132,12 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
 
     let (table, stats) = summed.map(|summed| (summed.table, summed.stats)).unzip();
     if let Some(store) = &setup.store {
-        let files =
-            RunFiles { store, keep: config.keep, target: setup.target.as_ref(), totals: totals.as_ref() };
+        let files = RunFiles { store, keep: config.keep, totals: totals.as_ref() };
         timer.phase("keep", || {
             if report.state == State::Blocked {
-                files.quarantine(&mut report, table.as_ref());
+                files.quarantine(&mut report, setup.target.as_ref(), table.as_ref());
             } else {
-                files.store_published(&mut report, history, &version);
+                files.record(&mut report, history, &version);
             }
         });
         // The stored report cannot contain the duration of storing it; the returned one does.
@@ -155,6 +155,8 @@ struct Setup {
     /// Held until the run ends, so that the history that was read is the one that is replaced.
     lock: TargetLock,
     store: Option<RunStore>,
+    /// The last run that left a file beside the target.
+    last_run: Option<String>,
 }
 
 /// Lists the inputs, locks the target, and removes what killed runs left behind.
@@ -173,14 +175,15 @@ fn set_up(options: &RunOptions) -> Result<Setup> {
     if let Some(store) = &store {
         store.sweep();
     }
-    Ok(Setup { job, discovery, target, lock, store })
+    let last_run = store.as_ref().map(RunStore::last_run).transpose()?.flatten();
+    Ok(Setup { job, discovery, target, lock, store, last_run })
 }
 
 /// The report of a run that has just begun.
 fn new_report(options: &RunOptions, setup: &Setup, started: SystemTime) -> RunReport {
     RunReport {
         format: FORMAT,
-        run: run_name(started),
+        run: run_name(started, setup.last_run.as_deref()),
         version: env!("CARGO_PKG_VERSION").into(),
         started: rfc3339(started),
         sources: options.sources.clone(),
@@ -318,69 +321,4 @@ fn report_phases(timer: &Timer) -> Vec<Phase> {
         seconds: time.as_secs_f64(),
     };
     timer.phases().iter().map(phase).collect()
-}
-
-/// Writes the files of a run beside the target.
-///
-/// The target has been replaced or left as it was before this. A failure to write is therefore a note
-/// of the report, not an error of the run.
-struct RunFiles<'a> {
-    store: &'a RunStore,
-    keep: crate::checks::settings::Keep,
-    target: Option<&'a Target>,
-    totals: Option<&'a Totals>,
-}
-
-impl RunFiles<'_> {
-    /// Puts a blocked run into quarantine: its report, its table and its totals.
-    fn quarantine(&self, report: &mut RunReport, table: Option<&Table>) {
-        let (store, name) = (self.store, report.run.clone());
-        report.places.kept = Some(store.display_path());
-        if self.keep.quarantine > 0 {
-            report.places.quarantined = Some(store.quarantine_path(&name));
-            report.places.report = Some(format!("{}/report.json", store.quarantine_path(&name)));
-            report.places.page = Some(format!("{}/report.html", store.quarantine_path(&name)));
-        }
-        let written = self.target.zip(table).map(|(target, table)| write_table(target.format(), table));
-        let quarantined = written
-            .transpose()
-            .and_then(|table| store.quarantine(report, table, self.totals, self.keep.quarantine));
-        note_failure(report, "the run is not in quarantine", quarantined);
-    }
-
-    /// Adds a published run to the history and stores its report.
-    fn store_published(&self, report: &mut RunReport, history: Option<History>, version: &Precondition) {
-        let (store, keep, name) = (self.store, self.keep, report.run.clone());
-        report.places.kept = Some(store.display_path());
-        if self.totals.is_some() {
-            report.places.history = Some(store.history_path());
-        }
-        if keep.runs > 0 {
-            report.places.report = Some(store.report_path(&name));
-            report.places.page = Some(store.page_path(&name));
-        }
-        let (recorded, reported) = rayon::join(
-            || {
-                let mut history = history.unwrap_or_default();
-                self.totals
-                    .map_or(Ok(()), |totals| store.record(&mut history, version, totals, &name, keep.weeks))
-            },
-            || if keep.runs > 0 { store.write_report(report, keep.runs) } else { Ok(()) },
-        );
-        note_failure(report, "the history was not updated", recorded);
-        note_failure(report, "the report was not stored", reported);
-    }
-}
-
-/// The table in the format of the target.
-fn write_table(format: Format, table: &Table) -> Result<(Format, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    format.write(table, &mut bytes).map_err(|e| Error::io("cannot write", e))?;
-    Ok((format, bytes))
-}
-
-fn note_failure(report: &mut RunReport, what: &str, result: Result<()>) {
-    if let Err(e) = result {
-        report.notes.push(format!("{what}: {e}"));
-    }
 }

@@ -16,12 +16,14 @@ use std::sync::Arc;
 use crate::history::store::{self, LoadedHistory};
 use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
+use crate::report::model::Digest;
 use crate::report::{RunReport, page};
 use crate::storage::{Folder, Precondition, folder};
 use crate::{Error, Result};
 
 const RUNS: &str = "runs/";
 const QUARANTINE: &str = "quarantine/";
+const SUMS: &str = "sums.parquet";
 
 /// The history, the reports and the quarantine of a target.
 pub struct RunStore {
@@ -111,14 +113,35 @@ impl RunStore {
     pub fn report(&self, run: &str) -> Result<RunReport> {
         check_name(run)?;
         for name in [format!("{RUNS}{run}.json"), format!("{QUARANTINE}{run}/report.json")] {
-            if let Some(bytes) = self.folder.read(&name)? {
-                return serde_json::from_slice(&bytes).map_err(|e| {
-                    Error::format(format!("the report cannot be read: {e}"))
-                        .in_file(&self.folder.display_path(&name).into())
-                });
+            if let Some(report) = self.report_at(&name)? {
+                return Ok(report);
             }
         }
         Err(self.unknown_run(run, &[self.runs()?, self.quarantined()?].concat()))
+    }
+
+    fn report_at(&self, name: &str) -> Result<Option<RunReport>> {
+        let parse = |bytes: Vec<u8>| {
+            serde_json::from_slice(&bytes).map_err(|e| {
+                Error::format(format!("the report cannot be read: {e}"))
+                    .in_file(&self.folder.display_path(name).into())
+            })
+        };
+        self.folder.read(name)?.map(parse).transpose()
+    }
+
+    /// The name of the last run that left a file here, published or blocked.
+    ///
+    /// # Errors
+    /// `Io` if the folder cannot be listed.
+    pub fn last_run(&self) -> Result<Option<String>> {
+        let entries = self.folder.list("")?;
+        let run = |name: &str| {
+            let published = name.strip_prefix(RUNS).and_then(|name| name.strip_suffix(".json"));
+            let blocked = || Some(name.strip_prefix(QUARANTINE)?.split_once('/')?.0);
+            published.or_else(blocked).map(str::to_owned)
+        };
+        Ok(entries.iter().filter_map(|entry| run(&entry.name)).max())
     }
 
     /// The published runs whose reports are kept, oldest first.
@@ -157,23 +180,26 @@ impl RunStore {
     /// `Io` if a file cannot be written or deleted.
     pub fn quarantine(
         &self,
-        report: &RunReport,
+        report: &mut RunReport,
         table: Option<(Format, Vec<u8>)>,
         totals: Option<&Totals>,
         keep: usize,
     ) -> Result<()> {
-        let run = &report.run;
+        let run = report.run.clone();
         let path = |file: &str| format!("{QUARANTINE}{run}/{file}");
         if keep == 0 {
             return Ok(());
         }
         if let Some((format, bytes)) = table {
+            report.table_digest = Some(Digest::of(&bytes));
             self.folder.write(&path(table_name(format)), &bytes)?;
         }
         if let Some(totals) = totals {
             let mut alone = History::default();
-            alone.record(totals, run, usize::MAX / 7);
-            store::write(self.folder.as_ref(), &path("sums.parquet"), &alone, &Precondition::None)?;
+            alone.record(totals, &run, usize::MAX / 7);
+            let bytes = store::encode(&alone)?;
+            report.sums_digest = Some(Digest::of(&bytes));
+            self.folder.write(&path(SUMS), &bytes)?;
         }
         self.folder.write(&path("report.html"), page(report)?.as_bytes())?;
         self.folder.write(&path("report.json"), &json(report)?)?;
@@ -184,31 +210,73 @@ impl RunStore {
         Ok(())
     }
 
-    /// Reads a run in quarantine: its report, the bytes of its table, and its totals.
+    /// Reads a run in quarantine: its report, the bytes of its table, and its totals. The files have to be those that
+    /// the run wrote.
     ///
     /// # Errors
-    /// `Argument` if there is no such run or it has no table; `Format` if its sums are damaged.
+    /// `Argument` if there is no such run or it has no table; `Format` if one of its files is damaged or missing.
     pub fn from_quarantine(&self, run: &str, format: Format) -> Result<(RunReport, Vec<u8>, Option<Totals>)> {
         check_name(run)?;
         let quarantined = self.quarantined()?;
         if !quarantined.iter().any(|name| name == run) {
+            if self.runs()?.iter().any(|name| name == run) {
+                return Err(Error::argument(format!("run {run} was published"))
+                    .expected("a run that a check has blocked"));
+            }
             return Err(self.unknown_run(run, &quarantined));
         }
-        let report = self.report(run)?;
         let path = |file: &str| format!("{QUARANTINE}{run}/{file}");
+        let report = self.report_at(&path("report.json"))?.ok_or_else(|| {
+            self.damaged(&path("report.json"), "there is no report", "the report of the run")
+        })?;
+        if report.run != run {
+            return Err(self.damaged(
+                &path("report.json"),
+                &format!("the report of run {}", report.run),
+                run,
+            ));
+        }
         let Some(table) = self.folder.read(&path(table_name(format)))? else {
             return Err(Error::argument(format!("run {run} has no table"))
                 .expected("a run whose rows could be summed")
                 .advice(format!("The run was blocked because of: {}", report.why)));
         };
-        let totals = match store::read(self.folder.as_ref(), &path("sums.parquet"))?.0 {
-            LoadedHistory::Nothing => None,
-            LoadedHistory::History(history) => Some(history.totals),
-            LoadedHistory::Damaged(why) => {
-                return Err(Error::format(format!("the sums of run {run} are damaged: {why}")));
+        self.check_digest(&path(table_name(format)), &table, report.table_digest)?;
+        if let Some(account) = &report.account {
+            account.check()?;
+        }
+        let sums = self.folder.read(&path(SUMS))?;
+        let totals = match (sums, report.sums_digest) {
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(self.damaged(&path(SUMS), "there are no sums", "the sums of the run"));
+            }
+            (Some(bytes), digest) => {
+                self.check_digest(&path(SUMS), &bytes, digest)?;
+                Some(store::decode(&path(SUMS), bytes)?.totals)
             }
         };
         Ok((report, table, totals))
+    }
+
+    /// Fails if a file of the quarantine is not the one that the run wrote.
+    fn check_digest(&self, name: &str, bytes: &[u8], written: Option<Digest>) -> Result<()> {
+        let Some(written) = written else {
+            return Err(self.damaged(name, "the run kept no digest of it", "a run of this version"));
+        };
+        let found = Digest::of(bytes);
+        if found == written {
+            return Ok(());
+        }
+        let show = |digest: Digest| format!("{} bytes with CRC-32 {:08x}", digest.bytes, digest.crc32);
+        Err(self.damaged(name, &show(found), &format!("{}, as the run wrote it", show(written))))
+    }
+
+    fn damaged(&self, name: &str, found: &str, expected: &str) -> Error {
+        Error::format(found)
+            .expected(expected)
+            .advice("The file was changed since it was written. The target is as it was: run again")
+            .in_file(&self.folder.display_path(name).into())
     }
 
     /// Deletes a run from quarantine.

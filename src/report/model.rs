@@ -3,17 +3,19 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::series::Charts;
-use crate::Job;
-use crate::calendar;
 use crate::checks::drift::Restated;
 use crate::checks::settings::Checks;
 use crate::checks::{CheckResult, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
 use crate::state::CacheStats;
+use crate::{Job, Result, calendar};
 
 /// The schema version of the report; it increases on breaking changes.
 pub const FORMAT: u32 = 2;
+
+/// The exit code of a run whose table was published, but not recorded in the history.
+pub const NOT_RECORDED: u8 = 7;
 
 /// The state of the table at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -44,6 +46,62 @@ pub struct OutputPaths {
     pub report: Option<String>,
     /// The page of this report.
     pub page: Option<String>,
+}
+
+/// A file beside the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// The history, with which later runs are compared.
+    History,
+    /// The report of the run.
+    Report,
+    /// The table of a blocked run.
+    Quarantine,
+    /// A run in quarantine that was published, and could not be removed from there.
+    Release,
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kept::History => "the history was not updated",
+            Kept::Report => "the report was not stored",
+            Kept::Quarantine => "the run is not in quarantine",
+            Kept::Release => "the run is still in quarantine",
+        })
+    }
+}
+
+/// A file that could not be written beside the target, after the target was replaced or left as it was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NotKept {
+    /// The file.
+    pub what: Kept,
+    /// The error.
+    pub why: String,
+}
+
+impl std::fmt::Display for NotKept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// What identifies the bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Digest {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// CRC-32 of the bytes.
+    pub crc32: u32,
+}
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest { bytes: bytes.len() as u64, crc32: crc32fast::hash(bytes) }
+    }
 }
 
 /// The duration of a phase of the run.
@@ -105,16 +163,34 @@ pub struct RunReport {
     pub reuse: Option<CacheStats>,
     /// Further information for people.
     pub notes: Vec<String>,
+    /// What could not be written beside the target. The table is published or blocked all the same.
+    pub not_kept: Vec<NotKept>,
+    /// The table in quarantine; `None` if there is none.
+    pub table_digest: Option<Digest>,
+    /// The sums in quarantine; `None` if there are none.
+    pub sums_digest: Option<Digest>,
     /// The duration of each phase.
     pub phases: Vec<Phase>,
 }
 
 impl RunReport {
-    /// The exit code of the program: 0, 4 if a check blocks, 5 if a blocking check could not run.
+    /// The exit code of the program: 0, 4 if a check blocks, 5 if a blocking check could not run, 7 if the table was
+    /// published but the history could not be updated.
     pub fn exit_code(&self) -> u8 {
-        match (self.checks, self.verdict) {
-            (Checks::Block, Some(verdict)) => verdict.exit_code(),
+        let blocks = match (self.state, self.checks, self.verdict) {
+            (State::Promoted, ..) => 0,
+            (_, Checks::Block, Some(verdict)) => verdict.exit_code(),
             _ => 0,
+        };
+        let is_published = matches!(self.state, State::Published | State::Promoted);
+        let history_failed = self.not_kept.iter().any(|failed| failed.what == Kept::History);
+        if blocks == 0 && is_published && history_failed { NOT_RECORDED } else { blocks }
+    }
+
+    /// Notes what could not be written beside the target.
+    pub fn note_failure(&mut self, what: Kept, result: Result<()>) {
+        if let Err(e) = result {
+            self.not_kept.push(NotKept { what, why: e.to_string() });
         }
     }
 }
@@ -125,8 +201,13 @@ pub fn rfc3339(moment: SystemTime) -> String {
     format!("{date}T{:02}:{:02}:{:02}Z", time[0], time[1], time[2])
 }
 
-/// Returns a unique name for a run that began at `moment`. Names sort by time.
-pub fn run_name(moment: SystemTime) -> String {
+/// Returns a unique name for a run that began at `moment`, which sorts after the name `last`.
+///
+/// Runs are ordered by their names. If the clock is behind the last run, the time in the name is that of the last run
+/// plus one millisecond: it only counts then.
+pub fn run_name(moment: SystemTime, last: Option<&str>) -> String {
+    let after = last.and_then(time_of_name).map(|last| last + Duration::from_millis(1));
+    let moment = after.map_or(moment, |after| moment.max(after));
     use std::hash::{BuildHasher, Hasher, RandomState};
     let (date, time) = civil(moment);
     let mut hasher = RandomState::new().build_hasher();
@@ -134,6 +215,24 @@ pub fn run_name(moment: SystemTime) -> String {
     let tail = hasher.finish() & 0xffff_ffff;
     let millis = since(moment).subsec_millis();
     format!("{}T{:02}{:02}{:02}.{millis:03}Z-{tail:08x}", date.replace('-', ""), time[0], time[1], time[2])
+}
+
+/// The time in the name of a run; `None` if it is no such name.
+fn time_of_name(name: &str) -> Option<SystemTime> {
+    let (stamp, _) = name.split_once("Z-")?;
+    let (date, time) = stamp.split_once('T')?;
+    let part = |text: &str, range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
+    let (year, month, day) = (part(date, 0..4)?, part(date, 4..6)?, part(date, 6..8)?);
+    let date = calendar::Date {
+        year: i32::try_from(year).ok()?,
+        month: u8::try_from(month).ok()?,
+        day: u8::try_from(day).ok()?,
+    };
+    let days = u64::try_from(calendar::day_of(date)).ok()?;
+    let (hour, minute, second) = (part(time, 0..2)?, part(time, 2..4)?, part(time, 4..6)?);
+    let seconds = days * 86_400 + u64::from(hour) * 3600 + u64::from(minute) * 60 + u64::from(second);
+    let millis = u64::from(part(time, 7..10)?);
+    Some(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis))
 }
 
 fn since(moment: SystemTime) -> Duration {
@@ -156,8 +255,20 @@ mod tests {
     fn times_and_names() {
         let moment = UNIX_EPOCH + Duration::from_millis(1_795_614_305_042);
         assert_eq!(rfc3339(moment), "2026-11-25T13:45:05Z");
-        let name = run_name(moment);
+        let name = run_name(moment, None);
         assert!(name.starts_with("20261125T134505.042Z-") && name.len() == 29, "{name}");
-        assert_ne!(name, run_name(moment));
+        assert_ne!(name, run_name(moment, None));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_change_the_order_of_names() {
+        let moment = UNIX_EPOCH + Duration::from_millis(1_795_614_305_042);
+        let ahead = run_name(moment + Duration::from_secs(86_400), None);
+        let next = run_name(moment, Some(&ahead));
+        assert!(next > ahead && next.starts_with("20261126T134505.043Z-"), "{next}");
+        let third = run_name(moment, Some(&next));
+        assert!(third > next, "{third}");
+        assert!(run_name(moment, Some("a stray name")).starts_with("20261125T134505.042Z-"));
+        assert!(run_name(moment, Some("20200101T000000.000Z-0")).starts_with("20261125T134505.042Z-"));
     }
 }
