@@ -20,6 +20,7 @@ use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
 use crate::dataset::Dataset;
+use crate::scan::start_threads;
 use crate::scan::totals::check_required;
 use crate::scan::{Options, nothing, scan_dataset};
 use crate::storage::discover;
@@ -32,9 +33,7 @@ pub fn check(args: &Check) -> Result<u8> {
     let question = &args.question;
     let job = question.job()?;
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    if let Some(threads) = question.threads {
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-    }
+    start_threads(question.threads.map(Into::into))?;
     let discovery = discover(&question.source, job.semantics)?;
     let bar = Bar::new(!args.json && !args.quiet);
     let dataset = guarded(|| Dataset::open(&job, &discovery.inputs))?;

@@ -10,6 +10,7 @@ use super::progress::Bar;
 use super::summary::{Summary, blocked, not_kept};
 use super::{print, show};
 use crate::pipeline::{self, State};
+use crate::scan::start_threads;
 use crate::table::render::{Look, render};
 use crate::{Error, Result};
 
@@ -17,10 +18,8 @@ use crate::{Error, Result};
 pub fn run(args: &Run) -> Result<u8> {
     let started = Instant::now();
     let options = args.options()?;
-    if let Some(threads) = options.threads {
-        // Listing and opening use the global thread pool, which can be configured only once.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    }
+    // Listing and opening use the global thread pool.
+    start_threads(options.threads)?;
     let bar = Bar::new(!args.json && !args.quiet);
     let run = guarded(|| pipeline::run(&options, &bar))?;
     drop(bar);

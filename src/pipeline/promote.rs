@@ -36,7 +36,9 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     // Read before the target is replaced: what cannot be read is an error while nothing has changed.
     let (loaded, version) = store.history()?;
     let rows = report.table_rows;
-    report.published = Some(publish_written(&target, &lock, rows, &table)?);
+    let published = publish_written(&target, &lock, rows, &table)?;
+    report.notes.extend_from_slice(&published.notes);
+    report.published = Some(published);
     report.state = State::Promoted;
     let history = match loaded {
         LoadedHistory::History(history) => Some(history),

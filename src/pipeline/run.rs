@@ -309,7 +309,9 @@ fn publish_or_block(setup: &Setup, report: &mut RunReport, summed: Option<&Summe
     if report.exit_code() != 0 {
         report.state = State::Blocked;
     } else if let (Some(target), Some(summed)) = (&setup.target, summed) {
-        report.published = Some(publish(target, &setup.lock, &summed.table)?);
+        let published = publish(target, &setup.lock, &summed.table)?;
+        report.notes.extend_from_slice(&published.notes);
+        report.published = Some(published);
         report.state = State::Published;
     }
     Ok(())

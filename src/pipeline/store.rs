@@ -18,7 +18,7 @@ use crate::history::{History, Totals};
 use crate::publish::{Format, Target};
 use crate::report::model::Digest;
 use crate::report::{RunReport, page};
-use crate::storage::{Folder, Precondition, folder};
+use crate::storage::{Folder, Precondition, folder_of_program};
 use crate::{Error, Result};
 
 const RUNS: &str = "runs/";
@@ -34,9 +34,12 @@ impl RunStore {
     /// The store of a target; `None` for a target that keeps nothing. The first write creates the folder.
     ///
     /// # Errors
-    /// `Unsupported` if this build cannot access the target's storage.
+    /// `Unsupported` if this build cannot access the target's storage; `Argument` if there is something in its place
+    /// that this program has not made.
     pub fn beside(target: &Target) -> Result<Option<RunStore>> {
-        target.kept().map(|path| Ok(RunStore { folder: folder(&path)? })).transpose()
+        let open =
+            |(parent, name): (String, String)| Ok(RunStore { folder: folder_of_program(&parent, &name)? });
+        target.kept().map(open).transpose()
     }
 
     /// The path of the folder, for display.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::Writer;
 use crate::storage::local::atomic::{self, create_parents, sync_folder, sync_parent, write_synced};
 use crate::storage::local::io_error;
-use crate::storage::local::temporary::{Temporary, sweep};
+use crate::storage::local::temporary::{Temporary, abandoned, sweep};
 use crate::{Error, Result};
 
 /// The name of the part. It never changes, so that a run replaces the part of the previous run even
@@ -24,17 +24,20 @@ pub const PART: &str = "part-00000-rollshare.snappy.parquet";
 /// The marker of a complete output.
 pub const SUCCESS: &str = "_SUCCESS";
 
-/// Replaces the folder `path` by one whose part is the output of `write`; returns the length of the part.
-pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
+/// Replaces the folder `path` by one whose part is the output of `write`; returns the length of the part. A file that
+/// somebody else has put into the folder meanwhile is put back, or kept aside: see [`Replaced::notes`].
+pub fn replace(path: &Path, write: Writer<'_>) -> Result<Replaced> {
     create_parents(path)?;
+    let mut notes = Vec::new();
+    sweep_folders(path, &mut notes)?;
     sweep(path);
     let old = Contents::read(path)?;
     if old.exists && is_mount_point(path) {
-        return replace_inside(path, &old, write);
+        return Ok(Replaced { bytes: replace_inside(path, &old, write)?, notes });
     }
     let temporary = match Temporary::folder(path) {
         Err(Error::Io { source, .. }) if old.exists && source.kind() == io::ErrorKind::PermissionDenied => {
-            return replace_inside(path, &old, write);
+            return Ok(Replaced { bytes: replace_inside(path, &old, write)?, notes });
         }
         created => created?,
     };
@@ -46,8 +49,22 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
     match exchange_or_rename(temporary.path(), path) {
         Ok(Swapped::Exchanged) => {
             sync_parent(path)?;
-            // The old folder has the name of the temporary now and is removed with it.
-            drop(temporary);
+            // The old folder has the name of the temporary now. What came into it since it was listed is not ours.
+            let is_output = |name: &str| old.output.iter().any(|output| output.as_os_str() == name);
+            match return_others(temporary.path(), path, &is_output, true) {
+                Ok(stay) if stay.is_empty() => drop(temporary),
+                // The target is replaced: nothing from here on is an error of the run.
+                _ => {
+                    let folder = temporary.path().to_owned();
+                    temporary.persist();
+                    notes.push(keep_aside(&folder, path, &is_output).unwrap_or_else(|_| {
+                        format!(
+                            "files that came into the target folder while it was replaced are in {}",
+                            folder.display()
+                        )
+                    }));
+                }
+            }
         }
         Ok(Swapped::Renamed) => {
             temporary.persist();
@@ -55,11 +72,88 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<u64> {
         }
         Err(_) if old.exists => {
             drop(temporary);
-            return replace_inside(path, &old, write);
+            return Ok(Replaced { bytes: replace_inside(path, &old, write)?, notes });
         }
         Err(e) => return Err(io_error("cannot replace", path, e)),
     }
-    Ok(bytes)
+    Ok(Replaced { bytes, notes })
+}
+
+/// Moves what is no output from the folder `from`, which had been the target, into the target `to`, if it is not there;
+/// returns the names of what stays. A file that was replaced after it was linked into `to` is moved too if `replaced`.
+fn return_others(
+    from: &Path,
+    to: &Path,
+    is_output: &dyn Fn(&str) -> bool,
+    replaced: bool,
+) -> io::Result<Vec<PathBuf>> {
+    let mut stay = Vec::new();
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if is_output(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let (old, new) = (source.symlink_metadata()?, target.symlink_metadata());
+        match new {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs::rename(&source, &target)?,
+            Err(e) => return Err(e),
+            Ok(new) if old.is_dir() && new.is_dir() => {
+                stay.extend(return_others(&source, &target, &|_| false, replaced)?);
+            }
+            Ok(new) if old.is_file() && new.is_file() => {
+                let is_newer = || old.modified().ok().zip(new.modified().ok()).is_some_and(|(a, b)| a > b);
+                if replaced && is_newer() {
+                    fs::rename(&source, &target)?;
+                }
+            }
+            Ok(_) => stay.push(source),
+        }
+    }
+    Ok(stay)
+}
+
+/// Keeps what is no output of the folder `temporary` beside the target; returns a note that says where.
+fn keep_aside(temporary: &Path, path: &Path, is_output: &dyn Fn(&str) -> bool) -> io::Result<String> {
+    for entry in fs::read_dir(temporary)? {
+        let entry = entry?;
+        if is_output(&entry.file_name().to_string_lossy()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let free = (1..1000).map(|n| path.with_file_name(format!("{name}.kept-{n}"))).find(|free| !free.exists());
+    let free = free.ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(temporary, &free)?;
+    Ok(format!(
+        "files that came into the target folder while it was replaced, and could not be put back, are in {}",
+        free.display()
+    ))
+}
+
+/// Removes the temporary folders of killed runs, but puts back what is not ours: a run may have been killed after it
+/// exchanged the folders.
+fn sweep_folders(path: &Path, notes: &mut Vec<String>) -> Result<()> {
+    let mut failed = None;
+    abandoned(path, |temporary| {
+        if !temporary.is_dir() {
+            return;
+        }
+        let is_output = |name: &str| classify(name, false) == Some(Kind::Output);
+        let returned = return_others(temporary, path, &is_output, false);
+        let result = returned.and_then(|stay| {
+            if stay.is_empty() {
+                fs::remove_dir_all(temporary)
+            } else {
+                keep_aside(temporary, path, &is_output).map(|note| notes.push(note))
+            }
+        });
+        // It stays as it is, and `sweep` must not remove it.
+        if let Err(e) = result {
+            failed = Some(io_error("cannot put back the files of others from", temporary, e));
+        }
+    });
+    failed.map_or(Ok(()), Err)
 }
 
 /// Replaces the part inside the folder.
@@ -92,6 +186,15 @@ fn remove_if_exists(path: &Path) -> Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("cannot remove", path, e)),
         _ => Ok(()),
     }
+}
+
+/// A replaced folder.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// Length of the part.
+    pub bytes: u64,
+    /// What became of files that are not ours.
+    pub notes: Vec<String>,
 }
 
 /// The files of a target folder.
@@ -320,5 +423,57 @@ mod tests {
             );
             assert_eq!(names(dir.path()), ["out"]);
         }
+    }
+
+    #[test]
+    fn a_file_that_arrives_meanwhile_is_put_back_or_kept_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        old(&path);
+        let arrive = |out: &mut dyn io::Write| {
+            fs::write(path.join("mine"), "mine")?;
+            fs::create_dir_all(path.join("deep"))?;
+            fs::write(path.join("deep/too"), "mine")?;
+            fs::write(path.join("_rollshare/2021/late.json"), "mine")?;
+            write(out)
+        };
+        let replaced = replace(&path, &arrive).unwrap();
+        assert!(replaced.notes.is_empty(), "{:?}", replaced.notes);
+        assert_eq!(names(&path), [".gitkeep", SUCCESS, "_rollshare", "deep", "mine", PART]);
+        for file in ["mine", "deep/too", "_rollshare/2021/late.json"] {
+            assert_eq!(fs::read_to_string(path.join(file)).unwrap(), "mine", "{file}");
+        }
+        assert_eq!(names(dir.path()), ["out"]);
+
+        // A part of another program, under the name that the new part has.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        old(&path);
+        let clash = |out: &mut dyn io::Write| {
+            fs::write(path.join(PART), "mine")?;
+            write(out)
+        };
+        let replaced = replace(&path, &clash).unwrap();
+        assert!(matches!(&*replaced.notes, [note] if note.contains("out.kept-1")), "{:?}", replaced.notes);
+        assert_eq!(fs::read_to_string(dir.path().join("out.kept-1").join(PART)).unwrap(), "mine");
+        assert_ne!(fs::read_to_string(path.join(PART)).ok(), Some("mine".into()));
+        assert_eq!(names(dir.path()), ["out", "out.kept-1"]);
+    }
+
+    #[test]
+    fn the_next_run_puts_back_what_a_killed_run_left_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        replace(&path, &write).unwrap();
+        // As if the run had been killed right after the exchange.
+        let abandoned = dir.path().join(".out.rollshare-1");
+        old(&abandoned);
+        fs::write(abandoned.join("mine"), "mine").unwrap();
+        let error = replace(&path, &write).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "a file of the user in the target: {error}");
+        assert_eq!(fs::read_to_string(path.join("mine")).unwrap(), "mine");
+        assert_eq!(names(dir.path()), ["out"]);
+        fs::remove_file(path.join("mine")).unwrap();
+        replace(&path, &write).unwrap();
     }
 }

@@ -17,6 +17,7 @@ pub mod target;
 
 use std::io::{self, Write};
 
+use folder::Replaced;
 pub use lock::TargetLock;
 pub use target::{Format, Target};
 
@@ -35,6 +36,9 @@ pub struct Published {
     pub rows: usize,
     /// Bytes of data.
     pub bytes: u64,
+    /// What became of files of others in a target folder; mostly empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Replaces `target`, which `lock` locks, by `table`.
@@ -45,11 +49,12 @@ pub struct Published {
 /// old target is then unchanged.
 pub fn publish(target: &Target, lock: &TargetLock, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
-        return Ok(published(target, table.rows(), to_stdout(table)?));
+        let written = Replaced { bytes: to_stdout(table)?, ..Replaced::default() };
+        return Ok(published(target, table.rows(), written));
     }
     let format = target.format();
-    let bytes = replace(target, lock, &|out| format.write(table, out))?;
-    Ok(published(target, table.rows(), bytes))
+    let replaced = replace(target, lock, &|out| format.write(table, out))?;
+    Ok(published(target, table.rows(), replaced))
 }
 
 /// Replaces `target` by a table of `rows` rows that was written earlier in the target's format.
@@ -57,30 +62,32 @@ pub fn publish(target: &Target, lock: &TargetLock, table: &Table) -> Result<Publ
 /// # Errors
 /// As [`publish`].
 pub fn publish_written(target: &Target, lock: &TargetLock, rows: usize, written: &[u8]) -> Result<Published> {
-    let bytes = replace(target, lock, &|out| out.write_all(written))?;
-    Ok(published(target, rows, bytes))
+    let replaced = replace(target, lock, &|out| out.write_all(written))?;
+    Ok(published(target, rows, replaced))
 }
 
-fn published(target: &Target, rows: usize, bytes: u64) -> Published {
-    Published { target: target.to_string(), format: target.format(), rows, bytes }
+fn published(target: &Target, rows: usize, Replaced { bytes, notes }: Replaced) -> Published {
+    Published { target: target.to_string(), format: target.format(), rows, bytes, notes }
 }
 
 /// Writes the new content of a target.
 pub(crate) type Writer<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
 #[cfg_attr(not(feature = "s3"), allow(unused_variables))] // on disk, holding the lock is enough
-fn replace(target: &Target, lock: &TargetLock, write: Writer<'_>) -> Result<u64> {
+fn replace(target: &Target, lock: &TargetLock, write: Writer<'_>) -> Result<Replaced> {
+    let without_notes = |bytes| Replaced { bytes, notes: Vec::new() };
     #[cfg(feature = "s3")]
     if let Some(uri) = target.s3_uri()? {
         let expected = lock.expected.clone();
         return match target {
             Target::Folder { .. } => bucket::replace_folder(&uri, expected, write),
             _ => bucket::replace(&uri, expected, write),
-        };
+        }
+        .map(without_notes);
     }
     match target {
         Target::Stdout => Err(Error::internal("stdout cannot be replaced")),
-        Target::File { path, .. } => atomic::replace(path, write),
+        Target::File { path, .. } => atomic::replace(path, write).map(without_notes),
         Target::Folder { path, .. } => folder::replace(path, write),
     }
 }

@@ -17,7 +17,44 @@ const ROW_GROUP: usize = 1 << 20;
 /// Writes `table`: every column is optional, as in the output of the original job; strings are
 /// dictionary-encoded; statistics are written. The bytes depend only on the table.
 pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
-    write_with(table, out, ROW_GROUP).map_err(io::Error::other)
+    let mut out = Failing { out, failed: None };
+    let written = write_with(table, &mut out, ROW_GROUP);
+    // The encoders turn the error of a full disk into one of a damaged file.
+    match out.failed {
+        Some(failed) => Err(failed),
+        None => written.map_err(io::Error::other),
+    }
+}
+
+/// A writer that remembers its first error.
+struct Failing<'w> {
+    out: &'w mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl Failing<'_> {
+    fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|e| {
+            let kind = e.kind();
+            // A retry is no failure.
+            if kind != io::ErrorKind::Interrupted {
+                self.failed.get_or_insert(e);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl Write for Failing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes);
+        self.remember(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.remember(flushed)
+    }
 }
 
 fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::error::Result<()> {
@@ -188,6 +225,21 @@ mod tests {
             }
         }
         assert_eq!(statistics(&read(bytes(&table))).flatten(), None, "a NaN spoils them");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_as_such() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let error = write(&crate::publish::tests::table(), &mut Full).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
     }
 
     #[test]

@@ -94,16 +94,16 @@ impl Target {
         }
     }
 
-    /// The folder for history, reports and quarantine of the target, to be opened by
-    /// [`crate::storage::folder()`]. It lies inside a target folder, under a name that Spark, Hive and
-    /// Arrow skip; files in one folder have one each. `None` for stdout.
-    pub fn kept(&self) -> Option<String> {
-        let path = match self {
+    /// The folder for history, reports and quarantine of the target: its parent folder, and its name below that. It lies
+    /// inside a target folder, under a name that Spark, Hive and Arrow skip; files in one folder have one each. `None`
+    /// for stdout.
+    pub fn kept(&self) -> Option<(String, String)> {
+        let (parent, name) = match self {
             Target::Stdout => return None,
-            Target::File { path, .. } => path.parent()?.join(KEPT).join(path.file_name()?),
-            Target::Folder { path, .. } => path.join(KEPT),
+            Target::File { path, .. } => (path.parent()?, Path::new(KEPT).join(path.file_name()?)),
+            Target::Folder { path, .. } => (path.as_path(), PathBuf::from(KEPT)),
         };
-        path.to_str().map(str::to_owned)
+        Some((parent.to_str()?.to_owned(), name.to_str()?.to_owned()))
     }
 
     /// As [`Target::parse`], in S3: a key is a folder where it ends in '/' or objects lie below it.

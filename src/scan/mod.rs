@@ -229,6 +229,29 @@ fn announce(question: &Question, file: &OpenFile<'_>, row_groups: impl Iterator<
     }
 }
 
+/// Starts the global thread pool, which can be configured only once a process; `None` for as many threads as the machine
+/// runs at once. One thread is the calling one.
+///
+/// # Errors
+/// `Io` if the threads cannot be started.
+#[cfg(feature = "cli")]
+pub(crate) fn start_threads(threads: Option<usize>) -> Result<()> {
+    let threads = match threads {
+        None | Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
+        Some(threads) => threads,
+    };
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let builder = if threads == 1 { builder.use_current_thread() } else { builder };
+    match builder.build_global() {
+        // Only a limit of the system fails here; that the pool runs already is an error without a source.
+        Err(e) if std::error::Error::source(&e).is_some() => {
+            let what = format!("cannot start {threads} threads");
+            Err(Error::io(&what, std::io::Error::other(e)).advice("Fewer threads: --threads 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -41,3 +41,16 @@ pub fn folder(text: &str) -> Result<Arc<dyn Folder>> {
     }
     Ok(Arc::new(LocalFolder::new(source::local_path(text)?)))
 }
+
+/// As [`folder()`], for files of this program beside a target: `name` below the folder `parent`. In a local folder, only
+/// what this program has made is read, replaced or deleted there.
+///
+/// # Errors
+/// As of [`folder()`]; `Argument` if there is something that this program has not made.
+pub fn folder_of_program(parent: &str, name: &str) -> Result<Arc<dyn Folder>> {
+    #[cfg(feature = "s3")]
+    if s3::Uri::is_s3(parent) {
+        return Ok(Arc::new(s3::folder::S3Folder::new(&s3::Uri::parse(parent)?.join(name))));
+    }
+    Ok(Arc::new(LocalFolder::of_program(source::local_path(parent)?, std::path::Path::new(name))?))
+}

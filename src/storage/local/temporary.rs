@@ -106,14 +106,16 @@ fn is_temporary(name: &str, stem: &str) -> bool {
     owner.is_some_and(|owner| !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
 }
 
+/// A lock on the temporary at `path` if its owner has ended; `None` if it is in use or no file or folder.
+fn lock_abandoned(path: &Path) -> Option<File> {
+    let regular = path.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir());
+    let handle = regular.then(|| File::open(path).ok()).flatten()?;
+    (handle.try_lock().is_ok() && is_same_file(&handle, path)).then_some(handle)
+}
+
 /// Removes a temporary whose owner has ended.
 fn remove_if_abandoned(path: &Path) {
-    let regular = path.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir());
-    if regular
-        && let Ok(handle) = File::open(path)
-        && handle.try_lock().is_ok()
-        && is_same_file(&handle, path)
-    {
+    if lock_abandoned(path).is_some() {
         let _ = remove(path);
     }
 }
@@ -121,10 +123,17 @@ fn remove_if_abandoned(path: &Path) {
 /// Removes the temporaries of killed runs at the same target. Errors are ignored: readers never use
 /// temporaries.
 pub fn sweep(target: &Path) {
+    abandoned(target, |path| drop(remove(path)));
+}
+
+/// Calls `with` with each temporary of killed runs at the same target, which stays locked meanwhile.
+pub(crate) fn abandoned(target: &Path, mut with: impl FnMut(&Path)) {
     let (Ok(stem), Some(parent)) = (stem(target), target.parent()) else { return };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if is_temporary(&entry.file_name().to_string_lossy(), &stem) {
-            remove_if_abandoned(&entry.path());
+        if is_temporary(&entry.file_name().to_string_lossy(), &stem)
+            && let Some(_lock) = lock_abandoned(&entry.path())
+        {
+            with(&entry.path());
         }
     }
 }

@@ -5,8 +5,9 @@
 //! through this client.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -19,6 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::object::Fetch;
+use super::{Uri, fault};
 use crate::{Error, Result};
 
 /// Concurrent requests. S3 serves some 90 MB/s on one connection; this many saturate any network
@@ -51,7 +53,17 @@ pub struct Client {
     pub timeout: Duration,
     /// The prefetch queue.
     pub queue: mpsc::UnboundedSender<Fetch>,
+    /// The last failure after all attempts to reach S3.
+    unreachable: Mutex<Option<Unreachable>>,
     runtime: Runtime,
+}
+
+/// Why S3 could not be reached, and since when this is known.
+struct Unreachable {
+    since: Instant,
+    found: String,
+    kind: ErrorKind,
+    advice: String,
 }
 
 /// Returns the client; creates it on the first call in this process.
@@ -109,6 +121,7 @@ impl Client {
             attempts,
             timeout,
             queue,
+            unreachable: Mutex::new(None),
             runtime,
         });
         client.runtime.spawn(super::object::run_prefetch_queue(Arc::downgrade(&client), fetches));
@@ -123,6 +136,31 @@ impl Client {
     /// Starts `work` and returns immediately.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(work);
+    }
+
+    /// Notes that a request failed for good if that says that S3 cannot be reached. Other requests fail at once then, for
+    /// as long as a request may go without a byte: each of thousands would go through all its attempts otherwise.
+    pub fn note_failure(&self, error: &Error) {
+        let Error::Io { report, source } = error else { return };
+        if matches!(source.kind(), ErrorKind::TimedOut | ErrorKind::NotConnected) {
+            let (found, advice) = (report.found.clone(), report.advice.clone());
+            let noted = Unreachable { since: Instant::now(), found, kind: source.kind(), advice };
+            *self.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(noted);
+        }
+    }
+
+    /// The error of a request for `uri` while S3 cannot be reached.
+    ///
+    /// # Errors
+    /// As the request that found out.
+    pub fn check_reachable(&self, uri: &Uri) -> Result<()> {
+        let noted = self.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*noted {
+            Some(noted) if noted.since.elapsed() < self.timeout => {
+                Err(fault::io_error(&noted.found, uri, noted.kind, &noted.advice))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Permits that a prefetch of `bytes` bytes needs, at most all of them.

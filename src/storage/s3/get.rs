@@ -73,7 +73,8 @@ struct Incomplete {
     kind: ErrorKind,
 }
 
-/// Retries `attempt` until it succeeds, fails with an error, or the attempts are used up.
+/// Retries `attempt` until it succeeds, fails with an error, or the attempts are used up. While S3 cannot be reached,
+/// which another request has found out, it fails at once.
 ///
 /// The SDK retries a request until its response begins. A response that breaks off, stalls or is too
 /// short is retried here.
@@ -93,11 +94,15 @@ where
     for attempts in 1.. {
         // Held during one attempt only: other requests proceed during the delay.
         let permit = client.requests.acquire().await;
+        client.check_reachable(uri)?;
         let outcome = tokio::time::timeout(deadline, attempt()).await;
         drop(permit);
         let incomplete = match outcome {
             Ok(Ok(Ok(whole))) => return Ok(whole),
-            Ok(Err(error)) => return Err(error),
+            Ok(Err(error)) => {
+                client.note_failure(&error);
+                return Err(error);
+            }
             Ok(Ok(Err(incomplete))) => incomplete,
             Err(_) => Incomplete {
                 why: format!("not done after {} s", deadline.as_secs()),
@@ -106,7 +111,9 @@ where
         };
         if attempts >= client.attempts {
             let what = format!("{what}: {}, at the last of {attempts} attempts", incomplete.why);
-            return Err(fault::io_error(&what, uri, incomplete.kind, "Check the network and run again"));
+            let error = fault::io_error(&what, uri, incomplete.kind, "Check the network and run again");
+            client.note_failure(&error);
+            return Err(error);
         }
         counter.retries.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(delay).await;

@@ -1,0 +1,261 @@
+//! What must not happen beside other people's files: damage that is published, success that reads as failure, files of
+//! others that are deleted or followed.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rollshare::internals::sample;
+use rollshare::internals::scan::NoProgress;
+use serde_json::Value;
+
+struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = World { dir: tempfile::tempdir().unwrap() };
+        world.export(1);
+        fs::create_dir(world.at("out")).unwrap();
+        world
+    }
+
+    /// With a published run of one export, and a blocked one of another at the same target.
+    fn blocked() -> (Self, String) {
+        let world = World::new();
+        assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
+        world.export(2);
+        assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(4));
+        let run = names(&world.at("out/_rollshare/x.csv/quarantine"))[0].clone();
+        (world, run)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Replaces the export; each seed gives the numbers of another company.
+    fn export(&self, seed: u64) {
+        let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
+        sample::write(&options, &self.at("export.parquet"), &NoProgress).unwrap();
+    }
+
+    fn run(&self, target: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command("run", target);
+        command.arg("--source").arg(self.at("export.parquet")).args(arguments).output().unwrap()
+    }
+
+    fn promote(&self, run: &str, target: &str) -> Output {
+        self.command("promote", target).arg(run).output().unwrap()
+    }
+
+    fn report(&self, run: &str, target: &str) -> Value {
+        let output = self.command("report", target).args([run, "--json"]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    }
+
+    fn command(&self, subcommand: &str, target: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+        command.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null());
+        command.args([subcommand, "--target"]).arg(self.at("out/").join(target));
+        command
+    }
+}
+
+/// What is changed, and how.
+type Case<'a, T> = (&'static str, &'a dyn Fn(&T));
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_quarantined_table_that_was_changed_is_not_published() {
+    let damage: [Case<'_, Path>; 6] = [
+        ("cut", &|at| {
+            fs::write(at.join("table.csv"), &fs::read(at.join("table.csv")).unwrap()[..300]).unwrap()
+        }),
+        ("empty", &|at| fs::write(at.join("table.csv"), "").unwrap()),
+        ("a flipped bit", &|at| {
+            let mut bytes = fs::read(at.join("table.csv")).unwrap();
+            bytes[1000] ^= 1;
+            fs::write(at.join("table.csv"), bytes).unwrap();
+        }),
+        ("other sums", &|at| {
+            fs::copy(at.join("../../history/published.parquet"), at.join("sums.parquet")).unwrap();
+        }),
+        ("no sums", &|at| fs::remove_file(at.join("sums.parquet")).unwrap()),
+        ("the report of another run", &|at| {
+            let text = fs::read_to_string(at.join("report.json")).unwrap();
+            let run = at.file_name().unwrap().to_str().unwrap();
+            fs::write(at.join("report.json"), text.replace(run, "20200101T000000.000Z-00000000")).unwrap();
+        }),
+    ];
+    for (what, damage) in damage {
+        let (world, run) = World::blocked();
+        let before = fs::read(world.at("out/x.csv")).unwrap();
+        damage(&world.at("out/_rollshare/x.csv/quarantine").join(&run));
+        let promoted = world.promote(&run, "x.csv");
+        assert_eq!(promoted.status.code(), Some(3), "{what}: {promoted:?}");
+        assert!(stderr(&promoted).contains("quarantine"), "{what}: {promoted:?}");
+        assert_eq!(fs::read(world.at("out/x.csv")).unwrap(), before, "{what}");
+        assert_eq!(names(&world.at("out/_rollshare/x.csv/quarantine")), [&*run], "{what}");
+    }
+    let (world, run) = World::blocked();
+    assert_eq!(world.promote(&run, "x.csv").status.code(), Some(0));
+}
+
+#[test]
+fn a_history_that_cannot_be_written_does_not_make_a_published_run_fail() {
+    // A folder in the place of the file: it cannot be replaced, not even by root.
+    let spoil = |world: &World| {
+        let file = world.at("out/_rollshare/x.csv/history/published.parquet");
+        let _ = fs::remove_file(&file);
+        fs::create_dir_all(&file).unwrap();
+        fs::write(file.join("in the way"), "").unwrap();
+    };
+    let (world, run) = World::blocked();
+    let before = fs::read(world.at("out/x.csv")).unwrap();
+    spoil(&world);
+    // What cannot be read is an error before anything is replaced.
+    let refused = world.promote(&run, "x.csv");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(fs::read(world.at("out/x.csv")).unwrap(), before);
+    assert_ne!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
+    assert_eq!(fs::read(world.at("out/x.csv")).unwrap(), before);
+
+    // A folder `history` that nothing can be written to, by a name that is taken.
+    let (world, run) = World::blocked();
+    let kept = world.at("out/_rollshare/x.csv");
+    fs::remove_dir_all(kept.join("history")).unwrap();
+    fs::write(kept.join("history"), "a file").unwrap();
+    let promoted = world.promote(&run, "x.csv");
+    assert_eq!(promoted.status.code(), Some(7), "{promoted:?}");
+    let text = stderr(&promoted);
+    assert!(text.contains("published, but the history was not updated"), "{text}");
+    assert_eq!(world.report("latest", "x.csv")["state"], "promoted");
+    assert_eq!(world.report("latest", "x.csv")["not_kept"][0]["what"], "history");
+    assert!(names(&kept.join("quarantine")).is_empty(), "it is published, so it is in quarantine no more");
+
+    let quiet = world.run("x.csv", &["--quiet"]);
+    assert_eq!(quiet.status.code(), Some(7), "{quiet:?}");
+    assert!(stderr(&quiet).contains("published, but the history was not updated"), "{quiet:?}");
+    let json = world.run("x.csv", &["--json"]);
+    assert_eq!(json.status.code(), Some(7));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["exit_code"], &json["state"]), (&7.into(), &"published".into()));
+    assert_eq!(json["not_kept"][0]["what"], "history");
+    assert_eq!(json["places"]["history"], Value::Null, "a path of a file that is not there");
+}
+
+#[test]
+fn what_the_program_did_not_make_is_left_alone() {
+    let mine = |world: &World| {
+        for folder in ["mine/runs", "mine/history", "mine/empty"] {
+            fs::create_dir_all(world.at(folder)).unwrap();
+        }
+        for file in ["mine/runs/20200101T000000.000Z-00000000.json", "mine/.x.rollshare-1", "mine/thesis"] {
+            fs::write(world.at(file), "mine").unwrap();
+        }
+    };
+    let plant: [Case<'_, World>; 5] = [
+        ("a file", &|world| fs::write(world.at("out/_rollshare"), "").unwrap()),
+        ("a link", &|world| symlink(world.at("mine"), world.at("out/_rollshare")).unwrap()),
+        ("a link inside", &|world| {
+            fs::create_dir(world.at("out/_rollshare")).unwrap();
+            symlink(world.at("mine"), world.at("out/_rollshare/x.csv")).unwrap();
+        }),
+        ("a folder of others", &|world| {
+            fs::create_dir_all(world.at("out/_rollshare/x.csv")).unwrap();
+            fs::write(world.at("out/_rollshare/x.csv/thesis"), "mine").unwrap();
+        }),
+        ("a link in a folder of ours", &|world| {
+            assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
+            fs::remove_dir_all(world.at("out/_rollshare/x.csv/history")).unwrap();
+            symlink(world.at("mine/history"), world.at("out/_rollshare/x.csv/history")).unwrap();
+        }),
+    ];
+    for (what, plant) in plant {
+        let world = World::new();
+        mine(&world);
+        plant(&world);
+        let listing = |world: &World| {
+            let folders = ["mine", "mine/runs", "mine/history", "mine/empty"];
+            folders.map(|folder| names(&world.at(folder)))
+        };
+        let before = (listing(&world), fs::read(world.at("out/x.csv")).ok());
+        let refused = world.run("x.csv", &["--quiet"]);
+        assert_eq!(refused.status.code(), Some(2), "{what}: {refused:?}");
+        assert!(stderr(&refused).contains("_rollshare"), "{what}: {refused:?}");
+        assert_eq!((listing(&world), fs::read(world.at("out/x.csv")).ok()), before, "{what}");
+    }
+}
+
+#[test]
+fn a_history_that_is_no_regular_file_does_not_hang() {
+    let world = World::new();
+    assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
+    let history = world.at("out/_rollshare/x.csv/history/published.parquet");
+    fs::remove_file(&history).unwrap();
+    symlink("/dev/zero", &history).unwrap();
+    assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(2));
+    fs::remove_file(&history).unwrap();
+    assert!(Command::new("mkfifo").arg(&history).status().unwrap().success());
+    assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(2));
+}
+
+#[test]
+fn runs_keep_their_order_when_the_clock_jumps() {
+    let (world, run) = World::blocked();
+    let kept = world.at("out/_rollshare/x.csv");
+    // The published run, as if the clock had been years ahead.
+    let first = names(&kept.join("runs")).into_iter().find(|name| name.ends_with(".json")).unwrap();
+    let first = first.trim_end_matches(".json");
+    let ahead = "20990101T000000.000Z-00000000";
+    let text = fs::read_to_string(kept.join("runs").join(format!("{first}.json"))).unwrap();
+    for end in ["json", "html"] {
+        fs::remove_file(kept.join("runs").join(format!("{first}.{end}"))).unwrap();
+    }
+    fs::write(kept.join("runs").join(format!("{ahead}.json")), text.replace(first, ahead)).unwrap();
+    assert_eq!(world.promote(&run, "x.csv").status.code(), Some(2), "that run was published since");
+
+    world.export(1);
+    assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
+    let latest = world.report("latest", "x.csv")["run"].as_str().unwrap().to_owned();
+    assert!(latest.as_str() > ahead, "{latest}");
+    world.export(2);
+    assert_eq!(world.run("x.csv", &["--quiet"]).status.code(), Some(4));
+    let blocked = names(&kept.join("quarantine")).pop().unwrap();
+    assert!(blocked > latest, "{blocked}");
+    let promoted = world.promote(&blocked, "x.csv");
+    assert_eq!(promoted.status.code(), Some(0), "{promoted:?}");
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_an_error() {
+    let world = World::new();
+    let script = format!(
+        "ulimit -v 400000; exec {} run --source {} --threads 256 --quiet --no-checks --target {}",
+        env!("CARGO_BIN_EXE_rollshare"),
+        world.at("export.parquet").display(),
+        world.at("out/x.csv").display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).env_remove("ROLLSHARE_THREADS").output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    assert!(stderr(&output).contains("cannot start 256 threads"), "{output:?}");
+    assert!(!world.at("out/x.csv").exists());
+    let script = script.replace("--threads 256", "--threads 1");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
