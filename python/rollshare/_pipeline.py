@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from . import _arrow, _rollshare
 from ._errors import FrameError
 from ._results import CheckResults, RunResult
@@ -31,6 +33,8 @@ def run(
         sources, job, target, checks, config, list(allow_restatement), threads, allow_empty=allow_empty
     )
     result = RunResult(native)
+    for failed in result.not_kept:
+        warnings.warn(f"{result.state}, but {failed['what']} could not be written: {failed['why']}", stacklevel=3)
     if result.state == "blocked":
         result.raise_for_status()
     return result

@@ -190,6 +190,15 @@ class RunResult(CheckResults):
         places: dict[str, str | None] = self._report["places"]
         return places
 
+    @property
+    def not_kept(self) -> list[dict[str, str]]:
+        """What could not be written beside the target after it was replaced: dicts with ``what`` and ``why``.
+
+        The table is published all the same. If ``what`` is ``"history"``, the next run is compared with older sums.
+        """
+        not_kept: list[dict[str, str]] = self._report["not_kept"]
+        return not_kept
+
     def write_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one HTML page."""
         from pathlib import Path

@@ -57,6 +57,20 @@ def test_a_run_publishes_what_is_computed(sample: str, tmp_path: Path) -> None:
     assert result.run in str(result.places["page"]) and "Published" in repr(result)
 
 
+def test_a_history_that_cannot_be_written_is_a_warning(sample: str, tmp_path: Path) -> None:
+    target = tmp_path / "share.csv"
+    rollshare.run(sample, target)
+    history = tmp_path / "_rollshare/share.csv/history"
+    (history / "published.parquet").unlink()
+    history.rmdir()
+    history.write_text("a file in the place of the folder")
+    with pytest.warns(UserWarning, match="published, but history could not be written"):
+        result = rollshare.run(sample, target)
+    assert result.state == "published" and target.exists()
+    assert [failed["what"] for failed in result.not_kept] == ["history"]
+    assert result.places["history"] is None
+
+
 def test_a_run_that_is_blocked_leaves_the_target(sample: str, tmp_path: Path) -> None:
     target = tmp_path / "share.csv"
     rollshare.run(sample, target)

@@ -184,6 +184,26 @@ fn persistent_faults_are_reported() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
+fn a_server_that_stops_answering_ends_the_run() {
+    const OBJECTS: usize = 150;
+    let world = World::new();
+    let sample = world.sample(1000);
+    for number in 0..OBJECTS {
+        world.put(&format!("many/{number:03}.parquet"), &sample);
+    }
+    let fault = Fault::Stall(None);
+    let rule = Rule { method: "GET", target: "/bucket/many/", skip: 0, times: usize::MAX, fault };
+    let proxy = world.proxy(vec![rule]);
+    let out = run(proxy.port, &["--quiet", "--target", "-", "--source", "s3://bucket/many/"]);
+    assert_eq!((out.status.code(), out.stdout.len()), (Some(6), 0), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("ROLLSHARE_S3_TIMEOUT"), "{}", text(&out.stderr));
+    // One wave of concurrent requests with their attempts, not all objects.
+    let reads = proxy.seen().iter().filter(|seen| seen.target.contains("/many/")).count();
+    assert!((1..2 * OBJECTS).contains(&reads), "{reads} requests for {OBJECTS} objects");
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn missing_credentials_are_reported() {
     let world = World::new();
     let mut command = at(world.port);
