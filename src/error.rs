@@ -5,8 +5,10 @@
 //! each layer above adds its part of the location with [`Error::in_column`],
 //! [`Error::in_row_group`], [`Error::in_file`].
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
+
+use crate::phrase::{Phrase, Surface};
 
 /// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -60,24 +62,32 @@ pub struct Report {
     /// What was found.
     pub found: String,
     /// What was expected instead; may be empty.
-    pub expected: String,
+    pub expected: Phrase,
     /// What to do; may be empty.
-    pub advice: String,
+    pub advice: Phrase,
+}
+
+impl Report {
+    /// The report in one line, worded for a surface.
+    pub fn show(&self, surface: Surface) -> String {
+        let mut text = String::new();
+        if self.location != Location::default() {
+            let _ = write!(text, "{}: ", self.location);
+        }
+        text.push_str(&self.found);
+        if !self.expected.is_empty() {
+            let _ = write!(text, "; expected {}", self.expected.show(surface));
+        }
+        if !self.advice.is_empty() {
+            let _ = write!(text, ". {}", self.advice.show(surface));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.location != Location::default() {
-            write!(f, "{}: ", self.location)?;
-        }
-        write!(f, "{}", self.found)?;
-        if !self.expected.is_empty() {
-            write!(f, "; expected {}", self.expected)?;
-        }
-        if !self.advice.is_empty() {
-            write!(f, ". {}", self.advice)?;
-        }
-        Ok(())
+        f.write_str(&self.show(Surface::Program))
     }
 }
 
@@ -184,13 +194,40 @@ impl Error {
     }
 
     /// Sets what was expected.
-    pub fn expected(self, expected: impl Into<String>) -> Self {
+    pub fn expected(self, expected: impl Into<Phrase>) -> Self {
         self.edit(|r| r.expected = expected.into())
     }
 
     /// Sets what to do.
-    pub fn advice(self, advice: impl Into<String>) -> Self {
+    pub fn advice(self, advice: impl Into<Phrase>) -> Self {
         self.edit(|r| r.advice = advice.into())
+    }
+
+    /// Sets what to do, unless a lower layer did.
+    pub fn or_advice(self, advice: impl FnOnce() -> Phrase) -> Self {
+        self.edit(|r| {
+            if r.advice.is_empty() {
+                r.advice = advice();
+            }
+        })
+    }
+
+    /// The error in one line, worded for a surface. `Display` gives the words of the program.
+    pub fn show(&self, surface: Surface) -> String {
+        match (self, self.report()) {
+            (Error::Io { source, .. }, Some(report)) => format!("{}: {source}", report.show(surface)),
+            (_, Some(report)) => report.show(surface),
+            (_, None) => self.to_string(),
+        }
+    }
+
+    /// Gives the file another name: that of the frame of which it is a copy.
+    pub fn with_file_called(self, name: &str) -> Self {
+        self.edit(|r| {
+            if let Some(file) = &mut r.location.file {
+                *file = name.into();
+            }
+        })
     }
 
     /// Sets the file, unless a lower layer did.

@@ -2,6 +2,7 @@
 
 use crate::calendar::period::Periods;
 use crate::nearest::nearest;
+use crate::phrase::{Phrase, Setting};
 use crate::profile::{Dimension, Profile};
 use crate::{Error, Result};
 
@@ -118,12 +119,21 @@ impl Job {
         self.profile = self.profile.validated()?;
         if self.semantics == Semantics::Legacy {
             if self.grain != Grain::Week {
-                return Err(Error::argument("legacy semantics with --grain day or month")
-                    .expected("--grain week: the original job supports only weeks"));
+                return Err(Error::argument("legacy semantics with days or months").expected(
+                    Phrase::default()
+                        .option(Setting::Grain("week".into()))
+                        .text(": the original job supports only weeks"),
+                ));
             }
             if !self.is_cube() {
                 return Err(Error::argument("legacy semantics with another profile or key than the default")
-                    .expected("--profile cube --by country: the original job reads only such exports"));
+                    .expected(
+                        Phrase::default()
+                            .option(Setting::Profile("cube".into()))
+                            .separator(1)
+                            .option(Setting::By("country".into()))
+                            .text(": the original job reads only such exports"),
+                    ));
             }
         }
         let known = || self.profile.dimensions.keys().map(String::as_str).collect::<Vec<_>>();
@@ -132,7 +142,10 @@ impl Job {
                 .expected(format!("dimensions of the profile: {}", known().join(", ")));
             return Err(match nearest(name, &known()) {
                 Some(near) => error.advice(format!("Did you mean {near}?")),
-                None => error.advice(format!("Name its column with --dimension {name}=COLUMN")),
+                None => error.advice(
+                    Phrase::from("Name its column: ")
+                        .entry(Setting::Dimension(name.clone(), "COLUMN".into())),
+                ),
             });
         }
         if let Some((at, name)) =
@@ -150,7 +163,7 @@ impl Job {
         }
         if self.grain != Grain::Week && self.profile.time.date.is_none() {
             return Err(Error::argument("days or months without a column of dates")
-                .expected("date = \"COLUMN\" in [time] of the profile, or --date COLUMN"));
+                .expected(Phrase::default().entry(Setting::Date("COLUMN".into()))));
         }
         Ok(self)
     }

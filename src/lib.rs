@@ -65,6 +65,7 @@ pub(crate) mod job;
 pub(crate) mod kernel;
 pub(crate) mod nearest;
 pub(crate) mod parquet;
+pub(crate) mod phrase;
 pub(crate) mod pipeline;
 pub(crate) mod profile;
 pub(crate) mod progress;

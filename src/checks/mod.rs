@@ -2,7 +2,7 @@
 //!
 //! - [`catalog`]: the list of checks. [`model`]: measurements, bounds and results.
 //! - [`config`]: bounds and severities, from a TOML file or by default. [`settings`]: the rest of the file.
-//! - [`raw`]: the checks on the rows. [`countries`]: ISO 3166-1.
+//! - [`shape`]: which checks a run takes. [`raw`]: the checks on the rows. [`countries`]: ISO 3166-1.
 //! - [`staging`]: the checks on the table.
 //! - [`drift`]: the comparison with the history. [`totals`]: the sums that it compares.
 //! - [`results`]: all results of a run, with a verdict.
@@ -17,6 +17,7 @@ pub mod model;
 pub mod raw;
 pub mod results;
 pub mod settings;
+pub mod shape;
 pub mod staging;
 pub mod totals;
 
@@ -24,3 +25,4 @@ pub use catalog::{CheckId, Severity, Stage};
 pub use config::Config;
 pub use model::{CheckResult, Measurement, NotRun, Status, Verdict, Violation};
 pub use results::Results;
+pub use shape::Shape;

@@ -4,6 +4,7 @@ use super::catalog::{CheckId, Severity, Stage};
 use super::config::Config;
 use super::model::{CheckResult, Measurement, NotRun, Status, Verdict, verdict};
 use super::raw::{self, Raw};
+use super::shape::Shape;
 use crate::dataset::Dataset;
 use crate::progress::Progress;
 use crate::storage::Input;
@@ -104,27 +105,29 @@ impl std::fmt::Display for super::Violation {
 /// Opens the inputs, runs the checks on the rows and compares their measurements with the bounds.
 ///
 /// # Errors
-/// Fails if the rows cannot be read.
+/// Fails if the rows cannot be read, or columns are missing or of a wrong type.
 pub fn check_rows(
     job: &Job,
     config: &Config,
     inputs: &[Input],
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
-    check_dataset(job, config, &Dataset::open(job, inputs)?, progress)
+    let dataset = Dataset::open(job, inputs)?;
+    check_dataset(job, Shape::of(job, &dataset)?, config, &dataset, progress)
 }
 
-/// As [`check_rows`], for an opened dataset.
+/// As [`check_rows`], for an opened dataset of this shape.
 ///
 /// # Errors
-/// As of [`check_rows`].
+/// Fails if the rows cannot be read.
 pub fn check_dataset(
     job: &Job,
+    shape: Shape,
     config: &Config,
     dataset: &Dataset<'_>,
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
-    if !job.is_cube() {
+    if !shape.is_cube() {
         return raw::general::run(job, config, dataset, progress);
     }
     let mut raw = raw::run_opened(job, config, dataset, progress)?;

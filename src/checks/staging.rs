@@ -26,7 +26,7 @@ const CLOSE: f64 = 1e-9;
 
 /// Runs the checks on the table. `raw` is the result of the checks on the rows.
 pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table, raw: &Raw) -> Results {
-    if !job.is_cube() {
+    if !raw.shape.is_cube() {
         return general::check(job, config, partial.chosen(), table, raw.general.as_ref());
     }
     let rows = keys(job, table);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::raw::cube::Cube;
 use super::raw::general::counts::{Bucket, Counts};
+use super::shape::Shape;
 use crate::calendar::period::{week_of_with_start, week_start};
 use crate::grid::{CHANNELS, Partial, TimePoint};
 use crate::history::store::CELLS_MAX;
@@ -81,9 +82,9 @@ pub fn sum_cube(job: &Job, cube: &Cube) -> Totals {
 }
 
 /// What the totals of a job are compared by: its key and grain, and a digest of its profile. Empty for the job whose
-/// key is the country of the default profile.
-pub fn question_of(job: &Job) -> Arc<str> {
-    if job.is_cube() {
+/// key is the country of the default profile, on files that are cubes.
+pub fn question_of(job: &Job, shape: Shape) -> Arc<str> {
+    if shape.is_cube() {
         return "".into();
     }
     let mut profile = job.profile.clone();
@@ -112,8 +113,8 @@ pub fn key_name<'m>(members: impl Iterator<Item = &'m str>) -> String {
 }
 
 /// Why the sums of a job are not compared with a history; `None` where they are.
-pub fn not_compared(job: &Job, partial: &Partial) -> Option<String> {
-    if job.is_cube() {
+pub fn not_compared(job: &Job, shape: Shape, partial: &Partial) -> Option<String> {
+    if shape.is_cube() {
         return None;
     }
     if job.grain == Grain::Month {
@@ -143,7 +144,8 @@ fn week_of_point(job: &Job, time: &TimePoint) -> Option<i32> {
 /// `rows` is what the rows have, where they were counted: numbers of rows, channels and days. Without their days, the
 /// first and the last week are not complete. `None` where there is nothing to compare (see [`not_compared`]).
 pub fn sum_partial(job: &Job, partial: &Partial, rows: Option<&Counts>) -> Option<Totals> {
-    let (first, last) = weeks_of(job, partial).filter(|_| not_compared(job, partial).is_none())?;
+    let shape = Shape::General;
+    let (first, last) = weeks_of(job, partial).filter(|_| not_compared(job, shape, partial).is_none())?;
     let length = usize::try_from(last - first + 1).ok()?;
     let step = |time: Option<&TimePoint>| match (time, job.grain) {
         (Some(TimePoint::Step(day)), Grain::Day) => Some(*day),
@@ -172,7 +174,7 @@ pub fn sum_partial(job: &Job, partial: &Partial, rows: Option<&Counts>) -> Optio
     let names = groups.iter().map(|(_, key, _)| key.as_str().into()).collect();
     let channel_names = groups.iter().filter_map(|(_, _, channel)| channel.map(Arc::from)).collect();
     let mut totals = Totals {
-        question: question_of(job),
+        question: question_of(job, shape),
         weeks: Panel::new(first, length, names),
         channels: Panel::new(first, length, channel_names),
         days: Panel::default(),

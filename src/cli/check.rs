@@ -18,7 +18,7 @@ use crate::checks::drift::{self, HistoryState};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
-use crate::checks::{CheckResult, Config, Results, Severity, Stage, Status, Verdict};
+use crate::checks::{CheckResult, Config, Results, Severity, Shape, Stage, Status, Verdict};
 use crate::dataset::Dataset;
 use crate::scan::start_threads;
 use crate::scan::totals::check_required;
@@ -37,7 +37,8 @@ pub fn check(args: &Check) -> Result<u8> {
     let discovery = discover(&question.source, job.semantics)?;
     let bar = Bar::new(!args.json && !args.quiet);
     let dataset = guarded(|| Dataset::open(&job, &discovery.inputs))?;
-    let (mut results, raw) = guarded(|| check_dataset(&job, &config, &dataset, &bar))?;
+    let shape = guarded(|| Shape::of(&job, &dataset))?;
+    let (mut results, raw) = guarded(|| check_dataset(&job, shape, &config, &dataset, &bar))?;
     if args.init {
         print(&template(&observed_values(&job, &raw)))?;
         return Ok(0);
@@ -51,14 +52,14 @@ pub fn check(args: &Check) -> Result<u8> {
             let partial = partial.into_chosen();
             let table = finish(&job, &partial)?;
             if table.rows() == 0 && partial.account.rows > 0 && job.semantics == Semantics::Iso {
-                return Err(nothing::error(&job, &discovery.inputs, &partial));
+                return Err(nothing::error(&job, &partial, &nothing::members_of_files(&discovery.inputs)));
             }
             Ok((partial, table))
         })?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
         let history = HistoryState::None("only `rollshare run` reads the history of a target".into());
         let drift = drift::check(&config, &history, None, &[]).results;
-        results.append(if job.is_cube() { drift } else { drift.for_any_key() });
+        results.append(if shape.is_cube() { drift } else { drift.for_any_key() });
     }
     drop(bar);
     let verdict = results.verdict();

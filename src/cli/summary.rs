@@ -200,7 +200,7 @@ impl Summary<'_> {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
         line("checks", tally.join(", "));
-        if !report.job.is_cube() {
+        if !report.has_cube_checks() {
             for (why, checks) in next::not_run(&report.outcomes) {
                 line("not run", format!("{}: {}", count(checks.len() as u64, "check"), why));
             }
@@ -324,11 +324,19 @@ pub fn not_kept(report: &RunReport) -> String {
 
 /// An error as JSON.
 pub fn error_json(error: &Error) -> Value {
+    let report = error.report().map(|report| {
+        json!({
+            "location": report.location,
+            "found": report.found,
+            "expected": report.expected.to_string(),
+            "advice": report.advice.to_string(),
+        })
+    });
     json!({ "error": {
         "kind": kind(error),
         "exit_code": error.exit_code(),
         "message": error.to_string(),
-        "report": error.report(),
+        "report": report,
     } })
 }
 
@@ -354,8 +362,12 @@ pub fn error_text(error: &Error) -> String {
         let _ = write!(text, ": {source}");
     }
     text.push('\n');
-    let place = report.location.to_string();
-    for (label, words) in [("in", &place), ("expected", &report.expected), ("advice", &report.advice)] {
+    let words = [
+        ("in", report.location.to_string()),
+        ("expected", report.expected.to_string()),
+        ("advice", report.advice.to_string()),
+    ];
+    for (label, words) in words {
         if !words.is_empty() {
             let _ = writeln!(text, "  {label:<9}{words}");
         }

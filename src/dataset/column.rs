@@ -56,9 +56,7 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
     if string {
         return Ok(());
     }
-    Err(Error::data(format!("the values are {:?} ({:?})", leaf.physical, leaf.logical))
-        .expected("strings")
-        .advice("Name another column with --column ROLE=NAME"))
+    Err(Error::data(format!("the values are {:?} ({:?})", leaf.physical, leaf.logical)).expected("strings"))
 }
 
 /// Finds a column by its name. An exact match comes before one that ignores case, as in Spark.
@@ -81,6 +79,15 @@ pub(crate) fn find(meta: &FileMeta, input: &Input, column: &str) -> Result<Colum
     let flat = meta.leaves.iter().enumerate().filter(|(_, leaf)| leaf.path.len() == 1);
     let names = flat.map(|(at, leaf)| (at, top(leaf)));
     find_name(names, meta.leaves.iter().map(top), column).map(ColumnLocation::Leaf)
+}
+
+/// The names of the columns of a file, and of the partitions of its path.
+pub(crate) fn column_names<'m>(meta: &'m FileMeta, input: &'m Input) -> Vec<&'m str> {
+    let columns = meta.leaves.iter().filter_map(|leaf| leaf.path.first().map(|name| &**name));
+    let mut names: Vec<&str> = columns.collect();
+    names.dedup();
+    names.extend(input.partitions.iter().map(|(key, _)| key.as_str()));
+    names
 }
 
 /// Whether no column has a name, not even one that differs by case: then [`find`] fails because it is missing, and not
@@ -121,8 +128,7 @@ pub(crate) fn find_name<'n>(
             let mut listed: Vec<&str> = all.collect();
             listed.dedup();
             Err(Error::data(format!("no column '{column}'"))
-                .expected(format!("it among {}", listed.join(", ")))
-                .advice("If it has another name, set it with --column ROLE=NAME"))
+                .expected(format!("it among {}", listed.join(", "))))
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::column::{ColumnLocation, check_string, find, leaf_of};
+use super::column::{ColumnLocation, check_string, column_names, find, is_missing, leaf_of};
 use super::located::LocatedColumns;
 use super::role::Role;
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, FileMeta, Leaf, Physical, RowGroupMeta, footer};
 use crate::profile::Question;
+use crate::profile::column_entry::ColumnEntry;
 use crate::scan::classes::TimeCoding;
 use crate::storage::{Input, Object};
 use crate::{Error, Job, Result};
@@ -32,34 +33,8 @@ pub struct OpenFile<'a> {
     pub date_coding: TimeCoding,
     /// The columns of the scan; `None` where they were not looked up, or one of them cannot be used.
     pub scan: Option<LocatedColumns>,
-    /// Missing columns and columns of a wrong type, as [`Self::open_all`] has found them.
-    pub problems: Vec<(Role, String)>,
     /// Whether the magic at the start of a remote file was checked.
     magic_checked: AtomicBool,
-}
-
-/// Why a column cannot be used.
-pub enum ColumnError {
-    /// It is missing, or its name is ambiguous; the error names it.
-    NotFound(Error),
-    /// It has a wrong type; the error does not name it.
-    WrongType(Error),
-}
-
-impl ColumnError {
-    /// The error, with the name of the column.
-    pub fn in_column(self, column: &str) -> Error {
-        match self {
-            ColumnError::NotFound(error) => error,
-            ColumnError::WrongType(error) => error.in_column(column),
-        }
-    }
-
-    fn into_error(self) -> Error {
-        match self {
-            ColumnError::NotFound(error) | ColumnError::WrongType(error) => error,
-        }
-    }
 }
 
 /// What a column's leaf says about its type.
@@ -102,49 +77,64 @@ impl<'a> OpenFile<'a> {
             value_physical: Physical::Double,
             date_coding: TimeCoding::Text,
             scan: None,
-            problems: Vec::new(),
             magic_checked: AtomicBool::new(false),
         }
     }
 
-    /// Reads the footer and locates the columns of all roles. A missing column and one of a wrong type are
-    /// recorded in [`Self::problems`]; a file without rows may have any columns.
+    /// Reads the footer, and locates the columns of the scan and those of all roles. Columns that are missing or of a
+    /// wrong type are left out, see [`Self::check_question`] and [`Self::has_roles`]; a file without rows may have any
+    /// columns.
     ///
     /// # Errors
     /// As of [`footer::read`].
     pub fn open_all(question: &Question, input: &'a Input) -> Result<Self> {
-        let job = &question.job;
         let mut file = Self::read_footer(input, input.object.as_ref())?;
-        // An error is reported by the scan.
         let _ = file.locate_question(question);
-        if file.footer.rows == 0 || !job.is_cube() {
-            return Ok(file);
-        }
-        for role in Role::ALL {
-            let located = file.locate(job, role).map_err(ColumnError::into_error).and_then(|()| {
-                if role == Role::Value && file.value_type == ValueType::Null {
-                    return Err(Error::data("the values have the null type").expected("a number"));
-                }
-                Ok(())
-            });
-            match located {
-                Ok(()) => {}
-                // An optional column may be missing or have another type.
-                Err(_) if role.is_optional() => {}
-                Err(Error::Data(report) | Error::Unsupported(report) | Error::Format(report)) => {
-                    file.problems.push((role, report.to_string()));
-                }
-                Err(other) => return Err(other.in_file(input.object.name())),
+        if file.footer.rows > 0 && question.job.is_cube() {
+            for role in Role::ALL {
+                let _ = file.locate(&question.job, role);
             }
         }
         Ok(file)
     }
 
+    /// Whether the file has the columns of all roles of a cube. It may lack labels and systems, if it has no column of
+    /// these names, and what is optional anyway; a file without rows may lack all.
+    ///
+    /// # Errors
+    /// `Data` for another column that is missing, and for one of a wrong type.
+    pub fn has_roles(&self, question: &Question) -> Result<bool> {
+        let job = &question.job;
+        if self.footer.rows == 0 {
+            return Ok(true);
+        }
+        let mut has_all = true;
+        for role in Role::ALL.into_iter().filter(|role| !role.is_optional()) {
+            let name = role.column(job);
+            if is_missing(&self.footer, self.input, name) {
+                if role == Role::Date {
+                    let error =
+                        question.error_without(ColumnEntry::Date, &column_names(&self.footer, self.input));
+                    return Err(error.in_file(self.object.name()));
+                }
+                has_all = false;
+            } else if self.location(role).is_none() {
+                let error = self
+                    .find(job, role)
+                    .err()
+                    .unwrap_or_else(|| Error::internal("a column that was not located"));
+                let error = Self::wrong_type(question, name)(error);
+                return Err(error.in_file(self.object.name()));
+            }
+        }
+        Ok(has_all)
+    }
+
     /// Finds a column, checks its type and records both.
     ///
     /// # Errors
-    /// [`ColumnError`] where the column is missing or its type does not fit its role.
-    pub fn locate(&mut self, job: &Job, role: Role) -> Result<(), ColumnError> {
+    /// `Data` where the column is missing or its type does not fit its role.
+    pub fn locate(&mut self, job: &Job, role: Role) -> Result<()> {
         let (location, column_type) = self.find(job, role)?;
         match column_type {
             ColumnType::Value(physical, value_type) => {
@@ -159,9 +149,12 @@ impl<'a> OpenFile<'a> {
         Ok(())
     }
 
-    fn find(&self, job: &Job, role: Role) -> Result<(ColumnLocation, ColumnType), ColumnError> {
-        let location = find(&self.footer, self.input, role.column(job)).map_err(ColumnError::NotFound)?;
-        let column_type = type_of(role, leaf_of(&self.footer, &location)).map_err(ColumnError::WrongType)?;
+    fn find(&self, job: &Job, role: Role) -> Result<(ColumnLocation, ColumnType)> {
+        let location = find(&self.footer, self.input, role.column(job))?;
+        let column_type = type_of(role, leaf_of(&self.footer, &location))?;
+        if matches!(column_type, ColumnType::Value(_, ValueType::Null)) {
+            return Err(Error::data("the values have the null type").expected("a number"));
+        }
         Ok((location, column_type))
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::column::{ColumnLocation, find, is_missing, leaf_of};
-use super::file::{ColumnError, OpenFile};
+use super::column::{ColumnLocation, column_names, find, is_missing, leaf_of};
+use super::file::OpenFile;
 use super::text::TextForm;
 use crate::calendar::zone::Zone;
 use crate::ids::column::Column;
@@ -50,9 +50,6 @@ impl LocatedColumns {
     }
 }
 
-/// A column that is an error, by its name.
-type NamedError<'q> = (&'q str, ColumnError);
-
 impl OpenFile<'_> {
     /// Locates the columns of a question. A file without rows may lack columns, and they may be of any type.
     ///
@@ -62,10 +59,7 @@ impl OpenFile<'_> {
         if self.footer.rows == 0 {
             return Ok(());
         }
-        let (located, value) = self
-            .find_question(question)
-            .map_err(|(name, error)| error.in_column(name))
-            .map_err(|e| e.in_file(self.object.name()))?;
+        let (located, value) = self.find_question(question).map_err(|e| self.explain(question, e))?;
         (self.value_physical, self.value_type) = value;
         self.scan = Some(located);
         Ok(())
@@ -79,22 +73,28 @@ impl OpenFile<'_> {
         if self.scan.is_some() || self.footer.rows == 0 {
             return Ok(());
         }
-        let (name, error) = match self.find_question(question) {
-            Ok(_) => return Err(Error::internal("columns that were not located")),
-            Err(found) => found,
-        };
-        Err(error.in_column(name).in_file(self.object.name()))
+        match self.find_question(question) {
+            Ok(_) => Err(Error::internal("columns that were not located")),
+            Err(error) => Err(self.explain(question, error)),
+        }
     }
 
-    #[allow(clippy::type_complexity)]
-    fn find_question<'q>(
-        &self,
-        question: &'q Question,
-    ) -> Result<(LocatedColumns, (Physical, ValueType)), NamedError<'q>> {
-        let find_named = |name: &'q str| {
-            find(&self.footer, self.input, name).map_err(|e| (name, ColumnError::NotFound(e)))
-        };
-        let wrong = |name: &'q str| move |e: Error| (name, ColumnError::WrongType(e));
+    /// The error of a column that cannot be used. Where columns are missing, all of them are named.
+    pub(super) fn explain(&self, question: &Question, error: Error) -> Error {
+        let names = column_names(&self.footer, self.input);
+        let missing =
+            question.missing_column_error(&names, |name| is_missing(&self.footer, self.input, name));
+        missing.unwrap_or(error).in_file(self.object.name())
+    }
+
+    /// The error of a column of a wrong type.
+    pub fn wrong_type<'q>(question: &'q Question, name: &'q str) -> impl Fn(Error) -> Error + Copy + 'q {
+        move |error| error.in_column(name).or_advice(|| question.job.profile.advise_other_column(name))
+    }
+
+    fn find_question(&self, question: &Question) -> Result<(LocatedColumns, (Physical, ValueType))> {
+        let find_named = |name: &str| find(&self.footer, self.input, name);
+        let wrong = |name| Self::wrong_type(question, name);
         let mut located = LocatedColumns::default();
         let mut value = (Physical::Int64, ValueType::Int { bits: 64, signed: true });
         if let Some(name) = question.job.profile.users.column.as_deref() {
@@ -166,25 +166,19 @@ impl OpenFile<'_> {
         coding.day_in(cursor.entries.get(id[0])?, zone)
     }
 
-    fn find_times<'q>(
-        &self,
-        question: &'q Question,
-        located: &mut LocatedColumns,
-    ) -> Result<(), NamedError<'q>> {
-        let find_named = |name: &'q str| {
-            find(&self.footer, self.input, name).map_err(|e| (name, ColumnError::NotFound(e)))
-        };
+    fn find_times(&self, question: &Question, located: &mut LocatedColumns) -> Result<()> {
+        let find_named = |name: &str| find(&self.footer, self.input, name);
         let time = &question.job.profile.time;
-        let date_coding = |name: &'q str, location: &ColumnLocation| {
+        let date_coding = |name: &str, location: &ColumnLocation| {
             leaf_of(&self.footer, location)
                 .map_or(Ok(TimeCoding::Text), |leaf| TimeCoding::of_date(leaf, time.unit))
-                .map_err(|e| (name, ColumnError::WrongType(e)))
+                .map_err(Self::wrong_type(question, name))
         };
         let (label, date) = question.time_columns();
         let label_location = match label.map(|name| (name, find_named(name))) {
             Some((name, Ok(location))) => {
                 if let Some(leaf) = leaf_of(&self.footer, &location) {
-                    super::column::check_string(leaf).map_err(|e| (name, ColumnError::WrongType(e)))?;
+                    super::column::check_string(leaf).map_err(Self::wrong_type(question, name))?;
                 }
                 Some(location)
             }

@@ -81,8 +81,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::checks::Config;
     use crate::checks::results::check_dataset;
+    use crate::checks::{Config, Shape};
     use crate::progress::NoProgress;
     use crate::sample::{self, Layout};
     use crate::scan::{self, scan_dataset};
@@ -128,7 +128,8 @@ mod tests {
             let inputs: Vec<Input> = rows.iter().zip(1..).map(input).collect();
             let (job, options) = (Job::default(), scan::Options::default());
             let dataset = Dataset::open(&job, &inputs).unwrap();
-            let (_, raw) = check_dataset(&job, &Config::default(), &dataset, &NoProgress).unwrap();
+            let shape = Shape::of(&job, &dataset).unwrap();
+            let (_, raw) = check_dataset(&job, shape, &Config::default(), &dataset, &NoProgress).unwrap();
             assert!(raw.counts.is_some());
             let (sums, _) = scan_dataset(&job, &dataset, &options, &NoProgress).unwrap();
             assert_eq!(footer_reads.load(Ordering::Relaxed), rows.len());

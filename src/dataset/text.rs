@@ -44,8 +44,7 @@ impl TextForm {
             }
             (Physical::Int32 | Physical::Int64, Logical::Decimal { scale: 0, .. }) => Ok(TextForm::Integer),
             (physical, logical) => Err(Error::data(format!("the values are {physical:?} ({logical:?})"))
-                .expected("strings, whole numbers, dates, or true and false")
-                .advice("Name another column with --dimension NAME=COLUMN, or --column ROLE=NAME")),
+                .expected("strings, whole numbers, dates, or true and false")),
         }
     }
 

@@ -4,7 +4,7 @@ use super::keys::ValueForm;
 use crate::dataset::column::find_name;
 use crate::ids::values::ValueType;
 use crate::profile::TimeUnit;
-use crate::scan::classes::TimeCoding;
+use crate::scan::classes::{TimeCoding, unit_advice};
 use crate::{Error, Result};
 
 /// A column's name and type.
@@ -117,10 +117,7 @@ impl Field {
         ) {
             return Ok(());
         }
-        Err(Error::data(format!("the values are {}", self.show()))
-            .expected("strings")
-            .advice("Name another column with --column ROLE=NAME")
-            .in_column(&self.name))
+        Err(Error::data(format!("the values are {}", self.show())).expected("strings").in_column(&self.name))
     }
 
     /// The number type of the column; `Data` where it is not a number.
@@ -143,7 +140,6 @@ impl Field {
                 Some((precision, scale, _)) if scale >= 0 => Ok(ValueType::Decimal { precision, scale }),
                 _ => Err(Error::data(format!("the values are {}", self.show()))
                     .expected("a number: integer, float, double or decimal")
-                    .advice("Name the column that holds the counts with --column value=NAME")
                     .in_column(&self.name)),
             },
         }
@@ -159,7 +155,6 @@ impl Field {
             format if matches!(decimal(format), Some((_, 0, 4 | 8 | 16))) => Ok(ValueForm::Whole),
             _ => Err(Error::data(format!("the values are {}", self.show()))
                 .expected("strings, whole numbers, dates, or true and false")
-                .advice("Name another column with --dimension NAME=COLUMN, or --column ROLE=NAME")
                 .in_column(&self.name)),
         }
     }
@@ -191,7 +186,7 @@ impl Field {
                 }
                 None => Err(Error::data("the dates are integers")
                     .expected("the unit that they count")
-                    .advice("Say it with unit = \"ms\" in [time], or --date-unit ms (s, ms, us, ns, day)")
+                    .advice(unit_advice())
                     .in_column(&self.name)),
             },
             _ => Err(Error::data(format!("the dates are {}", self.show()))

@@ -9,6 +9,7 @@
 //! - [`block`]: the loop over a range of rows, column by column.
 //! - [`zipped`]: the fast path of that loop, for columns of ids or strings: all columns in one pass.
 //! - [`general`]: the loop for every other job than that of a cube, and for rows that count only without total rows.
+//! - [`members`]: the values of columns, for errors that list them.
 //! - [`groups`]: groups of rows that another engine has counted and summed.
 //!
 //! An idle thread takes the next range of a batch, or the next batch from the
@@ -23,6 +24,7 @@ pub mod field;
 pub mod general;
 pub mod groups;
 pub mod keys;
+pub mod members;
 pub mod slice;
 pub mod text;
 pub mod zipped;
@@ -47,6 +49,7 @@ use crate::calendar::intervals::Intervals;
 use crate::calendar::zone::Zone;
 use crate::grid::Partial;
 use crate::ids::values::ValueType;
+use crate::phrase::Phrase;
 use crate::profile::Question;
 use crate::profile::question::{Totals, other_totals};
 use crate::scan::Progress;
@@ -129,7 +132,12 @@ impl Plan {
     /// `Data` where a column is missing or of a wrong type, `Argument` for a job that is not valid.
     pub fn new(job: &Job, fields: &[Field]) -> Result<Self> {
         let job = job.clone().validated()?;
-        let mut question = Question::new(&job)?;
+        let question = Question::new(&job)?;
+        Self::of(question.clone(), fields).map_err(|error| explain(&question, fields, error))
+    }
+
+    fn of(mut question: Question, fields: &[Field]) -> Result<Self> {
+        let job = question.job.clone();
         let mut finder = Finder { fields, indices: Vec::new() };
         let mut value_type = ValueType::Int { bits: 64, signed: true };
         let mut measure = None;
@@ -233,6 +241,22 @@ impl Plan {
     fn all_totals(&self) -> Totals {
         Totals::all(other_totals(self.job()).count())
     }
+}
+
+/// The error of a column that cannot be used. Where columns are missing, all of them are named.
+fn explain(question: &Question, fields: &[Field], error: Error) -> Error {
+    let names: Vec<&str> = fields.iter().map(Field::name).collect();
+    let is_missing = |column: &str| {
+        // Not one that is ambiguous.
+        !names.iter().any(|name| name.to_lowercase() == column.to_lowercase())
+    };
+    if let Some(missing) = question.missing_column_error(&names, is_missing) {
+        return missing;
+    }
+    let column = error.report().and_then(|report| report.location.column.clone());
+    error.or_advice(|| {
+        column.map_or_else(Phrase::default, |name| question.job.profile.advise_other_column(&name))
+    })
 }
 
 /// The columns of a cube; `None` where the fast paths cannot sum the frame: another job, no column of systems or of

@@ -412,7 +412,7 @@ fn the_date_of_a_row_tells_its_label() {
             (&frame.found, &frame.expected, &frame.advice),
             (&file.found, &file.expected, &file.advice)
         );
-        assert!(frame.advice.contains("week 2025_01"), "{}", frame.advice);
+        assert!(frame.advice.to_string().contains("week 2025_01"), "{}", frame.advice);
         assert_eq!((frame.location.row, file.location.row), (Some(4), Some(4)));
     }
 }

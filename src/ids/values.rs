@@ -72,8 +72,7 @@ impl ValueType {
                 Ok(ValueType::Float16)
             }
             (physical, logical) => Err(Error::data(format!("the values are {physical:?} ({logical:?})"))
-                .expected("a number: integer, float, double or decimal")
-                .advice("Name the column that holds the counts with --column value=NAME")),
+                .expected("a number: integer, float, double or decimal")),
         }
     }
 

@@ -4,6 +4,7 @@ use super::keep::RunFiles;
 use super::store::RunStore;
 use crate::checks::settings::Keep;
 use crate::history::store::LoadedHistory;
+use crate::phrase::{Phrase, Setting};
 use crate::publish::{Target, TargetLock, publish_written};
 use crate::report::model::Kept;
 use crate::report::{RunReport, State};
@@ -31,7 +32,11 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     if let Some(later) = store.runs()?.into_iter().rfind(|published| published.as_str() > run) {
         return Err(Error::argument(format!("run {run} is older than {later}, which was published since"))
             .expected("a run that began after the last published run")
-            .advice("Run again; with --warn-only the table is published even if a check fails"));
+            .advice(
+                Phrase::from("Run again; with ")
+                    .option(Setting::WarnOnly)
+                    .text(" the table is published even if a check fails"),
+            ));
     }
     // Read before the target is replaced: what cannot be read is an error while nothing has changed.
     let (loaded, version) = store.history()?;

@@ -12,7 +12,7 @@ use crate::checks::results::check_dataset;
 use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
 use crate::checks::totals::{not_compared, question_of, sum_cube, sum_partial};
-use crate::checks::{Config, Results, Stage};
+use crate::checks::{Config, Results, Shape, Stage};
 use crate::dataset::Dataset;
 use crate::grid::Partial;
 use crate::history::Totals;
@@ -21,7 +21,7 @@ use crate::publish::{Target, TargetLock, publish};
 use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
 use crate::report::series::Charts;
 use crate::scan::totals::check_required;
-use crate::scan::{Options, Progress, ScanStats, nothing, scan_dataset};
+use crate::scan::{Options, Progress, ScanStats, members, nothing, organic, scan_dataset};
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
 use crate::table::{Table, finish};
@@ -58,17 +58,24 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     } else {
         (LoadedHistory::Nothing, Precondition::None)
     };
-    let question = question_of(job);
-    let config = with_published_channels(&options.config, &loaded, &question);
 
     // The checks and the scan share the opened files. Without checks, the scan opens each file itself.
     let inputs = &setup.discovery.inputs;
-    let mut dataset = Dataset::unopened(inputs);
+    let (dataset, shape) = if with_checks {
+        timer.phase("open files", || {
+            let dataset = Dataset::open(job, inputs)?;
+            let shape = Shape::of(job, &dataset)?;
+            Ok((dataset, shape))
+        })?
+    } else {
+        (Dataset::unopened(inputs), Shape::of_job(job))
+    };
+    report.shape = Some(shape);
+    let question = question_of(job, shape);
+    let config = with_published_channels(&options.config, &loaded, &question);
     let (mut results, raw) = if with_checks {
-        let (results, raw) = timer.phase("check rows", || {
-            dataset = Dataset::open(job, inputs)?;
-            check_dataset(job, &config, &dataset, progress)
-        })?;
+        let check = || check_dataset(job, shape, &config, &dataset, progress);
+        let (results, raw) = timer.phase("check rows", check)?;
         (results, Some(raw))
     } else {
         (Results::default(), None)
@@ -101,13 +108,13 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
     };
     if let (true, Some(summed)) = (with_checks, &summed) {
         let drift = timer.phase("history", || {
-            let state = match not_compared(job, &summed.partial) {
+            let state = match not_compared(job, shape, &summed.partial) {
                 None => history_state(setup.target.as_ref(), &loaded, &question),
                 Some(why) => HistoryState::None(why),
             };
             drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
         });
-        results.append(if job.is_cube() { drift.results } else { drift.results.for_any_key() });
+        results.append(if shape.is_cube() { drift.results } else { drift.results.for_any_key() });
         report.restated = drift.restated;
     }
     record_results(&mut report, with_checks, results, summed.as_ref());
@@ -255,14 +262,19 @@ fn sum_rows(
         && job.semantics == Semantics::Iso
         && !(options.allow_empty && partial.account.rows == 0)
     {
-        return Err(nothing::error(job, dataset.inputs(), &partial));
+        return Err(nothing::error(job, &partial, &nothing::members_of_files(dataset.inputs())));
+    }
+    // With checks, one of them finds it.
+    if options.checks == Checks::Off && organic::is_in_doubt(job, &partial) {
+        let column = job.profile.channel.column.as_deref().unwrap_or_default();
+        organic::check(job, Some(&members::of_files(dataset.inputs(), column, u64::MAX)?))?;
     }
     Ok(Summed { partial, table, stats })
 }
 
 /// The totals of the rows for the history; `None` if they could not be summed, or are not compared with one.
 fn sum_totals(job: &Job, raw: &Raw, partial: Option<&Partial>) -> Option<Totals> {
-    if job.is_cube() {
+    if raw.shape.is_cube() {
         return raw.cube.as_ref().map(|cube| sum_cube(job, cube));
     }
     sum_partial(job, partial?, raw.general.as_ref())

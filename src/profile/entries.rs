@@ -2,6 +2,7 @@
 
 use super::{Class, Condition, Profile, TimeUnit, TotalRows, Users};
 use crate::calendar::period::Weekday;
+use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
 
 /// Entries that replace those of a profile. What is `None` or empty stays as the profile has it.
@@ -51,8 +52,12 @@ impl Entries {
     pub fn apply(self, profile: &mut Profile) -> Result<()> {
         let set = |to: &mut Option<String>, given: Option<String>| *to = given.or(to.take());
         if self.users.is_some() && self.count_rows {
-            return Err(Error::argument("both a column of users and one user a row")
-                .expected("--users COLUMN (users=) or --count-rows (count_rows=True)"));
+            return Err(Error::argument("both a column of users and one user a row").expected(
+                Phrase::default()
+                    .option(Setting::Users("COLUMN".into()))
+                    .text(" or ")
+                    .option(Setting::CountRows),
+            ));
         }
         let Profile { time, users, channel, dimensions, conditions } = profile;
         if self.week_start.is_some_and(|day| day != Weekday::default()) {

@@ -3,12 +3,14 @@
 //! - this file: the profile as a value, and its rules.
 //! - [`read`]: a profile from TOML: a file, or one of the bundled ones.
 //! - [`entries`]: single entries that replace those of a profile.
+//! - [`column_entry`]: the entries that name columns, and the error for data that lack one.
 //! - [`question`]: a job with its profile, as the scan needs it: conditions, keys, time, class and measure, by number.
 //! - [`meaning`]: what a distinct value of a column means: a member, a class, whether a condition holds.
 //!
 //! The default profile is the cube that the original job reads: totals over countries and systems are rows of their
 //! own, and weeks are labels. Other modules of the kernel know nothing of profiles.
 
+pub mod column_entry;
 pub mod entries;
 pub mod meaning;
 pub mod question;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::Weekday;
+use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
 
 pub use question::Question;
@@ -353,25 +356,23 @@ impl Profile {
     /// # Errors
     /// `Argument` for entries that are missing or contradict one another.
     pub fn validated(mut self) -> Result<Self> {
-        let missing = |what: &str, expected: &str| {
-            Error::argument(format!("the profile has no {what}")).expected(expected.to_owned())
+        let missing = |what: &str, entry: Setting| {
+            Error::argument(format!("the profile has no {what}")).expected(Phrase::default().entry(entry))
         };
         if self.time.date.is_none() && self.time.label.is_none() {
-            return Err(missing("column of time", "date = \"COLUMN\" in [time], or --date COLUMN"));
+            return Err(missing("column of time", Setting::Date("COLUMN".into())));
         }
         if self.users.column.is_some() == self.users.rows {
             return Err(if self.users.rows {
                 Error::argument("the profile has both a column of users and one user a row")
                     .expected("column or rows in [users], not both")
             } else {
-                missing(
-                    "users",
-                    "column = \"COLUMN\" or rows = true in [users], or --users COLUMN or --count-rows",
-                )
+                let expected = Phrase::default().entry(Setting::Users("COLUMN".into())).text(", or ");
+                missing("users", Setting::CountRows).expected(expected.entry(Setting::CountRows))
             });
         }
         if self.channel.column.is_none() {
-            return Err(missing("channel", "column = \"COLUMN\" in [channel], or --channel COLUMN"));
+            return Err(missing("channel", Setting::Channel("COLUMN".into())));
         }
         if self.time.week_start != Weekday::default() && self.time.label.is_some() {
             return Err(Error::argument(format!(

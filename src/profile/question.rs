@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::meaning::{ClassRule, MemberRule, WhereRule};
 use super::{Class, Dimension, Profile};
 use crate::calendar::zone::Zone;
+use crate::phrase::{Phrase, Setting};
 use crate::{Error, Grain, Job, Result, Semantics};
 
 /// Separates the members of a key of several dimensions.
@@ -122,13 +123,21 @@ impl Question {
         if others > MAX_TOTALS {
             return Err(Error::argument(format!("{others} dimensions with totals that are not in the key"))
                 .expected(format!("at most {MAX_TOTALS}"))
-                .advice("Add dimensions to --by, or set --total-rows NAME=off"));
+                .advice(
+                    Phrase::from("Name more of them in ")
+                        .option(Setting::By("NAMES".into()))
+                        .text(", or set ")
+                        .option(Setting::TotalRows("NAME".into(), "off".into())),
+                ));
         }
         let profile = &job.profile;
         let dimension = |name: &str, dimension: &Dimension| ScanColumn {
             name: name.into(),
             column: dimension.column_of(name).into(),
-            optional: dimension.optional && !job.by.iter().any(|by| by == name),
+            // The original job read every column.
+            optional: dimension.optional
+                && !job.by.iter().any(|by| by == name)
+                && job.semantics == Semantics::Iso,
             rule: MemberRule::new(dimension),
         };
         let (mut conditions, mut keys) = (Vec::new(), Vec::new());

@@ -5,6 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::Error;
+use crate::phrase::Surface;
 
 /// The exception for `error`. Its attributes have the location, what was found, expected and advised.
 pub fn raise(py: Python<'_>, error: Error) -> PyErr {
@@ -25,7 +26,7 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         Error::Interrupted => return Ok(pyo3::exceptions::PyKeyboardInterrupt::new_err(())),
         Error::Internal(_) => "InternalError",
     };
-    let exception = module.getattr(class)?.call1((error.to_string(),))?;
+    let exception = module.getattr(class)?.call1((error.show(Surface::Python),))?;
     if let Some(report) = error.report() {
         let location = PyDict::new(py);
         location.set_item("file", report.location.file.as_deref())?;
@@ -34,8 +35,8 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         location.set_item("page", report.location.page)?;
         location.set_item("row", report.location.row)?;
         location.set_item("found", &report.found)?;
-        location.set_item("expected", &report.expected)?;
-        location.set_item("advice", &report.advice)?;
+        location.set_item("expected", report.expected.show(Surface::Python))?;
+        location.set_item("advice", report.advice.show(Surface::Python))?;
         exception.getattr("__dict__")?.call_method1("update", (location,))?;
     }
     Ok(PyErr::from_value(exception))

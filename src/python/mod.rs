@@ -34,7 +34,10 @@ mod _rollshare {
     #[pymodule_export]
     use super::job::{PyJob, columns_read};
     #[pymodule_export]
-    use super::partial::{PyPartial, check_frame, merge, partial_columns, partial_frame, read_parquet};
+    use super::partial::{
+        PyPartial, check_frame, explain_columns, explain_files, explain_frame, merge, partial_columns,
+        partial_frame, read_parquet,
+    };
     #[pymodule_export]
     use super::pipeline::{PyReport, declared_checks, run};
     #[pymodule_export]

@@ -11,11 +11,12 @@ use super::errors::raise;
 use super::job::PyJob;
 use super::shares::PyShares;
 use super::{capsule, work};
+use crate::frame::members::of_frame;
 use crate::frame::{Plan, Source, Sum, plan_or_empty};
 use crate::grid::{Account, Partial};
-use crate::scan::{self, Options, scan};
-use crate::storage::{SourcePaths, discover};
-use crate::table::Table;
+use crate::scan::members::{self, Members};
+use crate::scan::{self, Options, organic, scan};
+use crate::storage::{Input, SourcePaths, discover};
 use crate::{Error, Job, Result, Semantics, table};
 
 /// The exact sums of some rows. Partials can be merged in any order and pickled.
@@ -24,19 +25,21 @@ pub struct PyPartial {
     pub(super) job: Job,
     pub(super) sums: Arc<Partial>,
     pub(super) source_paths: Arc<SourcePaths>,
+    /// The channels of rows of which none is organic; `None` where they are not known.
+    channels: Option<Members>,
 }
 
 /// The first bytes of a serialised partial aggregate; the number is the version.
-const MAGIC: &[u8] = b"rollshare partial 2\n";
+const MAGIC: &[u8] = b"rollshare partial 3\n";
 
 impl PyPartial {
     pub(super) fn new(job: Job, sums: Partial) -> Self {
-        PyPartial { job, sums: Arc::new(sums), source_paths: Arc::default() }
+        PyPartial { job, sums: Arc::new(sums), source_paths: Arc::default(), channels: None }
     }
 
-    pub(super) fn bytes(job: &Job, sums: &Partial) -> Result<Vec<u8>> {
+    pub(super) fn bytes(job: &Job, sums: &Partial, channels: Option<&Members>) -> Result<Vec<u8>> {
         let mut bytes = MAGIC.to_vec();
-        serde_json::to_writer(&mut bytes, &(job, sums))
+        serde_json::to_writer(&mut bytes, &(job, sums, channels))
             .map_err(|e| Error::internal(format!("cannot serialise: {e}")))?;
         Ok(bytes)
     }
@@ -45,31 +48,44 @@ impl PyPartial {
         let body = bytes.strip_prefix(MAGIC).ok_or_else(|| {
             let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).into_owned();
             Error::format(format!("a partial aggregate that begins with '{}'", begin.escape_debug()))
-                .expected("'rollshare partial 2'")
+                .expected("'rollshare partial 3'")
                 .advice("It is from another version, or is not a partial aggregate")
         })?;
-        let (job, sums): (Job, Partial) = serde_json::from_slice(body)
+        let (job, sums, channels): (Job, Partial, Option<Members>) = serde_json::from_slice(body)
             .map_err(|e| Error::format(format!("a damaged partial aggregate: {e}")))?;
         sums.check()?;
-        Ok(PyPartial::new(job.validated()?, sums))
+        Ok(PyPartial { channels, ..PyPartial::new(job.validated()?, sums) })
     }
 }
 
 /// Whether there are rows, but none of them counts.
-fn is_left_out(job: &Job, sums: &Partial, table: &Table) -> bool {
-    job.semantics == Semantics::Iso && table.rows() == 0 && sums.chosen().account.rows > 0
+fn is_left_out(job: &Job, sums: &Partial) -> bool {
+    let account = &sums.chosen().account;
+    job.semantics == Semantics::Iso && account.rows > 0 && account.kept() == 0
 }
 
-/// The error for rows of which none counts: which rule has dropped how many.
-fn nothing_left(account: &Account) -> Error {
-    let reasons = account.reasons();
-    let dropped = reasons.iter().filter(|(_, kept, count, _)| !kept && *count > 0);
-    let reasons: Vec<String> = dropped
-        .map(|(_, _, count, meaning)| format!("{count} {}", meaning.trim_start_matches("dropped: ")))
-        .collect();
-    Error::data(format!("none of {} rows counts: {}", account.rows, reasons.join("; ")))
-        .expected("rows that meet the conditions and have members")
-        .advice("Correct the profile, its conditions or its members")
+/// The error of rows of which none counts, or none is organic although the job names organic channels.
+fn explain(job: &Job, sums: &Partial, members: &dyn Fn(&str) -> Option<Members>) -> Result<()> {
+    let sums = sums.chosen();
+    if is_left_out(job, sums) {
+        return Err(scan::nothing::error(job, sums, members));
+    }
+    if organic::is_in_doubt(job, sums)
+        && let Some(channels) = members(job.profile.channel.column.as_deref().unwrap_or_default())
+    {
+        organic::check(job, Some(&channels))?;
+    }
+    Ok(())
+}
+
+/// As [`explain`], of files.
+fn explain_inputs(job: &Job, sums: &Partial, inputs: &[Input]) -> Result<()> {
+    let is_in_doubt = organic::is_in_doubt(job, sums);
+    let first = scan::nothing::members_of_files(inputs);
+    explain(job, sums, &|column| match is_in_doubt {
+        true => members::of_files(inputs, column, u64::MAX).ok(),
+        false => first(column),
+    })
 }
 
 /// The account as a dict, in the order of its reasons.
@@ -103,8 +119,12 @@ impl PyPartial {
         static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let table = work::small(py, || {
             let table = table::finish(&self.job, &self.sums)?;
-            if is_left_out(&self.job, &self.sums, &table) {
-                return Err(nothing_left(&self.sums.chosen().account));
+            if table.rows() == 0 {
+                explain(&self.job, &self.sums, &|_| None)?;
+            } else if organic::is_in_doubt(&self.job, &self.sums)
+                && let Some(channels) = &self.channels
+            {
+                organic::check(&self.job, Some(channels).filter(|channels| !channels.is_empty()))?;
             }
             Ok(table)
         })?;
@@ -116,7 +136,7 @@ impl PyPartial {
 
     /// The sums as bytes, for [`from_bytes`] of the same version.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = work::small(py, || Self::bytes(&self.job, &self.sums))?;
+        let bytes = work::small(py, || Self::bytes(&self.job, &self.sums, self.channels.as_ref()))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -135,6 +155,23 @@ impl PyPartial {
         self.job == other.job && self.sums == other.sums
     }
 
+    /// Whether only the values of columns tell that these sums are those of a mistake: no row counts, or no user is
+    /// organic although the job names organic channels.
+    fn is_in_doubt(&self) -> bool {
+        is_left_out(&self.job, &self.sums) || organic::is_in_doubt(&self.job, &self.sums)
+    }
+
+    /// The same sums, of rows of these channels, of which none is organic. `finish` reports it, unless it merges
+    /// with sums of other rows.
+    fn without_organic(&self, channels: Vec<(Option<String>, u64)>) -> Self {
+        PyPartial {
+            job: self.job.clone(),
+            sums: self.sums.clone(),
+            source_paths: self.source_paths.clone(),
+            channels: Some(members_of(channels)),
+        }
+    }
+
     fn __repr__(&self) -> String {
         let sums = &self.sums;
         let sums = sums.chosen();
@@ -147,9 +184,64 @@ impl PyPartial {
     }
 }
 
+/// Channels and their rows.
+fn members_of(channels: Vec<(Option<String>, u64)>) -> Members {
+    let mut members = Members::default();
+    channels.iter().for_each(|(name, rows)| members.add(name.as_deref().map(str::as_bytes), *rows));
+    members
+}
+
+/// Fail where the sums of a frame are those of a mistake; the frame is passed as to `partial_frame`.
+#[pyfunction]
+pub fn explain_frame(py: Python<'_>, capsules: &Bound<'_, PyAny>, partial: &PyPartial) -> PyResult<()> {
+    let mut stream = capsule::import(capsules)?;
+    let (job, sums) = (&partial.job, &partial.sums);
+    work::small(py, || {
+        let plan = Plan::new(job, stream.fields())?;
+        let members = of_frame(&plan, &mut stream)?;
+        explain(job, sums, &|column| members.get(column).cloned())
+    })
+}
+
+/// As `explain_frame`; the frame is passed as to `partial_columns`.
+#[pyfunction]
+pub fn explain_columns(
+    py: Python<'_>,
+    columns: Vec<(String, Bound<'_, PyAny>)>,
+    rows: usize,
+    partial: &PyPartial,
+) -> PyResult<()> {
+    let mut frame = ColumnFrame::new(&columns, rows)?;
+    let (job, sums) = (&partial.job, &partial.sums);
+    work::small(py, || {
+        let plan = Plan::new(job, frame.fields())?;
+        let members = of_frame(&plan, &mut frame)?;
+        explain(job, sums, &|column| members.get(column).cloned())
+    })
+}
+
+/// As `explain_frame`, for the files of which all rows were summed.
+#[pyfunction]
+pub fn explain_files(py: Python<'_>, sources: Vec<String>, partial: &PyPartial) -> PyResult<()> {
+    let (job, sums) = (&partial.job, &partial.sums);
+    work::large(py, Some(1), |_, _| {
+        scan::pool(1)?.install(|| {
+            let discovery = discover(&sources, job.semantics)?;
+            explain_inputs(job, sums, &discovery.inputs)
+        })
+    })
+}
+
 /// Merge partial aggregates of one job.
 #[pyfunction]
 pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPartial> {
+    // Channels are those of all rows only where those of all parts are known.
+    let known: Option<Vec<&Members>> = parts.iter().map(|part| part.channels.as_ref()).collect();
+    let channels = known.map(|known| {
+        let mut all = Members::default();
+        known.into_iter().for_each(|channels| all.merge(channels));
+        all
+    });
     let parts: Vec<(Job, Arc<Partial>)> = parts.iter().map(|p| (p.job.clone(), p.sums.clone())).collect();
     work::small(py, || {
         let mut parts = parts.into_iter();
@@ -165,7 +257,7 @@ pub fn merge(py: Python<'_>, parts: Vec<PyRef<'_, PyPartial>>) -> PyResult<PyPar
             }
             sums = sums.merge(Arc::unwrap_or_clone(part))?;
         }
-        Ok(PyPartial::new(job, sums))
+        Ok(PyPartial { channels, ..PyPartial::new(job, sums) })
     })
 }
 
@@ -191,10 +283,8 @@ pub fn read_parquet(
             Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress))?,
             _ => scan(&job, &discovery.inputs, &options, progress)?,
         };
-        // Without a key there is no table either.
-        let chosen = sums.chosen();
-        if whole && chosen.account.rows > 0 && chosen.account.kept() == 0 && job.semantics == Semantics::Iso {
-            return Err(scan::nothing::error(&job, &discovery.inputs, chosen));
+        if whole {
+            explain_inputs(&job, &sums, &discovery.inputs)?;
         }
         Ok((sums, discovery.source_paths))
     })?;

@@ -225,7 +225,7 @@ impl PyShares {
 
     /// The sums of the table as bytes, for `Partial.from_bytes`.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = PyPartial::bytes(&self.job, &self.sums).map_err(|e| raise(py, e))?;
+        let bytes = PyPartial::bytes(&self.job, &self.sums, None).map_err(|e| raise(py, e))?;
         Ok(PyBytes::new(py, &bytes))
     }
 }

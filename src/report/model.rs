@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::series::Charts;
 use crate::checks::drift::Restated;
 use crate::checks::settings::Checks;
-use crate::checks::{CheckResult, Verdict};
+use crate::checks::{CheckResult, Shape, Verdict};
 use crate::grid::Account;
 use crate::publish::Published;
 use crate::state::CacheStats;
@@ -131,6 +131,8 @@ pub struct RunReport {
     pub seconds: f64,
     /// The job.
     pub job: Job,
+    /// Which checks the run took; `None` in reports of earlier versions.
+    pub shape: Option<Shape>,
     /// The sources, as they were given.
     pub sources: Vec<String>,
     /// The number of files.
@@ -174,6 +176,11 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Whether the checks are those of a cube.
+    pub fn has_cube_checks(&self) -> bool {
+        self.shape.unwrap_or_else(|| Shape::of_job(&self.job)).is_cube()
+    }
+
     /// The exit code of the program: 0, 4 if a check blocks, 5 if a blocking check could not run, 7 if the table was
     /// published but the history could not be updated.
     pub fn exit_code(&self) -> u8 {

@@ -2,6 +2,7 @@
 
 use super::model::{RunReport, State};
 use crate::checks::{CheckResult, Severity, Status};
+use crate::phrase::quoted;
 
 /// A step that a person can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,26 +74,4 @@ fn command_line(report: &RunReport) -> String {
         line.push_str(&quoted(target));
     }
     line
-}
-
-/// Quotes a word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("s3://bucket/a_b.parquet"), "s3://bucket/a_b.parquet");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's; rm *"), "'it'\\''s; rm *'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -14,12 +14,18 @@ use crate::grid::TimePoint;
 use crate::ids::stamps::DayOf;
 use crate::kernel::bitmap::KeyClass;
 use crate::parquet::schema::{Leaf, Logical, Physical, Unit};
+use crate::phrase::{Phrase, Setting};
 use crate::profile::meaning::Member;
 use crate::profile::question::{KeyRule, NULL, ScanColumn, TOTAL};
 use crate::profile::{Question, TimeUnit};
 use crate::scan::lanes::KeyPart;
 use crate::table::legacy_labels;
 use crate::{Error, Result, Semantics};
+
+/// What to do about dates that are integers.
+pub(crate) fn unit_advice() -> Phrase {
+    Phrase::from("Name it (s, ms, us, ns or day): ").entry(Setting::DateUnit("ms".into()))
+}
 
 /// What a value of a key column means.
 ///
@@ -192,9 +198,7 @@ impl TimeCoding {
                 let Some(unit) = unit else {
                     return Err(Error::data("the dates are integers")
                         .expected("the unit that they count")
-                        .advice(
-                            "Say it with unit = \"ms\" in [time], or --date-unit ms (s, ms, us, ns, day)",
-                        ));
+                        .advice(unit_advice()));
                 };
                 Ok(match leaf.physical {
                     Physical::Int32 => TimeCoding::Ticks32(unit.per_day()),

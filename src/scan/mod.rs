@@ -5,7 +5,7 @@
 //! - [`executor`]: row groups on threads; the first error; the merge.
 //! - [`small`]: many files: each small one is read, opened and summed at once.
 //! - [`lanes`]: several columns of conditions or keys as one. [`tables`], [`classes`]: what value ids mean.
-//! - [`nothing`]: why no row counts.
+//! - [`nothing`]: why no row counts. [`organic`]: why no row is organic. [`members`]: the values that both list.
 //! - [`totals`]: total rows are assumed, or summed apart.
 //! - [`task`]: a range of rows, summed by one of three paths: [`by_runs`], [`by_bitmap`] and the general [`by_row`].
 //! - [`split`]: the inputs cut into parts of about equal cost, for other processes.
@@ -21,7 +21,9 @@ pub mod classes;
 pub mod columns;
 mod executor;
 pub mod lanes;
+pub mod members;
 pub mod nothing;
+pub mod organic;
 pub mod skip;
 mod small;
 pub mod split;

@@ -6,6 +6,7 @@
 //! these rows is none: rows that do not count may hold anything.
 
 use crate::grid::Partial;
+use crate::phrase::{Phrase, Setting};
 use crate::profile::question::{Totals, other_totals};
 use crate::profile::{Dimension, Question, TotalRows};
 use crate::{Error, Job, Result, Semantics};
@@ -56,7 +57,11 @@ pub fn check_required(job: &Job, partial: &Partial) -> Result<()> {
             };
             Err(Error::data(format!("no row that counts is a total row of {name}"))
                 .expected(format!("{wanted}, since total_rows = \"required\""))
-                .advice("Check the export, or set --total-rows NAME=auto: then all rows are summed"))
+                .advice(
+                    Phrase::from("Check the export, or set ")
+                        .option(Setting::TotalRows(name.to_owned(), "auto".into()))
+                        .text(": then all rows are summed"),
+                ))
         }
         _ => Ok(()),
     }

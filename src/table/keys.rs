@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::column::{Column, ColumnData};
 use crate::grid::Partial;
+use crate::phrase::{Phrase, Setting};
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
 use crate::{Error, Job, Result};
 
@@ -54,9 +55,12 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
                 "{name} has a member '{total}', which is the name of its total"
             ))
             .expected("a total with a name of its own")
-            .advice(format!(
-                "Give the total another name with --total {name}=NAME, or leave --with-total out"
-            )));
+            .advice(
+                Phrase::from("Give the total another name: ")
+                    .entry(Setting::Total(name.to_owned(), "NAME".into()))
+                    .text(", or leave out ")
+                    .option(Setting::WithTotal),
+            ));
         }
     }
     let mut keys: BTreeMap<Vec<Arc<str>>, Vec<usize>> = BTreeMap::new();

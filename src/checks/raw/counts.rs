@@ -14,6 +14,7 @@ use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::Number;
 use crate::parquet::encoding::RunOrPacked;
+use crate::phrase::{Phrase, Setting};
 use crate::scan::by_row::number_of;
 use crate::{Error, Result};
 
@@ -143,9 +144,9 @@ fn check_distinct(distinct: usize) -> Result<()> {
     if distinct <= DISTINCT_MAX {
         return Ok(());
     }
-    Err(Error::too_large("distinct keys in a key column")
-        .expected(format!("at most {DISTINCT_MAX}"))
-        .advice("Check which columns the job reads, or turn the checks off with --no-checks"))
+    Err(Error::too_large("distinct keys in a key column").expected(format!("at most {DISTINCT_MAX}")).advice(
+        Phrase::from("Check which columns the job reads, or turn the checks off: ").option(Setting::NoChecks),
+    ))
 }
 
 /// A stored date: a day, null, or no valid day.

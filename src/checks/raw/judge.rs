@@ -6,7 +6,7 @@ use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Measurements, RowRange, locate};
+use super::{Measurements, RowRange, columns, locate};
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
@@ -14,21 +14,6 @@ use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
-
-/// The measurements where columns are missing: the check of the columns, and all others as not run.
-pub fn without_columns(problems: &[Violation], files: usize) -> Measurements {
-    let finding = Measurement::count(
-        problems.len() as u64,
-        (files * Role::ALL.len()) as u64,
-        problems.iter().take(VIOLATIONS).cloned().collect(),
-    );
-    let raw = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw);
-    raw.map(|id| match id {
-        CheckId::Columns => (id, Ok(finding.clone())),
-        id => (id, Err(NotRun::Failed("columns are missing or of another type".into()))),
-    })
-    .collect()
-}
 
 /// The measurements of all checks on the rows.
 ///
@@ -71,7 +56,7 @@ impl Judge<'_> {
     fn find(&self, id: CheckId) -> Result<Result<Measurement, NotRun>> {
         let (rows, objections) = (self.counts.rows, &self.counts.objections);
         Ok(Ok(match id {
-            CheckId::Columns => Measurement::count(0, (self.files.len() * Role::ALL.len()) as u64, vec![]),
+            CheckId::Columns => columns::differing(self.job, self.files),
             CheckId::LabelForm => self.labels(Label::Malformed, objections.malformed)?,
             CheckId::LabelWeek => self.labels(Label::NoWeek, objections.no_week)?,
             CheckId::LabelDate => self.label_dates()?,

@@ -13,7 +13,7 @@
 //! judge       from counts to measurements
 //! ```
 //!
-//! - [`mod@problems`]: columns that are missing or have a wrong type.
+//! - [`mod@columns`]: columns that only some files have.
 //! - [`passes`]: progress of the passes over the rows, and cancellation.
 //! - [`rules`]: which values violate a rule.
 //! - [`dictionary_pass`]: what is known of a task's rows without counting them.
@@ -24,6 +24,7 @@
 //!
 //! All of these know the columns of the default profile. [`general`] has the checks of any other profile, key or grain.
 
+pub mod columns;
 pub mod counts;
 pub mod cube;
 pub mod dictionary_pass;
@@ -31,7 +32,6 @@ pub mod general;
 pub mod judge;
 pub mod locate;
 pub mod passes;
-pub mod problems;
 pub mod rules;
 
 use std::ops::Range;
@@ -47,6 +47,7 @@ use self::rules::Rules;
 use super::CheckId;
 use super::config::Config;
 use super::model::{Measurement, NotRun, Violation};
+use super::shape::Shape;
 use crate::dataset::prefetch::Retention;
 use crate::dataset::{Dataset, OpenFile, Role, row_ranges};
 use crate::progress::Progress;
@@ -59,13 +60,15 @@ pub type Measurements = Vec<(CheckId, Result<Measurement, NotRun>)>;
 /// The results of the passes, which later checks and the report use.
 #[derive(Default)]
 pub struct Raw {
+    /// Which checks the run takes.
+    pub shape: Shape,
     /// The results of all checks, in the order of the catalogue.
     pub findings: Measurements,
-    /// The values that occur, and the rows that violate rules; `None` where columns are missing.
+    /// The values that occur, and the rows that violate rules, of a cube.
     pub counts: Option<Counts>,
-    /// Sums by day and country; `None` where columns are missing, or there are too many keys.
+    /// Sums by day and country of a cube; `None` where there are too many keys.
     pub cube: Option<Cube>,
-    /// What the rows have, for any other job than that of the default profile; `None` where columns are missing.
+    /// What the rows have, of anything but a cube; `None` where there are too many distinct values.
     pub general: Option<general::counts::Counts>,
     /// Wall time of the two passes: counts, cube.
     pub phases: Vec<(&'static str, Duration)>,
@@ -100,16 +103,15 @@ pub(crate) enum Thoroughness {
     Counting,
 }
 
-/// Opens the inputs and runs the checks on the rows.
+/// Opens the inputs and runs the checks on the rows of a cube.
 ///
 /// # Errors
-/// What keeps the rows from being read at all: I/O errors, damaged files. A missing column is a measurement, not an
-/// error.
+/// What keeps the rows from being read at all: I/O errors, damaged files, missing columns.
 pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Raw> {
     run_with(job, config, inputs, progress, Thoroughness::default())
 }
 
-/// Runs the checks on the rows of an opened dataset.
+/// Runs the checks on the rows of an opened dataset, which is a cube.
 ///
 /// # Errors
 /// As of [`run`].
@@ -124,7 +126,7 @@ pub fn run_opened(job: &Job, config: &Config, dataset: &Dataset<'_>, progress: &
 pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress) -> Result<Counts> {
     let dataset = Dataset::open(job, inputs)?;
     let files = dataset.files();
-    problems::check_columns(job, files)?;
+    Shape::of(job, &dataset)?;
     let passes = Passes::begin(progress, files, &[&Role::ALL]);
     let (_, counts) = count(Rules { job, config }, files, Thoroughness::default(), &passes)?;
     passes.finish();
@@ -138,7 +140,9 @@ pub(crate) fn run_with(
     progress: &dyn Progress,
     thoroughness: Thoroughness,
 ) -> Result<Raw> {
-    run_files(job, config, Dataset::open(job, inputs)?.files(), progress, thoroughness)
+    let dataset = Dataset::open(job, inputs)?;
+    Shape::of(job, &dataset)?;
+    run_files(job, config, dataset.files(), progress, thoroughness)
 }
 
 fn run_files(
@@ -149,10 +153,6 @@ fn run_files(
     thoroughness: Thoroughness,
 ) -> Result<Raw> {
     let started = Instant::now();
-    let problems = problems::problems(job, files);
-    if !problems.is_empty() {
-        return Ok(Raw { findings: judge::without_columns(&problems, files.len()), ..Raw::default() });
-    }
     let rules = Rules { job, config };
     let passes = Passes::begin(progress, files, &[&Role::ALL, &cube::KEYS]);
     let (row_ranges, counts) = count(rules, files, thoroughness, &passes)?;
@@ -165,6 +165,7 @@ fn run_files(
     let findings = judge::findings(rules, files, &row_ranges, &counts, cube.as_ref(), &passes)?;
     passes.finish();
     Ok(Raw {
+        shape: Shape::Cube,
         findings,
         counts: Some(counts),
         cube: cube.ok(),

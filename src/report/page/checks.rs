@@ -25,7 +25,7 @@ pub fn section(report: &RunReport) -> Markup {
                     @if !outcomes.is_empty() {
                         details.print {
                             summary { (name) ": " (tally(&outcomes)) }
-                            @let reasons = if report.job.is_cube() { Vec::new() } else { not_run(outcomes.iter().copied()) };
+                            @let reasons = if report.has_cube_checks() { Vec::new() } else { not_run(outcomes.iter().copied()) };
                             @for (why, checks) in &reasons {
                                 p.note {
                                     (words::count(checks.len() as u64, "check")) " did not run: " (why) ": "

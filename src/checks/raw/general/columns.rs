@@ -1,13 +1,12 @@
 //! The columns that a profile names, located in a file.
 
 use super::Subject;
-use crate::checks::model::Violation;
-use crate::dataset::column::{check_string, find, leaf_of};
+use crate::dataset::column::{check_string, find, is_missing, leaf_of};
 use crate::dataset::text::TextForm;
-use crate::dataset::types::Disagreement;
-use crate::dataset::{ColumnLocation, OpenFile, TypeAgreement, TypedFile};
+use crate::dataset::{ColumnLocation, OpenFile};
 use crate::ids::values::ValueType;
 use crate::parquet::{ChunkMeta, Physical, RowGroupMeta};
+use crate::profile::TimeUnit;
 use crate::profile::question::TOTAL;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Result};
@@ -40,89 +39,58 @@ pub struct FileColumns {
 }
 
 impl FileColumns {
-    /// Locates the columns; what is missing or of a wrong type is added to `problems`.
-    pub fn locate(subject: &Subject<'_>, file: &OpenFile<'_>, problems: &mut Vec<Violation>) -> Self {
+    /// Locates the columns, in a file that has those of the job.
+    ///
+    /// # Errors
+    /// `Data` for a column of a type that the job does not need and the checks cannot read.
+    pub fn locate(subject: &Subject<'_>, file: &OpenFile<'_>) -> Result<Self> {
         let mut columns = FileColumns::default();
         if file.footer.rows == 0 {
-            return columns;
+            return Ok(columns);
         }
-        let mut problem = |column: &str, error: &Error| {
-            problems.push(Violation {
-                file: Some(file.input.object.name().clone()),
-                row: None,
-                value: format!("{column}: {error}"),
-            });
-        };
         let profile = &subject.job.profile;
+        let wrong = |column| {
+            let wrong_type = OpenFile::wrong_type(subject.question, column);
+            move |error| wrong_type(error).in_file(file.object.name())
+        };
         for condition in &profile.conditions {
-            columns.conditions.push(text_column(file, &condition.column, false, &mut problem));
+            let column = condition.column.as_str();
+            columns.conditions.push(text_column(file, column).map_err(wrong(column))?);
         }
         for (at, (name, dimension)) in subject.dimensions.iter().enumerate() {
             let column = dimension.column_of(name);
-            let is_key = subject.key.contains(&at);
-            let mut found = text_column(
-                file,
-                column,
-                dimension.optional && !is_key,
-                &mut |column: &str, error: &Error| {
-                    // The job looks only for the name of a dimension that is neither a key nor has totals.
-                    if is_key || dimension.has_total() || find(&file.footer, file.input, column).is_err() {
-                        problem(column, error);
-                    }
-                },
-            );
-            let has_text = |location: &ColumnLocation| {
-                leaf_of(&file.footer, location).is_none_or(|leaf| TextForm::of(leaf).is_ok())
+            let is_read = subject.key.contains(&at) || dimension.has_total();
+            let mut found = match text_column(file, column) {
+                Ok(found) => found,
+                // The job looks only for the name of a dimension that is neither a key nor has totals.
+                Err(error) if is_read && !is_missing(&file.footer, file.input, column) => {
+                    return Err(wrong(column)(error));
+                }
+                Err(_) => TextColumn { location: None, absent: None, form: TextForm::default() },
             };
-            found.location = found.location.filter(has_text);
             found.absent = dimension.has_total().then_some(TOTAL);
             columns.dimensions.push(found);
         }
         if let Some(column) = profile.channel.column.as_deref() {
-            columns.channel = located(
-                find(&file.footer, file.input, column).and_then(|location| {
-                    leaf_of(&file.footer, &location).map_or(Ok(()), check_string).map(|()| location)
-                }),
-                column,
-                &mut problem,
-            );
+            columns.channel = Some(strings(file, column).map_err(wrong(column))?);
         }
         if let Some(column) = profile.users.column.as_deref() {
-            columns.users = located(users(file, column), column, &mut problem);
+            columns.users = Some(users(file, column).map_err(wrong(column))?);
         }
-        columns.locate_times(subject, file, &mut problem);
-        columns
-    }
-
-    fn locate_times(
-        &mut self,
-        subject: &Subject<'_>,
-        file: &OpenFile<'_>,
-        problem: &mut impl FnMut(&str, &Error),
-    ) {
-        let time = &subject.job.profile.time;
-        let label = time.label.as_deref().filter(|_| subject.job.grain == Grain::Week);
-        if let Some(column) = label {
-            let found = find(&file.footer, file.input, column);
+        let time = &profile.time;
+        if let Some(column) = time.label.as_deref().filter(|_| subject.job.grain == Grain::Week) {
             // Files may lack labels where they have dates.
-            if time.date.is_none() || found.is_ok() {
-                self.label = located(
-                    found.and_then(|location| {
-                        leaf_of(&file.footer, &location).map_or(Ok(()), check_string).map(|()| location)
-                    }),
-                    column,
-                    problem,
-                );
+            if time.date.is_none() || !is_missing(&file.footer, file.input, column) {
+                columns.label = Some(strings(file, column).map_err(wrong(column))?);
             }
         }
-        let Some(column) = time.date.as_deref() else { return };
-        let found = find(&file.footer, file.input, column).and_then(|location| {
-            let coding = leaf_of(&file.footer, &location)
-                .map_or(Ok(TimeCoding::Text), |leaf| TimeCoding::of_date(leaf, time.unit))?;
-            Ok((location, coding))
-        });
-        // The job needs no dates where it has labels.
-        self.date = if self.label.is_some() { found.ok() } else { located(found, column, problem) };
+        if let Some(column) = time.date.as_deref() {
+            let found = dates(file, column, time.unit);
+            // The job needs no dates where it has labels.
+            columns.date =
+                if columns.label.is_some() { found.ok() } else { Some(found.map_err(wrong(column))?) };
+        }
+        Ok(columns)
     }
 
     /// The locations of all columns.
@@ -149,36 +117,29 @@ impl FileColumns {
     }
 }
 
-/// The value, or `None` where it is a problem.
-fn located<T>(found: Result<T>, column: &str, problem: &mut impl FnMut(&str, &Error)) -> Option<T> {
-    match found {
-        Ok(found) => Some(found),
-        Err(error) => {
-            problem(column, &error);
-            None
-        }
-    }
+/// A column whose values become text.
+fn text_column(file: &OpenFile<'_>, column: &str) -> Result<TextColumn> {
+    let location = find(&file.footer, file.input, column)?;
+    let form = leaf_of(&file.footer, &location).map(TextForm::of).transpose()?.unwrap_or_default();
+    Ok(TextColumn { location: Some(location), absent: None, form })
 }
 
-fn text_column(
-    file: &OpenFile<'_>,
-    column: &str,
-    optional: bool,
-    problem: &mut impl FnMut(&str, &Error),
-) -> TextColumn {
-    let found = match find(&file.footer, file.input, column) {
-        Ok(location) => Some(location),
-        Err(_) if optional => None,
-        Err(error) => {
-            problem(column, &error);
-            None
-        }
-    };
-    let leaf = found.as_ref().and_then(|location| leaf_of(&file.footer, location));
-    let form = located(leaf.map(TextForm::of).transpose(), column, problem).flatten().unwrap_or_default();
-    TextColumn { location: found, absent: None, form }
+/// A column of strings.
+fn strings(file: &OpenFile<'_>, column: &str) -> Result<ColumnLocation> {
+    let location = find(&file.footer, file.input, column)?;
+    leaf_of(&file.footer, &location).map_or(Ok(()), check_string)?;
+    Ok(location)
 }
 
+/// A column of dates, and how it stores them.
+fn dates(file: &OpenFile<'_>, column: &str, unit: Option<TimeUnit>) -> Result<(ColumnLocation, TimeCoding)> {
+    let location = find(&file.footer, file.input, column)?;
+    let coding = leaf_of(&file.footer, &location)
+        .map_or(Ok(TimeCoding::Text), |leaf| TimeCoding::of_date(leaf, unit))?;
+    Ok((location, coding))
+}
+
+/// The column of the numbers of users, and their type.
 fn users(file: &OpenFile<'_>, column: &str) -> Result<(ColumnLocation, Physical, ValueType)> {
     let location = find(&file.footer, file.input, column)?;
     let leaf = leaf_of(&file.footer, &location).ok_or_else(|| {
@@ -189,22 +150,6 @@ fn users(file: &OpenFile<'_>, column: &str) -> Result<(ColumnLocation, Physical,
         return Err(Error::data("the values have the null type").expected("a number"));
     }
     Ok((location, leaf.physical, value_type))
-}
-
-/// Compares the types of the numbers of all files.
-pub fn compare_types(files: &[OpenFile<'_>], columns: &[FileColumns], problems: &mut Vec<Violation>) {
-    let mut agreement = TypeAgreement::default();
-    for (file, columns) in files.iter().zip(columns) {
-        let value_type = columns.users.as_ref().map(|(_, _, value_type)| *value_type);
-        let typed = TypedFile { name: file.input.object.name(), value_type, rows: file.footer.rows };
-        if let Some(Disagreement { first_type, value_type, .. }) = agreement.compare(typed) {
-            problems.push(Violation {
-                file: Some(file.input.object.name().clone()),
-                row: None,
-                value: format!("users: {value_type}, but {first_type} in the first file"),
-            });
-        }
-    }
 }
 
 /// Stored bytes of the columns of all files.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::checks::model::VIOLATIONS;
 use crate::checks::raw::rules::Flaw;
+use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
 
 /// The most distinct members of a dimension, channels or keys.
@@ -142,9 +143,10 @@ impl Names {
 }
 
 fn too_many() -> Error {
-    Error::too_large("distinct members, channels or keys")
-        .expected(format!("at most {DISTINCT_MAX}"))
-        .advice("Check which columns the profile names, or turn the checks off with --no-checks")
+    Error::too_large("distinct members, channels or keys").expected(format!("at most {DISTINCT_MAX}")).advice(
+        Phrase::from("Check which columns the profile names, or turn the checks off: ")
+            .option(Setting::NoChecks),
+    )
 }
 
 /// The members of a dimension.

@@ -8,8 +8,8 @@ use super::counts::{Bucket, Counts, Tally};
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::judge::gaps;
-use crate::checks::raw::locate;
 use crate::checks::raw::rules::Flaw;
+use crate::checks::raw::{columns, locate};
 use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::dataset::OpenFile;
@@ -23,20 +23,6 @@ const NEARLY_ALL: f64 = 0.95;
 /// ... unless users are so few that this many days without any are due to chance.
 const BY_CHANCE: f64 = 0.1;
 
-/// The results where columns are missing: the check of the columns, which names them, and all others as not run.
-pub fn without_columns(subject: &Subject<'_>, problems: &[Violation], files: usize) -> Results {
-    let columns = files * column_count(subject);
-    let finding = Measurement::count(
-        problems.len() as u64,
-        columns as u64,
-        problems.iter().take(VIOLATIONS).cloned().collect(),
-    );
-    of_stage(subject, |id| match id {
-        CheckId::Columns => Ok(finding.clone()),
-        _ => not_applicable("columns are missing or of another type"),
-    })
-}
-
 /// The results where the rows have too many distinct values.
 pub fn too_large(subject: &Subject<'_>, why: &str) -> Results {
     of_stage(subject, |_| Err(NotRun::NotApplicable(why.to_owned())))
@@ -45,14 +31,6 @@ pub fn too_large(subject: &Subject<'_>, why: &str) -> Results {
 fn of_stage(subject: &Subject<'_>, finding: impl Fn(CheckId) -> Result<Measurement, NotRun>) -> Results {
     let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw);
     Results::judge(subject.config, ids.map(|id| (id, finding(id))).collect()).for_any_key()
-}
-
-fn column_count(subject: &Subject<'_>) -> usize {
-    let profile = &subject.job.profile;
-    let single = [&profile.time.date, &profile.time.label, &profile.users.column, &profile.channel.column];
-    profile.conditions.len()
-        + profile.dimensions.len()
-        + single.iter().filter(|column| column.is_some()).count()
 }
 
 /// The results of all checks on the rows.
@@ -66,9 +44,8 @@ pub fn results(
     let judge = Judge { subject, files, counts, bucket: counts.chosen().unwrap_or(&empty) };
     if judge.bucket.is_nothing() {
         // The job says why, with an error.
-        let columns = (files.len() * column_count(subject)) as u64;
         return of_stage(subject, |id| match id {
-            CheckId::Columns => Ok(Measurement::count(0, columns, vec![])),
+            CheckId::Columns => Ok(columns::differing(subject.job, files)),
             _ => not_applicable("no row counts"),
         });
     }
@@ -133,9 +110,7 @@ impl Judge<'_> {
             None => not_applicable("the profile has no week labels"),
         };
         let one = match id {
-            CheckId::Columns => {
-                Ok(Measurement::count(0, (self.files.len() * column_count(self.subject)) as u64, vec![]))
-            }
+            CheckId::Columns => Ok(columns::differing(job, self.files)),
             CheckId::LabelForm => labels(&bucket.bad_labels),
             CheckId::LabelWeek => labels(&bucket.bad_weeks),
             CheckId::LabelDate if job.profile.time.date.is_none() => {

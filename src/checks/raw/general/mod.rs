@@ -68,7 +68,7 @@ impl<'s> Subject<'s> {
 /// Runs the checks on the rows of an opened dataset.
 ///
 /// # Errors
-/// What keeps the rows from being read at all: I/O errors, damaged files. A missing column is a result, not an error.
+/// What keeps the rows from being read at all: I/O errors, damaged files, columns of a type that cannot be compared.
 pub fn run(
     job: &Job,
     config: &Config,
@@ -78,15 +78,8 @@ pub fn run(
     let question = Question::new(job)?;
     let subject = Subject::new(job, config, &question);
     let files = dataset.files();
-    let mut columns: Vec<FileColumns> = Vec::with_capacity(files.len());
-    let mut problems = Vec::new();
-    for file in files {
-        columns.push(FileColumns::locate(&subject, file, &mut problems));
-    }
-    columns::compare_types(files, &columns, &mut problems);
-    if !problems.is_empty() {
-        return Ok((judge::without_columns(&subject, &problems, files.len()), Raw::default()));
-    }
+    let columns: Vec<FileColumns> =
+        files.iter().map(|file| FileColumns::locate(&subject, file)).collect::<Result<_>>()?;
     progress.begin(Phase::Check, columns::bytes(files, &columns));
     let started = Instant::now();
     let counted = match pass::count(&subject, files, &columns, progress) {

@@ -1,0 +1,274 @@
+//! What an error expects or advises, worded for the surface on which it is read.
+//!
+//! The program has flags, Python has keywords, and a profile has lines of TOML. Code that reports an error names the
+//! [`Setting`]; this module alone knows how each surface writes it.
+
+use std::fmt::{self, Write as _};
+
+/// Where an error is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// The program: settings are flags, and lines of a profile.
+    Program,
+    /// Python and Spark: settings are keywords.
+    Python,
+}
+
+/// An option of the job or of a run, with its value.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Setting {
+    /// The column of dates.
+    Date(String),
+    /// The unit of integer dates.
+    DateUnit(String),
+    /// The column of week labels.
+    Label(String),
+    /// The column of users.
+    Users(String),
+    /// Each row is one user.
+    CountRows,
+    /// The column of channels.
+    Channel(String),
+    /// A channel that is organic.
+    Organic(String),
+    /// The column of a dimension.
+    Dimension(String, String),
+    /// The member of a dimension's total rows.
+    Total(String, String),
+    /// Whether a dimension's total rows are recognised.
+    TotalRows(String, String),
+    /// A condition: a column and a value.
+    Where(String, String),
+    /// The dimensions of the key.
+    By(String),
+    /// The step of the time axis.
+    Grain(String),
+    /// The profile.
+    Profile(String),
+    /// The dimensions whose totals are shown.
+    WithTotal,
+    /// Publish although checks fail.
+    WarnOnly,
+    /// Run no checks.
+    NoChecks,
+    /// Publish an empty table.
+    AllowEmpty,
+}
+
+impl Setting {
+    /// The setting as a flag of the program.
+    fn flag(&self) -> String {
+        let of = |flag: &str, value: &str| format!("--{flag} {}", quoted(value));
+        let pair = |flag: &str, name: &str, value: &str| of(flag, &format!("{name}={value}"));
+        match self {
+            Setting::Date(column) => of("date", column),
+            Setting::DateUnit(unit) => of("date-unit", unit),
+            Setting::Label(column) => of("label", column),
+            Setting::Users(column) => of("users", column),
+            Setting::CountRows => "--count-rows".into(),
+            Setting::Channel(column) => of("channel", column),
+            Setting::Organic(name) => of("organic", name),
+            Setting::Dimension(name, column) => pair("dimension", name, column),
+            Setting::Total(name, member) => pair("total", name, member),
+            Setting::TotalRows(name, mode) => pair("total-rows", name, mode),
+            Setting::Where(column, value) => pair("where", column, value),
+            Setting::By(names) => of("by", names),
+            Setting::Grain(grain) => of("grain", grain),
+            Setting::Profile(profile) => of("profile", profile),
+            Setting::WithTotal => "--with-total".into(),
+            Setting::WarnOnly => "--warn-only".into(),
+            Setting::NoChecks => "--no-checks".into(),
+            Setting::AllowEmpty => "--allow-empty".into(),
+        }
+    }
+
+    /// The setting as a keyword of Python.
+    fn keyword(&self) -> String {
+        let of = |keyword: &str, value: &str| format!("{keyword}={value:?}");
+        let pair = |keyword: &str, name: &str, value: &str| format!("{keyword}={{{name:?}: {value:?}}}");
+        match self {
+            Setting::Date(column) => of("date", column),
+            Setting::DateUnit(unit) => of("date_unit", unit),
+            Setting::Label(column) => of("label", column),
+            Setting::Users(column) => of("users", column),
+            Setting::CountRows => "count_rows=True".into(),
+            Setting::Channel(column) => of("channel", column),
+            Setting::Organic(name) => of("organic", name),
+            Setting::Dimension(name, column) => pair("dimensions", name, column),
+            Setting::Total(name, member) => pair("total", name, member),
+            Setting::TotalRows(name, mode) => pair("total_rows", name, mode),
+            Setting::Where(column, value) => pair("where", column, value),
+            Setting::By(names) => of("by", names),
+            Setting::Grain(grain) => of("grain", grain),
+            Setting::Profile(profile) => of("profile", profile),
+            Setting::WithTotal => "with_total=".into(),
+            Setting::WarnOnly => "warn_only=True".into(),
+            Setting::NoChecks => "no_checks=True".into(),
+            Setting::AllowEmpty => "allow_empty=True".into(),
+        }
+    }
+
+    /// The setting as a line of a profile, with its section; `None` for what is no entry of a profile.
+    fn line(&self) -> Option<String> {
+        let of = |section: &str, entry: &str, value: &str| format!("{entry} = {value:?} in [{section}]");
+        Some(match self {
+            Setting::Date(column) => of("time", "date", column),
+            Setting::DateUnit(unit) => of("time", "unit", unit),
+            Setting::Label(column) => of("time", "label", column),
+            Setting::Users(column) => of("users", "column", column),
+            Setting::CountRows => "rows = true in [users]".into(),
+            Setting::Channel(column) => of("channel", "column", column),
+            Setting::Organic(name) => format!("organic = [{name:?}] in [channel]"),
+            Setting::Dimension(name, column) => of(&format!("dimensions.{}", key(name)), "column", column),
+            Setting::Total(name, member) => of(&format!("dimensions.{}", key(name)), "total", member),
+            Setting::TotalRows(name, mode) => of(&format!("dimensions.{}", key(name)), "total_rows", mode),
+            Setting::Where(column, _) => format!("column = {column:?} in [[where]]"),
+            _ => return None,
+        })
+    }
+
+    /// The setting on a surface.
+    fn show(&self, surface: Surface) -> String {
+        match surface {
+            Surface::Program => self.flag(),
+            Surface::Python => self.keyword(),
+        }
+    }
+}
+
+/// A word of a command line for a POSIX shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// A key of a TOML table.
+fn key(name: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }
+}
+
+/// A part of a [`Phrase`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Part {
+    Text(String),
+    /// A flag or a keyword.
+    Option(Setting),
+    /// A flag or the line of a profile; a keyword.
+    Entry(Setting),
+    /// Between two settings of a list.
+    Separator,
+    /// A command of the program, which Python does not show.
+    Command(String),
+}
+
+/// Words that differ from surface to surface. `Display` gives those of the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Phrase(Vec<Part>);
+
+impl Phrase {
+    /// Appends text that all surfaces share.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Part::Text(text.into()));
+        self
+    }
+
+    /// Appends an option: a flag of the program, a keyword of Python.
+    pub fn option(mut self, setting: Setting) -> Self {
+        self.0.push(Part::Option(setting));
+        self
+    }
+
+    /// As [`Self::option`]; the program also names the line of the profile.
+    pub fn entry(mut self, setting: Setting) -> Self {
+        self.0.push(Part::Entry(setting));
+        self
+    }
+
+    /// Appends a sentence that only the program shows.
+    pub fn command(mut self, sentence: impl Into<String>) -> Self {
+        self.0.push(Part::Command(sentence.into()));
+        self
+    }
+
+    /// Appends what separates the setting number `at` of a list from the one before: a blank in a command line, a comma
+    /// between keywords.
+    pub fn separator(mut self, at: usize) -> Self {
+        if at > 0 {
+            self.0.push(Part::Separator);
+        }
+        self
+    }
+
+    /// Whether it has no words.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(text) if text.is_empty()))
+    }
+
+    /// The words on a surface.
+    pub fn show(&self, surface: Surface) -> String {
+        let mut shown = String::new();
+        for part in &self.0 {
+            match (part, surface) {
+                (Part::Text(text), _) | (Part::Command(text), Surface::Program) => shown.push_str(text),
+                (Part::Command(_), Surface::Python) => {}
+                (Part::Separator, Surface::Program) => shown.push(' '),
+                (Part::Separator, Surface::Python) => shown.push_str(", "),
+                (Part::Option(setting), _) => shown.push_str(&setting.show(surface)),
+                (Part::Entry(setting), _) => {
+                    shown.push_str(&setting.show(surface));
+                    if let (Surface::Program, Some(line)) = (surface, setting.line()) {
+                        let _ = write!(shown, " (in a profile: {line})");
+                    }
+                }
+            }
+        }
+        shown
+    }
+}
+
+impl<T: Into<String>> From<T> for Phrase {
+    fn from(text: T) -> Self {
+        Phrase(vec![Part::Text(text.into())])
+    }
+}
+
+impl fmt::Display for Phrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show(Surface::Program))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_written_as_its_surface_writes_it() {
+        let phrase = Phrase::from("add ")
+            .entry(Setting::Dimension("country".into(), "country code".into()))
+            .text(", or ")
+            .option(Setting::NoChecks)
+            .command(". Run it");
+        assert_eq!(
+            phrase.to_string(),
+            "add --dimension 'country=country code' (in a profile: column = \"country code\" in \
+             [dimensions.country]), or --no-checks. Run it"
+        );
+        assert_eq!(
+            phrase.show(Surface::Python),
+            "add dimensions={\"country\": \"country code\"}, or no_checks=True"
+        );
+        assert!(Phrase::default().is_empty() && Phrase::from("").is_empty() && !phrase.is_empty());
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("s3://bucket/a_b.parquet"), "s3://bucket/a_b.parquet");
+        assert_eq!(quoted("it's; rm *"), "'it'\\''s; rm *'");
+        assert_eq!(quoted(""), "''");
+    }
+}
