@@ -96,7 +96,7 @@ impl Default for Job {
 }
 
 /// The longest window: 9,999 years of days.
-const WINDOW_MAX: u32 = 3_652_059;
+pub const WINDOW_MAX: u32 = 3_652_059;
 
 impl Job {
     /// Sorts and checks the options; every entry point calls this first.

@@ -43,6 +43,10 @@ pub enum Setting {
     By(String),
     /// The step of the time axis.
     Grain(String),
+    /// Which table to compute.
+    Semantics(String),
+    /// The output of an old job.
+    Against,
     /// The profile.
     Profile(String),
     /// The dimensions whose totals are shown.
@@ -74,6 +78,8 @@ impl Setting {
             Setting::Where(column, value) => pair("where", column, value),
             Setting::By(names) => of("by", names),
             Setting::Grain(grain) => of("grain", grain),
+            Setting::Semantics(name) => of("semantics", name),
+            Setting::Against => "--against".into(),
             Setting::Profile(profile) => of("profile", profile),
             Setting::WithTotal => "--with-total".into(),
             Setting::WarnOnly => "--warn-only".into(),
@@ -100,6 +106,8 @@ impl Setting {
             Setting::Where(column, value) => pair("where", column, value),
             Setting::By(names) => of("by", names),
             Setting::Grain(grain) => of("grain", grain),
+            Setting::Semantics(name) => of("semantics", name),
+            Setting::Against => "against".into(),
             Setting::Profile(profile) => of("profile", profile),
             Setting::WithTotal => "with_total=".into(),
             Setting::WarnOnly => "warn_only=True".into(),

@@ -57,6 +57,11 @@ impl LabelForm {
         week_from_iso(digits(year)?, digits(number)?)
     }
 
+    /// The week of a label in any of the forms, for what people type.
+    pub fn parse_any(label: &str) -> Option<i32> {
+        Self::ALL.into_iter().find_map(|form| form.parse(label.as_bytes()))
+    }
+
     /// The label of a week.
     pub fn format(self, week: i32) -> String {
         let (year, number) = iso_of(week);

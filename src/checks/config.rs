@@ -7,7 +7,7 @@ use std::path::Path;
 use super::catalog::{CheckId, Severity};
 use super::model::{Bounds, Limit, NotRun};
 use super::settings::{self, Drift, Incident, Keep};
-use crate::{Error, Result, calendar};
+use crate::{Error, Result, calendar, storage};
 
 /// The settings of one check. A setting that is left out keeps its default.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
@@ -73,14 +73,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file; its path may be an `s3://` URI.
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Argument` if it is not TOML or contains an unknown setting or value.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.to_string_lossy();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::io("cannot read the checks", e).in_file(&name.clone().into()))?;
+        let text = storage::read_text("the checks", &name)?;
         Self::parse(&text, &name).map_err(|e| e.in_file(&name.into()))
     }
 

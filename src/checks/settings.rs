@@ -1,6 +1,7 @@
 //! Settings of the checks apart from bounds and severities: drift, retention, incidents.
 
-use crate::{Error, Result, calendar};
+use crate::calendar::label::LabelForm;
+use crate::{Error, Result};
 
 /// Whether the checks of a run run, and whether they block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -131,8 +132,9 @@ impl TryFrom<IncidentText> for Incident {
 
     fn try_from(text: IncidentText) -> Result<Self> {
         let week = |label: &str| {
-            calendar::parse_label(label.as_bytes()).ok_or_else(|| {
-                Error::argument(format!("week '{label}' of an incident")).expected("an ISO week, yyyy_ww")
+            LabelForm::parse_any(label).ok_or_else(|| {
+                Error::argument(format!("week '{label}' of an incident"))
+                    .expected("an ISO week such as 2026-W10 or 2026_10")
             })
         };
         let first = week(&text.first)?;

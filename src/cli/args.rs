@@ -3,13 +3,14 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calendar::label::LabelForm;
 use crate::calendar::period::Weekday;
 use crate::checks::Config;
-use crate::job::{Grain, Job, Semantics};
+use crate::job::{Grain, Job, Semantics, WINDOW_MAX};
 use crate::pipeline::{Checks, RunOptions};
 use crate::profile::entries::Entries;
 use crate::profile::{Class, Condition, Profile, TimeUnit};
-use crate::{Error, Result, calendar, sample};
+use crate::{Error, Result, sample};
 
 /// The value of --with-total that stands for all dimensions of the key.
 const ALL_DIMENSIONS: &str = "*";
@@ -21,8 +22,8 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
-  rollshare run --source exports/                        print the table to the terminal
-  rollshare run --source exports/ --target share.parquet
+  rollshare run exports/                                 print the table to the terminal
+  rollshare run exports/ --target share.parquet
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
   rollshare run --source facts.parquet --profile facts.toml --by country,os
@@ -39,7 +40,7 @@ Exit codes: 0 success, 2 wrong usage, 3 bad input or no row that counts, 4 a blo
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  rollshare run --source exports/
+  rollshare run exports/
   rollshare run --source exports/ --target share.parquet --explain
   rollshare run --source exports/ --organic Organic --organic 'Google Organic Search'
   rollshare run --source exports/ --users installs --total country=World
@@ -120,17 +121,35 @@ pub enum Command {
     },
 }
 
+/// The sources, with or without `--source`.
+#[derive(Debug, Args)]
+pub struct Sources {
+    /// Same as --source PATH
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<String>,
+    /// File, folder (nested or hive-partitioned), glob, or s3:// URI if built in; may be repeated
+    #[arg(long, short, required_unless_present = "paths", num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    source: Vec<String>,
+}
+
+impl Sources {
+    /// All sources.
+    pub fn all(&self) -> Vec<String> {
+        [self.source.as_slice(), &self.paths].concat()
+    }
+}
+
 /// The sources and the job.
 #[derive(Debug, Args)]
 pub struct Question {
-    /// File, folder (nested or hive-partitioned), glob, or s3:// URI if built in; may be repeated
-    #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    pub source: Vec<String>,
+    /// Sources
+    #[command(flatten)]
+    pub sources: Sources,
     /// `iso`: calendar-correct (default); `legacy`: reproduces the original PySpark job
     #[arg(long, value_enum, default_value_t = SemanticsArg::Iso)]
     pub semantics: SemanticsArg,
     /// Length of the rolling window in steps of --grain; may be repeated
-    #[arg(long, short, value_name = "N", value_delimiter = ',', default_value = "4", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short, value_name = "N", value_delimiter = ',', default_value = "4", value_parser = window)]
     pub window: Vec<u32>,
     /// Add columns for each share: counts, Wilson 95 % bounds, change, organic per paid, the year before
     #[arg(long)]
@@ -148,7 +167,7 @@ pub struct Question {
     #[arg(long, value_enum, default_value_t = ShareArg::Organic)]
     pub share_of: ShareArg,
     /// Number of threads [default: one per core]
-    #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", env = "ROLLSHARE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<u16>,
     /// What the columns mean
     #[command(flatten)]
@@ -235,7 +254,7 @@ pub struct Run {
     /// Where to publish: a local path, or an s3:// URI if built in; see Targets below
     #[arg(help_heading = "Target, checks and output", long, short, value_name = "PATH", allow_hyphen_values = true, value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
-    /// Configuration of the checks, a TOML file [default: see docs/quality.md]
+    /// Configuration of the checks, a TOML file or its s3:// URI if built in [default: see docs/quality.md]
     #[arg(help_heading = "Target, checks and output", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
     /// Skip all checks; the history is not updated
@@ -276,6 +295,7 @@ Exit codes: 0 success, 2 no such run, 3 no report, 6 input or output failed.";
 const PROMOTE_EXAMPLES: &str = "\
 Examples:
   rollshare promote 20261125T134505.042Z-1a2b3c4d --target share.parquet
+  rollshare promote latest --target share.parquet
 
 The summary of the blocked run shows its name and the path of its table. The table is published as
 it was computed, and its sums are added to the history. To exclude weeks from the baselines of later
@@ -287,7 +307,7 @@ Exit codes: 0 published, 2 wrong usage or no such run, 6 input or output failed.
 #[derive(Debug, Args)]
 #[command(after_help = PROMOTE_EXAMPLES)]
 pub struct Promote {
-    /// Name of the run, as in its report and in quarantine
+    /// Name of the run or a unique prefix of it, or `latest`
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Target of the blocked run
@@ -312,7 +332,7 @@ pub struct Check {
     /// Sources and job
     #[command(flatten)]
     pub question: Question,
-    /// Configuration of the checks, a TOML file [default: see docs/quality.md]
+    /// Configuration of the checks, a TOML file or its s3:// URI if built in [default: see docs/quality.md]
     #[arg(help_heading = "Checks and output", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub checks: Option<std::path::PathBuf>,
     /// Print a configuration file with all defaults and the values found in the data
@@ -330,14 +350,14 @@ pub struct Check {
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
 pub struct Compare {
-    /// Input of the old job: file, folder or glob; may be repeated
-    #[arg(long, short, required = true, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    pub source: Vec<String>,
+    /// Input of the old job
+    #[command(flatten)]
+    pub sources: Sources,
     /// Output of the old job: a folder as Spark writes it, or a parquet file
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub against: String,
     /// Length of the rolling window of the old job in weeks
-    #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = window)]
     pub window: u32,
     /// Name of an input column, e.g. value=installs; roles: name, value, year_week, country, os_name, start_date
     #[arg(long, value_name = "ROLE=NAME", value_parser = role)]
@@ -383,7 +403,7 @@ pub struct Report {
 #[derive(Debug, Args)]
 pub struct Sample {
     /// Exact number of rows
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = rows)]
     pub rows: u64,
     /// Output file; with --layout daily, output folder
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
@@ -542,7 +562,7 @@ impl Run {
         let config = self.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         Ok(RunOptions {
             job: self.question.job()?,
-            sources: self.question.source.clone(),
+            sources: self.question.sources.all(),
             target: self.target.clone(),
             state: self.state.clone(),
             threads: self.question.threads.map(Into::into),
@@ -562,13 +582,51 @@ impl Run {
 fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let week = |label: &str| {
-        calendar::parse_label(label.as_bytes()).ok_or_else(|| format!("'{label}' is not an ISO week yyyy_ww"))
+        LabelForm::parse_any(label)
+            .ok_or_else(|| format!("'{label}' is not an ISO week such as 2026-W10 or 2026_10"))
     };
     let (first, last) = (week(first)?, week(last)?);
     if first > last {
         return Err("the first week comes after the last".into());
     }
     Ok((first, last))
+}
+
+/// Parses a whole number from 1 to `most`.
+fn whole(text: &str, most: u64) -> std::result::Result<u64, String> {
+    let range = if most == u64::MAX { "from 1 on".to_owned() } else { format!("from 1 to {most}") };
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => {
+            let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+            let thousands = match text.get(digits.len()..).map(str::to_ascii_lowercase).as_deref() {
+                Some("k") => 1_000,
+                Some("m") => 1_000_000,
+                Some("g" | "b") => 1_000_000_000,
+                _ => 0,
+            };
+            let written = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(thousands));
+            Err(match written.filter(|number| (1..=most).contains(number)) {
+                Some(number) => format!("expected a whole number {range}: write {number}"),
+                None => format!("expected a whole number {range}"),
+            })
+        }
+    }
+}
+
+/// Parses the length of a window.
+fn window(text: &str) -> std::result::Result<u32, String> {
+    whole(text, WINDOW_MAX.into()).and_then(|number| u32::try_from(number).map_err(|e| e.to_string()))
+}
+
+/// Parses a number of threads.
+fn threads(text: &str) -> std::result::Result<u16, String> {
+    whole(text, 1024).and_then(|number| u16::try_from(number).map_err(|e| e.to_string()))
+}
+
+/// Parses a number of rows.
+fn rows(text: &str) -> std::result::Result<u64, String> {
+    whole(text, u64::MAX)
 }
 
 /// Parses `ROLE=NAME`.
@@ -653,6 +711,41 @@ mod tests {
         assert_eq!(parsed.columns().value, "installs");
         assert_eq!((parsed.country_total(), parsed.os_total()), ("WORLD", "any"));
         assert_eq!(job("--semantics legacy --window 4,8").windows, [4, 8]);
+    }
+
+    #[test]
+    fn a_source_may_do_without_its_flag() {
+        let sources = |line: &str| {
+            let parsed = Cli::try_parse_from(words(line)).unwrap();
+            match parsed.command {
+                Command::Run(run) => run.question.sources.all(),
+                Command::Check(check) => check.question.sources.all(),
+                Command::Compare(compare) => compare.sources.all(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(sources("rollshare run a/ b.parquet"), ["a/", "b.parquet"]);
+        assert_eq!(sources("rollshare run --details a/ --by country b"), ["a/", "b"]);
+        assert_eq!(sources("rollshare check a/ --source b c"), ["b", "c", "a/"]);
+        assert_eq!(sources("rollshare compare a/ --against old/"), ["a/"]);
+        let none = Cli::try_parse_from(["rollshare", "run"]).unwrap_err().to_string();
+        assert!(none.contains("--source <PATH>"), "{none}");
+    }
+
+    #[test]
+    fn a_wrong_number_is_told_what_is_expected() {
+        for (line, words) in [
+            ("rollshare sample --out x --rows 1M", "expected a whole number from 1 on: write 1000000"),
+            ("rollshare run x --window four", "expected a whole number from 1 to 3652059"),
+            ("rollshare run x --window 0", "expected a whole number from 1 to 3652059"),
+            ("rollshare run x --threads 2k", "expected a whole number from 1 to 1024"),
+            ("rollshare run x --allow-restatement 2026-10", "not an ISO week such as 2026-W10 or 2026_10"),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        assert_eq!(weeks("2026-W10..2026_11"), weeks("2026_10..202611"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn check(args: &Check) -> Result<u8> {
     let job = question.job()?;
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     start_threads(question.threads.map(Into::into))?;
-    let discovery = discover(&question.source, job.semantics)?;
+    let discovery = discover(&question.sources.all(), job.semantics)?;
     let bar = Bar::new(!args.json && !args.quiet);
     let dataset = guarded(|| Dataset::open(&job, &discovery.inputs))?;
     let shape = guarded(|| Shape::of(&job, &dataset))?;

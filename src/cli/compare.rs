@@ -19,7 +19,8 @@ pub fn compare(args: &Compare) -> Result<()> {
     let started = Instant::now();
     let job = args.job()?;
     let bar = Bar::new(!args.json && !args.quiet);
-    let comparison = guarded(|| differences(&job, &args.source, &args.against, &Options::default(), &bar))?;
+    let comparison =
+        guarded(|| differences(&job, &args.sources.all(), &args.against, &Options::default(), &bar))?;
     drop(bar);
     if args.json {
         return show(&json!({ "version": env!("CARGO_PKG_VERSION"), "comparison": comparison }), false);

@@ -18,14 +18,18 @@ pub mod summary;
 pub mod version;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, Promote, Sample};
 use self::summary::{bytes, count, error_json, error_text, milliseconds, not_kept};
 use crate::checks::Config;
+use crate::nearest::nearest;
+use crate::phrase::quoted;
 use crate::{Error, Result, pipeline, sample};
 
 /// The entry point of the program.
@@ -35,6 +39,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => {
             // Help and version arrive here too, with exit code 0.
+            let words: Vec<String> =
+                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
+            let usage = with_tip(usage, &words);
             let _ = usage.print();
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
@@ -64,6 +71,28 @@ pub fn main() -> ExitCode {
         }
     }
     ExitCode::from(error.exit_code())
+}
+
+/// A usage error with what was meant by an unknown subcommand: one that is spelled alike, or a run of a source.
+/// `words` are those of the command line.
+fn with_tip(mut usage: clap::Error, words: &[String]) -> clap::Error {
+    let Some(ContextValue::String(given)) = usage.get(ContextKind::InvalidSubcommand).cloned() else {
+        return usage;
+    };
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let is_source = Path::new(&given).exists() || given.contains("://") || given.contains(['*', '/']);
+    if is_source {
+        let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        return Cli::command().error(
+            ErrorKind::InvalidSubcommand,
+            format!("'{given}' is no subcommand\n\n  tip: to read it: rollshare run {}", line.join(" ")),
+        );
+    }
+    if let Some(near) = nearest(&given, &names) {
+        usage.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near.into()]));
+    }
+    usage
 }
 
 /// Publishes a blocked run, and returns the exit code.
@@ -122,4 +151,29 @@ fn show(value: &serde_json::Value, stdout_taken: bool) -> Result<()> {
         return Ok(());
     }
     print(&text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_subcommand_gets_a_tip() {
+        let tip = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let usage = Cli::command().try_get_matches_from(["rollshare"].into_iter().chain(line.split(' ')));
+            let usage = with_tip(usage.unwrap_err(), &words);
+            assert_eq!(usage.exit_code(), 2);
+            usage.to_string()
+        };
+        assert!(tip("rnu --source x").contains("'run'"), "{}", tip("rnu --source x"));
+        assert!(
+            tip("exports/ --target x.csv").contains("tip: to read it: rollshare run exports/ --target x.csv")
+        );
+        assert!(tip("s3://b/x").contains("rollshare run s3://b/x"));
+        assert!(!tip("zzzzzzzz").contains("tip:"));
+        // Other errors stay as they are.
+        assert!(tip("run --sorce x").contains("--source"));
+    }
 }

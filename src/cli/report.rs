@@ -10,7 +10,7 @@ use super::check::text;
 use super::print;
 use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
-use crate::pipeline::RunStore;
+use crate::pipeline::{RunStore, store};
 use crate::publish::Target;
 use crate::report::model::FORMAT;
 use crate::report::{RunReport, State, next, page, sentence};
@@ -52,21 +52,13 @@ fn runs(store: &RunStore) -> Result<Vec<String>> {
     Ok(runs)
 }
 
-/// Completes a unique prefix to the name of a run.
+/// Completes a unique prefix to the name of a run. A name that no run has is returned as it is: its look-up fails with
+/// an error that lists the runs.
 ///
 /// # Errors
-/// `Argument` if several runs have the prefix. A name that no run has is returned as it is.
+/// `Argument` if several runs have the prefix.
 fn complete_name(run: &str, runs: &[String]) -> Result<String> {
-    let mut found = runs.iter().filter(|name| name.starts_with(run));
-    match (found.next(), found.count()) {
-        (Some(one), 0) => Ok(one.clone()),
-        (Some(_), more) if !runs.iter().any(|name| name == run) => {
-            Err(Error::argument(format!("{} runs begin with '{run}'", more + 1))
-                .expected("a longer prefix, or the whole name"))
-        }
-        // The lookup of an unknown run fails with an error that lists the runs.
-        _ => Ok(run.to_owned()),
-    }
+    Ok(store::complete_name(run, runs)?.unwrap_or_else(|| run.to_owned()))
 }
 
 /// A report from its JSON.

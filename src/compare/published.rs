@@ -8,6 +8,7 @@ use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::{Leaf, RowGroupMeta};
+use crate::phrase::{Phrase, Setting};
 use crate::storage::{Input, discover};
 use crate::{Error, Job, Result, Semantics};
 
@@ -47,8 +48,9 @@ pub fn read(path: &str, job: &Job) -> Result<Vec<PublishedRow>> {
 fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result<()> {
     let file = OpenFile::read_footer(input, input.object.as_ref())?;
     if file.footer.rows + rows.len() as u64 > ROWS_MAX {
-        return Err(Error::too_large(format!("a published table of over {ROWS_MAX} rows"))
-            .advice("--against wants the old job's output, not its input"));
+        return Err(Error::too_large(format!("a published table of over {ROWS_MAX} rows")).advice(
+            Phrase::default().option(Setting::Against).text(" wants the old job's output, not its input"),
+        ));
     }
     let [year, week] = [StoredColumn::find(&file, "year")?, StoredColumn::find(&file, "week")?];
     let [country, share] = [StoredColumn::find(&file, "country")?, StoredColumn::find(&file, share)?];
@@ -82,7 +84,11 @@ struct StoredColumn<'f> {
 impl<'f> StoredColumn<'f> {
     fn find(file: &'f OpenFile<'f>, name: &str) -> Result<Self> {
         let location = find(&file.footer, file.input, name).map_err(|e| {
-            e.advice("--against wants what the old job published: year, week, country and a share")
+            e.advice(
+                Phrase::default()
+                    .option(Setting::Against)
+                    .text(" wants what the old job published: year, week, country and a share"),
+            )
         })?;
         let leaf = leaf_of(&file.footer, &location).ok_or_else(|| {
             Error::data(format!("'{name}' is a partition of the path")).expected("a column in the file")

@@ -108,7 +108,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
     }
     if !job.is_cube() || job.grain != Grain::Week {
         return Err(Error::argument("groups of another profile, key or grain than the default")
-            .expected("--profile cube --by country, in weeks: engines group such exports only")
+            .expected("the default profile by country, in weeks: engines group such exports only")
             .advice("Have the kernel sum the rows: rolling_share(..., sums=\"kernel\")"));
     }
     let mut dense = GridAccumulator::default();

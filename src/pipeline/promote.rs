@@ -4,13 +4,14 @@ use super::keep::RunFiles;
 use super::store::RunStore;
 use crate::checks::settings::Keep;
 use crate::history::store::LoadedHistory;
-use crate::phrase::{Phrase, Setting};
+use crate::phrase::{Phrase, Setting, quoted};
 use crate::publish::{Target, TargetLock, publish_written};
 use crate::report::model::Kept;
 use crate::report::{RunReport, State};
 use crate::{Error, Result};
 
-/// Publishes the stored table of `run`, which was blocked at `target`, and adds its sums to the history.
+/// Publishes the stored table of `run`, which was blocked at `target`, and adds its sums to the history. `run` is the
+/// name of a run, a unique prefix of it, or `latest`.
 ///
 /// After the target is replaced, a file beside it that cannot be written is no error: see [`RunReport::not_kept`].
 ///
@@ -25,6 +26,10 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
             .expected("the target of the blocked run"));
     };
     // Read once before locking, so that an unknown run creates no lock.
+    let run = &*store.blocked_run(run).map_err(|error| {
+        let list = format!("`rollshare report --target {}` lists the runs", quoted(&target.to_string()));
+        error.or_advice(|| Phrase::default().command(list))
+    })?;
     let _ = store.from_quarantine(run, target.format())?;
     let lock = TargetLock::acquire(&target)?;
     store.sweep();

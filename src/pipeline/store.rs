@@ -213,6 +213,32 @@ impl RunStore {
         Ok(())
     }
 
+    /// The name of a run in quarantine, from a unique prefix of it or `latest`.
+    ///
+    /// # Errors
+    /// `Argument` if no run in quarantine has the name, or several have the prefix.
+    pub fn blocked_run(&self, run: &str) -> Result<String> {
+        let blocked = self.quarantined()?;
+        let latest = blocked.last().filter(|_| run == "latest").cloned();
+        if let Some(name) = latest.or(complete_name(run, &blocked)?) {
+            return Ok(name);
+        }
+        let published = self.runs()?;
+        if blocked.is_empty() && !published.is_empty() {
+            let there = match published.len() {
+                1 => "the one run there was published".to_owned(),
+                many => format!("the {many} runs there were published"),
+            };
+            return Err(Error::argument(format!("no blocked run in {}: {there}", self.display_path())));
+        }
+        if let Some(name) = complete_name(run, &published)? {
+            return Err(Error::argument(format!("run {name} was published; it is not blocked"))
+                .expected(format!("a blocked run, such as {}", latest_of(&blocked))));
+        }
+        check_name(run)?;
+        Err(self.unknown_run(run, &blocked))
+    }
+
     /// Reads a run in quarantine: its report, the bytes of its table, and its totals. The files have to be those that
     /// the run wrote.
     ///
@@ -294,13 +320,34 @@ impl RunStore {
     }
 
     fn unknown_run(&self, run: &str, runs: &[String]) -> Error {
-        let last: Vec<&str> = runs.iter().rev().take(5).map(String::as_str).collect();
-        let expected = if last.is_empty() {
+        let expected = if runs.is_empty() {
             format!("the name of a run in {}, which contains no run", self.display_path())
         } else {
-            format!("the name of a run in {}, such as {}", self.display_path(), last.join(", "))
+            format!("the name of a run in {}, such as {}", self.display_path(), latest_of(runs))
         };
         Error::argument(format!("no run '{run}'")).expected(expected)
+    }
+}
+
+/// The latest of some runs, for a message.
+fn latest_of(runs: &[String]) -> String {
+    runs.iter().rev().take(5).map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Completes a unique prefix to the name of a run; `None` if no run has it.
+///
+/// # Errors
+/// `Argument` if several runs have the prefix.
+pub fn complete_name(run: &str, runs: &[String]) -> Result<Option<String>> {
+    if runs.iter().any(|name| name == run) {
+        return Ok(Some(run.to_owned()));
+    }
+    let mut found = runs.iter().filter(|name| !run.is_empty() && name.starts_with(run));
+    match (found.next(), found.count()) {
+        (Some(one), 0) => Ok(Some(one.clone())),
+        (Some(_), more) => Err(Error::argument(format!("{} runs begin with '{run}'", more + 1))
+            .expected("a longer prefix, or the whole name")),
+        (None, _) => Ok(None),
     }
 }
 

@@ -13,10 +13,11 @@ use pyo3::types::PyCapsule;
 use super::errors::raise;
 use super::job::PyJob;
 use super::{capsule, work};
+use crate::calendar::label::LabelForm;
 use crate::checks::model::Limit;
 use crate::checks::{CheckId, CheckResult, Config, countries};
 use crate::pipeline::{self, Checks, RunOptions, RunReport};
-use crate::{Error, Result, calendar, report};
+use crate::{Error, Result, report};
 
 /// The report of a run, or of its checks alone.
 #[pyclass(name = "Report", module = "rollshare._rollshare", frozen)]
@@ -27,8 +28,9 @@ fn config(path: Option<PathBuf>) -> Result<Config> {
 }
 
 fn week(label: &str) -> Result<i32> {
-    calendar::parse_label(label.as_bytes())
-        .ok_or_else(|| Error::argument(format!("week '{label}'")).expected("yyyy_ww, such as 2021_05"))
+    LabelForm::parse_any(label).ok_or_else(|| {
+        Error::argument(format!("week '{label}'")).expected("an ISO week such as 2021_05 or 2021-W05")
+    })
 }
 
 /// Check, compute, check, publish.
@@ -69,7 +71,13 @@ pub fn run(
     let options = options().map_err(|e| raise(py, e))?;
     let mut report = work::large(py, threads, |threads, progress| {
         crate::scan::pool(threads.unwrap_or(0))?.install(|| {
-            pipeline::run(&RunOptions { threads, ..options.clone() }, progress).map(|run| run.report)
+            let ran = pipeline::run(&RunOptions { threads, ..options.clone() }, progress);
+            // As in the report below.
+            let ran = ran.map_err(|error| match called {
+                Some(called) => error.with_file_called(called),
+                None => error,
+            });
+            ran.map(|run| run.report)
         })
     })?;
     // The file is a temporary copy of a frame: the report shows the name of the frame.

@@ -28,7 +28,7 @@ pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, ObjectVersion,
 #[cfg(feature = "s3")]
 pub use s3::S3Object;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Opens the folder at `text`, a path or a URI. Creates nothing before the first write.
 ///
@@ -53,4 +53,22 @@ pub fn folder_of_program(parent: &str, name: &str) -> Result<Arc<dyn Folder>> {
         return Ok(Arc::new(s3::folder::S3Folder::new(&s3::Uri::parse(parent)?.join(name))));
     }
     Ok(Arc::new(LocalFolder::of_program(source::local_path(parent)?, std::path::Path::new(name))?))
+}
+
+/// Reads a text file at a path or a URI.
+///
+/// # Errors
+/// `NotFound` and `Io` if it cannot be read, `Unsupported` for a scheme that this build does not support. `what` names
+/// the text.
+pub fn read_text(what: &str, text: &str) -> Result<String> {
+    let failed = |e: std::io::Error| Error::io(format!("cannot read {what}"), e).in_file(&text.into());
+    #[cfg(feature = "s3")]
+    if s3::Uri::is_s3(text) {
+        let uri = s3::Uri::parse(text)?;
+        let bytes = s3::put::read(&*s3::client::client()?, &uri)?
+            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        return String::from_utf8(bytes)
+            .map_err(|e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e)));
+    }
+    std::fs::read_to_string(source::local_path(text)?).map_err(failed)
 }

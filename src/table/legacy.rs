@@ -15,6 +15,7 @@ use super::share::{ROWS_MAX, cell};
 use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::ids::values::ValueType;
+use crate::phrase::{Phrase, Setting};
 use crate::window::{Prefix, Sum};
 use crate::{Error, Job, Result, calendar};
 
@@ -27,8 +28,11 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
     if job.details {
-        return Err(Error::argument("details with legacy semantics")
-            .expected("--semantics iso: the original job published only the share"));
+        return Err(Error::argument("details with legacy semantics").expected(
+            Phrase::default()
+                .option(Setting::Semantics("iso".into()))
+                .text(": the original job published only the share"),
+        ));
     }
     let filler = filler_labels(partial.dates)?;
     let most = (filler.len() + partial.times.len()).saturating_mul(partial.groups.len());
