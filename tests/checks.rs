@@ -63,16 +63,109 @@ fn the_exit_code_states_the_result() {
     assert!(results["checks"].as_array().unwrap().iter().all(|c| c["check"] != "reconciliation"));
 
     let file = dir.path().join("checks.toml");
-    fs::write(&file, "[checks.columns]\nseverity = 'warn'").unwrap();
-    let arguments = ["--column", "start_date=missing", "--checks", file.to_str().unwrap()];
-    let incomplete = check(&source, &arguments);
-    assert_eq!(incomplete.status.code(), Some(5), "{incomplete:?}");
-    assert!(String::from_utf8_lossy(&incomplete.stdout).contains("no column 'missing'"));
-
     fs::write(&file, "[checks.colums]\nseverity = 'warn'").unwrap();
     let wrong = check(&source, &["--checks", file.to_str().unwrap()]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("unknown check 'colums'"));
+}
+
+/// A missing column is no finding of a check: both commands fail once, before any check, and name the way on.
+#[test]
+fn a_missing_column_is_one_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sample_at(dir.path(), 9_000, 1);
+    let facts = dir.path().join("facts.parquet").to_str().unwrap().to_owned();
+    let options = sample::Options { rows: 9_000, layout: sample::Layout::Facts, seed: 1 };
+    sample::write(&options, Path::new(&facts), &NoProgress).unwrap();
+    let cases: [(&str, &[&str], &[&str]); 6] = [
+        (&source, &["--column", "start_date=missing"], &["no column 'missing' (the dates)", "--date COLUMN"]),
+        (
+            &source,
+            &["--users", "valeu"],
+            &["no column 'valeu' (the users)", "There is 'value': add --users value"],
+        ),
+        (
+            &source,
+            &["--dimension", "country=countries"],
+            &[
+                "There is 'country'",
+                "--dimension country=country",
+                "column = \"country\" in [dimensions.country]",
+            ],
+        ),
+        (
+            &source,
+            &["--users", "name", "--channel", "token"],
+            &["column 'name'", "expected a number", "--users COLUMN"],
+        ),
+        (&source, &["--date", "value"], &["column 'value'", "Name another column: --date COLUMN"]),
+        (
+            &facts,
+            &[],
+            &[
+                "no columns 'start_date' (the dates), 'value' (the users), 'name' (the channel)",
+                "--date day --users installs --channel network",
+                "`rollshare profile --source PATH`",
+            ],
+        ),
+    ];
+    for (source, arguments, words) in cases {
+        for command in ["run", "check"] {
+            let mut run = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+            run.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null());
+            let output = run.args([command, source]).args(arguments).output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{command} {arguments:?}: {error}");
+            assert!(words.iter().all(|words| error.contains(words)), "{command} {arguments:?}: {error}");
+            assert!(output.stdout.is_empty() && error.lines().count() <= 4, "{error}");
+        }
+    }
+}
+
+/// An export that lacks what a cube may lack takes the checks of any export.
+#[test]
+fn the_files_decide_which_checks_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = dir.path().join("facts.parquet").to_str().unwrap().to_owned();
+    let options = sample::Options { rows: 20_000, layout: sample::Layout::Facts, seed: 1 };
+    sample::write(&options, Path::new(&facts), &NoProgress).unwrap();
+    let columns = ["--date", "day", "--users", "installs", "--channel", "network", "--json"];
+    let output = check(&facts, &columns);
+    let results = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{results:#}");
+    let checks = results["checks"].as_array().unwrap();
+    let title =
+        |id: &str| checks.iter().find(|c| c["check"] == id).unwrap()["title"].as_str().unwrap().to_owned();
+    assert_eq!(title("table_keys"), "every key and period occurs once");
+    assert_eq!((status(&results, "reconciliation"), status(&results, "columns")), ("pass", "pass"));
+    // The seed's export keeps the checks of a cube.
+    let cube = json(&check(&sample_at(dir.path(), 9_000, 1), &["--json"]));
+    assert_eq!(status(&cube, "system_total"), "pass");
+    let title = cube["checks"].as_array().unwrap().iter().find(|c| c["check"] == "table_keys").unwrap();
+    assert_eq!(title["title"], "every country and week occurs once");
+}
+
+/// A misspelled organic channel would make every share 0: with checks one of them blocks, without it is an error.
+#[test]
+fn organic_channels_that_no_row_has_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sample_at(dir.path(), 9_000, 1);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
+        command.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null());
+        command.args(["run", &source]).args(arguments).output().unwrap()
+    };
+    let output = run(&["--no-checks", "--organic", "organic"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    for words in ["none has name 'organic'", "'Organic' (", " rows)", "There is 'Organic': --organic Organic"]
+    {
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(run(&["--organic", "organic"]).status.code(), Some(4));
+    assert!(run(&["--no-checks", "--organic", "organic", "--ignore-case"]).status.success());
+    // Rows of the channel are there, though none of them has users in this part.
+    assert!(run(&["--no-checks", "--organic", "Organic", "--organic", "typo"]).status.success());
 }
 
 #[test]

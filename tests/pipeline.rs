@@ -149,7 +149,11 @@ fn a_blocked_run_leaves_the_target_and_can_be_promoted() {
         assert!(promoted.status.success(), "{promoted:?}");
         assert_eq!(fs::read(world.at(&data)).unwrap(), table);
         assert_eq!(names(&world.at(kept).join("quarantine")), [runs[1].clone()]);
-        assert_eq!(world.promote(&runs[0], target).status.code(), Some(2));
+        let again = world.promote(&runs[0], target);
+        let error = String::from_utf8_lossy(&again.stderr);
+        assert_eq!(again.status.code(), Some(2), "{error}");
+        assert!(error.contains("was published; it is not blocked") && error.contains(&runs[1]), "{error}");
+        assert!(error.contains("`rollshare report --target "), "{error}");
         // The promoted run is in the history: the same rows are no longer a restatement.
         let next = json(&world.run(target, &["--json"]));
         assert_eq!(status(&next, "restatement"), "pass", "{next}");

@@ -242,7 +242,8 @@ def read_parquet(
         A path does not exist, or a folder has no data.
     DataError, FormatError, UnsupportedError, TooLargeError
         The input cannot be used; the message names file, column, row group and page or row. ``DataError``
-        also where no row counts: the message says which rule dropped how many rows.
+        also where no row counts: the message says which rule dropped how many rows; and where no row has one
+        of the channels of ``organic``: the message says which channels there are.
     ArgumentError
         An option is invalid.
 
@@ -321,7 +322,8 @@ def rolling_share(
         The object is not a data frame that can be read.
     DataError
         A column is missing or of a wrong type, or a row breaks a rule; the message names column and row. Also
-        where no row counts. A frame without rows gives an empty table.
+        where no row counts or none is organic, as for :func:`read_parquet`; the channels of a reader, which
+        can be read only once, are not looked at. A frame without rows gives an empty table.
 
     Examples
     --------
@@ -335,7 +337,11 @@ def rolling_share(
 
     """
     options = _options(locals())
-    return partial(frame, job=_job(job, options), threads=threads).finish()
+    from ._frames import explain, sums
+
+    total = sums(frame, _job(job, options), threads)
+    explain(frame, total)
+    return total.finish()
 
 
 def partial(frame: Any, *, job: Job | None = None, threads: int | None = None, **options: Any) -> Partial:

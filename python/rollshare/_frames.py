@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _rollshare
-from ._errors import FrameError
+from ._errors import DataError, FrameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +24,35 @@ FEW_ROWS = 4096
 
 def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Partial:
     """Sum a frame of any kind."""
+    kind, data = _exported(frame, job)
+    if kind == "columns":
+        return _rollshare.partial_columns(*data, job, threads)
+    return _rollshare.partial_frame(data, job, threads)
+
+
+def explain(frame: Any, sums: _rollshare.Partial) -> None:
+    """Raise where the sums of a whole frame are those of a mistake; the error lists values of its columns.
+
+    A stream that can be read only once is not read again: the values are not known.
+    """
+    if not sums.is_in_doubt() or type(frame).__name__ == "RecordBatchReader":
+        return
+    try:
+        kind, data = _exported(frame, sums.job)
+    except Exception:  # noqa: BLE001
+        return
+    if kind == "columns":
+        _rollshare.explain_columns(*data, sums)
+    else:
+        _rollshare.explain_frame(data, sums)
+
+
+def _exported(frame: Any, job: _rollshare.Job) -> tuple[str, Any]:
+    """A frame of any kind for the native module: ``"columns"`` with their rows, or a ``"stream"``."""
     kind = type(frame)
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and kind.__name__ == "DataFrame":
-        return _rollshare.partial_columns(_pandas(frame, job), len(frame), job, threads)
+        return "columns", (_pandas(frame, job), len(frame))
     if package == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
         import polars as pl
 
@@ -35,20 +60,20 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
         if not by_column or kind.__name__ == "LazyFrame":
             frame = _needed(frame, job)
         if by_column:
-            return _rollshare.partial_columns(_polars(frame, job), frame.height, job, threads)
+            return "columns", (_polars(frame, job), frame.height)
         # Older versions export columns of some types with a wrong type, but whole frames correctly.
         if not hasattr(frame, "__arrow_c_stream__"):
             frame = frame.to_arrow()
     elif package == "pyarrow" and kind.__name__ == "Table":
         # Before pyarrow 16, tables have `__arrow_c_stream__`, columns do not.
         if frame.num_rows >= MANY_ROWS and hasattr(frame.column(0), "__arrow_c_stream__"):
-            return _rollshare.partial_columns(_pyarrow(frame, job), frame.num_rows, job, threads)
+            return "columns", (_pyarrow(frame, job), frame.num_rows)
     elif package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
     if hasattr(frame, "__arrow_c_stream__"):
-        return _rollshare.partial_frame(frame.__arrow_c_stream__(None), job, threads)
+        return "stream", frame.__arrow_c_stream__(None)
     if hasattr(frame, "__arrow_c_array__"):
-        return _rollshare.partial_frame(frame.__arrow_c_array__(None), job, threads)
+        return "stream", frame.__arrow_c_array__(None)
     raise FrameError(
         f"an object of type {kind.__module__}.{kind.__qualname__}; expected a data frame: pandas, polars, "
         "pyarrow, DuckDB, or anything with __arrow_c_stream__"
@@ -58,6 +83,31 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
 def _wanted(job: _rollshare.Job, names: list[str]) -> set[str]:
     """The columns of a frame, of all of its ``names``, that the job reads."""
     return set(_rollshare.columns_read(job, names)[0])
+
+
+def named_columns(job: _rollshare.Job) -> list[str]:
+    """Every column that the profile of a job names."""
+    profile = job.profile.to_dict()
+    time, users, channel = profile["time"], profile["users"], profile["channel"]
+    names = [time.get("date"), time.get("label"), users.get("column"), channel["column"]]
+    names += [of.get("column", name) for name, of in profile.get("dimensions", {}).items()]
+    names += [condition["column"] for condition in profile.get("where", [])]
+    return [name for name in names if name is not None]
+
+
+def check_index(frame: Any, job: _rollshare.Job) -> None:
+    """Raise where a column that a pandas frame lacks is in its index."""
+    index = [name for name in frame.index.names if isinstance(name, str)]
+    columns = {name for name in frame.columns if isinstance(name, str)}
+    found = [name for name in named_columns(job) if name in index and name not in columns]
+    if found and len(frame):
+        error = DataError(
+            f"no column '{found[0]}'; expected a column of the frame. '{found[0]}' is in the index: "
+            "call reset_index() first"
+        )
+        error.found, error.expected = f"no column '{found[0]}'", "a column of the frame"
+        error.advice = f"'{found[0]}' is in the index: call reset_index() first"
+        raise error
 
 
 def _needed(frame: Any, job: _rollshare.Job) -> Any:
@@ -110,7 +160,10 @@ def _series(series: Any) -> tuple[Any, ...]:
 
 def _pandas(frame: Any, job: _rollshare.Job) -> list[tuple[str, tuple[Any, ...]]]:
     names = frame.columns
-    wanted = _wanted(job, [name for name in names if isinstance(name, str)])
+    read, is_complete = _rollshare.columns_read(job, [name for name in names if isinstance(name, str)])
+    if not is_complete:
+        check_index(frame, job)
+    wanted = set(read)
     value = job.columns.get("value", "").lower()
     by_name = names.is_unique
     # pandas takes 70 microseconds to make the series of five columns, and five to return their arrays. The

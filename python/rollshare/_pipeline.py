@@ -6,6 +6,7 @@ import warnings
 
 from . import _arrow, _rollshare
 from ._errors import FrameError
+from ._frames import check_index, named_columns
 from ._results import CheckResults, RunResult
 
 TYPE_CHECKING = False
@@ -54,31 +55,27 @@ def check_frame(
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    wanted = {name.lower() for name in (*_named(job), *OPTIONAL)}
+    wanted = {name.lower() for name in (*named_columns(job), *OPTIONAL)}
     with TemporaryDirectory(prefix="rollshare-") as folder:
         path = str(Path(folder) / "frame.parquet")
-        _write(frame, wanted, path)
+        _write(frame, job, wanted, path)
         native = _rollshare.run([path], job, None, "warn_only", config, [], threads, called="frame")
     return CheckResults(native)
 
 
-def _named(job: _rollshare.Job) -> list[str]:
-    """Every column that the profile of a job names."""
-    profile = job.profile.to_dict()
-    time, users, channel = profile["time"], profile["users"], profile["channel"]
-    names = [time.get("date"), time.get("label"), users.get("column"), channel["column"]]
-    names += [of.get("column", name) for name, of in profile.get("dimensions", {}).items()]
-    names += [condition["column"] for condition in profile.get("where", [])]
-    return [name for name in names if name is not None]
+def _chosen(names: list[str], job: _rollshare.Job, wanted: set[str]) -> list[str]:
+    """The names in ``wanted``; all where a column is missing, so that the error lists them."""
+    is_complete = _rollshare.columns_read(job, names)[1]
+    return [name for name in names if name.lower() in wanted or not is_complete]
 
 
-def _write(frame: Any, wanted: set[str], path: str) -> None:
+def _write(frame: Any, job: _rollshare.Job, wanted: set[str], path: str) -> None:
     """Write the columns in ``wanted`` (lower-case names): polars frames by polars, others by pyarrow."""
     kind = type(frame)
     package = kind.__module__.partition(".")[0]
     if package == "polars":
         names = frame.collect_schema().names() if hasattr(frame, "collect") else frame.columns
-        frame = frame.select([name for name in names if name.lower() in wanted])
+        frame = frame.select(_chosen(names, job, wanted))
         if hasattr(frame, "sink_parquet"):
             frame.sink_parquet(path)
         else:
@@ -93,7 +90,9 @@ def _write(frame: Any, wanted: set[str], path: str) -> None:
             "installed. Install pyarrow, or check the parquet file that the frame comes from"
         ) from None
     if package == "pandas" and kind.__name__ == "DataFrame":
-        names = [name for name in frame.columns if isinstance(name, str) and name.lower() in wanted]
+        names = _chosen([name for name in frame.columns if isinstance(name, str)], job, wanted)
+        if not _rollshare.columns_read(job, names)[1]:
+            check_index(frame, job)
         pq.write_table(pa.Table.from_pandas(frame[names], preserve_index=False), path)
         return
     if package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
@@ -108,7 +107,7 @@ def _write(frame: Any, wanted: set[str], path: str) -> None:
             f"an object of type {kind.__module__}.{kind.__qualname__}; expected a path, or a data frame: "
             "pandas, polars, pyarrow, DuckDB, or anything with __arrow_c_stream__"
         )
-    names = [name for name in reader.schema.names if name.lower() in wanted]
+    names = _chosen(reader.schema.names, job, wanted)
     schema = pa.schema([reader.schema.field(name) for name in names])
     with pq.ParquetWriter(path, schema) as writer:
         for batch in reader:

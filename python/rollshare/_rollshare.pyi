@@ -184,6 +184,10 @@ class Partial:
     @staticmethod
     def from_bytes(data: bytes) -> Partial:
         """Read the sums that :meth:`to_bytes` of the same version wrote."""
+    def is_in_doubt(self) -> bool:
+        """Whether only values of columns tell that these sums are those of a mistake: see ``explain_frame``."""
+    def without_organic(self, channels: Sequence[tuple[str | None, int]]) -> Partial:
+        """Return the same sums, of rows of these channels, of which none is organic: ``finish`` reports it."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
@@ -236,6 +240,15 @@ def partial_columns(
     columns: Sequence[tuple[str, tuple[Any, ...]]], rows: int, job: Job, threads: int | None = None
 ) -> Partial:
     """Sum a frame of ``rows`` rows that is passed column by column."""
+
+def explain_frame(capsules: object, partial: Partial) -> None:
+    """Fail where no row counts, or none is organic although the job names organic channels."""
+
+def explain_columns(columns: Sequence[tuple[str, tuple[Any, ...]]], rows: int, partial: Partial) -> None:
+    """As ``explain_frame``, of a frame that is passed column by column."""
+
+def explain_files(sources: Sequence[str], partial: Partial) -> None:
+    """As ``explain_frame``, of files."""
 
 def plan_splits(
     sources: Sequence[str], job: Job, most: int, least: int, threads: int | None = None

@@ -66,7 +66,7 @@ macro_rules! catalog {
 }
 
 catalog! {
-    Columns = "columns", Raw, Block, "columns", "every column exists and has a supported type";
+    Columns = "columns", Raw, Warn, "columns", "no file lacks a column of the profile that other files have";
     LabelForm = "label_form", Raw, Block, "rows", "year_week is written yyyy_ww";
     LabelWeek = "label_week", Raw, Block, "rows", "year_week is an ISO week that exists";
     LabelDate = "label_date", Raw, Block, "rows", "year_week is the ISO week of start_date";

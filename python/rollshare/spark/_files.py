@@ -28,11 +28,12 @@ MOST = 128 << 20
 
 
 class Splits:
-    """The splits of a scan as bytes that executors parse, and the number of rows of all splits."""
+    """The splits of a scan as bytes that executors parse, their number of rows, and the sources."""
 
-    def __init__(self, parts: list[bytes], rows: int) -> None:
+    def __init__(self, parts: list[bytes], rows: int, sources: list[str]) -> None:
         self.parts = parts
         self.rows = rows
+        self.sources = sources
 
 
 def located(source: str) -> str:
@@ -86,7 +87,7 @@ def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits
     for note in notes:
         log.warning("%s", note)
     log.info("%d rows in %d splits", rows, len(parts))
-    return Splits(parts, rows)
+    return Splits(parts, rows, sources)
 
 
 def scan_task(parts: list[bytes], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -105,7 +106,7 @@ def scan(spark: Any, splits: Splits) -> Any:
 
 def read(spark: Any, splits: Splits, job: Job) -> Any:
     """A lazy frame with the job's table."""
-    return _merge.finish(scan(spark, splits), job, None, len(splits.parts), splits.rows)
+    return _merge.finish(scan(spark, splits), job, None, len(splits.parts), splits.rows, splits.sources)
 
 
 def total(spark: Any, splits: Splits) -> _rollshare.Partial:

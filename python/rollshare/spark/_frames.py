@@ -16,6 +16,7 @@ pass the rows to the kernel, which returns one partial aggregate for each task.
 from __future__ import annotations
 
 from functools import partial as bound
+from itertools import chain
 
 from .. import Job, _rollshare
 from .. import partial as kernel_partial
@@ -167,9 +168,15 @@ def groups_partial(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> 
     table = pa.Table.from_batches(found)
     totals, others = (table.filter(mask) for mask in (table["total"], pc.invert(table["total"])))
     count = pc.sum(others["n"]).as_py() or 0
-    return _rollshare.partial_groups(
+    part = _rollshare.partial_groups(
         totals.__arrow_c_stream__(None), others.__arrow_c_stream__(None), count, job, format
     )
+    # Rows without a value are of one class, whatever their channel.
+    unknown = pa.array([ORGANIC, ODD_ORGANIC, NULL_VALUE], table["class"].type)
+    if part.is_in_doubt() and not pc.any(pc.is_in(table["class"], unknown)).as_py():
+        # The names of the channels are not among the groups.
+        return part.without_organic([])
+    return part
 
 
 def groups_finish(
@@ -183,6 +190,38 @@ def groups_task(job: Job, format: str, batches: Iterator[pa.RecordBatch]) -> Ite
     """The partial aggregate of groups."""
     part = groups_partial(job, format, batches)
     yield from _merge.batch([] if part is None else [part])
+
+
+class Channels:
+    """The channels of rows, counted until one is organic. Nothing is counted where the job names none."""
+
+    def __init__(self, job: Job, names: list[str]) -> None:
+        channel = job.profile.to_dict()["channel"]
+        self.ignore_case = channel.get("ignore_case", False)
+        self.organic = {self._name(name) for name in channel.get("organic", [])}
+        wanted = channel["column"].lower()
+        self.at = next((at for at, name in enumerate(names) if name.lower() == wanted), None)
+        self.found: dict[str | None, int] | None = {} if self.organic and self.at is not None else None
+
+    def _name(self, name: str) -> str:
+        return name.lower() if self.ignore_case else name
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Counts the channels of a batch."""
+        if self.found is None or self.at is None:
+            return
+        column = batch.column(self.at)
+        for one in column.value_counts():
+            name, count = one["values"].as_py(), one["counts"].as_py()
+            if name is not None and self._name(str(name)) in self.organic:
+                self.found = None
+                return
+            name = None if name is None else str(name)
+            self.found[name] = self.found.get(name, 0) + count
+
+    def rows(self) -> list[tuple[str | None, int]]:
+        """The channels and their rows."""
+        return list((self.found or {}).items())
 
 
 def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -201,12 +240,16 @@ def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> 
         return
     first = own(first)
 
+    channels = Channels(job, names)
+
     def all_batches() -> Iterator[pa.RecordBatch]:
-        yield first
-        yield from map(own, batches)
+        for one in chain([first], map(own, batches)):
+            channels.add(one)
+            yield one
 
     reader = pa.RecordBatchReader.from_batches(first.schema, all_batches())
-    yield from _merge.batch([_rollshare.partial_frame(reader.__arrow_c_stream__(None), job, 1)])
+    part = _rollshare.partial_frame(reader.__arrow_c_stream__(None), job, 1)
+    yield from _merge.batch([part if channels.found is None else part.without_organic(channels.rows())])
 
 
 def rows(columns: Columns) -> Any:

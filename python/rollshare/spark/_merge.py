@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial as bound
 from math import isqrt
 
-from .. import Partial, merge
+from .. import Partial, _rollshare, merge
 from .._errors import InternalError
 
 TYPE_CHECKING = False
@@ -61,10 +61,13 @@ def merge_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def finish_task(
-    empty: bytes | None, rows: int | None, batches: Iterator[pa.RecordBatch]
+    empty: bytes | None, rows: int | None, sources: list[str] | None, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """The root of the tree: the share table."""
-    yield from table_batches(checked(merged(cells(batches)), empty, rows))
+    """The root of the tree: the share table. ``sources`` are files of which an error lists values."""
+    total = checked(merged(cells(batches)), empty, rows)
+    if sources is not None and total.is_in_doubt():
+        _rollshare.explain_files(sources, total)
+    yield from table_batches(total)
 
 
 def checked(total: Partial | None, empty: bytes | None, rows: int | None) -> Partial:
@@ -127,9 +130,16 @@ def tree(parts: Any, count: int | None) -> Any:
     return parts.repartition(1)
 
 
-def finish(parts: Any, job: Job, empty: bytes | None, count: int | None, rows: int | None) -> Any:
+def finish(
+    parts: Any,
+    job: Job,
+    empty: bytes | None,
+    count: int | None,
+    rows: int | None,
+    sources: list[str] | None = None,
+) -> Any:
     """A lazy frame with the job's table."""
-    return tree(parts, count).mapInArrow(bound(finish_task, empty, rows), ddl(job))
+    return tree(parts, count).mapInArrow(bound(finish_task, empty, rows, sources), ddl(job))
 
 
 def collect(parts: Any, empty: bytes | None, count: int | None, rows: int | None) -> Partial:

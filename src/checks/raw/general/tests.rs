@@ -320,22 +320,41 @@ fn labels_are_those_of_the_profile() {
 }
 
 #[test]
-fn a_missing_column_is_reported_once() {
-    let profile = FACTS.replace("'os_name'", "'platform'").replace("'value'", "'token'");
-    let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(14));
-    assert_eq!(reported(&results)[&CheckId::Columns], 2.0);
-    assert_eq!(results.verdict(), Verdict::Fail);
-    let text: Vec<&str> =
-        results.get(CheckId::Columns).unwrap().offenders.iter().map(|o| o.value.as_str()).collect();
-    assert!(text[0].contains("no column 'platform'") && text[1].starts_with("token:"), "{text:?}");
+fn a_missing_column_is_an_error_that_names_all() {
+    let error = |profile: &str, by: &[&str]| {
+        let inputs = [file("x.parquet", &facts(14), LAYOUTS[0])];
+        check_rows(&job(profile, by), &config(30, ""), &inputs, &NoProgress)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let profile = FACTS.replace("'os_name'", "'platform'").replace("'value'", "'worth'");
+    let both = error(&profile, &["country"]);
+    assert!(both.contains("no columns 'worth' (the users), 'platform' (the dimension os)"), "{both}");
+    let wrong = error(&FACTS.replace("'value'", "'token'"), &["country"]);
+    assert!(wrong.contains("column 'token'") && wrong.contains("expected a number"), "{wrong}");
     // Numbers that are not whole are no members, but this dimension is neither a key nor has totals.
     let profile = format!("{FACTS}\n[dimensions.amount]\ncolumn = 'value'");
     let results = check(&job(&profile, &["country"]), &config(30, ""), &facts(30));
     assert_eq!(reported(&results), BTreeMap::new());
-    assert_eq!(
-        reported(&check(&job(&profile, &["amount"]), &config(30, ""), &facts(30)))[&CheckId::Columns],
-        1.0
-    );
+    assert!(error(&profile, &["amount"]).contains("expected strings"));
+}
+
+/// Two files, of which the second lacks the column of systems.
+#[test]
+fn a_column_that_only_some_files_have_is_reported() {
+    let optional = FACTS.replace("[dimensions.os]", "[dimensions.os]\noptional = true");
+    let of = |name: &str, column: &str| {
+        let profile = optional.replace("'os_name'", &format!("'{column}'"));
+        let input = Input { partitions: vec![("part".into(), None)], ..file(name, &facts(30), LAYOUTS[0]) };
+        (job(&profile, &["country"]), input)
+    };
+    let (job, first) = of("a.parquet", "part");
+    let second = Input { partitions: Vec::new(), ..file("b.parquet", &facts(30), LAYOUTS[0]) };
+    let results = check_inputs(&job, &config(30, ""), &[first, second]);
+    let outcome = results.get(CheckId::Columns).unwrap();
+    assert_eq!((outcome.observed, outcome.status), (Some(1.0), Status::Warn));
+    assert_eq!(outcome.offenders[0].to_string(), "b.parquet no column 'part', which 1 of 2 files have");
 }
 
 #[test]

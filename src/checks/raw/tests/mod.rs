@@ -368,7 +368,7 @@ fn rows_are_named_in_their_files_and_the_first_ten_at_most() {
 }
 
 #[test]
-fn without_a_column_or_its_type_nothing_else_runs() {
+fn without_a_column_or_its_type_nothing_runs() {
     let mut random = Random(10);
     let rows = clean(&mut random);
     let config = config(&rows);
@@ -383,14 +383,26 @@ fn without_a_column_or_its_type_nothing_else_runs() {
     for (role, column) in cases {
         let mut job = Job::default();
         job.set_column(role, column).unwrap();
-        let (results, raw) =
-            check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &NoProgress).unwrap();
-        let outcome = results.get(CheckId::Columns).unwrap();
-        assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(1.0)), "{:?}", job.columns());
-        assert!(results.outcomes.iter().skip(1).all(|o| o.status == Status::NotRun && o.could_not_run));
-        assert_eq!(results.verdict().exit_code(), 4);
-        assert!(raw.cube.is_none());
+        let error = check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &NoProgress).unwrap_err();
+        assert_eq!(error.exit_code(), 3, "{:?}: {error}", job.columns());
+        assert!(error.to_string().starts_with("x.parquet"), "{error}");
     }
+}
+
+#[test]
+fn files_of_a_cube_may_lack_labels_and_systems() {
+    let mut random = Random(12);
+    let rows = clean(&mut random);
+    let config = config(&rows);
+    let mut job = Job::default();
+    job.set_column("year_week", "no_label").unwrap();
+    let inputs = [file("x.parquet", &rows, EXPORT)];
+    let (results, raw) = check_rows(&job, &config, &inputs, &NoProgress).unwrap();
+    assert!(raw.general.is_some() && raw.cube.is_none() && !raw.shape.is_cube());
+    assert_eq!(results.get(CheckId::Columns).unwrap().status, Status::Pass);
+    assert_eq!(results.get(CheckId::LabelDate).unwrap().observed, Some(0.0));
+    let (_, raw) = check_rows(&Job::default(), &config, &inputs, &NoProgress).unwrap();
+    assert!(raw.general.is_none() && raw.cube.is_some() && raw.shape.is_cube());
 }
 
 #[test]
