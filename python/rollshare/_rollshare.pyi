@@ -185,9 +185,9 @@ class Partial:
     def from_bytes(data: bytes) -> Partial:
         """Read the sums that :meth:`to_bytes` of the same version wrote."""
     def is_in_doubt(self) -> bool:
-        """Whether only values of columns tell that these sums are those of a mistake: see ``explain_frame``."""
+        """Whether the sums may be those of a mistake, as ``explain_frame`` finds out."""
     def without_organic(self, channels: Sequence[tuple[str | None, int]]) -> Partial:
-        """Return the same sums, of rows of these channels, of which none is organic: ``finish`` reports it."""
+        """Return the same sums, of rows of these channels. ``finish`` reports that none is organic."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import rollshare
@@ -391,3 +392,70 @@ def test_frames_of_which_no_row_counts(kind: str) -> None:
         rollshare.rolling_share(FRAMES[kind](facts()), profile=FACTS, where={"network": "organic"})
     shares = rollshare.rolling_share(FRAMES[kind](facts().slice(0, 0)), profile=FACTS, by="none")
     assert (len(shares), shares.columns) == (0, ["year", "week", "share_organic_p4w"])
+
+
+def test_a_missing_column_names_the_keyword(sample: str) -> None:
+    table = pq.read_table(sample).rename_columns(
+        ["country_code" if name == "country" else name for name in pq.read_schema(sample).names]
+    )
+    advice = "There is 'country_code': add dimensions={\"country\": \"country_code\"}"
+    frames = (table, table.to_pandas(), pl.from_arrow(table), pl.from_arrow(table).lazy())
+    for call in (rollshare.rolling_share, rollshare.check):
+        for frame in frames:
+            with pytest.raises(rollshare.DataError, match="no column 'country'") as caught:
+                call(frame)
+            assert caught.value.advice == advice
+            assert "--" not in str(caught.value)
+    shares = rollshare.rolling_share(table, dimensions={"country": "country_code"})
+    assert shares.to_dicts() == rollshare.read_parquet(sample).to_dicts()
+
+
+def test_a_missing_column_of_files_names_the_keyword(sample: str, tmp_path: Path) -> None:
+    path = tmp_path / "installs.parquet"
+    table = pq.read_table(sample)
+    names = [name.replace("value", "installs") for name in table.column_names]
+    pq.write_table(table.rename_columns(names), path)
+    for call in (rollshare.read_parquet, rollshare.run, rollshare.check):
+        with pytest.raises(rollshare.DataError, match="no column 'value'") as caught:
+            call(path)
+        assert caught.value.advice == "There is 'installs': add users=\"installs\""
+        assert caught.value.file == str(path)
+
+
+def test_a_column_in_the_index_is_named(sample: str) -> None:
+    frame = pq.read_table(sample).to_pandas().set_index("country")
+    for call in (rollshare.rolling_share, rollshare.check):
+        with pytest.raises(rollshare.DataError, match="'country' is in the index") as caught:
+            call(frame)
+        assert "reset_index()" in caught.value.advice
+
+
+def test_organic_channels_that_no_row_has_are_an_error(sample: str) -> None:
+    table = pq.read_table(sample)
+    reader = table.to_reader()
+    for frame in (table, table.to_pandas(), pl.from_arrow(table), pl.from_arrow(table).lazy()):
+        with pytest.raises(rollshare.DataError, match="none has name 'organic'") as caught:
+            rollshare.rolling_share(frame, organic="organic")
+        assert caught.value.expected.endswith(" rows), ...")
+        assert caught.value.advice == "There is 'Organic': organic=\"Organic\""
+    with pytest.raises(rollshare.DataError, match="none has name 'organic'"):
+        rollshare.read_parquet(sample, organic="organic")
+    # A reader can be read only once, and a part of the rows is no whole.
+    rollshare.rolling_share(reader, organic="organic")
+    rollshare.partial(table, organic="organic").finish()
+    # Rows without users are rows; the name of the default profile was not typed.
+    value = table.schema.get_field_index("value")
+    nothing = table.set_column(value, "value", pa.nulls(len(table), pa.float64()).fill_null(0.0))
+    assert rollshare.rolling_share(nothing, organic=["Organic", "x"]).account["counted"] > 0
+    paid = table.filter(pc.not_equal(table["name"], "Organic"))
+    assert {row["share_organic_p4w"] for row in rollshare.rolling_share(paid).to_dicts()} <= {0.0, None}
+    with pytest.raises(rollshare.DataError, match="no row is organic"):
+        rollshare.rolling_share(paid, organic=["Organic", "Organic Search"])
+
+
+def test_the_members_of_frames_of_which_no_row_counts_are_listed(sample: str) -> None:
+    table = pq.read_table(sample)
+    for frame in (table, table.to_pandas(), pl.from_arrow(table)):
+        with pytest.raises(rollshare.DataError, match="none of 9000 rows counts") as caught:
+            rollshare.rolling_share(frame, where={"name": "Nothing"})
+        assert " rows), ..." in caught.value.expected

@@ -149,3 +149,24 @@ fn checks_and_scan_fetch_each_byte_once_in_two_rounds() {
         assert!(traffic["rounds"].as_u64().unwrap() <= 2, "{traffic}");
     }
 }
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn the_configuration_of_the_checks_may_be_in_a_bucket() {
+    let world = World::new();
+    world.put("in/x.parquet", &world.sample(10_000));
+    world.put("checks.toml", b"[checks.freshness]\nseverity = 'off'");
+    let check = |checks: &str| {
+        let arguments = ["check", "s3://bucket/in/", "--json", "--checks", checks];
+        at(world.port).args(arguments).output().unwrap()
+    };
+    let out = check("s3://bucket/checks.toml");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let results: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let mut checks = results["checks"].as_array().unwrap().iter();
+    let freshness = checks.find(|check| check["check"] == "freshness").unwrap();
+    assert_eq!(freshness["bounds"]["origin"], "s3://bucket/checks.toml", "{freshness:#}");
+    let missing = check("s3://bucket/none.toml");
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(text(&missing.stdout).contains("cannot read the checks"), "{}", text(&missing.stdout));
+}

@@ -116,3 +116,24 @@ def test_the_data_source(spark, facts, tmp_path, text):
         where_not={"network": "Search"}, ignore_case=True,
     )  # fmt: skip
     assert rows_of(spark.read.format("rollshare").options(**given).load(facts)) == want.to_dicts()
+
+
+@pytest.mark.parametrize("mode", ["files", "spark", "kernel"])
+def test_organic_channels_that_no_row_has_are_an_error(spark, small, mode):
+    def table(**options):
+        if mode == "files":
+            return read_parquet(spark, small, **options).collect()
+        df = spark.read.parquet(small)
+        return rolling_share(df, files="never", sums=mode, **options).collect()
+
+    with pytest.raises(Exception, match="no row is organic: none has name 'organic'"):
+        table(organic="organic")
+    assert table(organic=["Organic", "typo"])
+
+
+def test_a_missing_column_names_the_keyword(spark, small):
+    df = spark.read.parquet(small).withColumnRenamed("country", "country_code")
+    for files in ("auto", "never"):
+        with pytest.raises(rollshare.DataError, match="no column 'country'") as caught:
+            rolling_share(df, files=files)
+        assert caught.value.advice.endswith("add dimensions={\"country\": \"country_code\"}")
