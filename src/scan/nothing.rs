@@ -21,7 +21,10 @@ pub fn error(job: &Job, partial: &Partial, members: &dyn Fn(&str) -> Option<Memb
                 .text(" the empty table is published"),
         );
     }
-    let values = |column: &str| members(column).map_or_else(|| "unknown values".into(), |found| found.show());
+    let with_members = |what: String, column: &str| match members(column) {
+        Some(found) => format!("{what}: {column} has {}", found.show()),
+        None => what,
+    };
     let mut reasons: Vec<String> = Vec::new();
     for (_, kept, count, meaning) in partial.account.reasons() {
         if count > 0 && !kept {
@@ -35,10 +38,10 @@ pub fn error(job: &Job, partial: &Partial, members: &dyn Fn(&str) -> Option<Memb
                 ConditionRule::Where(rule) => rule.shown.clone(),
                 _ => format!("total rows of {}", condition.name),
             };
-            seen.push(format!("{rule}: {} has {}", condition.column, values(&condition.column)));
+            seen.push(with_members(rule, &condition.column));
         }
         for key in &question.keys {
-            seen.push(format!("{}: {} has {}", key.name, key.column, values(&key.column)));
+            seen.push(with_members(key.name.to_string(), &key.column));
         }
     }
     Error::data(format!("none of {rows} rows counts: {}", reasons.join("; ")))

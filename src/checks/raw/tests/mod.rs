@@ -383,7 +383,8 @@ fn without_a_column_or_its_type_nothing_runs() {
     for (role, column) in cases {
         let mut job = Job::default();
         job.set_column(role, column).unwrap();
-        let error = check_rows(&job, &config, &[file("x.parquet", &rows, EXPORT)], &NoProgress).unwrap_err();
+        let inputs = [file("x.parquet", &rows, EXPORT)];
+        let error = check_rows(&job, &config, &inputs, &NoProgress).map(|_| ()).unwrap_err();
         assert_eq!(error.exit_code(), 3, "{:?}: {error}", job.columns());
         assert!(error.to_string().starts_with("x.parquet"), "{error}");
     }
