@@ -78,7 +78,11 @@ fn a_missing_column_is_one_error() {
     let options = sample::Options { rows: 9_000, layout: sample::Layout::Facts, seed: 1 };
     sample::write(&options, Path::new(&facts), &NoProgress).unwrap();
     let cases: [(&str, &[&str], &[&str]); 6] = [
-        (&source, &["--column", "start_date=missing"], &["no column 'missing' (the dates)", "--date COLUMN"]),
+        (
+            &source,
+            &["--column", "start_date=missing"],
+            &["no column 'missing' (the dates)", "There is 'start_date', 'end_date': add --date start_date"],
+        ),
         (
             &source,
             &["--users", "valeu"],

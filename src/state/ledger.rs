@@ -25,7 +25,7 @@ use crate::storage::{Folder, Input, ObjectVersion};
 use crate::{Error, Result};
 
 /// The number is the version of the format and of the meaning of the sums.
-const MAGIC: &[u8] = b"rollshare state 3\n";
+const MAGIC: &[u8] = b"rollshare state 4\n";
 /// From this number of parts files on, they are compacted into one.
 pub(super) const MAX_PART_FILES: usize = 32;
 
