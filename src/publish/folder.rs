@@ -50,14 +50,18 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<Replaced> {
         Ok(Swapped::Exchanged) => {
             sync_parent(path)?;
             // The old folder has the name of the temporary now. What came into it since it was listed is not ours.
-            let is_output = |name: &str| old.output.iter().any(|output| output.as_os_str() == name);
-            match return_others(temporary.path(), path, &is_output, true) {
+            let is_in = |names: &[PathBuf], name: &str| names.iter().any(|listed| listed.as_os_str() == name);
+            let kind = |name: &str| {
+                let output = is_in(&old.output, name).then_some(Kind::Output);
+                output.or_else(|| is_in(&old.kept, name).then_some(Kind::Kept))
+            };
+            match return_others(temporary.path(), path, &kind, true) {
                 Ok(stay) if stay.is_empty() => drop(temporary),
                 // The target is replaced: nothing from here on is an error of the run.
                 _ => {
                     let folder = temporary.path().to_owned();
                     temporary.persist();
-                    notes.push(keep_aside(&folder, path, &is_output).unwrap_or_else(|_| {
+                    notes.push(keep_aside(&folder, path, &kind).unwrap_or_else(|_| {
                         format!(
                             "files that came into the target folder while it was replaced are in {}",
                             folder.display()
@@ -80,28 +84,30 @@ pub fn replace(path: &Path, write: Writer<'_>) -> Result<Replaced> {
 }
 
 /// Moves what is no output from the folder `from`, which had been the target, into the target `to`, if it is not there;
-/// returns the names of what stays. A file that was replaced after it was linked into `to` is moved too if `replaced`.
+/// returns the paths of what stays. `kind` says what an entry is; what was kept has been linked into `to`. A file that
+/// was replaced after that is moved too if `replaced`.
 fn return_others(
     from: &Path,
     to: &Path,
-    is_output: &dyn Fn(&str) -> bool,
+    kind: &dyn Fn(&str) -> Option<Kind>,
     replaced: bool,
 ) -> io::Result<Vec<PathBuf>> {
     let mut stay = Vec::new();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        if is_output(&entry.file_name().to_string_lossy()) {
-            continue;
-        }
+        let is_kept = match kind(&entry.file_name().to_string_lossy()) {
+            Some(Kind::Output) => continue,
+            kind => kind == Some(Kind::Kept),
+        };
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let (old, new) = (source.symlink_metadata()?, target.symlink_metadata());
         match new {
             Err(e) if e.kind() == io::ErrorKind::NotFound => fs::rename(&source, &target)?,
             Err(e) => return Err(e),
-            Ok(new) if old.is_dir() && new.is_dir() => {
-                stay.extend(return_others(&source, &target, &|_| false, replaced)?);
+            Ok(new) if is_kept && old.is_dir() && new.is_dir() => {
+                stay.extend(return_others(&source, &target, &|_| Some(Kind::Kept), replaced)?);
             }
-            Ok(new) if old.is_file() && new.is_file() => {
+            Ok(new) if is_kept && old.is_file() && new.is_file() => {
                 let is_newer = || old.modified().ok().zip(new.modified().ok()).is_some_and(|(a, b)| a > b);
                 if replaced && is_newer() {
                     fs::rename(&source, &target)?;
@@ -114,10 +120,10 @@ fn return_others(
 }
 
 /// Keeps what is no output of the folder `temporary` beside the target; returns a note that says where.
-fn keep_aside(temporary: &Path, path: &Path, is_output: &dyn Fn(&str) -> bool) -> io::Result<String> {
+fn keep_aside(temporary: &Path, path: &Path, kind: &dyn Fn(&str) -> Option<Kind>) -> io::Result<String> {
     for entry in fs::read_dir(temporary)? {
         let entry = entry?;
-        if is_output(&entry.file_name().to_string_lossy()) {
+        if kind(&entry.file_name().to_string_lossy()) == Some(Kind::Output) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -139,13 +145,13 @@ fn sweep_folders(path: &Path, notes: &mut Vec<String>) -> Result<()> {
         if !temporary.is_dir() {
             return;
         }
-        let is_output = |name: &str| classify(name, false) == Some(Kind::Output);
-        let returned = return_others(temporary, path, &is_output, false);
+        let kind = |name: &str| classify(name, temporary.join(name).is_dir());
+        let returned = return_others(temporary, path, &kind, false);
         let result = returned.and_then(|stay| {
             if stay.is_empty() {
                 fs::remove_dir_all(temporary)
             } else {
-                keep_aside(temporary, path, &is_output).map(|note| notes.push(note))
+                keep_aside(temporary, path, &kind).map(|note| notes.push(note))
             }
         });
         // It stays as it is, and `sweep` must not remove it.
