@@ -26,6 +26,9 @@ pub struct Location {
     pub page: Option<usize>,
     /// Row within the file, from 0.
     pub row: Option<u64>,
+    /// Line of a text file, from 1; the header is the first one.
+    #[serde(default)]
+    pub line: Option<u64>,
 }
 
 impl fmt::Display for Location {
@@ -38,6 +41,9 @@ impl fmt::Display for Location {
         if let Some(column) = &self.column {
             write!(f, "{sep}column '{column}'")?;
             sep = ", ";
+        }
+        if let Some(line) = self.line {
+            return write!(f, "{sep}line {line}");
         }
         if let Some(row_group) = self.row_group {
             write!(f, "{sep}row group {row_group}")?;
@@ -265,6 +271,13 @@ impl Error {
         })
     }
 
+    /// Sets the line of a text file, unless a lower layer did.
+    pub fn at_line(self, line: u64) -> Self {
+        self.edit(|r| {
+            r.location.line.get_or_insert(line);
+        })
+    }
+
     /// Adds `before` to the row, if one is set.
     pub fn offset_row(self, before: u64) -> Self {
         self.edit(|r| {
@@ -272,6 +285,24 @@ impl Error {
                 *row += before;
             }
         })
+    }
+
+    /// The error once more, for another caller that met it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Error::Format(r) => Error::Format(r.clone()),
+            Error::Unsupported(r) => Error::Unsupported(r.clone()),
+            Error::Argument(r) => Error::Argument(r.clone()),
+            Error::NotFound(r) => Error::NotFound(r.clone()),
+            Error::Data(r) => Error::Data(r.clone()),
+            Error::TooLarge(r) => Error::TooLarge(r.clone()),
+            Error::Internal(r) => Error::Internal(r.clone()),
+            Error::Interrupted => Error::Interrupted,
+            Error::Io { report, source } => Error::Io {
+                report: report.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+        }
     }
 
     /// The exit code of the program for this error.

@@ -78,6 +78,10 @@ pub mod table {
     //! See the module of this name.
     pub use crate::table::*;
 }
+pub mod text {
+    //! See the module of this name.
+    pub use crate::text::*;
+}
 pub mod window {
     //! See the module of this name.
     pub use crate::window::*;

@@ -78,6 +78,7 @@ pub(crate) mod scan;
 pub(crate) mod state;
 pub(crate) mod storage;
 pub(crate) mod table;
+pub(crate) mod text;
 pub(crate) mod window;
 
 pub use checks::Config as CheckConfig;

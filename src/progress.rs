@@ -22,6 +22,8 @@ pub trait Progress: Sync {
 /// A phase of a run that takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Text is converted.
+    Convert,
     /// The rows are checked.
     Check,
     /// The rows are summed.

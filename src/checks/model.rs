@@ -66,6 +66,9 @@ pub struct Violation {
     /// The row in the file, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
+    /// The line of a text file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// The value, or a description of it.
     pub value: String,
 }
@@ -73,7 +76,7 @@ pub struct Violation {
 impl Violation {
     /// A violation of a key, not of a single row.
     pub fn key(value: impl Into<String>) -> Self {
-        Violation { file: None, row: None, value: value.into() }
+        Violation { file: None, row: None, line: None, value: value.into() }
     }
 }
 

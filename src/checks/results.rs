@@ -95,8 +95,10 @@ impl std::fmt::Display for super::Violation {
         if let Some(file) = &self.file {
             write!(f, "{file} ")?;
         }
-        if let Some(row) = self.row {
-            write!(f, "row {row}: ")?;
+        match (self.line, self.row) {
+            (Some(line), _) => write!(f, "line {line}: ")?,
+            (None, Some(row)) => write!(f, "row {row}: ")?,
+            (None, None) => {}
         }
         f.write_str(&self.value)
     }

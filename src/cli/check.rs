@@ -25,6 +25,7 @@ use crate::scan::totals::check_required;
 use crate::scan::{Options, nothing, scan_dataset};
 use crate::storage::discover;
 use crate::table::finish;
+use crate::text::Texts;
 use crate::{Job, Result, Semantics};
 
 /// Checks the rows and the table, prints the results, and returns the exit code.
@@ -34,11 +35,17 @@ pub fn check(args: &Check) -> Result<u8> {
     let job = question.job()?;
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     start_threads(question.threads.map(Into::into))?;
-    let discovery = discover(&question.sources.all(), job.semantics)?;
+    let mut discovery = discover(&question.sources.all(), job.semantics)?;
     let bar = Bar::new(!args.json && !args.quiet);
-    let dataset = guarded(|| Dataset::open(&job, &discovery.inputs))?;
+    let texts = Texts::find(&job, true, &mut discovery.inputs)?;
+    let locate = |error| texts.locate(error);
+    let dataset = guarded(|| {
+        texts.convert(&bar)?;
+        Dataset::open(&job, &discovery.inputs)
+    })?;
     let shape = guarded(|| Shape::of(&job, &dataset))?;
-    let (mut results, raw) = guarded(|| check_dataset(&job, shape, &config, &dataset, &bar))?;
+    let (mut results, raw) =
+        guarded(|| check_dataset(&job, shape, &config, &dataset, &bar)).map_err(locate)?;
     if args.init {
         print(&template(&observed_values(&job, &raw)))?;
         return Ok(0);
@@ -55,13 +62,15 @@ pub fn check(args: &Check) -> Result<u8> {
                 return Err(nothing::error(&job, &partial, &nothing::members_of_files(&discovery.inputs)));
             }
             Ok((partial, table))
-        })?;
+        })
+        .map_err(locate)?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
         let history = HistoryState::None("only `rollshare run` reads the history of a target".into());
         let drift = drift::check(&config, &history, None, &[]).results;
         results.append(if shape.is_cube() { drift } else { drift.for_any_key() });
     }
     drop(bar);
+    texts.locate_findings(&mut results);
     let verdict = results.verdict();
     if args.json {
         show(&results_json(&results, &raw, started.elapsed().as_secs_f64()), false)?;

@@ -43,6 +43,7 @@ impl Drop for Bar {
 impl Progress for Bar {
     fn begin(&self, phase: Phase, bytes: u64) {
         self.bar.set_message(match phase {
+            Phase::Convert => "reading",
             Phase::Check => "checking",
             Phase::Sum => "summing",
             Phase::Write => "writing",

@@ -27,6 +27,7 @@ use self::published::PublishedRow;
 use crate::scan::{Options, Progress, scan};
 use crate::storage::discover;
 use crate::table::{Cell, Table, finish};
+use crate::text::Texts;
 use crate::{Error, Grain, Job, Result, Semantics};
 
 /// The key of an output row: country, year and week.
@@ -99,8 +100,10 @@ pub fn compare(
     let legacy_job = job.validated()?;
     let iso_job = Job { semantics: Semantics::Iso, ..legacy_job.clone() };
     let rows = published::read(against, &legacy_job)?;
-    let discovery = discover(sources, Semantics::Legacy)?;
-    let (partial, _) = scan(&legacy_job, &discovery.inputs, options, progress)?;
+    let mut discovery = discover(sources, Semantics::Legacy)?;
+    let texts = Texts::find(&legacy_job, false, &mut discovery.inputs)?;
+    let summed = scan(&legacy_job, &discovery.inputs, options, progress);
+    let (partial, _) = summed.map_err(|error| texts.locate(error))?;
     let (sums, wrong_labels) = right::by_week(&partial);
     let legacy = keyed(&finish(&legacy_job, &partial)?);
     let right = keyed(&finish(&iso_job, &sums)?);

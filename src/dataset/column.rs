@@ -134,7 +134,7 @@ pub(crate) fn find_name<'n>(
 }
 
 /// Whether two names are equal when case is ignored.
-fn is_alike(a: &str, b: &str) -> bool {
+pub(crate) fn is_alike(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() {
         a.eq_ignore_ascii_case(b)
     } else {

@@ -6,17 +6,20 @@
 //! - [`page`]: page headers, the walk over the pages of a chunk, opening a page.
 //! - [`codec`]: decompression of pages. [`head`]: nulls from the first bytes of a page, without it.
 //! - [`encoding`]: from the bytes of a page to runs and values.
+//! - [`mod@encode`], [`mod@write`]: the other way round, for pages that the program writes itself.
 //!
 //! No bytes make this module panic, loop for ever or take memory out of proportion to their
 //! number. A feature that is not supported is an error only when a column that uses it is read.
 
 pub mod codec;
+pub mod encode;
 pub mod encoding;
 pub mod footer;
 pub mod head;
 pub mod page;
 pub mod schema;
 pub mod thrift;
+pub mod write;
 
 pub use codec::Codec;
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::scan::{Options, Progress, ScanStats, members, nothing, organic, scan_
 use crate::storage::discover::Discovery;
 use crate::storage::{self, Precondition, discover};
 use crate::table::{Table, finish};
+use crate::text::Texts;
 use crate::{Error, Job, Result, Semantics, state};
 
 /// A run that has ended: its report, its table, and the costs of its scan.
@@ -46,11 +47,22 @@ pub struct Run {
 /// Fails if the rows cannot be read, the table cannot be computed, the target cannot be replaced,
 /// or another run holds the lock of the target. The target is then left as it was.
 pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
+    let mut texts = Texts::default();
+    run_with(options, progress, &mut texts).map_err(|error| texts.locate(error))
+}
+
+/// As [`run`]; `texts` receives the text files of the sources, which know the lines of rows.
+fn run_with(options: &RunOptions, progress: &dyn Progress, texts: &mut Texts) -> Result<Run> {
     let (started, clock) = (SystemTime::now(), Instant::now());
     let with_checks = options.checks != Checks::Off;
     let mut timer = Timer::default();
 
-    let setup = timer.phase("discover", || set_up(options))?;
+    let mut setup = timer.phase("discover", || set_up(options))?;
+    *texts = Texts::find(&setup.job, with_checks, &mut setup.discovery.inputs)?;
+    // Of text with a state, only files that it does not have are converted, when they are read.
+    if !texts.is_empty() && (with_checks || options.state.is_none()) {
+        timer.phase("convert", || texts.convert(progress))?;
+    }
     let job = &setup.job;
     let mut report = new_report(options, &setup, started);
     let (loaded, version) = if with_checks {
@@ -117,6 +129,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         results.append(if shape.is_cube() { drift.results } else { drift.results.for_any_key() });
         report.restated = drift.restated;
     }
+    texts.locate_findings(&mut results);
     record_results(&mut report, with_checks, results, summed.as_ref());
 
     timer.phase("publish", || publish_or_block(&setup, &mut report, summed.as_ref()))?;

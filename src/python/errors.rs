@@ -34,6 +34,7 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         location.set_item("row_group", report.location.row_group)?;
         location.set_item("page", report.location.page)?;
         location.set_item("row", report.location.row)?;
+        location.set_item("line", report.location.line)?;
         location.set_item("found", &report.found)?;
         location.set_item("expected", report.expected.show(Surface::Python))?;
         location.set_item("advice", report.advice.show(Surface::Python))?;

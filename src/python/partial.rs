@@ -17,6 +17,7 @@ use crate::grid::{Account, Partial};
 use crate::scan::members::{self, Members};
 use crate::scan::{self, Options, organic, scan};
 use crate::storage::{Input, SourcePaths, discover};
+use crate::text::Texts;
 use crate::{Error, Job, Result, Semantics, table};
 
 /// The exact sums of some rows. Partials can be merged in any order and pickled.
@@ -274,15 +275,20 @@ pub fn read_parquet(
     let job = job.0.clone();
     let (sums, source_paths) = work::large(py, threads, |threads, progress| {
         // Listing runs in the pool of this call; a process-wide pool would not survive a fork.
-        let discovery = match sources.as_slice() {
+        let mut discovery = match sources.as_slice() {
             [one] if std::path::Path::new(one).is_file() => discover(&sources, job.semantics)?,
             _ => scan::pool(threads.unwrap_or(0))?.install(|| discover(&sources, job.semantics))?,
         };
         let options = Options { threads, ..Options::default() };
-        let (sums, _) = match threads {
-            Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress))?,
-            _ => scan(&job, &discovery.inputs, &options, progress)?,
+        let texts = Texts::find(&job, false, &mut discovery.inputs)?;
+        if !texts.is_empty() {
+            scan::pool(threads.unwrap_or(0))?.install(|| texts.convert(progress))?;
+        }
+        let summed = match threads {
+            Some(1) => scan::pool(1)?.install(|| scan(&job, &discovery.inputs, &options, progress)),
+            _ => scan(&job, &discovery.inputs, &options, progress),
         };
+        let (sums, _) = summed.map_err(|error| texts.locate(error))?;
         if whole {
             explain_inputs(&job, &sums, &discovery.inputs)?;
         }

@@ -8,11 +8,13 @@ use super::errors::raise;
 use super::job::PyJob;
 use super::partial::PyPartial;
 use super::{capsule, work};
+use crate::Error;
 use crate::frame::field::Field;
 use crate::frame::groups;
 use crate::scan;
 use crate::scan::split::{Split, plan};
-use crate::storage::discover;
+use crate::storage::{Input, discover};
+use crate::text::format::is_text;
 
 /// Splits, rows of all files, compressed bytes of the needed columns, notes of the listing.
 type Planned<'py> = (Vec<Bound<'py, PyBytes>>, u64, u64, Vec<String>);
@@ -32,6 +34,7 @@ pub fn plan_splits<'py>(
     let (splits, rows, bytes, notes) = work::large(py, threads, |threads, _| {
         scan::pool(threads.unwrap_or(0))?.install(|| {
             let discovery = discover(&sources, job.semantics)?;
+            no_text(&discovery.inputs)?;
             let splits = plan(&job, &discovery.inputs, most, least)?;
             let parts: Vec<Vec<u8>> =
                 splits.splits.iter().map(Split::to_bytes).collect::<crate::Result<_>>()?;
@@ -39,6 +42,19 @@ pub fn plan_splits<'py>(
         })
     })?;
     Ok((splits.iter().map(|split| PyBytes::new(py, split)).collect(), rows, bytes, notes))
+}
+
+/// Fails for text: the executors read row groups.
+fn no_text(inputs: &[Input]) -> crate::Result<()> {
+    for input in inputs {
+        if is_text(input.object.as_ref())? {
+            return Err(Error::unsupported("the file is text")
+                .expected("parquet files: Spark's file mode reads nothing else")
+                .advice("Give a DataFrame: spark.read.csv(PATH, header=True)")
+                .in_file(input.object.name()));
+        }
+    }
+    Ok(())
 }
 
 /// Sum one split, on one thread.

@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::column::hybrid_rle;
 use super::cube::{ALL, Cube, Row};
 use super::shuffle::Permutation;
 use super::*;
 use crate::calendar;
+use crate::parquet::encode::hybrid_rle;
 use crate::scan::NoProgress;
 
 fn rows(cube: &Cube) -> Vec<Row> {

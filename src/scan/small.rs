@@ -42,9 +42,9 @@ impl<'d> SummedFile<'d> {
     }
 }
 
-/// Whether to read all of the file. Of a remote one only the needed bytes are fetched.
+/// Whether to read all of the file. Of a remote one only the needed bytes are fetched. Text is not converted to find out.
 fn is_small(object: &dyn Object) -> bool {
-    object.len() <= SMALL_BYTES && !object.is_remote()
+    object.stored_len() <= SMALL_BYTES && !object.is_remote()
 }
 
 /// Scans any number of files.

@@ -64,6 +64,25 @@ pub trait Object: Send + Sync {
         self.len() == 0
     }
 
+    /// Length in bytes as stored, where reading converts it; known without a conversion.
+    fn stored_len(&self) -> u64 {
+        self.len()
+    }
+
+    /// At most the first `most` bytes.
+    ///
+    /// # Errors
+    /// As of [`Object::read`].
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        self.read(0..self.len().min(most)).map(Cow::into_owned)
+    }
+
+    /// The line of a text file on which row `row` begins, from 1; `None` for files that are not text.
+    fn line(&self, row: u64) -> Option<u64> {
+        let _ = row;
+        None
+    }
+
     /// The bytes of `range`; borrowed where no copy is needed.
     ///
     /// # Errors
@@ -232,6 +251,14 @@ impl Object for LocalFile {
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         slice(&self.name, self.bytes()?, range).map(Cow::Borrowed)
+    }
+
+    // Does not map the file: small ones are read whole later.
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.reopen()?.take(most).read_to_end(&mut bytes);
+        read.map_err(|e| Error::io("cannot read", e).in_file(&self.name))?;
+        Ok(bytes)
     }
 
     fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {

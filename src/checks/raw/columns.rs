@@ -25,6 +25,7 @@ pub fn differing(job: &Job, files: &[OpenFile<'_>]) -> Measurement {
         let show = |file: &&OpenFile<'_>| Violation {
             file: Some(file.input.object.name().clone()),
             row: None,
+            line: None,
             value: format!("no column '{column}', which {having} of {} files have", with_rows.len()),
         };
         offenders.extend(without.into_iter().take(VIOLATIONS - offenders.len()).map(show));

@@ -243,7 +243,7 @@ fn in_row_range(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> E
 /// A violation at a row of a range.
 fn at_row(files: &[OpenFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
     let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
-    Violation { file, row: Some(row_range.before + row), value }
+    Violation { file, row: Some(row_range.before + row), line: None, value }
 }
 
 #[cfg(test)]

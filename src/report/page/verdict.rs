@@ -189,7 +189,11 @@ fn offenders(offenders: &[crate::checks::Violation]) -> Markup {
                     @if offender.file.is_some() || offender.row.is_some() {
                         span.where {
                             @if let Some(file) = &offender.file { (file) }
-                            @if let Some(row) = offender.row { " row " (words::number(row)) }
+                            @if let Some(line) = offender.line {
+                                " line " (words::number(line))
+                            } @else if let Some(row) = offender.row {
+                                " row " (words::number(row))
+                            }
                         }
                         " "
                     }

@@ -167,7 +167,7 @@ impl Compare<'_> {
         let violation = |row: &u64| -> Result<Violation> {
             let (file, row) = place(*row);
             let name = self.files.get(file).map(|file| file.input.object.name().clone());
-            Ok(Violation { file: name, row: Some(row), value: self.describe(file, row, None)? })
+            Ok(Violation { file: name, row: Some(row), line: None, value: self.describe(file, row, None)? })
         };
         let offenders = first.iter().map(violation).collect::<Result<_>>()?;
         Ok(Ok(Measurement::count(count, n, offenders)))

@@ -149,6 +149,7 @@ impl Judge<'_> {
         let violation = |(file, row, value): &(usize, u64, String)| Violation {
             file: self.files.get(*file).map(|file| file.input.object.name().clone()),
             row: Some(*row),
+            line: None,
             value: value.clone(),
         };
         Measurement::count(tally.count, n, tally.first.iter().map(violation).collect())
