@@ -5,7 +5,7 @@
 >>> shares.columns
 ['year', 'week', 'country', 'share_organic_p4w']
 
-:func:`read_parquet` reads parquet files and :func:`rolling_share` a data frame; both return a
+:func:`read_parquet` reads parquet or CSV files and :func:`rolling_share` a data frame; both return a
 :class:`Shares`. To split the work over several workers, sum parts to :class:`Partial` and merge them.
 """
 
@@ -166,13 +166,14 @@ def read_parquet(
     columns: Mapping[str, str] | None = None,
     threads: int | None = None,
 ) -> Shares:
-    """Read parquet files and compute the share table.
+    """Read parquet or CSV files and compute the share table.
 
     Parameters
     ----------
     source
         File, folder (nested, hive-partitioned) or glob, or several of them; also ``s3://``
-        in a build with the feature ``s3`` (docs/s3.md).
+        in a build with the feature ``s3`` (docs/s3.md). Parquet, or text with a header: CSV, TSV and the
+        like, plain, gzipped or zstd (docs/semantics.md, "Text files").
     job
         All options of the job as one value, instead of the options below.
     profile

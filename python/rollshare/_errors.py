@@ -23,6 +23,8 @@ class RollshareError(Exception):
     page: int | None = None
     #: The row within the file or frame, from 0.
     row: int | None = None
+    #: The line of a text file on which the row begins, from 1.
+    line: int | None = None
     #: What was found.
     found: str = ""
     #: What was expected instead.

@@ -127,7 +127,8 @@ pub struct Sources {
     /// Same as --source PATH
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<String>,
-    /// File, folder (nested or hive-partitioned), glob, or s3:// URI if built in; may be repeated
+    /// File, folder (nested or hive-partitioned), glob, or s3:// URI if built in; may be repeated. Parquet, or text
+    /// with a header (CSV, TSV), plain, gzipped or zstd
     #[arg(long, short, required_unless_present = "paths", num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     source: Vec<String>,
 }
@@ -405,7 +406,7 @@ pub struct Sample {
     /// Exact number of rows
     #[arg(long, value_name = "N", value_parser = rows)]
     pub rows: u64,
-    /// Output file; with --layout daily, output folder
+    /// Output file, as CSV if it ends in .csv; with --layout daily, output folder
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub out: std::path::PathBuf,
     /// Layout of the rows in files

@@ -25,6 +25,7 @@ mod file;
 mod names;
 mod shuffle;
 mod table;
+mod text;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -126,7 +127,7 @@ const EXPORT_PAGE: usize = 20_000;
 /// Parquet-mr counts four bytes an id when it cuts pages at 1 MiB.
 const SPARK_PAGE: usize = (1 << 20) / 4;
 
-/// Writes the sample to `out`: a file, for [`Layout::Daily`] a new folder.
+/// Writes the sample to `out`: a file, CSV if its name ends in `.csv`; for [`Layout::Daily`] a new folder.
 ///
 /// Memory is bounded by a million rows and the encoded row group, plus an index
 /// entry a page. `progress` counts rows, not bytes.
@@ -155,11 +156,17 @@ fn write_layout(options: &Options, out: &Path, path: &Path, progress: &dyn Progr
         Layout::Export | Layout::Shuffled | Layout::Spark => {
             let cube = Cube::new(rows, seed);
             let columns = &ExportColumn::ALL;
+            if text::is_text(out) && layout != Layout::Shuffled {
+                return text::write(&cube, columns, path, &|i| i, progress);
+            }
             match layout {
                 Layout::Spark => write_file(&cube, columns, path, &|i| i, u64::MAX, SPARK_PAGE, progress),
                 Layout::Shuffled => {
                     let permutation = Permutation::new(rows, seed);
                     let order = |i| permutation.at(i);
+                    if text::is_text(out) {
+                        return text::write(&cube, columns, path, &order, progress);
+                    }
                     write_file(&cube, columns, path, &order, EXPORT_GROUP, EXPORT_PAGE, progress)
                 }
                 _ => write_file(&cube, columns, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress),
@@ -180,6 +187,9 @@ fn write_layout(options: &Options, out: &Path, path: &Path, progress: &dyn Progr
         }
         Layout::Facts => {
             let facts = Facts::new(rows, seed);
+            if text::is_text(out) {
+                return text::write(&facts, &FactColumn::ALL, path, &|i| i, progress);
+            }
             write_file(&facts, &FactColumn::ALL, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)
         }
         Layout::Events | Layout::EventsText => {
@@ -189,6 +199,9 @@ fn write_layout(options: &Options, out: &Path, path: &Path, progress: &dyn Progr
                 _ => EventColumn::InstallTime,
             };
             let columns = EventColumn::of_file(time);
+            if text::is_text(out) {
+                return text::write(&events, &columns, path, &|i| i, progress);
+            }
             write_file(&events, &columns, path, &|i| i, EXPORT_GROUP, EXPORT_PAGE, progress)
         }
     }

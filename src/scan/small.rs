@@ -37,7 +37,7 @@ pub(super) struct SummedFile<'d> {
 
 impl<'d> SummedFile<'d> {
     pub(super) fn of(at: usize, file: &OpenFile<'d>) -> Self {
-        let (bytes, footer_bytes) = (file.object.len(), file.footer.footer_bytes);
+        let (bytes, footer_bytes) = (file.input.object.stored_len(), file.footer.footer_bytes);
         SummedFile { at, typed: TypedFile::of(file), bytes, footer_bytes }
     }
 }
@@ -126,7 +126,7 @@ impl<'s> Scan<'s> {
         self.sum_row_groups(at, &file);
         let name = input.object.name();
         let typed = TypedFile { name, value_type: Some(file.value_type), rows: file.footer.rows };
-        let (bytes, footer_bytes) = (input.object.len(), file.footer.footer_bytes);
+        let (bytes, footer_bytes) = (input.object.stored_len(), file.footer.footer_bytes);
         lock(&self.small).push(SummedFile { at, typed, bytes, footer_bytes });
         Ok(())
     }

@@ -10,8 +10,8 @@ use crate::parquet::write::{Values, data_page, dictionary_page};
 const PAGE_ROWS: usize = 1 << 15;
 /// Bytes of a page of values.
 const PAGE_BYTES: usize = 1 << 20;
-/// Values and bytes of a dictionary. Beyond, values are stored as they are from the next page on: so a dictionary has at
-/// most 2^16 values, up to which the scan has fast paths.
+/// Values and bytes of a dictionary. Beyond, values are stored as they are from the next page on. So a dictionary has
+/// at most 2^16 values, up to which the scan has fast paths.
 const DICTIONARY_VALUES: usize = 1 << 15;
 const DICTIONARY_BYTES: usize = 4 << 20;
 /// Doubles hold all integers up to here.

@@ -46,7 +46,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Makes the text files among `inputs` readable as parquet, with the columns that the job needs. `with_checks`: with
+    /// Makes the text files among `inputs` readable as parquet, with the columns that the job needs; `with_checks`, with
     /// those that the checks need too. Nothing is converted yet.
     ///
     /// # Errors

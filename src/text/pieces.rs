@@ -173,7 +173,8 @@ pub fn convert_decoded(context: &Context<'_>, mut text: Box<dyn Read + Send + '_
             Err(error) => Err((cannot_decode(error), line_ends(&bytes))),
         }
     };
-    let least = PIECE as u64;
+    // The header has to be in the first block.
+    let least = piece.max(1 << 10);
     let mut bytes = read(least).map_err(|(error, lines)| error.at_line(lines + 1))?;
     let mut is_all = (bytes.len() as u64) < least;
     let header = Header::read(&bytes, is_all, context.wanted)?;

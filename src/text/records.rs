@@ -16,6 +16,9 @@ use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
 /// The longest record in bytes: a quote that is not closed within it is taken for one that is never closed.
 pub const RECORD_MAX: usize = 16 << 20;
 
+/// Bytes that are searched for a quote at once.
+const QUOTE_WINDOW: usize = 64 << 10;
+
 /// Where a field is in the text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
@@ -54,7 +57,7 @@ pub struct Records<'t> {
     /// Whether no text follows.
     is_all: bool,
     at: usize,
-    /// The first quote from `at` on.
+    /// No quote lies between `at` and here.
     next_quote: usize,
     /// Line of `at`.
     line: u64,
@@ -73,7 +76,7 @@ impl<'t> Records<'t> {
             delimiter,
             is_all,
             at: 0,
-            next_quote: memchr(b'"', text).unwrap_or(usize::MAX),
+            next_quote: find_quote(text, 0),
             line: 0,
             record_line: 0,
             hits: memchr2_iter(delimiter, b'\n', text),
@@ -132,9 +135,9 @@ impl<'t> Records<'t> {
             }
         }
         let (mut fields, mut from) = (0, self.at);
-        for hit in self.hits.by_ref() {
+        while let Some(hit) = self.hits.next() {
             let hit = self.hits_from + hit;
-            if hit > self.next_quote {
+            if hit > self.next_quote && self.has_quote_before(hit) {
                 return self.read_quoted(slots, spans);
             }
             let is_end = self.text.get(hit) == Some(&b'\n');
@@ -167,8 +170,19 @@ impl<'t> Records<'t> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         (self.hits, self.hits_from) = (memchr2_iter(self.delimiter, b'\n', rest), self.at);
         if self.next_quote < self.at {
-            self.next_quote = memchr(b'"', rest).map_or(usize::MAX, |quote| self.at + quote);
+            self.next_quote = find_quote(self.text, self.at);
         }
+    }
+
+    #[cold]
+    fn has_quote_before(&mut self, end: usize) -> bool {
+        while self.next_quote < end {
+            if self.text.get(self.next_quote) == Some(&b'"') {
+                return true;
+            }
+            self.next_quote = find_quote(self.text, self.next_quote);
+        }
+        false
     }
 
     /// Reads a record field by field.
@@ -252,6 +266,14 @@ impl<'t> Records<'t> {
             return Ok((span, ending));
         }
     }
+}
+
+/// The first quote from `from` on, or a position before it: a text without quotes is not searched to its end, while its
+/// bytes are not needed yet.
+fn find_quote(text: &[u8], from: usize) -> usize {
+    let end = from.saturating_add(QUOTE_WINDOW).min(text.len());
+    let found = memchr(b'"', text.get(from..end).unwrap_or_default()).map(|quote| from + quote);
+    found.unwrap_or(if end == text.len() { usize::MAX } else { end })
 }
 
 /// What ends a field, and where the next one begins.
