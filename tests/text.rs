@@ -12,7 +12,7 @@ use proptest::sample::select;
 use rollshare::internals::grid::Account;
 use rollshare::internals::publish;
 use rollshare::internals::scan::{self, NoProgress};
-use rollshare::internals::storage::Input;
+use rollshare::internals::storage::{Input, Object};
 use rollshare::internals::text::column::Kind;
 use rollshare::internals::text::header::Wanted;
 use rollshare::internals::text::{Options, Texts};
@@ -338,7 +338,10 @@ fn checks_serve_text_and_name_lines() {
     let output = run(folder.path(), &["check", "--source", "bad.csv", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let checks = json["checks"].as_array().unwrap();
-    let lines = checks.iter().flat_map(|c| c["offenders"].as_array().unwrap()).filter(|o| o["line"].is_u64());
+    let lines = checks
+        .iter()
+        .flat_map(|c| c["offenders"].as_array().into_iter().flatten())
+        .filter(|o| o["line"].is_u64());
     assert!(lines.count() > 0, "{json}");
 }
 

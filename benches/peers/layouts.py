@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 SAMPLED = ["export", "shuffled", "spark", "daily"]
 # Exports with other columns, for `questions.py`.
-OTHERS = ["facts", "events", "events-text"]
+OTHERS = ["facts", "facts-csv", "events", "events-text"]
 LAYOUTS = [*SAMPLED, "plain", "zstd_v2", "sorted"]
 TITLES = {
     "export": "export order",
@@ -35,6 +35,8 @@ def make(program, folder, rows, layouts):
     paths = {}
     for layout in layouts:
         path = folder / (layout if layout == "daily" else f"{layout}.parquet")
+        if layout == "facts-csv":
+            path = folder / "facts.csv"
         paths[layout] = path
         if path.exists():
             continue
@@ -47,6 +49,7 @@ def make(program, folder, rows, layouts):
 
 
 def sample(program, path, rows, layout="export"):
+    layout = layout.removesuffix("-csv")
     command = [program, "sample", "--rows", rows, "--layout", layout, "--seed", 1, "--out", path, "--quiet"]
     subprocess.run([str(word) for word in command], check=True)
 

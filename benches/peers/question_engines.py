@@ -153,7 +153,10 @@ def duckdb(name, path, threads):
     question = QUESTIONS[name]
     connection = duckdb.connect(config={"threads": threads})
     table = f"read_parquet('{path}')"
-    forms = (duckdb_facts if question.layout == "facts" else duckdb_events)(question, table)
+    if question.layout == "facts-csv":
+        types = "'day': 'DATE', 'country': 'VARCHAR', 'os': 'VARCHAR', 'network': 'VARCHAR', 'installs': 'BIGINT'"
+        table = f"read_csv('{path}', header = true, delim = ',', quote = '\"', columns = {{{types}}})"
+    forms = (duckdb_facts if question.layout.startswith("facts") else duckdb_events)(question, table)
 
     def ask(sql):
         return lambda: connection.sql(sql).to_arrow_table()
@@ -174,6 +177,8 @@ def polars_facts(pl, question, path):
     """Forms by name: a lazy frame of the sums."""
     keys = [key for key in question.keys if key != "channel"]
     scan = pl.scan_parquet(path)
+    if question.layout == "facts-csv":
+        scan = pl.scan_csv(path, schema_overrides={"day": pl.Date, "installs": pl.Int64})
     week = ((pl.col("day").cast(pl.Int32) - MONDAY_DAY) // 7).cast(pl.Int64).alias("week")
     installs, organic = pl.col("installs"), pl.col("network") == "Organic"
     if "channel" in question.keys:
@@ -281,7 +286,7 @@ def polars(name, path, threads):
     import polars as pl
 
     question = QUESTIONS[name]
-    forms = (polars_facts if question.layout == "facts" else polars_events)(pl, question, path)
+    forms = (polars_facts if question.layout.startswith("facts") else polars_events)(pl, question, path)
 
     def ask(frame, engine):
         def sums():

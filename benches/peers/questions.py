@@ -30,6 +30,9 @@ FACTS = ("day", "country", "network", "installs")
 EVENTS = ("install_time", "media_source", "country_code")
 QUESTIONS = {
     "facts-by-country": Question("fact table by country", "facts", "facts", ("--by", "country"), FACTS),
+    "facts-csv-by-country": Question(
+        "fact table as CSV by country", "facts-csv", "facts", ("--by", "country"), FACTS
+    ),
     "facts-by-country-os": Question(
         "fact table by country and os",
         "facts",

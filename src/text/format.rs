@@ -9,6 +9,7 @@
 //! else                                 parquet: the reader says what is wrong
 //! ```
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use crate::storage::Object;
@@ -18,6 +19,7 @@ use crate::{Error, Result};
 pub const HEAD: u64 = 4096;
 /// Bytes that are read from a file at once.
 const BLOCK: u64 = 1 << 20;
+const REMOTE_BLOCK: u64 = 8 << 20;
 
 const PARQUET_NAMES: [&str; 3] = ["parquet", "parq", "pq"];
 const TEXT_NAMES: [&str; 5] = ["csv", "tsv", "tab", "psv", "txt"];
@@ -127,9 +129,9 @@ pub fn open<'o>(object: &'o dyn Object) -> Result<Text<'o>> {
         if encoding == Encoding::Utf8 && !object.is_remote() {
             return Ok(Text::Stored(mark));
         }
-        return decoded(Box::new(Stored { object, at: 0 }));
+        return decoded(Box::new(Stored::new(object)));
     };
-    let stored = Stored { object, at: 0 };
+    let stored = Stored::new(object);
     match packing {
         Packing::Gzip => decoded(Box::new(flate2::read::MultiGzDecoder::new(stored))),
         Packing::Zstd => {
@@ -180,24 +182,45 @@ pub fn cannot_decode(error: io::Error) -> Error {
     }
 }
 
-/// Reads the bytes of an object in order.
+/// Reads the bytes of an object in order, block by block.
 struct Stored<'o> {
     object: &'o dyn Object,
-    at: u64,
+    block_bytes: u64,
+    block: Cow<'o, [u8]>,
+    /// Bytes of the block that were read.
+    read: usize,
+    /// Where the block ends in the object.
+    end: u64,
+}
+
+impl<'o> Stored<'o> {
+    fn new(object: &'o dyn Object) -> Self {
+        let block_bytes = if object.is_remote() { REMOTE_BLOCK } else { BLOCK };
+        if object.is_remote() {
+            let starts = (0..object.len()).step_by(usize::try_from(block_bytes).unwrap_or(usize::MAX));
+            let blocks: Vec<_> = starts.map(|start| start..(start + block_bytes).min(object.len())).collect();
+            object.prefetch(&blocks);
+        }
+        Stored { object, block_bytes, block: Cow::Borrowed(&[]), read: 0, end: 0 }
+    }
 }
 
 impl Read for Stored<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let end = self.object.len().min(self.at + BLOCK.min(buffer.len() as u64));
-        if self.at >= end {
-            return Ok(0);
+        if self.read >= self.block.len() && self.end < self.object.len() {
+            let start = self.end;
+            self.end = self.object.len().min(start + self.block_bytes);
+            self.object.evict(std::slice::from_ref(&(start - self.block.len() as u64..start)));
+            self.block = self.object.read(start..self.end).map_err(io::Error::other)?;
+            self.read = 0;
         }
-        let bytes = self.object.read(self.at..end).map_err(io::Error::other)?;
-        let to = buffer.get_mut(..bytes.len()).ok_or(io::ErrorKind::Other)?;
-        to.copy_from_slice(&bytes);
-        self.object.evict(std::slice::from_ref(&(self.at..end)));
-        self.at = end;
-        Ok(bytes.len())
+        let rest = self.block.get(self.read..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..len), rest.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        self.read += len;
+        Ok(len)
     }
 }
 

@@ -352,6 +352,16 @@ mod tests {
     }
 
     #[test]
+    fn quotes_far_apart_are_found() {
+        let plain = "a,b\n".repeat(QUOTE_WINDOW);
+        let text = format!("{plain}\"x\ny\",2\n{plain}1,\"2\"\n");
+        let records = read(text.as_bytes(), b',').unwrap();
+        assert_eq!(records.len(), 2 * QUOTE_WINDOW + 2);
+        assert_eq!(records[QUOTE_WINDOW].1, [b"x\ny".to_vec(), b"2".to_vec()]);
+        assert_eq!(records.last().unwrap().1, [b"1".to_vec(), b"2".to_vec()]);
+    }
+
+    #[test]
     fn a_text_that_goes_on_is_incomplete() {
         for (text, at) in [("a,b\n1,", 4), ("a,b\n1,\"x\ny", 4), ("a,\"b\"", 0), ("a,\"b\"\r", 0)] {
             let mut records = Records::new(text.as_bytes(), b',', false);
