@@ -252,6 +252,16 @@ def test_a_cube_without_totals_sums_all_rows(tmp_path: Path) -> None:
         rollshare.read_parquet(tmp_path / "0.parquet", total_rows={"os_name": "required"})
 
 
+def test_csv_gives_what_parquet_gives(source: str, tmp_path: Path) -> None:
+    text = tmp_path / "facts.csv"
+    facts().to_pandas().to_csv(text, index=False)
+    assert rollshare.read_parquet(text, profile=FACTS) == rollshare.read_parquet(source, profile=FACTS)
+    text.write_text(text.read_text() + "2021-02-10,GB,ios,Organic,many,False\n")
+    with pytest.raises(rollshare.DataError, match="'many' is no number") as error:
+        rollshare.read_parquet(text, profile=FACTS)
+    assert (error.value.line, error.value.column) == (len(ROWS) + 2, "installs")
+
+
 def test_checks_read_the_columns_of_the_profile(source: str) -> None:
     options = {"profile": FACTS, "where_not": {"deleted": True}}
     of_file = rollshare.check(source, **options)
@@ -318,11 +328,11 @@ FIELD = Path(os.environ.get("ROLLSHARE_FIELD", Path(__file__).parent.parent / "f
 
 
 def field_cases() -> list[dict[str, object]]:
-    """The cases in parquet."""
+    """The cases that are no table of a lake."""
     if not (FIELD / "manifest.json").exists():
         return []
     cases = json.loads((FIELD / "manifest.json").read_text())
-    other = ("csv_", "tsv_", "delta_", "iceberg_")
+    other = ("delta_", "iceberg_")
     return [case for case in cases if not any(part in str(case["input"]) for part in other)]
 
 
