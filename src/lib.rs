@@ -94,3 +94,4 @@ pub use report::RunReport;
 pub use scan::{Options as ScanOptions, ScanStats, scan};
 pub use storage::{Discovery, Input, discover};
 pub use table::{Table, finish};
+pub use text::Texts;
