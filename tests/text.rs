@@ -12,14 +12,14 @@ use proptest::sample::select;
 use rollshare::internals::grid::Account;
 use rollshare::internals::publish;
 use rollshare::internals::scan::{self, NoProgress};
-use rollshare::internals::storage::{Input, Object};
+use rollshare::internals::storage::Input;
 use rollshare::internals::text::column::Kind;
 use rollshare::internals::text::header::Wanted;
 use rollshare::internals::text::{Options, Texts};
 use rollshare::{Job, Profile, finish};
 
 mod draw;
-#[allow(dead_code)]
+#[allow(unused_imports)]
 mod oracle;
 mod writer;
 

@@ -14,8 +14,8 @@ const PAGE_BYTES: usize = 1 << 20;
 /// at most 2^16 values, up to which the scan has fast paths.
 const DICTIONARY_VALUES: usize = 1 << 15;
 const DICTIONARY_BYTES: usize = 4 << 20;
-/// Doubles hold all integers up to here.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Doubles hold all whole numbers up to here.
+const EXACT: i64 = 1 << 53;
 /// Stands for null among ids.
 const NULL: u32 = u32::MAX;
 
@@ -215,14 +215,22 @@ fn store(kind: Kind, field: &[u8], len: Option<u32>, out: &mut Vec<u8>) -> Resul
         Kind::Number => {
             let text = trimmed(field).ok_or(Bad::NotNumber)?;
             let number = text.parse::<f64>().map_err(|_| Bad::NotNumber)?;
-            let is_whole = || text.trim_start_matches(['+', '-']).bytes().all(|b| b.is_ascii_digit());
-            if number.abs() > EXACT && is_whole() {
-                return Err(Bad::TooLarge);
+            // Fewer digits are smaller.
+            if text.len() > 15 && is_whole(text) {
+                let whole = text.parse::<i64>().map_err(|_| Bad::TooLarge)?;
+                if !(-EXACT..=EXACT).contains(&whole) {
+                    return Err(Bad::TooLarge);
+                }
             }
             out.extend_from_slice(&number.to_le_bytes());
         }
     }
     Ok(())
+}
+
+/// Whether a number has digits alone, and a sign.
+fn is_whole(text: &str) -> bool {
+    text.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A number without the blanks around it.
@@ -249,7 +257,7 @@ mod tests {
             assert_eq!(number(field), Ok(want), "{field}");
         }
         assert!(number("NaN").unwrap().is_nan());
-        assert_eq!(number("9007199254740992"), Ok(EXACT));
+        assert_eq!(number("-9007199254740992"), Ok(-9_007_199_254_740_992.0));
         assert_eq!(number("9007199254740993"), Err(Bad::TooLarge));
         for field in ["1,234", "1 234", "12%", "0x10", "n/a", "NULL", "-", "1.234,5"] {
             assert_eq!(number(field), Err(Bad::NotNumber), "{field}");

@@ -372,9 +372,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_csv_crate_reads_the_same(text in "[ab,;\"\r\n]{0,60}") {
-            // A lone carriage return ends a line for the csv crate.
-            prop_assume!(!text.replace("\r\n", "").contains('\r'));
+        // A lone carriage return ends a line for the csv crate.
+        fn the_csv_crate_reads_the_same(text in "([ab,;\"\n]|\r\n){0,60}") {
             if let Ok(records) = read(text.as_bytes(), b',') {
                 let mut reader = csv::ReaderBuilder::new();
                 let reader = reader.has_headers(false).flexible(true).from_reader(text.as_bytes());
