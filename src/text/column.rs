@@ -80,7 +80,7 @@ impl ChunkWriter {
     pub fn new(kind: Kind, is_plain: bool) -> Self {
         ChunkWriter {
             kind,
-            dictionary: Dictionary::new(),
+            dictionary: Dictionary::default(),
             numbers: Vec::new(),
             // No key has this id.
             last: (Key::of(&[0; 17]), NULL),
@@ -158,7 +158,7 @@ impl ChunkWriter {
             if self.nulls > 0 {
                 self.ids.retain(|id| *id != NULL);
             }
-            let width = id_width(self.dictionary.len());
+            let width = id_width(self.dictionary.count());
             body.push(width);
             hybrid_rle(&self.ids, width, &mut body);
             self.has_ids = true;
@@ -169,7 +169,7 @@ impl ChunkWriter {
         self.ids.clear();
         self.nulls = 0;
         self.is_plain |=
-            self.dictionary.len() > DICTIONARY_VALUES || self.dictionary.bytes() > DICTIONARY_BYTES;
+            self.dictionary.count() > DICTIONARY_VALUES || self.dictionary.bytes() > DICTIONARY_BYTES;
     }
 
     /// Ends the chunk: appends its pages to `out`, the dictionary first; returns the length of the dictionary's page.
@@ -184,7 +184,7 @@ impl ChunkWriter {
                     self.numbers.extend_from_slice(value);
                 }
             }
-            out.extend_from_slice(&dictionary_page(self.dictionary.len(), self.numbers.len()));
+            out.extend_from_slice(&dictionary_page(self.dictionary.count(), self.numbers.len()));
             out.append(&mut self.numbers);
         }
         let dictionary_bytes = out.len() - start;

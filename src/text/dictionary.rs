@@ -53,15 +53,16 @@ pub struct Dictionary {
     seed: u64,
 }
 
-impl Dictionary {
-    /// Without values.
-    pub fn new() -> Self {
+impl Default for Dictionary {
+    fn default() -> Self {
         let seed = RandomState::new().build_hasher().finish();
         Dictionary { slots: vec![Slot::default(); 256], bytes: Vec::new(), ends: Vec::new(), seed }
     }
+}
 
+impl Dictionary {
     /// The number of values.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ends.len()
     }
 
@@ -72,7 +73,7 @@ impl Dictionary {
 
     /// The values.
     pub fn values(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).map(|at| self.value(at))
+        (0..self.count()).map(|at| self.value(at))
     }
 
     fn value(&self, at: usize) -> &[u8] {
@@ -118,7 +119,7 @@ impl Dictionary {
         if let Some(slot) = self.slots.get_mut(missing.0) {
             *slot = Slot { key, id };
         }
-        if self.len() * 2 > self.slots.len() {
+        if self.count() * 2 > self.slots.len() {
             self.grow();
         }
         id - 1
@@ -126,7 +127,7 @@ impl Dictionary {
 
     fn grow(&mut self) {
         self.slots = vec![Slot::default(); self.slots.len() * 4];
-        for at in 0..self.len() {
+        for at in 0..self.count() {
             let key = Key::of(self.value(at));
             let Err(Missing(free)) = self.find(key, self.value(at)) else { continue };
             if let Some(slot) = self.slots.get_mut(free) {
@@ -162,14 +163,14 @@ mod tests {
     proptest! {
         #[test]
         fn ids_are_those_of_a_hash_map(values in prop::collection::vec(prop::collection::vec(0u8..3, 0..40), 0..600)) {
-            let (mut dictionary, mut ids) = (Dictionary::new(), HashMap::new());
+            let (mut dictionary, mut ids) = (Dictionary::default(), HashMap::new());
             for value in &values {
                 let (key, next) = (Key::of(value), ids.len());
                 let want = *ids.entry(value.clone()).or_insert(next);
                 let id = dictionary.find(key, value).unwrap_or_else(|free| dictionary.add(free, key, value));
                 prop_assert_eq!(id as usize, want);
             }
-            prop_assert_eq!(dictionary.len(), ids.len());
+            prop_assert_eq!(dictionary.count(), ids.len());
             for (at, value) in dictionary.values().enumerate() {
                 prop_assert_eq!(ids.get(value), Some(&at));
             }

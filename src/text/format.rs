@@ -111,7 +111,7 @@ pub enum Text<'o> {
 ///
 /// # Errors
 /// Those of reading its first bytes; `Unsupported` for archives and other compressions.
-pub fn open<'o>(object: &'o dyn Object) -> Result<Text<'o>> {
+pub fn open(object: &dyn Object) -> Result<Text<'_>> {
     let head = object.head(HEAD)?;
     let other = match &*head {
         [b'P', b'K', 3, 4, ..] => Some("a zip archive (or a workbook of Excel)"),
@@ -142,7 +142,7 @@ pub fn open<'o>(object: &'o dyn Object) -> Result<Text<'o>> {
 }
 
 /// Text from decompressed bytes.
-fn decoded<'o>(mut bytes: Box<dyn Read + Send + 'o>) -> Result<Text<'o>> {
+fn decoded(mut bytes: Box<dyn Read + Send + '_>) -> Result<Text<'_>> {
     let mut head = Vec::new();
     (&mut bytes).take(4).read_to_end(&mut head).map_err(cannot_decode)?;
     if head.starts_with(b"PAR1") {
@@ -296,7 +296,9 @@ mod tests {
             Text::Stored(from) => {
                 text.push_str(&String::from_utf8_lossy(object.read(0..object.len())?.get(from..).unwrap()))
             }
-            Text::Decoded(mut reader) => drop(reader.read_to_string(&mut text).map_err(cannot_decode)?),
+            Text::Decoded(mut reader) => {
+                reader.read_to_string(&mut text).map_err(cannot_decode)?;
+            }
         }
         Ok(text)
     }

@@ -51,7 +51,7 @@ impl Image {
                 rows: row_group.rows,
                 chunks: header.slots.iter().map(chunk).collect(),
             });
-            let (len, of_group) = (row_group.segment.len(), row_group.rows);
+            let (len, of_group) = (row_group.segment.size(), row_group.rows);
             placed.push(Placed { row_group, start: at, rows_before: rows });
             at += len;
             rows += of_group;
@@ -62,7 +62,7 @@ impl Image {
     }
 
     /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.len
     }
 
@@ -113,7 +113,7 @@ impl Image {
         let placed = at.checked_sub(1).and_then(|at| self.row_groups.get(at));
         let placed = placed.ok_or_else(|| Error::internal("a row group of converted text"))?;
         let segment = &placed.row_group.segment;
-        let [start, end] = [range.start - placed.start, (range.end - placed.start).min(segment.len())];
+        let [start, end] = [range.start - placed.start, (range.end - placed.start).min(segment.size())];
         self.spool.read(segment, start..end)
     }
 }

@@ -80,7 +80,7 @@ impl Object for TextObject {
     }
 
     fn len(&self) -> u64 {
-        self.converted(&NoProgress).map_or(self.stored.len(), Image::len)
+        self.converted(&NoProgress).map_or(self.stored.len(), Image::size)
     }
 
     fn stored_len(&self) -> u64 {

@@ -121,6 +121,7 @@ impl<'t> Records<'t> {
     /// # Errors
     /// See [`Fault`].
     #[inline]
+    #[allow(clippy::while_let_on_iterator)] // the loop uses all of `self`
     pub fn read(&mut self, slots: &[usize], spans: &mut [Span]) -> Result<Step, Fault> {
         loop {
             self.record_line = self.line;

@@ -33,7 +33,7 @@ pub enum Segment {
 
 impl Segment {
     /// The number of bytes.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         match self {
             Segment::Memory(bytes) => bytes.len() as u64,
             Segment::File(range) => range.end - range.start,
@@ -131,9 +131,9 @@ mod tests {
         assert!(segments.iter().any(|segment| matches!(segment, Segment::Memory(_))));
         assert!(segments.iter().any(|segment| matches!(segment, Segment::File(_))));
         for (byte, segment) in (0u8..8).zip(&segments) {
-            assert_eq!(segment.len(), u64::from(byte) + 1);
-            assert_eq!(&*spool.read(segment, 0..segment.len()).unwrap(), vec![byte; usize::from(byte) + 1]);
-            assert!(spool.read(segment, 0..segment.len() + 1).is_err());
+            assert_eq!(segment.size(), u64::from(byte) + 1);
+            assert_eq!(&*spool.read(segment, 0..segment.size()).unwrap(), vec![byte; usize::from(byte) + 1]);
+            assert!(spool.read(segment, 0..segment.size() + 1).is_err());
         }
     }
 }
