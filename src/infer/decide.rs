@@ -50,7 +50,8 @@ impl Findings {
 
 /// A part of a whole, in per cent.
 pub fn percent(part: f64) -> String {
-    match part * 100.0 {
+    // An empty sum of floats is -0.
+    match part * 100.0 + 0.0 {
         small if small > 0.0 && small < 0.1 => "under 0.1 %".into(),
         part => format!("{part:.1} %"),
     }
@@ -354,9 +355,26 @@ fn classes(
     };
     if !by_paid {
         channel.organic.extend(said(Said::Organic));
+        // A bundled profile says which other names are organic.
+        if lead.is_none() {
+            channel.organic.extend(said(Said::Unpaid));
+        }
+        let is_seen = |name: &String| column.cells.iter().any(|cell| cell.text == *name);
+        // The check `organic_present` takes a list of names of which none occurs for misspelled.
+        if channel.null == Class::Organic && column.nulls > 0 && !channel.organic.iter().any(is_seen) {
+            let names: Vec<String> = channel.organic.iter().map(|name| format!("{name:?}")).collect();
+            if !names.is_empty() {
+                let line = format!(
+                    "organic = [{}]  # add it if any of them occurs: none is in the sample",
+                    names.join(", ")
+                );
+                findings.choice("channel", line);
+            }
+            channel.organic.clear();
+        }
     }
     channel.excluded.extend(said(Said::Excluded));
-    let has_organic = !said(Said::Organic).is_empty();
+    let has_organic = !said(Said::Organic).is_empty() || !said(Said::Unpaid).is_empty();
     if lead.is_none() {
         let name = normalised(&column.name);
         let null_is_organic =
@@ -392,9 +410,8 @@ fn classes(
     let text = |at: usize| column.cells.get(at).map_or("", |cell| &*cell.text);
     order.sort_by(|a, b| part(*b).total_cmp(&part(*a)).then_with(|| text(*a).cmp(text(*b))));
     let of = if measure.is_some() { "users" } else { "rows" };
-    let line = |at: usize| {
-        format!("{} {} ({})", shown(&format!("'{}'", text(at))), percent(part(at)), class_of(Some(text(at))))
-    };
+    let line =
+        |at: usize| format!("'{}' {} ({})", shown(text(at)), percent(part(at)), class_of(Some(text(at))));
     let mut lines: Vec<String> = order.iter().take(LISTED).map(|at| line(*at)).collect();
     if order.len() > LISTED {
         lines.push(format!("and {} others", order.len() - LISTED));
@@ -439,9 +456,10 @@ fn classes(
         .by_rows()
         .into_iter()
         .map(|(cell, _)| cell)
-        .filter(|cell| channel_says(&cell.text) == Said::Unclear)
+        .filter(|cell| matches!(channel_says(&cell.text), Said::Unclear | Said::Unpaid))
     {
-        let is_listed = channel.organic.contains(&cell.text) || channel.excluded.contains(&cell.text);
+        let lists = [&channel.organic, &channel.paid, &channel.excluded];
+        let is_listed = lists.iter().any(|list| list.contains(&cell.text));
         if !is_listed && !cell.text.is_empty() {
             let class = class_of(Some(&cell.text));
             findings.undecided("channel", format!("'{}' counts as {class}: is it?", shown(&cell.text)));

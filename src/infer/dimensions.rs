@@ -21,6 +21,18 @@ pub struct Part<'s> {
     pub column: &'s SampleColumn,
 }
 
+/// The numbers of users, and the columns of the keys by which they are summed.
+struct Measure<'s> {
+    users: &'s SampleColumn,
+    keys: Vec<&'s SampleColumn>,
+}
+
+impl Measure<'_> {
+    fn compare(&self, sample: &Sample, column: &SampleColumn, total: u32) -> Sums {
+        totals::compare(sample, column, total, self.users, &self.keys)
+    }
+}
+
 /// The dimensions, by name.
 pub fn dimensions(
     sample: &Sample,
@@ -30,6 +42,9 @@ pub fn dimensions(
     lead: Option<&Profile>,
     findings: &mut Findings,
 ) -> BTreeMap<String, Dimension> {
+    let keys = taken.iter().filter_map(|name| sample.find(name)).chain(parts.iter().map(|part| part.column));
+    let measure = users.map(|users| Measure { users, keys: keys.collect() });
+    let measure = measure.as_ref();
     let mut all: BTreeMap<String, Dimension> = BTreeMap::new();
     let mut columns: Vec<&String> = taken.to_vec();
     for part in &parts {
@@ -47,7 +62,7 @@ pub fn dimensions(
         of.column = Some(part.column.name.clone()).filter(|column| *column != name);
         of.optional = of.optional && of_lead.is_some() || !sample.is_everywhere(part.column);
         let table = format!("dimensions.{name}");
-        set_total(sample, part.column, users, &mut of, &table, findings);
+        set_total(sample, part.column, measure, &mut of, &table, findings);
         match part.name {
             "country" => set_countries(part.column, &mut of, &table, findings),
             "os" => set_systems(part.column, &mut of, &table, findings),
@@ -85,7 +100,7 @@ pub fn dimensions(
         // Rows that sum others would count everyone twice.
         let mut of = Dimension::default();
         let table = format!("dimensions.{}", column.name);
-        if has_total(sample, column, users, &mut of, &table, findings) && !all.contains_key(&column.name) {
+        if has_total(sample, column, measure, &mut of, &table, findings) && !all.contains_key(&column.name) {
             findings.shows(&table, values_of(column));
             all.insert(column.name.clone(), of);
         } else if column.cells.len() > 1 {
@@ -106,8 +121,8 @@ fn named_total(column: &SampleColumn) -> Option<(u32, &str)> {
     Some((u32::try_from(at).ok()?, named))
 }
 
-fn shows_sums(sums: Sums, users: Option<&SampleColumn>) -> String {
-    match users {
+fn shows_sums(sums: Sums, measure: Option<&Measure<'_>>) -> String {
+    match measure {
         None => "by its name; each row is a user, so there are no sums to compare".into(),
         Some(_) if sums.compared() == 0 => {
             "by its name; no key of the sample has the total and the others".into()
@@ -120,15 +135,15 @@ fn shows_sums(sums: Sums, users: Option<&SampleColumn>) -> String {
 fn set_total(
     sample: &Sample,
     column: &SampleColumn,
-    users: Option<&SampleColumn>,
+    measure: Option<&Measure<'_>>,
     of: &mut Dimension,
     table: &str,
     findings: &mut Findings,
 ) {
     if let Some((id, named)) = named_total(column) {
-        let sums = users.map(|users| totals::compare(sample, column, id, users)).unwrap_or_default();
+        let sums = measure.map(|measure| measure.compare(sample, column, id)).unwrap_or_default();
         of.total = Some(named.to_owned());
-        findings.shows(&format!("{table}.total"), shows_sums(sums, users));
+        findings.shows(&format!("{table}.total"), shows_sums(sums, measure));
         if sums.compared() >= 3 && !sums.is_total() {
             let line = format!(
                 "'{}' is the sum of the others in only {} of {} keys: total_rows = \"off\" if it is a member",
@@ -143,7 +158,7 @@ fn set_total(
     if of.total.is_some() {
         findings.shows(&format!("{table}.total"), "not in the sample, which changes nothing");
     } else {
-        null_total(sample, column, users, of, table, findings);
+        null_total(sample, column, measure, of, table, findings);
     }
 }
 
@@ -151,13 +166,13 @@ fn set_total(
 fn null_total(
     sample: &Sample,
     column: &SampleColumn,
-    users: Option<&SampleColumn>,
+    measure: Option<&Measure<'_>>,
     of: &mut Dimension,
     table: &str,
     findings: &mut Findings,
 ) -> bool {
-    let Some(users) = users.filter(|_| column.nulls > 0) else { return false };
-    let sums = totals::compare(sample, column, NULL, users);
+    let Some(measure) = measure.filter(|_| column.nulls > 0) else { return false };
+    let sums = measure.compare(sample, column, NULL);
     if sums.is_total() {
         (of.total_is_null, of.null) = (true, None);
         findings.shows(
@@ -176,17 +191,19 @@ fn null_total(
 fn has_total(
     sample: &Sample,
     column: &SampleColumn,
-    users: Option<&SampleColumn>,
+    measure: Option<&Measure<'_>>,
     of: &mut Dimension,
     table: &str,
     findings: &mut Findings,
 ) -> bool {
-    let Some(measure) = users else { return false };
+    if measure.is_none() {
+        return false;
+    }
     if let Some((id, named)) = named_total(column) {
-        let sums = totals::compare(sample, column, id, measure);
+        let sums = measure.map(|measure| measure.compare(sample, column, id)).unwrap_or_default();
         if sums.is_total() {
             of.total = Some(named.to_owned());
-            findings.shows(&format!("{table}.total"), shows_sums(sums, users));
+            findings.shows(&format!("{table}.total"), shows_sums(sums, measure));
             return true;
         }
         findings.undecided(
@@ -195,7 +212,7 @@ fn has_total(
         );
         return false;
     }
-    null_total(sample, column, users, of, table, findings)
+    null_total(sample, column, measure, of, table, findings)
 }
 
 /// Case, names and expected members of countries.

@@ -205,7 +205,8 @@ pub fn strength(hint: Hint, name: &str) -> u32 {
     let names = NAMES.iter().find(|(of, _)| *of == hint).map_or(&[][..], |(_, names)| names);
     let rank = |at: usize| u32::try_from(at).unwrap_or(40).min(40);
     if let Some(at) = names.iter().position(|known| *known == name) {
-        return 100 - rank(at);
+        // Events and apps have names too.
+        return if name == "name" { 5 } else { 100 - rank(at) };
     }
     let ends = |known: &str| {
         known.len() > 3

@@ -200,7 +200,8 @@ impl<'s> Roles<'s> {
             }
             return None;
         }
-        let has_organic = column.cells.iter().any(|cell| channel_says(&cell.text) == Said::Organic);
+        let has_organic =
+            column.cells.iter().any(|cell| matches!(channel_says(&cell.text), Said::Organic | Said::Unpaid));
         match (hint, has_organic) {
             (0, false) => is_preferred.then_some(1),
             // A campaign may be called organic too.

@@ -285,7 +285,7 @@ impl Sample {
             });
             match read {
                 Ok(()) => {}
-                // Nobody may need this column.
+                // The column may not be needed.
                 Err(Error::Format(report) | Error::Unsupported(report)) => {
                     let lower = name.to_lowercase();
                     self.columns.retain(|column| column.name.to_lowercase() != lower);

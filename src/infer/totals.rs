@@ -3,10 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::sample::{NULL, Sample, SampleColumn};
-use super::values::Form;
-
-/// Columns with more values than this are not part of a key.
-const MOST_MEMBERS: usize = 5000;
 
 /// How many keys have a total that is the sum of their other rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,26 +27,20 @@ impl Sums {
     }
 }
 
-/// Compares the rows of `total`, the number of a value or [`NULL`], with the sums of the others, for each key of all
-/// other columns but numbers.
-pub fn compare(sample: &Sample, dimension: &SampleColumn, total: u32, users: &SampleColumn) -> Sums {
-    let is_key = |column: &&SampleColumn| {
-        let is_measure = match column.form {
-            Some(Form::Number | Form::Other) | None => true,
-            Some(Form::Integer) => column.cells.len() > 366,
-            _ => false,
-        };
-        column.name != dimension.name
-            && column.name != users.name
-            && !is_measure
-            && column.cells.len() <= MOST_MEMBERS
-            && (column.cells.len() as u64) < column.valued().max(2)
-    };
-    let keys: Vec<&SampleColumn> = sample.columns.iter().filter(is_key).collect();
+/// Compares the rows of `total`, the number of a value or [`NULL`], with the sums of the others, for each key of `keys`:
+/// the columns of times, channels and other dimensions. Finer columns are summed over, on both sides.
+pub fn compare(
+    sample: &Sample,
+    dimension: &SampleColumn,
+    total: u32,
+    users: &SampleColumn,
+    keys: &[&SampleColumn],
+) -> Sums {
+    let keys = || keys.iter().filter(|column| ![&dimension.name, &users.name].contains(&&column.name));
     // Users of the total rows, the largest of them, and users of the others.
     let mut groups: BTreeMap<Vec<u32>, ([f64; 3], [u64; 2])> = BTreeMap::new();
     for row in 0..sample.rows {
-        let key = keys.iter().map(|column| column.ids.get(row).copied().unwrap_or(NULL)).collect();
+        let key = keys().map(|column| column.ids.get(row).copied().unwrap_or(NULL)).collect();
         let value = users.cell(row).and_then(|cell| cell.number).unwrap_or_default();
         let ([totals, largest, others], [total_rows, other_rows]) = groups.entry(key).or_default();
         if dimension.ids.get(row) == Some(&total) {
@@ -65,13 +55,12 @@ pub fn compare(sample: &Sample, dimension: &SampleColumn, total: u32, users: &Sa
             sums.alone += 1;
             continue;
         }
-        // Beside the total a key may have rows without a member, which are part of the sum.
-        let (total, parts) =
-            if total == NULL { (largest, others + totals - largest) } else { (totals, others) };
-        if total == 0.0 && parts == 0.0 {
+        if totals == 0.0 && others == 0.0 {
             continue;
         }
-        if (total - parts).abs() <= 1e-6 * total.abs().max(1.0) {
+        let is_sum = |total: f64, parts: f64| (total - parts).abs() <= 1e-6 * total.abs().max(1.0);
+        // Beside the total a key may have rows without a member, which are part of the sum.
+        if is_sum(totals, others) || total == NULL && is_sum(largest, others + totals - largest) {
             sums.equal += 1;
         } else {
             sums.different += 1;

@@ -167,7 +167,10 @@ pub fn show_day(micros: i64) -> String {
 
 /// A value for a comment, on one line.
 pub fn shown(text: &str) -> String {
-    let text = text.escape_debug().to_string();
+    let mut text: String = text.to_owned();
+    if text.contains(char::is_control) {
+        text = text.escape_debug().to_string();
+    }
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text,
@@ -358,8 +361,10 @@ pub fn is_system(text: &str) -> bool {
 /// What the name of a channel says about its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// Organic.
+    /// Organic, by the word.
     Organic,
+    /// A search in an app store, or a direct visit: organic too.
+    Unpaid,
     /// Neither organic nor paid: hidden for privacy, untrusted, or the sum of all channels.
     Excluded,
     /// It may be either: a person has to decide.
@@ -386,7 +391,7 @@ pub fn channel_says(name: &str) -> Said {
         | "(none)"
         | "direct"
         | "(direct)"
-        | "(direct) / (none)" => Said::Organic,
+        | "(direct) / (none)" => Said::Unpaid,
         "restricted" | "untrusted devices" | "untrusted" | "unavailable" => Said::Excluded,
         _ if is_total_name(&lower) => Said::Excluded,
         "" | "unattributed" | "unknown" | "(not set)" | "not set" | "n/a" | "none" | "null" | "other"
@@ -418,8 +423,8 @@ mod tests {
             ("google/organic", Said::Organic),
             ("Non-organic", Said::Nothing),
             ("Paid Search", Said::Nothing),
-            ("App Store search", Said::Organic),
-            ("(none)", Said::Organic),
+            ("App Store search", Said::Unpaid),
+            ("(none)", Said::Unpaid),
             ("restricted", Said::Excluded),
             ("ALL", Said::Excluded),
             ("Unattributed", Said::Unclear),
