@@ -99,8 +99,8 @@ Examples:
   rollshare profile --list                               the bundled profiles
   rollshare profile --show appsflyer-installs > p.toml
 
-The profile is printed to stdout, with what was found as comments; what a person should look at goes to
-stderr. It is inferred from at most 100,000 rows of at most 16 files.
+The profile is printed to stdout, with what was found as comments. What a person should look at
+is also printed to stderr. It is inferred from at most 100,000 rows of at most 16 files.
 Exit codes: 0 printed, 2 wrong usage, 3 bad input, or no column of times, channels or countries,
 6 input or output failed.";
 

@@ -232,3 +232,24 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
     }
     lines.text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_a_value_and_a_key() {
+        for text in ["", "a b", "say \"hi\"", "back\\slash", "two\nlines", "\u{7f}", "Türkiye", "'"] {
+            let line = format!("{} = {}", key(text), quoted(text));
+            let table: toml::Table = line.parse().unwrap();
+            assert_eq!(table.get(text).and_then(toml::Value::as_str), Some(text), "{line}");
+        }
+        assert_eq!((key("os_name"), list(&["a".into()])), ("os_name".into(), "[\"a\"]".into()));
+    }
+
+    #[test]
+    fn a_comment_ends_with_its_line() {
+        assert_eq!(one_line("a\nb = 1"), "a b = 1");
+    }
+}
