@@ -13,6 +13,8 @@ use crate::{Error, Result};
 
 /// Channels that are listed.
 const LISTED: usize = 12;
+/// The part of the rows without a value from which a note says what becomes of them.
+pub const NOTED: f64 = 0.01;
 
 /// The profile, and the evidence of its entries.
 #[derive(Debug, Clone, Default)]
@@ -446,10 +448,15 @@ fn classes(
         findings.shows("channel.null", line.clone());
         match channel.null {
             Class::Organic => {}
-            _ => findings.choice(
-                "channel",
-                format!("null = \"organic\"  # {line}; without this line they are excluded"),
-            ),
+            _ => {
+                let choice = format!("null = \"organic\"  # {line}; without this line they are excluded");
+                findings.choice("channel", choice);
+                if none >= NOTED {
+                    findings
+                        .notes
+                        .push(format!("{line}: they are excluded, unless [channel] has null = \"organic\""));
+                }
+            }
         }
     }
     for cell in column

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{Findings, percent, values_of};
+use super::decide::{Findings, NOTED, percent, values_of};
 use super::roles::MOST_MEMBERS;
 use super::sample::{NULL, Sample, SampleColumn, ratio};
 use super::totals::{self, Sums};
@@ -79,6 +79,12 @@ pub fn dimensions(
                     percent(part)
                 ),
             );
+            if part >= NOTED {
+                findings.notes.push(format!(
+                    "{} of the rows have no {name}: they are dropped by {name}",
+                    percent(part)
+                ));
+            }
         }
         all.insert(name, of);
     }
