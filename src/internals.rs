@@ -34,6 +34,10 @@ pub mod ids {
     //! See the module of this name.
     pub use crate::ids::*;
 }
+pub mod infer {
+    //! See the module of this name.
+    pub use crate::infer::*;
+}
 pub mod kernel {
     //! See the module of this name.
     pub use crate::kernel::*;

@@ -59,6 +59,7 @@ pub(crate) mod frame;
 pub(crate) mod grid;
 pub(crate) mod history;
 pub(crate) mod ids;
+pub(crate) mod infer;
 #[doc(hidden)]
 pub mod internals;
 pub(crate) mod job;

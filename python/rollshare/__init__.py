@@ -26,6 +26,7 @@ from ._errors import (
 )
 from ._rollshare import DEBUG as _DEBUG
 from ._rollshare import Job, Partial, Profile, __version__
+from ._rollshare import infer_profile as _infer_profile
 from ._rollshare import merge as _merge
 from ._rollshare import sample as _sample
 from ._shares import Shares
@@ -72,6 +73,7 @@ __all__ = [
     "merge",
     "partial",
     "partial_parquet",
+    "profile",
     "quality",
     "read_parquet",
     "rolling_share",
@@ -557,6 +559,43 @@ def compare(
 
     job = _job(None, {"windows": window, "columns": columns, "semantics": "legacy"})
     return Comparison(*native(_sources(source), fspath(against), job, threads))
+
+
+def profile(source: Source | Iterable[Source]) -> Profile:
+    """Infer the profile of an export from its columns and a sample of its rows.
+
+    At most 100,000 rows of at most 16 files are read. The same files give the same profile. What could
+    not be decided is a comment in :attr:`Profile.evidence`.
+
+    Parameters
+    ----------
+    source
+        As for :func:`read_parquet`.
+
+    Returns
+    -------
+    Profile
+        For ``profile=``. ``to_toml()`` is its text, ``evidence`` the text with comments.
+
+    Raises
+    ------
+    DataError
+        There are no rows, or no column of times, channels or countries.
+    FormatError, NotFoundError, StorageError
+        A file cannot be read.
+
+    Examples
+    --------
+    >>> profile = rollshare.profile(sample)
+    >>> profile == rollshare.Profile("cube")
+    True
+    >>> print(profile.evidence.splitlines()[1])
+    # It is like the bundled profile "cube".
+    >>> rollshare.read_parquet(sample, profile=profile) == rollshare.read_parquet(sample)
+    True
+
+    """
+    return _infer_profile(_sources(source))
 
 
 def sample(

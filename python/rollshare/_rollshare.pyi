@@ -162,6 +162,12 @@ class Profile:
         """Convert to plain values, without entries that have their default."""
     def to_toml(self) -> str:
         """Convert to TOML, as ``rollshare run --profile`` reads it."""
+    @property
+    def evidence(self) -> str:
+        """The profile as TOML, with what :func:`rollshare.profile` has found as comments.
+
+        Without comments if the profile was not inferred. Not part of the value, and not pickled.
+        """
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
@@ -260,6 +266,9 @@ def scan_split(split: bytes) -> Partial:
 
 def partial_groups(totals: object, others: object, others_rows: int, job: Job, format: str) -> Partial:
     """Sum groups, Arrow streams of total rows and of others, of values of Arrow type ``format``."""
+
+def infer_profile(sources: Sequence[str]) -> Profile:
+    """Infer the profile of an export."""
 
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""

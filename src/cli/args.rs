@@ -9,6 +9,7 @@ use crate::checks::Config;
 use crate::job::{Grain, Job, Semantics, WINDOW_MAX};
 use crate::pipeline::{Checks, RunOptions};
 use crate::profile::entries::Entries;
+use crate::profile::read::BUNDLED;
 use crate::profile::{Class, Condition, Profile, TimeUnit};
 use crate::{Error, Result, sample};
 
@@ -27,6 +28,7 @@ Examples:
   rollshare run --source 'exports/2021-*.parquet' --target share/ --window 4 --window 12
   rollshare run --source exports/ --target - --details | less
   rollshare run --source facts.parquet --profile facts.toml --by country,os
+  rollshare profile exports/ > p.toml                    infer the profile of another export
   rollshare run --source old.parquet --semantics legacy --target legacy.csv
   rollshare promote RUN --target share.parquet           publish a blocked run after a review
   rollshare check --source exports/
@@ -90,6 +92,18 @@ The exports must have the default profile; --column gives other names of columns
 the columns year, week, country and share_organic_p4w (pN for a window of N weeks).
 Exit codes: 0 compared, also if rows differ, 2 wrong usage, 3 bad input, 6 input or output failed.";
 
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  rollshare profile exports/ > p.toml && rollshare run --source exports/ --profile p.toml
+  rollshare profile --source 's3://bucket/installs/*.parquet' > installs.toml
+  rollshare profile --list                               the bundled profiles
+  rollshare profile --show appsflyer-installs > p.toml
+
+The profile is printed to stdout, with what was found as comments. What a person should look at
+is also printed to stderr. It is inferred from at most 100,000 rows of at most 16 files.
+Exit codes: 0 printed, 2 wrong usage, 3 bad input, or no column of times, channels or countries,
+6 input or output failed.";
+
 /// Computes the rolling share of organic users from parquet exports, per country and ISO week or any other key.
 #[derive(Debug, Parser)]
 #[command(name = "rollshare", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
@@ -112,6 +126,8 @@ pub enum Command {
     Compare(Compare),
     /// Show the report of a run, or list the runs of a target
     Report(Report),
+    /// Infer the profile of an export from its columns and a sample of its rows, and print it as TOML
+    Profile(Infer),
     /// Write a deterministic sample export
     Sample(Sample),
     /// Print a completion script, e.g. `rollshare completions bash`
@@ -179,8 +195,8 @@ pub struct Question {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Profile, and single entries of it")]
 pub struct Export {
-    /// What the columns of the export mean: a TOML file or a bundled profile; see docs/profiles.md [default: cube]
-    #[arg(long, value_name = "FILE|NAME", value_hint = clap::ValueHint::FilePath)]
+    /// What the columns of the export mean: a TOML file or the name of a bundled profile
+    #[arg(long, help = profile_help(), value_name = "FILE|NAME", value_hint = clap::ValueHint::FilePath)]
     pub profile: Option<String>,
     /// Column of dates or times
     #[arg(long, value_name = "COLUMN")]
@@ -398,6 +414,38 @@ pub struct Report {
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rollshare profile`.
+#[derive(Debug, Args)]
+#[command(after_help = PROFILE_EXAMPLES)]
+#[command(group = clap::ArgGroup::new("what").args(["path", "source", "list", "show"]).required(true).multiple(true))]
+pub struct Infer {
+    /// File, folder, glob, or s3:// URI if built in
+    #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
+    pub path: Vec<String>,
+    /// Same as SOURCE; may be repeated
+    #[arg(long, short, num_args = 1.., value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub source: Vec<String>,
+    /// List the bundled profiles
+    #[arg(long, conflicts_with_all = ["path", "source", "show"])]
+    pub list: bool,
+    /// Print a bundled profile
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "source"])]
+    pub show: Option<String>,
+    /// Print nothing to stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The help of --profile, with the names of the bundled profiles.
+fn profile_help() -> String {
+    let names: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
+    format!(
+        "What the columns of the export mean: a TOML file (see docs/profiles.md and `rollshare profile`), or one of {} \
+         [default: cube]",
+        names.join(", ")
+    )
 }
 
 /// `rollshare sample`.
@@ -670,7 +718,7 @@ mod tests {
 
     /// The words of a line of shell, without its comment and what follows the command.
     fn words(line: &str) -> Vec<String> {
-        let ends = ["   ", " | ", " > "].iter().filter_map(|end| line.find(end)).min();
+        let ends = ["   ", " | ", " > ", " && "].iter().filter_map(|end| line.find(end)).min();
         let (mut words, mut is_quoted) = (vec![String::new()], false);
         for letter in line.get(..ends.unwrap_or(line.len())).unwrap().chars() {
             match letter {
@@ -684,8 +732,15 @@ mod tests {
 
     #[test]
     fn examples_are_commands() {
-        let texts =
-            [EXAMPLES, RUN_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, REPORT_EXAMPLES, PROMOTE_EXAMPLES];
+        let texts = [
+            EXAMPLES,
+            RUN_EXAMPLES,
+            CHECK_EXAMPLES,
+            COMPARE_EXAMPLES,
+            REPORT_EXAMPLES,
+            PROMOTE_EXAMPLES,
+            PROFILE_EXAMPLES,
+        ];
         let lines = texts.iter().flat_map(|text| text.lines());
         let mut examples = 0;
         for line in lines.filter_map(|line| line.strip_prefix("  rollshare ")) {

@@ -4,6 +4,7 @@
 //! - [`run`]: `rollshare run`. [`check`]: `rollshare check`. `rollshare promote` is here.
 //!   [`mod@compare`]: `rollshare compare`.
 //! - [`report`]: `rollshare report`.
+//! - [`profile`]: `rollshare profile`.
 //! - [`progress`]: the progress bar on stderr.
 //! - [`summary`]: the summary of a run and errors, as text and as JSON.
 //! - [`version`]: the facts of this build.
@@ -11,6 +12,7 @@
 pub mod args;
 pub mod check;
 pub mod compare;
+pub mod profile;
 pub mod progress;
 pub mod report;
 pub mod run;
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => (check::check(args), args.json.then_some(false)),
         Command::Compare(args) => (compare::compare(args).map(|()| 0), args.json.then_some(false)),
         Command::Report(args) => (report::report(args).map(|()| 0), None),
+        Command::Profile(args) => (profile::profile(args).map(|()| 0), None),
         Command::Sample(args) => (write_sample(args).map(|()| 0), None),
         Command::Completions { shell } => (completions(*shell).map(|()| 0), None),
     };

@@ -7,7 +7,20 @@ use crate::nearest::nearest;
 use crate::{Error, Result};
 
 /// The bundled profiles, by name.
-pub const BUNDLED: [(&str, &str); 1] = [("cube", include_str!("cube.toml"))];
+pub const BUNDLED: [(&str, &str); 12] = [
+    ("cube", include_str!("bundled/cube.toml")),
+    ("adjust-report", include_str!("bundled/adjust-report.toml")),
+    ("adjust-raw", include_str!("bundled/adjust-raw.toml")),
+    ("airbyte-adjust", include_str!("bundled/airbyte-adjust.toml")),
+    ("appsflyer-installs", include_str!("bundled/appsflyer-installs.toml")),
+    ("appsflyer-geo", include_str!("bundled/appsflyer-geo.toml")),
+    ("singular", include_str!("bundled/singular.toml")),
+    ("branch", include_str!("bundled/branch.toml")),
+    ("kochava", include_str!("bundled/kochava.toml")),
+    ("apple-downloads", include_str!("bundled/apple-downloads.toml")),
+    ("ga4", include_str!("bundled/ga4.toml")),
+    ("warehouse", include_str!("bundled/warehouse.toml")),
+];
 
 /// The keys of each table of a profile.
 const KEYS: [(&str, &[&str]); 6] = [
@@ -119,6 +132,18 @@ mod tests {
         assert_eq!(Profile::load("cube").unwrap(), Profile::cube());
         let written = Profile::cube().to_toml().unwrap();
         assert_eq!(Profile::parse(&written, "x").unwrap(), Profile::cube());
+    }
+
+    #[test]
+    fn every_bundled_profile_is_read() {
+        for (name, _) in BUNDLED {
+            let profile = Profile::load(name).unwrap();
+            assert_eq!(Profile::parse(&profile.to_toml().unwrap(), "x").unwrap(), profile, "{name}");
+            assert!(profile.dimensions.contains_key("country"), "{name}");
+        }
+        let error = Profile::load("appsflyer").unwrap_err().to_string();
+        assert!(error.contains("Did you mean appsflyer-geo?"), "{error}");
+        assert!(Profile::load("adjust-reprot").unwrap_err().to_string().contains("adjust-report?"));
     }
 
     #[test]

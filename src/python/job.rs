@@ -262,7 +262,7 @@ impl PyJob {
     /// What the columns mean.
     #[getter]
     fn profile(&self) -> PyProfile {
-        PyProfile(self.0.profile.clone())
+        self.0.profile.clone().into()
     }
 
     /// Channels that count as organic.

@@ -41,7 +41,7 @@ mod _rollshare {
     #[pymodule_export]
     use super::pipeline::{PyReport, declared_checks, run};
     #[pymodule_export]
-    use super::profile::PyProfile;
+    use super::profile::{PyProfile, infer_profile};
     #[pymodule_export]
     use super::shares::PyShares;
     #[pymodule_export]

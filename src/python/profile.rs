@@ -1,5 +1,6 @@
 //! `Profile`: what the columns of an export mean, as a value.
 
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyTypeError;
@@ -7,20 +8,57 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::errors::raise;
+use super::work;
+use crate::infer::infer;
 use crate::profile::Profile;
 use crate::profile::read::BUNDLED;
-use crate::{Error, Result};
+use crate::storage::discover;
+use crate::{Error, Result, Semantics};
 
 /// What the columns of an export mean.
 #[pyclass(name = "Profile", module = "rollshare", frozen, eq, hash)]
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PyProfile(pub Profile);
+#[derive(Debug, Clone)]
+pub struct PyProfile {
+    profile: Profile,
+    /// Its text with the evidence of each entry, where it was inferred. No part of the value.
+    evidence: Option<String>,
+}
+
+impl From<Profile> for PyProfile {
+    fn from(profile: Profile) -> Self {
+        PyProfile { profile, evidence: None }
+    }
+}
+
+impl PartialEq for PyProfile {
+    fn eq(&self, other: &Self) -> bool {
+        self.profile == other.profile
+    }
+}
+
+impl Eq for PyProfile {}
+
+impl Hash for PyProfile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.profile.hash(state);
+    }
+}
+
+/// Infer the profile of an export.
+#[pyfunction]
+pub fn infer_profile(py: Python<'_>, sources: Vec<String>) -> PyResult<PyProfile> {
+    work::large(py, None, |_, _| {
+        let discovery = discover(&sources, Semantics::Iso)?;
+        let inferred = infer(&discovery.inputs, &sources.join(" "))?;
+        Ok(PyProfile { profile: inferred.profile, evidence: Some(inferred.text) })
+    })
+}
 
 /// A profile from a `Profile`, a dict, the text of TOML or of a JSON object, a bundled name, or a path.
 pub fn profile(given: &Bound<'_, PyAny>) -> PyResult<Profile> {
     let py = given.py();
     if let Ok(profile) = given.cast::<PyProfile>() {
-        return Ok(profile.get().0.clone());
+        return Ok(profile.get().profile.clone());
     }
     let parsed = |text: &str| Profile::parse(text, "profile").map_err(|e| raise(py, e));
     if let Ok(dict) = given.cast::<PyDict>() {
@@ -130,23 +168,29 @@ impl PyProfile {
     #[new]
     #[pyo3(signature = (profile = None))]
     fn new(profile: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        profile.map_or_else(|| Ok(Profile::cube()), self::profile).map(PyProfile)
+        profile.map_or_else(|| Ok(Profile::cube()), self::profile).map(PyProfile::from)
     }
 
     /// The profile as plain values, without entries that have their default.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_dict(py, &self.0)
+        to_dict(py, &self.profile)
     }
 
     /// The profile as TOML, as `rollshare run --profile` reads it.
     fn to_toml(&self, py: Python<'_>) -> PyResult<String> {
-        self.0.to_toml().map_err(|e| raise(py, e))
+        self.profile.to_toml().map_err(|e| raise(py, e))
+    }
+
+    /// The profile as TOML, with what was found in the sample as comments if it was inferred.
+    #[getter]
+    fn evidence(&self, py: Python<'_>) -> PyResult<String> {
+        self.evidence.clone().map_or_else(|| self.to_toml(py), Ok)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = match is_bundled(&self.0).map_err(|e| raise(py, e))? {
+        let shown = match is_bundled(&self.profile).map_err(|e| raise(py, e))? {
             Some(name) => PyString::new(py, name).into_any(),
-            None => to_dict(py, &self.0)?,
+            None => to_dict(py, &self.profile)?,
         };
         Ok(format!("Profile({})", shown.repr()?))
     }

@@ -88,6 +88,24 @@ def test_what_is_no_profile() -> None:
         rollshare.Profile("nowhere/profile.toml")
 
 
+def test_a_profile_is_inferred(sample: str, tmp_path: Path) -> None:
+    profile = rollshare.profile(sample)
+    assert profile == rollshare.Profile("cube") == rollshare.profile([Path(sample)])
+    assert hash(profile) == hash(rollshare.Profile("cube"))
+    assert rollshare.Profile(profile.evidence) == profile
+    assert '# It is like the bundled profile "cube".' in profile.evidence
+    assert "#" not in profile.to_toml()
+    # The evidence is no part of the value.
+    copy = pickle.loads(pickle.dumps(profile))
+    assert (copy, copy.evidence) == (profile, profile.to_toml())
+    path = tmp_path / "countries.parquet"
+    pq.write_table(pa.table({"date": [date(2021, 2, 1)], "country": ["FR"]}), path)
+    with pytest.raises(rollshare.DataError, match="no column of channels"):
+        rollshare.profile(path)
+    with pytest.raises(rollshare.NotFoundError):
+        rollshare.profile(tmp_path / "none.parquet")
+
+
 def test_a_job_keeps_its_profile() -> None:
     job = rollshare.Job(
         profile=FACTS, by=["country", "os"], with_total=True, share_of="channel", grain="month"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Repetition, Type};
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type, Int96, Int96Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type, Int96, Int96Type,
 };
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type as SchemaType};
@@ -16,6 +16,7 @@ use super::{STRING_ENCODINGS, Shape, properties_of};
 pub enum Data {
     Text(Vec<Option<String>>),
     Bool(Vec<Option<bool>>),
+    Double(Vec<Option<f64>>),
     Int32(Vec<Option<i32>>, Option<LogicalType>),
     Int64(Vec<Option<i64>>, Option<LogicalType>),
     /// Nanoseconds since 1970.
@@ -36,6 +37,7 @@ impl Data {
         match self {
             Data::Text(_) => (Type::BYTE_ARRAY, STRING_ENCODINGS),
             Data::Bool(_) => (Type::BOOLEAN, &[Encoding::PLAIN]),
+            Data::Double(_) => (Type::DOUBLE, &[Encoding::PLAIN, Encoding::BYTE_STREAM_SPLIT]),
             Data::Int32(..) => (Type::INT32, NUMBERS),
             Data::Int64(..) => (Type::INT64, NUMBERS),
             Data::Int96(_) => (Type::INT96, &[Encoding::PLAIN]),
@@ -46,6 +48,7 @@ impl Data {
         match self {
             Data::Text(cells) => cells.contains(&None),
             Data::Bool(cells) => cells.contains(&None),
+            Data::Double(cells) => cells.contains(&None),
             Data::Int32(cells, _) => cells.contains(&None),
             Data::Int64(cells, _) | Data::Int96(cells) => cells.contains(&None),
         }
@@ -93,6 +96,7 @@ pub fn write(columns: &[Column], rows: usize, shape: &Shape) -> Vec<u8> {
                     });
                 }
                 Data::Bool(cells) => put::<BoolType, _>(&mut chunk, &cells[range], is_optional, |flag| *flag),
+                Data::Double(cells) => put::<DoubleType, _>(&mut chunk, &cells[range], is_optional, |n| *n),
                 Data::Int32(cells, _) => put::<Int32Type, _>(&mut chunk, &cells[range], is_optional, |n| *n),
                 Data::Int64(cells, _) => put::<Int64Type, _>(&mut chunk, &cells[range], is_optional, |n| *n),
                 Data::Int96(cells) => put::<Int96Type, _>(&mut chunk, &cells[range], is_optional, int96),
