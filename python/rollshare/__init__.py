@@ -24,6 +24,7 @@ from ._errors import (
     TooLargeError,
     UnsupportedError,
 )
+from ._lakes import delta_files, iceberg_files
 from ._rollshare import DEBUG as _DEBUG
 from ._rollshare import Job, Partial, Profile, __version__
 from ._rollshare import merge as _merge
@@ -69,6 +70,8 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "delta_files",
+    "iceberg_files",
     "merge",
     "partial",
     "partial_parquet",
@@ -172,7 +175,8 @@ def read_parquet(
     ----------
     source
         File, folder (nested, hive-partitioned) or glob, or several of them; also ``s3://``
-        in a build with the feature ``s3`` (docs/s3.md).
+        in a build with the feature ``s3`` (docs/s3.md). Of a lake table its files:
+        :func:`delta_files`, :func:`iceberg_files`.
     job
         All options of the job as one value, instead of the options below.
     profile
