@@ -60,7 +60,8 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
 }
 
 /// Finds a column by its name. An exact match comes before one that ignores case, as in Spark.
-/// A hive partition in the path takes precedence over a column in the file.
+/// A hive partition in the path takes precedence over a column in the file, which has to agree with it
+/// ([`super::shadowed`]).
 ///
 /// # Errors
 /// `Data` where no column or more than one has the name.
@@ -134,7 +135,7 @@ pub(crate) fn find_name<'n>(
 }
 
 /// Whether two names are equal when case is ignored.
-fn is_alike(a: &str, b: &str) -> bool {
+pub(super) fn is_alike(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() {
         a.eq_ignore_ascii_case(b)
     } else {
