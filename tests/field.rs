@@ -1,4 +1,4 @@
-//! The field: 46 exports of other shapes than the cube, each with a profile, arguments, and the expected table or error.
+//! The field: 48 exports of other shapes than the cube, each with a profile, arguments, and the expected table or error.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -29,7 +29,7 @@ fn folder() -> PathBuf {
 fn cases() -> Vec<Case> {
     let manifest = std::fs::read(folder().join("manifest.json")).expect("tests/field/manifest.json");
     let cases: Vec<Case> = serde_json::from_slice(&manifest).unwrap();
-    assert_eq!(cases.len(), 46);
+    assert_eq!(cases.len(), 48);
     cases
 }
 

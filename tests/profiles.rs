@@ -1,12 +1,12 @@
-//! Random profiles on random rows: table and account equal those of the oracle, however the rows are stored, read,
-//! split and merged.
+//! Random profiles on random rows: table and account equal those of the oracle, however the rows are stored, in files and
+//! in frames, read, split and merged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 use rollshare::internals::grid::Partial;
 use rollshare::internals::kernel::ScanPath;
 use rollshare::internals::profile::{Class, Profile};
@@ -20,6 +20,7 @@ mod expected;
 mod oracle;
 mod writer;
 
+use draw::frames::{self, Strings};
 use draw::profiles::{World, worlds};
 use draw::{PATHS, input, options, shapes};
 use oracle::{Ask, Record, Value, When};
@@ -51,6 +52,24 @@ proptest! {
         let files = world.files(&cuts, &shapes, lacks_c);
         let (partial, _) = scan::scan(&world.job, &inputs(files), &options(threads, path), &NoProgress).unwrap();
         prop_assert_eq!(answer::of_profile(&world.job, &world.ask, &partial, &world.rows), None);
+    }
+
+    /// Record batches, their strings stored in three ways, give the answer of a file.
+    #[test]
+    fn any_profile_on_any_frame_gives_the_oracles_answer(
+        mut world in worlds(), shape in shapes(), cuts in cuts(4), threads in 1usize..4,
+        strings in select(vec![Strings::Short, Strings::Long, Strings::Dictionary]),
+    ) {
+        let files = world.files(&[], &[shape], false);
+        let (of_file, _) = scan::scan(&world.job, &inputs(files), &options(1, 0), &NoProgress).unwrap();
+        let of_frame = frames::sum(&world, &cuts, strings, threads);
+        prop_assert_eq!(answer::of_profile(&world.job, &world.ask, &of_frame, &world.rows), None);
+        // Rows that do not answer may have failed, at a row of the frame or at one of the file.
+        let sums = |partial: &Partial| {
+            let chosen = partial.chosen();
+            (chosen.account, chosen.groups.clone(), chosen.times.clone(), chosen.cells.clone())
+        };
+        prop_assert_eq!(sums(&of_frame), sums(&of_file));
     }
 
     /// Partial aggregates of some rows are merged as those of all rows, in any order, also after their round trip
@@ -337,4 +356,143 @@ fn total_rows_that_are_required() {
     assert!(finish("auto", &others).unwrap() > 0);
     let error = finish("required", &others).unwrap_err().to_string();
     assert!(error.contains("total row of a") && error.contains("a is 'all'"), "{error}");
+}
+
+/// A total is that of total rows only if the other dimensions of the key leave some: joint totals of both dimensions are
+/// no totals of one of them.
+#[test]
+fn joint_total_rows_are_no_totals_of_one_dimension() {
+    let row = |name: &str, a: &str, b: &str, users: i128| Record {
+        users: Value::Units(users),
+        ..record(Some(name), a.into(), b.into(), When::Wall(MARCH * DAY))
+    };
+    let parts = [row("Organic", "FR", "ios", 1), row("Email", "DE", "ios", 3)];
+    let joint = [row("Organic", "ALL", "all", 50), row("Email", "ALL", "all", 50)];
+    let of_a = [row("Organic", "ALL", "ios", 9), row("Email", "ALL", "ios", 1)];
+    let sum = vec![("ALL", "ios", 0.25), ("DE", "ios", 0.0), ("FR", "ios", 1.0)];
+    for (with_total, rows, expected) in [
+        (&["a"][..], [&parts[..], &joint].concat(), sum.clone()),
+        (&["a"], parts.to_vec(), sum),
+        (
+            &["a"],
+            [&parts[..], &joint, &of_a].concat(),
+            vec![("ALL", "ios", 0.9), ("DE", "ios", 0.0), ("FR", "ios", 1.0)],
+        ),
+        // With the totals of both, the joint rows are left by both, and there are no others.
+        (
+            &["a", "b"],
+            [&parts[..], &joint].concat(),
+            vec![("ALL", "all", 0.5), ("DE", "ios", 0.0), ("FR", "ios", 1.0)],
+        ),
+        (
+            &["a", "b"],
+            parts.to_vec(),
+            vec![
+                ("ALL", "all", 0.25),
+                ("ALL", "ios", 0.25),
+                ("DE", "all", 0.0),
+                ("DE", "ios", 0.0),
+                ("FR", "all", 1.0),
+                ("FR", "ios", 1.0),
+            ],
+        ),
+    ] {
+        let (mut job, mut ask) = simple(&["a", "b"]);
+        for (name, total) in [("a", "ALL"), ("b", "all")] {
+            ask.dimensions.get_mut(name).unwrap().total = Some(total.into());
+            job.profile.dimensions.get_mut(name).unwrap().total = Some(total.into());
+        }
+        job.profile.users =
+            rollshare::internals::profile::Users { column: Some("users".into()), rows: false };
+        ask.with_total = with_total.to_vec();
+        job.with_total = with_total.iter().map(|name| (*name).to_owned()).collect();
+        let line = |(a, b, share): &(&str, &str, f64)| {
+            (vec!["2021".to_owned(), "9".into(), (*a).into(), (*b).into()], Some(*share))
+        };
+        assert_eq!(ask.answer(&rows).0, expected.iter().map(line).collect::<Vec<_>>());
+        let mut columns = texts(&rows);
+        let users = |row: &Record| match row.users {
+            Value::Units(units) => Some(units as i64),
+            _ => None,
+        };
+        columns.push(Column { name: "users", data: Data::Int64(rows.iter().map(users).collect(), None) });
+        check_paths(&job, &ask, &rows, &columns, &Shape::default());
+    }
+}
+
+/// Files below folders that name `a`, each with rows of these values in a column of the file.
+fn partitioned(
+    column: &'static str,
+    files: &[(&str, Vec<Option<&str>>)],
+    shape: &Shape,
+) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, (partition, values)) in files.iter().enumerate() {
+        let row =
+            |_: &Option<&str>| record(Some("Organic"), String::new(), "b".into(), When::Wall(MARCH * DAY));
+        let rows: Vec<Record> = values.iter().map(row).collect();
+        let mut columns = texts(&rows);
+        let values = values.iter().map(|value| value.map(str::to_owned)).collect();
+        columns[0] = Column { name: column, data: Data::Text(values) };
+        let below = folder.path().join(partition);
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::write(below.join(format!("{at}.parquet")), columns::write(&columns, rows.len(), shape))
+            .unwrap();
+    }
+    folder
+}
+
+fn scan_folder(job: &Job, folder: &tempfile::TempDir, threads: usize) -> rollshare::Result<Partial> {
+    let found = discover(&[folder.path().to_string_lossy().into_owned()], job.semantics)?;
+    scan::scan(job, &found.inputs, &options(threads, 0), &NoProgress).map(|(partial, _)| partial)
+}
+
+/// A column of the file that the path shadows has the value of the path in every row, or the first row that has not is
+/// an error: however it is stored, whatever the case of its name, and also where all rows are ruled out.
+#[test]
+fn a_partition_that_contradicts_the_file() {
+    let fr = |others: &[(usize, Option<&'static str>)]| {
+        let mut values = vec![Some("FR"); 5_000];
+        others.iter().for_each(|(at, value)| values[*at] = *value);
+        values
+    };
+    let (job, _) = simple(&["a"]);
+    let never = "[[where]]\ncolumn = 'a'\nin = ['ES']\n";
+    let none = Job {
+        profile: Profile::parse(&(job.profile.to_toml().unwrap() + never), "profile").unwrap(),
+        ..job.clone()
+    };
+    for shape in encodings().flat_map(|shape| {
+        [Shape { page_rows: 700, group_rows: 2_000, ..shape }, Shape { required: true, ..shape }]
+    }) {
+        for column in ["a", "A"] {
+            let agrees = partitioned(column, &[("a=FR", fr(&[])), ("a=NULL", vec![None; 9])], &shape);
+            let partial = scan_folder(&job, &agrees, 2).unwrap();
+            assert_eq!((partial.account.rows, partial.account.null_member), (5_009, 9));
+            for (partition, values, words) in [
+                (
+                    "a=FR",
+                    fr(&[(3_210, Some("DE")), (4_000, Some("IT"))]),
+                    "row 3210: the value is 'DE', but the path says a is 'FR'",
+                ),
+                (
+                    "a=FR",
+                    fr(&[(4_999, Some("fr"))]),
+                    "row 4999: the value is 'fr', but the path says a is 'FR'",
+                ),
+                ("a=FR", fr(&[(0, None)]), "row 0: the value is null, but the path says a is 'FR'"),
+                ("a=null", fr(&[]), "row 0: the value is 'FR', but the path says a is null"),
+            ] {
+                let folder = partitioned(column, &[("a=FR", fr(&[])), (partition, values)], &shape);
+                for (job, threads) in [(&job, 1), (&job, 3), (&none, 2)] {
+                    let error = scan_folder(job, &folder, threads).unwrap_err().to_string();
+                    let place = format!("{partition}/1.parquet, column '{column}', row group ");
+                    assert!(error.contains(words) && error.contains(&place), "{words}: {error}");
+                }
+            }
+        }
+    }
+    // A column that the job does not read may hold anything.
+    let unread = partitioned("a", &[("a=FR", fr(&[])), ("a=FR/c=DE", fr(&[]))], &Shape::default());
+    assert_eq!(scan_folder(&job, &unread, 1).unwrap().account.rows, 10_000);
 }

@@ -24,6 +24,7 @@ from ._errors import (
     TooLargeError,
     UnsupportedError,
 )
+from ._lakes import delta_files, iceberg_files
 from ._rollshare import DEBUG as _DEBUG
 from ._rollshare import Job, Partial, Profile, __version__
 from ._rollshare import infer_profile as _infer_profile
@@ -70,6 +71,8 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "delta_files",
+    "iceberg_files",
     "merge",
     "partial",
     "partial_parquet",
@@ -176,6 +179,7 @@ def read_parquet(
         File, folder (nested, hive-partitioned) or glob, or several of them; also ``s3://``
         in a build with the feature ``s3`` (docs/s3.md). Parquet, or text with a header: CSV, TSV and the
         like, plain, gzipped or zstd (docs/semantics.md, "Text files").
+        Of a lake table its files: :func:`delta_files`, :func:`iceberg_files`.
     job
         All options of the job as one value, instead of the options below.
     profile

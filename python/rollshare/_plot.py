@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 PANELS = 24
 
 
-def _day(row: dict[str, Any]) -> Any:
-    """The day at which a row is drawn: its date, the Monday of its week, or the first day of its month."""
+#: Weekdays, from Monday on.
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _day(row: dict[str, Any], week_start: int) -> Any:
+    """The day at which a row is drawn: its date, or the first day of its week or month."""
     from datetime import date, timedelta
 
     if "date" in row:
@@ -29,17 +33,23 @@ def _day(row: dict[str, Any]) -> Any:
     year, week = row["year"], row["week"]
     # Not `fromisocalendar`: legacy semantics have a week 0.
     january = date(year, 1, 4)
-    return january - timedelta(days=january.weekday()) + timedelta(weeks=week - 1)
+    monday = january - timedelta(days=january.weekday()) + timedelta(weeks=week - 1)
+    # A week has the number of the ISO week of the Monday in it.
+    return monday - timedelta(days=-week_start % 7)
 
 
 def _lines(
-    axis: Any, lines: dict[tuple[str, ...], list[dict[str, Any]]], name: str, colours: dict[Any, str]
+    axis: Any,
+    lines: dict[tuple[str, ...], list[dict[str, Any]]],
+    name: str,
+    colours: dict[Any, str],
+    week_start: int,
 ) -> None:
     """Draw the lines of one panel."""
     nan = float("nan")
     for rest, points in lines.items():
         colour = colours[rest]
-        days = [_day(row) for row in points]
+        days = [_day(row, week_start) for row in points]
         values = [nan if row[name] is None else row[name] for row in points]
         # A value between two nulls has no line: it is drawn as a dot.
         lone = [
@@ -96,9 +106,10 @@ def draw(
     across = min(3, max(1, len(shown)))
     down = -(-len(shown) // across) or 1
     figure = figure or NewFigure(figsize=(4.2 * across, 2.3 * down + 0.6), layout="constrained")
+    week_start = WEEKDAYS.index(job.profile.to_dict().get("time", {}).get("week_start", "monday"))
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
     for axis, member in zip(axes, shown):
-        _lines(axis, series[member], name, colours)
+        _lines(axis, series[member], name, colours, week_start)
         axis.set_title(member, loc="left", fontsize=10, fontweight="bold")
         axis.set_ylim(0, 1)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -7,14 +7,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::version::cpu_features;
-use crate::Error;
 use crate::checks::Status;
 use crate::report::account::reasons;
 pub use crate::report::words::{count, number};
 use crate::report::{RunReport, State, next, words};
 use crate::scan::ScanStats;
+use crate::table::keys::is_total;
 use crate::table::render::{is_share, step};
-use crate::table::{Cell, ColumnData, Table};
+use crate::table::{Cell, Column, ColumnData, Table};
+use crate::{Error, Job};
 
 /// The number of combinations of scan paths that `--explain` lists.
 const PATHS: usize = 3;
@@ -40,9 +41,11 @@ struct Facts {
     columns: Vec<String>,
     /// The columns of the key.
     by: Vec<String>,
-    /// The number of distinct keys.
+    /// The number of distinct keys, without totals.
     keys: usize,
-    /// The number of distinct countries.
+    /// The number of keys that are totals.
+    totals: usize,
+    /// The number of distinct countries, without the total.
     countries: usize,
     /// The number of distinct days, weeks or months.
     steps: usize,
@@ -52,11 +55,12 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(table: &Table) -> Self {
-        let distinct = |column: &ColumnData| match column {
-            ColumnData::Utf8 { indices, .. } => indices.iter().collect::<HashSet<_>>().len(),
-            _ => 0,
-        };
+    fn of(job: &Job, table: &Table) -> Self {
+        let (keys, totals): (Vec<_>, Vec<_>) = distinct_keys(table)
+            .into_iter()
+            .partition(|key| !key.iter().any(|(column, member)| is_total(job, column, member)));
+        let countries = keys.iter().flatten().filter(|(column, _)| *column == "country");
+        let countries: HashSet<&str> = countries.map(|(_, member)| *member).collect();
         // Steps are sorted as numbers: the day, or (year, week), or (year, month).
         let numbers = |name| match table.column(name).map(|column| &column.data) {
             Some(ColumnData::Int32(numbers) | ColumnData::Date32(numbers)) => numbers.as_slice(),
@@ -71,15 +75,15 @@ impl Facts {
         steps.sort_unstable();
         steps.dedup_by_key(|(step, _)| *step);
         let name = |entry: Option<&(_, usize)>| entry.and_then(|(_, row)| step(table, *row));
-        let nulls = |column: &crate::table::Column| {
-            (0..table.rows()).filter(|row| column.data.cell(*row) == Cell::Null).count()
-        };
+        let nulls =
+            |column: &Column| (0..table.rows()).filter(|row| column.data.cell(*row) == Cell::Null).count();
         Facts {
             rows: table.rows(),
             columns: table.columns.iter().map(|c| c.name.clone()).collect(),
             by: table.key_columns().iter().map(|c| c.name.clone()).collect(),
-            keys: distinct_keys(table),
-            countries: table.column("country").map_or(0, |column| distinct(&column.data)),
+            keys: keys.len(),
+            totals: totals.len(),
+            countries: countries.len(),
             steps: steps.len(),
             first: name(steps.first()),
             last: name(steps.last()),
@@ -93,24 +97,34 @@ impl Facts {
     }
 }
 
-/// The number of distinct keys of a table.
-fn distinct_keys(table: &Table) -> usize {
+fn member(column: &Column, row: usize) -> &str {
+    match column.data.cell(row) {
+        Cell::Text(member) => member,
+        _ => "",
+    }
+}
+
+/// The distinct keys of a table, as columns and members.
+fn distinct_keys(table: &Table) -> Vec<Vec<(&str, &str)>> {
     let columns = table.key_columns();
-    let indices = |column: &&crate::table::Column, row: usize| match &column.data {
+    let index = |column: &&Column, row: usize| match &column.data {
         ColumnData::Utf8 { indices, .. } => indices.get(row).copied(),
         _ => None,
     };
-    let mut found = HashSet::new();
+    let (mut found, mut keys) = (HashSet::new(), Vec::new());
     let mut last = None;
     for row in 0..table.rows() {
-        let key: Vec<_> = columns.iter().map(|column| indices(column, row)).collect();
+        let key: Vec<_> = columns.iter().map(|column| index(column, row)).collect();
         // The rows of a key mostly follow one another.
-        if last.as_ref() != Some(&key) {
-            found.insert(key.clone());
-            last = Some(key);
+        if last.as_ref() == Some(&key) {
+            continue;
         }
+        if found.insert(key.clone()) {
+            keys.push(columns.iter().map(|column| (column.name.as_str(), member(column, row))).collect());
+        }
+        last = Some(key);
     }
-    found.len()
+    keys
 }
 
 impl Summary<'_> {
@@ -139,13 +153,19 @@ impl Summary<'_> {
             line(label, format!("{}{reasons}", count(total, "row")));
         }
         if let Some(table) = self.table {
-            let facts = Facts::of(table);
+            let facts = Facts::of(&report.job, table);
             let step = words::step_noun(report.job.grain);
             let by: Vec<&str> = facts.by.iter().map(String::as_str).collect();
             // A table without keys is of all users.
             let keys = match by.as_slice() {
                 [] => String::new(),
-                by => format!("{}, ", words::keys(facts.keys as u64, by)),
+                by => {
+                    let totals = match facts.totals {
+                        0 => String::new(),
+                        totals => format!(" and {}", count(totals as u64, "total")),
+                    };
+                    format!("{}{totals}, ", words::keys(facts.keys as u64, by))
+                }
             };
             let span = match (&facts.first, &facts.last) {
                 (Some(first), Some(last)) => format!(", {first} to {last}"),
@@ -296,7 +316,7 @@ impl Summary<'_> {
             "places": report.places,
             "job": report.job,
             "account": account,
-            "table": self.table.map(Facts::of),
+            "table": self.table.map(|table| Facts::of(&report.job, table)),
             "target": report.published,
             "reuse": report.reuse,
             "notes": report.notes,
@@ -423,6 +443,46 @@ mod tests {
         assert_eq!(json["report"]["location"]["row"], 7);
         let full = Error::io("cannot write", std::io::ErrorKind::StorageFull.into());
         assert!(error_text(&full).starts_with("error: cannot write: "));
+    }
+
+    #[test]
+    fn totals_are_not_counted_as_keys() {
+        let text = |members: &[&str]| ColumnData::Utf8 {
+            indices: (0..).take(members.len()).collect(),
+            dictionary: members.iter().map(|member| (*member).into()).collect(),
+        };
+        let column = |name: &str, data| Column { name: name.into(), data };
+        let table = Table {
+            columns: vec![
+                column("year", ColumnData::Int32(vec![Some(2021); 5])),
+                column("week", ColumnData::Int32(vec![Some(5); 5])),
+                column("country", text(&["ALL", "ALL", "DE", "DE", "FR"])),
+                column("os_name", text(&["all", "ios", "all", "ios", "ios"])),
+                column("share_organic_p4w", ColumnData::Float64(vec![Some(0.5); 5])),
+            ],
+        };
+        let by = vec!["country".to_owned(), "os_name".to_owned()];
+        let facts = |with_total: &[&str]| {
+            let with_total = with_total.iter().map(|name| (*name).to_owned()).collect();
+            let facts = Facts::of(&Job { by: by.clone(), with_total, ..Job::default() }, &table);
+            (facts.keys, facts.totals, facts.countries)
+        };
+        assert_eq!(facts(&["country", "os_name"]), (2, 3, 2));
+        assert_eq!(facts(&["country"]), (3, 2, 2));
+        assert_eq!(facts(&[]), (5, 0, 3), "a member of this name is no total");
+        let report = RunReport {
+            job: Job { by: by.clone(), with_total: by.clone(), ..Job::default() },
+            ..RunReport::default()
+        };
+        let summary = Summary {
+            report: &report,
+            stats: &ScanStats::default(),
+            table: Some(&table),
+            elapsed: Duration::ZERO,
+            threads: 1,
+        };
+        let text = summary.text(false);
+        assert!(text.contains("table    5 rows: 2 keys (country x os_name) and 3 totals, 1 week"), "{text}");
     }
 
     #[test]

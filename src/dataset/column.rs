@@ -60,7 +60,8 @@ pub(crate) fn check_string(leaf: &Leaf) -> Result<()> {
 }
 
 /// Finds a column by its name. An exact match comes before one that ignores case, as in Spark.
-/// A hive partition in the path takes precedence over a column in the file.
+/// A hive partition in the path takes precedence over a column in the file, which has to agree with it
+/// ([`super::shadowed`]).
 ///
 /// # Errors
 /// `Data` where no column or more than one has the name.

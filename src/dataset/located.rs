@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::column::{ColumnLocation, column_names, find, is_missing, leaf_of};
 use super::file::OpenFile;
+use super::shadowed::{Form, ShadowedColumn};
 use super::text::TextForm;
 use crate::calendar::zone::Zone;
 use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
 use crate::ids::values::ValueType;
-use crate::parquet::Physical;
+use crate::parquet::{Leaf, Physical};
 use crate::profile::Question;
 use crate::scan::classes::TimeCoding;
 use crate::{Error, Grain, Result, Semantics};
@@ -31,6 +32,8 @@ pub struct LocatedColumns {
     pub date: Option<ColumnLocation>,
     /// How they are stored.
     pub date_coding: Option<TimeCoding>,
+    /// Columns of the file whose values come from the path.
+    pub shadowed: Vec<ShadowedColumn>,
 }
 
 /// A column of a condition or a key.
@@ -48,6 +51,11 @@ impl LocatedColumns {
     pub fn column(&self, name: &str) -> Option<&LocatedColumn> {
         self.columns.iter().find(|column| *column.name == *name)
     }
+}
+
+/// How values that become text are compared with a path.
+fn as_text(leaf: &Leaf) -> Result<Form> {
+    TextForm::of(leaf).map(Form::Text)
 }
 
 impl OpenFile<'_> {
@@ -129,6 +137,7 @@ impl OpenFile<'_> {
             };
             let leaf = location.as_ref().and_then(|location| leaf_of(&self.footer, location));
             let form = leaf.map(TextForm::of).transpose().map_err(wrong(name))?.unwrap_or_default();
+            self.find_shadowed(question, location.as_ref(), name, as_text, &mut located)?;
             located.columns.push(LocatedColumn { name: name.clone(), location, form });
         }
         // A dimension that is needed neither as key nor for its totals has to be there all the same, unless it is optional.
@@ -145,9 +154,29 @@ impl OpenFile<'_> {
             if let Some(leaf) = leaf_of(&self.footer, &location) {
                 super::column::check_string(leaf).map_err(wrong(name))?;
             }
+            self.find_shadowed(question, Some(&location), name, as_text, &mut located)?;
             located.class = Some(location);
         }
         Ok((located, value))
+    }
+
+    /// Finds the columns of the file that the partition at `location` shadows. Legacy semantics leave them unread, as
+    /// Spark does.
+    fn find_shadowed(
+        &self,
+        question: &Question,
+        location: Option<&ColumnLocation>,
+        name: &str,
+        form: impl Fn(&Leaf) -> Result<Form>,
+        located: &mut LocatedColumns,
+    ) -> Result<()> {
+        let Some(location) = location.filter(|_| question.job.semantics == Semantics::Iso) else {
+            return Ok(());
+        };
+        let found = ShadowedColumn::of(&self.footer, location, name, form)
+            .map_err(Self::wrong_type(question, name))?;
+        located.shadowed.extend(found);
+        Ok(())
     }
 
     /// The day of a row in a column of dates, for a message; `None` where the file has no such column or the row no date.
@@ -177,6 +206,7 @@ impl OpenFile<'_> {
         let (label, date) = question.time_columns();
         let label_location = match label.map(|name| (name, find_named(name))) {
             Some((name, Ok(location))) => {
+                self.find_shadowed(question, Some(&location), name, as_text, located)?;
                 if let Some(leaf) = leaf_of(&self.footer, &location) {
                     super::column::check_string(leaf).map_err(Self::wrong_type(question, name))?;
                 }
@@ -198,6 +228,8 @@ impl OpenFile<'_> {
             located.time = Some(location);
         } else if let Some(name) = date {
             let location = find_named(name)?;
+            let as_day = |leaf: &Leaf| TimeCoding::of_date(leaf, time.unit).map(Form::Day);
+            self.find_shadowed(question, Some(&location), name, as_day, located)?;
             located.time_coding = Some(date_coding(name, &location)?);
             located.time = Some(location);
         }

@@ -7,6 +7,7 @@
 //! - [`column`]: the location of a column in a file: a leaf column or a hive partition.
 //! - [`mod@file`]: a file's footer, the locations of its columns and their types.
 //! - [`located`], [`text`]: the columns of a question in a file, and their values as text.
+//! - [`shadowed`]: columns of a file that a partition of its path shadows.
 //! - [`types`]: agreement of value types between files.
 //! - [`ranges`]: a row group, cut into ranges of rows.
 //! - [`prefetch`]: prefetch hints, and what stays in memory between passes.
@@ -17,6 +18,7 @@ pub mod located;
 pub mod prefetch;
 pub mod ranges;
 pub mod role;
+pub mod shadowed;
 pub mod text;
 pub mod types;
 

@@ -3,6 +3,7 @@
 
 use super::model::RunReport;
 use super::series::CountryWeeks;
+use crate::calendar::period::{self, Periods, Weekday};
 use crate::scan::classes::TimeCoding;
 use crate::{Grain, calendar};
 
@@ -18,6 +19,8 @@ pub struct Shares {
     pub window: u32,
     /// Day, week or month.
     pub grain: Grain,
+    /// The first day of a week.
+    pub week_start: Weekday,
     /// The dimensions of a key; the last one is `channel` in shares of channels.
     pub dimensions: Vec<String>,
     /// Whether the shares are those of channels, and not of organic users.
@@ -61,6 +64,11 @@ impl Shares {
         format!("{what} {of} {name}")
     }
 
+    /// The first day of a point in time.
+    pub fn first_day(&self, step: i32) -> i32 {
+        Periods { grain: self.grain, week_start: self.week_start }.first_day(step)
+    }
+
     /// The names of the dimensions.
     pub fn by(&self) -> Vec<&str> {
         self.dimensions.iter().map(String::as_str).collect()
@@ -72,6 +80,8 @@ impl Shares {
 pub struct Users {
     /// Day, week or month.
     pub grain: Grain,
+    /// The first day of a week.
+    pub week_start: Weekday,
     /// Consecutive points in time.
     pub steps: Vec<i32>,
     /// Organic users.
@@ -80,11 +90,18 @@ pub struct Users {
     pub paid: Vec<f64>,
 }
 
+impl Users {
+    /// The first day of a point in time.
+    pub fn first_day(&self, step: i32) -> i32 {
+        Periods { grain: self.grain, week_start: self.week_start }.first_day(step)
+    }
+}
+
 /// The organic share of a single week.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Week {
-    /// The Monday, in days since 1970-01-01.
-    pub monday: i32,
+    /// Its first day, in days since 1970-01-01.
+    pub first_day: i32,
     /// The share of the single week.
     pub share: Option<f64>,
     /// The range in which `share_drift` does not warn, if there is enough history.
@@ -130,12 +147,21 @@ impl CountryDays {
 /// Users by channel and week, over all countries.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mix {
-    /// Consecutive ISO weeks.
+    /// Consecutive weeks.
     pub weeks: Vec<i32>,
+    /// The first day of a week.
+    pub week_start: Weekday,
     /// The largest channels, by users; the last one may be the sum of others.
     pub channels: Vec<Channel>,
     /// The number of channels that are summed as one.
     pub others: usize,
+}
+
+impl Mix {
+    /// The first day of a week.
+    pub fn first_day(&self, week: i32) -> i32 {
+        period::week_start(week, self.week_start)
+    }
 }
 
 /// The users of one channel.
@@ -171,12 +197,13 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
     let steps: Vec<i32> =
         latest(&charts.steps).iter().map(|text| step(grain, text)).collect::<Option<_>>()?;
     let first = *steps.first()?;
-    let from = crate::report::chart::day_of(grain, first);
+    let week_start = report.job.profile.time.week_start;
+    let from = Periods { grain, week_start }.first_day(first);
     let complete = latest(&charts.complete);
     let partial_from = complete.iter().zip(&steps).find(|(complete, _)| !**complete).map(|(_, step)| *step);
     let weeks = &report.charts.weeks;
-    let mondays: Vec<Option<i32>> =
-        weeks.steps.iter().map(|text| step(Grain::Week, text).map(calendar::monday)).collect();
+    let first_day = |text: &String| step(Grain::Week, text).map(|week| period::week_start(week, week_start));
+    let first_days: Vec<Option<i32>> = weeks.steps.iter().map(first_day).collect();
     let of_channel = report.job.share_of_channel;
     let keys = charts.keys.iter().map(|key| {
         let single = weeks.countries.iter().find(|w| w.country == key.name);
@@ -194,7 +221,7 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
             high: latest(&key.high).to_vec(),
             users: latest(if of_channel { &key.organic } else { &key.total }).to_vec(),
             weeks: single
-                .map(|single| single_weeks(single, &mondays, &weeks.complete, from))
+                .map(|single| single_weeks(single, &first_days, &weeks.complete, from))
                 .unwrap_or_default(),
         }
     });
@@ -209,6 +236,7 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
             .parse()
             .ok()?,
         grain,
+        week_start,
         dimensions: report.job.by.iter().cloned().chain(channel).collect(),
         of_channel,
         steps_left_out: charts.steps.len() - steps.len(),
@@ -227,6 +255,7 @@ pub fn users(report: &RunReport) -> Option<Users> {
         latest(&charts.steps).iter().map(|text| step(grain, text)).collect::<Option<_>>()?;
     (!steps.is_empty()).then(|| Users {
         grain,
+        week_start: report.job.profile.time.week_start,
         steps,
         organic: latest(&charts.organic).to_vec(),
         paid: latest(&charts.paid).to_vec(),
@@ -234,20 +263,25 @@ pub fn users(report: &RunReport) -> Option<Users> {
 }
 
 /// The complete weeks of a country from the day `from` on.
-fn single_weeks(country: &CountryWeeks, mondays: &[Option<i32>], complete: &[bool], from: i32) -> Vec<Week> {
+fn single_weeks(
+    country: &CountryWeeks,
+    first_days: &[Option<i32>],
+    complete: &[bool],
+    from: i32,
+) -> Vec<Week> {
     let at = |series: &[Option<f64>], n: usize| series.get(n).copied().flatten();
-    let weeks = mondays.iter().zip(complete).enumerate().filter(|(_, (_, complete))| **complete);
+    let weeks = first_days.iter().zip(complete).enumerate().filter(|(_, (_, complete))| **complete);
     weeks
-        .filter_map(|(n, (monday, _))| {
+        .filter_map(|(n, (first_day, _))| {
             let users = country.users.get(n).copied().unwrap_or_default();
             let organic = country.organic.get(n).copied().unwrap_or_default();
             Some(Week {
-                monday: (*monday)?,
+                first_day: (*first_day)?,
                 share: (users > 0.0).then(|| organic / users),
                 expected: at(&country.share_low, n).zip(at(&country.share_high, n)),
             })
         })
-        .filter(|week| week.monday >= from)
+        .filter(|week| week.first_day >= from)
         .collect()
 }
 
@@ -311,5 +345,44 @@ pub fn mix(report: &RunReport) -> Option<Mix> {
         }
         channels.push(Channel { name: format!("{} others", rest.len()), organic: false, users });
     }
-    Some(Mix { weeks, channels, others: rest.len() })
+    Some(Mix { weeks, week_start: report.job.profile.time.week_start, channels, others: rest.len() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::calendar::{Date, day_of};
+
+    #[test]
+    fn weeks_are_drawn_at_their_first_day() {
+        let steps = || vec!["2021_01".to_owned(), "2021_02".to_owned()];
+        let mut report = RunReport::default();
+        report.charts.shares.column = "share_organic_p4w".into();
+        report.charts.shares.steps = steps();
+        report.charts.shares.keys =
+            vec![super::super::series::KeyShares { name: "FR".into(), ..Default::default() }];
+        report.charts.weeks.steps = steps();
+        report.charts.weeks.complete = vec![true; 2];
+        report.charts.weeks.countries = vec![CountryWeeks { country: "FR".into(), ..Default::default() }];
+        report.charts.users.steps = steps();
+        report.charts.mix.steps = steps();
+        report.charts.mix.channels = vec!["a".into()];
+        for (week_start, day) in [(Weekday::Monday, 4), (Weekday::Sunday, 3), (Weekday::Tuesday, 29)] {
+            report.job.profile.time.week_start = week_start;
+            let (year, month) = if day == 29 { (2020, 12) } else { (2021, 1) };
+            let first = day_of(Date { year, month, day });
+            let (shares, users, mix) =
+                (shares(&report).unwrap(), users(&report).unwrap(), mix(&report).unwrap());
+            let days: Vec<i32> = shares.keys[0].weeks.iter().map(|week| week.first_day).collect();
+            assert_eq!(days, [first, first + 7], "{week_start}");
+            for days in [
+                [shares.first_day(shares.steps[0]), shares.first_day(shares.steps[1])],
+                [users.first_day(users.steps[0]), users.first_day(users.steps[1])],
+                [mix.first_day(mix.weeks[0]), mix.first_day(mix.weeks[1])],
+            ] {
+                assert_eq!(days, [first, first + 7], "{week_start}");
+            }
+        }
+    }
 }

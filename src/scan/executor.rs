@@ -156,6 +156,10 @@ impl<'s> Scan<'s> {
         if let Err(error) = part.file.check_magic() {
             return self.fail(part, 0, error);
         }
+        let zone = self.question.zone.as_ref();
+        if let Err(error) = part.file.check_shadowed(part.row_group, part.from..part.to, zone, &mut cost) {
+            return self.fail(part, 0, error);
+        }
         if skip::row_group(self.question, part.file, meta, &mut cost) {
             self.drop_rows(part.to - part.from, cost);
             self.progress.advance(bytes);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::hive::{self, Partition};
+use super::lake::Tables;
 use super::local::entries::Kind;
 use super::local::walk::{Walk, WalkEntry, canonical_kind, not_regular};
 use super::object::{LocalFile, Object};
@@ -72,9 +73,12 @@ struct Candidate {
 /// habits of Spark: zero-byte files in a folder are skipped, and nested folders that are not
 /// partitions are not read where files lie beside them.
 ///
+/// A file that is named by itself has no partitions, unless it is one of a Delta table: there they are read from the
+/// path below the table's folder.
+///
 /// # Errors
-/// `NotFound` for a path or folder without data, `Data` for a zero-byte file,
-/// `Unsupported` for a scheme that this build does not support, `Io` when opening fails.
+/// `NotFound` for a path or folder without data, `Data` for a zero-byte file, `Unsupported` for the folder of a lake
+/// table, a folder or glob inside one, and for a scheme that this build does not support, `Io` when opening fails.
 pub fn discover(sources: &[String], semantics: Semantics) -> Result<Discovery> {
     if sources.is_empty() {
         return Err(Error::argument("no source").expected("at least one file, folder or glob"));
@@ -148,6 +152,8 @@ struct Listing {
     unread: Vec<(PathBuf, Vec<WalkEntry>)>,
     notes: Vec<String>,
     source_paths: SourcePaths,
+    /// Lake tables.
+    tables: Tables,
 }
 
 impl Listing {
@@ -188,7 +194,7 @@ impl Listing {
     fn add_s3(&mut self, source: usize, text: &str) -> Result<()> {
         use super::s3::sources::{Matched, find};
         let before = self.candidates.len();
-        let (matched, glob) = find(text)?;
+        let (matched, glob) = find(text, &mut self.tables)?;
         for matched in matched {
             let root = |path: &Path| glob.as_ref().map_or(path.to_owned(), |glob| glob.root.clone());
             match matched {
@@ -211,6 +217,9 @@ impl Listing {
     /// Adds a file, or the files of a folder; partitions are read from the path below `root`.
     fn add_path(&mut self, source: usize, path: &Path, root: &Path, explicit: bool) -> Result<()> {
         let (canonical, kind) = canonical_kind(path)?;
+        if !explicit {
+            self.tables.check_outside(path, &canonical, kind == Kind::Folder)?;
+        }
         match kind {
             Kind::File => {
                 let entry = WalkEntry { path: path.to_owned(), canonical, version: None, is_remote: false };
@@ -225,8 +234,13 @@ impl Listing {
 
     fn add_file(&mut self, source: usize, entry: WalkEntry, root: &Path, explicit: bool) -> Result<()> {
         self.source_paths.files.push(entry.canonical.clone());
-        // A source that names a file has no path below it that could name a partition.
-        let partitions = if explicit { Vec::new() } else { partitions_below(root, &entry.path)? };
+        let partitions = if !explicit {
+            partitions_below(root, &entry.path)?
+        } else if entry.is_remote {
+            self.tables.partitions(&entry.path)?
+        } else {
+            self.tables.partitions(&std::path::absolute(&entry.path).unwrap_or_default())?
+        };
         self.candidates.push(Candidate { entry, partitions, source, explicit });
         Ok(())
     }

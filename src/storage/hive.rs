@@ -6,8 +6,9 @@ use std::path::{Component, Path};
 
 use crate::{Error, Result};
 
-/// Hive and Spark write this for a null (and for an empty string).
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// Values of a partition that mean null. Hive and Spark write the first (for the empty string too), the others DuckDB,
+/// Polars and scripts. `NA` is Namibia.
+const NULLS: [&str; 4] = ["__HIVE_DEFAULT_PARTITION__", "NULL", "null", ""];
 
 /// Key and value of a partition, outermost first in a list.
 pub type Partition = (String, Option<String>);
@@ -40,7 +41,7 @@ fn partition(segment: &[u8]) -> Option<Result<Partition>> {
     let (key, value) = (segment.get(..at)?, segment.get(at + 1..)?);
     Some(unescape(key).and_then(|key| {
         let value = unescape(value)?;
-        Ok((key, (value != NULL).then_some(value)))
+        Ok((key, (!NULLS.contains(&value.as_str())).then_some(value)))
     }))
 }
 
@@ -84,13 +85,16 @@ mod tests {
         );
         assert_eq!(of("a=b.parquet"), []);
         assert_eq!(of("=FR/x"), []);
-        assert_eq!(of("country=/x"), [("country".into(), Some(String::new()))]);
         assert_eq!(of("k=a=b/x"), [("k".into(), Some("a=b".into()))]);
     }
 
     #[test]
     fn null_and_escapes() {
-        assert_eq!(of("country=__HIVE_DEFAULT_PARTITION__/x"), [("country".into(), None)]);
+        for null in ["__HIVE_DEFAULT_PARTITION__", "NULL", "null", ""] {
+            assert_eq!(of(&format!("country={null}/x")), [("country".into(), None)], "{null}");
+        }
+        assert_eq!(of("country=NA/x"), [("country".into(), Some("NA".into()))]);
+        assert_eq!(of("country=Null/x"), [("country".into(), Some("Null".into()))]);
         assert_eq!(of("a%20b=1%2F2%3a/x"), [("a b".into(), Some("1/2:".into()))]);
         assert_eq!(of("c=%C3%89/x"), [("c".into(), Some("É".into()))]);
         assert_eq!(of("c=100%/x"), [("c".into(), Some("100%".into()))]);

@@ -4,6 +4,7 @@
 //! - [`mod@discover`]: resolves the user's paths to a list of objects with their hive partition
 //!   values. [`source`] parses paths, globs and URIs; [`hive`] knows the naming rules of data
 //!   folders.
+//! - [`lake`]: tables of lake formats, whose folders are not read.
 //! - [`mod@folder`]: the interface of a folder of small files beside a target.
 //! - [`local`]: the local file system: listing, atomic replacement, folders.
 //! - `s3`: objects, listings and folders in S3 (feature `s3`).
@@ -13,6 +14,7 @@
 pub mod discover;
 pub mod folder;
 pub mod hive;
+pub mod lake;
 pub mod local;
 pub mod object;
 #[cfg(feature = "s3")]

@@ -91,6 +91,12 @@ pub fn of(job: &Job, partial: &Partial) -> Result<Vec<Key>> {
     Ok(keys.into_iter().map(|(members, groups)| Key { members, groups, all: Arc::default() }).collect())
 }
 
+/// Whether a member of a column of the key is the total that the job adds.
+pub fn is_total(job: &Job, column: &str, member: &str) -> bool {
+    let at = job.by.iter().position(|name| name == column);
+    at.is_some_and(|at| job.with_total.iter().any(|name| name == column) && total_name(job, at) == member)
+}
+
 /// The member of a total of the dimension at `at` of the key.
 fn total_name(job: &Job, at: usize) -> &str {
     let dimension = job.by.get(at).and_then(|name| job.profile.dimensions.get(name));

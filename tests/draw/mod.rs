@@ -1,6 +1,7 @@
 //! Random layouts of files, and ways to read them.
 #![allow(dead_code)] // each test program uses its part
 
+pub mod frames;
 pub mod profiles;
 
 use std::sync::Arc;

@@ -355,6 +355,11 @@ pub fn worlds() -> impl Strategy<Value = World> {
 impl World {
     /// Some of the rows as a file; without the column `c` if `lacks_c`.
     pub fn file(&self, range: std::ops::Range<usize>, shape: &Shape, lacks_c: bool) -> Vec<u8> {
+        columns::write(&self.columns(range.clone(), lacks_c), range.len(), shape)
+    }
+
+    /// The columns of some of the rows; without `c` if `lacks_c`.
+    pub fn columns(&self, range: std::ops::Range<usize>, lacks_c: bool) -> Vec<Column> {
         let rows = &self.rows[range.clone()];
         let text = |name: &'static str| Column {
             name,
@@ -379,7 +384,7 @@ impl World {
             columns
                 .insert(3, Column { name: "c", data: Data::Int64(rows.iter().map(integer).collect(), None) });
         }
-        columns::write(&columns, rows.len(), shape)
+        columns
     }
 
     /// The stored times of some rows.

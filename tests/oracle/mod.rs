@@ -1,22 +1,22 @@
 //! The reference result, computed in the simplest way, a row at a time. It shares no code with the library.
 //!
-//! [`ask`] has the plain values of a question, [`cube`] that of the default profile; this file has the rules.
+//! [`ask`] has the plain values of a question, [`calendar`] the periods, [`cube`] the default profile; this file has the
+//! rules.
 #![allow(dead_code)] // each test program uses its part
 
 mod ask;
+mod calendar;
 mod cube;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::{Date, ISOWeekDate, Weekday, date};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ToSpan, ZonedDateTime};
+use jiff::tz::TimeZoneDatabase;
 
 pub use ask::{Account, Ask, Dimension, Line, Record, Value, When};
 pub use cube::{Row, iso};
 
 /// By key and period: organic and paid users, or those of a channel and of the others.
-type Sums<K> = BTreeMap<Vec<K>, BTreeMap<i64, [i128; 2]>>;
+type Sums = BTreeMap<Vec<String>, BTreeMap<i64, [i128; 2]>>;
 /// A member, or why there is none.
 type Member = Result<String, &'static str>;
 
@@ -27,17 +27,12 @@ impl Dimension {
         };
         let cased = match self.upper {
             None => value.clone(),
-            Some(upper) => {
-                if upper {
-                    value.to_uppercase()
-                } else {
-                    value.to_lowercase()
-                }
-            }
+            Some(true) => value.to_uppercase(),
+            Some(false) => value.to_lowercase(),
         };
-        let written = self.rename.get(&cased).cloned().unwrap_or(cased);
-        let is_total = self.total.as_ref().is_some_and(|total| total == value || *total == written);
-        if is_total { Err("total_row") } else { Ok(written) }
+        let written = self.rename.get(&cased).unwrap_or(&cased);
+        let is_total = self.total.as_ref().is_some_and(|total| total == value || total == written);
+        if is_total { Err("total_row") } else { Ok(written.clone()) }
     }
 }
 
@@ -53,17 +48,9 @@ impl Ask {
     fn class(&self, row: &Record) -> &'static str {
         let Some(name) = row.cells.get("name") else { return self.null };
         let same = |a: &String| a == name || self.ignore_case && a.to_lowercase() == name.to_lowercase();
-        match (self.channels.iter().any(same), self.excluded.iter().any(same)) {
-            (true, _) => self.listed,
-            (_, true) => "excluded",
-            _ => {
-                if self.listed == "organic" {
-                    "paid"
-                } else {
-                    "organic"
-                }
-            }
-        }
+        let listed = self.channels.iter().any(same).then_some(self.listed);
+        let excluded = self.excluded.iter().any(same).then_some("excluded");
+        listed.or(excluded).unwrap_or(if self.listed == "organic" { "paid" } else { "organic" })
     }
 
     fn meets_conditions(&self, row: &Record) -> bool {
@@ -75,14 +62,13 @@ impl Ask {
 
     /// The outcome of each row.
     pub fn outcomes(&self, rows: &[Record]) -> Vec<&'static str> {
-        let any =
-            |name: &&'static str| rows.iter().any(|r| self.meets_conditions(r) && self.is_total(name, r));
-        let others = self.dimensions.keys().copied().filter(|name| !self.by.contains(name));
-        let others: Vec<(&str, bool)> = others.map(|name| (name, any(&name))).collect();
+        let any = |name: &str| rows.iter().any(|row| self.meets_conditions(row) && self.is_total(name, row));
+        let others = self.dimensions.keys().filter(|name| !self.by.contains(name));
+        let others: Vec<(&str, bool)> = others.map(|name| (*name, any(*name))).collect();
         let outcome = |row: &Record| {
-            let dropped = self.by.iter().filter(|name| !self.with_total.contains(name));
-            let mut dropped = dropped.filter_map(|name| self.member(name, row).err());
-            match (dropped.next(), self.class(row), row.users) {
+            let mut members = self.by.iter().filter(|name| !self.with_total.contains(name));
+            let dropped = members.find_map(|name| self.member(name, row).err());
+            match (dropped, self.class(row), row.users) {
                 _ if others.iter().any(|(name, total)| self.is_total(name, row) != *total) => "not_total_row",
                 _ if !self.meets_conditions(row) => "where_not_met",
                 (Some(reason), ..) => reason,
@@ -97,98 +83,76 @@ impl Ask {
         rows.iter().map(outcome).collect()
     }
 
-    /// The number of the period, and its name.
-    fn period(&self, when: When, zone: &TimeZone) -> i64 {
-        let epoch = date(1970, 1, 1);
-        let days = |to: Date| i64::from(epoch.until(to).unwrap().get_days());
-        let day = match when {
-            When::Instant(at) => {
-                days(ZonedDateTime::new(Timestamp::from_microsecond(at).unwrap(), zone.clone()).date())
+    /// The sums of rows that are kept, each with its period and its users that count.
+    fn sums(&self, kept: &[(&Record, i64, i128)]) -> Sums {
+        let has_total = |name: &&str| kept.iter().any(|(row, ..)| self.is_total(name, row));
+        let have_total: Vec<&str> = self.with_total.iter().copied().filter(has_total).collect();
+        let mut sums = Sums::new();
+        // Each choice of dimensions whose total is shown: of total rows where there are any, else of the others.
+        for choice in 0..1 << self.with_total.len() {
+            let shown = self.with_total.iter().zip(0..).filter(|(_, at)| choice >> at & 1 == 1);
+            let shown: Vec<&str> = shown.map(|(name, _)| *name).collect();
+            let member = |name: &str, row: &Record| {
+                if !shown.contains(&name) {
+                    return self.member(name, row).ok();
+                }
+                let total = self.dimensions[name].total.clone().unwrap_or("total".into());
+                (self.is_total(name, row) == have_total.contains(&name)).then_some(total)
+            };
+            for (row, period, users) in kept {
+                let key: Option<Vec<String>> = self.by.iter().map(|name| member(name, row)).collect();
+                let Some(mut key) = key else { continue };
+                let channel = row.cells.get("name").cloned().unwrap_or("(none)".into());
+                key.extend(self.share_of_channel.then_some(channel));
+                let sum = sums.entry(key).or_default().entry(*period).or_default();
+                sum[usize::from(!self.share_of_channel && self.class(row) == "paid")] += users;
             }
-            When::Wall(at) => at.div_euclid(86_400_000_000),
-            When::Week(year, week) => days(ISOWeekDate::new(year, week, Weekday::Monday).unwrap().date()),
-        };
-        let on = epoch + day.days();
-        match self.grain {
-            'd' => day,
-            'm' => i64::from(on.year()) * 12 + i64::from(on.month()) - 1,
-            // 1970-01-05 is a Monday. The week has the number of the Monday in it.
-            _ => (day - (day - 4 - self.week_start).rem_euclid(7) + (7 - self.week_start) % 7 - 4) / 7,
         }
-    }
-
-    fn names(&self, period: i64) -> Vec<String> {
-        let on = date(1970, 1, 1) + if self.grain == 'd' { period } else { period * 7 + 4 }.days();
-        match self.grain {
-            'd' => vec![on.to_string()],
-            'm' => vec![period.div_euclid(12).to_string(), (period.rem_euclid(12) + 1).to_string()],
-            _ => vec![on.iso_week_date().year().to_string(), on.iso_week_date().week().to_string()],
-        }
+        if self.share_of_channel { of_channels(&sums) } else { sums }
     }
 
     /// The shares ordered by key and period, and the account.
     pub fn answer(&self, rows: &[Record]) -> (Vec<Line>, Account) {
         let zone = TimeZoneDatabase::bundled().get(self.zone.unwrap_or("UTC")).unwrap();
         let mut account = Account::from([("rows", rows.len() as u64)]);
-        let mut sums: Sums<Member> = BTreeMap::new();
+        let mut kept = vec![];
         for (row, outcome) in rows.iter().zip(self.outcomes(rows)) {
             *account.entry(outcome).or_default() += 1;
-            if ["not_total_row", "where_not_met", "null_member", "total_row"].contains(&outcome) {
-                continue;
-            }
-            let channel = row.cells.get("name").cloned().unwrap_or("(none)".into());
-            let members = self.by.iter().map(|name| self.member(name, row));
-            let members = members.chain(self.share_of_channel.then_some(Ok(channel))).collect();
-            let periods = sums.entry(members).or_default();
-            let sum = periods.entry(self.period(row.when.expect("a time"), &zone)).or_default();
-            if let ("counted", Value::Units(units)) = (outcome, row.users) {
-                sum[usize::from(!self.share_of_channel && self.class(row) == "paid")] += units;
+            if !["not_total_row", "where_not_met", "null_member", "total_row"].contains(&outcome) {
+                let users =
+                    if let ("counted", Value::Units(units)) = (outcome, row.users) { units } else { 0 };
+                kept.push((row, self.period(row.when.expect("a time"), &zone), users));
             }
         }
-        // Each choice of dimensions whose total is shown: of total rows where there are any, else of the others.
-        let mut keys: Sums<String> = BTreeMap::new();
-        let has_total = |at: usize| sums.keys().any(|members| members[at] == Err("total_row"));
-        for choice in 0..1 << self.with_total.len() {
-            let is_shown = |at: usize| {
-                let number = self.by.get(at).and_then(|name| self.with_total.iter().position(|n| n == name));
-                number.is_some_and(|number| choice >> number & 1 == 1)
-            };
-            let total = |at: usize| self.dimensions[self.by[at]].total.clone().unwrap_or("total".into());
-            for (members, periods) in &sums {
-                let named = members.iter().enumerate().map(|(at, member)| match is_shown(at) {
-                    true => ((*member == Err("total_row")) == has_total(at)).then(|| total(at)),
-                    false => member.clone().ok(),
-                });
-                let Some(key) = named.collect::<Option<Vec<String>>>() else { continue };
-                let of_key = keys.entry(key).or_default();
-                for (period, [one, two]) in periods {
-                    let to = of_key.entry(*period).or_default();
-                    *to = [to[0] + one, to[1] + two];
-                }
+        let periods = || kept.iter().map(|(_, period, _)| *period);
+        let axis: Vec<i64> =
+            periods().min().map_or(vec![], |first| (first..=periods().max().unwrap()).collect());
+        let mut lines = vec![];
+        for (key, of) in self.sums(&kept) {
+            for end in 0..axis.len() {
+                let window = &axis[(end + 1).saturating_sub(self.window)..=end];
+                let sum =
+                    |at: usize| window.iter().filter_map(|p| of.get(p)).map(|sum| sum[at]).sum::<i128>();
+                let share = (sum(0) + sum(1) != 0).then(|| sum(0) as f64 / (sum(0) + sum(1)) as f64);
+                lines.push(([self.names(axis[end]), key.clone()].concat(), share));
             }
         }
-        // Every channel for every key: its sum, and that of the other channels.
-        let shown = if self.share_of_channel { std::mem::take(&mut keys) } else { Sums::new() };
-        let channels: BTreeSet<&String> = shown.keys().filter_map(|key| key.last()).collect();
-        for ((key, periods), channel) in shown.iter().flat_map(|of| channels.iter().map(move |c| (of, *c))) {
-            let (own, rest) = key.split_last().unwrap();
-            let of_key = keys.entry([rest, std::slice::from_ref(channel)].concat()).or_default();
-            for (period, [users, _]) in periods {
-                of_key.entry(*period).or_default()[usize::from(own != channel)] += users;
-            }
-        }
-        let periods: BTreeSet<i64> = sums.values().flat_map(|periods| periods.keys().copied()).collect();
-        let axis: Vec<i64> = match (periods.first(), periods.last()) {
-            (Some(first), Some(last)) => (*first..=*last).collect(),
-            _ => vec![],
-        };
-        let line = |key: &[String], of: &BTreeMap<i64, [i128; 2]>, end: usize| {
-            let window = &axis[(end + 1).saturating_sub(self.window)..=end];
-            let sum = |at: usize| window.iter().filter_map(|p| of.get(p)).map(|sum| sum[at]).sum::<i128>();
-            let share = (sum(0) + sum(1) != 0).then(|| sum(0) as f64 / (sum(0) + sum(1)) as f64);
-            ([self.names(axis[end]).as_slice(), key].concat(), share)
-        };
-        let lines = keys.iter().flat_map(|(key, of)| (0..axis.len()).map(move |end| (key, of, end)));
-        (lines.map(|(key, of, end)| line(key, of, end)).collect(), account)
+        (lines, account)
     }
+}
+
+/// Every channel for every key: its sum, and that of the other channels.
+fn of_channels(sums: &Sums) -> Sums {
+    let channels: BTreeSet<&String> = sums.keys().filter_map(|key| key.last()).collect();
+    let mut shown = Sums::new();
+    for ((key, periods), channel) in
+        sums.iter().flat_map(|of| channels.iter().map(move |channel| (of, *channel)))
+    {
+        let (own, rest) = key.split_last().unwrap();
+        let of_key = shown.entry([rest, std::slice::from_ref(channel)].concat()).or_default();
+        for (period, [users, _]) in periods {
+            of_key.entry(*period).or_default()[usize::from(own != channel)] += users;
+        }
+    }
+    shown
 }

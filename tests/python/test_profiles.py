@@ -214,6 +214,33 @@ def test_tables_of_any_key_are_seen(source: str) -> None:
         assert pickle.loads(pickle.dumps(shares)) == shares
 
 
+def test_a_plot_of_several_keys(source: str) -> None:
+    """A panel for each member of the first dimension, a line for each combination of the others."""
+    pytest.importorskip("matplotlib", reason="pip install rollshare[plot]")
+    options = {"profile": FACTS, "by": ["os", "country"], "with_total": True, "windows": 1}
+    for week_start, first_day in (("monday", 0), ("sunday", 6), ("wednesday", 2)):
+        shares = rollshare.read_parquet(source, week_start=week_start, **options)
+        figure = shares.plot()
+        panels = {axis.get_title(loc="left"): axis for axis in figure.axes if axis.get_visible()}
+        rows: dict[str, dict[str, list[float | None]]] = {}
+        for row in shares.to_dicts():
+            rows.setdefault(row["os"], {}).setdefault(row["country"], []).append(row["share_organic_p1w"])
+        assert list(panels) == sorted(rows) and "total" in panels
+        for member, axis in panels.items():
+            # The legend has lines without points.
+            lines = {line.get_label(): line for line in axis.get_lines() if len(line.get_xdata()) > 0}
+            lines = {label: line for label, line in lines.items() if not label.startswith("_")}
+            assert set(lines) == set(rows[member])
+            for country, line in lines.items():
+                drawn = [None if value != value else value for value in map(float, line.get_ydata())]
+                assert drawn == rows[member][country]
+                assert {day.weekday() for day in line.get_xdata()} == {first_day}
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == sorted(
+            {c for of in rows.values() for c in of}
+        )
+
+
 def test_nothing_left_is_an_error_that_says_why(source: str, tmp_path: Path) -> None:
     options = {"profile": FACTS, "where": {"network": "organic"}}
     for call in (

@@ -71,6 +71,51 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
+fn folders_of_lake_tables_are_refused_and_their_files_accepted() {
+    let world = World::new();
+    let sample = world.sample(3000);
+    for key in
+        ["lake/delta/os=a/x.parquet", "lake/hudi/x.parquet", "lake/iceberg/data/x.parquet", "plain/x.parquet"]
+    {
+        world.put(key, &sample);
+    }
+    for log in ["delta/_delta_log/0.json", "hudi/.hoodie/x.properties", "iceberg/metadata/v1.metadata.json"] {
+        world.put(&format!("lake/{log}"), b"{}");
+    }
+    for (source, word) in [
+        ("lake/delta", "a Delta Lake table, s3://bucket/lake/delta:"),
+        ("lake/delta/os=a/", "a Delta Lake table, s3://bucket/lake/delta:"),
+        ("lake/delta/os=a/*.parquet", "Delta Lake"),
+        ("lake/delta/*/x.parquet", "Delta Lake"),
+        ("lake/delt*/os=a/x.parquet", "Delta Lake"),
+        ("lake/d*", "Delta Lake"),
+        ("lake/hudi", "Apache Hudi"),
+        ("lake/iceberg", "Apache Iceberg"),
+        ("lake/iceberg/data", "Apache Iceberg"),
+        ("lake", "Delta Lake"),
+    ] {
+        let out = run(world.port, &["--target", "-", "--source", &format!("s3://bucket/{source}")]);
+        let stderr = text(&out.stderr);
+        assert!(out.status.code() == Some(3) && stderr.contains(word), "{source}: {stderr}");
+    }
+    // A file of a Delta table that is named by itself has the partitions of its path.
+    for (source, by) in
+        [("lake/delta/os=a/x.parquet", "os"), ("plain/x.parquet", "os_name"), ("plain", "os_name")]
+    {
+        let source = format!("s3://bucket/{source}");
+        let out =
+            run(world.port, &["--target", "-", "--dimension", "os=os", "--by", by, "--source", &source]);
+        let is_expected = out.status.success() == (by == "os");
+        assert!(is_expected, "{source}: {}", text(&out.stderr));
+    }
+    for source in ["s3://bucket/plain", "s3://bucket/plain/*"] {
+        let out = run(world.port, &["--target", "-", "--source", source]);
+        assert!(out.status.success(), "{source}: {}", text(&out.stderr));
+    }
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn legacy_semantics_hold_in_a_bucket() {
     let world = World::new();
     let sample = world.sample(3000);

@@ -63,11 +63,10 @@ class Columns:
     def _check(self, names: list[str], job: Job) -> bytes:
         """Checks the schema with the kernel, before any work; returns the sum of no rows."""
         import pyarrow as pa
-        from pyspark.sql.pandas.types import to_arrow_type
 
         arrays = []
         for field in self.schema:
-            kind = to_arrow_type(field.dataType) if field.name in self.names else pa.null()
+            kind = arrow_type(field.dataType) if field.name in self.names else pa.null()
             arrays.append(pa.array([], kind))
         frame = pa.Table.from_arrays(arrays, names=names)
         # The types of a frame without rows mean nothing to the kernel; those of a schema do.
@@ -82,6 +81,17 @@ class Columns:
             precision, scale = kind[len("decimal(") : -1].split(",")
             return f"d:{precision},{scale}" if int(precision) <= DECIMAL_DIGITS else ""
         return FORMATS.get(kind, "")
+
+
+def arrow_type(kind: Any) -> pa.DataType:
+    """The Arrow type of a column; time stamps are instants in UTC."""
+    from pyspark.sql.pandas.types import to_arrow_type
+
+    try:
+        return to_arrow_type(kind, timezone="UTC")
+    except TypeError:
+        # PySpark 3.5 has no such argument, and takes UTC.
+        return to_arrow_type(kind)
 
 
 def literal(text: str) -> str:
@@ -232,8 +242,14 @@ def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> 
     """
     import pyarrow as pa
 
+    def in_utc(column: pa.Array) -> pa.Array:
+        # Batches carry the time zone of the session, on which the answer must not depend: files have UTC.
+        kind = column.type
+        is_instant = pa.types.is_timestamp(kind) and kind.tz is not None
+        return column.cast(pa.timestamp(kind.unit, "UTC")) if is_instant else column
+
     def own(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays(batch.columns, names)
+        return pa.RecordBatch.from_arrays([in_utc(column) for column in batch.columns], names)
 
     first = next(batches, None)
     if first is None:

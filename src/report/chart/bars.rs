@@ -2,7 +2,7 @@
 
 use plotters::prelude::{ChartBuilder, Color, LabelAreaPosition, Rectangle};
 
-use super::{Axis, GRID, LAYERS, Label, PAPER, SCALE, day_of, drawing, text, tick_label, ticks};
+use super::{Axis, GRID, LAYERS, Label, PAPER, SCALE, drawing, text, tick_label, ticks};
 use crate::report::figures::Users;
 use crate::report::words;
 use crate::{Grain, Result};
@@ -26,9 +26,9 @@ pub fn draw(users: &Users, id: &str) -> Result<maud::Markup> {
         words::amount(most),
     );
     let label = Label { id, title: &format!("New users per {noun}"), description: &description };
-    let start = |step: i32| f64::from(day_of(users.grain, step));
+    let start = |step: i32| f64::from(users.first_day(step));
     let (first, last) = (users.steps.first().copied().unwrap_or(0), users.steps.last().copied().unwrap_or(0));
-    let days = (day_of(users.grain, first), day_of(users.grain, last + 1));
+    let days = (users.first_day(first), users.first_day(last + 1));
     let top = most * 1.05;
 
     drawing(SIZE, &label, |area| {

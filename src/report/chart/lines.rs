@@ -7,8 +7,8 @@ use plotters::prelude::{
 };
 
 use super::{
-    Area, Axis, BOUNDS, Drawn, EXPECTED, GAP, GRID, INK, LINE, Label, PAPER, SCALE, day_of, drawing,
-    drawing_below, text, tick_label, ticks,
+    Area, Axis, BOUNDS, Drawn, EXPECTED, GAP, GRID, INK, LINE, Label, PAPER, SCALE, drawing, drawing_below,
+    text, tick_label, ticks,
 };
 use crate::report::figures::{Key, Shares};
 use crate::report::words;
@@ -26,7 +26,7 @@ const SPAN: f64 = 0.1;
 /// # Errors
 /// `Internal` if `plotters` fails.
 pub fn draw(shares: &Shares, key: &Key, id: &str) -> Result<maud::Markup> {
-    let x = |step: i32| f64::from(day_of(shares.grain, step));
+    let x = |step: i32| f64::from(shares.first_day(step));
     let (low, high) = scale(key);
     let title = shares.title(&key.name);
     let label = Label { id, title: &title, description: &description(shares, key) };
@@ -50,13 +50,13 @@ pub fn draw(shares: &Shares, key: &Key, id: &str) -> Result<maud::Markup> {
         let thin = EXPECTED.stroke_width(SCALE.unsigned_abs());
         for run in key.weeks.split(|week| week.expected.is_none()) {
             for edge in [|(low, _): (f64, f64)| low, |(_, high): (f64, f64)| high] {
-                let line = run.iter().filter_map(|w| w.expected.map(|e| (f64::from(w.monday), edge(e))));
+                let line = run.iter().filter_map(|w| w.expected.map(|e| (f64::from(w.first_day), edge(e))));
                 chart.draw_series(LineSeries::new(line, thin))?;
             }
         }
         for week in &key.weeks {
             let Some(share) = week.share else { continue };
-            let at = (f64::from(week.monday), share);
+            let at = (f64::from(week.first_day), share);
             if week.is_outside() {
                 chart.draw_series([Cross::new(at, 4 * SCALE, GAP.stroke_width(2 * SCALE.unsigned_abs()))])?;
             } else if week.expected.is_some() {
@@ -110,7 +110,7 @@ pub fn draw_several(shares: &Shares, lines: &[Line<'_>], title: &str, id: &str) 
     let label = Label { id, title, description: &described.join(" ") };
     drawing_below(SIZE, &label, |area| {
         let chart = frame(area, shares, low, high)?;
-        let at = |step: i32, share: f64| chart.backend_coord(&(f64::from(day_of(shares.grain, step)), share));
+        let at = |step: i32, share: f64| chart.backend_coord(&(f64::from(shares.first_day(step)), share));
         let drawn = lines.iter().rev().map(|line| {
             let points: Vec<Option<(i32, i32)>> = (shares.steps.iter().zip(&line.key.share))
                 .map(|(step, share)| share.map(|share| at(*step, share)))
@@ -146,7 +146,7 @@ fn frame<'a, 'b>(area: &'a Area<'b>, shares: &Shares, low: f64, high: f64) -> Dr
         Grain::Week => 3.5,
         Grain::Month => 15.0,
     };
-    let day = |step: Option<&i32>, without| day_of(shares.grain, step.copied().unwrap_or(without));
+    let day = |step: Option<&i32>, without| shares.first_day(step.copied().unwrap_or(without));
     let (first, last) = (day(shares.steps.first(), 0), day(shares.steps.last(), 1));
     let mut chart = ChartBuilder::on(area)
         .margin_top(8 * SCALE)

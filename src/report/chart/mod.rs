@@ -19,8 +19,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, DefaultFormatting, KeyPointHint, 
 use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, TextStyle};
 
 use super::words;
-use crate::calendar::period::Periods;
-use crate::{Error, Grain, Result, calendar};
+use crate::{Error, Result, calendar};
 
 /// Pixels of a drawing per pixel of the page.
 pub const SCALE: i32 = 4;
@@ -164,11 +163,6 @@ fn days_of_ticks(first: i32, last: i32, most: usize) -> Vec<i32> {
         }
     }
     Vec::new()
-}
-
-/// The first day of a point in time; of a week, its Monday.
-pub fn day_of(grain: Grain, step: i32) -> i32 {
-    Periods { grain, ..Periods::default() }.first_day(step)
 }
 
 /// The label of a mark of a time axis.

@@ -5,9 +5,9 @@ use plotters::prelude::{
 };
 
 use super::{Axis, GRID, LAYERS, Label, PAPER, SCALE, drawing, text, tick_label, ticks};
+use crate::Result;
 use crate::report::figures::Mix;
 use crate::report::words;
-use crate::{Result, calendar};
 
 const SIZE: (u32, u32) = (960, 300);
 /// The width of the names at the right.
@@ -24,7 +24,7 @@ const LINE_HEIGHT: f64 = 18.0;
 /// `Internal` if `plotters` fails.
 #[allow(clippy::indexing_slicing)] // indices of `LAYERS` are taken modulo its length
 pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
-    let x = |week: i32| f64::from(calendar::monday(week));
+    let x = |week: i32| f64::from(mix.first_day(week));
     let (first, last) = (mix.weeks.first().copied().unwrap_or(0), mix.weeks.last().copied().unwrap_or(1));
     let totals: Vec<f64> = (0..mix.weeks.len())
         .map(|week| mix.channels.iter().filter_map(|c| c.users.get(week)).map(|users| users.max(0.0)).sum())
@@ -54,7 +54,7 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
     let label =
         Label { id, title: "New users by channel, in per cent of each week", description: &description };
     let height = f64::from(SIZE.1) - f64::from(TOP + BOTTOM);
-    let marks = ticks(calendar::monday(first), calendar::monday(last), 8);
+    let marks = ticks(mix.first_day(first), mix.first_day(last), 8);
 
     drawing(SIZE, &label, |area| {
         let mut chart = ChartBuilder::on(area)

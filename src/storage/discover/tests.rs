@@ -176,3 +176,77 @@ fn source_paths() {
     }
     assert_eq!(source_paths.within(&at("other")), None);
 }
+
+#[test]
+fn folders_of_lake_tables_are_refused_and_their_files_accepted() {
+    let dir = tree(&[
+        "lake/delta/_delta_log/00000000000000000000.json",
+        "lake/delta/country=FR/os_name=all/a",
+        "lake/delta/country=__HIVE_DEFAULT_PARTITION__/b",
+        "lake/hudi/.hoodie/hoodie.properties",
+        "lake/hudi/country=FR/a",
+        "lake/iceberg/metadata/v2.metadata.json",
+        "lake/iceberg/data/country=FR/a",
+        "plain/metadata/a",
+        "plain/_delta_log",
+        "plain/country=FR/b",
+    ]);
+    for (source, word) in [
+        ("lake/delta", "Delta Lake"),
+        ("lake/delta/country=FR", "Delta Lake"),
+        ("lake/delta/country=FR/os_name=all", "Delta Lake"),
+        ("lake/delta/_delta_log", "Delta Lake"),
+        ("lake/delta/*", "Delta Lake"),
+        ("lake/d*", "Delta Lake"),
+        ("lake/delta/**/a", "Delta Lake"),
+        ("lake/*/country=FR/os_name=all/a", "Delta Lake"),
+        ("lake/hudi", "Apache Hudi"),
+        ("lake/hudi/country=FR", "Apache Hudi"),
+        ("lake/iceberg", "Apache Iceberg"),
+        ("lake/iceberg/data", "Apache Iceberg"),
+        ("lake/iceberg/data/country=FR/*", "Apache Iceberg"),
+        ("lake", "Delta Lake"),
+    ] {
+        for semantics in [Semantics::Iso, Semantics::Legacy] {
+            let error = found(&dir, &[source], semantics).unwrap_err();
+            assert!(matches!(error, Error::Unsupported(_)), "{source}: {error}");
+            let text = error.to_string();
+            let words = [word, "no part of the table any more", "rolling_share(spark."];
+            assert!(words.iter().all(|word| text.contains(word)), "{source}: {text}");
+        }
+    }
+    assert_eq!(names(&dir, &["plain"]), ["plain/country=FR/b country:FR", "plain/metadata/a"]);
+    // Delta's files lack the columns of partitions; those of the other formats have them.
+    assert_eq!(
+        names(
+            &dir,
+            &[
+                "lake/delta/country=FR/os_name=all/a",
+                "lake/delta/country=__HIVE_DEFAULT_PARTITION__/b",
+                "lake/hudi/country=FR/a",
+                "lake/iceberg/data/country=FR/a",
+                "plain/country=FR/b",
+            ]
+        ),
+        [
+            "lake/delta/country=FR/os_name=all/a country:FR os_name:all",
+            "lake/delta/country=__HIVE_DEFAULT_PARTITION__/b country:null",
+            "lake/hudi/country=FR/a",
+            "lake/iceberg/data/country=FR/a",
+            "plain/country=FR/b",
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_into_a_lake_table_is_no_way_round() {
+    let dir = tree(&["delta/_delta_log/0.json", "delta/part/a", "files/b"]);
+    let link =
+        |to: &str, at: &str| std::os::unix::fs::symlink(dir.path().join(to), dir.path().join(at)).unwrap();
+    link("delta/part", "link");
+    link("files/b", "delta/part/b");
+    for source in ["link", "link/*", "delta/part/b*"] {
+        assert!(matches!(found(&dir, &[source], Semantics::Iso), Err(Error::Unsupported(_))), "{source}");
+    }
+}

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::entries::{Entries, Entry, Kind, OpenFolder};
 use crate::storage::hive::{self, is_hidden};
+use crate::storage::lake::{Format, Table};
 use crate::storage::object::ObjectVersion;
 use crate::{Error, Result};
 
@@ -63,6 +64,14 @@ impl Walk {
         let lists = list_subfolders(folder, &entries)?;
         for (Entry { name, mut kind, version }, list) in entries.into_iter().zip(lists) {
             let path = folder.join(&name);
+            let lake = match kind {
+                Kind::Folder | Kind::Link => Format::of_log(name.as_encoded_bytes()).zip(Some(folder)),
+                _ if Format::is_iceberg_metadata(&path) => Some(Format::Iceberg).zip(folder.parent()),
+                _ => None,
+            };
+            if let Some((format, table)) = lake {
+                return Err(Table { format, folder: table.to_owned() }.error(table));
+            }
             if is_hidden(&name) {
                 if hive::is_partition(name.as_encoded_bytes()) {
                     self.notes.push(format!("{}: not read, its name begins with '_' or '.'", path.display()));

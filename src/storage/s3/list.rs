@@ -1,12 +1,14 @@
 //! Lists the keys below a prefix.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Object;
 
 use super::client::Client;
 use super::{Uri, fault};
-use crate::Result;
 use crate::storage::ObjectVersion;
+use crate::{Error, Result};
 
 /// A key and its listed version.
 #[derive(Debug, Clone)]
@@ -31,6 +33,27 @@ pub fn list(client: &Client, prefix: &Uri) -> Result<Vec<Listed>> {
 /// As of [`list`].
 pub fn first_key(client: &Client, prefix: &Uri) -> Result<Option<Listed>> {
     Ok(client.block_on(list_pages(client, prefix, 1))?.into_iter().next())
+}
+
+/// The first keys that begin with each of the prefixes, at most one page of them; all lists are requested at once.
+///
+/// # Errors
+/// As of [`list`].
+pub fn first_pages(client: &Arc<Client>, prefixes: Vec<Uri>) -> Result<Vec<Vec<Listed>>> {
+    client.block_on(async {
+        let lists: Vec<_> = prefixes
+            .into_iter()
+            .map(|prefix| {
+                let client = client.clone();
+                tokio::spawn(async move { list_pages(&client, &prefix, 1000).await })
+            })
+            .collect();
+        let mut pages = Vec::with_capacity(lists.len());
+        for list in lists {
+            pages.push(list.await.map_err(|e| Error::internal(e.to_string()))??);
+        }
+        Ok(pages)
+    })
 }
 
 async fn list_pages(client: &Client, prefix: &Uri, limit: usize) -> Result<Vec<Listed>> {

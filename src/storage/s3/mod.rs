@@ -6,6 +6,7 @@
 //! - [`fault`]: errors of S3, with bucket, key and advice.
 //! - [`list`]: lists the keys below a prefix.
 //! - [`sources`]: resolves a source to objects, by the rules of local folders and globs.
+//! - [`lakes`]: tables of lake formats in a bucket.
 //! - [`ranges`]: joins ranges and cuts them into requests.
 //! - [`get`]: reads ranges of one version of an object, with retries.
 //! - [`object`]: an object with prefetched ranges.
@@ -19,6 +20,7 @@ pub mod client;
 pub mod fault;
 pub mod folder;
 pub mod get;
+pub mod lakes;
 pub mod list;
 pub mod object;
 pub mod put;

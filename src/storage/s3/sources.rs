@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::client::{Client, client};
 use super::list::{self, Listed};
-use super::{Uri, fault, uri};
+use super::{Uri, fault, lakes, uri};
 use crate::storage::hive::{self, is_hidden};
+use crate::storage::lake::{Table, Tables, has_partition};
 use crate::storage::local::walk::{Walk, WalkEntry};
 use crate::storage::source::Glob;
 use crate::{Error, Result};
@@ -36,28 +38,29 @@ pub enum Matched {
 /// Resolves `text`, an object, a prefix or a glob, to its matches; also returns the glob.
 ///
 /// # Errors
-/// `NotFound` where nothing matches; else as of [`fault::service_error`].
-pub fn find(text: &str) -> Result<(Vec<Matched>, Option<Glob>)> {
+/// `NotFound` where nothing matches, `Unsupported` for a folder or glob in the folder of a lake table or around it;
+/// else as of [`fault::service_error`].
+pub fn find(text: &str, tables: &mut Tables) -> Result<(Vec<Matched>, Option<Glob>)> {
     let uri = Uri::parse(text)?;
     let client = client()?;
     let glob = Glob::parse(&PathBuf::from(uri.to_string()));
     if let Some(glob) = glob {
         if let Some(object) = find_exact(&client, &uri)? {
-            return Ok((vec![matched_file(&uri, object, true)?], None));
+            return Ok((vec![named_file(&client, &uri, object, tables)?], None));
         }
-        let matched = match_glob(&client, &uri, &glob)?;
+        let matched = match_glob(&client, &uri, &glob, tables)?;
         return Ok((matched, Some(glob)));
     }
     let is_folder = uri.key.is_empty() || uri.key.ends_with('/');
     let object = if is_folder { None } else { find_exact(&client, &uri)? };
     // An empty object may mark a folder.
     if let Some(object) = object.clone().filter(|object| object.version.bytes > 0) {
-        return Ok((vec![matched_file(&uri, object, true)?], None));
+        return Ok((vec![named_file(&client, &uri, object, tables)?], None));
     }
     let folder = uri.as_folder();
     let listed = list::list(&client, &folder)?;
     if let (Some(object), true) = (object, listed.is_empty()) {
-        return Ok((vec![matched_file(&uri, object, true)?], None));
+        return Ok((vec![named_file(&client, &uri, object, tables)?], None));
     }
     if listed.is_empty() {
         return Err(Error::not_found("no object has this key or lies below it")
@@ -65,6 +68,10 @@ pub fn find(text: &str) -> Result<(Vec<Matched>, Option<Glob>)> {
             .in_file(&uri.to_string().into()));
     }
     let path = uri_path(&folder, "");
+    lakes::inspect(&client, &folder, tables)?;
+    if let Some(table) = tables.around(&path) {
+        return Err(table.error(&path));
+    }
     Ok((vec![Matched::Folder { walk: walk_objects(&folder, listed)?, path }], None))
 }
 
@@ -82,9 +89,21 @@ fn find_exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
     }
 }
 
-fn uri_path(uri: &Uri, below: &str) -> PathBuf {
+/// A key below a URI as a path, without a slash at its end.
+pub fn uri_path(uri: &Uri, below: &str) -> PathBuf {
     let text = format!("{uri}{below}");
     text.strip_suffix('/').unwrap_or(&text).into()
+}
+
+/// An object that the source names. If it may have partitions, the folders above it are inspected: those of a Delta
+/// table are read from the path.
+fn named_file(client: &Arc<Client>, uri: &Uri, listed: Listed, tables: &mut Tables) -> Result<Matched> {
+    if has_partition(&uri_path(uri, ""))
+        && let Some((folder, _)) = uri.key.rsplit_once('/')
+    {
+        lakes::inspect(client, &uri.with_key(folder), tables)?;
+    }
+    matched_file(uri, listed, true)
 }
 
 fn matched_file(uri: &Uri, listed: Listed, explicit: bool) -> Result<Matched> {
@@ -111,6 +130,10 @@ fn is_marker(listed: &Listed) -> bool {
 /// The objects below `folder`, as [`Walk::list`] returns the files of a local folder.
 fn walk_objects(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
     let mut walk = Walk::default();
+    let path = |object: &Listed| uri_path(&folder.with_key(&*object.key), "");
+    if let Some(table) = listed.iter().find_map(|object| Table::of_path(&path(object))) {
+        return Err(table.error(&table.folder));
+    }
     for object in listed.into_iter().filter(|object| !is_marker(object)) {
         let Some(below) = object.key.strip_prefix(&folder.key) else { continue };
         let mut segments = below.split('/').rev();
@@ -138,15 +161,23 @@ fn walk_objects(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
 }
 
 /// The objects and folder prefixes that `glob` matches.
-fn match_glob(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
+fn match_glob(client: &Arc<Client>, uri: &Uri, glob: &Glob, tables: &mut Tables) -> Result<Vec<Matched>> {
     let literal = uri.key.split(['*', '?', '[']).next().unwrap_or_default();
     let bucket = uri.with_key("");
     let matcher = glob.matcher()?;
     let mut files = Vec::new();
     let mut folders: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
+    if let Some((folder, _)) = literal.rsplit_once('/') {
+        lakes::inspect(client, &uri.with_key(folder), tables)?;
+    } else {
+        lakes::inspect(client, &bucket, tables)?;
+    }
     for object in list::list(client, &uri.with_key(literal))? {
         if is_marker(&object) {
             continue;
+        }
+        if let Some(table) = Table::of_path(&uri_path(&bucket, &object.key)) {
+            tables.record(table.folder, Some(table.format));
         }
         for (slash, _) in object.key.match_indices('/') {
             let (folder, _) = object.key.split_at(slash);
@@ -157,6 +188,15 @@ fn match_glob(client: &Client, uri: &Uri, glob: &Glob) -> Result<Vec<Matched>> {
         if matcher.matches(&uri_path(&bucket, &object.key)) {
             files.push(object);
         }
+    }
+    // Every folder above a match is inspected, or its log would be among the listed objects.
+    let check_outside = |key: &str| {
+        let path = uri_path(&bucket, key);
+        let table = path.ancestors().find_map(|folder| tables.recorded(folder));
+        table.map_or(Ok(()), |table| Err(table.error(&path)))
+    };
+    for key in files.iter().map(|object| &object.key).chain(folders.keys()) {
+        check_outside(key)?;
     }
     let mut matched = Vec::with_capacity(files.len() + folders.len());
     for object in files {
