@@ -301,8 +301,11 @@ mod tests {
 
     use super::*;
 
-    /// All records, with the line on which each begins.
-    fn read(text: &[u8], delimiter: u8) -> Result<Vec<(u64, Vec<Vec<u8>>)>, Fault> {
+    /// The line on which a record begins, and its fields.
+    type Record = (u64, Vec<Vec<u8>>);
+
+    /// All records.
+    fn read(text: &[u8], delimiter: u8) -> Result<Vec<Record>, Fault> {
         let slots: Vec<usize> = (0..16).collect();
         let mut records = Records::new(text, delimiter, true);
         let (mut read, mut scratch) = (Vec::new(), Vec::new());

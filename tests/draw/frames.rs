@@ -4,8 +4,8 @@
 use std::ptr::NonNull;
 
 use arrow2::array::{
-    Array, BooleanArray, Int32Array, Int64Array, MutableArray, MutableDictionaryArray, MutableUtf8Array,
-    StructArray, TryExtend, Utf8Array,
+    Array, BooleanArray, Float64Array, Int32Array, Int64Array, MutableArray, MutableDictionaryArray,
+    MutableUtf8Array, StructArray, TryExtend, Utf8Array,
 };
 use arrow2::datatypes::{DataType, Field, TimeUnit};
 use arrow2::ffi::export_iterator;
@@ -36,6 +36,7 @@ fn array(data: &Data, strings: Strings) -> Box<dyn Array> {
             array.try_extend(cells.iter().map(Option::as_deref)).unwrap();
             array.as_box()
         }
+        (Data::Double(cells), _) => Float64Array::from(cells).boxed(),
         (Data::Bool(cells), _) => BooleanArray::from(cells).boxed(),
         (Data::Int32(cells, logical), _) => {
             let array = Int32Array::from(cells);

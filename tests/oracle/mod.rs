@@ -64,7 +64,7 @@ impl Ask {
     pub fn outcomes(&self, rows: &[Record]) -> Vec<&'static str> {
         let any = |name: &str| rows.iter().any(|row| self.meets_conditions(row) && self.is_total(name, row));
         let others = self.dimensions.keys().filter(|name| !self.by.contains(name));
-        let others: Vec<(&str, bool)> = others.map(|name| (*name, any(*name))).collect();
+        let others: Vec<(&str, bool)> = others.map(|name| (*name, any(name))).collect();
         let outcome = |row: &Record| {
             let mut members = self.by.iter().filter(|name| !self.with_total.contains(name));
             let dropped = members.find_map(|name| self.member(name, row).err());
