@@ -142,6 +142,12 @@ impl Config {
         }
     }
 
+    /// The last day that rows may have: today as it is configured, or the clock's tomorrow, which has begun in some
+    /// zones.
+    pub fn last_day(&self) -> i32 {
+        self.as_of.unwrap_or_else(|| self.today().saturating_add(1))
+    }
+
     /// Today, in days since 1970-01-01.
     pub fn today(&self) -> i32 {
         self.as_of.unwrap_or_else(|| {
@@ -157,6 +163,8 @@ fn default_limits(id: CheckId) -> (Option<Limit>, Option<Limit>) {
     match id {
         // One complete week, plus two days for its data to arrive.
         CheckId::Freshness => (Some(Limit::count(9.0)), Some(Limit::count(30.0))),
+        // More than two days may not be due to a late delivery, or to a file that is written on the day it is read.
+        CheckId::ClassDayGaps | CheckId::LocalMidnights => (none, Some(Limit::count(2.0))),
         // Spreads: one in 16,000 normal points lies beyond 4.
         CheckId::DayVolume => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),
         CheckId::VolumeDrift | CheckId::RowDrift => (Some(Limit::count(4.0)), Some(Limit::count(10.0))),

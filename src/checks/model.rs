@@ -91,13 +91,15 @@ pub struct Measurement {
     pub offenders: Vec<Violation>,
     /// Further information for people.
     pub note: String,
+    /// Whether it only warns, unless the configuration has bounds of its own.
+    pub only_warns: bool,
 }
 
 impl Measurement {
     /// `count` violations among `n` values.
     #[allow(clippy::cast_precision_loss)] // shown, and compared with small bounds
     pub fn count(count: u64, n: u64, offenders: Vec<Violation>) -> Self {
-        Measurement { observed: count as f64, n, offenders, note: String::new() }
+        Measurement { observed: count as f64, n, offenders, ..Measurement::default() }
     }
 
     /// Sets the note.
@@ -158,7 +160,9 @@ impl CheckResult {
                 let exceeds = |limit: &Option<Limit>| {
                     limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
-                let status = if severity == Severity::Block && exceeds(&bounds.block) {
+                let may_block =
+                    severity == Severity::Block && !(finding.only_warns && bounds.origin == "default");
+                let status = if may_block && exceeds(&bounds.block) {
                     Status::Fail
                 } else if exceeds(&bounds.warn) {
                     Status::Warn
