@@ -104,7 +104,8 @@ impl Times {
 
     /// Days whose time is a local midnight east of Greenwich; `zone` is that of the profile.
     pub fn measure(&self, zone: Option<&str>) -> Result<Measurement, NotRun> {
-        if let Some(zone) = zone {
+        // A zone does not move times by the wall clock.
+        if let Some(zone) = zone.filter(|zone| !self.has_wall_clock || *zone == "UTC") {
             return Err(NotRun::NotApplicable(format!("the profile names the zone of the times, {zone}")));
         }
         let n = self.seconds.len() as u64;
@@ -134,7 +135,7 @@ impl Times {
         let fix = if self.has_wall_clock {
             format!(
                 "they are written without a zone, so naming one does not move them: write instants, or dates of \
-                 {best}"
+                 {best}; zone = \"UTC\" in [time] if they are no midnights"
             )
         } else {
             format!(
@@ -232,6 +233,10 @@ mod tests {
         assert_eq!(measure([]).observed, 0.0);
         let mut times = Times::default();
         times.add((NEW_YEAR - HOUR) * 1_000_000, true);
+        assert!(times.measure(Some("UTC")).is_err());
+        // The days of wall-clock times stay as they are, whatever zone is named.
+        times.add((NEW_YEAR + 23 * HOUR) * 1_000_000, false);
+        assert!(times.measure(Some("Europe/Berlin")).is_ok_and(|found| found.observed == 2.0));
         assert!(times.measure(Some("UTC")).is_err());
     }
 

@@ -176,22 +176,18 @@ impl Judge<'_> {
     fn key_nulls(&self) -> Vec<Finding> {
         let rows = self.bucket.rows;
         let mut findings: Vec<Finding> = vec![Ok(self.tally(&self.bucket.null_times, rows)).into()];
-        let is_of_users = !self.subject.job.profile.users.rows;
         let nulls = self.bucket.null_members.iter().zip(self.bucket.null_users.iter().copied());
         for ((tally, null_users), at) in nulls.zip(&self.subject.key) {
             let name = self.dimension(*at).0;
             let mut finding = self.tally(tally, rows);
             if tally.count > 0 {
-                let share = percent(tally.count, rows);
-                let of_users = null_users / self.bucket.users.max(f64::MIN_POSITIVE) * 100.0;
-                let note = if is_of_users && of_users > share {
-                    // The larger part counts: a row of an aggregate may have more users than all others.
+                let share = null_users / self.bucket.users.max(f64::MIN_POSITIVE);
+                // What is missing are users: many rows may have few of them, and one row many.
+                finding.only_warns = share <= MANY_NULLS;
+                if share > MANY_NULLS && percent(tally.count, rows) <= MANY_NULLS * 100.0 {
                     (finding.observed, finding.n) = (null_users, rounded(self.bucket.users));
-                    keep_nulls(name, &format!("{of_users:.1} %"), "users")
-                } else {
-                    keep_nulls(name, &format!("{share:.1} %"), "rows")
-                };
-                finding = finding.note(note);
+                }
+                finding = finding.note(keep_nulls(name, &format!("{:.1} %", share * 100.0), "users"));
             }
             findings.push(Finding {
                 title: Some(format!("rows that count have a member: {name}")),
