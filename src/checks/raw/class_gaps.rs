@@ -6,12 +6,12 @@
 //!     a gap is a run of its days without users of the class, after the first day that has some
 //!     beside the gap (28 days before, 28 after) the class must be usual:
 //!         organic users on a third of these days, paid users on nine tenths, at least 3
-//!         20 users or more on 19 of 20 of those
+//!         on 19 of 20 of those not less than 20 users and a quarter of their median
 //!         users on a third of the same weekdays, where there are 3
 //! ```
 //!
-//! If days without users were due to chance, there would be more days with few. So no distribution is assumed. Paid users stop for weeks when campaigns do: longer gaps of theirs are left to the checks
-//! against the history.
+//! If days without users were due to chance, there would be more days with few: no distribution is assumed. Paid users
+//! stop for weeks when campaigns do: longer gaps of theirs are left to the checks against the history.
 
 use std::collections::BTreeMap;
 
@@ -179,7 +179,9 @@ fn gaps(days: &[(i32, [f64; 2])], class: usize, is_known: impl Fn(i32) -> bool) 
 /// The median of the users on days that have some; `None` where a day without any is not unusual.
 fn usual_users(beside: &[(i32, f64)], class: usize) -> Option<f64> {
     let mut present: Vec<f64> = beside.iter().map(|(_, users)| *users).filter(|users| *users > 0.0).collect();
-    let few = present.iter().filter(|users| **users < USERS_MIN).count();
+    present.sort_by(f64::total_cmp);
+    let median = present.get(present.len() / 2).copied()?;
+    let few = present.iter().filter(|users| **users < USERS_MIN.max(median / 4.0)).count();
     // Campaigns come and go; who comes without them does not.
     let are_many = if class == ORGANIC {
         present.len() * 3 >= beside.len()
@@ -187,8 +189,7 @@ fn usual_users(beside: &[(i32, f64)], class: usize) -> Option<f64> {
         present.len() * 10 >= beside.len() * 9
     };
     let is_usual = present.len() >= DAYS_MIN && are_many && few * 20 <= present.len();
-    present.sort_by(f64::total_cmp);
-    present.get(present.len() / 2).copied().filter(|_| is_usual)
+    is_usual.then_some(median)
 }
 
 /// Whether the class has users on this day of the week, as far as is known.

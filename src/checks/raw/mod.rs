@@ -18,7 +18,7 @@
 //! - [`rules`]: which values violate a rule.
 //! - [`dictionary_pass`]: what is known of a task's rows without counting them.
 //! - [`counts`]: the counts of one task, and of all tasks together.
-//! - [`mismatch`]: labels that are not the week of their date, and why. [`times`]: times of day that are local midnights.
+//! - [`mismatch`]: why labels are not the week of their date. [`times`]: times of day that are local midnights.
 //! - [`class_gaps`]: days without users of a class. [`future`]: days in the future, and the age of the last day.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first violations.

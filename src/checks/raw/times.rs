@@ -1,8 +1,7 @@
 //! Times of day: instants that are all midnight somewhere else fall on the day before in UTC.
 //!
 //! An export that turns local dates into instants has one or two times of day, a summer and a winter one, such as 22:00
-//! and 23:00 UTC for Berlin. East of Greenwich local midnight lies on the day before in UTC. West of it it does not, and
-//! the day is right.
+//! and 23:00 UTC for Berlin. East of Greenwich local midnight is on the day before in UTC. West of it, the day is right.
 
 use std::collections::BTreeSet;
 

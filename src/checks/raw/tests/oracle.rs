@@ -104,8 +104,9 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         add(DayGaps, usize::try_from(last - first + 1).unwrap() - days.len());
         let today = config.today();
         add(FutureDays, days.iter().filter(|day| **day > today).count());
-        let past = days.range(..=today).next_back().unwrap();
-        add(Freshness, usize::try_from(today - past).unwrap());
+        if let Some(past) = days.range(..=today).next_back() {
+            add(Freshness, usize::try_from(today - past).unwrap());
+        }
     }
     add(ClassDayGaps, class_day_gaps(rows));
     if all.contains("ALL") && parts > 0 {
@@ -150,11 +151,15 @@ fn class_day_gaps(rows: &[Row]) -> usize {
                     .collect();
                 let with = |of: &dyn Fn(&(i32, f64)) -> bool| beside.iter().filter(|point| of(point)).count();
                 let some = with(&|(_, users)| *users > 0.0);
+                let mut sorted: Vec<f64> =
+                    beside.iter().map(|(_, users)| *users).filter(|u| *u > 0.0).collect();
+                sorted.sort_by(f64::total_cmp);
+                let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
                 let weekdays = with(&|(d, _)| (d - day) % 7 == 0);
                 let some_weekdays = with(&|(d, users)| (d - day) % 7 == 0 && *users > 0.0);
                 let is_usual = some >= 3
                     && if class == 1 { 3 * some >= beside.len() } else { 10 * some >= 9 * beside.len() }
-                    && 20 * with(&|(_, users)| *users > 0.0 && *users < 20.0) <= some
+                    && 20 * with(&|(_, users)| *users > 0.0 && *users < f64::max(20.0, median / 4.0)) <= some
                     && (weekdays < 3 || 3 * some_weekdays >= weekdays);
                 count += usize::from(is_usual);
             }
