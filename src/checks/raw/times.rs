@@ -187,8 +187,8 @@ mod tests {
         let zone = Zone::named(zone).unwrap();
         let of_day = |day: i64| {
             let local = NEW_YEAR + day * DAY_SECONDS;
-            (-14..=14)
-                .map(|hour| local + hour * HOUR)
+            (-56..=56)
+                .map(|quarter| local + quarter * QUARTER)
                 .find(|at| *at + i64::from(zone.offset_at(*at)) == local)
         };
         (0..365).map(|day| of_day(day).unwrap()).collect()
