@@ -6,7 +6,7 @@
 //!     a gap is a run of its days without users of the class, after the first day that has some
 //!     beside the gap (28 days before, 28 after) the class must be usual:
 //!         organic users on a third of these days, paid users on nine tenths, at least 3
-//!         on 19 of 20 of those not less than 20 users and a quarter of their median
+//!         on 39 of 40 of those not less than 20 users and a quarter of their median
 //!         users on a third of the same weekdays, where there are 3
 //! ```
 //!
@@ -24,7 +24,7 @@ use crate::table::cell::iso_date;
 const BESIDE: i32 = 28;
 /// Days with users that a class needs there.
 const DAYS_MIN: usize = 3;
-/// Users that it needs on 19 of 20 of them.
+/// Users that it needs on 39 of 40 of them.
 const USERS_MIN: f64 = 20.0;
 /// Longest gap of paid users that is no pause of campaigns.
 const PAID_GAP_MAX: usize = 7;
@@ -188,7 +188,7 @@ fn usual_users(beside: &[(i32, f64)], class: usize) -> Option<f64> {
     } else {
         present.len() * 10 >= beside.len() * 9
     };
-    let is_usual = present.len() >= DAYS_MIN && are_many && few * 20 <= present.len();
+    let is_usual = present.len() >= DAYS_MIN && are_many && few * 40 <= present.len();
     is_usual.then_some(median)
 }
 

@@ -159,7 +159,7 @@ fn class_day_gaps(rows: &[Row]) -> usize {
                 let some_weekdays = with(&|(d, users)| (d - day) % 7 == 0 && *users > 0.0);
                 let is_usual = some >= 3
                     && if class == 1 { 3 * some >= beside.len() } else { 10 * some >= 9 * beside.len() }
-                    && 20 * with(&|(_, users)| *users > 0.0 && *users < f64::max(20.0, median / 4.0)) <= some
+                    && 40 * with(&|(_, users)| *users > 0.0 && *users < f64::max(20.0, median / 4.0)) <= some
                     && (weekdays < 3 || 3 * some_weekdays >= weekdays);
                 count += usize::from(is_usual);
             }
