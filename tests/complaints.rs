@@ -478,6 +478,12 @@ fn f26_users_without_a_country_block_past_five_per_cent() {
             assert!(worst["note"].as_str().unwrap().contains("null = \"unknown\""), "{worst}");
         }
     }
+    // The file that `--init` prints has the same rules.
+    let few = world(5);
+    let init = few.command("check", &[AS_FACTS, &["--init"]].concat());
+    std::fs::write(few.at("init.toml"), &init.stdout).unwrap();
+    let output = few.command("check", &[AS_FACTS, &["--checks", "init.toml"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     // The line that is offered keeps the users.
     let world = world(40);
     let kept = FACTS.replace("iso-3166-1'", "iso-3166-1'\nnull = 'unknown'");

@@ -55,6 +55,9 @@ pub struct Bounds {
     pub block: Option<Limit>,
     /// `default`, or the file that sets the bounds.
     pub origin: String,
+    /// Whether the file sets a bound, not only the severity.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 /// A value that violates a check.
@@ -160,8 +163,7 @@ impl CheckResult {
                 let exceeds = |limit: &Option<Limit>| {
                     limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
-                let may_block =
-                    severity == Severity::Block && !(finding.only_warns && bounds.origin == "default");
+                let may_block = severity == Severity::Block && !(finding.only_warns && !bounds.is_own);
                 let status = if may_block && exceeds(&bounds.block) {
                     Status::Fail
                 } else if exceeds(&bounds.warn) {
@@ -242,7 +244,7 @@ mod tests {
 
     fn of(severity: Severity, warn: Option<Limit>, block: Option<Limit>, observed: f64, n: u64) -> Status {
         let finding = Measurement { observed, n, ..Measurement::default() };
-        let bounds = Bounds { warn, block, origin: String::new() };
+        let bounds = Bounds { warn, block, ..Bounds::default() };
         CheckResult::of(CheckId::KeyNulls, severity, bounds, Ok(finding)).status
     }
 

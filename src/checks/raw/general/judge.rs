@@ -59,9 +59,7 @@ pub fn results(
                 severity => severity,
             };
             let mut bounds = config.bounds(id);
-            if let (Some(fraction), Some(_), "default") =
-                (block_fraction, bounds.block, bounds.origin.as_str())
-            {
+            if let (Some(fraction), Some(_), false) = (block_fraction, bounds.block, bounds.is_own) {
                 bounds.block = Some(Limit { count: None, fraction: Some(fraction) });
             }
             let mut outcome = CheckResult::of(id, severity, bounds, finding);
