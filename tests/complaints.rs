@@ -257,9 +257,9 @@ fn f1_countries_that_are_all_null_are_no_empty_table() {
     let world = World::new(&rows, Times::Dates);
     for profile in [CUBE, AS_FACTS, WITH_LABELS] {
         for checks in [&["--no-checks"][..], &["--warn-only"], &[]] {
-            let output = world.command("run", &[profile, checks, &["--target", "out/"]].concat());
+            let output = world.command("run", &[profile, checks, &["--target", "out.csv"]].concat());
             assert!(!output.status.success(), "{profile:?} {checks:?}: {output:?}");
-            assert!(!world.at("out").exists());
+            assert!(!world.at("out.csv").exists());
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(text.contains("country"), "{profile:?} {checks:?}: {text}");
         }
@@ -388,8 +388,8 @@ fn f9_the_year_of_the_week_in_dates_is_named() {
         ("warn", Some(58.0))
     );
     // A run is blocked, and nothing is published.
-    let output = world.command("run", &["--target", "out/", "--checks", "checks.toml"]);
-    assert_eq!((output.status.code(), world.at("out").exists()), (Some(4), false), "{output:?}");
+    let output = world.command("run", &["--target", "out.csv", "--checks", "checks.toml"]);
+    assert_eq!((output.status.code(), world.at("out.csv").exists()), (Some(4), false), "{output:?}");
 }
 
 #[test]
