@@ -163,7 +163,7 @@ impl CheckResult {
                 let exceeds = |limit: &Option<Limit>| {
                     limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
-                let may_block = severity == Severity::Block && !(finding.only_warns && !bounds.is_own);
+                let may_block = severity == Severity::Block && (bounds.is_own || !finding.only_warns);
                 let status = if may_block && exceeds(&bounds.block) {
                     Status::Fail
                 } else if exceeds(&bounds.warn) {

@@ -26,8 +26,8 @@
 //!
 //! All of these know the columns of the default profile. [`general`] has the checks of any other profile, key or grain.
 
-pub mod columns;
 pub mod class_gaps;
+pub mod columns;
 pub mod counts;
 pub mod cube;
 pub mod dictionary_pass;

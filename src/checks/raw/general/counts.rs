@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::checks::model::VIOLATIONS;
 use crate::checks::raw::mismatch::Mismatches;
 use crate::checks::raw::rules::Flaw;
-use crate::phrase::{Phrase, Setting};
 use crate::checks::raw::times::Times;
+use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
 
 /// The most distinct members of a dimension, channels or keys.
