@@ -12,7 +12,12 @@ use rollshare::{Grain, Job};
 
 fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
     let zero = Some(Limit::count(0.0));
-    CheckResult::of(check, severity, Bounds { warn: zero, block: zero, origin: "default".into() }, finding)
+    CheckResult::of(
+        check,
+        severity,
+        Bounds { warn: zero, block: zero, origin: "default".into(), ..Bounds::default() },
+        finding,
+    )
 }
 
 fn label(week: i32) -> String {

@@ -32,6 +32,8 @@ NOT_EXPRESSED = {
     "country_total": "no expectation compares a sum of rows with another row",
     "day_gaps": "no expectation knows which days there should be",
     "country_day_gaps": "no expectation knows which days each country should have",
+    "class_day_gaps": "no expectation knows which days each class of a country should have",
+    "local_midnights": "no expectation compares times of day with time zones",
     "table_complete": "no expectation knows which rows there should be",
     "reconciliation": "it compares the table with the rows, which are another asset",
     "account": "it tests how the job counted the rows",
@@ -181,6 +183,12 @@ def _express(
             (
                 "expect_compound_columns_to_be_unique",
                 {"column_list": keys, "ignore_row_if": "any_value_is_missing"},
+            )
+        ],
+        "future_days": [
+            (
+                "expect_column_max_to_be_between",
+                {"column": columns["start_date"], "max_value": declared["last_day"]},
             )
         ],
         "freshness": [

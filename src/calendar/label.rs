@@ -52,9 +52,21 @@ impl LabelForm {
     /// The week of a label: four ASCII digits of a year from 1 on, the separator, two digits. `None`
     /// where it is not the label of an existing ISO week.
     pub fn parse(self, label: &[u8]) -> Option<i32> {
+        let (year, number) = self.written(label)?;
+        week_from_iso(year, number)
+    }
+
+    /// The year and the number that a label writes, whether or not that week exists; `None` where it is written in
+    /// another form.
+    pub fn written(self, label: &[u8]) -> Option<(i32, i32)> {
         let (year, rest) = label.split_first_chunk::<4>()?;
         let number: &[u8; 2] = rest.strip_prefix(self.separator().as_bytes())?.try_into().ok()?;
-        week_from_iso(digits(year)?, digits(number)?)
+        Some((digits(year)?, digits(number)?))
+    }
+
+    /// The label of a year and a number, whether or not that week exists.
+    pub fn write(self, year: i32, number: i32) -> String {
+        format!("{year:04}{}{number:02}", self.separator())
     }
 
     /// The week of a label in any of the forms, for what people type.
@@ -65,7 +77,7 @@ impl LabelForm {
     /// The label of a week.
     pub fn format(self, week: i32) -> String {
         let (year, number) = iso_of(week);
-        format!("{year:04}{}{number:02}", self.separator())
+        self.write(year, number)
     }
 }
 

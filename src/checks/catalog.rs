@@ -88,6 +88,9 @@ catalog! {
     CountryTotal = "country_total", Raw, Warn, "keys", "the total over countries equals the sum of the countries";
     DayGaps = "day_gaps", Raw, Warn, "days", "every day from the first to the last has data";
     CountryDayGaps = "country_day_gaps", Raw, Warn, "country-days", "every country has data on every day that has data";
+    ClassDayGaps = "class_day_gaps", Raw, Block, "days of a class", "no country lacks organic or paid users on single days";
+    LocalMidnights = "local_midnights", Raw, Block, "days", "times are not local midnights, a day early in UTC";
+    FutureDays = "future_days", Raw, Block, "days", "no day with rows is in the future";
     Freshness = "freshness", Raw, Warn, "days", "the last day of data is recent";
     TableKeys = "table_keys", Staging, Block, "rows", "every country and week occurs once";
     TableComplete = "table_complete", Staging, Block, "rows", "every country has a row for every week";
@@ -126,6 +129,7 @@ impl CheckId {
             CheckId::DuplicateRows => "no row occurs twice",
             CheckId::SystemTotal | CheckId::CountryTotal => "total rows equal the sum of their parts",
             CheckId::CountryDayGaps => "keys with data on nearly every day have data on every day",
+            CheckId::ClassDayGaps => "no key lacks organic or paid users on single days",
             CheckId::TableKeys => "every key and period occurs once",
             CheckId::TableComplete => "every key has a row for every period",
             CheckId::Reconciliation => "sums and shares are those of a second computation",

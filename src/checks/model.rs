@@ -55,6 +55,9 @@ pub struct Bounds {
     pub block: Option<Limit>,
     /// `default`, or the file that sets the bounds.
     pub origin: String,
+    /// Whether the file sets a bound, not only the severity.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 /// A value that violates a check.
@@ -94,13 +97,15 @@ pub struct Measurement {
     pub offenders: Vec<Violation>,
     /// Further information for people.
     pub note: String,
+    /// Whether it only warns, unless the configuration has bounds of its own.
+    pub only_warns: bool,
 }
 
 impl Measurement {
     /// `count` violations among `n` values.
     #[allow(clippy::cast_precision_loss)] // shown, and compared with small bounds
     pub fn count(count: u64, n: u64, offenders: Vec<Violation>) -> Self {
-        Measurement { observed: count as f64, n, offenders, note: String::new() }
+        Measurement { observed: count as f64, n, offenders, ..Measurement::default() }
     }
 
     /// Sets the note.
@@ -161,7 +166,8 @@ impl CheckResult {
                 let exceeds = |limit: &Option<Limit>| {
                     limit.as_ref().is_some_and(|l| l.is_exceeded(finding.observed, fraction))
                 };
-                let status = if severity == Severity::Block && exceeds(&bounds.block) {
+                let may_block = severity == Severity::Block && (bounds.is_own || !finding.only_warns);
+                let status = if may_block && exceeds(&bounds.block) {
                     Status::Fail
                 } else if exceeds(&bounds.warn) {
                     Status::Warn
@@ -241,7 +247,7 @@ mod tests {
 
     fn of(severity: Severity, warn: Option<Limit>, block: Option<Limit>, observed: f64, n: u64) -> Status {
         let finding = Measurement { observed, n, ..Measurement::default() };
-        let bounds = Bounds { warn, block, origin: String::new() };
+        let bounds = Bounds { warn, block, ..Bounds::default() };
         CheckResult::of(CheckId::KeyNulls, severity, bounds, Ok(finding)).status
     }
 

@@ -219,6 +219,7 @@ pub fn declared_checks(py: Python<'_>, config_file: Option<PathBuf>) -> PyResult
         "countries": config.allow.countries,
         "systems": config.allow.systems,
         "today": crate::table::cell::iso_date(config.today()),
+        "last_day": crate::table::cell::iso_date(config.last_day()),
         "iso_countries": countries::assigned().collect::<Vec<_>>(),
     })
     .to_string())

@@ -216,7 +216,7 @@ impl TimeCoding {
 
     /// The time of a stored date, in microseconds since 1970-01-01T00:00, and whether it is an instant; `None` if the
     /// bytes are not a date.
-    fn moment(self, raw: &[u8]) -> Option<(i64, bool)> {
+    pub fn moment(self, raw: &[u8]) -> Option<(i64, bool)> {
         const DAY: i64 = 86_400_000_000;
         let i64_at = |at: usize| raw.get(at..)?.first_chunk().map(|b| i64::from_le_bytes(*b));
         let i32_at = |at: usize| raw.get(at..)?.first_chunk().map(|b| i64::from(i32::from_le_bytes(*b)));

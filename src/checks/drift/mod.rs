@@ -132,7 +132,8 @@ impl WorstDeviation {
         } else {
             note.to_owned()
         };
-        Ok(Measurement { observed: (observed * 1e4).round() / 1e4, n: self.n, offenders, note })
+        let observed = (observed * 1e4).round() / 1e4;
+        Ok(Measurement { observed, n: self.n, offenders, note, ..Measurement::default() })
     }
 }
 

@@ -107,5 +107,5 @@ pub fn check(
         note = format!("{note}; {permitted} more were allowed");
     }
     restated.truncate(LISTED);
-    (Ok(Measurement { observed, n, offenders, note }), restated)
+    (Ok(Measurement { observed, n, offenders, note, ..Measurement::default() }), restated)
 }

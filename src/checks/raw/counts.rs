@@ -7,8 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RowRange;
+use super::mismatch::Mismatches;
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use super::times::Times;
+use crate::calendar::label::LabelForm;
 use crate::dataset::file::Columns;
 use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::{BlockKind, Cursor};
@@ -16,7 +19,8 @@ use crate::ids::values::Number;
 use crate::parquet::encoding::RunOrPacked;
 use crate::phrase::{Phrase, Setting};
 use crate::scan::by_row::number_of;
-use crate::{Error, Result};
+use crate::scan::classes::TimeCoding;
+use crate::{Error, Result, calendar};
 
 /// A value as its column stores it; `None` is null.
 pub type Key = Option<Box<[u8]>>;
@@ -66,6 +70,10 @@ pub struct Objections {
     pub no_week: u64,
     /// Labels of another week than the date's, and invalid dates.
     pub wrong_week: u64,
+    /// The same labels with their days.
+    pub wrong_weeks: Mismatches,
+    /// Labels that are not an ISO week, with their days.
+    pub no_weeks: Mismatches,
     /// Nulls of the first five roles: date, label, country, system, channel.
     pub nulls: [u64; 5],
     /// Rows by unknown country.
@@ -89,6 +97,8 @@ pub struct Counts {
     pub channels: Names,
     /// Days that occur, in days since 1970-01-01.
     pub days: BTreeSet<i32>,
+    /// Times of day of the dates.
+    pub times: Times,
     /// Channels with their tokens, in files that have tokens.
     pub tokens: Pairs,
     /// Channels and whether they have subtrackers, in files that have that column.
@@ -119,10 +129,13 @@ impl Counts {
             check_distinct(to.len())?;
         }
         self.days.append(&mut other.days);
+        self.times.merge(other.times);
         let (to, from) = (&mut self.objections, other.objections);
         to.malformed += from.malformed;
         to.no_week += from.no_week;
         to.wrong_week += from.wrong_week;
+        to.wrong_weeks.merge(from.wrong_weeks);
+        to.no_weeks.merge(from.no_weeks);
         to.nulls.iter_mut().zip(from.nulls).for_each(|(to, from)| *to += from);
         to.values.0.iter_mut().zip(from.values.0).for_each(|(to, from)| *to += from);
         for (to, from) in [(&mut to.countries, from.countries), (&mut to.systems, from.systems)] {
@@ -261,9 +274,29 @@ pub(super) fn weeks(
         *labels += if label == Label::Null { rows } else { 0 };
         if let Date::Day(day) = date {
             counts.days.insert(day);
+            add_time(file, right, &mut counts.times);
+            match label {
+                Label::Week(week) if calendar::week_of(day) != week => {
+                    objections.wrong_weeks.add(calendar::iso_of(week), day, rows);
+                }
+                Label::NoWeek => {
+                    if let Some(written) = left.and_then(|raw| LabelForm::default().written(raw)) {
+                        objections.no_weeks.add(written, day, rows);
+                    }
+                }
+                _ => {}
+            }
         }
         Ok(())
     })
+}
+
+/// Records the time of day of a stored date.
+pub(super) fn add_time(file: &OpenFile<'_>, raw: Option<&[u8]>, times: &mut Times) {
+    let moment = raw.filter(|_| file.date_coding != TimeCoding::Day32);
+    if let Some((micros, is_instant)) = moment.and_then(|raw| file.date_coding.moment(raw)) {
+        times.add(micros, is_instant);
+    }
 }
 
 /// Records the values of another column that the channels go with.

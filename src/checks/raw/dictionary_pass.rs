@@ -18,6 +18,7 @@ use std::ops::Range;
 use super::counts::{self, Counts, Key, Names, with_cursor};
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
+use super::times::Times;
 use super::{RowRange, in_row_range};
 use crate::Result;
 use crate::dataset::file::Columns;
@@ -155,10 +156,16 @@ fn weeks(
         with_cursor(columns, row_range, Role::Label, false, |labels| {
             let mut weeks =
                 Weeks { file, partners: IdMapping::default(), days: vec![], unseen: 0, labels: 0 };
-            Ok(weeks.matches(dates, labels, row_range.rows.end - row_range.rows.start)?.then_some(weeks.days))
+            let matches = weeks.matches(dates, labels, row_range.rows.end - row_range.rows.start)?;
+            let mut times = Times::default();
+            for (value_id, _) in (0..).zip(&weeks.days).filter(|(_, (day, seen))| *seen && day.is_some()) {
+                counts::add_time(file, dates.entries.get(value_id), &mut times);
+            }
+            Ok(matches.then_some((weeks.days, times)))
         })
     })?;
-    let Some(Some(Some(days))) = matched else { return Ok(false) };
+    let Some(Some(Some((days, times)))) = matched else { return Ok(false) };
+    counts.times.merge(times);
     // A set that is collected at once is sorted, which is faster than inserting one by one.
     let mut days: std::collections::BTreeSet<i32> =
         days.into_iter().filter_map(|(day, seen)| day.filter(|_| seen)).collect();

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::class_gaps::{self, KeyDays};
 use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
+use super::future;
 use super::passes::Passes;
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
 use super::{Measurements, RowRange, columns, locate};
+use crate::calendar::label::LabelForm;
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
@@ -58,7 +61,7 @@ impl Judge<'_> {
         Ok(Ok(match id {
             CheckId::Columns => columns::differing(self.job, self.files),
             CheckId::LabelForm => self.labels(Label::Malformed, objections.malformed)?,
-            CheckId::LabelWeek => self.labels(Label::NoWeek, objections.no_week)?,
+            CheckId::LabelWeek => self.label_weeks()?,
             CheckId::LabelDate => self.label_dates()?,
             CheckId::KeyNulls => self.key_nulls()?,
             CheckId::ValueNulls => self.values(Flaw::Null)?,
@@ -104,7 +107,15 @@ impl Judge<'_> {
             }
             CheckId::DayGaps => self.day_gaps(),
             CheckId::CountryDayGaps => return Ok(self.cube().map(|cube| self.country_day_gaps(cube))),
-            CheckId::Freshness => return Ok(self.freshness()),
+            CheckId::ClassDayGaps => return Ok(self.cube().map(|cube| self.class_day_gaps(cube))),
+            CheckId::LocalMidnights => return Ok(self.counts.times.measure(None)),
+            CheckId::FutureDays => {
+                let days = self.counts.days.iter().map(|day| (*day, self.rows_on(*day))).collect();
+                future::measure(&days, self.config)
+            }
+            CheckId::Freshness => {
+                return Ok(future::freshness(self.counts.days.iter().copied(), self.config));
+            }
             _ => return Ok(Err(NotRun::Failed("not a check on rows".into()))),
         }))
     }
@@ -142,7 +153,26 @@ impl Judge<'_> {
                 })
             })?
         };
-        Ok(Measurement::count(count, self.counts.rows, offenders))
+        let diagnosis = self.counts.objections.wrong_weeks.diagnose(LabelForm::default());
+        Ok(Measurement::count(count, self.counts.rows, offenders).note(diagnosis.unwrap_or_default()))
+    }
+
+    /// Labels of weeks that do not exist, each with the week of its date.
+    fn label_weeks(&self) -> Result<Measurement> {
+        let count = self.counts.objections.no_week;
+        let offenders = if count == 0 {
+            vec![]
+        } else {
+            locate::weeks(self.passes, self.files, self.row_ranges, |file, week, raw| {
+                let of_day = match date(file, raw) {
+                    Date::Day(day) => label_of_day(day, LabelForm::default()),
+                    _ => String::new(),
+                };
+                (label(week) == Label::NoWeek).then(|| format!("{}{of_day}", locate::name(week)))
+            })?
+        };
+        let diagnosis = self.counts.objections.no_weeks.diagnose(LabelForm::default());
+        Ok(Measurement::count(count, self.counts.rows, offenders).note(diagnosis.unwrap_or_default()))
     }
 
     fn key_nulls(&self) -> Result<Measurement> {
@@ -166,8 +196,20 @@ impl Judge<'_> {
             .map(|(role, count)| format!("{} {count}", role.column(self.job)))
             .collect();
         let count = by_role.iter().map(|(_, count)| count).sum();
-        Ok(Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders)
-            .note(counts.join(", ")))
+        let mut note = counts.join(", ");
+        let nulls =
+            |of: Role| by_role.iter().filter(|(role, _)| *role == of).map(|(_, count)| count).sum::<u64>();
+        let countries = nulls(Role::Country);
+        if countries > 0 {
+            note =
+                format!("{note}; {}", keep_nulls("country", &percent(countries, self.counts.rows), "rows"));
+        }
+        let finding =
+            Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders).note(note);
+        let is_few = |role| !is_many(nulls(role), self.counts.rows);
+        let only_warns = nulls(Role::Date) + nulls(Role::Label) == 0
+            && [Role::Country, Role::System, Role::Channel].into_iter().all(is_few);
+        Ok(Measurement { only_warns, ..finding })
     }
 
     fn values(&self, flaw: Flaw) -> Result<Measurement> {
@@ -262,12 +304,8 @@ impl Judge<'_> {
         let gaps = gaps(&days);
         let missing: i64 = gaps.iter().map(|(a, b)| i64::from(b - a) + 1).sum();
         let span = days.first().zip(days.last()).map_or(0, |(a, b)| i64::from(b - a) + 1);
-        let show = |(a, b): &(i32, i32)| {
-            let text = if a == b { iso_date(*a) } else { format!("{} to {}", iso_date(*a), iso_date(*b)) };
-            Violation::key(text)
-        };
-        let offenders = gaps.iter().take(VIOLATIONS).map(show).collect();
-        Measurement::count(missing.unsigned_abs(), span.unsigned_abs(), offenders)
+        let offenders = gaps.iter().take(VIOLATIONS).map(|gap| Violation::key(show_days(*gap))).collect();
+        Measurement::count(missing.unsigned_abs(), span.unsigned_abs(), offenders).note(explain_gaps(&gaps))
     }
 
     fn country_day_gaps(&self, cube: &Cube) -> Measurement {
@@ -289,14 +327,24 @@ impl Judge<'_> {
         Measurement::count(count, n, offenders)
     }
 
-    fn freshness(&self) -> Result<Measurement, NotRun> {
-        let Some(last) = self.counts.days().last().copied() else {
-            return Err(NotRun::NotApplicable("no row has a date".into()));
+    fn class_day_gaps(&self, cube: &Cube) -> Measurement {
+        #[allow(clippy::cast_precision_loss)] // compared with bounds
+        let users = |sums: i128| sums as f64 / cube.steps as f64;
+        let width = cube.countries.len();
+        let keys = cube.countries.iter().enumerate().filter(|(_, c)| **c != self.job.country_total());
+        let days_of = |(country, key): (usize, &String)| {
+            let sums = cube.users.iter().skip(country).step_by(width.max(1));
+            let days = cube.days.iter().copied().zip(sums.map(|sums| sums.map(users))).collect();
+            KeyDays { key: key.clone(), days }
         };
-        let today = self.config.today();
-        let age = (i64::from(today) - i64::from(last)).max(0).unsigned_abs();
-        let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
-        Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
+        class_gaps::measure(keys.map(days_of).collect(), self.config)
+    }
+
+    /// Rows of a day; `None` where they are not known.
+    fn rows_on(&self, day: i32) -> Option<u64> {
+        let cube = self.cube.ok()?;
+        let at = cube.days.binary_search(&day).ok()?;
+        cube.rows.chunks(cube.countries.len().max(1)).nth(at).map(|rows| rows.iter().sum())
     }
 }
 
@@ -348,4 +396,44 @@ pub fn gaps(days: &[i32]) -> Vec<(i32, i32)> {
         _ => None,
     };
     days.windows(2).filter_map(gap).collect()
+}
+
+/// Days from the first to the last, for people.
+pub fn show_days((first, last): (i32, i32)) -> String {
+    if first == last { iso_date(first) } else { format!("{} to {}", iso_date(first), iso_date(last)) }
+}
+
+/// Why the days of gaps may be missing, where that shows.
+pub fn explain_gaps(gaps: &[(i32, i32)]) -> String {
+    let explain =
+        |gap: &(i32, i32)| future::explain_gap(*gap).map(|why| format!("{}: {why}", show_days(*gap)));
+    gaps.iter().find_map(explain).unwrap_or_default()
+}
+
+/// The day of a label that is no week, and the label that it should have.
+pub fn label_of_day(day: i32, form: LabelForm) -> String {
+    format!(" on {}, which is in {}", iso_date(day), form.format(calendar::week_of(day)))
+}
+
+/// Rows without a member block above this fraction: most exports have some.
+pub const MANY_NULLS: f64 = 0.05;
+
+/// Whether rows without a member are more than [`MANY_NULLS`].
+#[allow(clippy::cast_precision_loss)] // a fraction needs no more
+fn is_many(nulls: u64, rows: u64) -> bool {
+    nulls as f64 > MANY_NULLS * rows as f64
+}
+
+/// A part in per cent, with one digit.
+#[allow(clippy::cast_precision_loss)] // shown
+fn percent(part: u64, all: u64) -> String {
+    format!("{:.1} %", part as f64 / all.max(1) as f64 * 100.0)
+}
+
+/// What happens to rows without a member, and the entry that keeps them.
+pub fn keep_nulls(dimension: &str, share: &str, of: &str) -> String {
+    format!(
+        "{share} of the {of} have no {dimension} and are dropped; null = \"unknown\" in [dimensions.{dimension}] \
+         keeps them"
+    )
 }

@@ -18,21 +18,27 @@
 //! - [`rules`]: which values violate a rule.
 //! - [`dictionary_pass`]: what is known of a task's rows without counting them.
 //! - [`counts`]: the counts of one task, and of all tasks together.
+//! - [`mismatch`]: why labels are not the week of their date. [`times`]: times of day that are local midnights.
+//! - [`class_gaps`]: days without users of a class. [`future`]: days in the future, and the age of the last day.
 //! - [`cube`]: uniqueness, totals and sums over the whole key.
 //! - [`locate`]: file and row of the first violations.
 //! - [`judge`]: from counts to measurements.
 //!
 //! All of these know the columns of the default profile. [`general`] has the checks of any other profile, key or grain.
 
+pub mod class_gaps;
 pub mod columns;
 pub mod counts;
 pub mod cube;
 pub mod dictionary_pass;
+pub mod future;
 pub mod general;
 pub mod judge;
 pub mod locate;
+pub mod mismatch;
 pub mod passes;
 pub mod rules;
+pub mod times;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};

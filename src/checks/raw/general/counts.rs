@@ -5,7 +5,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::checks::model::VIOLATIONS;
+use crate::checks::raw::mismatch::Mismatches;
 use crate::checks::raw::rules::Flaw;
+use crate::checks::raw::times::Times;
 use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
 
@@ -184,8 +186,12 @@ impl Sums {
 pub struct Bucket {
     /// Rows.
     pub rows: u64,
+    /// Their users.
+    pub users: f64,
     /// Rows without a member, by dimension of the key; the first that applies.
     pub null_members: Vec<Tally>,
+    /// Their users.
+    pub null_users: Vec<f64>,
     /// Rows without a time.
     pub null_times: Tally,
     /// Rows whose time is none.
@@ -196,6 +202,8 @@ pub struct Bucket {
     pub bad_weeks: Tally,
     /// Rows whose label is not the week of their date.
     pub wrong_weeks: Tally,
+    /// Labels of rows whose label is not the week of their date, and of those whose label is no week.
+    pub mismatches: [Mismatches; 2],
     /// Rows by day.
     pub days: BTreeMap<i32, u64>,
     /// Sums by key.
@@ -232,6 +240,8 @@ pub struct Counts {
     pub buckets: BTreeMap<u32, Bucket>,
     /// The dimensions outside the key of which any row is a total row, by the same bits.
     pub met_totals: u32,
+    /// Times of day of the dates.
+    pub times: Times,
     /// Whether every file that has rows has dates.
     pub has_days: bool,
 }
@@ -266,6 +276,7 @@ impl Counts {
     pub fn bucket(&mut self, number: u32, keys: usize) -> &mut Bucket {
         self.buckets.entry(number).or_insert_with(|| Bucket {
             null_members: vec![Tally::default(); keys],
+            null_users: vec![0.0; keys],
             cells: Some(NumberMap::default()),
             channels: Some(NumberMap::default()),
             ..Bucket::default()
@@ -289,6 +300,7 @@ impl Counts {
         self.met += other.met;
         self.met_totals |= other.met_totals;
         self.has_days &= other.has_days;
+        self.times.merge(other.times);
         let mut members = Vec::with_capacity(other.dimensions.len());
         for (to, from) in self.dimensions.iter_mut().zip(other.dimensions) {
             members.push(to.names.merge(&from.names)?);
@@ -321,6 +333,9 @@ impl Bucket {
     /// Adds another part, whose keys and channels have these numbers here.
     fn merge(&mut self, other: Bucket, keys: &[u32], channels: &[u32]) {
         self.rows += other.rows;
+        self.users += other.users;
+        self.null_users.iter_mut().zip(other.null_users).for_each(|(to, from)| *to += from);
+        self.mismatches.iter_mut().zip(other.mismatches).for_each(|(to, from)| to.merge(from));
         self.null_members.iter_mut().zip(other.null_members).for_each(|(to, from)| to.merge(from));
         for (to, from) in [
             (&mut self.null_times, other.null_times),

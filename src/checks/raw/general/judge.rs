@@ -7,7 +7,9 @@ use super::compare::{Compared, totals_check};
 use super::counts::{Bucket, Counts, Tally};
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
-use crate::checks::raw::judge::gaps;
+use crate::checks::raw::class_gaps::{self, KeyDays};
+use crate::checks::raw::future;
+use crate::checks::raw::judge::{MANY_NULLS, explain_gaps, gaps, keep_nulls, show_days};
 use crate::checks::raw::rules::Flaw;
 use crate::checks::raw::{columns, locate};
 use crate::checks::results::Results;
@@ -16,8 +18,6 @@ use crate::dataset::OpenFile;
 use crate::profile::{Class, Dimension, MemberList, Members};
 use crate::table::cell::iso_date;
 
-/// Rows without a member block above this fraction: exports of single rows nearly always have some.
-const MANY_NULLS: f64 = 0.05;
 /// Keys with rows on at least this part of the days of the data are expected on all of them, ...
 const NEARLY_ALL: f64 = 0.95;
 /// ... unless users are so few that this many days without any are due to chance.
@@ -59,9 +59,7 @@ pub fn results(
                 severity => severity,
             };
             let mut bounds = config.bounds(id);
-            if let (Some(fraction), Some(_), "default") =
-                (block_fraction, bounds.block, bounds.origin.as_str())
-            {
+            if let (Some(fraction), Some(_), false) = (block_fraction, bounds.block, bounds.is_own) {
                 bounds.block = Some(Limit { count: None, fraction: Some(fraction) });
             }
             let mut outcome = CheckResult::of(id, severity, bounds, finding);
@@ -112,14 +110,20 @@ impl Judge<'_> {
         let one = match id {
             CheckId::Columns => Ok(columns::differing(job, self.files)),
             CheckId::LabelForm => labels(&bucket.bad_labels),
-            CheckId::LabelWeek => labels(&bucket.bad_weeks),
+            CheckId::LabelWeek => {
+                let [_, no_weeks] = &bucket.mismatches;
+                let diagnosis = no_weeks.diagnose(job.profile.time.label_form);
+                labels(&bucket.bad_weeks).map(|finding| finding.note(diagnosis.unwrap_or_default()))
+            }
             CheckId::LabelDate if job.profile.time.date.is_none() => {
                 not_applicable("the profile has no dates")
             }
             CheckId::LabelDate => {
                 let mut both = bucket.bad_times.clone();
                 both.merge(bucket.wrong_weeks.clone());
-                Ok(self.tally(&both, bucket.rows))
+                let [wrong_weeks, _] = &bucket.mismatches;
+                let form = job.profile.time.label_form;
+                Ok(self.tally(&both, bucket.rows).note(wrong_weeks.diagnose(form).unwrap_or_default()))
             }
             CheckId::KeyNulls => return self.key_nulls(),
             CheckId::ValueNulls => self.users(Flaw::Null),
@@ -139,6 +143,14 @@ impl Judge<'_> {
             CheckId::SystemTotal | CheckId::CountryTotal => return self.totals(id, compared),
             CheckId::DayGaps => self.day_gaps(),
             CheckId::CountryDayGaps => self.key_day_gaps(),
+            CheckId::ClassDayGaps => self.class_day_gaps(),
+            CheckId::LocalMidnights if !self.counts.has_days => not_applicable("the rows have no dates"),
+            CheckId::LocalMidnights => self.counts.times.measure(job.profile.time.zone.as_deref()),
+            CheckId::FutureDays if !self.counts.has_days => not_applicable("the rows have no dates"),
+            CheckId::FutureDays => {
+                let days = bucket.days.iter().map(|(day, rows)| (*day, Some(*rows))).collect();
+                Ok(future::measure(&days, config))
+            }
             CheckId::Freshness => self.freshness(),
             _ => Err(NotRun::Failed("not a check on rows".into())),
         };
@@ -163,14 +175,18 @@ impl Judge<'_> {
     fn key_nulls(&self) -> Vec<Finding> {
         let rows = self.bucket.rows;
         let mut findings: Vec<Finding> = vec![Ok(self.tally(&self.bucket.null_times, rows)).into()];
-        for (tally, at) in self.bucket.null_members.iter().zip(&self.subject.key) {
+        let nulls = self.bucket.null_members.iter().zip(self.bucket.null_users.iter().copied());
+        for ((tally, null_users), at) in nulls.zip(&self.subject.key) {
             let name = self.dimension(*at).0;
             let mut finding = self.tally(tally, rows);
             if tally.count > 0 {
-                let share = percent(tally.count, rows);
-                finding = finding.note(format!(
-                    "{share:.1} % of the rows are dropped; null = \"MEMBER\" in [dimensions.{name}] keeps them"
-                ));
+                let share = null_users / self.bucket.users.max(f64::MIN_POSITIVE);
+                // What is missing are users: many rows may have few of them, and one row many.
+                finding.only_warns = share <= MANY_NULLS;
+                if share > MANY_NULLS && percent(tally.count, rows) <= MANY_NULLS * 100.0 {
+                    (finding.observed, finding.n) = (null_users, rounded(self.bucket.users));
+                }
+                finding = finding.note(keep_nulls(name, &format!("{:.1} %", share * 100.0), "users"));
             }
             findings.push(Finding {
                 title: Some(format!("rows that count have a member: {name}")),
@@ -334,11 +350,8 @@ impl Judge<'_> {
         let length = |(a, b): (i32, i32)| (i64::from(b) - i64::from(a) + 1).unsigned_abs();
         let missing = gaps.iter().map(|gap| length(*gap)).sum();
         let span = days.first().copied().zip(days.last().copied()).map_or(0, length);
-        let show = |(a, b): &(i32, i32)| {
-            let text = if a == b { iso_date(*a) } else { format!("{} to {}", iso_date(*a), iso_date(*b)) };
-            Violation::key(text)
-        };
-        Ok(Measurement::count(missing, span, gaps.iter().take(VIOLATIONS).map(show).collect()))
+        let offenders = gaps.iter().take(VIOLATIONS).map(|gap| Violation::key(show_days(*gap))).collect();
+        Ok(Measurement::count(missing, span, offenders).note(explain_gaps(&gaps)))
     }
 
     /// Days without rows of a key that has rows on nearly all days.
@@ -381,19 +394,45 @@ impl Judge<'_> {
         Ok(Measurement::count(count, n, offenders))
     }
 
+    /// Days on which a key has users of one class and none of the other.
+    fn class_day_gaps(&self) -> Result<Measurement, NotRun> {
+        if let Some(why) = self.no_days() {
+            return not_applicable(why);
+        }
+        let Some(cells) = &self.bucket.cells else {
+            return not_applicable("there are too many keys and days to compare them");
+        };
+        let [paid, organic, _] = self.counts.classes;
+        if paid == 0 || organic == 0 {
+            return not_applicable("all rows are of one class");
+        }
+        let mut days_of: BTreeMap<u32, BTreeMap<i32, [f64; 2]>> = BTreeMap::new();
+        for ((key, day), sums) in cells {
+            days_of.entry(*key).or_default().insert(*day, sums.users);
+        }
+        let of_key = |(key, days): (u32, BTreeMap<i32, [f64; 2]>)| KeyDays {
+            key: self.key_name(key),
+            days: days.into_iter().collect(),
+        };
+        Ok(class_gaps::measure(days_of.into_iter().map(of_key).collect(), self.subject.config))
+    }
+
     fn key_name(&self, key: u32) -> String {
         self.counts.key_name(key)
     }
 
     fn freshness(&self) -> Result<Measurement, NotRun> {
-        let Some(last) = self.bucket.days.keys().last().copied().filter(|_| self.counts.has_days) else {
+        if !self.counts.has_days {
             return not_applicable("the rows have no dates");
-        };
-        let today = self.subject.config.today();
-        let age = (i64::from(today) - i64::from(last)).max(0).unsigned_abs();
-        let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
-        Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
+        }
+        future::freshness(self.bucket.days.keys().copied(), self.subject.config)
     }
+}
+
+/// A sum of users as a count of values.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // shown, and compared as a fraction
+fn rounded(users: f64) -> u64 {
+    users.round() as u64
 }
 
 /// A part in per cent.

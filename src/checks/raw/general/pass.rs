@@ -9,7 +9,9 @@ use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::countries;
+use crate::checks::raw::judge::label_of_day;
 use crate::checks::raw::locate;
+use crate::checks::raw::mismatch::Written;
 use crate::checks::raw::rules::{self, Date, Flaw, Label, has};
 use crate::dataset::OpenFile;
 use crate::dataset::text::TextForm;
@@ -123,7 +125,11 @@ pub(super) fn label_of(raw: Option<&[u8]>, form: LabelForm) -> Label {
     match (raw, form) {
         (raw, LabelForm::YearUnderscoreWeek) => rules::label(raw),
         (None, _) => Label::Null,
-        (Some(raw), form) => form.parse(raw).map_or(Label::Malformed, Label::Week),
+        (Some(raw), form) => match form.parse(raw) {
+            Some(week) => Label::Week(week),
+            None if form.written(raw).is_some() => Label::NoWeek,
+            None => Label::Malformed,
+        },
     }
 }
 
@@ -198,7 +204,14 @@ fn range(
             Ok(Some((names.number(&String::from_utf8_lossy(raw))?, class)))
         })?;
         label.read(n, |raw| Ok(label_of(raw, form)))?;
-        date.read(n, |raw| Ok(day_of(raw, &time)))?;
+        let times = &mut counts.times;
+        date.read(n, |raw| {
+            let moment = raw.filter(|_| coding != TimeCoding::Day32).and_then(|raw| coding.moment(raw));
+            if let Some((micros, is_instant)) = moment {
+                times.add(micros, is_instant);
+            }
+            Ok(day_of(raw, &time))
+        })?;
         users.read(n)?;
         let null_class = rules.class.class(None);
         for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
@@ -208,6 +221,7 @@ fn range(
                 null_class,
                 label: label.get(in_block).unwrap_or(Label::Null),
                 label_raw: &|| locate::name(label.raw(in_block)),
+                written: &|| label.raw(in_block).and_then(|raw| form.written(raw)),
                 day: date.get(in_block).unwrap_or(Date::Null),
                 day_raw: &|| coding.show(date.raw(in_block)),
                 number: users.get(in_block),
@@ -295,6 +309,7 @@ struct Values<'v> {
     null_class: Class,
     label: Label,
     label_raw: &'v dyn Fn() -> String,
+    written: &'v dyn Fn() -> Option<Written>,
     day: Date,
     day_raw: &'v dyn Fn() -> String,
     number: Number,
@@ -357,6 +372,10 @@ impl Row<'_> {
                 _ => {
                     let bucket = counts.bucket(pattern, self.subject.key.len());
                     bucket.rows += 1;
+                    bucket.users += users;
+                    if let Some(to) = bucket.null_users.get_mut(at) {
+                        *to += users;
+                    }
                     let name = self.subject.dimensions.get(*dimension).map_or("", |(name, _)| name);
                     if let Some(tally) = bucket.null_members.get_mut(at) {
                         tally.add(self.file, values.row, || format!("{name} is null"));
@@ -375,6 +394,7 @@ impl Row<'_> {
         };
         let bucket = counts.bucket(pattern, self.subject.key.len());
         bucket.rows += 1;
+        bucket.users += users;
         let Some(day) = self.time(values, bucket) else { return Ok(()) };
         if let (Some(cells), Some((channel, _)), true) =
             (&mut bucket.channels, values.channel, class != Class::Excluded)
@@ -424,6 +444,7 @@ impl Row<'_> {
             return day;
         }
         let shown = || (values.label_raw)();
+        let form = self.subject.job.profile.time.label_form;
         let week = match values.label {
             Label::Null => {
                 bucket.null_times.add(file, row, || "the label is null".into());
@@ -434,17 +455,21 @@ impl Row<'_> {
                 None
             }
             Label::NoWeek => {
-                bucket.bad_weeks.add(file, row, shown);
+                let of_day = day.map_or(String::new(), |day| label_of_day(day, form));
+                bucket.bad_weeks.add(file, row, || format!("{}{of_day}", shown()));
+                let [_, no_weeks] = &mut bucket.mismatches;
+                if let Some((written, day)) = (values.written)().zip(day) {
+                    no_weeks.add(written, day, 1);
+                }
                 None
             }
             Label::Week(week) => Some(week),
         };
         match (week, values.day) {
             (Some(week), Date::Day(day)) if calendar::week_of(day) != week => {
-                bucket.wrong_weeks.add(file, row, || {
-                    let of_day = calendar::week_label(calendar::week_of(day));
-                    format!("{} on {}, which is in {of_day}", shown(), crate::table::cell::iso_date(day))
-                });
+                bucket.wrong_weeks.add(file, row, || format!("{}{}", shown(), label_of_day(day, form)));
+                let [wrong_weeks, _] = &mut bucket.mismatches;
+                wrong_weeks.add(calendar::iso_of(week), day, 1);
             }
             (Some(_), Date::NoDay) if self.has_date => {
                 bucket

@@ -49,6 +49,17 @@ fn is_country(row: &Row) -> bool {
     row.country.is_some_and(|c| c != "ALL")
 }
 
+/// Gives GB 60 organic users a day, and paid ones.
+fn raise_organic(rows: &mut [Row]) {
+    for row in rows.iter_mut().filter(|row| row.country == Some("GB")) {
+        match row.name {
+            Some("Organic") => row.value = Some(if is_total(row) { 60.0 } else { 30.0 }),
+            Some("Email") => row.value = Some(if is_total(row) { 10.0 } else { 5.0 }),
+            _ => {}
+        }
+    }
+}
+
 macro_rules! kinds {
     ($($name:literal => |$rows:ident, $random:tt| $plant:expr;)*) => {
         /// All kinds.
@@ -263,6 +274,30 @@ kinds! {
         let first = super::sample::FIRST;
         r.retain(|r| !(r.day < Some(first + 5) && r.country == Some("FR")));
         vec![(CountryDayGaps, 5)]
+    };
+    "no organic users of a country on a day" => |r, x| {
+        raise_organic(r);
+        let day = inner_day(r, x);
+        let gone = |r: &&mut Row| r.day == Some(day) && r.country == Some("GB") && r.name == Some("Organic");
+        r.iter_mut().filter(gone).for_each(|r| r.value = Some(0.0));
+        vec![(ClassDayGaps, 1)]
+    };
+    "organic rows of a country on three days of a week" => |r, _| {
+        raise_organic(r);
+        let gone = [2, 3, 5, 6].map(|day| Some(super::sample::FIRST + day));
+        r.retain(|r| !(gone.contains(&r.day) && r.country == Some("GB") && r.name == Some("Organic")));
+        vec![(ClassDayGaps, 4)]
+    };
+    "a day to come" => |r, x| {
+        let last = r.iter().filter_map(|r| r.day).max().unwrap();
+        some(r, x, |r| r.day = Some(last + 90));
+        vec![(FutureDays, 1)]
+    };
+    "the year of the week in dates" => |r, _| {
+        // 2020-12-28 to 31 become days of 2021.
+        let is_old_year = |r: &&mut Row| r.day < Some(super::sample::FIRST + 4);
+        r.iter_mut().filter(is_old_year).for_each(|r| r.day = r.day.map(|day| day + 365));
+        vec![(FutureDays, 4)]
     };
     "an export that has stopped" => |r, _| {
         let (last, first) = (r.iter().filter_map(|r| r.day).max().unwrap(), super::sample::FIRST);

@@ -31,6 +31,9 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         NameSubtrackers,
         DayGaps,
         CountryDayGaps,
+        ClassDayGaps,
+        LocalMidnights,
+        FutureDays,
     ];
     every.iter().for_each(|id| assert!(counts.insert(*id, 0).is_none()));
     let mut add = |id, n: usize| *counts.entry(id).or_default() += n as u64;
@@ -99,8 +102,13 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     add(CountryDayGaps, days.len() * parts - there.iter().filter(|(_, c)| *c != "ALL").count());
     if let (Some(first), Some(last)) = (days.first(), days.last()) {
         add(DayGaps, usize::try_from(last - first + 1).unwrap() - days.len());
-        add(Freshness, usize::try_from((config.today() - last).max(0)).unwrap());
+        let today = config.today();
+        add(FutureDays, days.iter().filter(|day| **day > today).count());
+        if let Some(past) = days.range(..=today).next_back() {
+            add(Freshness, usize::try_from(today - past).unwrap());
+        }
     }
+    add(ClassDayGaps, class_day_gaps(rows));
     if all.contains("ALL") && parts > 0 {
         add(CountryTotal, unbalanced(rows, |r| (r.system, r.country == Some("ALL"))));
     }
@@ -108,6 +116,56 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         add(SystemTotal, unbalanced(rows, |r| (r.country, r.system == Some("all"))));
     }
     counts.into_iter().map(|(id, n)| (id, n as f64)).collect()
+}
+
+/// Days of countries on which one class has no users although it always has, and the other has some.
+fn class_day_gaps(rows: &[Row]) -> usize {
+    let mut sums: BTreeMap<&str, BTreeMap<i32, [f64; 2]>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.system == Some("all") && row.country != Some("ALL")) {
+        let (Some(day), Some(country), Some(name)) = (row.day, row.country, row.name) else { continue };
+        if (-719_162..=2_932_896).contains(&day) {
+            let users = f64::from(row.value.filter(|v| v.is_finite()).unwrap_or(0.0));
+            sums.entry(country).or_default().entry(day).or_default()[usize::from(name == "Organic")] += users;
+        }
+    }
+    let mut count = 0;
+    for days in sums.values() {
+        for class in [0, 1] {
+            let used: Vec<(i32, f64)> = (days.iter())
+                .filter(|(_, users)| users[0] > 0.0 || users[1] > 0.0)
+                .map(|(day, users)| (*day, users[class]))
+                .collect();
+            for (at, (day, users)) in used.iter().enumerate() {
+                let Some(before) = used[..at].iter().rposition(|(_, users)| *users > 0.0) else { continue };
+                if *users > 0.0 {
+                    continue;
+                }
+                let after =
+                    used[at..].iter().position(|(_, users)| *users > 0.0).map_or(used.len(), |n| at + n);
+                let (first, last) = (used[before + 1].0, used[after - 1].0);
+                if class == 0 && after - before - 1 > 7 {
+                    continue;
+                }
+                let beside: Vec<&(i32, f64)> = (used.iter())
+                    .filter(|(d, _)| (first - 28..first).contains(d) || (last + 1..=last + 28).contains(d))
+                    .collect();
+                let with = |of: &dyn Fn(&(i32, f64)) -> bool| beside.iter().filter(|point| of(point)).count();
+                let some = with(&|(_, users)| *users > 0.0);
+                let mut sorted: Vec<f64> =
+                    beside.iter().map(|(_, users)| *users).filter(|u| *u > 0.0).collect();
+                sorted.sort_by(f64::total_cmp);
+                let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+                let weekdays = with(&|(d, _)| (d - day) % 7 == 0);
+                let some_weekdays = with(&|(d, users)| (d - day) % 7 == 0 && *users > 0.0);
+                let is_usual = some >= 3
+                    && if class == 1 { 3 * some >= beside.len() } else { 10 * some >= 9 * beside.len() }
+                    && 40 * with(&|(_, users)| *users > 0.0 && *users < f64::max(20.0, median / 4.0)) <= some
+                    && (weekdays < 3 || 3 * some_weekdays >= weekdays);
+                count += usize::from(is_usual);
+            }
+        }
+    }
+    count
 }
 
 /// Totals that differ from their parts; `of` returns the part of the key besides day and name, and whether the row is a

@@ -62,7 +62,11 @@ pub fn cube(days: i32, countries: &[&'static str], channels: usize, random: &mut
         // Users by country, system, channel; the totals are kept beside them.
         let users: Vec<[Vec<f32>; 2]> = (countries.iter())
             .map(|_| {
-                [(); 2].map(|()| (0..channels).map(|_| (random.below(4) * random.below(30)) as f32).collect())
+                // A day without organic or without paid users would be a fault.
+                [2, 0].map(|busy| {
+                    let least = |channel| usize::from(channel < busy);
+                    (0..channels).map(|n| (least(n) + random.below(4) * random.below(30)) as f32).collect()
+                })
             })
             .collect();
         let of = |country: Option<usize>, system: Option<usize>, channel: usize| -> f32 {
