@@ -108,6 +108,7 @@ fn blocked() -> RunReport {
     report.places.quarantined = Some("_rollshare/quarantine/RUN/table.parquet".into());
     report.target = Some("my share.parquet".into());
     let rows = (0..5).map(|row| Violation {
+        line: None,
         file: Some("exports/2021-12-19.parquet".into()),
         row: Some(row * 1_000),
         value: "2021_54".into(),
@@ -157,7 +158,7 @@ fn text_of_the_report_is_escaped() {
     report.notes = vec![hostile.into()];
     report.state = State::Blocked;
     report.places.quarantined = Some(hostile.into());
-    let offender = Violation { file: Some(hostile.into()), row: Some(3), value: hostile.into() };
+    let offender = Violation { file: Some(hostile.into()), row: Some(3), line: None, value: hostile.into() };
     let finding = Measurement::count(1, 2, vec![offender]).note(hostile);
     report.outcomes.push(outcome(CheckId::CountryKnown, Severity::Block, Ok(finding)));
     report.charts.coverage.rows.fill(0);
