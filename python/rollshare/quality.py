@@ -28,6 +28,8 @@ NOT_EXPRESSED = {
     "label_date": "no expectation compares a label with the ISO week of a date",
     "token_name": "no expectation tests whether two columns map one to one",
     "name_subtrackers": "no expectation tests whether one column determines another",
+    "member_renamed": "no expectation compares the names and the users of two members",
+    "deleted_rows": "no expectation knows which columns mark deleted rows",
     "system_total": "no expectation compares a sum of rows with another row",
     "country_total": "no expectation compares a sum of rows with another row",
     "day_gaps": "no expectation knows which days there should be",

@@ -80,8 +80,10 @@ catalog! {
     SystemVanished = "system_vanished", Raw, Warn, "systems", "no operating system has vanished";
     ChannelNew = "channel_new", Raw, Warn, "channels", "no channel is new";
     ChannelVanished = "channel_vanished", Raw, Warn, "channels", "no channel has vanished";
+    MemberRenamed = "member_renamed", Raw, Warn, "names", "no member and no channel is renamed";
     OrganicPresent = "organic_present", Raw, Block, "missing", "there are organic rows";
     DuplicateRows = "duplicate_rows", Raw, Block, "rows", "the combination of start_date, country, os_name and name is unique";
+    DeletedRows = "deleted_rows", Raw, Warn, "rows", "no row that counts is marked as deleted";
     TokenName = "token_name", Raw, Warn, "tokens and names", "each token has one name and each name one token";
     NameSubtrackers = "name_subtrackers", Raw, Warn, "names", "a name has subtrackers in all of its rows or in none";
     SystemTotal = "system_total", Raw, Block, "keys", "the total over operating systems equals the sum of the operating systems";

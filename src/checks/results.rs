@@ -133,6 +133,7 @@ pub fn check_dataset(
         return raw::general::run(job, config, dataset, progress);
     }
     let mut raw = raw::run_opened(job, config, dataset, progress)?;
-    let results = Results::judge(config, std::mem::take(&mut raw.findings));
+    let mut results = Results::judge(config, std::mem::take(&mut raw.findings));
+    raw::renamed::mention(&mut results.outcomes);
     Ok((results, raw))
 }

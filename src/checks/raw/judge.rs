@@ -6,9 +6,11 @@ use super::class_gaps::{self, KeyDays};
 use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
 use super::cube::{Cube, Totals};
 use super::future;
+use super::general::duplicates::of_cube;
 use super::passes::Passes;
+use super::renamed::{self, Column, Compared, Series};
 use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Measurements, RowRange, columns, locate};
+use super::{Measurements, RowRange, columns, deleted, locate};
 use crate::calendar::label::LabelForm;
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
@@ -16,7 +18,7 @@ use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
 use crate::table::cell::iso_date;
-use crate::{Job, Result, calendar};
+use crate::{Error, Job, Result, calendar};
 
 /// The measurements of all checks on the rows.
 ///
@@ -96,7 +98,11 @@ impl Judge<'_> {
                     false => format!("there are rows of {}", names(&there)),
                 })
             }
-            CheckId::DuplicateRows => return Ok(self.cube().map(|cube| tally(&cube.duplicates))),
+            CheckId::MemberRenamed => return Ok(self.renamed()),
+            CheckId::DuplicateRows => return self.duplicates(),
+            CheckId::DeletedRows => {
+                return deleted::find_deleted(self.job, self.files, |_| &[], self.passes.progress());
+            }
             CheckId::TokenName => return Ok(self.tokens()),
             CheckId::NameSubtrackers => return Ok(self.subtrackers()),
             CheckId::SystemTotal => {
@@ -246,6 +252,50 @@ impl Judge<'_> {
         Ok(measure_names(seen.difference(&known), seen.len()))
     }
 
+    /// Countries and channels that go on under another name.
+    fn renamed(&self) -> Result<Measurement, NotRun> {
+        let series = |names: &Names, is_counted: &dyn Fn(&str) -> bool| -> Vec<Series> {
+            let names = names.iter().flatten().filter_map(|name| std::str::from_utf8(name).ok());
+            names.filter(|name| is_counted(name)).map(Series::new).collect()
+        };
+        let mut days: BTreeMap<i32, u32> = BTreeMap::new();
+        let total = self.job.country_total();
+        let mut countries = series(&self.counts.countries, &|name| name != total);
+        let mut channels = series(&self.counts.channels, &|_| true);
+        if let Ok(cube) = self.cube {
+            cube.days.iter().for_each(|day| *days.entry(calendar::week_of(*day)).or_default() += 1);
+            add_weeks(&mut countries, &cube.countries, cube, cube.users.iter().map(|[a, b]| a + b));
+            add_weeks(&mut channels, &cube.channels, cube, cube.channel_users.iter().copied());
+        }
+        let mut columns = Vec::new();
+        if let Some(dimension) = self.job.profile.dimensions.get("country") {
+            let column = Column::Dimension("country", dimension);
+            columns.push(Compared::of(self.config, column, countries, &days));
+        }
+        let column = Column::Channel(&self.job.profile.channel, false);
+        columns.push(Compared::of(self.config, column, channels, &days));
+        let why = self.cube.err().map(|_| "the rows could not be summed");
+        renamed::measure(&columns, why)
+    }
+
+    /// Rows whose key occurred before, unless the files have more columns in which they differ.
+    fn duplicates(&self) -> Result<Result<Measurement, NotRun>> {
+        let cube = match self.cube() {
+            Ok(cube) => cube,
+            Err(why) => return Ok(Err(why)),
+        };
+        let of_keys = tally(&cube.duplicates);
+        if cube.duplicates.count == 0 {
+            return Ok(Ok(of_keys));
+        }
+        match of_cube(self.job, self.config, self.files, self.passes.progress()) {
+            Err(error @ (Error::Interrupted | Error::Io { .. })) => Err(error),
+            // Columns that the job does not read may be of any kind.
+            Err(_) => Ok(Ok(of_keys)),
+            found => found,
+        }
+    }
+
     fn tokens(&self) -> Result<Measurement, NotRun> {
         let pairs = &self.counts.tokens;
         if pairs.is_empty() {
@@ -345,6 +395,19 @@ impl Judge<'_> {
         let cube = self.cube.ok()?;
         let at = cube.days.binary_search(&day).ok()?;
         cube.rows.chunks(cube.countries.len().max(1)).nth(at).map(|rows| rows.iter().sum())
+    }
+}
+
+/// Adds the users of each name by week; `users` are by day and name.
+#[allow(clippy::cast_precision_loss)] // exact to 2^53 users
+fn add_weeks(series: &mut [Series], names: &[String], cube: &Cube, users: impl Iterator<Item = i128>) {
+    let at: BTreeMap<String, usize> = series.iter().map(|of| of.name.clone()).zip(0..).collect();
+    let places: Vec<Option<usize>> = names.iter().map(|name| at.get(name).copied()).collect();
+    let of_rows = cube.days.iter().flat_map(|day| places.iter().map(move |place| (*day, *place)));
+    for ((day, place), users) in of_rows.zip(users) {
+        if let Some(series) = place.and_then(|place| series.get_mut(place)) {
+            series.add(calendar::week_of(day), users as f64 / cube.steps.max(1) as f64);
+        }
     }
 }
 

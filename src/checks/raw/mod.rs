@@ -24,12 +24,16 @@
 //! - [`locate`]: file and row of the first violations.
 //! - [`judge`]: from counts to measurements.
 //!
-//! All of these know the columns of the default profile. [`general`] has the checks of any other profile, key or grain.
+//! - [`mod@deleted`]: rows that are marked as deleted. [`renamed`]: members that go on under another name.
+//!
+//! All of these but the last two know the columns of the default profile. [`general`] has the checks of any other
+//! profile, key or grain.
 
 pub mod class_gaps;
 pub mod columns;
 pub mod counts;
 pub mod cube;
+pub mod deleted;
 pub mod dictionary_pass;
 pub mod future;
 pub mod general;
@@ -37,6 +41,7 @@ pub mod judge;
 pub mod locate;
 pub mod mismatch;
 pub mod passes;
+pub mod renamed;
 pub mod rules;
 pub mod times;
 

@@ -27,6 +27,11 @@ impl<'p> Passes<'p> {
         Passes { progress, left: AtomicU64::new(all) }
     }
 
+    /// The callback of the caller.
+    pub fn progress(&self) -> &'p dyn Progress {
+        self.progress
+    }
+
     /// Checks for cancellation; called every few milliseconds of work.
     ///
     /// # Errors

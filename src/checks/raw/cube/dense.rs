@@ -428,7 +428,7 @@ impl<C: Cell> Worker<C> {
         }
         if day != NO_ID {
             *self.others.entry((day as usize, country as usize)).or_default() += 1;
-        } else if channel != NO_ID && system != NO_ID && system == axes.systems.total {
+        } else if channel != NO_ID && system != NO_ID && axes.answers(system) {
             let organic = usize::from(axes.organic[channel as usize]);
             self.undated[country as usize][organic] += i128::from(value.wide());
         }

@@ -203,7 +203,7 @@ impl Chunk {
             let (country, channel) = (country as usize, channel as usize);
             let organic = usize::from(axes.organic[channel]);
             if day == NO_DAY {
-                if system == axes.systems.total {
+                if axes.answers(system) {
                     self.part.undated[country][organic] += value;
                 }
                 continue;
@@ -223,7 +223,7 @@ impl Chunk {
             // Modulo 2^64, see the module's description.
             #[allow(clippy::cast_possible_truncation)]
             let value64 = value as i64;
-            let is_total = system == axes.systems.total;
+            let is_total = axes.answers(system);
             let sum = &mut self.by_system[key];
             *sum = if is_total { sum.wrapping_add(value64) } else { sum.wrapping_sub(value64) };
             let total = &mut self.by_country[(day * s + system as usize) * n + channel];

@@ -92,7 +92,7 @@ pub struct Cube {
     pub channels: Vec<String>,
     /// Rows, `day * countries + country`.
     pub rows: Vec<u64>,
-    /// Paid and organic users of the total over systems, likewise; in [`Cube::steps`].
+    /// Paid and organic users of the total over systems, or of all where there is none, likewise; in [`Cube::steps`].
     pub users: Vec<[i128; 2]>,
     /// The same of rows without a day, by country.
     pub undated: Vec<[i128; 2]>,
@@ -250,6 +250,11 @@ impl CellSum {
 }
 
 impl Axes<'_> {
+    /// Whether the rows of a system are in the sums: those of the total, or all where there is none.
+    fn answers(&self, system: u32) -> bool {
+        self.systems.total == NO_ID || system == self.systems.total
+    }
+
     fn bytes_per_day(&self) -> usize {
         let keys = self.countries.len().saturating_mul(self.channels.len());
         let totals = self.systems.len().saturating_mul(self.channels.len()).saturating_mul(16);

@@ -93,6 +93,14 @@ impl FileColumns {
         Ok(columns)
     }
 
+    /// The locations of the dimensions, the channel and the time.
+    pub fn key_locations(&self) -> impl Iterator<Item = &ColumnLocation> {
+        let dimensions = self.dimensions.iter().filter_map(|column| column.location.as_ref());
+        let rest =
+            [self.channel.as_ref(), self.label.as_ref(), self.date.as_ref().map(|(location, _)| location)];
+        dimensions.chain(rest.into_iter().flatten())
+    }
+
     /// The locations of all columns.
     pub fn locations(&self) -> impl Iterator<Item = &ColumnLocation> {
         let texts =

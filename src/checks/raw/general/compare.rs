@@ -1,4 +1,4 @@
-//! Rows compared with one another: rows that occur twice, and total rows that are not the sum of their parts.
+//! Rows compared with one another: total rows that are not the sum of their parts, and what [`super::duplicates`] needs.
 //!
 //! A key of several columns becomes a hash of 64 bits. The hashes of all rows are sorted, as many at a time as fit in
 //! memory: a pass reads the rows whose hash belongs to it. Two keys of 100 M have the same hash with probability
@@ -9,14 +9,14 @@ use rayon::prelude::*;
 use super::Subject;
 use super::columns::FileColumns;
 use super::counts::{Counts, mix};
-use super::lanes::{BLOCK, GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
+use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
 use super::pass::{SubjectRules, day_of, label_of, read_conditions};
 use crate::checks::CheckId;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::locate;
 use crate::checks::raw::rules::{Date, Label};
-use crate::dataset::{ColumnLocation, OpenFile};
-use crate::ids::column::{Column, ColumnSource};
+use crate::dataset::OpenFile;
+use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
 use crate::ids::values::ValueType;
 use crate::parquet::Physical;
@@ -55,7 +55,7 @@ pub fn compare(
     progress: &dyn Progress,
 ) -> Result<Compared> {
     let compare = Compare { subject, files, columns, tasks: tasks(files), progress };
-    let parts = counts.met.div_ceil(ROWS_MAX).max(1);
+    let parts = parts_of(counts.met);
     let mut totals = Vec::new();
     for (at, (name, dimension)) in subject.dimensions.iter().enumerate() {
         if !dimension.has_total() {
@@ -73,32 +73,25 @@ pub fn compare(
         };
         totals.push((at, finding));
     }
-    let duplicates = match subject.config.switched_off(CheckId::DuplicateRows) {
-        Some(off) => Err(off),
-        None if subject.job.profile.users.rows => {
-            Err(NotRun::NotApplicable("each row is one user: equal rows are several users".into()))
-        }
-        None => match compare.duplicates(parts) {
-            Ok(found) => found,
-            Err(error @ (Error::Interrupted | Error::Io { .. })) => return Err(error),
-            // Columns that the job does not read may be of any kind.
-            Err(error) => {
-                Err(NotRun::NotApplicable(format!("the columns of a row cannot be compared: {error}")))
-            }
-        },
-    };
+    let duplicates = compare.duplicates(parts)?;
     Ok(Compared { duplicates, totals })
 }
 
 /// A row whose key is compared: the hash of the key, and the number of the row among all.
-type Hashed<T> = (u64, u64, T);
+pub(super) type Hashed<T> = (u64, u64, T);
 
-struct Compare<'c> {
-    subject: &'c Subject<'c>,
-    files: &'c [OpenFile<'c>],
-    columns: &'c [FileColumns],
-    tasks: Vec<TaskRows>,
-    progress: &'c dyn Progress,
+/// The parts in which so many rows are compared.
+pub(super) fn parts_of(rows: u64) -> u64 {
+    rows.div_ceil(ROWS_MAX).max(1)
+}
+
+/// The rows that are compared.
+pub(super) struct Compare<'c> {
+    pub(super) subject: &'c Subject<'c>,
+    pub(super) files: &'c [OpenFile<'c>],
+    pub(super) columns: &'c [FileColumns],
+    pub(super) tasks: Vec<TaskRows>,
+    pub(super) progress: &'c dyn Progress,
 }
 
 /// Bits of a row's number that are the row in its file; the others are the file.
@@ -106,7 +99,7 @@ const ROW_BITS: u32 = 40;
 
 impl Compare<'_> {
     /// The rows of a part, by hash. `each` reads all columns of a file if `all`.
-    fn part<T: Send>(
+    pub(super) fn part<T: Send>(
         &self,
         all: bool,
         each: impl Fn(&TaskRows, &OpenFile<'_>, &FileColumns, &mut dyn FnMut(u64, u64, T)) -> Result<()> + Sync,
@@ -134,105 +127,8 @@ impl Compare<'_> {
         Ok(rows)
     }
 
-    fn check_interrupted(&self) -> Result<()> {
+    pub(super) fn check_interrupted(&self) -> Result<()> {
         if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
-    }
-
-    /// Counts rows that are equal to an earlier row in all columns but the number of users.
-    fn duplicates(&self, parts: u64) -> Result<Result<Measurement, NotRun>> {
-        let is_nested = |file: &OpenFile<'_>| file.footer.leaves.iter().any(|leaf| leaf.path.len() > 1);
-        if self.files.iter().any(|file| file.footer.rows > 0 && is_nested(file)) {
-            return Ok(Err(NotRun::NotApplicable(
-                "the files have nested columns, which are not compared".into(),
-            )));
-        }
-        let (mut count, mut n, mut first) = (0u64, 0u64, Vec::new());
-        for part in 0..parts {
-            let rows = self.part(
-                true,
-                |task, file, columns, add| self.whole_rows(task, file, columns, add),
-                (part, parts),
-            )?;
-            n += rows.len() as u64;
-            for pair in rows.windows(2) {
-                let [(a, _, ()), (b, row, ())] = pair else { continue };
-                if a == b {
-                    count += 1;
-                    first.push(*row);
-                }
-            }
-            first.sort_unstable();
-            first.truncate(VIOLATIONS);
-        }
-        let violation = |row: &u64| -> Result<Violation> {
-            let (file, row) = place(*row);
-            let name = self.files.get(file).map(|file| file.input.object.name().clone());
-            Ok(Violation { file: name, row: Some(row), line: None, value: self.describe(file, row, None)? })
-        };
-        let offenders = first.iter().map(violation).collect::<Result<_>>()?;
-        Ok(Ok(Measurement::count(count, n, offenders)))
-    }
-
-    /// The hashes of rows: all columns of the file and its path but that of the numbers of users.
-    fn whole_rows(
-        &self,
-        task: &TaskRows,
-        file: &OpenFile<'_>,
-        columns: &FileColumns,
-        add: &mut dyn FnMut(u64, u64, ()),
-    ) -> Result<()> {
-        let meta = task.meta(file)?;
-        let users = columns.users.as_ref().map(|(location, ..)| location);
-        let leaves: Vec<ColumnLocation> = (0..file.footer.leaves.len())
-            .map(ColumnLocation::Leaf)
-            .filter(|location| Some(location) != users)
-            .collect();
-        let mut seeds: Vec<u64> = Vec::new();
-        let mut sources: Vec<ColumnSource<'_>> = Vec::new();
-        for (location, leaf) in leaves.iter().filter_map(|location| match location {
-            ColumnLocation::Leaf(at) => Some((location, file.footer.leaves.get(*at)?)),
-            ColumnLocation::Partition(_) => None,
-        }) {
-            seeds.push(hash_bytes(0, leaf.name().to_lowercase().as_bytes()));
-            sources.push(location.source(&file.footer, meta)?);
-        }
-        for (key, value) in &file.input.partitions {
-            seeds.push(hash_bytes(0, key.to_lowercase().as_bytes()));
-            sources.push(ColumnSource::Path(value.as_deref()));
-        }
-        let opened = Column::open_all(file.object, &sources, meta.rows)?;
-        let mut lanes: Vec<Lane<'_, u64>> =
-            opened.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
-        let rules = SubjectRules::new(self.subject);
-        let group = GroupColumns::open(columns, file, meta)?;
-        let mut conditions: Vec<Lane<'_, bool>> =
-            group.conditions.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
-        let (mut at, mut met, mut hashes) = (task.rows.start, Vec::new(), Vec::new());
-        self.check_interrupted()?;
-        while at < task.rows.end {
-            let mut n = u32::try_from(task.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
-            for lane in &mut lanes {
-                n = lane.rows_in_page(n)?;
-            }
-            for lane in &mut conditions {
-                n = lane.rows_in_page(n)?;
-            }
-            read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
-            hashes.clear();
-            hashes.resize(n as usize, 0u64);
-            for (lane, seed) in lanes.iter_mut().zip(&seeds) {
-                lane.read(n, |raw| Ok(hash_value(*seed, raw)))?;
-                for (row, hash) in hashes.iter_mut().enumerate() {
-                    // Columns may be in another order in another file.
-                    *hash = hash.wrapping_add(lane.get(row).unwrap_or_default());
-                }
-            }
-            for ((hash, _), row) in hashes.iter().zip(&met).zip(at..).filter(|((_, met), _)| **met) {
-                add(mix(*hash), task.before + row, ());
-            }
-            at += u64::from(n);
-        }
-        Ok(())
     }
 
     /// Counts the keys whose total rows are not the sum of their parts.
@@ -332,7 +228,7 @@ impl Compare<'_> {
                 &mut date,
                 &mut users,
             )?;
-            read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
+            read_conditions(&mut conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
             for ((lane, rule), (column, seed)) in
                 dimensions.iter_mut().zip(&rules.members).zip(columns.dimensions.iter().zip(1u64..))
             {
@@ -371,7 +267,7 @@ impl Compare<'_> {
     }
 
     /// A row as text: its date, its members but those of a dimension, and its channel.
-    fn describe(&self, file: usize, row: u64, without: Option<usize>) -> Result<String> {
+    pub(super) fn describe(&self, file: usize, row: u64, without: Option<usize>) -> Result<String> {
         let mut parts = Vec::new();
         let task = self.tasks.iter().find(|task| {
             task.file == file && (task.before + task.rows.start..task.before + task.rows.end).contains(&row)
@@ -411,7 +307,7 @@ impl Compare<'_> {
 }
 
 /// The file and the row of a row's number.
-fn place(row: u64) -> (usize, u64) {
+pub(super) fn place(row: u64) -> (usize, u64) {
     (usize::try_from(row >> ROW_BITS).unwrap_or(usize::MAX), row & ((1 << ROW_BITS) - 1))
 }
 
@@ -435,12 +331,12 @@ struct PatternKeys {
 }
 
 /// The hash of bytes: FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo), and mixed.
-fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
+pub(super) fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325 ^ mix(seed), fnv).wrapping_add(bytes.len() as u64))
 }
 
-fn hash_value(seed: u64, raw: Option<&[u8]>) -> u64 {
+pub(super) fn hash_value(seed: u64, raw: Option<&[u8]>) -> u64 {
     // A file that lacks a column has the hashes of one whose values are null.
     raw.map_or(0, |raw| hash_bytes(seed, raw))
 }

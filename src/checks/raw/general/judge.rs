@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::compare::{Compared, totals_check};
-use super::counts::{Bucket, Counts, Tally};
+use super::compare::{self, totals_check};
+use super::counts::{Bucket, Counts, Names, NumberMap, Tally};
+use crate::calendar::period::week_of_with_start;
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::class_gaps::{self, KeyDays};
 use crate::checks::raw::future;
 use crate::checks::raw::judge::{MANY_NULLS, explain_gaps, gaps, keep_nulls, show_days};
+use crate::checks::raw::renamed::{self, Column, Compared, Series};
 use crate::checks::raw::rules::Flaw;
 use crate::checks::raw::{columns, locate};
 use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::dataset::OpenFile;
+use crate::profile::meaning::ClassRule;
 use crate::profile::{Class, Dimension, MemberList, Members};
 use crate::table::cell::iso_date;
 
@@ -38,10 +41,11 @@ pub fn results(
     subject: &Subject<'_>,
     files: &[OpenFile<'_>],
     counts: &Counts,
-    compared: &Compared,
+    compared: &compare::Compared,
+    deleted: &Result<Measurement, NotRun>,
 ) -> Results {
     let empty = Bucket::default();
-    let judge = Judge { subject, files, counts, bucket: counts.chosen().unwrap_or(&empty) };
+    let judge = Judge { subject, files, counts, bucket: counts.chosen().unwrap_or(&empty), deleted };
     if judge.bucket.is_nothing() {
         // The job says why, with an error.
         return of_stage(subject, |id| match id {
@@ -67,6 +71,7 @@ pub fn results(
             outcomes.push(outcome);
         }
     }
+    renamed::mention(&mut outcomes);
     Results { outcomes }
 }
 
@@ -96,10 +101,11 @@ struct Judge<'j> {
     files: &'j [OpenFile<'j>],
     counts: &'j Counts,
     bucket: &'j Bucket,
+    deleted: &'j Result<Measurement, NotRun>,
 }
 
 impl Judge<'_> {
-    fn find(&self, id: CheckId, compared: &Compared) -> Vec<Finding> {
+    fn find(&self, id: CheckId, compared: &compare::Compared) -> Vec<Finding> {
         let Subject { job, config, .. } = self.subject;
         let bucket = self.bucket;
         let labels = |tally: &Tally| match &job.profile.time.label {
@@ -138,7 +144,9 @@ impl Judge<'_> {
                 names_without(&config.allow.channels, "channels", |name| met.contains_key(name))
             }
             CheckId::OrganicPresent => self.organic(),
+            CheckId::MemberRenamed => self.renamed(),
             CheckId::DuplicateRows => compared.duplicates.clone(),
+            CheckId::DeletedRows => self.deleted.clone(),
             CheckId::TokenName | CheckId::NameSubtrackers => not_applicable("the profile has no such column"),
             CheckId::SystemTotal | CheckId::CountryTotal => return self.totals(id, compared),
             CheckId::DayGaps => self.day_gaps(),
@@ -274,6 +282,51 @@ impl Judge<'_> {
         Ok(Measurement::count(new.len() as u64, counted.len() as u64, offenders))
     }
 
+    /// Members of the key and channels that go on under another name.
+    fn renamed(&self) -> Result<Measurement, NotRun> {
+        let Subject { job, config, key, .. } = self.subject;
+        let week = |day: i32| week_of_with_start(day, job.profile.time.week_start);
+        let mut days: BTreeMap<i32, u32> = BTreeMap::new();
+        self.bucket.days.keys().for_each(|day| *days.entry(week(*day)).or_default() += 1);
+        let series = |names: &Names, weeks: NumberMap<(u32, i32), f64>, is_counted: &dyn Fn(&str) -> bool| {
+            let mut all: Vec<Series> = names.names.iter().map(|name| Series::new(&**name)).collect();
+            for ((number, week), users) in weeks {
+                if let Some(series) = all.get_mut(number as usize) {
+                    series.add(week, users);
+                }
+            }
+            // Names of rows that do not count are no members.
+            let met = |(at, series): (usize, Series)| {
+                (names.rows.get(at) > Some(&0) && is_counted(&series.name)).then_some(series)
+            };
+            all.into_iter().enumerate().filter_map(met).collect::<Vec<_>>()
+        };
+        let mut columns = Vec::new();
+        for (at, number) in key.iter().enumerate() {
+            let ((name, Some(dimension)), Some(members)) =
+                (self.dimension(*number), self.counts.dimensions.get(*number))
+            else {
+                continue;
+            };
+            let mut weeks: NumberMap<(u32, i32), f64> = NumberMap::default();
+            for ((of_key, day), sums) in self.bucket.cells.iter().flatten() {
+                let member = self.counts.keys.get(*of_key as usize).and_then(|key| key.get(at));
+                if let Some(member) = member {
+                    *weeks.entry((*member, week(*day))).or_default() += sums.users.iter().sum::<f64>();
+                }
+            }
+            let series = series(&members.names, weeks, &|_| true);
+            columns.push(Compared::of(config, Column::Dimension(name, dimension), series, &days));
+        }
+        let channel = &job.profile.channel;
+        let rule = ClassRule::new(channel);
+        let weeks = self.bucket.channels.iter().flatten().map(|(at, users)| (*at, *users)).collect();
+        let series = series(&self.counts.channels, weeks, &|name| renamed::is_counted(&rule, name));
+        columns.push(Compared::of(config, Column::Channel(channel, job.share_of_channel), series, &days));
+        let has_weeks = self.bucket.cells.is_some() && self.bucket.channels.is_some();
+        renamed::measure(&columns, (!has_weeks).then_some("there are too many keys and days to compare them"))
+    }
+
     /// Whether rows are organic; the note names the listed channels that no row has.
     fn organic(&self) -> Result<Measurement, NotRun> {
         if self.subject.job.share_of_channel {
@@ -312,7 +365,7 @@ impl Judge<'_> {
     }
 
     /// Total rows: one finding for each dimension that has them.
-    fn totals(&self, id: CheckId, compared: &Compared) -> Vec<Finding> {
+    fn totals(&self, id: CheckId, compared: &compare::Compared) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (at, finding) in &compared.totals {
             let (name, _) = self.dimension(*at);

@@ -15,12 +15,15 @@
 //!
 //! - [`columns`], [`lanes`]: the columns of a file, and of a range of rows.
 //! - [`counts`]: what is counted, and how parts are merged. [`pass`]: the pass.
-//! - [`compare`]: rows that occur twice, and total rows that are not the sum of their parts.
+//! - [`compare`]: total rows that are not the sum of their parts. [`duplicates`]: rows that occur twice.
+//! - [`connector`]: columns that a connector adds.
 //! - [`judge`]: the results.
 
 pub mod columns;
 pub mod compare;
+pub mod connector;
 pub mod counts;
+pub mod duplicates;
 pub mod judge;
 pub mod lanes;
 pub mod pass;
@@ -28,7 +31,8 @@ pub mod pass;
 use std::time::Instant;
 
 use self::columns::FileColumns;
-use super::Raw;
+use super::{Raw, deleted};
+use crate::checks::CheckId;
 use crate::checks::config::Config;
 use crate::checks::results::Results;
 use crate::dataset::Dataset;
@@ -91,8 +95,15 @@ pub fn run(
     };
     let passed = Instant::now();
     let compared = compare::compare(&subject, files, &columns, &counted, progress)?;
+    let deleted = match config.switched_off(CheckId::DeletedRows) {
+        Some(off) => Err(off),
+        None => {
+            let conditions = |file: usize| columns.get(file).map_or(&[][..], |columns| &columns.conditions);
+            deleted::find_deleted(job, files, conditions, progress)?
+        }
+    };
     let phases = vec![("counts", passed - started), ("compare", passed.elapsed())];
-    let results = judge::results(&subject, files, &counted, &compared);
+    let results = judge::results(&subject, files, &counted, &compared, &deleted);
     Ok((results, Raw { general: Some(counted), phases, ..Raw::default() }))
 }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Subject;
-use super::columns::FileColumns;
+use super::columns::{FileColumns, TextColumn};
 use super::counts::{Bucket, Counts, Members, Sums};
 use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
 use crate::calendar::label::LabelForm;
@@ -93,17 +93,20 @@ impl SubjectRules {
     }
 }
 
-/// Reads which rows of a block meet all conditions.
-pub(super) fn read_conditions(
+/// Reads which rows of a block meet all conditions, of these columns.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn read_conditions(
     lanes: &mut [Lane<'_, bool>],
     rules: &[WhereRule],
-    columns: &FileColumns,
+    columns: &[TextColumn],
     rows: u32,
     met: &mut Vec<bool>,
 ) -> Result<()> {
     met.clear();
     met.resize(rows as usize, true);
-    for ((lane, rule), column) in lanes.iter_mut().zip(rules).zip(&columns.conditions) {
+    for ((lane, rule), column) in lanes.iter_mut().zip(rules).zip(columns) {
         lane.read(rows, |raw| Ok(rule.holds(raw.map(|raw| column.form.text(raw)).as_deref())))?;
         for (row, met) in met.iter_mut().enumerate() {
             *met &= lane.get(row) == Some(true);
@@ -190,7 +193,7 @@ fn range(
             &mut date,
             &mut users,
         )?;
-        read_conditions(&mut conditions, &rules.conditions, columns, n, &mut met)?;
+        read_conditions(&mut conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
         let of_dimension = dimensions.iter_mut().zip(&mut counts.dimensions).zip(&rules.members);
         for (((lane, members), rule), (column, (name, dimension))) in
             of_dimension.zip(columns.dimensions.iter().zip(&subject.dimensions))

@@ -117,8 +117,12 @@ kinds! {
         let rows = some(r, x, value(-0.5));
         vec![(ValueIntegral, rows), (ValueNegative, rows)]
     };
-    "UK for GB" => |r, x| vec![(CountryKnown, some(r, x, |r| r.country = Some("UK")))];
-    "a country in small letters" => |r, x| vec![(CountryKnown, some(r, x, |r| r.country = Some("fr")))];
+    "UK for GB" => |r, x| {
+        vec![(CountryKnown, some(r, x, |r| r.country = Some("UK"))), (MemberRenamed, 1)]
+    };
+    "a country in small letters" => |r, x| {
+        vec![(CountryKnown, some(r, x, |r| r.country = Some("fr"))), (MemberRenamed, 1)]
+    };
     "a country of three letters" => |r, x| vec![(CountryKnown, some(r, x, |r| r.country = Some("FRA")))];
     "an empty country" => |r, x| vec![(CountryKnown, some(r, x, |r| r.country = Some("")))];
     "the total in small letters" => |r, x| vec![(CountryKnown, some(r, x, |r| r.country = Some("all")))];
@@ -131,7 +135,7 @@ kinds! {
     };
     "a channel in small letters" => |r, x| {
         some(r, x, |r| (r.name, r.token) = (Some("email"), Some("tok9")));
-        vec![(ChannelNew, 1)]
+        vec![(ChannelNew, 1), (MemberRenamed, 1)]
     };
     "a channel without a name" => |r, x| {
         some(r, x, |r| (r.name, r.token) = (Some(""), Some("tok9")));

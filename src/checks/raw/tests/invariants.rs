@@ -34,9 +34,13 @@ impl Seen {
         let mut raw = run_with(&Job::default(), config, inputs, &NoProgress, thoroughness).unwrap();
         // Columns are counted file by file.
         raw.findings.retain(|(id, _)| *id != CheckId::Columns);
-        for (_, finding) in &mut raw.findings {
+        for (id, finding) in &mut raw.findings {
             if let Ok(finding) = finding {
                 finding.offenders.clear();
+                // It names the files of rows that repeat.
+                if *id == CheckId::DuplicateRows {
+                    finding.note.clear();
+                }
             }
         }
         let results = Results::judge(config, raw.findings);

@@ -25,6 +25,7 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
         ChannelNew,
         ChannelVanished,
         SystemVanished,
+        MemberRenamed,
         OrganicPresent,
         DuplicateRows,
         TokenName,
@@ -95,6 +96,14 @@ pub fn observed(rows: &[Row], config: &Config) -> BTreeMap<CheckId, f64> {
     let systems: BTreeSet<&str> = rows.iter().filter_map(|r| r.system).collect();
     let listed: BTreeSet<&str> = config.allow.systems.iter().map(String::as_str).collect();
     add(SystemVanished, listed.difference(&systems).count());
+    // Names that differ by case only, and the two names of one country.
+    let alike = |names: &mut dyn Iterator<Item = &str>| {
+        let all: BTreeSet<&str> = names.collect();
+        let one = |name: &&str| name.to_lowercase().replace("uk", "gb");
+        all.len() - all.iter().map(one).collect::<BTreeSet<String>>().len()
+    };
+    add(MemberRenamed, alike(&mut rows.iter().filter_map(|r| r.country).filter(|c| *c != "ALL")));
+    add(MemberRenamed, alike(&mut rows.iter().filter_map(|r| r.name)));
     let days: BTreeSet<i32> = rows.iter().filter_map(day).collect();
     let there: BTreeSet<(i32, &str)> = rows.iter().filter_map(|r| day(r).zip(r.country)).collect();
     let all: BTreeSet<&str> = rows.iter().filter_map(|r| r.country).collect();

@@ -82,7 +82,7 @@ impl<C: Cell> Worker<C> {
             let at_country = day * c as u32 + country;
             let total = day * 2 + u32::from(country == axes.countries.total);
             let users = at_country * 2 + u32::from(axes.organic[channel as usize]);
-            let is_total = system == axes.systems.total;
+            let is_total = axes.answers(system);
             self.bins[usize::from(value_ids.bins[usize::from(days[row])])].sums.push(Sum {
                 value,
                 by_system: at_country * n as u32 + channel,

@@ -39,8 +39,8 @@ pub(super) fn judge<C: Cell>(
             }
         }
         let (countries, country_totals) = by_country.split_at(s * n);
-        let total = axes.systems.total as usize;
-        if let Some(users) = countries.chunks(n).nth(total) {
+        let answers = |system: usize| u32::try_from(system).is_ok_and(|system| axes.answers(system));
+        for (_, users) in countries.chunks(n).enumerate().filter(|(system, _)| answers(*system)) {
             let to = part.channel_users[at * n..].iter_mut().zip(users);
             to.for_each(|(to, from)| *to += i128::from(*from));
         }

@@ -37,7 +37,7 @@ impl<C: Cell> Worker<C> {
         let Layout { countries: c, systems: s, channels: n, words, .. } = self.layout;
         let (day_id, country_id, system_id) = (day.id as usize, country.id as usize, system.id as usize);
         let at_country = day_id * c + country_id;
-        let is_total = system_id == axes.systems.total as usize;
+        let is_total = axes.answers(system.id);
         let is_country_total = country_id == axes.countries.total as usize;
         let by_country = (day_id * 2 + usize::from(is_country_total)) * s + system_id;
         let mut sums = BlockSums {

@@ -1,0 +1,223 @@
+//! Rows that a connector has marked as deleted, and that count: where a source deletes a row, its copy keeps it with
+//! `_fivetran_deleted = true`.
+//!
+//! Only columns whose name is `deleted` or ends in `_deleted` are read, and only if no condition of the profile names
+//! them. Null is not deleted.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::general::columns::TextColumn;
+use super::general::lanes::{BLOCK, Lane, TaskRows, tasks};
+use super::general::pass::read_conditions;
+use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use crate::dataset::column::find;
+use crate::dataset::text::TextForm;
+use crate::dataset::{ColumnLocation, OpenFile, prefetch};
+use crate::ids::column::{Column, ColumnSource};
+use crate::profile::meaning::WhereRule;
+use crate::progress::Progress;
+use crate::report::words::{count, number};
+use crate::{Error, Job, Result};
+
+/// A column of a file that marks deleted rows.
+struct Marker {
+    /// Its name, as the first file writes it.
+    name: String,
+    location: ColumnLocation,
+    form: TextForm,
+}
+
+/// What the rows of a task, or of all files, have.
+#[derive(Default)]
+struct Marked {
+    /// Rows that meet the conditions.
+    met: u64,
+    /// Of those, rows that are marked by any column.
+    count: u64,
+    first: Vec<Violation>,
+    /// Rows by column and value.
+    values: BTreeMap<(String, String), u64>,
+}
+
+/// Counts the rows that meet the conditions and are marked as deleted. `conditions` are the columns of the profile's
+/// conditions in a file, by its index.
+///
+/// # Errors
+/// Those of reading rows; `Interrupted` where the caller requests cancellation.
+pub fn find_deleted<'c>(
+    job: &Job,
+    files: &[OpenFile<'_>],
+    conditions: impl Fn(usize) -> &'c [TextColumn] + Sync,
+    progress: &dyn Progress,
+) -> Result<Result<Measurement, NotRun>> {
+    let used: Vec<String> = job.profile.conditions.iter().map(|of| of.column.to_lowercase()).collect();
+    let markers: Vec<Vec<Marker>> = files.iter().map(|file| markers(file, &used)).collect();
+    if markers.iter().all(Vec::is_empty) {
+        let by_condition = used.iter().find(|name| is_marker(name));
+        return Ok(Err(NotRun::NotApplicable(match by_condition {
+            Some(name) => format!("a condition of the profile uses {name}"),
+            None => "no column marks deleted rows".into(),
+        })));
+    }
+    let rules: Vec<WhereRule> = job.profile.conditions.iter().map(WhereRule::new).collect();
+    let tasks = tasks(files);
+    let of_task = |task: &TaskRows| -> Result<Marked> {
+        let (Some(file), Some(markers)) = (files.get(task.file), markers.get(task.file)) else {
+            return Err(Error::internal("no such file"));
+        };
+        read(file, markers, conditions(task.file), &rules, task, progress).map_err(|e| task.locate(e, file))
+    };
+    let mut all = Marked::default();
+    for of in tasks.par_iter().map(of_task).collect::<Result<Vec<_>>>()? {
+        all.met += of.met;
+        all.count += of.count;
+        let room = VIOLATIONS.saturating_sub(all.first.len());
+        all.first.extend(of.first.into_iter().take(room));
+        for (value, rows) in of.values {
+            *all.values.entry(value).or_default() += rows;
+        }
+    }
+    let finding = Measurement::count(all.count, all.met, all.first);
+    Ok(Ok(if all.count == 0 { finding } else { finding.note(advice(all.count, all.met, &all.values)) }))
+}
+
+/// What is marked, and the condition that leaves it out.
+fn advice(marked: u64, met: u64, values: &BTreeMap<(String, String), u64>) -> String {
+    let mut columns: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (column, value) in values.keys() {
+        columns.entry(column).or_default().push(value);
+    }
+    let names: Vec<&str> = columns.keys().copied().collect();
+    let flags = columns
+        .iter()
+        .flat_map(|(column, values)| values.iter().map(move |value| format!("--where '{column}!={value}'")));
+    let lines = columns.iter().map(|(column, values)| {
+        let values: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
+        format!("[[where]] column = \"{column}\", not_in = [{}]", values.join(", "))
+    });
+    format!(
+        "{} of {} marked deleted by {} and count{}; leave them out: {}, or {} in the profile",
+        number(marked),
+        if met == 1 { "1 row is".to_owned() } else { format!("{} are", count(met, "row")) },
+        names.join(" and "),
+        if marked == 1 { "s" } else { "" },
+        flags.collect::<Vec<_>>().join(" "),
+        lines.collect::<Vec<_>>().join(" and "),
+    )
+}
+
+fn is_marker(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name == "deleted" || name.ends_with("_deleted")
+}
+
+/// The columns of a file that mark deleted rows, and are not in `used`.
+fn markers(file: &OpenFile<'_>, used: &[String]) -> Vec<Marker> {
+    if file.footer.rows == 0 {
+        return Vec::new();
+    }
+    let leaves = file.footer.leaves.iter().filter(|leaf| leaf.path.len() == 1);
+    let mut found = Vec::new();
+    for leaf in leaves.filter(|leaf| is_marker(&leaf.name()) && !used.contains(&leaf.name().to_lowercase())) {
+        // Times are those of a deletion; a column of another type is no mark.
+        let Ok(form @ (TextForm::Text | TextForm::Boolean | TextForm::Integer | TextForm::Unsigned)) =
+            TextForm::of(leaf)
+        else {
+            continue;
+        };
+        if let Ok(location @ ColumnLocation::Leaf(_)) = find(&file.footer, file.input, &leaf.name()) {
+            found.push(Marker { name: leaf.name(), location, form });
+        }
+    }
+    for (name, value) in &file.input.partitions {
+        if is_marker(name) && !used.contains(&name.to_lowercase()) {
+            let location = ColumnLocation::Partition(value.clone());
+            found.push(Marker { name: name.clone(), location, form: TextForm::Text });
+        }
+    }
+    found
+}
+
+/// Whether a value marks a row as deleted.
+fn is_true(text: &[u8]) -> bool {
+    ["true", "t", "1", "yes", "y"].iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn read(
+    file: &OpenFile<'_>,
+    markers: &[Marker],
+    conditions: &[TextColumn],
+    rules: &[WhereRule],
+    task: &TaskRows,
+    progress: &dyn Progress,
+) -> Result<Marked> {
+    let mut marked = Marked::default();
+    let meta = task.meta(file)?;
+    let chunks = markers.iter().filter_map(|marker| match marker.location {
+        ColumnLocation::Leaf(at) => meta.chunks.get(at).map(|chunk| chunk.bytes()),
+        ColumnLocation::Partition(_) => None,
+    });
+    let bytes: Vec<_> = chunks.filter(|range| !range.is_empty()).collect();
+    if file.object.is_remote() {
+        prefetch::announce(file, bytes.clone());
+    }
+    let mut of_conditions: Vec<ColumnSource<'_>> = Vec::new();
+    for column in conditions {
+        of_conditions.push(match &column.location {
+            Some(location) => location.source(&file.footer, meta)?,
+            None => ColumnSource::Path(None),
+        });
+    }
+    let of_markers: Vec<ColumnSource<'_>> =
+        markers.iter().map(|marker| marker.location.source(&file.footer, meta)).collect::<Result<_>>()?;
+    let of_conditions = Column::open_all(file.object, &of_conditions, meta.rows)?;
+    let of_markers = Column::open_all(file.object, &of_markers, meta.rows)?;
+    let mut condition_lanes: Vec<Lane<'_, bool>> =
+        of_conditions.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
+    let mut marker_lanes: Vec<Lane<'_, bool>> =
+        of_markers.iter().map(|column| Lane::open(column, &task.rows)).collect::<Result<_>>()?;
+    let (mut at, mut met) = (task.rows.start, Vec::new());
+    if progress.interrupted() {
+        return Err(Error::Interrupted);
+    }
+    while at < task.rows.end {
+        let mut n = u32::try_from(task.rows.end - at).unwrap_or(BLOCK).min(BLOCK);
+        for lane in condition_lanes.iter_mut().chain(&mut marker_lanes) {
+            n = lane.rows_in_page(n)?;
+        }
+        read_conditions(&mut condition_lanes, rules, conditions, n, &mut met)?;
+        for (lane, marker) in marker_lanes.iter_mut().zip(markers) {
+            lane.read(n, |raw| Ok(raw.is_some_and(|raw| is_true(&marker.form.text(raw)))))?;
+        }
+        for (row, _) in met.iter().enumerate().filter(|(_, met)| **met) {
+            marked.met += 1;
+            let mut is_marked = false;
+            for (lane, marker) in
+                marker_lanes.iter().zip(markers).filter(|(lane, _)| lane.get(row) == Some(true))
+            {
+                let text = marker.form.text(lane.raw(row).unwrap_or_default());
+                let value = String::from_utf8_lossy(&text).into_owned();
+                if !is_marked {
+                    marked.count += 1;
+                    if marked.first.len() < VIOLATIONS {
+                        marked.first.push(Violation {
+                            file: Some(file.input.object.name().clone()),
+                            row: Some(task.before + at + row as u64),
+                            line: None,
+                            value: format!("{} is {value}", marker.name),
+                        });
+                    }
+                }
+                is_marked = true;
+                *marked.values.entry((marker.name.clone(), value)).or_default() += 1;
+            }
+        }
+        at += u64::from(n);
+    }
+    if file.object.is_remote() {
+        file.object.evict(&bytes);
+    }
+    Ok(marked)
+}
