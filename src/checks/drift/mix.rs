@@ -13,6 +13,7 @@ use super::{WorstDeviation, warn_bound};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
+use crate::checks::settings::Incident;
 use crate::history::{History, Panel, Totals};
 
 /// The smallest fraction of a channel, so that the index stays finite for a new or missing channel.
@@ -101,8 +102,8 @@ fn merged(users: &[f64], pairs: &[(usize, usize)]) -> Vec<f64> {
     users
 }
 
-/// The index of a week compared with the weeks before it; `None` if there are too few weeks or users.
-pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Judged> {
+/// The index of a week compared with the weeks before it, from `since` on; `None` if there are too few weeks or users.
+pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32, since: i32) -> Option<Judged> {
     let mut names: Vec<std::sync::Arc<str>> = past.names().iter().chain(now.names()).cloned().collect();
     names.sort_unstable();
     names.dedup();
@@ -111,7 +112,8 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
     let drift = &config.drift;
     let reach = i32::try_from(drift.baseline_weeks * 2).unwrap_or(i32::MAX);
     let tested = week;
-    let usable = |week: i32| past.is_complete(week) && !config.is_excluded(None, None, week, tested);
+    let usable =
+        |week: i32| week >= since && past.is_complete(week) && !config.is_excluded(None, None, week, tested);
     let weeks: Vec<Vec<f64>> = (1..=reach)
         .map(|back| week - back)
         .filter(|week| usable(*week))
@@ -175,21 +177,28 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
     Some(Judged { index, is_usual: index <= USUAL * usual, text, users: a, renamed })
 }
 
-/// Whether incidents cover a week of all countries, or of countries with more than a few of the users.
-fn is_incident(config: &Config, keys: &Panel, week: i32) -> bool {
-    if config.is_incident(None, None, week) {
-        return true;
-    }
-    if !config.incidents.iter().any(|incident| (incident.first..=incident.last).contains(&week)) {
-        return false;
-    }
+/// Whether an incident is of all countries, or of countries with more than a few of the users.
+fn is_large(incident: &Incident, keys: &Panel) -> bool {
     let (mut all, mut covered) = (0.0, 0.0);
     for (name, _, point) in keys.entries() {
         let name = keys.names().get(name).map(|name| &**name);
         all += point.users;
-        covered += if config.is_incident(name, None, week) { point.users } else { 0.0 };
+        covered += if incident.covers(name, incident.first) { point.users } else { 0.0 };
     }
-    covered > INCIDENT_MIN * all
+    incident.countries.is_empty() || covered > INCIDENT_MIN * all
+}
+
+/// The first week that the channels of a week are compared with: that of the last change of level before it.
+pub fn level_since(config: &Config, keys: &Panel, week: i32) -> i32 {
+    let levels = config.incidents.iter().filter(|incident| incident.new_level && incident.first <= week);
+    let large = levels.filter(|incident| is_large(incident, keys));
+    large.map(|incident| incident.first).max().unwrap_or(i32::MIN)
+}
+
+/// Whether incidents cover a week of all countries, or of countries with more than a few of the users.
+fn is_incident(config: &Config, keys: &Panel, week: i32) -> bool {
+    let covers = |incident: &&Incident| (incident.first..=incident.last).contains(&week);
+    config.incidents.iter().filter(covers).any(|incident| is_large(incident, keys))
 }
 
 /// Runs the check.
@@ -199,8 +208,11 @@ pub fn check(config: &Config, history: &History, now: &Totals, weeks: &[i32]) ->
     }
     let block = config.bounds(CheckId::ChannelMix).block.and_then(|limit| limit.count);
     let mut deviations = WorstDeviation::default();
-    for week in weeks.iter().filter(|week| !is_incident(config, &history.totals.weeks, **week)) {
-        let Some(judged) = judge(config, &history.totals.channels, &now.channels, *week) else { continue };
+    let keys = &history.totals.weeks;
+    for week in weeks.iter().copied().filter(|week| !is_incident(config, keys, *week)) {
+        let since = level_since(config, keys, week);
+        let judged = judge(config, &history.totals.channels, &now.channels, week, since);
+        let Some(judged) = judged else { continue };
         let index = if judged.is_usual { 0.0 } else { judged.index };
         match judged.renamed {
             // A rename alone does not block: it counts at most as the bound that blocks.
