@@ -177,7 +177,7 @@ pub struct Export {
     /// First day of the week; another day than monday drops the week labels of the profile
     #[arg(long, value_name = "DAY")]
     pub week_start: Option<Weekday>,
-    /// Days that the export takes to settle: published weeks that end later may change [default: 3]
+    /// Days that the export takes to settle, 3 unless set: published weeks that end later may change
     #[arg(long, value_name = "DAYS")]
     pub settle_days: Option<u32>,
     /// Column of the number of new users
