@@ -160,7 +160,7 @@ fn damage_is_detected() {
         (
             "a country's volume halved",
             |c, w| c.change(w * 7..w * 7 + 7, Some(2), None, 0.5),
-            &[CheckId::VolumeChange],
+            &[CheckId::VolumeChange, CheckId::ClassVolume],
             &[CheckId::VolumeDrift],
         ),
         (
@@ -172,7 +172,7 @@ fn damage_is_detected() {
         (
             "a country gone",
             |c, w| c.change(w * 7..w * 7 + 7, Some(3), None, 0.0),
-            &[CheckId::VolumeDrift, CheckId::VolumeChange],
+            &[CheckId::VolumeDrift, CheckId::VolumeChange, CheckId::ClassGone],
             &[CheckId::RowDrift],
         ),
         ("a channel renamed", |c, _| c.channels[0] = "Ads (new)".into(), &[], &[CheckId::ChannelMix]),
@@ -188,7 +188,7 @@ fn damage_is_detected() {
         (
             "no organic users",
             |c, w| c.change(w * 7..w * 7 + 7, None, Some(2), 0.0),
-            &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix],
+            &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix, CheckId::ClassGone],
             &[CheckId::ShareYear],
         ),
         (
@@ -204,7 +204,7 @@ fn damage_is_detected() {
             |c, w| {
                 [0, 1, 3].iter().for_each(|n| c.change(w * 7..w * 7 + 7, Some(2), Some(*n), 0.0));
             },
-            &[CheckId::ShareChange],
+            &[CheckId::ShareChange, CheckId::ClassVolume],
             &[CheckId::RowDrift],
         ),
         (
