@@ -61,7 +61,7 @@ impl Company {
         let users = (0..weeks)
             .map(|week| {
                 let (_, number) = iso_of(first + week as i32);
-                let season = if number == 52 { 0.6f64 } else { 1.0 };
+                let season = if number == 52 { 0.7f64 } else { 1.0 };
                 let mut countries = [[0.0; 2]; COUNTRIES.len()];
                 for (country, classes) in countries.iter_mut().enumerate() {
                     for (class, users) in classes.iter_mut().enumerate() {
