@@ -8,7 +8,7 @@ SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-all test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults \
+.PHONY: help run build test test-all test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
   picture fuzz miri s3-server clean
 
 help: ## Print this list
@@ -94,6 +94,9 @@ bench-gx: build $(SAMPLE) $(GX) ## Benchmark the same checks by Great Expectatio
 
 test-faults: ## Test the checks with all pairs of faults, and more kinds in a million rows; minutes
 	ROLLSHARE_FAULTS=all $(CARGO) test --lib -- checks::raw
+
+test-sensitivity: ## Simulate runs against a history: falls that are caught, clean runs that are blocked; minutes
+	$(CARGO) test --lib -- --ignored --nocapture tables_of_sensitivity
 
 bench-s3: ## Benchmark reading from S3 against plain GETs; ARGS=25 for a latency of 25 ms
 	$(CARGO) bench --bench s3 -- $(ARGS)

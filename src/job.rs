@@ -182,6 +182,7 @@ impl Job {
         (plain.users.column, plain.time.date, plain.time.label) =
             (cube.users.column.clone(), cube.time.date.clone(), cube.time.label.clone());
         plain.dimensions.clone_from(&cube.dimensions);
+        plain.time.settle_days = None;
         plain == cube
             && self.profile.dimensions.len() == 2
             && same(cube.dimensions.get("country"), country)

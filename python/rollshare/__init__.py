@@ -153,6 +153,7 @@ def read_parquet(
     label: str | None = None,
     zone: str | None = None,
     week_start: str | None = None,
+    settle_days: int | None = None,
     users: str | None = None,
     count_rows: bool | None = None,
     channel: str | None = None,
@@ -211,6 +212,9 @@ def read_parquet(
         IANA time zone on whose calendar instants are put; default UTC.
     week_start
         First day of the week; default ``"monday"``. Another day leaves out the labels of the profile.
+    settle_days
+        Days that the export takes to settle; default 3. Published weeks that end later may change in a later
+        :func:`run`.
     users, count_rows
         Column of numbers of users; or ``True``: each row is one user.
     channel
@@ -288,6 +292,7 @@ def rolling_share(
     label: str | None = None,
     zone: str | None = None,
     week_start: str | None = None,
+    settle_days: int | None = None,
     users: str | None = None,
     count_rows: bool | None = None,
     channel: str | None = None,
@@ -314,8 +319,8 @@ def rolling_share(
         pandas or polars data frame, polars lazy frame, pyarrow table, batch or reader, DuckDB
         relation, or any object with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader is consumed.
     job, profile, semantics, by, grain, windows, details, with_total, share_of, date, date_unit, label, \
-    zone, week_start, users, count_rows, channel, organic, paid, exclude, null_channel, ignore_case, \
-    dimensions, total, total_rows, where, where_not, country_total, os_total, columns, threads
+    zone, week_start, settle_days, users, count_rows, channel, organic, paid, exclude, null_channel, \
+    ignore_case, dimensions, total, total_rows, where, where_not, country_total, os_total, columns, threads
         As for :func:`read_parquet`.
 
     Returns

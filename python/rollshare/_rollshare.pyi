@@ -67,6 +67,7 @@ class Job:
         label: str | None = None,
         zone: str | None = None,
         week_start: str | None = None,
+        settle_days: int | None = None,
         users: str | None = None,
         count_rows: bool = False,
         channel: str | None = None,

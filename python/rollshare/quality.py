@@ -45,6 +45,8 @@ NOT_EXPRESSED = {
             "history",
             "days_kept",
             "day_volume",
+            "class_gone",
+            "class_volume",
             "volume_drift",
             "volume_change",
             "volume_year",

@@ -103,15 +103,17 @@ catalog! {
     History = "history", History, Warn, "files", "the history beside the target can be read";
     DaysKept = "days_kept", History, Block, "days", "published days still have rows";
     DayVolume = "day_volume", History, Warn, "spreads", "rows and users of a new day are usual for its day of the week";
+    ClassGone = "class_gone", History, Block, "classes", "no country's organic or paid users stop";
+    ClassVolume = "class_volume", History, Block, "of the usual users", "no country's organic or paid users fall to a small part of what is usual";
     VolumeDrift = "volume_drift", History, Block, "spreads", "each country's users are within the usual spread of its weeks";
-    VolumeChange = "volume_change", History, Block, "of the smaller", "no country's users suddenly change by half or more";
+    VolumeChange = "volume_change", History, Block, "of the smaller", "no country's users nearly halve or double, by more than 5 spreads of its weeks";
     VolumeYear = "volume_year", History, Block, "of the smaller", "each country's users are of the same order as a year before";
     RowDrift = "row_drift", History, Warn, "spreads", "each country's rows are within the usual spread of its weeks";
     ShareDrift = "share_drift", History, Block, "spreads", "each country's organic share is within the usual spread of its weeks";
-    ShareChange = "share_change", History, Block, "of the usual share", "no country's organic share suddenly changes by half or more";
+    ShareChange = "share_change", History, Block, "of the usual share", "no country's organic share changes by half of itself, by more than 5 spreads of its weeks";
     ShareYear = "share_year", History, Block, "of all users", "each country's organic share is of the same order as a year before";
     ChannelMix = "channel_mix", History, Block, "PSI", "users are distributed over the channels as before";
-    Restatement = "restatement", History, Block, "of the published users", "weeks that were published as complete do not change";
+    Restatement = "restatement", History, Block, "of the published users", "weeks that were published as complete, and have settled, do not change";
 }
 
 impl CheckId {
@@ -136,12 +138,18 @@ impl CheckId {
             CheckId::TableComplete => "every key has a row for every period",
             CheckId::Reconciliation => "sums and shares are those of a second computation",
             CheckId::LastWeek => "the last period is complete or marked as partial",
+            CheckId::ClassGone => "no key's organic or paid users stop",
+            CheckId::ClassVolume => "no key's organic or paid users fall to a small part of what is usual",
             CheckId::VolumeDrift => "each key's users are within the usual spread of its weeks",
-            CheckId::VolumeChange => "no key's users suddenly change by half or more",
+            CheckId::VolumeChange => {
+                "no key's users nearly halve or double, by more than 5 spreads of its weeks"
+            }
             CheckId::VolumeYear => "each key's users are of the same order as a year before",
             CheckId::RowDrift => "each key's rows are within the usual spread of its weeks",
             CheckId::ShareDrift => "each key's organic share is within the usual spread of its weeks",
-            CheckId::ShareChange => "no key's organic share suddenly changes by half or more",
+            CheckId::ShareChange => {
+                "no key's organic share changes by half of itself, by more than 5 spreads of its weeks"
+            }
             CheckId::ShareYear => "each key's organic share is of the same order as a year before",
             _ => self.title(),
         }

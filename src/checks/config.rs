@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::catalog::{CheckId, Severity};
 use super::model::{Bounds, Limit, NotRun};
-use super::settings::{self, Drift, Incident, Keep};
+use super::settings::{self, Drift, Incident, Keep, UserClass};
 use crate::{Error, Result, calendar, storage};
 
 /// The settings of one check. A setting that is left out keeps its default.
@@ -149,6 +149,17 @@ impl Config {
         self.as_of.unwrap_or_else(|| self.today().saturating_add(1))
     }
 
+    /// Whether an incident covers a week of a key (`None`: of all keys together), so that the week is not judged.
+    pub fn is_incident(&self, key: Option<&str>, class: Option<UserClass>, week: i32) -> bool {
+        self.incidents.iter().any(|incident| incident.is_of_class(class) && incident.covers(key, week))
+    }
+
+    /// Whether an incident excludes a week of a key from the baseline of the week under test.
+    pub fn is_excluded(&self, key: Option<&str>, class: Option<UserClass>, week: i32, tested: i32) -> bool {
+        let excludes = |incident: &Incident| incident.excludes(key, week, tested);
+        self.incidents.iter().any(|incident| incident.is_of_class(class) && excludes(incident))
+    }
+
     /// Today, in days since 1970-01-01.
     pub fn today(&self) -> i32 {
         self.as_of.unwrap_or_else(|| {
@@ -172,6 +183,8 @@ fn default_limits(id: CheckId) -> (Option<Limit>, Option<Limit>) {
         CheckId::ShareDrift => (Some(Limit::count(4.0)), Some(Limit::count(8.0))),
         CheckId::VolumeChange => (Some(Limit::count(0.5)), Some(Limit::count(0.8))),
         CheckId::ShareChange => (Some(Limit::count(0.25)), Some(Limit::count(0.5))),
+        // The part of a class's users that is missing.
+        CheckId::ClassVolume => (Some(Limit::count(0.25)), Some(Limit::count(0.4))),
         CheckId::VolumeYear => (Some(Limit::count(3.0)), Some(Limit::count(9.0))),
         CheckId::ShareYear => (Some(Limit::count(0.25)), Some(Limit::count(0.5))),
         CheckId::ChannelMix => (Some(Limit::count(0.1)), Some(Limit::count(0.25))),
@@ -260,12 +273,19 @@ weeks = {}
 runs = {}
 quarantine = {}
 
-# Weeks that are excluded from baselines, because something went wrong in them.
+# Weeks that are not judged and are excluded from baselines, because something went wrong in them.
 # [[incidents]]
 # first = \"2026_10\"
 # last = \"2026_11\"
 # countries = [\"FR\"]
 # note = \"campaign tracking was down\"
+# A change that is meant, and lasts: later weeks are not compared with those before it.
+# [[incidents]]
+# first = \"2026_20\"
+# countries = [\"FR\"]
+# classes = [\"paid\"] # or \"organic\"; without it: both
+# new_level = true
+# note = \"campaigns ended\"
 
 # severity: \"block\" keeps the table from being published, \"warn\" only reports, \"off\" skips
 # the check. Above `warn` a check warns, above `block` it fails. Each bound is a count, a

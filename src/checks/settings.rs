@@ -98,10 +98,34 @@ struct IncidentText {
     #[serde(default)]
     countries: Vec<String>,
     #[serde(default)]
+    classes: Vec<UserClass>,
+    #[serde(default)]
+    new_level: bool,
+    #[serde(default)]
     note: String,
 }
 
-/// Weeks that are excluded from baselines, because something went wrong in them.
+/// A class of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserClass {
+    /// Came without marketing.
+    Organic,
+    /// Came by marketing.
+    Paid,
+}
+
+impl UserClass {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            UserClass::Organic => "organic",
+            UserClass::Paid => "paid",
+        }
+    }
+}
+
+/// Weeks that are not judged and are excluded from baselines: something went wrong in them, or began to last.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
 #[serde(try_from = "IncidentText")]
 pub struct Incident {
@@ -111,11 +135,26 @@ pub struct Incident {
     pub last: i32,
     /// The countries, or other keys; all if empty.
     pub countries: Vec<String>,
+    /// The classes whose users are meant; both if empty.
+    pub classes: Vec<UserClass>,
+    /// Whether the change lasts: weeks from the first one on are not compared with weeks before it.
+    pub new_level: bool,
     /// What happened.
     pub note: String,
 }
 
 impl Incident {
+    /// Whether users of the class are meant; `None` for users of both classes together.
+    pub fn is_of_class(&self, class: Option<UserClass>) -> bool {
+        class.is_none_or(|class| self.classes.is_empty() || self.classes.contains(&class))
+    }
+
+    /// Whether a week has no part in the baseline of the week under test.
+    pub fn excludes(&self, key: Option<&str>, week: i32, tested: i32) -> bool {
+        let lies_before_level = self.new_level && week < self.first && self.first <= tested;
+        self.covers(key, week) || lies_before_level && self.covers(key, self.first)
+    }
+
     /// Whether the incident covers the week of a key; with `None`, of all keys together. A key of several members is
     /// covered by its name (`GB, ios`) and by each of its members.
     pub fn covers(&self, key: Option<&str>, week: i32) -> bool {
@@ -142,7 +181,8 @@ impl TryFrom<IncidentText> for Incident {
         if last < first {
             return Err(Error::argument("the last week of an incident comes before its first"));
         }
-        Ok(Incident { first, last, countries: text.countries, note: text.note })
+        let IncidentText { countries, classes, new_level, note, .. } = text;
+        Ok(Incident { first, last, countries, classes, new_level, note })
     }
 }
 

@@ -90,6 +90,7 @@ pub fn question_of(job: &Job, shape: Shape) -> Arc<str> {
     let mut profile = job.profile.clone();
     // What the checks expect has no part in the sums.
     profile.dimensions.values_mut().for_each(|dimension| dimension.members = None);
+    profile.time.settle_days = None;
     let digest = serde_json::to_vec(&profile).map_or(0, |bytes| crc32fast::hash(&bytes));
     let by = if job.by.is_empty() { "all rows".to_owned() } else { job.by.join(", ") };
     let grain = match job.grain {

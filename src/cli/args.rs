@@ -213,6 +213,9 @@ pub struct Export {
     /// First day of the week; another day than monday drops the week labels of the profile
     #[arg(long, value_name = "DAY")]
     pub week_start: Option<Weekday>,
+    /// Days that the export takes to settle, 3 unless set: published weeks that end later may change
+    #[arg(long, value_name = "DAYS")]
+    pub settle_days: Option<u32>,
     /// Column of the number of new users
     #[arg(long, value_name = "COLUMN", conflicts_with = "count_rows")]
     pub users: Option<String>,
@@ -574,6 +577,7 @@ impl Export {
             label: self.label.clone(),
             zone: self.zone.clone(),
             week_start: self.week_start,
+            settle_days: self.settle_days,
             users: self.users.clone(),
             count_rows: self.count_rows,
             channel: self.channel.clone(),

@@ -14,7 +14,7 @@ use super::summary::{count, milliseconds};
 use super::{print, show};
 use crate::checks::config::{ObservedValues, template};
 use crate::checks::countries;
-use crate::checks::drift::{self, HistoryState};
+use crate::checks::drift::{self, HistoryState, MayChange};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_dataset;
 use crate::checks::staging::check_table;
@@ -66,7 +66,7 @@ pub fn check(args: &Check) -> Result<u8> {
         .map_err(locate)?;
         results.append(check_table(&job, &config, &partial, &table, &raw));
         let history = HistoryState::None("only `rollshare run` reads the history of a target".into());
-        let drift = drift::check(&config, &history, None, &[]).results;
+        let drift = drift::check(&config, &history, None, &MayChange::default()).results;
         results.append(if shape.is_cube() { drift } else { drift.for_any_key() });
     }
     drop(bar);

@@ -6,7 +6,7 @@ use super::keep::RunFiles;
 use super::options::RunOptions;
 use super::store::RunStore;
 use super::timer::Timer;
-use crate::checks::drift::{self, HistoryState};
+use crate::checks::drift::{self, HistoryState, MayChange};
 use crate::checks::raw::Raw;
 use crate::checks::results::check_dataset;
 use crate::checks::settings::Checks;
@@ -124,7 +124,12 @@ fn run_with(options: &RunOptions, progress: &dyn Progress, texts: &mut Texts) ->
                 None => history_state(setup.target.as_ref(), &loaded, &question),
                 Some(why) => HistoryState::None(why),
             };
-            drift::check(&config, &state, totals.as_ref(), &options.allow_restatement)
+            let may_change = MayChange {
+                allowed: &options.allow_restatement,
+                settle_days: job.profile.time.settles_in(),
+                week_start: job.profile.time.week_start,
+            };
+            drift::check(&config, &state, totals.as_ref(), &may_change)
         });
         results.append(if shape.is_cube() { drift.results } else { drift.results.for_any_key() });
         report.restated = drift.restated;

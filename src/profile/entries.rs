@@ -18,6 +18,8 @@ pub struct Entries {
     pub zone: Option<String>,
     /// The first day of the week. Labels are ISO weeks: another day than Monday leaves out the profile's labels.
     pub week_start: Option<Weekday>,
+    /// The days that an export takes to settle.
+    pub settle_days: Option<u32>,
     /// The column of users.
     pub users: Option<String>,
     /// Whether each row is one user, instead of a column.
@@ -68,6 +70,7 @@ impl Entries {
         set(&mut time.zone, self.zone);
         time.unit = self.date_unit.or(time.unit);
         time.week_start = self.week_start.unwrap_or(time.week_start);
+        time.settle_days = self.settle_days.or(time.settle_days);
         if self.users.is_some() || self.count_rows {
             *users = Users { column: self.users, rows: self.count_rows };
         }

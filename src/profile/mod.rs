@@ -65,6 +65,16 @@ pub struct Time {
     /// The first day of the week.
     #[serde(skip_serializing_if = "is_default")]
     pub week_start: Weekday,
+    /// Days until the rows of a day are complete; see [`Self::settles_in`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle_days: Option<u32>,
+}
+
+impl Time {
+    /// The days that an export takes to settle: rows of a day may arrive so many days later. 3 if they are not given.
+    pub fn settles_in(&self) -> u32 {
+        self.settle_days.unwrap_or(3)
+    }
 }
 
 /// The unit of integers that count time from 1970-01-01T00:00Z.

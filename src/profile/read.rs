@@ -25,7 +25,7 @@ pub const BUNDLED: [(&str, &str); 12] = [
 /// The keys of each table of a profile.
 const KEYS: [(&str, &[&str]); 6] = [
     ("", &["time", "users", "channel", "dimensions", "where"]),
-    ("time", &["date", "unit", "label", "label_form", "zone", "week_start"]),
+    ("time", &["date", "unit", "label", "label_form", "zone", "week_start", "settle_days"]),
     ("users", &["column", "rows"]),
     ("channel", &["column", "organic", "paid", "excluded", "null", "ignore_case"]),
     (

@@ -112,8 +112,8 @@ impl PyJob {
     #[new]
     #[pyo3(signature = (*, semantics = "iso", windows = None, details = false, grain = "week", by = None,
                         with_total = None, share_of = "organic", profile = None, date = None, date_unit = None,
-                        label = None, zone = None, week_start = None, users = None, count_rows = false,
-                        channel = None, organic = None, paid = None, exclude = None, null_channel = None,
+                        label = None, zone = None, week_start = None, settle_days = None, users = None,
+                        count_rows = false, channel = None, organic = None, paid = None, exclude = None, null_channel = None,
                         ignore_case = None, dimensions = None, total = None, total_rows = None, r#where = None,
                         where_not = None, country_total = None, os_total = None, columns = None))]
     #[allow(clippy::too_many_arguments)]
@@ -132,6 +132,7 @@ impl PyJob {
         label: Option<String>,
         zone: Option<String>,
         week_start: Option<&str>,
+        settle_days: Option<u32>,
         users: Option<String>,
         count_rows: bool,
         channel: Option<String>,
@@ -166,6 +167,7 @@ impl PyJob {
             label,
             zone,
             week_start: parsed(py, week_start)?,
+            settle_days,
             users,
             count_rows,
             channel,

@@ -1,6 +1,7 @@
 //! The next steps after a run.
 
 use super::model::{RunReport, State};
+use crate::checks::drift::classes::permission_in;
 use crate::checks::{CheckResult, Severity, Status};
 use crate::phrase::quoted;
 
@@ -45,12 +46,20 @@ pub fn steps(report: &RunReport) -> Vec<Step> {
     let step = |purpose: &str, command: String| Step { purpose: purpose.into(), command };
     steps.push(step("Fix the export, then run again:", rerun.clone()));
     let restated: Vec<&str> =
-        report.restated.iter().filter(|r| !r.allowed).map(|r| r.week.as_str()).collect();
+        report.restated.iter().filter(|r| !r.allowed && !r.unsettled).map(|r| r.week.as_str()).collect();
     if let (Some(first), Some(last)) = (restated.iter().min(), restated.iter().max()) {
         steps.push(step(
             "If the published weeks are meant to change, allow it:",
             format!("{rerun} --allow-restatement {first}..{last}"),
         ));
+    }
+    for outcome in &report.outcomes {
+        if let (Status::Fail, Some(line)) = (outcome.status, permission_in(&outcome.note)) {
+            steps.push(step(
+                "If users are meant to stop or to fall, begin the file of --checks with:",
+                line.into(),
+            ));
+        }
     }
     if let (Some(table), Some(target)) = (&report.places.quarantined, &report.target) {
         steps.push(step("Inspect the blocked table:", table.clone()));

@@ -368,7 +368,9 @@ fn mix(config: &Config, now: &Totals, past: Option<&History>) -> Mix {
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     order.truncate(CHANNELS);
     let psi = |week: i32| {
-        let judged = mix::judge(config, &past?.totals.channels, &now.channels, week)?;
+        let past = &past?.totals;
+        let since = mix::level_since(config, &past.weeks, week);
+        let judged = mix::judge(config, &past.channels, &now.channels, week, since)?;
         Some(judged.index)
     };
     Mix {

@@ -260,6 +260,7 @@ fn jobs() -> impl Strategy<Value = (Job, Ask, Coding)> {
                         unit,
                         zone: ask.zone.map(str::to_owned),
                         week_start: Weekday::ALL[start],
+                        settle_days: None,
                     },
                     users: Users { column: (!rows).then(|| "users".into()), rows },
                     channel: Channel {

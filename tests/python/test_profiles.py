@@ -121,13 +121,16 @@ def test_a_job_keeps_its_profile() -> None:
 
 def test_single_entries_replace_those_of_the_profile() -> None:
     job = rollshare.Job(
-        profile=FACTS, date="at", date_unit="ms", zone="Europe/Berlin", week_start="sunday", count_rows=True,
-        channel="source", paid="Ads", exclude=["Untrusted"], null_channel="organic", ignore_case=True,
+        profile=FACTS, date="at", date_unit="ms", zone="Europe/Berlin", week_start="sunday", settle_days=5,
+        count_rows=True, channel="source", paid="Ads", exclude=["Untrusted"], null_channel="organic",
+        ignore_case=True,
         dimensions={"os": "system", "app": "bundle"}, total={"os": "all"}, total_rows={"os": "required"},
         where={"kind": "install", "day": [date(2021, 2, 1)]}, where_not={"deleted": [True, 1]},
     )  # fmt: skip
     assert job.profile.to_dict() == {
-        "time": {"date": "at", "unit": "ms", "zone": "Europe/Berlin", "week_start": "sunday"},
+        "time": {
+            "date": "at", "unit": "ms", "zone": "Europe/Berlin", "week_start": "sunday", "settle_days": 5,
+        },
         "users": {"rows": True},
         "channel": {
             "column": "source", "paid": ["Ads"], "excluded": ["Untrusted"], "null": "organic",

@@ -1,25 +1,30 @@
 //! The drift checks: the sums of a run compared with what was published before.
 //!
 //! ```text
-//! for each completed week that no earlier run has published complete, and each country:
+//! for each completed week that no earlier run has published complete and settled, and each country:
 //!     baseline   the last published, completed weeks before it, without incidents
-//!     away       how far the point lies outside of the range spanned by three references:
-//!                the median of the baseline, the week before, the same ISO week a year before
-//!     z          away / spread;  spread = 1.4826 x MAD, but not below a floor
+//!     away       how far the point lies outside of the range spanned by these references:
+//!                the median of the baseline, the week before, the same ISO week a year before,
+//!                the movement that all countries have in common
+//!     z          away / spread;  spread = Qn, but not below a floor
 //! ```
 //!
-//! - [`spread`]: median, MAD, z. [`series`]: points of a country compared with its weeks.
+//! - [`spread`]: median, Qn, z. [`series`]: points of a country compared with its weeks.
+//! - [`classes`]: organic or paid users of a country that stop.
 //! - [`mix`]: the population stability index of the channels.
 //! - [`days`]: published days that are missing; the volume of new days.
 //! - [`restatement`]: published weeks that have changed.
+//! - [`words`]: numbers and weeks in sentences.
 
+pub mod classes;
 pub mod days;
 pub mod mix;
 pub mod restatement;
 pub mod series;
 pub mod spread;
+pub mod words;
 
-pub use restatement::Restated;
+pub use restatement::{MayChange, Restated};
 
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
@@ -48,12 +53,12 @@ pub struct DriftResults {
 
 /// Compares the sums of a run with what was published before.
 ///
-/// `now` is `None` if the rows could not be summed. `allowed` lists weeks, first and last, that may be restated.
+/// `now` is `None` if the rows could not be summed.
 pub fn check(
     config: &Config,
     past: &HistoryState<'_>,
     now: Option<&Totals>,
-    allowed: &[(i32, i32)],
+    may_change: &MayChange<'_>,
 ) -> DriftResults {
     let all = |reason: &NotRun| {
         let ids = CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::History);
@@ -82,19 +87,22 @@ pub fn check(
     let mut findings = vec![readable(0, 1, vec![])];
     findings.push((CheckId::DaysKept, days::kept(history, now)));
     findings.push((CheckId::DayVolume, days::volume(config, history, now)));
-    findings.extend(series::check(config, history, now));
-    findings.push((CheckId::ChannelMix, mix::check(config, history, now)));
-    let (restatement, restated) = restatement::check(history, now, allowed);
+    let weeks = new_weeks(history, now, may_change);
+    findings.extend(classes::check(config, history, now, &weeks));
+    findings.extend(series::check(config, history, now, &weeks));
+    findings.push((CheckId::ChannelMix, mix::check(config, history, now, &weeks)));
+    let (restatement, restated) = restatement::check(history, now, may_change);
     findings.push((CheckId::Restatement, restatement));
     DriftResults { results: Results::judge(config, findings), restated }
 }
 
-/// Completed weeks that no earlier run has published complete.
-pub(super) fn new_weeks(history: &History, now: &Totals) -> Vec<i32> {
-    let panel = &now.weeks;
+/// Completed weeks that no earlier run has published complete, and those that had not settled then.
+fn new_weeks(history: &History, now: &Totals, may_change: &MayChange<'_>) -> Vec<i32> {
+    let (panel, past) = (&now.weeks, &history.totals.weeks);
+    let settled = may_change.settled(history);
     panel
         .steps()
-        .filter(|week| panel.is_complete(*week) && !history.totals.weeks.is_complete(*week))
+        .filter(|week| panel.is_complete(*week) && !(past.is_complete(*week) && settled(*week)))
         .collect()
 }
 
@@ -102,31 +110,31 @@ pub(super) fn new_weeks(history: &History, now: &Totals) -> Vec<i32> {
 #[derive(Default)]
 pub(super) struct WorstDeviation {
     n: u64,
-    points: Vec<(f64, String)>,
+    points: Vec<(f64, f64, String)>,
 }
 
 impl WorstDeviation {
-    /// Adds the deviation of a point. `text` describes the point; it is called if the deviation is above 0.
-    pub(super) fn add(&mut self, deviation: f64, text: impl FnOnce() -> String) {
+    /// Adds the deviation of a point with so many users, or rows. `text` describes the point; it is called if the
+    /// deviation is above 0.
+    pub(super) fn add(&mut self, deviation: f64, users: f64, text: impl FnOnce() -> String) {
         self.n += 1;
         if deviation > 0.0 {
-            self.points.push((deviation, text()));
+            self.points.push((deviation, users, text()));
         }
     }
 
-    /// The largest deviation, with the points whose deviation exceeds `warn`; `NotApplicable` with the
-    /// reason `none` if no point was added.
+    /// The largest deviation, with the points whose deviation exceeds `warn`, those of most users first;
+    /// `NotApplicable` with the reason `none` if no point was added.
     pub(super) fn measurement(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
         if self.n == 0 {
             return Err(NotRun::NotApplicable(none.to_owned()));
         }
-        self.points.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let observed = self.points.first().map_or(0.0, |(deviation, _)| *deviation);
-        let exceeding = self.points.iter().filter(|(deviation, _)| *deviation > warn).count();
-        let offenders = (self.points.into_iter().take_while(|(deviation, _)| *deviation > warn))
-            .take(VIOLATIONS)
-            .map(|(_, text)| Violation::key(text))
-            .collect();
+        let observed = self.points.iter().map(|(deviation, ..)| *deviation).fold(0.0, f64::max);
+        self.points.retain(|(deviation, ..)| *deviation > warn);
+        self.points.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.2.cmp(&b.2)));
+        let exceeding = self.points.len();
+        let offenders =
+            self.points.into_iter().take(VIOLATIONS).map(|(.., text)| Violation::key(text)).collect();
         let note = if exceeding > 0 {
             format!("{exceeding} of {} points above the bound that warns; {note}", self.n)
         } else {
@@ -142,5 +150,7 @@ pub(super) fn warn_bound(config: &Config, id: CheckId) -> f64 {
     config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0)
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

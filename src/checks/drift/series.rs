@@ -1,8 +1,9 @@
 //! Compares the points of a country with its own weeks: share, users, rows.
 
-use super::spread::Spread;
-use super::{WorstDeviation, new_weeks, warn_bound};
-use crate::calendar::{self, week_label};
+use super::spread::{Noise, Spread, deviation, median};
+use super::words::{percent, week_name, words};
+use super::{WorstDeviation, warn_bound};
+use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::model::{Measurement, NotRun};
@@ -27,6 +28,11 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// The least spread.
+    fn floor(self) -> f64 {
+        if self == Measure::Share { SHARE_FLOOR } else { VOLUME_FLOOR }
+    }
+
     fn of(self, point: &Point) -> Option<f64> {
         match self {
             Measure::Share => point.share(),
@@ -43,15 +49,30 @@ pub struct Baseline<'a> {
     pub weeks: Vec<&'a Point>,
     /// The week before, if it is such a week.
     before: Option<&'a Point>,
+    /// The week itself as it was published, if it had not settled.
+    published: Option<&'a Point>,
     /// The same ISO week a year before, and the baseline of that week.
     year: Option<(&'a Point, Vec<&'a Point>)>,
+    /// The weeks beside that one.
+    beside: [Option<&'a Point>; 2],
 }
 
-/// The point of a week of a country, if the week was published as complete and is not part of an incident.
-fn usable<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Option<&'a Point> {
+impl<'a> Baseline<'a> {
+    /// The same ISO week a year before, or the one beside it whose value is nearest to `value`.
+    fn nearest_year(&self, of: impl Fn(&Point) -> Option<f64>, value: f64) -> Option<(&'a Point, f64)> {
+        let (same, _) = self.year.as_ref()?;
+        let points = [Some(*same), self.beside[0], self.beside[1]].into_iter().flatten();
+        let values = points.filter_map(|point| Some((point, of(point)?)));
+        values.min_by(|a, b| (a.1 - value).abs().total_cmp(&(b.1 - value).abs()))
+    }
+}
+
+/// The point of a week of a country, if the week was published as complete, is not part of an incident, and is not
+/// before a change of level that the week under test is after.
+fn usable<'a>(config: &Config, past: &'a Panel, country: usize, week: i32, tested: i32) -> Option<&'a Point> {
     let point = past.get(country, week).filter(|point| point.complete)?;
     let name = past.names().get(country).map(|name| &**name);
-    (!config.incidents.iter().any(|incident| incident.covers(name, week))).then_some(point)
+    (!config.is_excluded(name, None, week, tested)).then_some(point)
 }
 
 /// The weeks of the baseline of a week, the last one first.
@@ -59,21 +80,27 @@ pub fn weeks_before<'a>(config: &Config, past: &'a Panel, country: usize, week: 
     // Weeks may be missing, but the baseline reaches back at most twice its length.
     let reach = i32::try_from(config.drift.baseline_weeks * 2).unwrap_or(i32::MAX);
     (1..=reach)
-        .filter_map(|back| usable(config, past, country, week - back))
+        .filter_map(|back| usable(config, past, country, week - back, week))
         .take(config.drift.baseline_weeks)
         .collect()
 }
 
+/// The same ISO week a year before; the last week of that year for week 53.
+pub(super) fn year_before(week: i32) -> Option<i32> {
+    let (year, number) = calendar::iso_of(week);
+    calendar::week_from_iso(year - 1, number).or_else(|| calendar::week_from_iso(year - 1, 52))
+}
+
 /// The published weeks of a country that a week is compared with.
 pub fn baseline<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Baseline<'a> {
-    let (year, number) = calendar::iso_of(week);
-    let same = calendar::week_from_iso(year - 1, number).or_else(|| calendar::week_from_iso(year - 1, 52));
+    let at = |other: i32| usable(config, past, country, other, week);
+    let same = year_before(week);
     Baseline {
         weeks: weeks_before(config, past, country, week),
-        before: usable(config, past, country, week - 1),
-        year: same.and_then(|week| {
-            Some((usable(config, past, country, week)?, weeks_before(config, past, country, week)))
-        }),
+        before: at(week - 1),
+        published: at(week),
+        year: same.and_then(|then| Some((at(then)?, weeks_before(config, past, country, then)))),
+        beside: [-1, 1].map(|by| same.and_then(|then| at(then + by))),
     }
 }
 
@@ -82,48 +109,105 @@ pub fn baseline<'a>(config: &Config, past: &'a Panel, country: usize, week: i32)
 pub struct Judged {
     /// The distance from the range of the references, in spreads.
     pub z: f64,
+    /// The same with the movement of all countries as one more reference.
+    pub alone: f64,
     /// The median of the baseline, in the unit of the measure.
     pub usual: f64,
-    /// Median and spread of the baseline.
-    pub spread: Spread,
 }
 
-/// Compares a point with its baseline; `None` if the baseline is too short or has too few users.
-pub fn judge(config: &Config, measure: Measure, baseline: &Baseline<'_>, point: &Point) -> Option<Judged> {
+/// Compares a point with its baseline. `shared` is the movement of all countries.
+fn judge(
+    config: &Config,
+    measure: Measure,
+    spread: &Spread,
+    (baseline, point): &(Baseline<'_>, Point),
+    shared: Option<f64>,
+) -> Option<Judged> {
     let value = measure.of(point)?;
-    let spread = usual(config, measure, &baseline.weeks, point.users)?;
-    let before = baseline.before.and_then(|before| measure.of(before));
+    let [before, published] = [baseline.before, baseline.published].map(|point| measure.of(point?));
     // The deviation of the same week a year before from its own baseline, applied to this baseline.
     let year = baseline.year.as_ref().and_then(|(same, weeks)| {
         let values: Vec<f64> = weeks.iter().filter_map(|point| measure.of(point)).collect();
         let then = (values.len() >= config.drift.min_weeks).then(|| Spread::of(&values, 0.0)).flatten()?;
         Some(spread.median + measure.of(same)? - then.median)
     });
-    let away = spread.away(value, &[before, year]);
-    let z = away / spread.sigma;
-    Some(Judged { z: if config.drift.direction.counts(z) { z } else { 0.0 }, usual: spread.median, spread })
+    let shared = shared.map(|shared| spread.median + shared);
+    let [z, alone] = [None, shared].map(|shared| {
+        let z = spread.away(value, &[before, published, year, shared]) / spread.sigma;
+        if config.drift.direction.counts(z) { z } else { 0.0 }
+    });
+    Some(Judged { z, alone, usual: spread.median })
+}
+
+/// The values of a baseline and the variance of chance; `None` if it has too few weeks or too few users.
+fn values(config: &Config, measure: Measure, weeks: &[&Point], users: f64) -> Option<(Vec<f64>, Noise)> {
+    let values: Vec<f64> = weeks.iter().filter_map(|point| measure.of(point)).collect();
+    let mut volumes: Vec<f64> = weeks.iter().map(|point| point.users).collect();
+    let size = median(&mut volumes).filter(|size| *size >= config.drift.min_users)?;
+    if values.len() < config.drift.min_weeks || measure == Measure::Share && users < config.drift.min_users {
+        return None;
+    }
+    let counting = match measure {
+        Measure::Share => {
+            let share = median(&mut values.clone())?;
+            (share * (1.0 - share) / users).max(0.0)
+        }
+        Measure::Users => 1.0 / size.max(1.0),
+        Measure::Rows => 0.0,
+    };
+    let noise = Noise { n: values.len(), size, variance: deviation(&values).powi(2), counting };
+    Some((values, noise))
 }
 
 /// Median and spread of a baseline; `None` if it has too few weeks or too few users.
 pub fn usual(config: &Config, measure: Measure, weeks: &[&Point], users: f64) -> Option<Spread> {
-    let values: Vec<f64> = weeks.iter().filter_map(|point| measure.of(point)).collect();
-    if values.len() < config.drift.min_weeks {
-        return None;
-    }
-    let mut volumes: Vec<f64> = weeks.iter().map(|point| point.users).collect();
-    if super::spread::median(&mut volumes)? < config.drift.min_users {
-        return None;
-    }
-    if measure != Measure::Share {
-        return Spread::of(&values, VOLUME_FLOOR);
-    }
-    if users < config.drift.min_users {
-        return None;
-    }
-    let spread = Spread::of(&values, SHARE_FLOOR)?;
+    let (values, noise) = values(config, measure, weeks, users)?;
+    let spread = Spread::of(&values, measure.floor())?;
     // The standard error of a share of this many users.
-    let chance = (spread.median * (1.0 - spread.median) / users).max(0.0).sqrt();
+    let chance = if measure == Measure::Share { noise.counting.sqrt() } else { 0.0 };
     Some(Spread { sigma: spread.sigma.max(chance), ..spread })
+}
+
+/// Median and spread of the baseline of each country. A spread is not below what similar countries make likely.
+fn spreads(config: &Config, measure: Measure, points: &[(Baseline<'_>, Point)]) -> Vec<Option<Spread>> {
+    let all: Vec<Option<(Vec<f64>, Noise)>> = points
+        .iter()
+        .map(|(baseline, point)| values(config, measure, &baseline.weeks, point.users))
+        .collect();
+    let noise: Vec<Noise> = all.iter().flatten().map(|(_, noise)| *noise).collect();
+    let spread = |(values, own): &(Vec<f64>, Noise)| {
+        Spread::of(values, own.pooled(&noise).sqrt().max(measure.floor()))
+    };
+    all.iter().map(|of| of.as_ref().and_then(spread)).collect()
+}
+
+/// A movement of all countries is no deviation of one of them up to this: 45 % fewer, or 82 % more. A larger one, such
+/// as a half of all users that is missing, is a deviation of each.
+const SHARED: f64 = 0.6;
+/// The least number of countries that have a movement in common.
+const SHARED_MIN: usize = 4;
+
+/// The median movement of all countries in a week, away from their usual values; `None` if it is not to be expected of a
+/// season, or there are too few countries.
+pub(super) fn shared(movements: &mut [f64]) -> Option<f64> {
+    let middle = median(movements)?;
+    (movements.len() >= SHARED_MIN && middle.abs() <= SHARED).then_some(middle)
+}
+
+/// The movement of the logarithm of users, or of rows, that all countries have in common in a week.
+fn shared_movement(
+    measure: Measure,
+    spreads: &[Option<Spread>],
+    points: &[(Baseline<'_>, Point)],
+) -> Option<f64> {
+    let all = spreads.iter().zip(points);
+    let movement = all.filter_map(|(spread, (_, point))| Some(measure.of(point)? - spread.as_ref()?.median));
+    shared(&mut movement.collect::<Vec<f64>>())
+}
+
+/// A deviation that is one of all countries together counts at most as the bound that blocks: it warns.
+fn unless_shared(all: f64, alone: f64, block: Option<f64>) -> f64 {
+    block.map_or(all, |block| alone.max(all.min(block)))
 }
 
 /// Runs the checks on share, users and rows.
@@ -131,73 +215,106 @@ pub fn check(
     config: &Config,
     history: &History,
     now: &Totals,
+    weeks: &[i32],
 ) -> Vec<(CheckId, Result<Measurement, NotRun>)> {
     let past = &history.totals.weeks;
     let mut deviations: [WorstDeviation; 7] = Default::default();
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut deviations;
-    let weeks = new_weeks(history, now);
     let drift = &config.drift;
+    let blocks = |id| config.bounds(id).block.and_then(|limit| limit.count);
     let indices: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
-    for week in &weeks {
-        for (country, (name, index)) in past.names().iter().zip(&indices).enumerate() {
-            let baseline = baseline(config, past, country, *week);
-            let absent = Point::default();
-            let point = index.and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
-            let at = || format!("{name} {}", week_label(*week));
-            if let Some(judged) = judge(config, Measure::Users, &baseline, point) {
+    for week in weeks {
+        let points: Vec<(Baseline<'_>, Point)> = indices
+            .iter()
+            .enumerate()
+            .map(|(country, index)| {
+                let point = index.and_then(|at| now.weeks.get(at, *week)).copied().unwrap_or_default();
+                (baseline(config, past, country, *week), point)
+            })
+            .collect();
+        let [of_users, of_rows, of_share] =
+            [Measure::Users, Measure::Rows, Measure::Share].map(|measure| spreads(config, measure, &points));
+        let shared_users = shared_movement(Measure::Users, &of_users, &points);
+        let shared_rows = shared_movement(Measure::Rows, &of_rows, &points);
+        for (index, (name, of_key)) in past.names().iter().zip(&points).enumerate() {
+            let (baseline, point) = of_key;
+            let judge = |measure: Measure, spreads: &[Option<Spread>], shared: Option<f64>| {
+                judge(config, measure, spreads.get(index)?.as_ref()?, of_key, shared)
+            };
+            if config.is_incident(Some(name), None, *week) {
+                continue;
+            }
+            if let Some(judged) = judge(Measure::Users, &of_users, shared_users) {
                 let usual = judged.usual.exp();
                 let fold = fold(point.users, usual);
-                let z = if relative(point.users, usual) < drift.ignore_volume { 0.0 } else { judged.z.abs() };
+                let counts = relative(point.users, usual) >= drift.ignore_volume;
+                let z = unless_shared(judged.z.abs(), judged.alone.abs(), blocks(CheckId::VolumeDrift));
                 let text = || {
-                    let (users, usual) = (point.users.round(), usual.round());
-                    format!("{}: {users} users, usually {usual} ({:.1} spreads)", at(), judged.z)
+                    let (users, usual, week) = (words(point.users), words(usual), week_name(*week));
+                    format!("{name}: {users} users in {week}, usually {usual} ({:.1} spreads)", judged.z)
                 };
-                volume.add(z, text);
-                volume_change.add(if judged.z.abs() > CHANGE_Z { fold } else { 0.0 }, text);
+                volume.add(if counts { z } else { 0.0 }, usual, text);
+                let far = |z: f64| if z.abs() > CHANGE_Z { fold } else { 0.0 };
+                let far = unless_shared(far(judged.z), far(judged.alone), blocks(CheckId::VolumeChange));
+                volume_change.add(far, usual, text);
             }
-            if let Some(judged) = judge(config, Measure::Rows, &baseline, point) {
+            if let Some(judged) = judge(Measure::Rows, &of_rows, shared_rows) {
                 let usual = judged.usual.exp();
-                let z = if relative(point.rows, usual) < drift.ignore_volume { 0.0 } else { judged.z.abs() };
-                rows.add(z, || {
-                    format!(
-                        "{}: {} rows, usually {} ({:.1} spreads)",
-                        at(),
-                        point.rows,
-                        usual.round(),
-                        judged.z
-                    )
+                let counts = relative(point.rows, usual) >= drift.ignore_volume;
+                let z = unless_shared(judged.z.abs(), judged.alone.abs(), blocks(CheckId::RowDrift));
+                let z = if counts { z } else { 0.0 };
+                rows.add(z, usual, || {
+                    let (now, usual, week) = (words(point.rows), words(usual), week_name(*week));
+                    format!("{name}: {now} rows in {week}, usually {usual} ({:.1} spreads)", judged.z)
                 });
             }
-            if let (Some(judged), Some(now)) =
-                (judge(config, Measure::Share, &baseline, point), point.share())
-            {
+            if let (Some(judged), Some(now)) = (judge(Measure::Share, &of_share, None), point.share()) {
                 let change = now - judged.usual;
                 let z = if change.abs() < drift.ignore_share { 0.0 } else { judged.z.abs() };
                 let text = || {
+                    let (now, usual, week) = (percent(now), percent(judged.usual), week_name(*week));
                     format!(
-                        "{}: organic share {now:.3}, usually {:.3} ({:.1} spreads)",
-                        at(),
-                        judged.usual,
+                        "{name}: organic share {now} in {week}, usually {usual} ({:.1} spreads)",
                         judged.z
                     )
                 };
-                share.add(z, text);
-                share_change
-                    .add(if z > CHANGE_Z { change.abs() / judged.usual.max(SHARE_FLOOR) } else { 0.0 }, text);
+                share.add(z, point.users, text);
+                let far = if z > CHANGE_Z { change.abs() / judged.usual.max(SHARE_FLOOR) } else { 0.0 };
+                share_change.add(far, point.users, text);
             }
-            let Some((then, _)) = baseline.year.filter(|(then, _)| then.users >= drift.min_users) else {
+            let with_users = |then: &Point| then.users >= drift.min_users;
+            if !baseline.year.as_ref().is_some_and(|(then, _)| with_users(then)) {
                 continue;
+            }
+            // A value that was published for this week already is no deviation.
+            let fold_of = |value: f64| {
+                let (then, users) = baseline.nearest_year(|point| Some(point.users), value)?;
+                let counts = drift.direction.counts(value - users);
+                Some((if counts { fold(value, users) } else { 0.0 }, then.users))
             };
-            let change = point.users - then.users;
-            let far = if drift.direction.counts(change) { fold(point.users, then.users) } else { 0.0 };
-            volume_year.add(far, || {
-                format!("{}: {} users, {} a year before", at(), point.users.round(), then.users.round())
-            });
-            if let (Some(now), Some(was), true) =
-                (point.share(), then.share(), point.users >= drift.min_users)
+            if let Some((far, then)) = fold_of(point.users) {
+                let published = baseline.published.and_then(|p| fold_of(p.users)).map_or(0.0, |(far, _)| far);
+                let far = if far <= published { 0.0 } else { far };
+                volume_year.add(far, then, || {
+                    let (users, then) = (words(point.users), words(then));
+                    format!("{name}: {users} users in {}, {then} a year before", week_name(*week))
+                });
+            }
+            let share_of = |value: f64| {
+                let (_, share) =
+                    baseline.nearest_year(|then| then.share().filter(|_| with_users(then)), value)?;
+                let counts = drift.direction.counts(value - share);
+                Some((if counts { (value - share).abs() } else { 0.0 }, share))
+            };
+            if let Some(now) = point.share().filter(|_| point.users >= drift.min_users)
+                && let Some((far, then)) = share_of(now)
             {
-                let far = if drift.direction.counts(now - was) { (now - was).abs() } else { 0.0 };
-                share_year.add(far, || format!("{}: organic share {now:.3}, {was:.3} a year before", at()));
+                let published = baseline.published.and_then(Point::share).and_then(share_of);
+                let far = if published.is_some_and(|(published, _)| far <= published) { 0.0 } else { far };
+                share_year.add(far, point.users, || {
+                    let (now, then) = (percent(now), percent(then));
+                    format!("{name}: organic share {now} in {}, {then} a year before", week_name(*week))
+                });
             }
         }
     }
@@ -210,7 +327,7 @@ pub fn check(
             "too little history: no {key} has {} published weeks of {} users before {}",
             drift.min_weeks,
             drift.min_users,
-            weeks.first().map(|week| week_label(*week)).unwrap_or_default()
+            weeks.first().map(|week| week_name(*week)).unwrap_or_default()
         )
     };
     let year = format!("the history has no {key} with the same ISO week a year before a new week");

@@ -116,7 +116,7 @@ fn published(totals: &Totals) -> History {
 }
 
 fn compare(config: &Config, history: &History, now: &Totals) -> DriftResults {
-    check(config, &HistoryState::History(history), Some(now), &[])
+    check(config, &HistoryState::History(history), Some(now), &MayChange::default())
 }
 
 fn failed(drift: &DriftResults) -> Vec<CheckId> {
@@ -160,7 +160,7 @@ fn damage_is_detected() {
         (
             "a country's volume halved",
             |c, w| c.change(w * 7..w * 7 + 7, Some(2), None, 0.5),
-            &[CheckId::VolumeChange],
+            &[CheckId::VolumeChange, CheckId::ClassVolume],
             &[CheckId::VolumeDrift],
         ),
         (
@@ -172,10 +172,10 @@ fn damage_is_detected() {
         (
             "a country gone",
             |c, w| c.change(w * 7..w * 7 + 7, Some(3), None, 0.0),
-            &[CheckId::VolumeDrift, CheckId::VolumeChange],
+            &[CheckId::VolumeDrift, CheckId::VolumeChange, CheckId::ClassGone],
             &[CheckId::RowDrift],
         ),
-        ("a channel renamed", |c, _| c.channels[0] = "Ads (new)".into(), &[CheckId::ChannelMix], &[]),
+        ("a channel renamed", |c, _| c.channels[0] = "Ads (new)".into(), &[], &[CheckId::ChannelMix]),
         (
             "a share jumped",
             |c, w| {
@@ -188,7 +188,7 @@ fn damage_is_detected() {
         (
             "no organic users",
             |c, w| c.change(w * 7..w * 7 + 7, None, Some(2), 0.0),
-            &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix],
+            &[CheckId::ShareDrift, CheckId::ShareChange, CheckId::ChannelMix, CheckId::ClassGone],
             &[CheckId::ShareYear],
         ),
         (
@@ -204,7 +204,7 @@ fn damage_is_detected() {
             |c, w| {
                 [0, 1, 3].iter().for_each(|n| c.change(w * 7..w * 7 + 7, Some(2), Some(*n), 0.0));
             },
-            &[CheckId::ShareChange],
+            &[CheckId::ShareChange, CheckId::ClassVolume],
             &[CheckId::RowDrift],
         ),
         (
@@ -295,7 +295,12 @@ fn damage_is_detected() {
 fn checks_with_little_history_do_not_run_and_do_not_block() {
     let company = Company::new(1, 100);
     let config = Config::default();
-    let none = check(&config, &HistoryState::None("nothing yet".into()), Some(&company.totals(0..70)), &[]);
+    let none = check(
+        &config,
+        &HistoryState::None("nothing yet".into()),
+        Some(&company.totals(0..70)),
+        &MayChange::default(),
+    );
     assert!(none.results.outcomes.iter().all(|o| o.status == Status::NotRun && o.note == "nothing yet"));
     assert_eq!(none.results.verdict(), Verdict::Pass);
 
@@ -317,7 +322,8 @@ fn checks_with_little_history_do_not_run_and_do_not_block() {
 
 #[test]
 fn a_damaged_history_warns_and_does_not_pass() {
-    let drift = check(&Config::default(), &HistoryState::Damaged("no parquet".into()), None, &[]);
+    let drift =
+        check(&Config::default(), &HistoryState::Damaged("no parquet".into()), None, &MayChange::default());
     assert_eq!(drift.results.get(CheckId::History).unwrap().status, Status::Warn);
     for outcome in drift.results.outcomes.iter().filter(|o| o.check != CheckId::History) {
         assert_eq!(outcome.status, Status::NotRun, "{}", outcome.check);
@@ -334,7 +340,8 @@ fn a_restatement_may_be_allowed() {
     let week = week_of(day_of(START) + 70);
     assert_eq!(monday(week), day_of(START) + 70);
     let run = |allowed: &[(i32, i32)]| {
-        check(&Config::default(), &HistoryState::History(&history), Some(&now), allowed)
+        let may_change = MayChange { allowed, ..MayChange::default() };
+        check(&Config::default(), &HistoryState::History(&history), Some(&now), &may_change)
     };
     let blocked = run(&[(week - 3, week - 1)]);
     assert_eq!(failed(&blocked), [CheckId::Restatement]);
@@ -422,4 +429,237 @@ fn the_cost_of_years_of_history() {
     assert_eq!(failed(&drift), []);
     assert!(drift.results.get(CheckId::VolumeDrift).unwrap().n == 240);
     println!("240 countries x 160 weeks: {} bytes, read in {decoded:?}, judged in {judged:?}", bytes.len());
+}
+
+fn sentence(drift: &DriftResults, id: CheckId) -> String {
+    drift.results.get(id).unwrap().offenders.first().map_or_else(String::new, |o| o.value.clone())
+}
+
+fn with_checks(text: &str, history: &History, now: &Totals) -> DriftResults {
+    compare(&Config::parse(text, "x").unwrap(), history, now)
+}
+
+/// Organic rows of three countries are 0 in all 11 weeks that a run brings, after 29 weeks of history.
+#[test]
+fn organic_users_that_stop_in_three_countries_block() {
+    let mut company = Company::new(21, 300);
+    let history = published(&company.totals(0..29 * 7));
+    for country in [1, 2, 3] {
+        company.change(29 * 7..40 * 7, Some(country), Some(2), 0.0);
+    }
+    let drift = compare(&Config::default(), &history, &company.totals(0..40 * 7));
+    assert_eq!(drift.results.verdict().exit_code(), 4);
+    let gone = drift.results.get(CheckId::ClassGone).unwrap();
+    assert_eq!((gone.status, gone.observed), (Status::Fail, Some(3.0)), "{}", gone.note);
+    // The country of most users comes first.
+    let text = sentence(&drift, CheckId::ClassGone);
+    assert!(
+        text.starts_with("BR: organic users 0 in 2024-W30 and 10 more weeks to 2024-W40, usually "),
+        "{text}"
+    );
+    assert!(text.ends_with(" a week") && text.contains(','), "{text}");
+    // The note has the line that lets it through, and the line does.
+    let line = classes::permission_in(&gone.note).unwrap();
+    assert_eq!(
+        line,
+        "incidents = [{ first = \"2024_30\", countries = [\"BR\", \"DE\", \"FR\"], classes = [\"organic\"], \
+         new_level = true }]"
+    );
+    let allowed = with_checks(line, &history, &company.totals(0..40 * 7));
+    assert_eq!(failed(&allowed), [], "{}", allowed.results.why());
+    // Paid users that stop in another country in these weeks are still noticed.
+    for paid in [0, 1, 3, 4] {
+        company.change(39 * 7..40 * 7, Some(4), Some(paid), 0.0);
+        company.change(38 * 7..40 * 7, Some(1), Some(paid), 0.0);
+    }
+    let other = with_checks(line, &history, &company.totals(0..40 * 7));
+    let gone = other.results.get(CheckId::ClassGone).unwrap();
+    let sentences: Vec<&str> = gone.offenders.iter().map(|o| &*o.value).collect();
+    assert!(sentences[0].starts_with("BR: paid users 0 in 2024-W39 and 2024-W40, usually "), "{sentences:?}");
+    assert!(sentences[1].starts_with("US: paid users 0 in 2024-W40, usually "), "{sentences:?}");
+}
+
+/// A country ends its paid campaigns: said in the file of checks, or promoted, it is no deviation later.
+#[test]
+fn a_stop_that_is_meant_is_let_through_once() {
+    let mut company = Company::new(22, 400);
+    for paid in [0, 1, 3, 4] {
+        company.change(210..400, Some(2), Some(paid), 0.0);
+    }
+    let before = published(&company.totals(0..210));
+    let blocked = compare(&Config::default(), &before, &company.totals(0..217));
+    assert!(failed(&blocked).contains(&CheckId::ClassGone));
+    let line = classes::permission_in(&blocked.results.get(CheckId::ClassGone).unwrap().note).unwrap();
+    let single = line.replace(", new_level = true", "");
+    assert_ne!(single, line);
+    for (text, is_published, lasts) in [(line, true, true), (single.as_str(), true, false), ("", false, true)]
+    {
+        let mut history = before.clone();
+        for days in (217..350).step_by(7) {
+            let now = company.totals(0..days);
+            let drift = with_checks(text, &history, &now);
+            // Without a line, the first run is promoted by a person.
+            let is_expected = if days == 217 { is_published } else { lasts };
+            assert_eq!(
+                failed(&drift).is_empty(),
+                is_expected,
+                "day {days}, {text:?}: {}",
+                drift.results.why()
+            );
+            history.record(&now, &format!("run {days}"), 160);
+            if days > 217 && !lasts {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_class_of_a_few_users_may_be_absent() {
+    let mut company = Company::new(23, 300);
+    // Some ten organic users a week in DE, and thirty in FR.
+    company.change(0..300, Some(2), Some(2), 0.001);
+    company.change(0..300, Some(3), Some(2), 0.008);
+    for day in 0..300 {
+        company.users[day][2][2] += i128::from(day % 3 == 0);
+    }
+    let history = published(&company.totals(0..210));
+    company.change(210..217, Some(2), Some(2), 0.0);
+    company.change(210..217, Some(3), Some(2), 0.0);
+    let drift = compare(&Config::default(), &history, &company.totals(0..217));
+    assert_eq!(failed(&drift), [], "{}", drift.results.why());
+    assert_eq!(drift.results.get(CheckId::ClassGone).unwrap().n, 6);
+}
+
+#[test]
+fn a_class_that_falls_blocks_and_one_that_declines_does_not() {
+    let mut company = Company::new(24, 500);
+    // Five per cent fewer each week, for half a year.
+    for week in 10..36 {
+        company.change(week * 7..week * 7 + 7, Some(3), Some(2), 0.95f64.powi(week as i32 - 10));
+    }
+    let mut history = published(&company.totals(0..20 * 7));
+    for week in 21..36 {
+        let now = company.totals(0..week * 7);
+        let drift = compare(&Config::default(), &history, &now);
+        assert!(!failed(&drift).contains(&CheckId::ClassVolume), "week {week}: {}", drift.results.why());
+        history.record(&now, "later", 160);
+    }
+    company.change(35 * 7..36 * 7, Some(2), Some(2), 0.4);
+    let drift = compare(&Config::default(), &history, &company.totals(0..36 * 7));
+    assert_eq!(drift.results.get(CheckId::ClassVolume).unwrap().status, Status::Fail);
+    let text = sentence(&drift, CheckId::ClassVolume);
+    assert!(text.starts_with("DE: organic users ") && text.contains(" in 2024-W36, usually "), "{text}");
+}
+
+/// A quieter week of all countries warns; half of all users that are missing block.
+#[test]
+fn a_movement_of_all_countries_warns() {
+    for (part, blocks) in [(0.62, false), (0.5, true)] {
+        let mut company = Company::new(25, 300);
+        let history = published(&company.totals(0..210));
+        company.change(210..217, None, None, part);
+        let drift = compare(&Config::default(), &history, &company.totals(0..217));
+        assert_eq!(!failed(&drift).is_empty(), blocks, "{part}: {}", drift.results.why());
+        let volume = drift.results.get(CheckId::VolumeDrift).unwrap();
+        assert!(volume.status != Status::Pass, "{part}");
+    }
+}
+
+/// The published weeks of a run on Monday get late rows until Wednesday: 30 % more on Saturday and Sunday.
+#[test]
+fn a_week_that_had_not_settled_may_be_restated() {
+    let mut company = Company::new(26, 300);
+    let history = published(&company.totals(0..210));
+    company.change(208..210, None, None, 1.3);
+    let run = |company: &Company, settle_days| {
+        let may_change = MayChange { settle_days, ..MayChange::default() };
+        check(
+            &Config::default(),
+            &HistoryState::History(&history),
+            Some(&company.totals(0..212)),
+            &may_change,
+        )
+    };
+    assert_eq!(failed(&run(&company, 0)), [CheckId::Restatement]);
+    let settling = run(&company, 3);
+    assert_eq!(failed(&settling), [], "{}", settling.results.why());
+    assert!(settling.restated.iter().all(|r| r.unsettled && r.week == "2024_30"));
+    let note = &settling.results.get(CheckId::Restatement).unwrap().note;
+    assert!(note.contains("4 more were younger than 3 days"), "{note}");
+    // The week before had settled.
+    company.change(201..203, None, None, 1.3);
+    assert_eq!(failed(&run(&company, 3)), [CheckId::Restatement]);
+    assert_eq!(failed(&run(&company, 10)), []);
+    // A week that may be restated is judged again: organic users are gone from it.
+    company.change(203..210, Some(1), Some(2), 0.0);
+    let gone = run(&company, 10);
+    assert!(failed(&gone).contains(&CheckId::ClassGone), "{}", gone.results.why());
+}
+
+#[test]
+fn a_week_has_settled_some_days_after_its_end() {
+    let company = Company::new(27, 100);
+    let first = week_of(day_of(START));
+    for (days, settle_days, settled) in [(70, 0, 10), (70, 1, 9), (72, 3, 9), (73, 3, 10), (73, 20, 7)] {
+        let may_change = MayChange { settle_days, ..MayChange::default() };
+        let mut history = published(&company.totals(0..days));
+        let count =
+            |history: &History| (first..first + 10).filter(|week| may_change.settled(history)(*week)).count();
+        assert_eq!(count(&history), settled, "{days} days, {settle_days}");
+        // Without days, the last day of the last week is known only if it is complete.
+        history.totals.days = crate::history::Panel::default();
+        let known = if days == 70 { 70 } else { 71 };
+        assert_eq!(count(&history), (known - settle_days as usize) / 7, "{days} weeks, {settle_days}");
+    }
+}
+
+/// An app of which people buy on payday: twice as many users on the first of each month, for 18 months.
+#[test]
+fn a_payday_neither_blocks_nor_warns_each_month() {
+    let mut company = Company::new(28, 550);
+    let first = day_of(START);
+    for day in 0..550 {
+        if crate::calendar::date_of(first + day as i32).day == 1 {
+            company.change(day..day + 1, None, None, 2.0);
+        }
+    }
+    let config = Config::default();
+    let mut history = published(&company.totals(0..60));
+    let mut warned = Vec::new();
+    for days in 61..550 {
+        let now = company.totals(0..days);
+        let drift = compare(&config, &history, &now);
+        assert_eq!(failed(&drift), [], "day {days}: {}", drift.results.why());
+        let volume = drift.results.get(CheckId::DayVolume).unwrap();
+        if volume.status == Status::Warn {
+            warned.push(volume.offenders[0].value.clone());
+        }
+        history.record(&now, "later", config.keep.weeks);
+    }
+    let paydays: Vec<&String> = warned.iter().filter(|text| text[8..].starts_with("01")).collect();
+    assert!(paydays.len() <= 2, "{paydays:?}");
+}
+
+#[test]
+fn a_renamed_channel_warns_and_names_both() {
+    let mut company = Company::new(29, 300);
+    let history = published(&company.totals(0..210));
+    company.channels[0] = "restricted".into();
+    let drift = compare(&Config::default(), &history, &company.totals(0..217));
+    assert_eq!(failed(&drift), [], "{}", drift.results.why());
+    assert_eq!(drift.results.get(CheckId::ChannelMix).unwrap().status, Status::Warn);
+    let text = sentence(&drift, CheckId::ChannelMix);
+    assert!(text.contains("2024-W31: 'Ads' is called 'restricted' (2"), "{text}");
+    // A rename does not hide that one channel takes over the users of another.
+    company.change(210..217, None, Some(1), 5.0);
+    company.change(210..217, None, Some(4), 0.2);
+    let drift = compare(&Config::default(), &history, &company.totals(0..217));
+    assert!(failed(&drift).contains(&CheckId::ChannelMix), "{}", drift.results.why());
+    // A channel that takes over the users of another one, and had users before, is no other name of it.
+    let mut company = Company::new(29, 300);
+    company.change(210..217, None, Some(3), 1.0 + 0.6 / 0.3);
+    company.change(210..217, None, Some(0), 0.0);
+    let drift = compare(&Config::default(), &history, &company.totals(0..217));
+    assert!(failed(&drift).contains(&CheckId::ChannelMix), "{}", drift.results.why());
 }

@@ -544,8 +544,37 @@ fn a_key_that_stops_is_found() {
     let report = run(folder.path(), &job, &stopped, 14 * 7);
     let outcome = report.outcomes.iter().find(|o| o.check == CheckId::VolumeDrift).unwrap();
     assert_eq!(outcome.status, Status::Fail);
-    assert!(outcome.offenders[0].value.starts_with("GB, ios 2021_"), "{outcome:?}");
+    assert!(outcome.offenders[0].value.starts_with("GB, ios: 0 users in 2021-W"), "{outcome:?}");
     assert!(outcome.note.contains("each key") && outcome.title.contains("each key's users"), "{outcome:?}");
+}
+
+/// By any key, class and grain: organic rows alone stop, or paid ones.
+#[test]
+fn a_class_of_a_key_that_stops_blocks() {
+    let all = facts(14 * 7);
+    for (by, grain, name) in [
+        (&["country", "os"][..], Grain::Week, "GB, ios"),
+        (&["os", "country"], Grain::Day, "ios, GB"),
+        (&[], Grain::Week, "all"),
+    ] {
+        for (organic, class) in [(true, "organic"), (false, "paid")] {
+            let folder = tempfile::tempdir().unwrap();
+            let job = Job { grain, windows: vec![4], ..job(FACTS, by) };
+            let before: Vec<Row> = all.iter().filter(|r| r.day.unwrap() < FIRST + 13 * 7).cloned().collect();
+            assert_eq!(run(folder.path(), &job, &before, 13 * 7).why, "");
+            let mut stopped = all.clone();
+            stopped.retain(|row| {
+                let is_key = by.is_empty() || row.country == Some("GB") && row.system == Some("ios");
+                row.day.unwrap() < FIRST + 13 * 7 || !is_key || (row.name == Some("Organic")) != organic
+            });
+            let report = run(folder.path(), &job, &stopped, 14 * 7);
+            assert_eq!(status(&report, CheckId::ClassGone), Status::Fail, "{by:?} {class}: {}", report.why);
+            let outcome = report.outcomes.iter().find(|o| o.check == CheckId::ClassGone).unwrap();
+            let sentence = &outcome.offenders[0].value;
+            assert!(sentence.starts_with(&format!("{name}: {class} users 0 in 2021-W")), "{sentence}");
+            assert_eq!(outcome.title, "no key's organic or paid users stop");
+        }
+    }
 }
 
 #[test]
