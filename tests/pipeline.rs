@@ -123,7 +123,11 @@ fn a_blocked_run_leaves_the_target_and_can_be_promoted() {
         let summary = String::from_utf8(blocked.stderr).unwrap();
         assert_eq!(blocked.status.code(), Some(4), "{summary}");
         let line = summary.lines().find(|line| line.starts_with("blocked")).unwrap();
-        assert!(line.contains("restatement: "), "{line}");
+        assert!(
+            line.contains("published country-weeks would change") && line.ends_with("[restatement]"),
+            "{line}"
+        );
+        assert!(summary.contains("next     rollshare promote "), "{summary}");
         assert_eq!(stamp(&world.at(&data)), before);
         assert_eq!(fs::read(world.at(kept).join("history/published.parquet")).unwrap(), history);
         let quiet = world.run(target, &["--quiet"]);
@@ -170,14 +174,18 @@ fn a_run_with_blocking_rows_goes_to_quarantine_with_its_table() {
     let folder = PathBuf::from(summary["places"]["quarantined"].as_str().unwrap());
     assert!(folder.join("table.parquet").exists() && folder.join("report.json").exists());
 
-    // Without a target nothing is stored, and a blocked table is not printed.
+    // Without a target nothing is stored. The table is shown, and what would block.
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
     let shown = command
         .args(["run", "--organic", "Unknown", "--source"])
         .arg(world.at("export.parquet"))
         .output()
         .unwrap();
-    assert_eq!((shown.status.code(), shown.stdout.len()), (Some(4), 0));
+    let summary = String::from_utf8(shown.stderr).unwrap();
+    assert_eq!(shown.status.code(), Some(4), "{summary}");
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("country"), "{summary}");
+    assert!(summary.contains("would be blocked: no row of Unknown"), "{summary}");
+    assert!(summary.contains("--warn-only"), "{summary}");
 
     // A blocking check that cannot run blocks as well.
     let incomplete = world.run("x.parquet", &["--column", "start_date=missing"]);
@@ -212,7 +220,7 @@ fn checks_can_be_set_to_warn_or_be_skipped() {
     assert_eq!(names(&world.at("out/_rollshare/z.parquet/quarantine")).len(), 1);
     let allowed = world.run("z.parquet", &[&file[..], &["--allow-restatement", "2020_01..2030_01"]].concat());
     let summary = String::from_utf8(allowed.stderr).unwrap();
-    assert!(!summary.contains("restatement: "), "{summary}");
+    assert!(!summary.contains("[restatement]"), "{summary}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! - [`report`]: `rollshare report`.
 //! - [`progress`]: the progress bar on stderr.
 //! - [`summary`]: the summary of a run and errors, as text and as JSON.
-//! - [`version`]: the facts of this build.
+//! - [`version`]: the facts of this build. [`wrap`]: lines wrapped at blanks.
 
 pub mod args;
 pub mod check;
@@ -16,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod summary;
 pub mod version;
+pub mod wrap;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -59,7 +59,7 @@ pub fn run(options: &RunOptions, progress: &dyn Progress) -> Result<Run> {
         (LoadedHistory::Nothing, Precondition::None)
     };
     let question = question_of(job);
-    let config = with_published_channels(&options.config, &loaded, &question);
+    let config = with_published(&options.config, &loaded, &question);
 
     // The checks and the scan share the opened files. Without checks, the scan opens each file itself.
     let inputs = &setup.discovery.inputs;
@@ -203,15 +203,17 @@ fn read_history(store: Option<&RunStore>) -> Result<(LoadedHistory, Precondition
     }
 }
 
-/// The configuration; if it lists no channels, those of the history are the known ones.
-fn with_published_channels(config: &Config, loaded: &LoadedHistory, question: &str) -> Config {
+/// The configuration with what was published before: if it lists no channels, those of the history are the known ones.
+fn with_published(config: &Config, loaded: &LoadedHistory, question: &str) -> Config {
     let mut config = config.clone();
     if let LoadedHistory::History(history) = loaded
-        && config.allow.channels.is_empty()
         && &*history.totals.question == question
     {
-        let channels = &history.totals.channels;
-        config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
+        config.is_repeated = !history.is_empty();
+        if config.allow.channels.is_empty() {
+            let channels = &history.totals.channels;
+            config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
+        }
     }
     config
 }

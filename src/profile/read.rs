@@ -13,7 +13,7 @@ pub const BUNDLED: [(&str, &str); 1] = [("cube", include_str!("cube.toml"))];
 const KEYS: [(&str, &[&str]); 6] = [
     ("", &["time", "users", "channel", "dimensions", "where"]),
     ("time", &["date", "unit", "label", "label_form", "zone", "week_start"]),
-    ("users", &["column", "rows"]),
+    ("users", &["column", "rows", "unique"]),
     ("channel", &["column", "organic", "paid", "excluded", "null", "ignore_case"]),
     (
         "dimensions",

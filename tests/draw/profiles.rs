@@ -261,7 +261,7 @@ fn jobs() -> impl Strategy<Value = (Job, Ask, Coding)> {
                         zone: ask.zone.map(str::to_owned),
                         week_start: Weekday::ALL[start],
                     },
-                    users: Users { column: (!rows).then(|| "users".into()), rows },
+                    users: Users { column: (!rows).then(|| "users".into()), rows, unique: false },
                     channel: Channel {
                         column: Some("name".into()),
                         organic: if organic { listed.clone() } else { vec![] },

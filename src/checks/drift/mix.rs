@@ -6,10 +6,10 @@
 //! divergence of S. Kullback and R. A. Leibler, "On Information and Sufficiency",
 //! Annals of Mathematical Statistics 22 (1951), 79-86.
 
-use super::{WorstDeviation, new_weeks, warn_bound};
-use crate::calendar::week_label;
+use super::{Words, WorstDeviation, new_weeks};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun};
 use crate::history::{History, Panel, Totals};
 
@@ -95,10 +95,9 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32) -> Option<Ju
     })?;
     let (p, q) = part(most);
     let name = names.get(most).map_or("", |name| name);
-    let text = format!(
-        "{}: index {index:.3}, most by '{name}': {p:.3} of the users, usually {q:.3}",
-        week_label(week)
-    );
+    let (p, q) = (finding::percent(p), finding::percent(q));
+    let text =
+        format!("'{name}' has {p} of the users in {}, usually {q} (PSI {index:.2})", finding::week(week));
     Some(Judged { index, is_usual: index <= USUAL * usual, text })
 }
 
@@ -111,7 +110,7 @@ pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measure
     let mut deviations = WorstDeviation::default();
     for week in &weeks {
         if let Some(judged) = judge(config, &history.totals.channels, &now.channels, *week) {
-            deviations.add(if judged.is_usual { 0.0 } else { judged.index }, || judged.text);
+            deviations.add(0.0, if judged.is_usual { 0.0 } else { judged.index }, || judged.text);
         }
     }
     let none = if weeks.is_empty() {
@@ -120,7 +119,7 @@ pub fn check(config: &Config, history: &History, now: &Totals) -> Result<Measure
         "too little history, or too few users"
     };
     let note = format!("compared with the last {} published weeks", config.drift.baseline_weeks);
-    deviations.measurement(warn_bound(config, CheckId::ChannelMix), none, &note)
+    deviations.measurement(config, CheckId::ChannelMix, &Words { points: "weeks", none, note: &note })
 }
 
 #[cfg(test)]

@@ -23,9 +23,11 @@ pub use restatement::Restated;
 
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
-use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use super::finding;
+use super::model::{Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use super::results::Results;
 use crate::history::{History, Totals};
+use crate::report::words::number;
 
 /// What was published by earlier runs.
 pub enum HistoryState<'a> {
@@ -84,7 +86,7 @@ pub fn check(
     findings.push((CheckId::DayVolume, days::volume(config, history, now)));
     findings.extend(series::check(config, history, now));
     findings.push((CheckId::ChannelMix, mix::check(config, history, now)));
-    let (restatement, restated) = restatement::check(history, now, allowed);
+    let (restatement, restated) = restatement::check(config, history, now, allowed);
     findings.push((CheckId::Restatement, restatement));
     DriftResults { results: Results::judge(config, findings), restated }
 }
@@ -102,43 +104,79 @@ pub(super) fn new_weeks(history: &History, now: &Totals) -> Vec<i32> {
 #[derive(Default)]
 pub(super) struct WorstDeviation {
     n: u64,
-    points: Vec<(f64, String)>,
+    points: Vec<Deviation>,
+}
+
+/// A point that deviates.
+struct Deviation {
+    deviation: f64,
+    /// The users of its key, by which points are ordered.
+    users: f64,
+    sentence: String,
+}
+
+/// The words of a check on points.
+pub(super) struct Words<'a> {
+    /// What points are called: `country-weeks`.
+    pub points: &'a str,
+    /// Why no point was compared.
+    pub none: &'a str,
+    /// With what they are compared.
+    pub note: &'a str,
 }
 
 impl WorstDeviation {
-    /// Adds the deviation of a point. `text` describes the point; it is called if the deviation is above 0.
-    pub(super) fn add(&mut self, deviation: f64, text: impl FnOnce() -> String) {
+    /// Adds the deviation of a point of a key that has so many users. `sentence` describes the point; it is called
+    /// if the deviation is above 0.
+    pub(super) fn add(&mut self, users: f64, deviation: f64, sentence: impl FnOnce() -> String) {
         self.n += 1;
         if deviation > 0.0 {
-            self.points.push((deviation, text()));
+            self.points.push(Deviation { deviation, users, sentence: sentence() });
         }
     }
 
-    /// The largest deviation, with the points whose deviation exceeds `warn`; `NotApplicable` with the
-    /// reason `none` if no point was added.
-    pub(super) fn measurement(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
+    /// The largest deviation, with the points above the bound that warns: those above the bound that blocks first,
+    /// then the keys with most users. `NotApplicable` if no point was added.
+    pub(super) fn measurement(
+        mut self,
+        config: &Config,
+        check: CheckId,
+        words: &Words<'_>,
+    ) -> Result<Measurement, NotRun> {
         if self.n == 0 {
-            return Err(NotRun::NotApplicable(none.to_owned()));
+            return Err(NotRun::NotApplicable(words.none.to_owned()));
         }
-        self.points.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let observed = self.points.first().map_or(0.0, |(deviation, _)| *deviation);
-        let exceeding = self.points.iter().filter(|(deviation, _)| *deviation > warn).count();
-        let offenders = (self.points.into_iter().take_while(|(deviation, _)| *deviation > warn))
-            .take(VIOLATIONS)
-            .map(|(_, text)| Violation::key(text))
-            .collect();
-        let note = if exceeding > 0 {
-            format!("{exceeding} of {} points above the bound that warns; {note}", self.n)
-        } else {
-            note.to_owned()
-        };
-        Ok(Measurement { observed: (observed * 1e4).round() / 1e4, n: self.n, offenders, note })
+        let bounds = config.bounds(check);
+        let count = |limit: Option<Limit>| limit.and_then(|limit| limit.count);
+        let (warn, block) = (count(bounds.warn).unwrap_or(0.0), count(bounds.block));
+        let observed = self.points.iter().map(|point| point.deviation).fold(0.0, f64::max);
+        self.points.retain(|point| point.deviation > warn);
+        let blocks = |point: &Deviation| block.is_some_and(|block| point.deviation > block);
+        self.points.sort_by(|a, b| {
+            (blocks(b).cmp(&blocks(a)))
+                .then_with(|| b.users.total_cmp(&a.users))
+                .then_with(|| b.deviation.total_cmp(&a.deviation))
+                .then_with(|| a.sentence.cmp(&b.sentence))
+        });
+        let finding = self.points.first().map_or(String::new(), |first| {
+            let limit = finding::in_words(check, block.filter(|_| blocks(first)).unwrap_or(warn));
+            let past = match self.points.len() as u64 {
+                1 => String::new(),
+                past => {
+                    format!("; {} of {} {} are past the warning", number(past), number(self.n), words.points)
+                }
+            };
+            format!("{} (limit {limit}{past})", first.sentence)
+        });
+        let first = self.points.into_iter().take(VIOLATIONS);
+        Ok(Measurement {
+            observed: (observed * 1e4).round() / 1e4,
+            n: self.n,
+            offenders: first.map(|point| Violation::key(point.sentence)).collect(),
+            note: words.note.to_owned(),
+            finding,
+        })
     }
-}
-
-/// The bound above which a check warns; points above it are listed as violations.
-pub(super) fn warn_bound(config: &Config, id: CheckId) -> f64 {
-    config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Compares the points of a country with its own weeks: share, users, rows.
 
 use super::spread::Spread;
-use super::{WorstDeviation, new_weeks, warn_bound};
-use crate::calendar::{self, week_label};
+use super::{Words, WorstDeviation, new_weeks};
+use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding::{percent, spreads, week, whole};
 use crate::checks::model::{Measurement, NotRun};
 use crate::history::{History, Panel, Point, Totals};
 
@@ -137,35 +138,35 @@ pub fn check(
     let [volume, volume_change, volume_year, rows, share, share_change, share_year] = &mut deviations;
     let weeks = new_weeks(history, now);
     let drift = &config.drift;
+    let mut users_of = vec![0.0; past.names().len()];
+    for (country, _, point) in past.entries() {
+        if let Some(users) = users_of.get_mut(country) {
+            *users += point.users;
+        }
+    }
     let indices: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
-    for week in &weeks {
-        for (country, (name, index)) in past.names().iter().zip(&indices).enumerate() {
-            let baseline = baseline(config, past, country, *week);
+    for step in &weeks {
+        let week = week(*step);
+        let keys = past.names().iter().zip(&indices).zip(&users_of).enumerate();
+        for (country, ((name, index), users)) in keys {
+            let baseline = baseline(config, past, country, *step);
             let absent = Point::default();
-            let point = index.and_then(|at| now.weeks.get(at, *week)).unwrap_or(&absent);
-            let at = || format!("{name} {}", week_label(*week));
+            let point = index.and_then(|at| now.weeks.get(at, *step)).unwrap_or(&absent);
             if let Some(judged) = judge(config, Measure::Users, &baseline, point) {
                 let usual = judged.usual.exp();
                 let fold = fold(point.users, usual);
                 let z = if relative(point.users, usual) < drift.ignore_volume { 0.0 } else { judged.z.abs() };
-                let text = || {
-                    let (users, usual) = (point.users.round(), usual.round());
-                    format!("{}: {users} users, usually {usual} ({:.1} spreads)", at(), judged.z)
-                };
-                volume.add(z, text);
-                volume_change.add(if judged.z.abs() > CHANGE_Z { fold } else { 0.0 }, text);
+                let text =
+                    || format!("{name}: {} users in {week}, usually {}", whole(point.users), whole(usual));
+                volume.add(*users, z, || format!("{}, {}", text(), spreads(judged.z)));
+                volume_change.add(*users, if judged.z.abs() > CHANGE_Z { fold } else { 0.0 }, text);
             }
             if let Some(judged) = judge(config, Measure::Rows, &baseline, point) {
                 let usual = judged.usual.exp();
                 let z = if relative(point.rows, usual) < drift.ignore_volume { 0.0 } else { judged.z.abs() };
-                rows.add(z, || {
-                    format!(
-                        "{}: {} rows, usually {} ({:.1} spreads)",
-                        at(),
-                        point.rows,
-                        usual.round(),
-                        judged.z
-                    )
+                rows.add(*users, z, || {
+                    let (now, usual) = (whole(point.rows), whole(usual));
+                    format!("{name}: {now} rows in {week}, usually {usual}, {}", spreads(judged.z))
                 });
             }
             if let (Some(judged), Some(now)) =
@@ -174,30 +175,30 @@ pub fn check(
                 let change = now - judged.usual;
                 let z = if change.abs() < drift.ignore_share { 0.0 } else { judged.z.abs() };
                 let text = || {
-                    format!(
-                        "{}: organic share {now:.3}, usually {:.3} ({:.1} spreads)",
-                        at(),
-                        judged.usual,
-                        judged.z
-                    )
+                    let (now, usual) = (percent(now), percent(judged.usual));
+                    format!("{name}: organic share {now} in {week}, usually {usual}")
                 };
-                share.add(z, text);
-                share_change
-                    .add(if z > CHANGE_Z { change.abs() / judged.usual.max(SHARE_FLOOR) } else { 0.0 }, text);
+                share.add(*users, z, || format!("{}, {}", text(), spreads(judged.z)));
+                let part = change.abs() / judged.usual.max(SHARE_FLOOR);
+                share_change.add(*users, if z > CHANGE_Z { part } else { 0.0 }, text);
             }
             let Some((then, _)) = baseline.year.filter(|(then, _)| then.users >= drift.min_users) else {
                 continue;
             };
             let change = point.users - then.users;
             let far = if drift.direction.counts(change) { fold(point.users, then.users) } else { 0.0 };
-            volume_year.add(far, || {
-                format!("{}: {} users, {} a year before", at(), point.users.round(), then.users.round())
+            volume_year.add(*users, far, || {
+                let (now, then) = (whole(point.users), whole(then.users));
+                format!("{name}: {now} users in {week}, {then} a year before")
             });
             if let (Some(now), Some(was), true) =
                 (point.share(), then.share(), point.users >= drift.min_users)
             {
                 let far = if drift.direction.counts(now - was) { (now - was).abs() } else { 0.0 };
-                share_year.add(far, || format!("{}: organic share {now:.3}, {was:.3} a year before", at()));
+                share_year.add(*users, far, || {
+                    let (now, was) = (percent(now), percent(was));
+                    format!("{name}: organic share {now} in {week}, {was} a year before")
+                });
             }
         }
     }
@@ -210,11 +211,12 @@ pub fn check(
             "too little history: no {key} has {} published weeks of {} users before {}",
             drift.min_weeks,
             drift.min_users,
-            weeks.first().map(|week| week_label(*week)).unwrap_or_default()
+            weeks.first().map(|first| week(*first)).unwrap_or_default()
         )
     };
     let year = format!("the history has no {key} with the same ISO week a year before a new week");
     let note = format!("each {key} compared with its last {} published weeks", drift.baseline_weeks);
+    let points = format!("{key}-weeks");
     let ids = [
         (CheckId::VolumeDrift, none.as_str(), note.as_str()),
         (CheckId::VolumeChange, &none, &note),
@@ -237,7 +239,7 @@ pub fn check(
             CheckId::RowDrift if !has_rows => {
                 (id, Err(NotRun::NotApplicable("rows are not counted by key".into())))
             }
-            id => (id, worst.measurement(warn_bound(config, id), none, note)),
+            id => (id, worst.measurement(config, id, &Words { points: &points, none, note })),
         })
         .collect()
 }

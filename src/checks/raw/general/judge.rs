@@ -6,6 +6,7 @@ use super::Subject;
 use super::compare::{Compared, totals_check};
 use super::counts::{Bucket, Counts, Tally};
 use crate::checks::catalog::{CheckId, Severity, Stage};
+use crate::checks::finding;
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::judge::gaps;
 use crate::checks::raw::locate;
@@ -14,6 +15,7 @@ use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::dataset::OpenFile;
 use crate::profile::{Class, Dimension, MemberList, Members};
+use crate::report::words::number;
 use crate::table::cell::iso_date;
 
 /// Rows without a member block above this fraction: exports of single rows nearly always have some.
@@ -186,15 +188,21 @@ impl Judge<'_> {
     /// Rows without a time, without a member of each dimension of the key, and without a channel that counts.
     fn key_nulls(&self) -> Vec<Finding> {
         let rows = self.bucket.rows;
-        let mut findings: Vec<Finding> = vec![Ok(self.tally(&self.bucket.null_times, rows)).into()];
+        let without = number(self.bucket.null_times.count);
+        let sentence = format!("{without} of {} rows have no time", number(rows));
+        let times = self.tally(&self.bucket.null_times, rows).finding(sentence);
+        let mut findings: Vec<Finding> = vec![Ok(times).into()];
         for (tally, at) in self.bucket.null_members.iter().zip(&self.subject.key) {
             let name = self.dimension(*at).0;
             let mut finding = self.tally(tally, rows);
             if tally.count > 0 {
                 let share = percent(tally.count, rows);
-                finding = finding.note(format!(
-                    "{share:.1} % of the rows are dropped; null = \"MEMBER\" in [dimensions.{name}] keeps them"
-                ));
+                let have = if tally.count == 1 { "has" } else { "have" };
+                let of = format!("{} of {} rows {have}", number(tally.count), number(rows));
+                let keep = format!("null = \"MEMBER\" in [dimensions.{name}] keeps them");
+                finding = finding
+                    .note(format!("{share:.1} % of the rows are dropped; {keep}"))
+                    .finding(format!("{of} no {name} and are dropped ({share:.1} %): {keep}"));
             }
             findings.push(Finding {
                 title: Some(format!("rows that count have a member: {name}")),
@@ -206,10 +214,12 @@ impl Judge<'_> {
         if self.subject.job.profile.channel.null == Class::Excluded && null > 0 {
             let share = percent(null, self.counts.met);
             let note = format!("{share:.1} % of the rows have no channel: they are neither organic nor paid");
+            let of = format!("{} of {} rows", number(null), number(self.counts.met));
+            let sentence = format!("{of} have no channel ({share:.1} %): they are neither organic nor paid");
             findings.push(Finding {
                 title: Some("every row has a channel".into()),
                 most: Severity::Warn,
-                ..Ok(Measurement::count(null, self.counts.met, vec![]).note(note)).into()
+                ..Ok(Measurement::count(null, self.counts.met, vec![]).note(note).finding(sentence)).into()
             });
         }
         findings
@@ -226,17 +236,31 @@ impl Judge<'_> {
     fn members(&self, id: CheckId) -> Vec<Finding> {
         let mut findings = Vec::new();
         for ((name, dimension), members) in self.subject.dimensions.iter().zip(&self.counts.dimensions) {
-            let (check, expected) = match &dimension.members {
+            let (check, expected, not_expected) = match &dimension.members {
                 None => continue,
                 Some(Members::Named(MemberList::Iso3166)) => {
-                    (CheckId::CountryKnown, "ISO 3166-1 codes".to_owned())
+                    (CheckId::CountryKnown, "ISO 3166-1 codes".to_owned(), "no ISO 3166-1 code".to_owned())
                 }
-                Some(Members::List(list)) => (members_check(name), list.join(", ")),
+                Some(Members::List(list)) => {
+                    let list = list.join(", ");
+                    (members_check(name), list.clone(), format!("not one of {list}"))
+                }
             };
             if check == id {
+                let entry = if check == CheckId::CountryKnown { "countries" } else { "systems" };
+                let finding = self.tally(&members.unknown, self.counts.met);
+                let sentence = finding::unexpected_members(
+                    members.unknown.count,
+                    self.counts.met,
+                    name,
+                    &not_expected,
+                    &first_names(name, &finding.offenders),
+                    entry,
+                    finding.offenders.first(),
+                );
                 findings.push(Finding {
                     title: Some(format!("members of {name} are expected ones: {expected}")),
-                    ..Ok(self.tally(&members.unknown, self.counts.met)).into()
+                    ..Ok(finding.finding(sentence)).into()
                 });
             }
         }
@@ -410,6 +434,9 @@ impl Judge<'_> {
     }
 
     fn freshness(&self) -> Result<Measurement, NotRun> {
+        if let Some(why) = self.subject.config.age_does_not_matter() {
+            return Err(why);
+        }
         let Some(last) = self.bucket.days.keys().last().copied().filter(|_| self.counts.has_days) else {
             return not_applicable("the rows have no dates");
         };
@@ -418,6 +445,19 @@ impl Judge<'_> {
         let text = format!("the last day is {}, {age} days before {}", iso_date(last), iso_date(today));
         Ok(Measurement::count(age, 1, vec![Violation::key(iso_date(last))]).note(text))
     }
+}
+
+/// The members in the first violations, whose values are `DIMENSION 'MEMBER'`.
+fn first_names(dimension: &str, violations: &[Violation]) -> Vec<(String, Option<u64>)> {
+    let mut names: Vec<(String, Option<u64>)> = Vec::new();
+    for violation in violations {
+        let value = violation.value.strip_prefix(dimension).unwrap_or(&violation.value);
+        let name = value.trim().trim_matches('\'');
+        if !names.iter().any(|(other, _)| other == name) {
+            names.push((name.to_owned(), None));
+        }
+    }
+    names
 }
 
 /// A part in per cent.
