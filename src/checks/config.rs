@@ -70,8 +70,8 @@ pub struct Config {
     pub keep: Keep,
     /// Weeks that are excluded from baselines.
     pub incidents: Vec<Incident>,
-    /// Whether an earlier run was published at the target: from then on, new days are expected.
-    pub is_repeated: bool,
+    /// Whether new days are expected: an earlier run published days at the target that were recent then.
+    pub is_followed: bool,
     /// Whether the profile does not say that rows are unique: then rows that occur twice only warn.
     rows_may_repeat: bool,
     origin: Option<String>,
@@ -116,7 +116,7 @@ impl Config {
             drift: file.drift,
             keep: file.keep,
             incidents: file.incidents,
-            is_repeated: false,
+            is_followed: false,
             rows_may_repeat: false,
             origin: Some(origin.to_owned()),
         })
@@ -139,8 +139,8 @@ impl Config {
     /// Why the age of the last day does not matter; `None` if it does.
     pub fn age_does_not_matter(&self) -> Option<NotRun> {
         let asked = self.as_of.is_some() || self.settings.contains_key(&CheckId::Freshness);
-        let why = "no run was published at this target before, so no new days are expected yet";
-        (!asked && !self.is_repeated).then(|| NotRun::NotApplicable(why.into()))
+        let why = "no earlier run published recent days at the target, so no new ones are expected";
+        (!asked && !self.is_followed).then(|| NotRun::NotApplicable(why.into()))
     }
 
     /// Why a check must not run: its severity is `off`. `None` if the check is to run.

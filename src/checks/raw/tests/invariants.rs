@@ -37,6 +37,7 @@ impl Seen {
         for (_, finding) in &mut raw.findings {
             if let Ok(finding) = finding {
                 finding.offenders.clear();
+                finding.finding.clear();
             }
         }
         let results = Results::judge(config, raw.findings);
