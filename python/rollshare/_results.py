@@ -35,9 +35,9 @@ class CheckResults:
     --------
     >>> results = rollshare.check(sample)
     >>> results.verdict
-    'warn'
-    >>> [o["check"] for o in results if o["status"] == "warn"]
-    ['token_name', 'country_total', 'day_gaps', 'country_day_gaps', 'freshness']
+    'pass'
+    >>> rollshare.check(sample, organic="Nobody")["organic_present"]["finding"]
+    'no row of Nobody (none of 9,000 rows)'
 
     """
 

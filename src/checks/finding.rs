@@ -231,3 +231,98 @@ pub fn whole(value: f64) -> String {
 pub fn spreads(z: f64) -> String {
     format!("{:.1} spreads {}", z.abs(), if z < 0.0 { "below" } else { "above" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(value: &str) -> Violation {
+        Violation { file: Some("x.parquet".into()), row: Some(1_007), value: value.into() }
+    }
+
+    #[test]
+    fn counts_of_rows_are_sentences() {
+        for (check, count, sentence) in [
+            (
+                CheckId::ValueNegative,
+                1,
+                "1 of 9,000 rows has a negative number of users, first -3 (x.parquet, row 1,007)",
+            ),
+            (
+                CheckId::ValueNulls,
+                1_234,
+                "1,234 of 9,000 rows have no number of users, first -3 (x.parquet, row 1,007)",
+            ),
+            (
+                CheckId::DuplicateRows,
+                2,
+                "2 of 9,000 rows repeat an earlier row, first -3 (x.parquet, row 1,007)",
+            ),
+            (CheckId::DayGaps, 3, "3 of 9,000 days have no rows, first -3 (x.parquet, row 1,007)"),
+        ] {
+            assert_eq!(super::sentence(check, &Measurement::count(count, 9_000, vec![row("-3")])), sentence);
+        }
+    }
+
+    #[test]
+    fn names_and_keys_are_named() {
+        let keys = |values: &[&str]| values.iter().map(|value| Violation::key(*value)).collect::<Vec<_>>();
+        let channels = Measurement::count(5, 9, keys(&["'A'", "'B'", "'C'", "'D'", "'E'"]));
+        assert_eq!(sentence(CheckId::ChannelNew, &channels), "5 new channels: 'A', 'B', 'C' and 2 more");
+        let channel = Measurement::count(1, 9, keys(&["'A'"]));
+        assert_eq!(sentence(CheckId::ChannelVanished, &channel), "1 channel has no rows any more: 'A'");
+        let days = Measurement::count(12, 30, keys(&["2021-03-01 was published and has no row now", "b"]));
+        let first = "2021-03-01 was published and has no row now (and 11 more)";
+        assert_eq!(sentence(CheckId::DaysKept, &days), first);
+        let own = days.finding("what a check knows better");
+        assert_eq!(sentence(CheckId::DaysKept, &own), "what a check knows better");
+    }
+
+    #[test]
+    fn a_member_that_is_not_expected_has_the_line_that_allows_it() {
+        let of = |members: &[(&str, Option<u64>)], count| {
+            let members: Vec<_> = members.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect();
+            let first = row("'UK'");
+            unexpected_members(
+                count,
+                9_000,
+                "country",
+                "no ISO 3166-1 code",
+                &members,
+                "countries",
+                Some(&first),
+            )
+        };
+        assert_eq!(
+            of(&[("UK", Some(1))], 1),
+            "1 of 9,000 rows has country 'UK', no ISO 3166-1 code (GB?), first in x.parquet, row 1,007. \
+             Allow it: [allow] countries = [\"UK\"]"
+        );
+        let two = of(&[("fr", Some(1_000)), ("X\"", None)], 1_001);
+        assert!(
+            two.starts_with("1,001 of 9,000 rows have country 'fr' (1,000), 'X\"': no ISO 3166-1 code"),
+            "{two}"
+        );
+        assert!(two.contains("[allow] countries = [\"fr\", '"), "{two}");
+        let four = of(&[("a", None), ("b", None), ("c", None), ("d", None)], 4);
+        assert!(four.contains("'a', 'b', 'c' and 1 more: ") && four.ends_with("\"c\", ...]"), "{four}");
+    }
+
+    #[test]
+    fn measurements_have_words() {
+        for (check, value, words) in [
+            (CheckId::ShareYear, 0.5, "50 points"),
+            (CheckId::ShareYear, 0.6592, "65.9 points"),
+            (CheckId::VolumeChange, 0.8, "80 % more or 44 % fewer"),
+            (CheckId::VolumeYear, 9.0, "900 % more or 90 % fewer"),
+            (CheckId::ShareChange, 0.25, "25 % of the usual share"),
+            (CheckId::Restatement, 0.05, "5 % of the published users"),
+            (CheckId::VolumeDrift, 10.0, "10 spreads"),
+            (CheckId::LabelForm, 1.0, "1 row"),
+            (CheckId::CountryDayGaps, 2_000.0, "2,000 country-days"),
+            (CheckId::OrganicPresent, 1.0, "1 missing"),
+        ] {
+            assert_eq!(in_words(check, value), words);
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::checks::config::Config;
 use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
+use crate::report::words::number;
 use crate::table::cell::iso_date;
 use crate::{Job, Result, calendar};
 
@@ -105,7 +106,7 @@ impl Judge<'_> {
                     vec![Violation::key(format!("no row of {}", names(&missing)))],
                 )
                 .note(match there.is_empty() {
-                    true => format!("none of {rows} rows"),
+                    true => format!("none of {} rows", number(rows)),
                     false => format!("there are rows of {}", names(&there)),
                 })
             }

@@ -329,7 +329,7 @@ impl Judge<'_> {
             format!("no row of {}", names(&missing))
         };
         let note = match (organic, missing.is_empty()) {
-            (0, _) => format!("none of {} rows", self.counts.met),
+            (0, _) => format!("none of {} rows", number(self.counts.met)),
             (rows, true) => format!("{rows} rows are organic"),
             (rows, false) if there.is_empty() => {
                 format!("{rows} rows are organic, none of {}", names(&missing))
