@@ -129,7 +129,7 @@ fn a_table_that_was_tampered_with_is_not_published() {
                 ColumnData::Int32(weeks) => weeks[1] = weeks[0],
                 other => panic!("{other:?}"),
             },
-            &[CheckId::TableKeys, CheckId::TableComplete],
+            &[CheckId::TableKeys, CheckId::TableComplete, CheckId::Reconciliation],
         ),
         (
             "a row without a week",

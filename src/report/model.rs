@@ -263,8 +263,11 @@ mod tests {
         assert_eq!(rfc3339(moment), "2026-11-25T13:45:05Z");
         let name = run_name(moment, None);
         assert!(name.starts_with("20261125T134505.042Z-") && name.len() == 29, "{name}");
-<<<<<<< HEAD
         assert_ne!(name, run_name(moment, None));
+        assert_eq!(day_of_run(&name).map(crate::table::cell::iso_date).as_deref(), Some("2026-11-25"));
+        for bad in ["", "latest", "2026T", "20261125T1345Z-", "\u{e9}20261125T1"] {
+            assert_eq!(day_of_run(bad), None, "{bad}");
+        }
     }
 
     #[test]
@@ -277,12 +280,5 @@ mod tests {
         assert!(third > next, "{third}");
         assert!(run_name(moment, Some("a stray name")).starts_with("20261125T134505.042Z-"));
         assert!(run_name(moment, Some("20200101T000000.000Z-0")).starts_with("20261125T134505.042Z-"));
-=======
-        assert_ne!(name, run_name(moment));
-        assert_eq!(day_of_run(&name).map(crate::table::cell::iso_date).as_deref(), Some("2026-11-25"));
-        for bad in ["", "latest", "2026T", "20261125T1345Z-", "\u{e9}20261125T1"] {
-            assert_eq!(day_of_run(bad), None, "{bad}");
-        }
->>>>>>> d8dea9e (checks: freshness where new days are expected; facts without gaps)
     }
 }

@@ -310,7 +310,7 @@ impl Cube {
         }
         let key = (u64::from(day) << 40) | (u64::from(channel) << 16) | u64::from(system);
         // Channels have good and bad weeks.
-        let season = 40 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 120;
+        let season = 75 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 50;
         if country != self.total {
             return self.draw_count(key, country, channel, season);
         }

@@ -100,7 +100,7 @@ impl Facts {
         let size = 1_024 * 40 * (1 + self.countries.len() as u64 / 16) / (1 + rank);
         let popular = 4 + 3 * (network * network) as u64;
         let taste = 25 + self.hash(4, country as u64, network as u64) % 150;
-        let season = 40 + self.hash(5, day / 7, network as u64) % 120;
+        let season = 75 + self.hash(5, day / 7, network as u64) % 50;
         let mean_1024 = (4 * size / popular * taste / 100 * season / 100).max(200);
         let key = (day << 40) | ((network as u64) << 16) | ((country as u64) << 4) | system as u64;
         let uniform = self.hash(6, key, 0) >> 48;

@@ -397,13 +397,15 @@ impl Judge<'_> {
         let Some(cells) = &self.bucket.cells else {
             return not_applicable("there are too many keys and days to compare them");
         };
+        let whole = self.whole_days();
+        let is_whole = |day: &i32| whole.binary_search(day).is_ok();
         let mut days_of: BTreeMap<u32, (Vec<i32>, f64)> = BTreeMap::new();
-        for ((key, day), sums) in cells {
+        for ((key, day), sums) in cells.iter().filter(|((_, day), _)| is_whole(day)) {
             let (days, users) = days_of.entry(*key).or_default();
             days.push(*day);
             *users += sums.users.iter().sum::<f64>();
         }
-        let all = self.bucket.days.len();
+        let all = whole.len();
         // If users come independently, a day has none with probability e^-(users a day).
         #[allow(clippy::cast_precision_loss)] // days are few
         let is_expected = |days: &[i32], users: f64| {
@@ -416,7 +418,7 @@ impl Judge<'_> {
             count += (all - days.len()) as u64;
             if days.len() < all {
                 days.sort_unstable();
-                let missing = self.bucket.days.keys().filter(|day| days.binary_search(day).is_err());
+                let missing = whole.iter().filter(|day| days.binary_search(day).is_err());
                 gaps.extend(missing.map(|day| (*day, self.key_name(*key))));
             }
         }
@@ -427,6 +429,18 @@ impl Judge<'_> {
             return not_applicable("no key has enough users on nearly all days");
         }
         Ok(Measurement::count(count, n, offenders))
+    }
+
+    /// The days with rows, without a first or last one that is not complete: instants of a day of one time zone are of
+    /// two days of another.
+    fn whole_days(&self) -> Vec<i32> {
+        let days = &self.bucket.days;
+        let mut rows: Vec<u64> = days.values().copied().collect();
+        rows.sort_unstable();
+        let usual = rows.get(rows.len() / 2).copied().unwrap_or_default();
+        let edges = [days.keys().next(), days.keys().last()];
+        let is_cut = |(day, rows): &(&i32, &u64)| **rows < usual / 2 && edges.contains(&Some(*day));
+        days.iter().filter(|day| !is_cut(day)).map(|(day, _)| *day).collect()
     }
 
     fn key_name(&self, key: u32) -> String {
