@@ -117,8 +117,13 @@ fn command_line(report: &RunReport, command: &str) -> String {
         line.push_str(&quoted(source));
     }
     let (job, default) = (&report.job, Job::default());
-    if job.profile != default.profile {
+    let organic = &job.profile.channel.organic;
+    let mut other = job.profile.clone();
+    other.channel.organic.clone_from(&default.profile.channel.organic);
+    if other != default.profile {
         line.push_str(" --profile PROFILE");
+    } else if job.profile != default.profile {
+        organic.iter().for_each(|name| line.push_str(&format!(" --organic {}", quoted(name))));
     }
     if job.by != default.by {
         let by = if job.by.is_empty() { "none".to_owned() } else { job.by.join(",") };
@@ -146,6 +151,20 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_line_has_what_the_report_has() {
+        let mut report = RunReport { sources: vec!["a b/".into()], ..RunReport::default() };
+        assert_eq!(command_line(&report, "check"), "rollshare check --source 'a b/'");
+        report.target = Some("x.csv".into());
+        report.job.profile.channel.organic = vec!["No Ads".into()];
+        report.job.by = vec![];
+        report.job.grain = crate::Grain::Month;
+        let run = "rollshare run --source 'a b/' --organic 'No Ads' --by none --grain month --target x.csv";
+        assert_eq!(command_line(&report, "run"), run);
+        report.job.profile.users.column = Some("installs".into());
+        assert!(command_line(&report, "check").contains(" --profile PROFILE --by none"));
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

@@ -135,7 +135,7 @@ pub fn check(
     });
     let text = |r: &Restated| format!("{}; published by {}", changes(r), r.run);
     let offenders = ordered.iter().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
-    let mut note = format!("{changed} of {n} points of {weeks} published weeks changed");
+    let mut note = format!("{weeks} published weeks compared");
     let permitted = restated.iter().filter(|r| r.allowed).count();
     if permitted > 0 {
         note = format!("{note}; {permitted} more were allowed");
