@@ -99,12 +99,12 @@ catalog! {
     DaysKept = "days_kept", History, Block, "days", "published days still have rows";
     DayVolume = "day_volume", History, Warn, "spreads", "rows and users of a new day are usual for its day of the week";
     VolumeDrift = "volume_drift", History, Block, "spreads", "each country's users are within the usual spread of its weeks";
-    VolumeChange = "volume_change", History, Block, "of the smaller", "no country's users suddenly change by half or more";
-    VolumeYear = "volume_year", History, Block, "of the smaller", "each country's users are of the same order as a year before";
+    VolumeChange = "volume_change", History, Block, "of the smaller", "each country's users stay near their usual number, or within their usual spread";
+    VolumeYear = "volume_year", History, Block, "of the smaller", "each country's users are near those of the same week a year before";
     RowDrift = "row_drift", History, Warn, "spreads", "each country's rows are within the usual spread of its weeks";
     ShareDrift = "share_drift", History, Block, "spreads", "each country's organic share is within the usual spread of its weeks";
     ShareChange = "share_change", History, Block, "of the usual share", "no country's organic share suddenly changes by half or more";
-    ShareYear = "share_year", History, Block, "of all users", "each country's organic share is of the same order as a year before";
+    ShareYear = "share_year", History, Block, "of all users", "each country's organic share is near that of the same week a year before";
     ChannelMix = "channel_mix", History, Block, "PSI", "users are distributed over the channels as before";
     Restatement = "restatement", History, Block, "of the published users", "weeks that were published as complete do not change";
 }
@@ -131,12 +131,14 @@ impl CheckId {
             CheckId::Reconciliation => "sums and shares are those of a second computation",
             CheckId::LastWeek => "the last period is complete or marked as partial",
             CheckId::VolumeDrift => "each key's users are within the usual spread of its weeks",
-            CheckId::VolumeChange => "no key's users suddenly change by half or more",
-            CheckId::VolumeYear => "each key's users are of the same order as a year before",
+            CheckId::VolumeChange => {
+                "each key's users stay near their usual number, or within their usual spread"
+            }
+            CheckId::VolumeYear => "each key's users are near those of the same week a year before",
             CheckId::RowDrift => "each key's rows are within the usual spread of its weeks",
             CheckId::ShareDrift => "each key's organic share is within the usual spread of its weeks",
             CheckId::ShareChange => "no key's organic share suddenly changes by half or more",
-            CheckId::ShareYear => "each key's organic share is of the same order as a year before",
+            CheckId::ShareYear => "each key's organic share is near that of the same week a year before",
             _ => self.title(),
         }
     }
