@@ -181,6 +181,8 @@ impl Job {
             (cube.channel.organic.clone(), cube.channel.column.clone());
         (plain.users.column, plain.time.date, plain.time.label) =
             (cube.users.column.clone(), cube.time.date.clone(), cube.time.label.clone());
+        // How severe a row that occurs twice is does not change the table.
+        plain.users.unique = cube.users.unique;
         plain.dimensions.clone_from(&cube.dimensions);
         plain.time.settle_days = None;
         plain == cube

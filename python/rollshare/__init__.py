@@ -558,7 +558,7 @@ def compare(
     >>> old = str(folder / "old") + "/"
     >>> _ = rollshare.read_parquet(sample, semantics="legacy").write_parquet(old)
     >>> sorted(rollshare.compare(sample, old).causes)
-    ['bogus_week', 'new_year', 'no_data']
+    ['bogus_week', 'new_year']
 
     """
     from os import fspath

@@ -27,16 +27,17 @@ class CheckResults:
     Any Arrow consumer accepts it. Columns: ``check``, ``stage`` (``raw``, ``staging``, ...), ``status``
     (``pass``, ``warn``, ``fail``, ``not_run``), ``severity`` (``warn``, ``block``, ``off``), ``observed``
     (the measured quantity, in ``unit``, out of ``n``), the bounds ``warn_count``, ``warn_fraction``,
-    ``block_count``, ``block_fraction`` and their source ``bounds_from``, ``title``, ``note``, ``offenders``
-    (the first ones, as strings), ``could_not_run``.
+    ``block_count``, ``block_fraction`` and their source ``bounds_from``, ``title``, ``finding`` (what was found, as
+    one sentence; empty if the check passed), ``note``, ``offenders`` (the first ones, as strings),
+    ``could_not_run``.
 
     Examples
     --------
     >>> results = rollshare.check(sample)
     >>> results.verdict
-    'warn'
-    >>> [o["check"] for o in results if o["status"] == "warn"]
-    ['token_name', 'country_total', 'day_gaps', 'country_day_gaps', 'freshness']
+    'pass'
+    >>> rollshare.check(sample, organic="Nobody")["organic_present"]["finding"]
+    'no row of Nobody (none of 9,000 rows)'
 
     """
 
@@ -220,6 +221,7 @@ COLUMNS = [
     "block_fraction",
     "bounds_from",
     "title",
+    "finding",
     "note",
     "offenders",
     "could_not_run",

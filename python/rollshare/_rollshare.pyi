@@ -288,7 +288,7 @@ class Report:
     def sentence(self) -> str:
         """Return the verdict in one sentence."""
     def sentences(self) -> list[str]:
-        """Return what each check tests and its result, in one sentence each."""
+        """Return what each check found, in one sentence each; of a check that passed, what it requires."""
     def exit_code(self) -> int:
         """Return 4 where a check that blocks has failed, 5 where one could not run, else 0."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:

@@ -26,7 +26,7 @@ class Shares:
     --------
     >>> shares = rollshare.read_parquet(sample)
     >>> len(shares), shares.columns
-    (168, ['year', 'week', 'country', 'share_organic_p4w'])
+    (72, ['year', 'week', 'country', 'share_organic_p4w'])
 
     """
 

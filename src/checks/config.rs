@@ -7,6 +7,7 @@ use std::path::Path;
 use super::catalog::{CheckId, Severity};
 use super::model::{Bounds, Limit, NotRun};
 use super::settings::{self, Drift, Incident, Keep, UserClass};
+use crate::profile::Profile;
 use crate::{Error, Result, calendar, storage};
 
 /// The settings of one check. A setting that is left out keeps its default.
@@ -69,6 +70,10 @@ pub struct Config {
     pub keep: Keep,
     /// Weeks that are excluded from baselines.
     pub incidents: Vec<Incident>,
+    /// Whether new days are expected: an earlier run published days at the target that were recent then.
+    pub is_followed: bool,
+    /// Whether the profile does not say that rows are unique: then rows that occur twice only warn.
+    rows_may_repeat: bool,
     origin: Option<String>,
 }
 
@@ -110,13 +115,31 @@ impl Config {
             drift: file.drift,
             keep: file.keep,
             incidents: file.incidents,
+            is_followed: false,
+            rows_may_repeat: false,
             origin: Some(origin.to_owned()),
         })
     }
 
+    /// The configuration with the default severities of exports with this profile.
+    pub fn for_profile(&self, profile: &Profile) -> Self {
+        Config { rows_may_repeat: !profile.users.unique, ..self.clone() }
+    }
+
     /// The severity of a check.
     pub fn severity(&self, id: CheckId) -> Severity {
-        self.settings.get(&id).and_then(|s| s.severity).unwrap_or(id.default_severity())
+        let default = match id {
+            CheckId::DuplicateRows if self.rows_may_repeat => Severity::Warn,
+            id => id.default_severity(),
+        };
+        self.settings.get(&id).and_then(|s| s.severity).unwrap_or(default)
+    }
+
+    /// Why the age of the last day does not matter; `None` if it does.
+    pub fn age_does_not_matter(&self) -> Option<NotRun> {
+        let asked = self.as_of.is_some() || self.settings.contains_key(&CheckId::Freshness);
+        let why = "no earlier run published recent days at the target, so no new ones are expected";
+        (!asked && !self.is_followed).then(|| NotRun::NotApplicable(why.into()))
     }
 
     /// Why a check must not run: its severity is `off`. `None` if the check is to run.

@@ -3,6 +3,7 @@
 //! - [`catalog`]: the list of checks. [`model`]: measurements, bounds and results.
 //! - [`config`]: bounds and severities, from a TOML file or by default. [`settings`]: the rest of the file.
 //! - [`shape`]: which checks a run takes. [`raw`]: the checks on the rows. [`countries`]: ISO 3166-1.
+//! - [`finding`]: what a check has found, as a sentence.
 //! - [`staging`]: the checks on the table.
 //! - [`drift`]: the comparison with the history. [`totals`]: the sums that it compares.
 //! - [`results`]: all results of a run, with a verdict.
@@ -13,6 +14,7 @@ pub mod catalog;
 pub mod config;
 pub mod countries;
 pub mod drift;
+pub mod finding;
 pub mod model;
 pub mod raw;
 pub mod results;

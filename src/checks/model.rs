@@ -99,6 +99,8 @@ pub struct Measurement {
     pub note: String,
     /// Whether it only warns, unless the configuration has bounds of its own.
     pub only_warns: bool,
+    /// What was found, as a sentence; if it is empty, [`super::finding::sentence`] builds one.
+    pub finding: String,
 }
 
 impl Measurement {
@@ -106,6 +108,12 @@ impl Measurement {
     #[allow(clippy::cast_precision_loss)] // shown, and compared with small bounds
     pub fn count(count: u64, n: u64, offenders: Vec<Violation>) -> Self {
         Measurement { observed: count as f64, n, offenders, ..Measurement::default() }
+    }
+
+    /// Sets the sentence.
+    pub fn finding(mut self, finding: impl Into<String>) -> Self {
+        self.finding = finding.into();
+        self
     }
 
     /// Sets the note.
@@ -135,6 +143,9 @@ pub struct CheckResult {
     pub severity: Severity,
     /// The status.
     pub status: Status,
+    /// What was found, as one sentence for people; empty if the check passed or does not apply.
+    #[serde(default)]
+    pub finding: String,
     /// The value that was compared with the bounds; `None` if the check did not run.
     pub observed: Option<f64>,
     /// The unit of `observed`.
@@ -185,11 +196,17 @@ impl CheckResult {
             }
         };
         let ran = status != Status::NotRun;
+        let sentence = match status {
+            Status::Warn | Status::Fail => super::finding::sentence(check, &finding),
+            Status::NotRun if could_not_run => finding.note.clone(),
+            Status::Pass | Status::NotRun => String::new(),
+        };
         CheckResult {
             check,
             title: check.title().into(),
             severity,
             status,
+            finding: sentence,
             observed: ran.then_some(finding.observed),
             unit: check.unit().into(),
             n: finding.n,

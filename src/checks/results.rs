@@ -57,36 +57,49 @@ impl Results {
 
     /// Whether a check of the stage blocks.
     pub fn blocks(&self, stage: Stage) -> bool {
-        self.outcomes.iter().any(|o| {
-            o.check.stage() == stage
-                && (o.status == Status::Fail || o.could_not_run && o.severity == Severity::Block)
-        })
+        self.outcomes.iter().any(|o| o.check.stage() == stage && o.is_blocking())
     }
 
-    /// Why nothing is published, in one line; empty if no check blocks.
+    /// Why nothing is published, in one line: the sentences of the checks that block; empty if none does.
     pub fn why(&self) -> String {
-        let blocking =
-            |o: &&CheckResult| o.status == Status::Fail || o.could_not_run && o.severity == Severity::Block;
-        let lines: Vec<String> = self.outcomes.iter().filter(blocking).map(CheckResult::line).collect();
+        let lines: Vec<String> =
+            self.outcomes.iter().filter(|o| o.is_blocking()).map(CheckResult::line).collect();
         lines.join("; ")
     }
 }
 
 impl CheckResult {
-    /// The result in one line, with the first violation.
+    /// Whether the result keeps the table from being published.
+    pub fn is_blocking(&self) -> bool {
+        self.status == Status::Fail || self.could_not_run && self.severity == Severity::Block
+    }
+
+    /// The result as one sentence for people: what was found, what is required if nothing was, or why it did not run.
+    pub fn sentence(&self) -> String {
+        match self.status {
+            Status::Pass => self.title.clone(),
+            Status::NotRun if self.could_not_run => {
+                format!("could not be checked: {} ({})", self.title, self.note)
+            }
+            Status::NotRun => self.note.clone(),
+            Status::Warn | Status::Fail if !self.finding.is_empty() => self.finding.clone(),
+            // A report of an earlier version has no sentence.
+            Status::Warn | Status::Fail => super::finding::sentence(
+                self.check,
+                &Measurement {
+                    observed: self.observed.unwrap_or_default(),
+                    n: self.n,
+                    offenders: self.offenders.clone(),
+                    note: self.note.clone(),
+                    ..Measurement::default()
+                },
+            ),
+        }
+    }
+
+    /// The sentence with the name of the check, which the configuration uses.
     pub fn line(&self) -> String {
-        let Some(observed) = self.observed else {
-            return format!("{} did not run: {}", self.check, self.note);
-        };
-        let mut text = format!("{}: {observed} {}", self.check, self.unit);
-        // A single measurement is not a fraction of anything.
-        if self.n > 1 {
-            text = format!("{text} of {}", self.n);
-        }
-        if let Some(first) = self.offenders.first() {
-            text = format!("{text}, first {first}");
-        }
-        text
+        format!("{} [{}]", self.sentence(), self.check)
     }
 }
 
@@ -129,6 +142,7 @@ pub fn check_dataset(
     dataset: &Dataset<'_>,
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
+    let config = &config.for_profile(&job.profile);
     if !shape.is_cube() {
         return raw::general::run(job, config, dataset, progress);
     }

@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::CheckId;
 use super::config::{Config, PartialWeek};
+use super::finding;
 use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use super::raw::Raw;
 use super::raw::cube::Cube;
 use super::results::Results;
-use crate::calendar::{self, month_label, week_label};
+use crate::calendar;
 use crate::grid::{Account, CHANNELS, Partial, TimePoint};
+use crate::report::words::{self, amount, number};
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table};
 use crate::{Grain, Job, Semantics};
@@ -31,7 +33,8 @@ pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table,
     }
     let rows = keys(job, table);
     let points = Points::of(&rows);
-    let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref() };
+    let users = users_by_country(partial);
+    let staging = Staging { job, config, partial, table, rows, points, cube: raw.cube.as_ref(), users };
     let legacy = || {
         Err(NotRun::NotApplicable("with legacy semantics the table has the rows of the original job".into()))
     };
@@ -55,6 +58,30 @@ pub fn check_table(job: &Job, config: &Config, partial: &Partial, table: &Table,
     Results::judge(config, findings)
 }
 
+/// Violations: all are counted; those of the keys with most users are listed, most first.
+#[derive(Debug, Clone, Default)]
+struct Violations {
+    count: u64,
+    listed: Vec<(f64, Violation)>,
+}
+
+impl Violations {
+    /// Counts a violation of a key that has so many users.
+    fn add(&mut self, users: f64, text: impl FnOnce() -> String) {
+        self.count += 1;
+        let at = self.listed.partition_point(|(others, _)| *others >= users);
+        if at < VIOLATIONS {
+            self.listed.insert(at, (users, Violation::key(text())));
+            self.listed.truncate(VIOLATIONS);
+        }
+    }
+
+    fn into_measurement(self, n: usize) -> Measurement {
+        let listed = self.listed.into_iter().map(|(_, violation)| violation).collect();
+        Measurement::count(self.count, n as u64, listed)
+    }
+}
+
 struct Staging<'a> {
     job: &'a Job,
     config: &'a Config,
@@ -64,6 +91,8 @@ struct Staging<'a> {
     rows: Vec<Option<(&'a str, i32)>>,
     points: Points<'a>,
     cube: Option<&'a Cube>,
+    /// The users of each country.
+    users: BTreeMap<&'a str, f64>,
 }
 
 /// The countries and steps of the table, with the last row of each.
@@ -134,11 +163,11 @@ fn keys<'a>(job: &Job, table: &'a Table) -> Vec<Option<(&'a str, i32)>> {
 
 impl Staging<'_> {
     fn point(&self, country: &str, step: i32) -> String {
-        match self.job.grain {
-            Grain::Week => format!("{country} {}", week_label(step)),
-            Grain::Day => format!("{country} {}", iso_date(step)),
-            Grain::Month => format!("{country} {}", month_label(step)),
-        }
+        format!("{country} {}", words::step(self.job.grain, step))
+    }
+
+    fn users_of(&self, country: &str) -> f64 {
+        self.users.get(country).copied().unwrap_or_default()
     }
 
     fn keys(&self) -> Measurement {
@@ -147,21 +176,18 @@ impl Staging<'_> {
         if self.points.ordered.len() == n {
             return Measurement::count(0, n as u64, vec![]);
         }
-        let mut offenders = Vec::new();
-        let mut count = 0;
+        let mut violations = Violations::default();
         let mut seen = BTreeSet::new();
         for (row, key) in self.rows.iter().enumerate() {
-            let text = match key {
-                None => format!("row {row} has no country or no week"),
-                Some(key) if !seen.insert(*key) => self.point(key.0, key.1),
-                Some(_) => continue,
-            };
-            count += 1;
-            if offenders.len() < VIOLATIONS {
-                offenders.push(Violation::key(text));
+            match key {
+                None => violations.add(0.0, || format!("row {row} has no country or no week")),
+                Some(key) if !seen.insert(*key) => {
+                    violations.add(self.users_of(key.0), || self.point(key.0, key.1));
+                }
+                Some(_) => {}
             }
         }
-        Measurement::count(count, n as u64, offenders)
+        violations.into_measurement(n)
     }
 
     /// The first and last step with a row that was kept.
@@ -181,8 +207,8 @@ impl Staging<'_> {
 
     /// Counts points that are missing, and points outside of the weeks and countries of the data.
     fn complete(&self) -> Measurement {
-        let mut offenders = Vec::new();
-        let (mut n, mut present, mut missing) = (0u64, 0u64, 0u64);
+        let mut violations = Violations::default();
+        let (mut n, mut present) = (0, 0u64);
         if let Some((first, last)) = self.span() {
             for (_, country) in self.countries() {
                 let points = self.points.of_country(country);
@@ -192,19 +218,17 @@ impl Staging<'_> {
                         present += 1;
                         continue;
                     }
-                    missing += 1;
-                    if offenders.len() < VIOLATIONS {
-                        offenders.push(Violation::key(format!("{} is missing", self.point(country, step))));
-                    }
+                    violations
+                        .add(self.users_of(country), || format!("{} is missing", self.point(country, step)));
                 }
             }
         }
         let stray = self.points.ordered.len() as u64 - present;
-        if stray > 0 && offenders.len() < VIOLATIONS {
-            offenders
-                .push(Violation::key(format!("{stray} rows outside of the weeks or countries of the data")));
+        if stray > 0 {
+            violations.add(0.0, || format!("{stray} rows outside of the weeks or countries of the data"));
+            violations.count += stray - 1;
         }
-        Measurement::count(missing + stray, n, offenders)
+        violations.into_measurement(n)
     }
 
     /// Paid and organic users of a country by step, from the sums of the job.
@@ -254,14 +278,8 @@ impl Staging<'_> {
     }
 
     fn share_range(&self) -> Result<Measurement, NotRun> {
-        let mut offenders = Vec::new();
-        let (mut count, mut n) = (0u64, 0u64);
-        let mut object = |text: String| {
-            count += 1;
-            if offenders.len() < VIOLATIONS {
-                offenders.push(Violation::key(text));
-            }
-        };
+        let mut violations = Violations::default();
+        let mut n = 0;
         if self.job.semantics == Semantics::Legacy {
             let shares = self.table.columns.iter().filter(|c| c.name.starts_with("share_organic_p"));
             for column in shares {
@@ -270,7 +288,7 @@ impl Staging<'_> {
                     match column.data.cell(row) {
                         Cell::Null => {}
                         Cell::Float(share) if (0.0..=1.0).contains(&share) => {}
-                        other => object(format!("row {row}: {other:?}")),
+                        other => violations.add(0.0, || format!("row {row}: {other:?}")),
                     }
                 }
             }
@@ -284,30 +302,27 @@ impl Staging<'_> {
                     _ => false,
                 };
                 if !fine {
-                    let point = self.point(country, step);
-                    object(match cell {
-                        Cell::Null => format!("{point} is null with {users} users"),
-                        Cell::Float(share) => format!("{point} is {share} of {users} users"),
-                        other => format!("{point} is {other:?}"),
+                    let point = || self.point(country, step);
+                    violations.add(self.users_of(country), || match cell {
+                        Cell::Null => format!("{} is null with {} users", point(), amount(users)),
+                        Cell::Float(share) => format!("{} is {share} of {} users", point(), amount(users)),
+                        other => format!("{} is {other:?}", point()),
                     });
                 }
             });
         }
-        Ok(Measurement::count(count, n, offenders))
+        Ok(violations.into_measurement(n))
     }
 
     /// Compares the sums of the rows with those of the job, and the shares with both.
     fn reconciliation(&self) -> Result<Measurement, NotRun> {
         let cube = self.cube.ok_or_else(|| NotRun::Failed("the rows could not be summed".into()))?;
-        let mut offenders = Vec::new();
-        let (mut count, mut n) = (0u64, 0u64);
-        let mut expect = |agree: bool, text: &dyn Fn() -> String| {
+        let mut violations = Violations::default();
+        let mut n = 0;
+        let mut expect = |agree: bool, country: &str, text: &dyn Fn() -> String| {
             n += 1;
             if !agree {
-                count += 1;
-                if offenders.len() < VIOLATIONS {
-                    offenders.push(Violation::key(text()));
-                }
+                violations.add(self.users_of(country), text);
             }
         };
         let exact = self.partial.extras.is_empty() && !cube.rounded;
@@ -321,7 +336,7 @@ impl Staging<'_> {
         let groups: BTreeMap<&str, usize> = self.countries().map(|(at, name)| (name, at)).collect();
         for name in names {
             let raw = by_country.get(name).copied().unwrap_or_default();
-            for (channel, word) in ["non-organic", "organic"].into_iter().enumerate() {
+            for (channel, word) in ["paid users", "organic users"].into_iter().enumerate() {
                 let raw = raw.get(channel).copied().unwrap_or_default();
                 let times = 0..self.partial.times.len();
                 let group = groups.get(name).copied();
@@ -342,22 +357,23 @@ impl Staging<'_> {
                         (close(sum, raw, CLOSE) || (sum - raw).abs() < 1e-3, sum)
                     }
                 };
-                expect(agree, &|| {
-                    format!("{name} {word}: {job} in the sums of the table, {raw} in the rows")
+                expect(agree, name, &|| {
+                    let (job, rows) = (amount(job), amount(to_f64(raw) / to_f64(cube.steps)));
+                    format!("{name}: {job} {word} in the sums of the table, {rows} in the rows")
                 });
             }
         }
         self.each_share(|country, step, cell, [paid, organic]| {
             if let Cell::Float(share) = cell {
                 let recomputed = organic / (paid + organic);
-                expect(close(share, recomputed, CLOSE), &|| {
+                expect(close(share, recomputed, CLOSE), country, &|| {
                     format!("{}: {share} in the table, {recomputed} recomputed", self.point(country, step))
                 });
             }
         });
         let note =
             if exact { "sums compared exactly" } else { "fractional sums compared within a tolerance" };
-        Ok(Measurement::count(count, n, offenders).note(note))
+        Ok(violations.into_measurement(n).note(note))
     }
 
     fn last_week(&self) -> Result<Measurement, NotRun> {
@@ -372,10 +388,11 @@ impl Staging<'_> {
         };
         let monday = calendar::monday(week);
         if *last_day >= monday + 6 {
-            return Ok(Measurement::count(0, 1, vec![]).note(format!("{} is complete", week_label(week))));
+            return Ok(Measurement::count(0, 1, vec![]).note(format!("{} is complete", finding::week(week))));
         }
         let there = days.iter().filter(|day| **day >= monday).count();
-        let text = format!("{} has {there} of 7 days, the last is {}", week_label(week), iso_date(*last_day));
+        let text =
+            format!("{} has {there} of 7 days, the last is {}", finding::week(week), iso_date(*last_day));
         Ok(match self.config.partial_last_week {
             PartialWeek::Mark => Measurement::count(0, 1, vec![]).note(format!("{text}: marked as partial")),
             PartialWeek::Fail => Measurement::count(1, 1, vec![Violation::key(text)]),
@@ -386,14 +403,19 @@ impl Staging<'_> {
 /// Compares the rows of the footers with those that are kept or dropped.
 fn account(account: &Account) -> Measurement {
     let accounted = account.kept() + account.dropped();
-    let text = format!(
-        "{} rows in the footers, {} kept, {} dropped",
-        account.rows,
-        account.kept(),
-        account.dropped()
-    );
+    let [rows, kept, dropped] = [account.rows, account.kept(), account.dropped()].map(number);
+    let text = format!("{rows} rows in the footers, {kept} kept, {dropped} dropped");
     Measurement::count(accounted.abs_diff(account.rows), account.rows, vec![Violation::key(text.clone())])
         .note(text)
+}
+
+/// The users of the countries of the table, in units of the sums.
+#[allow(clippy::cast_precision_loss)] // only compared with one another
+fn users_by_country(partial: &Partial) -> BTreeMap<&str, f64> {
+    let width = partial.times.len() * CHANNELS;
+    let of = |group: usize| partial.cells.get(group * width..(group + 1) * width).unwrap_or_default();
+    let users = |group| of(group).iter().map(|cell| *cell as f64).sum();
+    partial.groups.iter().enumerate().map(|(group, name)| (&**name, users(group))).collect()
 }
 
 fn raw_sums(cube: &Cube) -> BTreeMap<&str, [i128; 2]> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::Check;
 use super::progress::Bar;
 use super::run::guarded;
-use super::summary::{count, milliseconds};
+use super::summary::milliseconds;
 use super::{print, show};
 use crate::checks::config::{ObservedValues, template};
 use crate::checks::countries;
@@ -76,7 +76,7 @@ pub fn check(args: &Check) -> Result<u8> {
         show(&results_json(&results, &raw, started.elapsed().as_secs_f64()), false)?;
     } else {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        print(&text(&results, colour, args.quiet))?;
+        print(&text(&results, colour, if args.quiet { Shown::Findings } else { Shown::All }))?;
         if !args.quiet {
             let line = format!("time     {}\n", milliseconds(started.elapsed()));
             let _ = io::stderr().write_all(line.as_bytes());
@@ -101,17 +101,26 @@ pub fn results_json(results: &Results, raw: &Raw, seconds: f64) -> Value {
     })
 }
 
-/// The results as text: one line per check, and the violations below each check that does not pass.
-///
-/// `only_problems` leaves out checks that passed or did not apply.
-pub fn text(results: &Results, colour: bool, only_problems: bool) -> String {
+/// Which results the text lists; all are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All.
+    All,
+    /// Those that did not pass.
+    Findings,
+}
+
+/// The results as text, the worst first: a line a check, with its violations below.
+pub fn text(results: &Results, colour: bool, shown: Shown) -> String {
     let mut text = String::new();
+    let mut ordered: Vec<&CheckResult> = results.outcomes.iter().collect();
+    ordered.sort_by_key(|outcome| rank(outcome));
     // A reason why checks do not apply is reported once, with all of them.
     let does_not_apply = |outcome: &CheckResult| outcome.status == Status::NotRun && !outcome.could_not_run;
     let mut reported: BTreeSet<&str> = BTreeSet::new();
-    for outcome in &results.outcomes {
+    for outcome in ordered {
         let passed = outcome.status == Status::Pass || does_not_apply(outcome);
-        if only_problems && passed {
+        if shown == Shown::Findings && passed {
             continue;
         }
         let same = |other: &&CheckResult| does_not_apply(other) && other.note == outcome.note;
@@ -159,21 +168,23 @@ pub fn text(results: &Results, colour: bool, only_problems: bool) -> String {
     text
 }
 
+/// The order of a result: the worst first.
+fn rank(outcome: &CheckResult) -> u8 {
+    match outcome.status {
+        Status::Fail => 0,
+        Status::NotRun if outcome.is_blocking() => 1,
+        Status::Warn => 2,
+        Status::NotRun if outcome.could_not_run => 3,
+        Status::Pass => 4,
+        Status::NotRun => 5,
+    }
+}
+
 /// The result of one check in one line.
 fn describe(outcome: &CheckResult) -> String {
-    let mut text = match (outcome.status, outcome.observed) {
-        (Status::Pass, _) => outcome.title.clone(),
-        (_, Some(observed)) => {
-            let of = match outcome.n {
-                // A single measurement is not a fraction of anything.
-                0 | 1 => String::new(),
-                n => format!(" of {}", count(n, "").trim_end_matches("s").trim()),
-            };
-            format!("{observed} {}{of}; expected: {}", outcome.unit, outcome.title)
-        }
-        (_, None) => return outcome.note.clone(),
-    };
-    if !outcome.note.is_empty() {
+    let mut text = outcome.sentence();
+    // A sentence may be the note.
+    if outcome.status != Status::NotRun && !outcome.note.is_empty() && !text.contains(&outcome.note) {
         let _ = write!(text, " ({})", outcome.note);
     }
     if outcome.status == Status::Warn && outcome.severity == Severity::Block {

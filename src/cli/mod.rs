@@ -7,7 +7,7 @@
 //! - [`profile`]: `rollshare profile`.
 //! - [`progress`]: the progress bar on stderr.
 //! - [`summary`]: the summary of a run and errors, as text and as JSON.
-//! - [`version`]: the facts of this build.
+//! - [`version`]: the facts of this build. [`wrap`]: lines wrapped at blanks.
 
 pub mod args;
 pub mod check;
@@ -18,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod summary;
 pub mod version;
+pub mod wrap;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,9 +30,11 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, Promote, Sample};
 use self::summary::{bytes, count, error_json, error_text, milliseconds, not_kept};
+use self::wrap::{labelled, stderr_width};
 use crate::checks::Config;
 use crate::nearest::nearest;
 use crate::phrase::quoted;
+use crate::report::next;
 use crate::{Error, Result, pipeline, sample};
 
 /// The entry point of the program.
@@ -108,9 +111,13 @@ fn promote(args: &Promote) -> Result<u8> {
         return show(&value, false).map(|()| report.exit_code());
     }
     if let (Some(published), false) = (&report.published, args.quiet) {
-        let line =
-            format!("wrote    {}, {}\noverrode {}\n", published.target, bytes(published.bytes), report.why);
-        let _ = io::stderr().write_all(line.as_bytes());
+        let width = stderr_width();
+        let wrote = format!("{}, {}", published.target, bytes(published.bytes));
+        let mut text = labelled("wrote", &wrote, width);
+        for outcome in next::findings(&report).0 {
+            text.push_str(&labelled("overrode", &outcome.line(), width));
+        }
+        let _ = io::stderr().write_all(text.as_bytes());
     }
     let _ = io::stderr().write_all(not_kept(&report).as_bytes());
     Ok(report.exit_code())

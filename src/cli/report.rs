@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::Report;
-use super::check::text;
+use super::check::{Shown, text};
 use super::print;
 use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
@@ -131,15 +131,12 @@ fn report_text(report: &RunReport, colour: bool) -> String {
     if let Some(place) = &report.places.page {
         line("page", place);
     }
-    for step in next::steps(report) {
-        let _ = writeln!(text_of, "{}\n         {}", step.purpose, step.command);
-    }
     if !report.outcomes.is_empty() {
-        let _ = writeln!(
-            text_of,
-            "\n{}",
-            text(&Results { outcomes: report.outcomes.clone() }, colour, false).trim_end()
-        );
+        let results = Results { outcomes: report.outcomes.clone() };
+        let _ = writeln!(text_of, "\n{}", text(&results, colour, Shown::Findings).trim_end());
+    }
+    for step in next::steps(report).iter().filter(|_| report.state == State::Blocked) {
+        let _ = writeln!(text_of, "{}\n         {}", step.heading(), step.command);
     }
     text_of
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use super::args::Run;
 use super::progress::Bar;
-use super::summary::{Summary, blocked, not_kept};
+use super::summary::{Summary, not_kept, quiet_line};
+use super::wrap::stderr_width;
 use super::{print, show};
 use crate::pipeline::{self, State};
 use crate::scan::start_threads;
@@ -24,7 +25,9 @@ pub fn run(args: &Run) -> Result<u8> {
     let run = guarded(|| pipeline::run(&options, &bar))?;
     drop(bar);
     let report = &run.report;
-    if let (State::Computed, Some(table), false) = (report.state, &run.table, args.json) {
+    // Without a target the table is for reading, also where a check would keep it from being published.
+    let is_shown = report.state == State::Computed || report.state == State::Blocked && args.target.is_none();
+    if let (true, Some(table), false) = (is_shown, &run.table, args.json) {
         print(&render(table, terminal_style()))?;
     }
     let summary = Summary {
@@ -33,14 +36,15 @@ pub fn run(args: &Run) -> Result<u8> {
         table: run.table.as_ref(),
         elapsed: started.elapsed(),
         threads: options.threads.unwrap_or_else(rayon::current_num_threads),
+        width: stderr_width(),
     };
     if args.json {
         show(&summary.json(), args.target.as_deref() == Some("-"))?;
     } else if !args.quiet {
         // A closed stderr is not an error: the table is already published.
         let _ = io::stderr().write_all(summary.text(args.explain).as_bytes());
-    } else if report.state == State::Blocked {
-        let _ = io::stderr().write_all(blocked(report).as_bytes());
+    } else if let Some(line) = quiet_line(report) {
+        let _ = io::stderr().write_all(line.as_bytes());
     }
     if !args.json {
         let _ = io::stderr().write_all(not_kept(report).as_bytes());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::version::cpu_features;
+use super::wrap::labelled;
 use crate::checks::Status;
 use crate::report::account::reasons;
 pub use crate::report::words::{count, number};
@@ -32,6 +33,8 @@ pub struct Summary<'a> {
     pub elapsed: Duration,
     /// The number of threads.
     pub threads: usize,
+    /// The width at which lines are wrapped, if they are.
+    pub width: Option<usize>,
 }
 
 /// The dimensions of the table.
@@ -131,9 +134,7 @@ impl Summary<'_> {
     /// The summary as text.
     pub fn text(&self, explain: bool) -> String {
         let mut text = String::new();
-        let mut line = |label: &str, words: String| {
-            let _ = writeln!(text, "{label:<9}{words}");
-        };
+        let mut line = |label: &str, words: String| text.push_str(&labelled(label, &words, self.width));
         let report = self.report;
         let account = report.account.unwrap_or_default();
         let files = count(report.files as u64, "file");
@@ -202,20 +203,32 @@ impl Summary<'_> {
         text
     }
 
+    /// What the checks found, worst first, and what to do next.
     fn verdict(&self, line: &mut impl FnMut(&str, String)) {
         let report = self.report;
         if report.verdict.is_none() {
             return;
         }
-        let of = |status| report.outcomes.iter().filter(move |o| o.status == status);
+        let (blocking, warning) = next::findings(report);
+        let label = match report.state {
+            State::Blocked if report.target.is_some() => "blocked",
+            State::Blocked => "would be blocked:",
+            _ => "overrode",
+        };
+        for outcome in blocking {
+            line(label, outcome.line());
+        }
+        for outcome in &warning {
+            line("warned", outcome.line());
+        }
+        let of = |status| report.outcomes.iter().filter(move |o| o.status == status).count();
         let tally: Vec<String> = [
-            (Status::Pass, "passed"),
-            (Status::Warn, "warned"),
-            (Status::Fail, "failed"),
-            (Status::NotRun, "not run"),
+            (of(Status::Fail), "failed"),
+            (of(Status::Warn), "warned"),
+            (of(Status::Pass), "passed"),
+            (of(Status::NotRun), "not run"),
         ]
         .into_iter()
-        .map(|(status, word)| (of(status).count(), word))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
@@ -225,20 +238,14 @@ impl Summary<'_> {
                 line("not run", format!("{}: {}", count(checks.len() as u64, "check"), why));
             }
         }
-        let warned: Vec<&str> = of(Status::Warn).map(|o| o.check.name()).collect();
-        if !warned.is_empty() {
-            line("warned", warned.join(", "));
-        }
-        if report.state == State::Blocked {
-            line("blocked", report.why.clone());
-            if let Some(place) = &report.places.quarantined {
-                line("kept in", place.clone());
-            }
-        } else if !report.why.is_empty() {
-            line("overrode", report.why.clone());
+        if let Some(place) = report.places.quarantined.as_ref().filter(|_| report.state == State::Blocked) {
+            line("kept in", place.clone());
         }
         if let Some(page) = &report.places.page {
             line("page", page.clone());
+        }
+        for step in next::steps(report).iter().filter(|step| step.is_short) {
+            line("next", format!("{}   # {}", step.command, step.purpose));
         }
     }
 
@@ -327,9 +334,17 @@ impl Summary<'_> {
     }
 }
 
-/// The line that states why nothing was published.
-pub fn blocked(report: &RunReport) -> String {
-    format!("blocked: {}\n", report.why)
+/// The one line that `--quiet` leaves: why nothing was published, or what warned; `None` if all is well.
+pub fn quiet_line(report: &RunReport) -> Option<String> {
+    if report.state == State::Blocked {
+        return Some(format!("blocked: {}\n", report.why));
+    }
+    let (_, warning) = next::findings(report);
+    let first = warning.first()?.line();
+    Some(match warning.len() {
+        1 => format!("warned: {first}\n"),
+        more => format!("warned: {first}, and {}\n", count(more as u64 - 1, "more warning")),
+    })
 }
 
 /// The lines on what could not be written beside the target; empty if all was.
@@ -480,6 +495,7 @@ mod tests {
             table: Some(&table),
             elapsed: Duration::ZERO,
             threads: 1,
+            width: 120,
         };
         let text = summary.text(false);
         assert!(text.contains("table    5 rows: 2 keys (country x os_name) and 3 totals, 1 week"), "{text}");
@@ -500,6 +516,7 @@ mod tests {
             table: Some(&crate::publish::tests::table()),
             elapsed: Duration::from_micros(1_500),
             threads: 2,
+            width: None,
         };
         let text = summary.text(false);
         assert!(text.contains("read     1 file, 10 rows\n"), "{text}");

@@ -262,7 +262,7 @@ fn users<'s>(
     lead: Option<&Profile>,
     findings: &mut Findings,
 ) -> (Users, Option<&'s SampleColumn>) {
-    let rows = || Users { column: None, rows: true };
+    let rows = || Users { column: None, rows: true, unique: false };
     let id = |column: &&SampleColumn| {
         let name = normalised(&column.name);
         let is_id = ["id", "ids", "guid", "uuid", "adid", "idfa", "idfv", "gaid"].iter();
@@ -294,7 +294,7 @@ fn users<'s>(
         if column.cells.iter().any(|cell| cell.number.is_some_and(|n| n < 0.0)) {
             findings.undecided("users", format!("{} has numbers below 0", column.name));
         }
-        let users = Users { column: Some(column.name.clone()), rows: false };
+        let users = Users { column: Some(column.name.clone()), rows: false, unique: false };
         return (users, Some(column));
     }
     let numbers: Vec<&str> = sample

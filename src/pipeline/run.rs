@@ -15,10 +15,10 @@ use crate::checks::totals::{not_compared, question_of, sum_cube, sum_partial};
 use crate::checks::{Config, Results, Shape, Stage};
 use crate::dataset::Dataset;
 use crate::grid::Partial;
-use crate::history::Totals;
 use crate::history::store::LoadedHistory;
+use crate::history::{History, Totals};
 use crate::publish::{Target, TargetLock, publish};
-use crate::report::model::{FORMAT, Phase, RunReport, State, rfc3339, run_name};
+use crate::report::model::{FORMAT, Phase, RunReport, State, day_of_run, rfc3339, run_name};
 use crate::report::series::Charts;
 use crate::scan::totals::check_required;
 use crate::scan::{Options, Progress, ScanStats, members, nothing, organic, scan_dataset};
@@ -84,7 +84,7 @@ fn run_with(options: &RunOptions, progress: &dyn Progress, texts: &mut Texts) ->
     };
     report.shape = Some(shape);
     let question = question_of(job, shape);
-    let config = with_published_channels(&options.config, &loaded, &question);
+    let config = with_published(&options.config, &loaded, &question);
     let (mut results, raw) = if with_checks {
         let check = || check_dataset(job, shape, &config, &dataset, progress);
         let (results, raw) = timer.phase("check rows", check)?;
@@ -228,17 +228,30 @@ fn read_history(store: Option<&RunStore>) -> Result<(LoadedHistory, Precondition
     }
 }
 
-/// The configuration; if it lists no channels, those of the history are the known ones.
-fn with_published_channels(config: &Config, loaded: &LoadedHistory, question: &str) -> Config {
+/// The configuration with what was published before: if it lists no channels, those of the history are the known ones.
+fn with_published(config: &Config, loaded: &LoadedHistory, question: &str) -> Config {
     let mut config = config.clone();
     if let LoadedHistory::History(history) = loaded
-        && config.allow.channels.is_empty()
         && &*history.totals.question == question
     {
-        let channels = &history.totals.channels;
-        config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
+        config.is_followed = is_followed(history);
+        if config.allow.channels.is_empty() {
+            let channels = &history.totals.channels;
+            config.allow.channels = channels.names().iter().map(ToString::to_string).collect();
+        }
     }
     config
+}
+
+/// A table that was further behind than this many days when it was last published is of the past.
+const OF_THE_PAST: i32 = 90;
+
+/// Whether new days are expected at a target: its last published day was recent when it was published.
+fn is_followed(history: &History) -> bool {
+    let last = history.totals.days.entries().max_by_key(|(_, day, _)| *day);
+    last.is_some_and(|(_, day, point)| {
+        day_of_run(history.run_of(point)).is_some_and(|published| published - day <= OF_THE_PAST)
+    })
 }
 
 /// The sums of the rows, and the table that they give.
@@ -353,4 +366,24 @@ fn report_phases(timer: &Timer) -> Vec<Phase> {
         seconds: time.as_secs_f64(),
     };
     timer.phases().iter().map(phase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Panel, Point};
+
+    #[test]
+    fn new_days_are_expected_where_recent_ones_were_published() {
+        let mut history = History::default();
+        assert!(!is_followed(&history));
+        let published = day_of_run("20261125T134505.042Z-1a2b3c4d").unwrap_or_default();
+        for (age, followed) in [(0, true), (90, true), (91, false), (2_000, false)] {
+            let mut days = Panel::new(published - age, 1, vec!["".into()]);
+            days.put(0, published - age, Point { rows: 1.0, ..Point::default() });
+            history = History::default();
+            history.record(&Totals { days, ..Totals::default() }, "20261125T134505.042Z-1a2b3c4d", 1_000);
+            assert_eq!(is_followed(&history), followed, "{age} days");
+        }
+    }
 }

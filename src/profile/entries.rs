@@ -72,7 +72,8 @@ impl Entries {
         time.week_start = self.week_start.unwrap_or(time.week_start);
         time.settle_days = self.settle_days.or(time.settle_days);
         if self.users.is_some() || self.count_rows {
-            *users = Users { column: self.users, rows: self.count_rows };
+            let unique = users.unique && !self.count_rows;
+            *users = Users { column: self.users, rows: self.count_rows, unique };
         }
         set(&mut channel.column, self.channel);
         if self.organic.is_some() || self.paid.is_some() {
@@ -140,7 +141,7 @@ mod tests {
         };
         entries.apply(&mut profile).unwrap();
         assert_eq!((profile.time.label, profile.time.date.as_deref()), (None, Some("start_date")));
-        assert_eq!(profile.users, Users { column: None, rows: true });
+        assert_eq!(profile.users, Users { column: None, rows: true, unique: false });
         assert!(profile.channel.organic.is_empty() && profile.channel.paid == ["Ads"]);
         assert_eq!(profile.dimensions.get("os_name").unwrap().total.as_deref(), Some("any"));
         assert_eq!(profile.conditions.first().unwrap().is_in.as_deref().unwrap(), ["a", "b"]);

@@ -140,6 +140,9 @@ pub struct Users {
     /// Whether each row is one user.
     #[serde(skip_serializing_if = "is_default")]
     pub rows: bool,
+    /// Whether no two rows are of the same time, members and channel: then a row that occurs twice blocks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unique: bool,
 }
 
 /// The column of channels, and the class of each channel.
@@ -350,7 +353,7 @@ impl Profile {
                 label: Some("year_week".into()),
                 ..Time::default()
             },
-            users: Users { column: Some("value".into()), rows: false },
+            users: Users { column: Some("value".into()), rows: false, unique: true },
             channel: Channel {
                 column: Some("name".into()),
                 organic: vec!["Organic".into()],

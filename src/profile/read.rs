@@ -26,7 +26,7 @@ pub const BUNDLED: [(&str, &str); 12] = [
 const KEYS: [(&str, &[&str]); 6] = [
     ("", &["time", "users", "channel", "dimensions", "where"]),
     ("time", &["date", "unit", "label", "label_form", "zone", "week_start", "settle_days"]),
-    ("users", &["column", "rows"]),
+    ("users", &["column", "rows", "unique"]),
     ("channel", &["column", "organic", "paid", "excluded", "null", "ignore_case"]),
     (
         "dimensions",

@@ -83,6 +83,13 @@ pub fn run(
     // The file is a temporary copy of a frame: the report shows the name of the frame.
     if let Some(called) = called {
         let files = std::mem::replace(&mut report.sources, vec![called.to_owned()]);
+        let rename = |text: &mut String| {
+            for file in &files {
+                *text = text.replace(file, called);
+            }
+        };
+        rename(&mut report.why);
+        report.outcomes.iter_mut().for_each(|outcome| rename(&mut outcome.finding));
         for offender in report.outcomes.iter_mut().flat_map(|o| &mut o.offenders) {
             if offender.file.as_deref().is_some_and(|file| files.iter().any(|f| f == file)) {
                 offender.file = Some(called.into());
@@ -117,7 +124,7 @@ impl PyReport {
         report::sentence(&self.0)
     }
 
-    /// What each check tests and its result, in one sentence each.
+    /// What each check found, in one sentence each; of a check that passed, what it requires.
     fn sentences(&self) -> Vec<String> {
         self.0.outcomes.iter().map(report::why).collect()
     }
@@ -184,6 +191,7 @@ fn batch(outcomes: &[CheckResult]) -> Result<Box<dyn Array>> {
         ("block_fraction", limit(|o| o.bounds.block, |l| l.fraction)),
         ("bounds_from", text(&|o| Some(o.bounds.origin.clone()))),
         ("title", text(&|o| Some(o.title.clone()))),
+        ("finding", text(&|o| Some(o.finding.clone()))),
         ("note", text(&|o| Some(o.note.clone()))),
         ("offenders", offenders.boxed()),
         ("could_not_run", could_not),

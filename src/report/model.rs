@@ -242,6 +242,12 @@ fn time_of_name(name: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis))
 }
 
+/// The day in the name of a run, in days since 1970-01-01; `None` if it is no such name.
+pub fn day_of_run(name: &str) -> Option<i32> {
+    let since = time_of_name(name)?.duration_since(UNIX_EPOCH).ok()?;
+    i32::try_from(since.as_secs() / 86_400).ok()
+}
+
 fn since(moment: SystemTime) -> Duration {
     moment.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -265,6 +271,10 @@ mod tests {
         let name = run_name(moment, None);
         assert!(name.starts_with("20261125T134505.042Z-") && name.len() == 29, "{name}");
         assert_ne!(name, run_name(moment, None));
+        assert_eq!(day_of_run(&name).map(crate::table::cell::iso_date).as_deref(), Some("2026-11-25"));
+        for bad in ["", "latest", "2026T", "20261125T1345Z-", "\u{e9}20261125T1"] {
+            assert_eq!(day_of_run(bad), None, "{bad}");
+        }
     }
 
     #[test]

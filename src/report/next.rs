@@ -1,8 +1,10 @@
 //! The next steps after a run.
 
 use super::model::{RunReport, State};
+use super::words::step_noun;
+use crate::Job;
 use crate::checks::drift::classes::permission_in;
-use crate::checks::{CheckResult, Severity, Status};
+use crate::checks::{CheckResult, Status};
 use crate::phrase::quoted;
 
 /// A step that a person can take.
@@ -12,13 +14,32 @@ pub struct Step {
     pub purpose: String,
     /// The command line for a POSIX shell, or a path.
     pub command: String,
+    /// Whether the summary on the terminal shows it, which already shows the paths.
+    pub is_short: bool,
+}
+
+impl Step {
+    /// The purpose as a heading: `Look at the blocked table:`.
+    pub fn heading(&self) -> String {
+        let mut letters = self.purpose.chars();
+        let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}:", letters.as_str())
+    }
 }
 
 /// The checks that block, in the order of the catalog.
 pub fn blocking(report: &RunReport) -> impl Iterator<Item = &CheckResult> {
-    report.outcomes.iter().filter(|outcome| {
-        outcome.status == Status::Fail || outcome.could_not_run && outcome.severity == Severity::Block
-    })
+    report.outcomes.iter().filter(|outcome| outcome.is_blocking())
+}
+
+/// What the checks found: those that block, failed ones first; then those that warn.
+pub fn findings(report: &RunReport) -> (Vec<&CheckResult>, Vec<&CheckResult>) {
+    let mut blocking: Vec<&CheckResult> = blocking(report).collect();
+    blocking.sort_by_key(|outcome| outcome.could_not_run);
+    let warns = |o: &&CheckResult| !o.is_blocking() && (o.status == Status::Warn || o.could_not_run);
+    let mut warning: Vec<&CheckResult> = report.outcomes.iter().filter(warns).collect();
+    warning.sort_by_key(|outcome| outcome.could_not_run);
+    (blocking, warning)
 }
 
 /// The reasons why several checks did not run, each with the checks, in the order of the catalog.
@@ -36,51 +57,118 @@ pub fn not_run<'r>(
     reasons
 }
 
-/// The next steps after a blocked run; empty for any other run.
+/// The next steps after a run that is blocked, would be blocked, or warns; empty for any other run.
 pub fn steps(report: &RunReport) -> Vec<Step> {
+    let (blocking, warning) = findings(report);
     let mut steps = Vec::new();
-    if report.state != State::Blocked {
-        return steps;
-    }
-    let rerun = command_line(report);
-    let step = |purpose: &str, command: String| Step { purpose: purpose.into(), command };
-    steps.push(step("Fix the export, then run again:", rerun.clone()));
-    let restated: Vec<&str> =
-        report.restated.iter().filter(|r| !r.allowed && !r.unsettled).map(|r| r.week.as_str()).collect();
-    if let (Some(first), Some(last)) = (restated.iter().min(), restated.iter().max()) {
-        steps.push(step(
-            "If the published weeks are meant to change, allow it:",
-            format!("{rerun} --allow-restatement {first}..{last}"),
-        ));
-    }
-    for outcome in &report.outcomes {
-        if let (Status::Fail, Some(line)) = (outcome.status, permission_in(&outcome.note)) {
-            steps.push(step(
-                "If users are meant to stop or to fall, begin the file of --checks with:",
-                line.into(),
-            ));
+    let mut step = |purpose: &str, command: String, is_short| {
+        steps.push(Step { purpose: purpose.into(), command, is_short });
+    };
+    match (report.state, &report.target) {
+        (State::Blocked, Some(target)) => {
+            step("fix the export, then run again", command_line(report, "run"), false);
+            let restated: Vec<&str> = report
+                .restated
+                .iter()
+                .filter(|r| !r.allowed && !r.unsettled)
+                .map(|r| r.week.as_str())
+                .collect();
+            if let (Some(first), Some(last)) = (restated.iter().min(), restated.iter().max()) {
+                step(
+                    "if these published weeks are meant to change",
+                    format!("{} --allow-restatement {first}..{last}", command_line(report, "run")),
+                    true,
+                );
+            }
+            for outcome in &report.outcomes {
+                if let (Status::Fail, Some(line)) = (outcome.status, permission_in(&outcome.note)) {
+                    step(
+                        "if users are meant to stop or to fall, begin the file of --checks with",
+                        line.into(),
+                        true,
+                    );
+                }
+            }
+            if let Some(place) = &report.places.quarantined {
+                step("look at the blocked table", place.clone(), false);
+                step(
+                    "if the table is right, publish it",
+                    format!("rollshare promote {} --target {}", report.run, quoted(target)),
+                    true,
+                );
+            }
         }
-    }
-    if let (Some(table), Some(target)) = (&report.places.quarantined, &report.target) {
-        steps.push(step("Inspect the blocked table:", table.clone()));
-        steps.push(step(
-            "If the table is correct, publish it:",
-            format!("rollshare promote {} --target {}", report.run, quoted(target)),
-        ));
+        (State::Blocked, None) => {
+            step("every finding, with files and rows", command_line(report, "check"), true);
+            step("compute it all the same", format!("{} --warn-only", command_line(report, "run")), true);
+        }
+        (_, Some(target)) if !warning.is_empty() && report.places.report.is_some() => {
+            step(
+                "every finding, with files and rows",
+                format!("rollshare report {} --target {}", report.run, quoted(target)),
+                true,
+            );
+        }
+        _ if !warning.is_empty() || !blocking.is_empty() => {
+            step("every finding, with files and rows", command_line(report, "check"), true);
+        }
+        _ => {}
     }
     steps
 }
 
-/// The command line of the run, with the sources and the target that the report contains.
-fn command_line(report: &RunReport) -> String {
-    let mut line = "rollshare run".to_owned();
+/// The command line that prints the report as JSON.
+pub fn json_command(report: &RunReport) -> String {
+    let target = report.target.as_ref().map(|target| format!(" --target {}", quoted(target)));
+    format!("rollshare report {}{} --json", report.run, target.unwrap_or_default())
+}
+
+/// The command line of `rollshare run` or `rollshare check` for the sources, the target and the key of the report. The
+/// report has the profile, but not the file that it came from.
+fn command_line(report: &RunReport, command: &str) -> String {
+    let mut line = format!("rollshare {command}");
     for source in &report.sources {
         line.push_str(" --source ");
         line.push_str(&quoted(source));
     }
-    if let Some(target) = &report.target {
+    let (job, default) = (&report.job, Job::default());
+    let organic = &job.profile.channel.organic;
+    let mut other = job.profile.clone();
+    other.channel.organic.clone_from(&default.profile.channel.organic);
+    if other != default.profile {
+        line.push_str(" --profile PROFILE");
+    } else if job.profile != default.profile {
+        organic.iter().for_each(|name| line.push_str(&format!(" --organic {}", quoted(name))));
+    }
+    if job.by != default.by {
+        let by = if job.by.is_empty() { "none".to_owned() } else { job.by.join(",") };
+        line.push_str(&format!(" --by {}", quoted(&by)));
+    }
+    if job.grain != default.grain {
+        line.push_str(&format!(" --grain {}", step_noun(job.grain)));
+    }
+    if let (Some(target), "run") = (&report.target, command) {
         line.push_str(" --target ");
         line.push_str(&quoted(target));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_what_the_report_has() {
+        let mut report = RunReport { sources: vec!["a b/".into()], ..RunReport::default() };
+        assert_eq!(command_line(&report, "check"), "rollshare check --source 'a b/'");
+        report.target = Some("x.csv".into());
+        report.job.profile.channel.organic = vec!["No Ads".into()];
+        report.job.by = vec![];
+        report.job.grain = crate::Grain::Month;
+        let run = "rollshare run --source 'a b/' --organic 'No Ads' --by none --grain month --target x.csv";
+        assert_eq!(command_line(&report, "run"), run);
+        report.job.profile.users.column = Some("installs".into());
+        assert!(command_line(&report, "check").contains(" --profile PROFILE --by none"));
+    }
 }

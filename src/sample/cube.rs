@@ -19,8 +19,6 @@ pub(super) const SYSTEMS: [&str; 3] = ["all", "android", "ios"];
 
 /// Monday of 2020_44, nine weeks before the end of a 53-week year.
 pub(super) const START: calendar::Date = calendar::Date { year: 2020, month: 10, day: 26 };
-/// The first weeks have no gap, so that every sample crosses the new year.
-const WHOLE_WEEKS: u64 = 12;
 const COUNTRIES_MAX: u64 = 240;
 const CHANNELS: u64 = 26;
 /// Rows of 240 countries with 26 channels over four years.
@@ -87,6 +85,51 @@ impl Order {
         order
     }
 
+    /// Changes the cells of a day so that they have exactly `rows` rows.
+    fn fit(&self, cells: &mut [Cell], total: usize, rows: u64) {
+        let count = |cells: &[Cell]| cells.iter().map(|cell| self.row_count(*cell)).sum::<u64>();
+        // Fewer channels in one country after the other, the total last: it has every channel of its parts.
+        let parts = (0..cells.len()).rev().filter(|at| *at != total).collect::<Vec<_>>();
+        while count(cells) > rows {
+            let before = count(cells);
+            for at in parts.iter().copied().chain([total]) {
+                let least = if at == total { most_alive(cells, total) } else { 1 };
+                if count(cells) > rows && cells[at].idle > 0 {
+                    cells[at].idle -= 1;
+                } else if count(cells) > rows && cells[at].alive > least {
+                    cells[at].alive -= 1;
+                }
+            }
+            if count(cells) == before {
+                break;
+            }
+        }
+        // Fewer rows than a day of one channel has: the first countries alone.
+        let mut left = rows;
+        for cell in cells.iter_mut() {
+            if self.row_count(*cell) > left {
+                cell.alive = u16::from(left >= self.row_count(Cell { alive: 1, idle: 0, ..*cell }));
+                cell.idle = 0;
+                cell.idle = u8::try_from(left - self.row_count(*cell)).unwrap_or(u8::MAX);
+            }
+            left -= self.row_count(*cell);
+        }
+        // Rows that are left are channels without users, which have a row of the total over systems alone.
+        while left > 0 {
+            let before = left;
+            for cell in cells.iter_mut().filter(|cell| cell.alive > 0) {
+                let is_full = usize::from(cell.alive) + usize::from(cell.idle) >= self.channels.len();
+                if left > 0 && !is_full {
+                    cell.idle += 1;
+                    left -= 1;
+                }
+            }
+            if left == before {
+                break;
+            }
+        }
+    }
+
     fn row_count(&self, cell: Cell) -> u64 {
         let (android, ios) = self.before[usize::from(cell.alive)];
         u64::from(cell.alive) + u64::from(cell.idle) + u64::from(android) + u64::from(ios)
@@ -134,29 +177,25 @@ impl Cube {
         cube
     }
 
-    /// Adds days until the rows are reached; cuts the last one to fit exactly.
+    /// Adds days until the rows are reached. The last day has as many channels as fit, in every country.
     fn fill_calendar(&mut self) {
         let mut filled = 0;
         let mut day = 0;
         while filled < self.rows {
-            if self.has_data(day) {
-                let first = self.cells.len();
-                self.days.push(day);
-                self.fill_day(u64::from(day));
-                let order = &self.orders[self.order_of(day)];
-                for cell in &mut self.cells[first..] {
-                    cell.start = filled;
-                    if order.row_count(*cell) > self.rows - filled {
-                        let left = self.rows - filled;
-                        cell.idle = 0;
-                        while order.row_count(*cell) > left {
-                            cell.alive -= 1;
-                        }
-                        // A channel has at most three rows: at most two are left.
-                        cell.idle = u8::try_from(left - order.row_count(*cell)).unwrap_or(u8::MAX);
-                    }
-                    filled += order.row_count(*cell);
-                }
+            let first = self.cells.len();
+            self.days.push(day);
+            self.fill_day(u64::from(day));
+            let order = &self.orders[self.order_of(day)];
+            let cells = &mut self.cells[first..];
+            let (left, least) = (self.rows - filled, 3 * cells.len() as u64);
+            let rows: u64 = cells.iter().map(|cell| order.row_count(*cell)).sum();
+            // Another day needs three rows a country.
+            if rows + least > left && rows != left {
+                order.fit(cells, self.total, left);
+            }
+            for cell in cells {
+                cell.start = filled;
+                filled += order.row_count(*cell);
             }
             day += 1;
         }
@@ -164,20 +203,6 @@ impl Cube {
 
     fn hash(&self, what: u64, a: u64, b: u64) -> u64 {
         mix(self.seed ^ mix(what ^ (a << 8) ^ (b << 32)))
-    }
-
-    fn has_data(&self, day: u16) -> bool {
-        let day = u64::from(day);
-        if day == 0 {
-            return true;
-        }
-        let countries = self.countries.len() as u64 - 1;
-        // Fewer rows than a year needs: skip days rather than end early.
-        let thinned = self.hash(1, day, 0) % 9_000 >= self.rows;
-        let missing = self.hash(2, day, 0).is_multiple_of(20 + 2 * countries);
-        // Small companies export irregularly: whole months are missing.
-        let gap = day / 7 >= WHOLE_WEEKS && self.hash(3, day / 28, 0) % (15 + countries) < 11;
-        !(thinned || missing || gap)
     }
 
     fn fill_day(&mut self, day: u64) {
@@ -190,15 +215,11 @@ impl Cube {
             let mut cell = Cell::default();
             if let Some(rank) = self.countries[country].rank {
                 let h = self.hash(4, day, country as u64);
-                let late = rank > 0 && day / 7 < self.hash(5, country as u64, 0) % 8;
-                let absent = h % (30 + 2 * count) < 8;
-                if !late && !absent {
-                    let usual = channels * fill * (1_250 - 500 * rank / count) / 1_000_000;
-                    let swing = 1 + usual / 4;
-                    let alive = (usual + (h >> 32) % (2 * swing)).saturating_sub(swing);
-                    cell.alive = u16::try_from(alive.clamp(1, channels - 4)).unwrap_or(1);
-                    cell.idle = u8::from((h >> 60) == 0);
-                }
+                let usual = channels * fill * (1_250 - 500 * rank / count) / 1_000_000;
+                let swing = 1 + usual / 4;
+                let alive = (usual + (h >> 32) % (2 * swing)).saturating_sub(swing);
+                cell.alive = u16::try_from(alive.clamp(1, channels - 4)).unwrap_or(1);
+                cell.idle = u8::from((h >> 60) == 0);
             }
             most = most.max(cell.alive);
             self.cells.push(cell);
@@ -289,15 +310,12 @@ impl Cube {
         }
         let key = (u64::from(day) << 40) | (u64::from(channel) << 16) | u64::from(system);
         // Channels have good and bad weeks.
-        let season = 40 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 120;
+        let season = 75 + self.hash(7, u64::from(day) / 7, u64::from(channel)) % 50;
         if country != self.total {
             return self.draw_count(key, country, channel, season);
         }
-        // On half of the keys the total counts users beyond those of the countries.
-        let elsewhere =
-            if self.hash(8, key, 0) & 1 == 0 { 0 } else { self.draw_count(key, country, channel, season) };
         let parts = (0..cells.len()).filter(|c| *c != country && position < cells[*c].alive);
-        elsewhere + parts.map(|c| self.draw_count(key, c, channel, season)).sum::<u32>()
+        parts.map(|c| self.draw_count(key, c, channel, season)).sum()
     }
 
     /// A skewed draw around a mean: five times the mean times the fourth power of
@@ -313,6 +331,12 @@ impl Cube {
         let fourth = (square * square) >> 16;
         u32::try_from((5 * mean_1024 * fourth) >> 26).unwrap_or(u32::MAX)
     }
+}
+
+/// The most channels with rows of a country, the total left out.
+fn most_alive(cells: &[Cell], total: usize) -> u16 {
+    let parts = cells.iter().enumerate().filter(|(at, _)| *at != total);
+    parts.map(|(_, cell)| cell.alive).max().unwrap_or(1)
 }
 
 /// The last of `0..len` for which `holds` is true; it must be true for a prefix.

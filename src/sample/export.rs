@@ -1,7 +1,6 @@
 //! The columns of an export: the rows of the cube.
 
 use super::cube::{Cube, Row, SYSTEMS, mix};
-use super::names::token_owner;
 use super::table::{Column, Field, Kind, Table, put_text};
 
 /// The columns of an export.
@@ -69,9 +68,7 @@ impl Column for ExportColumn {
     #[allow(clippy::indexing_slicing)] // rows come from the same cube
     fn code(self, cube: &Cube, row: &Row) -> Option<u64> {
         Some(match self {
-            ExportColumn::Name => u64::from(row.channel),
-            // Two channels share one token: the dictionary has it once.
-            ExportColumn::Token => u64::from(token_owner(row.channel)),
+            ExportColumn::Name | ExportColumn::Token => u64::from(row.channel),
             ExportColumn::Value => u64::from(row.value),
             ExportColumn::StartDate | ExportColumn::EndDate => u64::from(row.day),
             ExportColumn::YearWeek => u64::from(row.day) / 7,

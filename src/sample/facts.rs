@@ -1,8 +1,7 @@
 //! The fact table of a warehouse: a row for each day, country, operating system and network with
 //! installs. It has no totals and no week label.
 //!
-//! A country-day has `android` rows, then `ios` rows, each for a prefix of the week's order of
-//! networks. Countries without installs on a day have no rows.
+//! A country-day has `android` rows, then `ios` rows, each for a prefix of the week's order of networks.
 
 #![allow(clippy::indexing_slicing)] // all indices come from tables of the facts, not from input
 
@@ -15,6 +14,8 @@ const COUNTRIES_MAX: u64 = 240;
 const NETWORKS: u64 = 26;
 /// Rows of 240 countries with 26 networks over six years.
 const ROWS_OF_SIX_YEARS: u64 = 20_000_000;
+/// Rows of a country-day: at least one for each system.
+const LEAST: u64 = 2;
 /// Networks that come first in every week.
 const LEADERS: usize = 4;
 const SYSTEMS: [&str; 2] = ["android", "ios"];
@@ -50,9 +51,19 @@ impl Facts {
         let mut facts = Facts { seed: mix(seed ^ 0xfac7), rows, countries, networks, starts: vec![] };
         let (mut filled, mut day) = (0, 0);
         while filled < rows {
-            for country in 0..facts.countries.len() {
+            let mut day_rows: Vec<u64> = (0..facts.countries.len()).map(|c| facts.rows_of(day, c)).collect();
+            let (left, least) = (rows - filled, LEAST * day_rows.len() as u64);
+            // The last day has the rows that are left, in every country.
+            if day_rows.iter().sum::<u64>() + least > left {
+                let (count, mut rest) = (day_rows.len() as u64, left);
+                for (rows, others) in day_rows.iter_mut().zip((1..=count).rev()) {
+                    *rows = rest.div_ceil(others);
+                    rest -= *rows;
+                }
+            }
+            for rows in day_rows {
                 facts.starts.push(filled);
-                filled = (filled + facts.rows_of(day, country)).min(rows);
+                filled += rows;
             }
             day += 1;
         }
@@ -67,15 +78,10 @@ impl Facts {
     fn rows_of(&self, day: u64, country: usize) -> u64 {
         let (rank, count) = (self.countries[country].rank.unwrap_or(0), self.countries.len() as u64);
         let h = self.hash(1, day, country as u64);
-        let is_late = rank > 2 && day / 7 < self.hash(2, country as u64, 0) % 8;
-        let is_absent = rank > 0 && h % (40 * count) < 6 * rank;
-        if is_late || is_absent {
-            return 0;
-        }
         let most = 2 * self.networks.len() as u64;
         let usual = most * (900 - 400 * rank / count) / 1_000;
         let swing = 1 + usual / 6;
-        (usual + (h >> 32) % (2 * swing)).saturating_sub(swing).clamp(2, most)
+        (usual + (h >> 32) % (2 * swing)).saturating_sub(swing).clamp(LEAST, most)
     }
 
     /// The network at a position of the week's order.
@@ -94,7 +100,7 @@ impl Facts {
         let size = 1_024 * 40 * (1 + self.countries.len() as u64 / 16) / (1 + rank);
         let popular = 4 + 3 * (network * network) as u64;
         let taste = 25 + self.hash(4, country as u64, network as u64) % 150;
-        let season = 40 + self.hash(5, day / 7, network as u64) % 120;
+        let season = 75 + self.hash(5, day / 7, network as u64) % 50;
         let mean_1024 = (4 * size / popular * taste / 100 * season / 100).max(200);
         let key = (day << 40) | ((network as u64) << 16) | ((country as u64) << 4) | system as u64;
         let uniform = self.hash(6, key, 0) >> 48;
@@ -121,7 +127,6 @@ impl Table for Facts {
         let cell = last_where(self.starts.len(), |c| self.starts[c] <= index);
         let end = self.starts.get(cell + 1).copied().unwrap_or(self.rows);
         let (day, country) = (cell / self.countries.len(), cell % self.countries.len());
-        // A table that ends within a country-day cuts `ios` first.
         let android = (end - self.starts[cell]).div_ceil(2);
         let at = index - self.starts[cell];
         let (system, position) = if at < android { (0, at) } else { (1, at - android) };

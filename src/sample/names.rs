@@ -73,15 +73,6 @@ const CHANNELS: [(&str, &str); 26] = [
     ("Device Import", "ai"),
     ("Unattributed", "a"),
 ];
-/// The channel with the token of [`SHARED_TOKEN_OF`]: one token has two names.
-const SHARED_TOKEN: u16 = 5;
-const SHARED_TOKEN_OF: u16 = 2;
-
-/// The first channel with the token of this one.
-pub(super) fn token_owner(channel: u16) -> u16 {
-    if channel == SHARED_TOKEN { SHARED_TOKEN_OF } else { channel }
-}
-
 /// The first `count` channels; numbered partners follow the named ones.
 pub(super) fn channels(count: u64) -> Vec<Channel> {
     let named = CHANNELS.iter().map(|(name, systems)| ((*name).to_owned(), *systems));
@@ -100,7 +91,7 @@ pub(super) fn channels(count: u64) -> Vec<Channel> {
         .zip(0..count)
         .map(|((name, systems), n)| Channel {
             name,
-            token: token(if n == u64::from(SHARED_TOKEN) { SHARED_TOKEN_OF.into() } else { n }),
+            token: token(n),
             android: systems.contains('a'),
             ios: systems.contains('i'),
             subtrackers: !matches!(n, 0 | 10 | 19),

@@ -262,7 +262,7 @@ fn jobs() -> impl Strategy<Value = (Job, Ask, Coding)> {
                         week_start: Weekday::ALL[start],
                         settle_days: None,
                     },
-                    users: Users { column: (!rows).then(|| "users".into()), rows },
+                    users: Users { column: (!rows).then(|| "users".into()), rows, unique: false },
                     channel: Channel {
                         column: Some("name".into()),
                         organic: if organic { listed.clone() } else { vec![] },

@@ -15,11 +15,10 @@ use std::collections::BTreeMap;
 
 use super::series::{shared, year_before};
 use super::spread::{Noise, deviation, median};
-use super::warn_bound;
-use super::words::{week_name, words};
 use crate::calendar::week_label;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::settings::UserClass;
 use crate::history::{History, Panel, Point, Totals};
@@ -150,15 +149,16 @@ impl Finding {
             (Some(first), Some(last)) if first != last => {
                 format!(
                     "{} and {} more weeks to {}",
-                    week_name(*first),
+                    finding::week(*first),
                     self.weeks.len() - 1,
-                    week_name(*last)
+                    finding::week(*last)
                 )
             }
-            (first, _) => first.map(|week| week_name(*week)).unwrap_or_default(),
+            (first, _) => first.map(|week| finding::week(*week)).unwrap_or_default(),
         };
         let weeks = weeks.replace(" and 1 more weeks to ", " and ");
-        let (class, users, usual) = (self.class.name(), words(self.users), words(self.usual));
+        let (class, users, usual) =
+            (self.class.name(), finding::whole(self.users), finding::whole(self.usual));
         format!("{}: {class} users {users} in {weeks}, usually {usual} a week", self.key)
     }
 }
@@ -235,7 +235,7 @@ pub fn check(
 ) -> [(CheckId, Result<Measurement, NotRun>); 2] {
     let past = &history.totals.weeks;
     let complete: Vec<bool> = past.steps().map(|week| past.is_complete(week)).collect();
-    let warn = warn_bound(config, CheckId::ClassVolume);
+    let warn = config.bounds(CheckId::ClassVolume).warn.and_then(|limit| limit.count).unwrap_or(0.0);
     let (mut gone, mut fallen) = (Findings::default(), Findings::default());
     let mut series = std::collections::BTreeSet::new();
     let (mut n, mut worst) = (0u64, 0.0f64);

@@ -1,12 +1,12 @@
 //! Days: published days that are missing, and the volume of new days.
 
 use super::spread::{Spread, median};
-use super::words::words;
-use super::{WorstDeviation, warn_bound};
+use super::{Words, WorstDeviation};
 use crate::calendar;
 use crate::calendar::period::{month_of, month_start};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding::{spreads, whole};
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
 use crate::table::cell::iso_date;
@@ -120,8 +120,8 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
             let small = (of(new) - usual).abs() < IGNORE * usual || !config.drift.direction.counts(z);
             if !small && z.abs() > worst {
                 worst = z.abs();
-                let (value, usual) = (words(of(new)), words(usual));
-                text = format!("{}: {value} {unit}, usually {usual} ({z:.1} spreads)", iso_date(day));
+                let (value, usual) = (whole(of(new)), whole(usual));
+                text = format!("{}: {value} {unit}, usually {usual}, {}", iso_date(day), spreads(z));
             }
         }
         if judged {
@@ -130,5 +130,5 @@ pub fn volume(config: &Config, history: &History, now: &Totals) -> Result<Measur
     }
     let none = "no new day has enough earlier days of the same weekday in the history";
     let note = format!("compared with the same weekday of the last {WEEKS} weeks");
-    deviations.measurement(warn_bound(config, CheckId::DayVolume), none, &note)
+    deviations.measurement(config, CheckId::DayVolume, &Words { points: "days", none, note: &note })
 }

@@ -8,10 +8,10 @@
 //!
 //! A channel that goes while a new one comes with the same part of the users is renamed: the two are counted as one.
 
-use super::words::{percent, week_name};
-use super::{WorstDeviation, warn_bound};
+use super::{Words, WorstDeviation};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun};
 use crate::checks::settings::Incident;
 use crate::history::{History, Panel, Totals};
@@ -160,19 +160,19 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32, since: i32) 
     let (p, q) = part(most);
     let name = names.get(most).map_or("", |name| name);
     let text = format!(
-        "{}: '{name}' brought {} of the users, usually {} (index {index:.3})",
-        week_name(week),
-        percent(p),
-        percent(q)
+        "'{name}' has {} of the users in {}, usually {} (PSI {index:.2})",
+        finding::percent(p),
+        finding::week(week),
+        finding::percent(q)
     );
     let renamed = (!pairs.is_empty()).then(|| {
         let names = |(old, new): &(usize, usize)| {
             let name = |at: usize| names.get(at).map_or("", |name| name);
-            let (now, usual) = (percent(part(*new).0), percent(part(*old).1));
+            let (now, usual) = (finding::percent(part(*new).0), finding::percent(part(*old).1));
             format!("'{}' is called '{}' ({now} of the users, usually {usual})", name(*old), name(*new))
         };
         let names: Vec<String> = pairs.iter().map(names).collect();
-        (format!("{}: {}", week_name(week), names.join(", ")), index_of(&pairs))
+        (format!("{}: {}", finding::week(week), names.join(", ")), index_of(&pairs))
     });
     Some(Judged { index, is_usual: index <= USUAL * usual, text, users: a, renamed })
 }
@@ -235,7 +235,7 @@ pub fn check(config: &Config, history: &History, now: &Totals, weeks: &[i32]) ->
         "too little history, or too few users"
     };
     let note = format!("compared with the last {} published weeks", config.drift.baseline_weeks);
-    deviations.measurement(warn_bound(config, CheckId::ChannelMix), none, &note)
+    deviations.measurement(config, CheckId::ChannelMix, &Words { points: "weeks", none, note: &note })
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@
 //! - [`mix`]: the population stability index of the channels.
 //! - [`days`]: published days that are missing; the volume of new days.
 //! - [`restatement`]: published weeks that have changed.
-//! - [`words`]: numbers and weeks in sentences.
 
 pub mod classes;
 pub mod days;
@@ -22,15 +21,16 @@ pub mod mix;
 pub mod restatement;
 pub mod series;
 pub mod spread;
-pub mod words;
 
 pub use restatement::{MayChange, Restated};
 
 use super::catalog::{CheckId, Stage};
 use super::config::Config;
-use super::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use super::finding;
+use super::model::{Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use super::results::Results;
 use crate::history::{History, Totals};
+use crate::report::words::number;
 
 /// What was published by earlier runs.
 pub enum HistoryState<'a> {
@@ -91,7 +91,7 @@ pub fn check(
     findings.extend(classes::check(config, history, now, &weeks));
     findings.extend(series::check(config, history, now, &weeks));
     findings.push((CheckId::ChannelMix, mix::check(config, history, now, &weeks)));
-    let (restatement, restated) = restatement::check(history, now, may_change);
+    let (restatement, restated) = restatement::check(config, history, now, may_change);
     findings.push((CheckId::Restatement, restatement));
     DriftResults { results: Results::judge(config, findings), restated }
 }
@@ -110,44 +110,80 @@ fn new_weeks(history: &History, now: &Totals, may_change: &MayChange<'_>) -> Vec
 #[derive(Default)]
 pub(super) struct WorstDeviation {
     n: u64,
-    points: Vec<(f64, f64, String)>,
+    points: Vec<Deviation>,
+}
+
+/// A point that deviates.
+struct Deviation {
+    deviation: f64,
+    /// The users of its key, by which points are ordered.
+    users: f64,
+    sentence: String,
+}
+
+/// The words of a check on points.
+pub(super) struct Words<'a> {
+    /// What points are called: `country-weeks`.
+    pub points: &'a str,
+    /// Why no point was compared.
+    pub none: &'a str,
+    /// With what they are compared.
+    pub note: &'a str,
 }
 
 impl WorstDeviation {
-    /// Adds the deviation of a point with so many users, or rows. `text` describes the point; it is called if the
-    /// deviation is above 0.
-    pub(super) fn add(&mut self, deviation: f64, users: f64, text: impl FnOnce() -> String) {
+    /// Adds the deviation of a point of a key that has so many users. `sentence` describes the point; it is called
+    /// if the deviation is above 0.
+    pub(super) fn add(&mut self, deviation: f64, users: f64, sentence: impl FnOnce() -> String) {
         self.n += 1;
         if deviation > 0.0 {
-            self.points.push((deviation, users, text()));
+            self.points.push(Deviation { deviation, users, sentence: sentence() });
         }
     }
 
-    /// The largest deviation, with the points whose deviation exceeds `warn`, those of most users first;
-    /// `NotApplicable` with the reason `none` if no point was added.
-    pub(super) fn measurement(mut self, warn: f64, none: &str, note: &str) -> Result<Measurement, NotRun> {
+    /// The largest deviation, with the points above the bound that warns: those above the bound that blocks first,
+    /// then the keys with most users. `NotApplicable` if no point was added.
+    pub(super) fn measurement(
+        mut self,
+        config: &Config,
+        check: CheckId,
+        words: &Words<'_>,
+    ) -> Result<Measurement, NotRun> {
         if self.n == 0 {
-            return Err(NotRun::NotApplicable(none.to_owned()));
+            return Err(NotRun::NotApplicable(words.none.to_owned()));
         }
-        let observed = self.points.iter().map(|(deviation, ..)| *deviation).fold(0.0, f64::max);
-        self.points.retain(|(deviation, ..)| *deviation > warn);
-        self.points.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.2.cmp(&b.2)));
-        let exceeding = self.points.len();
-        let offenders =
-            self.points.into_iter().take(VIOLATIONS).map(|(.., text)| Violation::key(text)).collect();
-        let note = if exceeding > 0 {
-            format!("{exceeding} of {} points above the bound that warns; {note}", self.n)
-        } else {
-            note.to_owned()
-        };
-        let observed = (observed * 1e4).round() / 1e4;
-        Ok(Measurement { observed, n: self.n, offenders, note, ..Measurement::default() })
+        let bounds = config.bounds(check);
+        let count = |limit: Option<Limit>| limit.and_then(|limit| limit.count);
+        let (warn, block) = (count(bounds.warn).unwrap_or(0.0), count(bounds.block));
+        let observed = self.points.iter().map(|point| point.deviation).fold(0.0, f64::max);
+        self.points.retain(|point| point.deviation > warn);
+        let blocks = |point: &Deviation| block.is_some_and(|block| point.deviation > block);
+        self.points.sort_by(|a, b| {
+            (blocks(b).cmp(&blocks(a)))
+                .then_with(|| b.users.total_cmp(&a.users))
+                .then_with(|| b.deviation.total_cmp(&a.deviation))
+                .then_with(|| a.sentence.cmp(&b.sentence))
+        });
+        let finding = self.points.first().map_or(String::new(), |first| {
+            let limit = finding::in_words(check, block.filter(|_| blocks(first)).unwrap_or(warn));
+            let past = match self.points.len() as u64 {
+                1 => String::new(),
+                past => {
+                    format!("; {} of {} {} are past the warning", number(past), number(self.n), words.points)
+                }
+            };
+            format!("{} (limit {limit}{past})", first.sentence)
+        });
+        let first = self.points.into_iter().take(VIOLATIONS);
+        Ok(Measurement {
+            observed: (observed * 1e4).round() / 1e4,
+            n: self.n,
+            offenders: first.map(|point| Violation::key(point.sentence)).collect(),
+            note: words.note.to_owned(),
+            finding,
+            ..Measurement::default()
+        })
     }
-}
-
-/// The bound above which a check warns; points above it are listed as violations.
-pub(super) fn warn_bound(config: &Config, id: CheckId) -> f64 {
-    config.bounds(id).warn.and_then(|limit| limit.count).unwrap_or(0.0)
 }
 
 #[cfg(test)]

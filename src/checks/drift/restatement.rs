@@ -1,10 +1,15 @@
 //! Published weeks that have changed.
 
-use super::words::{week_name, words};
+use std::collections::BTreeMap;
+
 use crate::calendar::period::{Weekday, week_start};
-use crate::calendar::{parse_label, week_label};
+use crate::calendar::week_label;
+use crate::checks::catalog::CheckId;
+use crate::checks::config::Config;
+use crate::checks::finding::{self, week_of_label};
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::history::{History, Point, Totals};
+use crate::report::words::{amount, number};
 
 /// Which published weeks may change.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +76,7 @@ const LISTED: usize = 200;
 
 /// Compares completed weeks with their published sums, country by country.
 pub fn check(
+    config: &Config,
     history: &History,
     now: &Totals,
     may_change: &MayChange<'_>,
@@ -130,22 +136,44 @@ pub fn check(
     restated.sort_by(|a, b| {
         b.change.total_cmp(&a.change).then_with(|| (&a.country, &a.week).cmp(&(&b.country, &b.week)))
     });
-    let blamed = || restated.iter().filter(|r| !r.allowed && !r.unsettled);
-    let text = |r: &Restated| {
-        let [now, organic, before, organic_before] =
-            [r.users_now, r.organic_now, r.users_before, r.organic_before].map(words);
-        let week = parse_label(r.week.as_bytes()).map_or_else(|| r.week.clone(), week_name);
-        format!(
-            "{}: {now} users, {organic} of them organic, in {week}; {} published {before} and {organic_before}",
-            r.country, r.run
-        )
-    };
-    let observed = blamed().map(|r| r.change).next().unwrap_or(0.0);
-    // Those of most users first, of all that have changed by more than a hundredth.
-    let mut most: Vec<&Restated> = blamed().filter(|r| r.change > 0.01_f64.min(observed / 2.0)).collect();
-    most.sort_by(|a, b| b.users_before.total_cmp(&a.users_before));
-    let offenders = most.into_iter().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
-    let mut note = format!("{} of {n} points of {weeks} published weeks changed", blamed().count());
+    let not_allowed = || restated.iter().filter(|r| !r.allowed && !r.unsettled);
+    let observed = not_allowed().map(|r| r.change).next().unwrap_or(0.0);
+    let changed = not_allowed().count() as u64;
+    // Points above the bound that blocks come first, then countries with most users.
+    let mut users: BTreeMap<&str, f64> = BTreeMap::new();
+    for restated in &restated {
+        *users.entry(&restated.country).or_default() += restated.users_before.max(restated.users_now);
+    }
+    let block = config.bounds(CheckId::Restatement).block.and_then(|limit| limit.count);
+    let blocks = |r: &Restated| block.is_some_and(|block| r.change > block);
+    let users = |r: &Restated| users.get(r.country.as_str()).copied().unwrap_or_default();
+    let mut ordered: Vec<&Restated> = not_allowed().collect();
+    // The sort is stable: the largest change of a country stays first.
+    ordered.sort_by(|a, b| {
+        (blocks(b).cmp(&blocks(a)))
+            .then_with(|| users(b).total_cmp(&users(a)))
+            .then_with(|| a.country.cmp(&b.country))
+    });
+    let key = if now.question.is_empty() { "country" } else { "key" };
+    let sentence = ordered.first().map_or(String::new(), |first| {
+        let all_gone = ordered.iter().all(|r| r.users_now == 0.0);
+        let (count, noun) =
+            (number(changed), format!("published {key}-week{}", if n == 1 { "" } else { "s" }));
+        let of = if changed == n {
+            format!("all {count} {noun}")
+        } else {
+            format!("{count} of {} {noun}", number(n))
+        };
+        let (to, question) = if all_gone { (" to 0 users", ". Was the export cut?") } else { ("", "") };
+        let limit = if blocks(first) { block } else { None };
+        let limit = limit.map_or(String::new(), |limit| {
+            format!("; limit {}", finding::in_words(CheckId::Restatement, limit))
+        });
+        format!("{of} would change{to} (first {}{limit}){question}", changes(first))
+    });
+    let text = |r: &Restated| format!("{}; published by {}", changes(r), r.run);
+    let offenders = ordered.iter().take(VIOLATIONS).map(|r| Violation::key(text(r))).collect();
+    let mut note = format!("{weeks} published weeks compared");
     let permitted = restated.iter().filter(|r| r.allowed).count();
     if permitted > 0 {
         note = format!("{note}; {permitted} more were allowed");
@@ -155,5 +183,19 @@ pub fn check(
         note = format!("{note}; {young} more were younger than {} days", may_change.settle_days);
     }
     restated.truncate(LISTED);
-    (Ok(Measurement { observed, n, offenders, note, ..Measurement::default() }), restated)
+    (Ok(Measurement { observed, n, offenders, note, finding: sentence, ..Measurement::default() }), restated)
+}
+
+/// A restated week as a sentence: `AD: 65 users in 2020-W46 become 0`.
+fn changes(restated: &Restated) -> String {
+    let (key, week) = (&restated.country, week_of_label(&restated.week));
+    let change = |before: f64, now: f64| (now - before).abs() / before.max(LEAST_USERS);
+    let users = change(restated.users_before, restated.users_now);
+    let organic = change(restated.organic_before, restated.organic_now);
+    let (what, before, now) = if users >= organic {
+        ("users", restated.users_before, restated.users_now)
+    } else {
+        ("organic users", restated.organic_before, restated.organic_now)
+    };
+    format!("{key}: {} {what} in {week} become {}", amount(before), amount(now))
 }

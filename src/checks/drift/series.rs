@@ -1,11 +1,11 @@
 //! Compares the points of a country with its own weeks: share, users, rows.
 
 use super::spread::{Noise, Spread, deviation, median};
-use super::words::{percent, week_name, words};
-use super::{WorstDeviation, warn_bound};
+use super::{Words, WorstDeviation};
 use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
+use crate::checks::finding::{self, percent, whole};
 use crate::checks::model::{Measurement, NotRun};
 use crate::history::{History, Panel, Point, Totals};
 
@@ -250,10 +250,12 @@ pub fn check(
                 let counts = relative(point.users, usual) >= drift.ignore_volume;
                 let z = unless_shared(judged.z.abs(), judged.alone.abs(), blocks(CheckId::VolumeDrift));
                 let text = || {
-                    let (users, usual, week) = (words(point.users), words(usual), week_name(*week));
-                    format!("{name}: {users} users in {week}, usually {usual} ({:.1} spreads)", judged.z)
+                    let (users, usual, week) = (whole(point.users), whole(usual), finding::week(*week));
+                    format!("{name}: {users} users in {week}, usually {usual}")
                 };
-                volume.add(if counts { z } else { 0.0 }, usual, text);
+                volume.add(if counts { z } else { 0.0 }, usual, || {
+                    format!("{}, {}", text(), finding::spreads(judged.z))
+                });
                 let far = |z: f64| if z.abs() > CHANGE_Z { fold } else { 0.0 };
                 let far = unless_shared(far(judged.z), far(judged.alone), blocks(CheckId::VolumeChange));
                 volume_change.add(far, usual, text);
@@ -264,21 +266,18 @@ pub fn check(
                 let z = unless_shared(judged.z.abs(), judged.alone.abs(), blocks(CheckId::RowDrift));
                 let z = if counts { z } else { 0.0 };
                 rows.add(z, usual, || {
-                    let (now, usual, week) = (words(point.rows), words(usual), week_name(*week));
-                    format!("{name}: {now} rows in {week}, usually {usual} ({:.1} spreads)", judged.z)
+                    let (now, usual, week) = (whole(point.rows), whole(usual), finding::week(*week));
+                    format!("{name}: {now} rows in {week}, usually {usual}, {}", finding::spreads(judged.z))
                 });
             }
             if let (Some(judged), Some(now)) = (judge(Measure::Share, &of_share, None), point.share()) {
                 let change = now - judged.usual;
                 let z = if change.abs() < drift.ignore_share { 0.0 } else { judged.z.abs() };
                 let text = || {
-                    let (now, usual, week) = (percent(now), percent(judged.usual), week_name(*week));
-                    format!(
-                        "{name}: organic share {now} in {week}, usually {usual} ({:.1} spreads)",
-                        judged.z
-                    )
+                    let (now, usual, week) = (percent(now), percent(judged.usual), finding::week(*week));
+                    format!("{name}: organic share {now} in {week}, usually {usual}")
                 };
-                share.add(z, point.users, text);
+                share.add(z, point.users, || format!("{}, {}", text(), finding::spreads(judged.z)));
                 let far = if z > CHANGE_Z { change.abs() / judged.usual.max(SHARE_FLOOR) } else { 0.0 };
                 share_change.add(far, point.users, text);
             }
@@ -296,8 +295,8 @@ pub fn check(
                 let published = baseline.published.and_then(|p| fold_of(p.users)).map_or(0.0, |(far, _)| far);
                 let far = if far <= published { 0.0 } else { far };
                 volume_year.add(far, then, || {
-                    let (users, then) = (words(point.users), words(then));
-                    format!("{name}: {users} users in {}, {then} a year before", week_name(*week))
+                    let (users, then) = (whole(point.users), whole(then));
+                    format!("{name}: {users} users in {}, {then} a year before", finding::week(*week))
                 });
             }
             let share_of = |value: f64| {
@@ -313,7 +312,7 @@ pub fn check(
                 let far = if published.is_some_and(|(published, _)| far <= published) { 0.0 } else { far };
                 share_year.add(far, point.users, || {
                     let (now, then) = (percent(now), percent(then));
-                    format!("{name}: organic share {now} in {}, {then} a year before", week_name(*week))
+                    format!("{name}: organic share {now} in {}, {then} a year before", finding::week(*week))
                 });
             }
         }
@@ -327,11 +326,12 @@ pub fn check(
             "too little history: no {key} has {} published weeks of {} users before {}",
             drift.min_weeks,
             drift.min_users,
-            weeks.first().map(|week| week_name(*week)).unwrap_or_default()
+            weeks.first().map(|week| finding::week(*week)).unwrap_or_default()
         )
     };
     let year = format!("the history has no {key} with the same ISO week a year before a new week");
     let note = format!("each {key} compared with its last {} published weeks", drift.baseline_weeks);
+    let points = format!("{key}-weeks");
     let ids = [
         (CheckId::VolumeDrift, none.as_str(), note.as_str()),
         (CheckId::VolumeChange, &none, &note),
@@ -354,7 +354,7 @@ pub fn check(
             CheckId::RowDrift if !has_rows => {
                 (id, Err(NotRun::NotApplicable("rows are not counted by key".into())))
             }
-            id => (id, worst.measurement(warn_bound(config, id), none, note)),
+            id => (id, worst.measurement(config, id, &Words { points: &points, none, note })),
         })
         .collect()
 }

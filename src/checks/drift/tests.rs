@@ -385,6 +385,58 @@ fn a_promoted_level_is_not_blocked_again() {
 }
 
 #[test]
+fn findings_begin_with_the_country_of_most_users() {
+    let mut company = Company::new(8, 400);
+    let history = published(&company.totals(0..280));
+    // BR is the largest country and only warns; the others block.
+    for (country, by) in [(1, 0.58), (2, 0.4), (4, 0.05)] {
+        company.change(280..287, Some(country), None, by);
+    }
+    let drift = compare(&Config::default(), &history, &company.totals(0..287));
+    let outcome = drift.results.get(CheckId::VolumeChange).unwrap();
+    let countries: Vec<&str> = outcome.offenders.iter().map(|o| &o.value[..2]).collect();
+    assert_eq!(countries, ["DE", "US", "BR"], "{outcome:?}");
+    let finding = &outcome.finding;
+    assert!(finding.starts_with("DE: ") && finding.contains(" users in 2024-W41, usually "), "{finding}");
+    let tail = "(limit 80 % more or 44 % fewer; 3 of 4 country-weeks are past the warning)";
+    assert!(finding.ends_with(tail), "{finding}");
+
+    let mut shares = Company::new(8, 800);
+    let history = published(&shares.totals(0..700));
+    shares.change(700..707, Some(1), Some(0), 0.0);
+    shares.change(700..707, Some(1), Some(3), 0.0);
+    let drift = compare(&Config::default(), &history, &shares.totals(0..707));
+    let finding = &drift.results.get(CheckId::ShareChange).unwrap().finding;
+    assert!(
+        finding.starts_with("BR: organic share ") && finding.contains(" % in 2025-W49, usually "),
+        "{finding}"
+    );
+}
+
+#[test]
+fn a_restatement_says_how_much_would_change() {
+    let mut company = Company::new(8, 400);
+    let history = published(&company.totals(0..280));
+    company.change(70..77, Some(2), None, 0.5);
+    let finding = |now: &Totals| {
+        let drift = compare(&Config::default(), &history, now);
+        drift.results.get(CheckId::Restatement).unwrap().finding.clone()
+    };
+    let mut now = company.totals(0..280);
+    let one = finding(&now);
+    assert!(one.starts_with("1 of 160 published country-weeks would change (first DE: "), "{one}");
+    assert!(one.contains(" users in 2024-W11 become "), "{one}");
+    assert!(one.ends_with("; limit 5 % of the published users)"), "{one}");
+    // The rows are there, with no user.
+    for point in now.weeks.points_mut() {
+        (point.users, point.organic) = (0.0, 0.0);
+    }
+    let all = finding(&now);
+    assert!(all.starts_with("all 160 published country-weeks would change to 0 users (first BR: "), "{all}");
+    assert!(all.ends_with("Was the export cut?"), "{all}");
+}
+
+#[test]
 fn direction_and_small_changes() {
     let mut company = Company::new(8, 400);
     let history = published(&company.totals(0..280));

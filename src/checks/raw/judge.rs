@@ -15,8 +15,10 @@ use crate::calendar::label::LabelForm;
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
 use crate::checks::config::Config;
+use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
+use crate::report::words::number;
 use crate::table::cell::iso_date;
 use crate::{Error, Job, Result, calendar};
 
@@ -94,7 +96,7 @@ impl Judge<'_> {
                     vec![Violation::key(format!("no row of {}", names(&missing)))],
                 )
                 .note(match there.is_empty() {
-                    true => format!("none of {rows} rows"),
+                    true => format!("none of {} rows", number(rows)),
                     false => format!("there are rows of {}", names(&there)),
                 })
             }
@@ -243,7 +245,36 @@ impl Judge<'_> {
             .take(VIOLATIONS)
             .map(|(name, rows)| format!("{} {rows}", locate::name(name.as_deref())))
             .collect();
-        Ok(Measurement::count(count, self.counts.rows, offenders).note(names.join(", ")))
+        let finding = self.unexpected(role, count, counts, &offenders);
+        Ok(Measurement::count(count, self.counts.rows, offenders).note(names.join(", ")).finding(finding))
+    }
+
+    /// The sentence on countries or operating systems that are not expected, those of most rows first.
+    fn unexpected(&self, role: Role, count: u64, counts: &ByKey, offenders: &[Violation]) -> String {
+        let (expected, entry) = match role {
+            Role::Country => ("no ISO 3166-1 code".to_owned(), "countries"),
+            _ => {
+                let known = &self.config.allow.systems;
+                let known = if known.is_empty() { "android, ios".to_owned() } else { known.join(", ") };
+                (format!("not one of {known}"), "systems")
+            }
+        };
+        let mut members: Vec<(String, Option<u64>)> = counts
+            .iter()
+            .map(|(name, rows)| {
+                (String::from_utf8_lossy(name.as_deref().unwrap_or_default()).into_owned(), Some(*rows))
+            })
+            .collect();
+        members.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        finding::unexpected_members(
+            count,
+            self.counts.rows,
+            role.column(self.job),
+            &expected,
+            &members,
+            entry,
+            offenders.first(),
+        )
     }
 
     fn new_channels(&self) -> Result<Measurement, NotRun> {

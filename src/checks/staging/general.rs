@@ -6,18 +6,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{CLOSE, close};
+use super::{CLOSE, Violations, close};
 use crate::calendar::period::{month_start, week_of_with_start, week_start};
-use crate::calendar::{self, month_label, week_label};
+use crate::calendar::{self, month_label};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::{Config, PartialWeek};
-use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use crate::checks::finding;
+use crate::checks::model::{Measurement, NotRun, Violation};
 use crate::checks::raw::general::counts::{Bucket, Counts};
 use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::grid::{CHANNELS, Partial, TimePoint};
 use crate::ids::values::ValueType;
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
+use crate::report::words::{self, amount};
 use crate::table::cell::iso_date;
 use crate::table::keys::{self, Key};
 use crate::table::{Cell, Table};
@@ -48,32 +50,14 @@ pub fn check(job: &Job, config: &Config, partial: &Partial, table: &Table, rows:
     Results::judge(config, findings).for_any_key()
 }
 
-/// Violations: all are counted, the first are listed.
-#[derive(Debug, Clone, Default)]
-struct Violations {
-    count: u64,
-    listed: Vec<Violation>,
-}
-
-impl Violations {
-    fn add(&mut self, text: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.listed.len() < VIOLATIONS {
-            self.listed.push(Violation::key(text()));
-        }
-    }
-
-    fn into_measurement(self, n: usize) -> Measurement {
-        Measurement::count(self.count, n as u64, self.listed)
-    }
-}
-
 struct General<'a> {
     job: &'a Job,
     partial: &'a Partial,
     table: &'a Table,
     /// The keys that the table must have, in its order.
     expected: Vec<Key>,
+    /// The users of each.
+    users: Vec<f64>,
     /// The first step of the axis, and its length.
     first: i32,
     steps: usize,
@@ -111,6 +95,7 @@ impl<'a> General<'a> {
             partial,
             table,
             row_of: vec![0; expected.len().saturating_mul(steps)],
+            users: expected.iter().map(|key| users(partial, &key.groups)).collect(),
             expected,
             first: span.map_or(0, |(first, _)| first),
             steps,
@@ -138,7 +123,7 @@ impl<'a> General<'a> {
                 _ => None,
             }));
             let (Some(step), true) = (self.step_of(row), row_members.len() == columns) else {
-                self.keys.add(|| format!("row {row} has a null in its key, or no period"));
+                self.keys.add(0.0, || format!("row {row} has a null in its key, or no period"));
                 continue;
             };
             // A table nearly always has the rows of one key after the other.
@@ -153,11 +138,12 @@ impl<'a> General<'a> {
                 usize::try_from(i64::from(step) - i64::from(self.first)).ok().filter(|at| *at < self.steps);
             let cell = key.zip(at).and_then(|(key, at)| self.row_of.get_mut(key * self.steps + at));
             let text = || point(self.job, &row_members, step);
+            let users = key.and_then(|key| self.users.get(key)).copied().unwrap_or_default();
             match cell {
-                None => self.stray.add(text),
+                None => self.stray.add(users, text),
                 Some(cell) => {
                     if *cell != 0 {
-                        self.keys.add(text);
+                        self.keys.add(users, text);
                     }
                     *cell = u32::try_from(row + 1).unwrap_or(u32::MAX);
                 }
@@ -188,15 +174,17 @@ impl<'a> General<'a> {
     /// Counts keys and steps without a row, and rows outside of these.
     fn complete(&self) -> Measurement {
         let mut violations = Violations::default();
-        for (key, expected) in self.expected.iter().enumerate() {
+        for (key, (expected, users)) in self.expected.iter().zip(&self.users).enumerate() {
             for (at, step) in (0..self.steps).zip(self.first..) {
                 if self.row(key, at).is_none() {
-                    violations.add(|| format!("{} is missing", point(self.job, &expected.members, step)));
+                    violations
+                        .add(*users, || format!("{} is missing", point(self.job, &expected.members, step)));
                 }
             }
         }
-        for stray in &self.stray.listed {
-            violations.add(|| format!("{}: no row that counts is of such a key and period", stray.value));
+        for (users, stray) in &self.stray.listed {
+            violations
+                .add(*users, || format!("{}: no row that counts is of such a key and period", stray.value));
         }
         violations.count += self.stray.count - self.stray.listed.len() as u64;
         violations.into_measurement(self.row_of.len())
@@ -232,7 +220,7 @@ impl<'a> General<'a> {
         let name = if self.job.share_of_channel { "share" } else { "share_organic" };
         // The channels of a key have one list of all groups.
         let mut all: Option<(&Arc<[usize]>, Series)> = None;
-        for (number, key) in self.expected.iter().enumerate() {
+        for (number, (key, users)) in self.expected.iter().zip(&self.users).enumerate() {
             let (part, rest) = if self.job.share_of_channel {
                 let part = self.series(&key.groups, 0);
                 let (_, all) = match all.take().filter(|(groups, _)| Arc::ptr_eq(groups, &key.all)) {
@@ -251,14 +239,22 @@ impl<'a> General<'a> {
                 for (at, (part, rest)) in part.into_iter().zip(rest).enumerate() {
                     let Some(row) = self.row(number, at) else { continue };
                     let step = self.first + i32::try_from(at).unwrap_or_default();
-                    self.share(&mut shares, key, step, column.data.cell(row), [part, rest]);
+                    self.share(&mut shares, (key, *users), step, column.data.cell(row), [part, rest]);
                 }
             }
         }
         shares
     }
 
-    fn share(&self, shares: &mut Shares, key: &Key, step: i32, cell: Cell<'_>, [part, rest]: [f64; 2]) {
+    /// Compares one share of a key, which has so many users in all.
+    fn share(
+        &self,
+        shares: &mut Shares,
+        (key, users_of_key): (&Key, f64),
+        step: i32,
+        cell: Cell<'_>,
+        [part, rest]: [f64; 2],
+    ) {
         let users = part + rest;
         shares.n += 1;
         let is_fine = match cell {
@@ -268,9 +264,9 @@ impl<'a> General<'a> {
         };
         let point = || point(self.job, &key.members, step);
         if !is_fine {
-            shares.range.add(|| match cell {
-                Cell::Null => format!("{} is null with {users} users", point()),
-                Cell::Float(share) => format!("{} is {share} of {users} users", point()),
+            shares.range.add(users_of_key, || match cell {
+                Cell::Null => format!("{} is null with {} users", point(), amount(users)),
+                Cell::Float(share) => format!("{} is {share} of {} users", point(), amount(users)),
                 other => format!("{} is {other:?}", point()),
             });
         }
@@ -278,9 +274,9 @@ impl<'a> General<'a> {
             shares.compared += 1;
             let recomputed = part / users;
             if !close(share, recomputed, CLOSE) {
-                shares
-                    .recomputed
-                    .add(|| format!("{}: {share} in the table, {recomputed} recomputed", point()));
+                shares.recomputed.add(users_of_key, || {
+                    format!("{}: {share} in the table, {recomputed} recomputed", point())
+                });
             }
         }
     }
@@ -314,14 +310,15 @@ impl<'a> General<'a> {
             let pairs = if self.job.share_of_channel {
                 vec![("users", paid, rows_paid + rows_organic)]
             } else {
-                vec![("non-organic", paid, rows_paid), ("organic", organic, rows_organic)]
+                vec![("paid users", paid, rows_paid), ("organic users", organic, rows_organic)]
             };
             for (word, job, rows) in pairs {
                 shares.compared += 1;
                 if !(job == rows || !is_exact && (close(job, rows, CLOSE) || (job - rows).abs() < 1e-3)) {
-                    shares
-                        .recomputed
-                        .add(|| format!("{key} {word}: {job} in the sums of the table, {rows} in the rows"));
+                    shares.recomputed.add(rows_paid + rows_organic, || {
+                        let (job, rows) = (amount(job), amount(rows));
+                        format!("{key}: {job} {word} in the sums of the table, {rows} in the rows")
+                    });
                 }
             }
         }
@@ -343,7 +340,7 @@ impl<'a> General<'a> {
             Grain::Month => (month_label(last), month_start(last), month_start(last + 1) - 1),
             grain => {
                 let week = if grain == Grain::Week { last } else { week_of_with_start(last, start) };
-                (week_label(week), week_start(week, start), week_start(week, start) + 6)
+                (finding::week(week), week_start(week, start), week_start(week, start) + 6)
             }
         };
         if day >= end {
@@ -362,13 +359,17 @@ impl<'a> General<'a> {
     }
 }
 
+/// The users of some groups, in units of the sums.
+#[allow(clippy::cast_precision_loss)] // only compared with one another
+fn users(partial: &Partial, groups: &[usize]) -> f64 {
+    let width = partial.times.len() * CHANNELS;
+    let cells = |group: &usize| partial.cells.get(group * width..(group + 1) * width).unwrap_or_default();
+    groups.iter().flat_map(cells).map(|cell| *cell as f64).sum()
+}
+
 /// A key and a step, as the reader of a report knows them.
 fn point(job: &Job, members: &[impl AsRef<str>], step: i32) -> String {
-    let period = match job.grain {
-        Grain::Week => week_label(step),
-        Grain::Day => iso_date(step),
-        Grain::Month => month_label(step),
-    };
+    let period = words::step(job.grain, step);
     let members: Vec<&str> = members.iter().map(AsRef::as_ref).collect();
     if members.is_empty() { period } else { format!("{} {period}", members.join(", ")) }
 }

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::verdict::badge;
+use crate::checks::finding::in_words;
 use crate::checks::model::Limit;
-use crate::checks::{CheckResult, Severity, Stage, Status};
+use crate::checks::{CheckId, CheckResult, Severity, Stage, Status};
 use crate::report::RunReport;
 use crate::report::next::not_run;
 use crate::report::words;
@@ -83,10 +84,10 @@ fn table(outcomes: &[&CheckResult]) -> Markup {
                             span.what { (outcome.title) @if !outcome.note.is_empty() { ". " (outcome.note) } }
                         }
                         td.left { (badge(outcome)) }
-                        td { (outcome.observed.map_or_else(|| "–".into(), |v| format!("{} {}", words::amount(v), outcome.unit))) }
+                        td { (outcome.observed.map_or_else(|| "–".into(), |v| in_words(outcome.check, v))) }
                         td { @if outcome.observed.is_some() { (words::number(outcome.n)) } @else { "–" } }
-                        td.left { (limit(outcome.bounds.warn)) }
-                        td.left { @if outcome.severity == Severity::Block { (limit(outcome.bounds.block)) } @else { "–" } }
+                        td.left { (limit(outcome.check, outcome.bounds.warn)) }
+                        td.left { @if outcome.severity == Severity::Block { (limit(outcome.check, outcome.bounds.block)) } @else { "–" } }
                         td.left { (outcome.bounds.origin) }
                     }
                 }
@@ -95,9 +96,9 @@ fn table(outcomes: &[&CheckResult]) -> Markup {
     }
 }
 
-fn limit(limit: Option<Limit>) -> String {
+fn limit(check: CheckId, limit: Option<Limit>) -> String {
     let Some(limit) = limit else { return "–".into() };
-    let count = limit.count.map(words::amount);
+    let count = limit.count.map(|count| in_words(check, count));
     let fraction = limit.fraction.map(|f| format!("{} %", words::amount(f * 100.0)));
     let parts: Vec<String> = count.into_iter().chain(fraction).collect();
     parts.join(" or ")

@@ -219,7 +219,8 @@ fn order<'a>(report: &RunReport, shares: &'a Shares) -> Vec<&'a Key> {
 fn is_named(report: &RunReport, name: &str) -> bool {
     let staging = report.outcomes.iter().filter(|o| o.check.stage() != crate::checks::Stage::Raw);
     let mut offenders = staging.flat_map(|o| &o.offenders);
-    offenders.any(|o| o.value.split([' ', ':', ',']).next() == Some(name))
+    // A violation of a key begins with its name: `GB, ios: 46 users in 2023-W45`.
+    offenders.any(|o| o.value.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', ':'])))
 }
 
 /// Whether the latest complete week is outside of the expected range.

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::checks::{CheckResult, Severity, Status};
-use crate::report::next::{blocking, not_run, steps};
+use crate::checks::{CheckResult, Status};
+use crate::report::next::{self, blocking, not_run, steps};
 use crate::report::{RunReport, State};
 use crate::report::{figures, words};
 
@@ -110,33 +110,19 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
     }
 }
 
-/// The finding of a check in one sentence.
+/// The finding of a check as a sentence that ends in a full stop.
 pub fn why(outcome: &CheckResult) -> String {
-    let Some(observed) = outcome.observed else {
-        return format!("“{}” could not be checked: {}.", outcome.title, outcome.note.trim_end_matches('.'));
-    };
-    let mut text =
-        format!("Expected: {}. Found: {} {}", outcome.title, words::amount(observed), outcome.unit);
-    if outcome.n > 1 {
-        text = format!("{text} of {}", words::number(outcome.n));
+    let mut text = outcome.sentence();
+    if !text.ends_with(['.', '?', '!']) {
+        text.push('.');
     }
-    text.push('.');
     text
 }
 
 /// The checks that did not pass, the most severe first.
 pub fn findings(report: &RunReport) -> Markup {
-    let rank = |o: &&CheckResult| match (o.status, o.severity) {
-        (Status::Fail, _) => 0,
-        (Status::NotRun, Severity::Block) => 1,
-        _ => 2,
-    };
-    let mut found: Vec<&CheckResult> = report
-        .outcomes
-        .iter()
-        .filter(|o| matches!(o.status, Status::Fail | Status::Warn) || o.could_not_run)
-        .collect();
-    found.sort_by_key(rank);
+    let (blocking, warning) = next::findings(report);
+    let found = [blocking, warning].concat();
     html! {
         section aria-labelledby="findings" {
             h2 id="findings" { "Findings" }
@@ -162,8 +148,11 @@ fn finding(outcome: &CheckResult) -> Markup {
     html! {
         (badge(outcome))
         div {
-            h3 { (heading(outcome)) }
-            p { (why(outcome)) @if !outcome.note.is_empty() && outcome.observed.is_some() { " " (outcome.note) } }
+            h3 { (why(outcome)) }
+            p.what {
+                code { (outcome.check.name()) } ": " (outcome.title)
+                @if !outcome.note.is_empty() && outcome.observed.is_some() { ". " (outcome.note) }
+            }
             @if !outcome.offenders.is_empty() {
                 (offenders(outcome.offenders.get(..SHOWN).unwrap_or(&outcome.offenders)))
                 @if let Some(rest) = outcome.offenders.get(SHOWN..).filter(|rest| !rest.is_empty()) {
@@ -175,10 +164,6 @@ fn finding(outcome: &CheckResult) -> Markup {
             }
         }
     }
-}
-
-fn heading(outcome: &CheckResult) -> String {
-    outcome.check.name().replace('_', " ")
 }
 
 fn offenders(offenders: &[crate::checks::Violation]) -> Markup {
@@ -220,12 +205,12 @@ pub fn badge(outcome: &CheckResult) -> Markup {
 pub fn next(report: &RunReport) -> Markup {
     html! {
         @let steps = steps(report);
-        @if !steps.is_empty() {
+        @if report.state == State::Blocked && !steps.is_empty() {
             section aria-labelledby="next" {
                 h2 id="next" { "Next steps" }
                 ol.next {
                     @for step in &steps {
-                        li { p { (step.purpose) } pre tabindex="0" { code { (step.command) } } }
+                        li { p { (step.heading()) } pre tabindex="0" { code { (step.command) } } }
                     }
                 }
             }

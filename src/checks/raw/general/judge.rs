@@ -7,6 +7,7 @@ use super::compare::{self, totals_check};
 use super::counts::{Bucket, Counts, Names, NumberMap, Tally};
 use crate::calendar::period::week_of_with_start;
 use crate::checks::catalog::{CheckId, Severity, Stage};
+use crate::checks::finding;
 use crate::checks::model::{CheckResult, Limit, Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::raw::class_gaps::{self, KeyDays};
 use crate::checks::raw::future;
@@ -19,6 +20,7 @@ use crate::checks::totals::key_name;
 use crate::dataset::OpenFile;
 use crate::profile::meaning::ClassRule;
 use crate::profile::{Class, Dimension, MemberList, Members};
+use crate::report::words::number;
 use crate::table::cell::iso_date;
 
 /// Keys with rows on at least this part of the days of the data are expected on all of them, ...
@@ -182,7 +184,10 @@ impl Judge<'_> {
     /// Rows without a time, without a member of each dimension of the key, and without a channel that counts.
     fn key_nulls(&self) -> Vec<Finding> {
         let rows = self.bucket.rows;
-        let mut findings: Vec<Finding> = vec![Ok(self.tally(&self.bucket.null_times, rows)).into()];
+        let without = number(self.bucket.null_times.count);
+        let sentence = format!("{without} of {} rows have no time", number(rows));
+        let times = self.tally(&self.bucket.null_times, rows).finding(sentence);
+        let mut findings: Vec<Finding> = vec![Ok(times).into()];
         let nulls = self.bucket.null_members.iter().zip(self.bucket.null_users.iter().copied());
         for ((tally, null_users), at) in nulls.zip(&self.subject.key) {
             let name = self.dimension(*at).0;
@@ -194,7 +199,10 @@ impl Judge<'_> {
                 if share > MANY_NULLS && percent(tally.count, rows) <= MANY_NULLS * 100.0 {
                     (finding.observed, finding.n) = (null_users, rounded(self.bucket.users));
                 }
-                finding = finding.note(keep_nulls(name, &format!("{:.1} %", share * 100.0), "users"));
+                let have = if tally.count == 1 { "has" } else { "have" };
+                let of = format!("{} of {} rows {have} no {name}", number(tally.count), number(rows));
+                let note = keep_nulls(name, &format!("{:.1} %", share * 100.0), "users");
+                finding = finding.finding(format!("{of}: {note}")).note(note);
             }
             findings.push(Finding {
                 title: Some(format!("rows that count have a member: {name}")),
@@ -206,10 +214,12 @@ impl Judge<'_> {
         if self.subject.job.profile.channel.null == Class::Excluded && null > 0 {
             let share = percent(null, self.counts.met);
             let note = format!("{share:.1} % of the rows have no channel: they are neither organic nor paid");
+            let of = format!("{} of {} rows", number(null), number(self.counts.met));
+            let sentence = format!("{of} have no channel ({share:.1} %): they are neither organic nor paid");
             findings.push(Finding {
                 title: Some("every row has a channel".into()),
                 most: Severity::Warn,
-                ..Ok(Measurement::count(null, self.counts.met, vec![]).note(note)).into()
+                ..Ok(Measurement::count(null, self.counts.met, vec![]).note(note).finding(sentence)).into()
             });
         }
         findings
@@ -226,17 +236,31 @@ impl Judge<'_> {
     fn members(&self, id: CheckId) -> Vec<Finding> {
         let mut findings = Vec::new();
         for ((name, dimension), members) in self.subject.dimensions.iter().zip(&self.counts.dimensions) {
-            let (check, expected) = match &dimension.members {
+            let (check, expected, not_expected) = match &dimension.members {
                 None => continue,
                 Some(Members::Named(MemberList::Iso3166)) => {
-                    (CheckId::CountryKnown, "ISO 3166-1 codes".to_owned())
+                    (CheckId::CountryKnown, "ISO 3166-1 codes".to_owned(), "no ISO 3166-1 code".to_owned())
                 }
-                Some(Members::List(list)) => (members_check(name), list.join(", ")),
+                Some(Members::List(list)) => {
+                    let list = list.join(", ");
+                    (members_check(name), list.clone(), format!("not one of {list}"))
+                }
             };
             if check == id {
+                let entry = if check == CheckId::CountryKnown { "countries" } else { "systems" };
+                let finding = self.tally(&members.unknown, self.counts.met);
+                let sentence = finding::unexpected_members(
+                    members.unknown.count,
+                    self.counts.met,
+                    name,
+                    &not_expected,
+                    &first_names(name, &finding.offenders),
+                    entry,
+                    finding.offenders.first(),
+                );
                 findings.push(Finding {
                     title: Some(format!("members of {name} are expected ones: {expected}")),
-                    ..Ok(self.tally(&members.unknown, self.counts.met)).into()
+                    ..Ok(finding.finding(sentence)).into()
                 });
             }
         }
@@ -350,7 +374,7 @@ impl Judge<'_> {
             format!("no row of {}", names(&missing))
         };
         let note = match (organic, missing.is_empty()) {
-            (0, _) => format!("none of {} rows", self.counts.met),
+            (0, _) => format!("none of {} rows", number(self.counts.met)),
             (rows, true) => format!("{rows} rows are organic"),
             (rows, false) if there.is_empty() => {
                 format!("{rows} rows are organic, none of {}", names(&missing))
@@ -415,13 +439,15 @@ impl Judge<'_> {
         let Some(cells) = &self.bucket.cells else {
             return not_applicable("there are too many keys and days to compare them");
         };
+        let whole = self.whole_days();
+        let is_whole = |day: &i32| whole.binary_search(day).is_ok();
         let mut days_of: BTreeMap<u32, (Vec<i32>, f64)> = BTreeMap::new();
-        for ((key, day), sums) in cells {
+        for ((key, day), sums) in cells.iter().filter(|((_, day), _)| is_whole(day)) {
             let (days, users) = days_of.entry(*key).or_default();
             days.push(*day);
             *users += sums.users.iter().sum::<f64>();
         }
-        let all = self.bucket.days.len();
+        let all = whole.len();
         // If users come independently, a day has none with probability e^-(users a day).
         #[allow(clippy::cast_precision_loss)] // days are few
         let is_expected = |days: &[i32], users: f64| {
@@ -434,7 +460,7 @@ impl Judge<'_> {
             count += (all - days.len()) as u64;
             if days.len() < all {
                 days.sort_unstable();
-                let missing = self.bucket.days.keys().filter(|day| days.binary_search(day).is_err());
+                let missing = whole.iter().filter(|day| days.binary_search(day).is_err());
                 gaps.extend(missing.map(|day| (*day, self.key_name(*key))));
             }
         }
@@ -470,11 +496,26 @@ impl Judge<'_> {
         Ok(class_gaps::measure(days_of.into_iter().map(of_key).collect(), self.subject.config))
     }
 
+    /// The days with rows, without a first or last one that is not complete: instants of a day of one time zone are of
+    /// two days of another.
+    fn whole_days(&self) -> Vec<i32> {
+        let days = &self.bucket.days;
+        let mut rows: Vec<u64> = days.values().copied().collect();
+        rows.sort_unstable();
+        let usual = rows.get(rows.len() / 2).copied().unwrap_or_default();
+        let edges = [days.keys().next(), days.keys().last()];
+        let is_cut = |(day, rows): &(&i32, &u64)| **rows < usual / 2 && edges.contains(&Some(*day));
+        days.iter().filter(|day| !is_cut(day)).map(|(day, _)| *day).collect()
+    }
+
     fn key_name(&self, key: u32) -> String {
         self.counts.key_name(key)
     }
 
     fn freshness(&self) -> Result<Measurement, NotRun> {
+        if let Some(why) = self.subject.config.age_does_not_matter() {
+            return Err(why);
+        }
         if !self.counts.has_days {
             return not_applicable("the rows have no dates");
         }
@@ -486,6 +527,19 @@ impl Judge<'_> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // shown, and compared as a fraction
 fn rounded(users: f64) -> u64 {
     users.round() as u64
+}
+
+/// The members in the first violations, whose values are `DIMENSION 'MEMBER'`.
+fn first_names(dimension: &str, violations: &[Violation]) -> Vec<(String, Option<u64>)> {
+    let mut names: Vec<(String, Option<u64>)> = Vec::new();
+    for violation in violations {
+        let value = violation.value.strip_prefix(dimension).unwrap_or(&violation.value);
+        let name = value.trim().trim_matches('\'');
+        if !names.iter().any(|(other, _)| other == name) {
+            names.push((name.to_owned(), None));
+        }
+    }
+    names
 }
 
 /// A part in per cent.

@@ -41,6 +41,7 @@ impl Seen {
                 if *id == CheckId::DuplicateRows {
                     finding.note.clear();
                 }
+                finding.finding.clear();
             }
         }
         let results = Results::judge(config, raw.findings);
