@@ -403,7 +403,7 @@ fn joint_total_rows_are_no_totals_of_one_dimension() {
             job.profile.dimensions.get_mut(name).unwrap().total = Some(total.into());
         }
         job.profile.users =
-            rollshare::internals::profile::Users { column: Some("users".into()), rows: false };
+            rollshare::internals::profile::Users { column: Some("users".into()), rows: false, unique: false };
         ask.with_total = with_total.to_vec();
         job.with_total = with_total.iter().map(|name| (*name).to_owned()).collect();
         let line = |(a, b, share): &(&str, &str, f64)| {

@@ -495,7 +495,7 @@ mod tests {
             table: Some(&table),
             elapsed: Duration::ZERO,
             threads: 1,
-            width: 120,
+            width: None,
         };
         let text = summary.text(false);
         assert!(text.contains("table    5 rows: 2 keys (country x os_name) and 3 totals, 1 week"), "{text}");
