@@ -23,7 +23,7 @@ pub fn profile(args: &Infer) -> Result<()> {
     let sources: Vec<String> = args.path.iter().chain(&args.source).cloned().collect();
     let discovery = discover(&sources, Semantics::Iso)?;
     let shown = sources.join(" ");
-    let inferred = guarded(|| infer(&discovery.inputs, &shown))?;
+    let inferred = guarded(|| infer(discovery.inputs, &shown))?;
     print(&inferred.text)?;
     if !args.quiet {
         let mut lines = String::new();

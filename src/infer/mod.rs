@@ -25,6 +25,8 @@ pub use bundled::best_bundled;
 
 use crate::profile::Profile;
 use crate::storage::Input;
+use crate::text::header::Wanted;
+use crate::text::{Options, Texts};
 use crate::{Error, Result};
 
 /// A profile, and what it was inferred from.
@@ -42,8 +44,12 @@ pub struct Inferred {
 ///
 /// # Errors
 /// `Data` where there is no row, or no column of times, channels or countries; those of reading files.
-pub fn infer(inputs: &[Input], shown: &str) -> Result<Inferred> {
-    let sample = sample::read(inputs)?;
+pub fn infer(mut inputs: Vec<Input>, shown: &str) -> Result<Inferred> {
+    let most = sample::MOST_ROWS / inputs.len().clamp(1, sample::MOST_FILES) as u64;
+    let options = Options { rows: Some(most), ..Options::default() };
+    let texts = Texts::open(Wanted::All, options, &mut inputs)?;
+    let text_rows = (!texts.is_empty()).then_some(most);
+    let sample = sample::read(&inputs, text_rows).map_err(|e| texts.locate(e))?;
     let findings = decide::decide(&sample)?;
     let text = write::write(&findings, &sample, shown);
     // A profile that cannot be used as it is printed is a bug.

@@ -64,6 +64,8 @@ pub struct Sample {
     pub columns: Vec<SampleColumn>,
     /// Columns that are not flat, by path.
     pub nested: BTreeSet<String>,
+    /// Whether text files may have more rows than were read.
+    pub is_cut: bool,
     /// Columns that could not be read, and why.
     pub unread: BTreeMap<String, String>,
 }
@@ -170,11 +172,12 @@ impl Sample {
     }
 }
 
-/// Reads the sample of an export.
+/// Reads the sample of an export. `text_rows`: the files are delimited text, of which at most so many rows were
+/// converted.
 ///
 /// # Errors
 /// `Data` if no file has rows; those of reading footers; `Io` where a file cannot be read.
-pub fn read(inputs: &[Input]) -> Result<Sample> {
+pub fn read(inputs: &[Input], text_rows: Option<u64>) -> Result<Sample> {
     let picked = pick(inputs.len());
     let mut sample = Sample { all_files: inputs.len(), ..Sample::default() };
     let mut opened: Vec<(&Input, FileMeta)> = Vec::new();
@@ -196,17 +199,11 @@ pub fn read(inputs: &[Input]) -> Result<Sample> {
             Error::data("the source has no rows").expected("rows whose values show what columns mean")
         );
     }
-    if opened.iter().all(|(input, _)| is_text_file(input.object.name())) {
+    if let Some(most) = text_rows {
+        sample.is_cut = opened.iter().any(|(_, meta)| meta.rows >= most);
         sample.columns.iter_mut().for_each(SampleColumn::type_text);
     }
     Ok(sample)
-}
-
-/// Whether a file is delimited text, by its name.
-fn is_text_file(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    [".csv", ".tsv", ".txt", ".tab"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// The numbers of the files to read: the first, the last, and others spread evenly between.

@@ -107,7 +107,8 @@ fn basic(text: &str) -> String {
 pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
     let profile = &findings.profile;
     let mut lines = Lines { text: String::new(), findings };
-    let rows = if sample.rows as u64 == sample.all_rows && sample.files.len() == sample.all_files {
+    let is_all = sample.rows as u64 == sample.all_rows && sample.files.len() == sample.all_files;
+    let rows = if is_all && !sample.is_cut {
         format!("all {} rows", sample.rows)
     } else {
         format!("{} rows of {} of {} files", sample.rows, sample.files.len(), sample.all_files)

@@ -49,7 +49,7 @@ impl Hash for PyProfile {
 pub fn infer_profile(py: Python<'_>, sources: Vec<String>) -> PyResult<PyProfile> {
     work::large(py, None, |_, _| {
         let discovery = discover(&sources, Semantics::Iso)?;
-        let inferred = infer(&discovery.inputs, &sources.join(" "))?;
+        let inferred = infer(discovery.inputs, &sources.join(" "))?;
         Ok(PyProfile { profile: inferred.profile, evidence: Some(inferred.text) })
     })
 }
