@@ -208,6 +208,7 @@ fn time(roles: &Roles<'_>, lead: Option<&Profile>, findings: &mut Findings) -> T
         if let Some(lead) = lead {
             time.zone.clone_from(&lead.time.zone);
             time.week_start = lead.time.week_start;
+            time.settle_days = lead.time.settle_days;
         }
         zone(times, findings);
     }
@@ -294,7 +295,9 @@ fn users<'s>(
         if column.cells.iter().any(|cell| cell.number.is_some_and(|n| n < 0.0)) {
             findings.undecided("users", format!("{} has numbers below 0", column.name));
         }
-        let users = Users { column: Some(column.name.clone()), rows: false, unique: false };
+        let of_lead = lead.filter(|lead| lead.users.column.as_ref() == Some(&column.name));
+        let unique = of_lead.is_some_and(|lead| lead.users.unique);
+        let users = Users { column: Some(column.name.clone()), rows: false, unique };
         return (users, Some(column));
     }
     let numbers: Vec<&str> = sample

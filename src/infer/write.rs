@@ -142,12 +142,18 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
     if time.week_start != crate::calendar::period::Weekday::default() {
         lines.entry("time", "week_start", &quoted(&time.week_start.to_string()));
     }
+    if let Some(days) = time.settle_days {
+        lines.entry("time", "settle_days", &days.to_string());
+    }
     lines.choices("time");
 
     let _ = writeln!(lines.text, "\n[users]");
     match &profile.users.column {
         Some(column) => lines.entry("users", "column", &quoted(column)),
         None => lines.entry("users", "rows", "true"),
+    }
+    if profile.users.unique {
+        lines.entry("users", "unique", "true");
     }
     lines.choices("users");
 
