@@ -82,7 +82,7 @@ fn the_second_run_is_compared_with_the_first() {
         assert_eq!(status(&second, "restatement"), "pass");
         assert_eq!(status(&second, "channel_new"), "pass");
         assert_eq!(status(&second, "volume_drift"), "not_run");
-        assert_eq!(names(&world.at(kept)), ["history", "runs"]);
+        assert_eq!(names(&world.at(kept)), ["history", "made-by-rollshare", "runs"]);
         let runs = names(&world.at(kept).join("runs"));
         let of = |run: &Value| ["html", "json"].map(|end| format!("{}.{end}", run["run"].as_str().unwrap()));
         assert_eq!(runs, [of(&first), of(&second)].concat());
