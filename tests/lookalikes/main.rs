@@ -34,13 +34,8 @@ enum Format {
     Text,
 }
 
-/// Whether the program reads delimited text.
-const READS_TEXT: bool = false;
-
 /// The formats that the program reads.
-fn formats() -> Vec<Format> {
-    if READS_TEXT { vec![Format::Parquet, Format::Text] } else { vec![Format::Parquet] }
-}
+const FORMATS: [Format; 2] = [Format::Parquet, Format::Text];
 
 fn rollshare(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
@@ -187,7 +182,7 @@ fn every_look_alike_gives_its_table() {
     assert_eq!(kinds.len(), 19);
     let mut failures = vec![];
     for kind in &kinds {
-        for format in formats() {
+        for format in FORMATS {
             if let Err(why) = check(kind, format) {
                 failures.push(format!("== {} as {format:?}: {why}", kind.name));
             }
