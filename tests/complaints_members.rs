@@ -27,6 +27,7 @@ const FACTS: &str = "
     date = 'day'
     [users]
     column = 'installs'
+    unique = true
     [channel]
     column = 'network'
     organic = ['Organic']
@@ -391,6 +392,7 @@ const EVENTS: &str = "
     date = 'install_time'
     [users]
     rows = true
+    unique = true
     [channel]
     column = 'media_source'
     organic = ['organic']

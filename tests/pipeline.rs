@@ -81,7 +81,7 @@ fn the_second_run_is_compared_with_the_first() {
         let second = json(&world.run(target, &["--json"]));
         assert_eq!(status(&second, "restatement"), "pass");
         assert_eq!(status(&second, "channel_new"), "pass");
-        assert_eq!(status(&second, "volume_drift"), "not_run");
+        assert_eq!(status(&second, "volume_drift"), "pass");
         assert_eq!(names(&world.at(kept)), ["history", "made-by-rollshare", "runs"]);
         let runs = names(&world.at(kept).join("runs"));
         let of = |run: &Value| ["html", "json"].map(|end| format!("{}.{end}", run["run"].as_str().unwrap()));
@@ -191,9 +191,9 @@ fn a_run_with_blocking_rows_goes_to_quarantine_with_its_table() {
     assert!(summary.contains("would be blocked: no row of Unknown"), "{summary}");
     assert!(summary.contains("--warn-only"), "{summary}");
 
-    // A blocking check that cannot run blocks as well.
+    // A missing column is no finding: it is an error.
     let incomplete = world.run("x.parquet", &["--column", "start_date=missing"]);
-    assert!(matches!(incomplete.status.code(), Some(4 | 5)), "{incomplete:?}");
+    assert_eq!(incomplete.status.code(), Some(3), "{incomplete:?}");
     assert!(!world.at("out/x.parquet").exists());
 }
 
@@ -203,7 +203,8 @@ fn checks_can_be_set_to_warn_or_be_skipped() {
     let warned = json(&world.run("x.parquet", &["--organic", "Unknown", "--warn-only", "--json"]));
     assert_eq!((&warned["state"], &warned["verdict"]), (&"published".into(), &"fail".into()));
     assert_eq!(status(&warned, "organic_present"), "fail");
-    let unchecked = json(&world.run("y.parquet", &["--organic", "Unknown", "--no-checks", "--json"]));
+    assert_eq!(world.run("y.parquet", &["--organic", "Unknown", "--no-checks"]).status.code(), Some(3));
+    let unchecked = json(&world.run("y.parquet", &["--no-checks", "--json"]));
     assert_eq!((&unchecked["state"], &unchecked["verdict"]), (&"published".into(), &Value::Null));
     assert!(!world.at("out/_rollshare/y.parquet/history").exists());
     assert_eq!(world.run("x.parquet", &["--no-checks", "--warn-only"]).status.code(), Some(2));

@@ -160,7 +160,7 @@ fn a_file_survives_kills() {
 fn a_folder_survives_kills() {
     let world = World::new();
     let folder = world.out("share");
-    fs::create_dir_all(folder.join("_rollshare")).unwrap();
+    world.publish("7", "share/");
     fs::write(folder.join("_rollshare/notes.json"), "{}").unwrap();
     let outputs = ["7", "28"].map(|window| {
         world.publish(window, "share/");

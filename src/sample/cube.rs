@@ -25,6 +25,8 @@ const CHANNELS: u64 = 26;
 const ROWS_OF_FOUR_YEARS: u64 = 20_000_000;
 /// Number of orders of the channels.
 const ORDERS: usize = 8;
+/// The mean number of users of a row, times 1024, from which on draws are steady.
+const STEADY: u64 = 4 << 10;
 /// Channels that come first in every order.
 const LEADERS: usize = 4;
 
@@ -318,8 +320,8 @@ impl Cube {
         parts.map(|c| self.draw_count(key, c, channel, season)).sum()
     }
 
-    /// A skewed draw around a mean: five times the mean times the fourth power of
-    /// a uniform number, so that most counts are 0 and a few are large.
+    /// A draw around a mean. Large ones are steady, half the mean to one and a half. Others are skewed: five times the
+    /// mean times the fourth power of a uniform number, so that most counts are 0 and a few are large.
     fn draw_count(&self, key: u64, country: usize, channel: u16, season: u64) -> u32 {
         let rank = self.countries[country].rank.unwrap_or(0);
         let size = 1_024 * 40 * (1 + self.countries.len() as u64 / 16) / (1 + rank);
@@ -327,6 +329,9 @@ impl Cube {
         let taste = 25 + self.hash(9, country as u64, u64::from(channel)) % 150;
         let mean_1024 = (4 * size / popular * taste / 100 * season / 100).max(200);
         let uniform = mix(self.seed ^ mix(key ^ ((country as u64) << 56))) >> 48;
+        if mean_1024 >= STEADY {
+            return u32::try_from((mean_1024 * (512 + (uniform >> 6))) >> 20).unwrap_or(u32::MAX);
+        }
         let square = (uniform * uniform) >> 16;
         let fourth = (square * square) >> 16;
         u32::try_from((5 * mean_1024 * fourth) >> 26).unwrap_or(u32::MAX)

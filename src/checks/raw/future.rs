@@ -36,6 +36,9 @@ pub fn measure(days: &BTreeMap<i32, Option<u64>>, config: &Config) -> Measuremen
 
 /// The age of the last day that is not in the future.
 pub fn freshness(days: impl DoubleEndedIterator<Item = i32>, config: &Config) -> Result<Measurement, NotRun> {
+    if let Some(why) = config.age_does_not_matter() {
+        return Err(why);
+    }
     let (today, most) = (config.today(), config.last_day());
     let mut days = days.rev().peekable();
     let Some(last) = days.peek().copied() else {

@@ -513,9 +513,6 @@ impl Judge<'_> {
     }
 
     fn freshness(&self) -> Result<Measurement, NotRun> {
-        if let Some(why) = self.subject.config.age_does_not_matter() {
-            return Err(why);
-        }
         if !self.counts.has_days {
             return not_applicable("the rows have no dates");
         }
