@@ -135,28 +135,39 @@ fn a_history_that_cannot_be_written_does_not_make_a_published_run_fail() {
     assert_ne!(world.run("x.csv", &["--quiet"]).status.code(), Some(0));
     assert_eq!(fs::read(world.at("out/x.csv")).unwrap(), before);
 
-    // A folder `history` that nothing can be written to, by a name that is taken.
+    // Files of more than 4 KiB cannot be written: the table is smaller, history and report are not.
+    let limited = |world: &World, arguments: &str| {
+        let target = world.at("out/x.csv");
+        let program = env!("CARGO_BIN_EXE_rollshare");
+        let script =
+            format!("trap '' XFSZ; ulimit -f 8; exec {program} {arguments} --target {}", target.display());
+        Command::new("sh").args(["-c", &script]).env_remove("ROLLSHARE_THREADS").output().unwrap()
+    };
     let (world, run) = World::blocked();
     let kept = world.at("out/_rollshare/x.csv");
-    fs::remove_dir_all(kept.join("history")).unwrap();
-    fs::write(kept.join("history"), "a file").unwrap();
-    let promoted = world.promote(&run, "x.csv");
+    let table = fs::read(kept.join("quarantine").join(&run).join("table.csv")).unwrap();
+    assert!(table.len() < 4096 && fs::metadata(kept.join("history/published.parquet")).unwrap().len() > 4096);
+    let promoted = limited(&world, &format!("promote {run}"));
     assert_eq!(promoted.status.code(), Some(7), "{promoted:?}");
     let text = stderr(&promoted);
     assert!(text.contains("published, but the history was not updated"), "{text}");
-    assert_eq!(world.report("latest", "x.csv")["state"], "promoted");
-    assert_eq!(world.report("latest", "x.csv")["not_kept"][0]["what"], "history");
-    assert!(names(&kept.join("quarantine")).is_empty(), "it is published, so it is in quarantine no more");
+    assert_eq!(fs::read(world.at("out/x.csv")).unwrap(), table);
+    // The quarantine is the only place that knows of the run: it stays, and the run can be promoted again.
+    assert_eq!(names(&kept.join("quarantine")), [&*run]);
+    assert_eq!(world.promote(&run, "x.csv").status.code(), Some(0));
+    assert!(names(&kept.join("quarantine")).is_empty());
 
-    let quiet = world.run("x.csv", &["--quiet"]);
+    let source = world.at("export.parquet");
+    let quiet = limited(&world, &format!("run --quiet --source {}", source.display()));
     assert_eq!(quiet.status.code(), Some(7), "{quiet:?}");
     assert!(stderr(&quiet).contains("published, but the history was not updated"), "{quiet:?}");
-    let json = world.run("x.csv", &["--json"]);
+    let json = limited(&world, &format!("run --json --source {}", source.display()));
     assert_eq!(json.status.code(), Some(7));
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&json["exit_code"], &json["state"]), (&7.into(), &"published".into()));
     assert_eq!(json["not_kept"][0]["what"], "history");
-    assert_eq!(json["places"]["history"], Value::Null, "a path of a file that is not there");
+    let places = ["history", "report", "page"].map(|place| &json["places"][place]);
+    assert_eq!(places, [&Value::Null; 3], "paths of files that are not there");
 }
 
 #[test]

@@ -33,6 +33,7 @@ date = "day"
 
 [users]
 column = "installs"
+unique = true
 
 [channel]
 column = "network"
@@ -335,6 +336,20 @@ fn checks_serve_text_and_name_lines() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_ne!(output.status.code(), Some(0), "{stdout}");
     assert!(stdout.contains(&format!("bad.csv line {}", text.lines().count() + 2)), "{stdout}");
+    assert!(stdout.contains(&format!("(bad.csv, line {})", text.lines().count() + 2)), "{stdout}");
+    // A finer export: its rows differ in a column that the job does not read, which need not be UTF-8.
+    let finer: Vec<Vec<u8>> = text
+        .lines()
+        .zip(0u8..)
+        .flat_map(|(line, at)| {
+            let campaigns: [&[u8]; 2] = if at == 0 { [b"campaign"; 2] } else { [b"a", b"\xff"] };
+            campaigns.map(|campaign| [line.as_bytes(), b",", campaign, b"\n"].concat())
+        })
+        .skip(1)
+        .collect();
+    write(&folder.path().join("finer.csv"), finer.concat());
+    let output = run(folder.path(), &["check", "--source", "finer.csv"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let output = run(folder.path(), &["check", "--source", "bad.csv", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let checks = json["checks"].as_array().unwrap();

@@ -99,7 +99,7 @@ fn placed(violation: &Violation) -> String {
 }
 
 /// The place of a violation in a row: `uk.parquet, row 7`.
-fn place(violation: &Violation) -> Option<String> {
+pub fn place(violation: &Violation) -> Option<String> {
     let line = violation.line.map(|line| format!("line {}", number(line)));
     let at = line.or_else(|| violation.row.map(|row| format!("row {}", number(row))));
     match (&violation.file, at) {

@@ -24,6 +24,8 @@ const NULL: u32 = u32::MAX;
 pub enum Kind {
     /// Text in UTF-8.
     Text,
+    /// Bytes as they are, of columns that are only compared.
+    Bytes,
     /// Whole numbers of 64 bits.
     Integer,
     /// Numbers, as doubles.
@@ -34,7 +36,7 @@ impl Kind {
     /// How the values are stored.
     pub fn physical(self) -> Physical {
         match self {
-            Kind::Text => Physical::ByteArray,
+            Kind::Text | Kind::Bytes => Physical::ByteArray,
             Kind::Integer => Physical::Int64,
             Kind::Number => Physical::Double,
         }
@@ -177,7 +179,7 @@ impl ChunkWriter {
         self.end_page();
         let start = out.len();
         if self.has_ids {
-            if self.kind == Kind::Text {
+            if self.kind.physical() == Physical::ByteArray {
                 for value in self.dictionary.values() {
                     let len = u32::try_from(value.len()).unwrap_or(u32::MAX);
                     self.numbers.extend_from_slice(&len.to_le_bytes());
@@ -196,11 +198,11 @@ impl ChunkWriter {
 /// Appends a value as stored. Text is stored with its length, or, without one, checked only.
 fn store(kind: Kind, field: &[u8], len: Option<u32>, out: &mut Vec<u8>) -> Result<(), Bad> {
     match kind {
-        Kind::Text => {
-            if std::str::from_utf8(field).is_err() {
+        Kind::Text | Kind::Bytes => {
+            if kind == Kind::Text && std::str::from_utf8(field).is_err() {
                 return Err(Bad::Encoding);
             }
-            if memchr::memchr(0, field).is_some() {
+            if kind == Kind::Text && memchr::memchr(0, field).is_some() {
                 return Err(Bad::Zero);
             }
             if let Some(len) = len {

@@ -18,8 +18,8 @@ pub enum Wanted {
     Named {
         /// Those of these names, without regard to case.
         columns: Vec<(String, Kind)>,
-        /// Also those that mark rows as deleted: `deleted`, `_fivetran_deleted`.
-        with_markers: bool,
+        /// Also all others: the checks look for rows that repeat, and for rows that are marked as deleted.
+        with_others: bool,
     },
 }
 
@@ -27,12 +27,18 @@ impl Wanted {
     fn kind(&self, name: &str) -> Option<Kind> {
         match self {
             Wanted::All => Some(Kind::Text),
-            Wanted::Named { columns, with_markers } => {
+            Wanted::Named { columns, with_others } => {
                 let named = columns.iter().find(|(column, _)| is_alike(column, name)).map(|(_, kind)| *kind);
-                let lower = name.to_lowercase();
-                let is_marker = *with_markers && (lower == "deleted" || lower.ends_with("_deleted"));
-                named.or(is_marker.then_some(Kind::Text))
+                named.or(with_others.then_some(Kind::Bytes))
             }
+        }
+    }
+
+    /// Whether a column is one that the job reads.
+    fn is_named(&self, name: &str) -> bool {
+        match self {
+            Wanted::All => false,
+            Wanted::Named { columns, .. } => columns.iter().any(|(column, _)| is_alike(column, name)),
         }
     }
 }
@@ -84,12 +90,7 @@ impl Header {
                 }
             };
             let text = |field: &Vec<u8>| String::from_utf8_lossy(field).into_owned();
-            let known = match wanted {
-                Wanted::All => 0,
-                Wanted::Named { .. } => {
-                    first.fields.iter().filter(|field| wanted.kind(&text(field)).is_some()).count()
-                }
-            };
+            let known = first.fields.iter().filter(|field| wanted.is_named(&text(field))).count();
             let fields = if first.is_steady { first.fields.len() } else { 1 };
             if best.as_ref().is_none_or(|(score, ..)| (known, fields) > *score) {
                 best = Some(((known, fields), delimiter, first));
@@ -189,7 +190,7 @@ mod tests {
 
     fn read(text: &str, wanted: &[&str]) -> Result<Header> {
         let columns = wanted.iter().map(|name| ((*name).to_owned(), Kind::Text)).collect();
-        Header::read(text.as_bytes(), true, &Wanted::Named { columns, with_markers: false })
+        Header::read(text.as_bytes(), true, &Wanted::Named { columns, with_others: false })
     }
 
     #[test]

@@ -32,6 +32,7 @@ use self::column::Kind;
 use self::header::Wanted;
 pub use self::object::{Options, TextObject};
 use self::spool::Spool;
+use crate::checks::finding::place;
 use crate::checks::results::Results;
 use crate::dataset::Role;
 use crate::profile::Question;
@@ -117,9 +118,14 @@ impl Texts {
 
     /// Adds lines to the findings of the checks.
     pub fn locate_findings(&self, results: &mut Results) {
-        for violation in results.outcomes.iter_mut().flat_map(|outcome| &mut outcome.offenders) {
-            if let (Some(file), Some(row)) = (&violation.file, violation.row) {
-                violation.line = self.line(file, row);
+        for outcome in &mut results.outcomes {
+            for violation in &mut outcome.offenders {
+                let (Some(file), Some(row)) = (&violation.file, violation.row) else { continue };
+                let line = self.line(file, row);
+                let by_row = place(violation).unwrap_or_default();
+                violation.line = line;
+                // The sentence has the place of the first violation.
+                outcome.finding = outcome.finding.replacen(&by_row, &place(violation).unwrap_or_default(), 1);
             }
         }
     }
@@ -164,5 +170,5 @@ fn wanted(job: &Job, with_checks: bool) -> Result<Wanted> {
         columns.push((date.to_owned(), Kind::Integer));
     }
     columns.extend(texts.into_iter().map(|name| (name.to_owned(), Kind::Text)));
-    Ok(Wanted::Named { columns, with_markers: with_checks })
+    Ok(Wanted::Named { columns, with_others: with_checks })
 }
