@@ -184,7 +184,7 @@ fn wanted() -> Wanted {
     let text = |name: &str| (name.to_owned(), Kind::Text);
     let mut columns = vec![("installs".to_owned(), Kind::Number)];
     columns.extend(["day", "country", "os", "network"].map(text));
-    Wanted::Named { columns, with_markers: false }
+    Wanted::Named { columns, with_others: false }
 }
 
 fn text_input(bytes: Vec<u8>, piece: usize) -> (Vec<Input>, Texts) {
