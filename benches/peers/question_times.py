@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import questions
+
 import report
 
 # The most time for the repeats of one form; a slow form repeats less often.

@@ -26,6 +26,7 @@ from pathlib import Path
 import layouts
 import question_times
 import questions
+
 import report
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -351,9 +351,9 @@ def rolling_share(
     options = _options(locals())
     from ._frames import explain, sums
 
-    total = sums(frame, _job(job, options), threads)
-    explain(frame, total)
-    return total.finish()
+    summed = sums(frame, _job(job, options), threads)
+    explain(frame, summed)
+    return summed.finish()
 
 
 def partial(frame: Any, *, job: Job | None = None, threads: int | None = None, **options: Any) -> Partial:

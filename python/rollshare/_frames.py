@@ -26,7 +26,8 @@ def sums(frame: Any, job: _rollshare.Job, threads: int | None) -> _rollshare.Par
     """Sum a frame of any kind."""
     kind, data = _exported(frame, job)
     if kind == "columns":
-        return _rollshare.partial_columns(*data, job, threads)
+        columns, rows = data
+        return _rollshare.partial_columns(columns, rows, job, threads)
     return _rollshare.partial_frame(data, job, threads)
 
 
@@ -42,7 +43,8 @@ def explain(frame: Any, sums: _rollshare.Partial) -> None:
     except Exception:  # noqa: BLE001
         return
     if kind == "columns":
-        _rollshare.explain_columns(*data, sums)
+        columns, rows = data
+        _rollshare.explain_columns(columns, rows, sums)
     else:
         _rollshare.explain_frame(data, sums)
 

@@ -35,7 +35,9 @@ def run(
     )
     result = RunResult(native)
     for failed in result.not_kept:
-        warnings.warn(f"{result.state}, but {failed['what']} could not be written: {failed['why']}", stacklevel=3)
+        warnings.warn(
+            f"{result.state}, but {failed['what']} could not be written: {failed['why']}", stacklevel=3
+        )
     if result.state == "blocked":
         result.raise_for_status()
     return result

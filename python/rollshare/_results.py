@@ -27,8 +27,8 @@ class CheckResults:
     Any Arrow consumer accepts it. Columns: ``check``, ``stage`` (``raw``, ``staging``, ...), ``status``
     (``pass``, ``warn``, ``fail``, ``not_run``), ``severity`` (``warn``, ``block``, ``off``), ``observed``
     (the measured quantity, in ``unit``, out of ``n``), the bounds ``warn_count``, ``warn_fraction``,
-    ``block_count``, ``block_fraction`` and their source ``bounds_from``, ``title``, ``finding`` (what was found, as
-    one sentence; empty if the check passed), ``note``, ``offenders`` (the first ones, as strings),
+    ``block_count``, ``block_fraction`` and their source ``bounds_from``, ``title``, ``finding`` (what was
+    found, as one sentence; empty if the check passed), ``note``, ``offenders`` (the first ones, as strings),
     ``could_not_run``.
 
     Examples
@@ -195,7 +195,8 @@ class RunResult(CheckResults):
     def not_kept(self) -> list[dict[str, str]]:
         """What could not be written beside the target after it was replaced: dicts with ``what`` and ``why``.
 
-        The table is published all the same. If ``what`` is ``"history"``, the next run is compared with older sums.
+        The table is published all the same. If ``what`` is ``"history"``, the next run is compared with older
+        sums.
         """
         not_kept: list[dict[str, str]] = self._report["not_kept"]
         return not_kept

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import resource
 import re
+import resource
 from pathlib import Path
 from typing import Any
 

@@ -456,7 +456,7 @@ def test_a_missing_column_names_the_keyword(sample: str) -> None:
     table = pq.read_table(sample).rename_columns(
         ["country_code" if name == "country" else name for name in pq.read_schema(sample).names]
     )
-    advice = "There is 'country_code': add dimensions={\"country\": \"country_code\"}"
+    advice = 'There is \'country_code\': add dimensions={"country": "country_code"}'
     frames = (table, table.to_pandas(), pl.from_arrow(table), pl.from_arrow(table).lazy())
     for call in (rollshare.rolling_share, rollshare.check):
         for frame in frames:

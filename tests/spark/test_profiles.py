@@ -136,4 +136,4 @@ def test_a_missing_column_names_the_keyword(spark, small):
     for files in ("auto", "never"):
         with pytest.raises(rollshare.DataError, match="no column 'country'") as caught:
             rolling_share(df, files=files)
-        assert caught.value.advice.endswith("add dimensions={\"country\": \"country_code\"}")
+        assert caught.value.advice.endswith('add dimensions={"country": "country_code"}')
