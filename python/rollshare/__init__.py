@@ -570,7 +570,7 @@ def compare(
     return Comparison(*native(_sources(source), fspath(against), job, threads))
 
 
-def profile(source: Source | Iterable[Source]) -> Profile:
+def profile(source: Any) -> Profile:
     """Infer the profile of an export from its columns and a sample of its rows.
 
     At most 100,000 rows of at most 16 files are read. The same files give the same profile. What could
@@ -579,7 +579,8 @@ def profile(source: Source | Iterable[Source]) -> Profile:
     Parameters
     ----------
     source
-        As for :func:`read_parquet`.
+        Paths as for :func:`read_parquet`, or a data frame as for :func:`check`: its first rows are written
+        to a temporary parquet file.
 
     Returns
     -------
@@ -592,6 +593,8 @@ def profile(source: Source | Iterable[Source]) -> Profile:
         There are no rows, or no column of times, channels or countries.
     FormatError, NotFoundError, StorageError
         A file cannot be read.
+    FrameError
+        The object is neither a path nor a data frame.
 
     Examples
     --------
@@ -604,7 +607,13 @@ def profile(source: Source | Iterable[Source]) -> Profile:
     True
 
     """
-    return _infer_profile(_sources(source))
+    from os import PathLike
+
+    from . import _pipeline
+
+    if isinstance(source, (str, PathLike, list, tuple)):
+        return _infer_profile(_sources(source))
+    return _pipeline.profile_frame(source)
 
 
 def sample(

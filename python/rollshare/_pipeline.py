@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Columns that the checks on rows read in addition to those of the job.
 OPTIONAL = ("token", "has_subtrackers")
+#: Rows from which a profile is inferred.
+SAMPLE_ROWS = 100_000
 
 
 def run(
@@ -65,19 +67,38 @@ def check_frame(
     return CheckResults(native)
 
 
-def _chosen(names: list[str], job: _rollshare.Job, wanted: set[str]) -> list[str]:
-    """The names in ``wanted``; all where a column is missing, so that the error lists them."""
-    is_complete = _rollshare.columns_read(job, names)[1]
-    return [name for name in names if name.lower() in wanted or not is_complete]
+def profile_frame(frame: Any) -> _rollshare.Profile:
+    """Infer the profile of a frame from its first rows, which are written to a temporary parquet file."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="rollshare-") as folder:
+        path = str(Path(folder) / "frame.parquet")
+        _write(frame, None, set(), path, SAMPLE_ROWS)
+        return _rollshare.infer_profile([path], called="a data frame")
 
 
-def _write(frame: Any, job: _rollshare.Job, wanted: set[str], path: str) -> None:
-    """Write the columns in ``wanted`` (lower-case names): polars frames by polars, others by pyarrow."""
+def _chosen(names: list[str], job: _rollshare.Job | None, wanted: set[str]) -> list[str]:
+    """The names in ``wanted``; all without a job, or where a column is missing: the error lists them."""
+    if job is None or not _rollshare.columns_read(job, names)[1]:
+        return list(names)
+    return [name for name in names if name.lower() in wanted]
+
+
+def _write(
+    frame: Any, job: _rollshare.Job | None, wanted: set[str], path: str, rows: int | None = None
+) -> None:
+    """Write the columns in ``wanted`` (lower-case names): polars frames by polars, others by pyarrow.
+
+    Without a job, all columns; at most the first ``rows`` rows.
+    """
     kind = type(frame)
     package = kind.__module__.partition(".")[0]
     if package == "polars":
         names = frame.collect_schema().names() if hasattr(frame, "collect") else frame.columns
         frame = frame.select(_chosen(names, job, wanted))
+        if rows is not None:
+            frame = frame.head(rows)
         if hasattr(frame, "sink_parquet"):
             frame.sink_parquet(path)
         else:
@@ -93,9 +114,10 @@ def _write(frame: Any, job: _rollshare.Job, wanted: set[str], path: str) -> None
         ) from None
     if package == "pandas" and kind.__name__ == "DataFrame":
         names = _chosen([name for name in frame.columns if isinstance(name, str)], job, wanted)
-        if not _rollshare.columns_read(job, names)[1]:
+        if job is not None and not _rollshare.columns_read(job, names)[1]:
             check_index(frame, job)
-        pq.write_table(pa.Table.from_pandas(frame[names], preserve_index=False), path)
+        frame = frame[names] if rows is None else frame[names].head(rows)
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
         return
     if package in ("duckdb", "_duckdb") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.fetch_arrow_reader() if hasattr(frame, "fetch_arrow_reader") else frame.arrow()
@@ -113,4 +135,7 @@ def _write(frame: Any, job: _rollshare.Job, wanted: set[str], path: str) -> None
     schema = pa.schema([reader.schema.field(name) for name in names])
     with pq.ParquetWriter(path, schema) as writer:
         for batch in reader:
-            writer.write_batch(batch.select(names))
+            writer.write_batch(batch.select(names).slice(0, rows))
+            rows = None if rows is None else rows - batch.num_rows
+            if rows is not None and rows <= 0:
+                return

@@ -268,7 +268,7 @@ def scan_split(split: bytes) -> Partial:
 def partial_groups(totals: object, others: object, others_rows: int, job: Job, format: str) -> Partial:
     """Sum groups, Arrow streams of total rows and of others, of values of Arrow type ``format``."""
 
-def infer_profile(sources: Sequence[str]) -> Profile:
+def infer_profile(sources: Sequence[str], called: str | None = None) -> Profile:
     """Infer the profile of an export."""
 
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:

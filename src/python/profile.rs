@@ -46,10 +46,12 @@ impl Hash for PyProfile {
 
 /// Infer the profile of an export.
 #[pyfunction]
-pub fn infer_profile(py: Python<'_>, sources: Vec<String>) -> PyResult<PyProfile> {
+#[pyo3(signature = (sources, called = None))]
+pub fn infer_profile(py: Python<'_>, sources: Vec<String>, called: Option<&str>) -> PyResult<PyProfile> {
+    let called = called.map_or_else(|| sources.join(" "), str::to_owned);
     work::large(py, None, |_, _| {
         let discovery = discover(&sources, Semantics::Iso)?;
-        let inferred = infer(discovery.inputs, &sources.join(" "))?;
+        let inferred = infer(discovery.inputs, &called)?;
         Ok(PyProfile { profile: inferred.profile, evidence: Some(inferred.text) })
     })
 }

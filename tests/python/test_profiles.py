@@ -98,6 +98,10 @@ def test_a_profile_is_inferred(sample: str, tmp_path: Path) -> None:
     # The evidence is no part of the value.
     copy = pickle.loads(pickle.dumps(profile))
     assert (copy, copy.evidence) == (profile, profile.to_toml())
+    frame = pl.read_parquet(sample)
+    for kind in (frame, frame.lazy(), frame.to_pandas(), frame.to_arrow(), frame.to_arrow().to_reader()):
+        assert rollshare.profile(kind) == profile, type(kind)
+    assert rollshare.profile(frame).evidence.startswith("# Profile of a data frame,")
     path = tmp_path / "countries.parquet"
     pq.write_table(pa.table({"date": [date(2021, 2, 1)], "country": ["FR"]}), path)
     with pytest.raises(rollshare.DataError, match="no column of channels"):
