@@ -19,8 +19,9 @@ use aws_smithy_http_client::{Builder, Connector};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::Uri;
 use super::object::Fetch;
-use super::{Uri, fault};
+use crate::error::{Location, Report};
 use crate::{Error, Result};
 
 /// Concurrent requests. S3 serves some 90 MB/s on one connection; this many saturate any network
@@ -61,9 +62,9 @@ pub struct Client {
 /// Why S3 could not be reached, and since when this is known.
 struct Unreachable {
     since: Instant,
-    found: String,
     kind: ErrorKind,
-    advice: String,
+    /// The report of the error, without its place.
+    report: Report,
 }
 
 /// Returns the client; creates it on the first call in this process.
@@ -143,8 +144,8 @@ impl Client {
     pub fn note_failure(&self, error: &Error) {
         let Error::Io { report, source } = error else { return };
         if matches!(source.kind(), ErrorKind::TimedOut | ErrorKind::NotConnected) {
-            let (found, advice) = (report.found.clone(), report.advice.clone());
-            let noted = Unreachable { since: Instant::now(), found, kind: source.kind(), advice };
+            let report = Report { location: Location::default(), ..(**report).clone() };
+            let noted = Unreachable { since: Instant::now(), kind: source.kind(), report };
             *self.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(noted);
         }
     }
@@ -157,7 +158,8 @@ impl Client {
         let noted = self.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &*noted {
             Some(noted) if noted.since.elapsed() < self.timeout => {
-                Err(fault::io_error(&noted.found, uri, noted.kind, &noted.advice))
+                let report = Box::new(noted.report.clone());
+                Err(Error::Io { report, source: noted.kind.into() }.in_file(&uri.to_string().into()))
             }
             _ => Ok(()),
         }

@@ -40,7 +40,7 @@ pub fn is_not_found<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) 
 
 /// An `Io` error about an object.
 pub fn io_error(what: &str, uri: &Uri, kind: ErrorKind, advice: &str) -> Error {
-    let report = Report { found: what.to_owned(), advice: advice.to_owned(), ..Report::default() };
+    let report = Report { found: what.to_owned(), advice: advice.to_owned().into(), ..Report::default() };
     Error::Io { report: Box::new(report), source: kind.into() }.in_file(&uri.to_string().into())
 }
 

@@ -137,6 +137,9 @@ fn class_day_gaps(rows: &[Row]) -> usize {
             sums.entry(country).or_default().entry(day).or_default()[usize::from(name == "Organic")] += users;
         }
     }
+    let is_whole = |row: &&Row| row.country.is_some() && row.system.is_some() && row.name.is_some();
+    let of_all = rows.iter().filter(is_whole).filter_map(|row| row.day);
+    let end = of_all.filter(|day| (-719_162..=2_932_896).contains(day)).max();
     let mut count = 0;
     for days in sums.values() {
         for class in [0, 1] {
@@ -152,7 +155,7 @@ fn class_day_gaps(rows: &[Row]) -> usize {
                 let after =
                     used[at..].iter().position(|(_, users)| *users > 0.0).map_or(used.len(), |n| at + n);
                 let (first, last) = (used[before + 1].0, used[after - 1].0);
-                if class == 0 && after - before - 1 > 7 {
+                if class == 0 && after - before - 1 > 7 || first == last && Some(last) == end {
                     continue;
                 }
                 let beside: Vec<&(i32, f64)> = (used.iter())
