@@ -395,7 +395,7 @@ fn the_real_export_is_warned_about_and_not_blocked() {
     assert_eq!(with(Status::Warn), ["token_name", "country_total", "day_gaps", "country_day_gaps"]);
     let is_history = |id: &&str| id.parse::<CheckId>().unwrap().stage() == Stage::History;
     let (history, not_run): (Vec<&str>, Vec<&str>) = with(Status::NotRun).into_iter().partition(is_history);
-    assert_eq!(not_run, ["system_vanished", "channel_new", "channel_vanished", "freshness"]);
+    assert_eq!(not_run, ["system_vanished", "channel_new", "channel_vanished", "deleted_rows", "freshness"]);
     assert_eq!(history.len(), CheckId::ALL.iter().filter(|id| id.stage() == Stage::History).count());
     let check = |id: &str| results["checks"].as_array().unwrap().iter().find(|c| c["check"] == id).unwrap();
     assert_eq!(check("token_name")["observed"], 1.0);
