@@ -103,7 +103,7 @@ bench-s3: ## Benchmark reading from S3 against plain GETs; ARGS=25 for a latency
 
 picture: build ## Draw docs/share.svg from a sample
 	@mkdir -p target/sample
-	$(ROLLSHARE) sample --rows 9330 --out target/sample/picture.parquet
+	$(ROLLSHARE) sample --rows 40000 --out target/sample/picture.parquet
 	$(ROLLSHARE) run --source target/sample/picture.parquet --details --target - --quiet \
 	  | $(PYTHON) docs/picture.py > docs/share.svg
 
