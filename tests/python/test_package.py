@@ -213,8 +213,8 @@ def test_damaged_parts_are_refused(sample: str) -> None:
     data = part.to_bytes()
     assert rollshare.Partial.from_bytes(data) == part
     head, body = data.split(b"\n", 1)
-    job, sums = json.loads(body)
-    for bad in (b"", b"nonsense", data[:-1], head + b"\n[]", data.replace(b"partial 2", b"partial 9")):
+    job, sums, organic = json.loads(body)
+    for bad in (b"", b"nonsense", data[:-1], head + b"\n[]", data.replace(b"partial 3", b"partial 9")):
         with pytest.raises(rollshare.FormatError):
             rollshare.Partial.from_bytes(bad)
     for field, value in (
@@ -224,7 +224,9 @@ def test_damaged_parts_are_refused(sample: str) -> None:
         ("extras", {"99999999": {}}),
     ):
         with pytest.raises(rollshare.RollshareError):
-            rollshare.Partial.from_bytes(head + b"\n" + json.dumps([job, {**sums, field: value}]).encode())
+            rollshare.Partial.from_bytes(
+                head + b"\n" + json.dumps([job, {**sums, field: value}, organic]).encode()
+            )
 
 
 def test_the_table_goes_everywhere(sample: str, tmp_path: Path) -> None:

@@ -98,9 +98,12 @@ def test_checks_may_only_warn_or_be_off(sample: str, tmp_path: Path) -> None:
     assert (warned.state, warned.verdict, warned.ok) == ("published", "fail", False)
     with pytest.raises(rollshare.BlockedError):
         warned.raise_for_status()
-    off = rollshare.run(sample, tmp_path / "b.csv", no_checks=True, **options)
+    with pytest.raises(rollshare.DataError, match="no row is organic.*'Organic'"):
+        rollshare.run(sample, tmp_path / "b.csv", no_checks=True, **options)
+    off = rollshare.run(sample, tmp_path / "b.csv", no_checks=True)
     assert (off.state, off.verdict, len(off)) == ("published", None, 0)
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    rollshare.read_parquet(sample).write_csv(tmp_path / "c.csv")
+    assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "c.csv").read_bytes()
     with pytest.raises(rollshare.ArgumentError, match="one of the two"):
         rollshare.run(sample, warn_only=True, no_checks=True)
     with pytest.raises(rollshare.ArgumentError, match="2021_60"):
@@ -116,7 +119,9 @@ def test_a_frame_is_checked_as_the_file(kind: str, sample: str, tmp_path: Path) 
         of_frame, of_file = rollshare.check(frame), rollshare.check(source)
         assert without_files(of_frame) == without_files(of_file)
         assert of_frame.ok == (label == "clean")
-    assert of_frame["label_week"]["offenders"] == [{"file": "frame", "row": 7, "value": "'2021_54'"}]
+    assert of_frame["label_week"]["offenders"] == [
+        {"file": "frame", "row": 7, "value": "'2021_54' on 2020-10-26, which is in 2020_44"}
+    ]
     assert of_frame["value_negative"]["observed"] == 1
     sentence = "1 of 9,001 rows has a week label that is no ISO week, first '2021_54' (frame, row 7)"
     assert of_frame["label_week"]["finding"] == sentence and sentence in repr(of_frame)

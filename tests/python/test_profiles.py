@@ -255,7 +255,8 @@ def test_nothing_left_is_an_error_that_says_why(source: str, tmp_path: Path) -> 
         lambda s, **o: rollshare.run(s, tmp_path / "x.csv", no_checks=True, **o),
     ):
         with pytest.raises(
-            rollshare.DataError, match="none of 5 rows counts: 5 a condition.*'Ads', 'Organic'"
+            rollshare.DataError,
+            match="none of 5 rows counts: 5 a condition.*'Organic' .3 rows., 'Ads' .2 rows.",
         ):
             call(source, **options)
     assert not (tmp_path / "x.csv").exists()
