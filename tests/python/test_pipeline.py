@@ -123,7 +123,10 @@ def test_a_frame_is_checked_as_the_file(kind: str, sample: str, tmp_path: Path) 
         {"file": "frame", "row": 7, "value": "'2021_54' on 2020-10-26, which is in 2020_44"}
     ]
     assert of_frame["value_negative"]["observed"] == 1
-    sentence = "1 of 9,001 rows has a week label that is no ISO week, first '2021_54' (frame, row 7)"
+    sentence = (
+        "1 of 9,001 rows has a week label that is no ISO week, "
+        "first '2021_54' on 2020-10-26, which is in 2020_44 (frame, row 7)"
+    )
     assert of_frame["label_week"]["finding"] == sentence and sentence in repr(of_frame)
     assert [o["row"] for o in of_frame["duplicate_rows"]["offenders"]] == [9000]
 
