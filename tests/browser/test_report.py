@@ -81,7 +81,7 @@ def test_the_page_says_what_happened(browser: webdriver.Chrome, pages: dict[str,
 
     browser.get(pages["blocked"].as_uri())
     assert re.fullmatch(r"Not published: \d+ checks? failed", browser.find_element(By.TAG_NAME, "h1").text)
-    assert "there are organic rows" in browser.find_element(By.TAG_NAME, "header").text
+    assert "no row of Unknown" in browser.find_element(By.TAG_NAME, "header").text
     assert "rollshare promote" in browser.find_element(By.CSS_SELECTOR, "ol.next").text
 
 
