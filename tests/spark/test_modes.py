@@ -69,7 +69,7 @@ def test_other_names_and_a_frame_that_has_one_twice(spark, small):
     columns = {"value": "new.users", "name": "`ch"}
     for sums in ("spark", "kernel"):
         assert rows_of(rolling_share(df, columns=columns, sums=sums)) == want
-    with pytest.raises(rollshare.DataError, match="no column 'value'"):
+    with pytest.raises(rollshare.DataError, match="no columns 'value'"):
         rolling_share(df)
 
 
