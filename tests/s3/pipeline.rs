@@ -99,10 +99,10 @@ fn of_two_concurrent_runs_one_does_not_record_its_history() {
     world.put("two/x.parquet", &world.sample(100_000));
     let proxy = world.proxy(vec![meanwhile(&world, "PUT", "history/published.parquet", "two/")]);
     let (code, summary) = recording(proxy.port, "one/");
-    assert_eq!(code, Some(0), "{summary:#}");
-    let notes = summary["notes"].to_string();
-    assert!(notes.contains("the history was not updated"), "{summary:#}");
-    assert!(notes.contains("another run has written the history"), "{notes}");
+    assert_eq!((code, &summary["state"]), (Some(7), &"published".into()), "{summary:#}");
+    assert_eq!(summary["not_kept"][0]["what"], "history", "{summary:#}");
+    let why = summary["not_kept"][0]["why"].to_string();
+    assert!(why.contains("another run has written the history"), "{why}");
 }
 
 #[test]
