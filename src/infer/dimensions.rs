@@ -248,13 +248,13 @@ fn set_countries(column: &SampleColumn, of: &mut Dimension, table: &str, finding
     if uk.is_some() {
         of.rename.insert("UK".into(), "GB".into());
     }
-    let nobody: Vec<String> = texts.iter().copied().filter(|text| is_no_country(text)).map(written).collect();
-    for name in &nobody {
+    let absent: Vec<String> = texts.iter().copied().filter(|text| is_no_country(text)).map(written).collect();
+    for name in &absent {
         if !of.total_is_null && name != UNKNOWN {
             of.rename.insert(name.clone(), UNKNOWN.into());
         }
     }
-    if !nobody.is_empty() && !of.total_is_null {
+    if !absent.is_empty() && !of.total_is_null {
         of.null = Some(UNKNOWN.into());
     }
     if !of.rename.is_empty() {

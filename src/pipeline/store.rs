@@ -139,12 +139,8 @@ impl RunStore {
     /// `Io` if the folder cannot be listed.
     pub fn last_run(&self) -> Result<Option<String>> {
         let entries = self.folder.list("")?;
-        let run = |name: &str| {
-            let published = name.strip_prefix(RUNS).and_then(|name| name.strip_suffix(".json"));
-            let blocked = || Some(name.strip_prefix(QUARANTINE)?.split_once('/')?.0);
-            published.or_else(blocked).map(str::to_owned)
-        };
-        Ok(entries.iter().filter_map(|entry| run(&entry.name)).max())
+        let run = |name| published_run(name).or_else(|| blocked_run(name));
+        Ok(entries.iter().filter_map(|entry| run(&entry.name)).max().map(str::to_owned))
     }
 
     /// The published runs whose reports are kept, oldest first.
@@ -153,8 +149,7 @@ impl RunStore {
     /// `Io` if the folder cannot be listed.
     pub fn runs(&self) -> Result<Vec<String>> {
         let entries = self.folder.list(RUNS)?;
-        let name = |name: &str| name.strip_prefix(RUNS)?.strip_suffix(".json").map(str::to_owned);
-        Ok(entries.iter().filter_map(|entry| name(&entry.name)).collect())
+        Ok(entries.iter().filter_map(|entry| published_run(&entry.name)).map(str::to_owned).collect())
     }
 
     /// The runs in quarantine, oldest first.
@@ -163,11 +158,8 @@ impl RunStore {
     /// `Io` if the folder cannot be listed.
     pub fn quarantined(&self) -> Result<Vec<String>> {
         let entries = self.folder.list(QUARANTINE)?;
-        let mut runs: Vec<String> = (entries.iter())
-            .filter_map(|entry| {
-                entry.name.strip_prefix(QUARANTINE)?.split_once('/').map(|(run, _)| run.to_owned())
-            })
-            .collect();
+        let mut runs: Vec<String> =
+            entries.iter().filter_map(|entry| blocked_run(&entry.name)).map(str::to_owned).collect();
         runs.dedup();
         Ok(runs)
     }
@@ -349,6 +341,16 @@ pub fn complete_name(run: &str, runs: &[String]) -> Result<Option<String>> {
             .expected("a longer prefix, or the whole name")),
         (None, _) => Ok(None),
     }
+}
+
+/// The run of a file with a report of a published run; `None` for other files.
+fn published_run(file: &str) -> Option<&str> {
+    file.strip_prefix(RUNS)?.strip_suffix(".json")
+}
+
+/// The run of a file in quarantine; `None` for other files.
+fn blocked_run(file: &str) -> Option<&str> {
+    file.strip_prefix(QUARANTINE)?.split_once('/').map(|(run, _)| run)
 }
 
 fn check_name(run: &str) -> Result<()> {

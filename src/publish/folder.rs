@@ -25,7 +25,7 @@ pub const PART: &str = "part-00000-rollshare.snappy.parquet";
 pub const SUCCESS: &str = "_SUCCESS";
 
 /// Replaces the folder `path` by one whose part is the output of `write`; returns the length of the part. A file that
-/// somebody else has put into the folder meanwhile is put back, or kept aside: see [`Replaced::notes`].
+/// another program has put into the folder meanwhile is put back, or kept aside: see [`Replaced::notes`].
 pub fn replace(path: &Path, write: Writer<'_>) -> Result<Replaced> {
     create_parents(path)?;
     let mut notes = Vec::new();

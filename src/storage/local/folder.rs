@@ -20,8 +20,8 @@ const MARKER_TEXT: &[u8] =
 
 /// A folder on disk.
 ///
-/// Below its anchor it follows no symbolic link, and reads and replaces regular files only: nothing that somebody
-/// else has put there makes the program read, write or delete elsewhere.
+/// Below its anchor it follows no symbolic link, and reads and replaces regular files only: nothing that
+/// another program has put there makes this one read, write or delete elsewhere.
 pub struct LocalFolder {
     root: PathBuf,
     /// The folder from which on links are not followed: `root`, or a folder above it.

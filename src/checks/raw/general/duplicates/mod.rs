@@ -7,7 +7,7 @@
 //! measures     of one file do
 //! ```
 //!
-//! The rows found are read again with their users, so that a row that is there twice is told from one that was loaded
+//! The rows found are read again with their users, to distinguish a row that is there twice from one that was loaded
 //! again with another number.
 //!
 //! - [`explain`]: from the rows found to a measurement that names the files, and says what to do.
