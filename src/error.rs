@@ -3,11 +3,12 @@
 //! Every error has a [`Report`]: where it happened, what was found, what was
 //! expected and what to do. The code that decodes a page knows only what it found;
 //! each layer above adds its part of the location with [`Error::in_column`],
-//! [`Error::in_row_group`], [`Error::in_file`].
+//! [`Error::in_row_group`], [`Error::in_file`]. The parts hold values as they are; the text of an error is escaped.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use crate::escape;
 use crate::phrase::{Phrase, Surface};
 
 /// The result of the fallible functions of this crate.
@@ -74,8 +75,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report in one line, worded for a surface.
+    /// The report in one line, worded for a surface and escaped.
     pub fn show(&self, surface: Surface) -> String {
+        escape::line(&self.unescaped(surface)).into()
+    }
+
+    fn unescaped(&self, surface: Surface) -> String {
         let mut text = String::new();
         if self.location != Location::default() {
             let _ = write!(text, "{}: ", self.location);
@@ -121,7 +126,7 @@ pub enum Error {
     #[error("{0}")]
     TooLarge(Box<Report>),
     /// Reading or writing failed.
-    #[error("{report}: {source}")]
+    #[error("{}", in_words(.report, .source, Surface::Program))]
     Io {
         /// The location and the failed operation.
         report: Box<Report>,
@@ -134,6 +139,11 @@ pub enum Error {
     /// A bug in this crate, detected at run time.
     #[error("{0}")]
     Internal(Box<Report>),
+}
+
+/// An error of the operating system in one line, escaped.
+fn in_words(report: &Report, source: &std::io::Error, surface: Surface) -> String {
+    escape::line(&format!("{}: {source}", report.unescaped(surface))).into()
 }
 
 macro_rules! constructors {
@@ -218,10 +228,10 @@ impl Error {
         })
     }
 
-    /// The error in one line, worded for a surface. `Display` gives the words of the program.
+    /// The error in one line, worded for a surface and escaped. `Display` gives the words of the program.
     pub fn show(&self, surface: Surface) -> String {
         match (self, self.report()) {
-            (Error::Io { source, .. }, Some(report)) => format!("{}: {source}", report.show(surface)),
+            (Error::Io { source, .. }, Some(report)) => in_words(report, source, surface),
             (_, Some(report)) => report.show(surface),
             (_, None) => self.to_string(),
         }

@@ -86,6 +86,10 @@ pub mod text {
     //! See the module of this name.
     pub use crate::text::*;
 }
+pub mod why {
+    //! See the module of this name.
+    pub use crate::why::*;
+}
 pub mod window {
     //! See the module of this name.
     pub use crate::window::*;

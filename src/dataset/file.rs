@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::column::{ColumnLocation, check_string, column_names, find, is_missing, leaf_of};
+use super::layouts::Layouts;
 use super::located::LocatedColumns;
 use super::role::Role;
 use crate::ids::column::{Column, ColumnSource};
@@ -24,7 +25,7 @@ pub struct OpenFile<'a> {
     /// Its footer.
     pub footer: Arc<FileMeta>,
     /// The locations by [`Role`]; `None` where the column is missing or was not looked up.
-    columns: [Option<ColumnLocation>; Role::ALL.len()],
+    pub(super) columns: Arc<[Option<ColumnLocation>; Role::ALL.len()]>,
     /// The number type of its values; null where it has no rows.
     pub value_type: ValueType,
     /// The physical type of its values.
@@ -32,7 +33,7 @@ pub struct OpenFile<'a> {
     /// How its date column stores dates.
     pub date_coding: TimeCoding,
     /// The columns of the scan; `None` where they were not looked up, or one of them cannot be used.
-    pub scan: Option<LocatedColumns>,
+    pub scan: Option<Arc<LocatedColumns>>,
     /// Whether the magic at the start of a remote file was checked.
     magic_checked: AtomicBool,
 }
@@ -81,21 +82,26 @@ impl<'a> OpenFile<'a> {
         }
     }
 
-    /// Reads the footer, and locates the columns of the scan and those of all roles. Columns that are missing or of a
-    /// wrong type are left out, see [`Self::check_question`] and [`Self::has_roles`]; a file without rows may have any
-    /// columns.
+    /// Reads the footer, and locates the columns of the scan and those of all roles, which files of the same columns
+    /// share.
     ///
     /// # Errors
     /// As of [`footer::read`].
-    pub fn open_all(question: &Question, input: &'a Input) -> Result<Self> {
+    pub fn open_all(question: &Question, input: &'a Input, layouts: &Layouts) -> Result<Self> {
         let mut file = Self::read_footer(input, input.object.as_ref())?;
-        let _ = file.locate_question(question);
-        if file.footer.rows > 0 && question.job.is_cube() {
+        layouts.locate(question, &mut file);
+        Ok(file)
+    }
+
+    /// Locates the columns of the scan and those of all roles. Columns that are missing or of a wrong type are left out,
+    /// see [`Self::check_question`] and [`Self::has_roles`]; a file without rows may have any columns.
+    pub fn locate_all(&mut self, question: &Question) {
+        let _ = self.locate_question(question);
+        if self.footer.rows > 0 && question.job.is_cube() {
             for role in Role::ALL {
-                let _ = file.locate(&question.job, role);
+                let _ = self.locate(&question.job, role);
             }
         }
-        Ok(file)
     }
 
     /// Whether the file has the columns of all roles of a cube. It may lack labels and systems, if it has no column of
@@ -113,8 +119,9 @@ impl<'a> OpenFile<'a> {
             let name = role.column(job);
             if is_missing(&self.footer, self.input, name) {
                 if role == Role::Date {
-                    let error =
-                        question.error_without(ColumnEntry::Date, &column_names(&self.footer, self.input));
+                    let names = column_names(&self.footer, self.input);
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let error = question.error_without(ColumnEntry::Date, &names);
                     return Err(error.in_file(self.object.name()));
                 }
                 has_all = false;
@@ -144,7 +151,7 @@ impl<'a> OpenFile<'a> {
             ColumnType::Other => {}
         }
         #[allow(clippy::indexing_slicing)] // one entry a role
-        let column = &mut self.columns[role as usize];
+        let column = &mut Arc::make_mut(&mut self.columns)[role as usize];
         *column = Some(location);
         Ok(())
     }
@@ -167,7 +174,11 @@ impl<'a> OpenFile<'a> {
     ///
     /// # Errors
     /// `Internal` where the row group is of another file.
-    pub fn source<'f>(&'f self, role: Role, row_group: &'f RowGroupMeta) -> Result<Option<ColumnSource<'f>>> {
+    pub fn source<'f, 'm>(
+        &'f self,
+        role: Role,
+        row_group: &'m RowGroupMeta,
+    ) -> Result<Option<ColumnSource<'f, 'm>>> {
         self.location(role).map(|location| location.source(&self.footer, row_group)).transpose()
     }
 
@@ -189,7 +200,7 @@ impl<'a> OpenFile<'a> {
         let mut found = Vec::with_capacity(roles.len());
         let mut sources = Vec::with_capacity(roles.len());
         for role in roles {
-            if let Some(source) = self.source(*role, meta)? {
+            if let Some(source) = self.source(*role, &meta)? {
                 found.push(*role);
                 sources.push(source);
             }
@@ -210,11 +221,6 @@ impl<'a> OpenFile<'a> {
     pub fn column(&self, role: Role, row_group: usize) -> Result<Option<Column<'_>>> {
         let mut columns = self.columns_of(row_group, &[role])?;
         Ok(columns.columns.get_mut(role as usize).and_then(Option::take))
-    }
-
-    /// The chunk of a column in a row group; `None` where the column is not in the file.
-    pub fn chunk(&self, role: Role, row_group: usize) -> Option<&ChunkMeta> {
-        self.chunk_in(role, self.footer.row_groups.get(row_group)?)
     }
 
     /// The chunk of a column in a row group of this file; `None` where the column is not in the file.

@@ -69,7 +69,7 @@ impl OpenFile<'_> {
         }
         let (located, value) = self.find_question(question).map_err(|e| self.explain(question, e))?;
         (self.value_physical, self.value_type) = value;
-        self.scan = Some(located);
+        self.scan = Some(Arc::new(located));
         Ok(())
     }
 
@@ -90,6 +90,7 @@ impl OpenFile<'_> {
     /// The error of a column that cannot be used. Where columns are missing, all of them are named.
     pub(super) fn explain(&self, question: &Question, error: Error) -> Error {
         let names = column_names(&self.footer, self.input);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let missing =
             question.missing_column_error(&names, |name| is_missing(&self.footer, self.input, name));
         missing.unwrap_or(error).in_file(self.object.name())
@@ -187,7 +188,7 @@ impl OpenFile<'_> {
             None => TimeCoding::Text,
         };
         let meta = self.footer.row_groups.get(row_group)?;
-        let source = location.source(&self.footer, meta).ok()?;
+        let source = location.source(&self.footer, &meta).ok()?;
         let columns = Column::open_all(self.object, &[source], meta.rows).ok()?;
         let mut cursor = Cursor::new(columns.first()?, row, false, Vec::new(), None).ok()?;
         let mut id = [0];

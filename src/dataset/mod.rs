@@ -6,6 +6,7 @@
 //! - [`role`]: what a column is to the job.
 //! - [`column`]: the location of a column in a file: a leaf column or a hive partition.
 //! - [`mod@file`]: a file's footer, the locations of its columns and their types.
+//! - [`layouts`]: what files of the same columns share.
 //! - [`located`], [`text`]: the columns of a question in a file, and their values as text.
 //! - [`shadowed`]: columns of a file that a partition of its path shadows.
 //! - [`types`]: agreement of value types between files.
@@ -14,6 +15,7 @@
 
 pub mod column;
 pub mod file;
+pub mod layouts;
 pub mod located;
 pub mod prefetch;
 pub mod ranges;
@@ -30,8 +32,9 @@ pub use ranges::row_ranges;
 pub use role::Role;
 pub use types::{TypeAgreement, TypedFile};
 
+use self::layouts::Layouts;
 use crate::profile::Question;
-use crate::storage::Input;
+use crate::storage::{Input, unless_changed};
 use crate::{Job, Result};
 
 /// The inputs of a run, and their opened files where several passes read them.
@@ -53,9 +56,11 @@ impl<'a> Dataset<'a> {
     pub fn open(job: &Job, inputs: &'a [Input]) -> Result<Self> {
         let question = Question::new(job)?;
         prefetch::footers(inputs);
-        let files: Vec<Result<OpenFile<'_>>> =
-            inputs.par_iter().map(|input| OpenFile::open_all(&question, input)).collect();
-        Ok(Dataset { inputs, files: files.into_iter().collect::<Result<_>>()? })
+        let layouts = Layouts::default();
+        let open = |input: &'a Input| OpenFile::open_all(&question, input, &layouts);
+        let files: Vec<Result<OpenFile<'_>>> = inputs.par_iter().map(open).collect();
+        let files = unless_changed(inputs, files.into_iter().collect::<Result<_>>())?;
+        Ok(Dataset { inputs, files })
     }
 
     /// All inputs, in order.
@@ -96,20 +101,20 @@ mod tests {
         footer_reads: Arc<AtomicUsize>,
     }
 
-    impl Object for CountingObject {
+    impl crate::storage::PlainObject for CountingObject {
         fn name(&self) -> &Arc<str> {
-            self.object.name()
+            Object::name(&self.object)
         }
 
         fn len(&self) -> u64 {
-            self.object.len()
+            Object::len(&self.object)
         }
 
         fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-            if range.end == self.len() {
+            if range.end == Object::len(self) {
                 self.footer_reads.fetch_add(1, Ordering::Relaxed);
             }
-            self.object.read(range)
+            Object::read(&self.object, range)
         }
     }
 

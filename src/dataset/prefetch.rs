@@ -42,16 +42,24 @@ pub enum Retention {
 }
 
 impl Retention {
-    /// Announces the chunks of `roles` in all remote files. They are kept where they fit into [`KEEP_BYTES`].
-    pub fn announce(files: &[OpenFile<'_>], roles: &[Role]) -> Self {
-        let remote: Vec<(&OpenFile<'_>, Vec<Range<u64>>)> = files
-            .iter()
-            .filter(|file| file.object.is_remote())
-            .map(|file| {
-                let row_groups = 0..file.footer.row_groups.len();
-                (file, row_groups.flat_map(|at| chunk_ranges(file, at, roles)).collect())
-            })
-            .collect();
+    /// Announces the chunks of `roles` in row groups of remote files, each by the index of its file and its number. They
+    /// are kept where they fit into [`KEEP_BYTES`].
+    pub fn announce(
+        files: &[OpenFile<'_>],
+        row_groups: impl Iterator<Item = (usize, usize)>,
+        roles: &[Role],
+    ) -> Self {
+        if !files.iter().any(|file| file.object.is_remote()) {
+            return Retention::Keep;
+        }
+        let mut remote: Vec<(&OpenFile<'_>, Vec<Range<u64>>)> =
+            files.iter().map(|file| (file, vec![])).collect();
+        for (file, row_group) in row_groups {
+            if let Some((file, ranges)) = remote.get_mut(file) {
+                ranges.extend(chunk_ranges(file, row_group, roles));
+            }
+        }
+        remote.retain(|(file, _)| file.object.is_remote());
         let ranges = remote.iter().flat_map(|(_, ranges)| ranges);
         let bytes = ranges.map(|range| range.end.saturating_sub(range.start)).fold(0, u64::saturating_add);
         let retention = if bytes <= KEEP_BYTES { Retention::Keep } else { Retention::Evict };
@@ -75,6 +83,7 @@ impl Retention {
 
 /// The bytes of the columns of a row group.
 fn chunk_ranges(file: &OpenFile<'_>, row_group: usize, roles: &[Role]) -> Vec<Range<u64>> {
-    let chunks = roles.iter().filter_map(|role| file.chunk(*role, row_group));
+    let Some(meta) = file.footer.row_groups.get(row_group) else { return Vec::new() };
+    let chunks = roles.iter().filter_map(|role| file.chunk_in(*role, &meta));
     chunks.map(ChunkMeta::bytes).filter(|range| !range.is_empty()).collect()
 }

@@ -95,7 +95,7 @@ impl ShadowedColumn {
             (_, None) => "null".to_owned(),
             (Form::Day(coding), raw) => coding.show(raw),
             (Form::Text(form), Some(raw)) => {
-                format!("'{}'", String::from_utf8_lossy(&form.text(raw)).escape_debug())
+                format!("'{}'", String::from_utf8_lossy(&form.text(raw)))
             }
         }
     }
@@ -148,7 +148,7 @@ impl OpenFile<'_> {
             return Err(Error::internal("no such column chunk"));
         };
         let location = ColumnLocation::Leaf(shadowed.leaf);
-        let columns = Column::open_all(self.object, &[location.source(&self.footer, meta)?], meta.rows)?;
+        let columns = Column::open_all(self.object, &[location.source(&self.footer, &meta)?], meta.rows)?;
         let Some(column) = columns.first() else { return Ok(None) };
         let mut block = [0u32; 1024];
         let mut row = rows.start;

@@ -59,14 +59,22 @@ impl<'t> TypeAgreement<'t> {
     /// `Data` for the first file whose type differs.
     pub fn check(files: impl IntoIterator<Item = TypedFile<'t>>) -> Result<()> {
         let mut agreement = TypeAgreement::default();
-        for file in files {
-            if let Some(Disagreement { first_type, first_name, value_type }) = agreement.compare(file) {
-                return Err(Error::data(format!("values of type {value_type}"))
+        files.into_iter().try_for_each(|file| agreement.check_next(file))
+    }
+
+    /// As [`Self::check`], for the next file.
+    ///
+    /// # Errors
+    /// `Data` if its type differs.
+    pub fn check_next(&mut self, file: TypedFile<'t>) -> Result<()> {
+        match self.compare(file) {
+            None => Ok(()),
+            Some(Disagreement { first_type, first_name, value_type }) => {
+                Err(Error::data(format!("values of type {value_type}"))
                     .expected(format!("{first_type}, as in {first_name}"))
                     .advice("Export all files with one type, or read them in separate runs")
-                    .in_file(file.name));
+                    .in_file(file.name))
             }
         }
-        Ok(())
     }
 }

@@ -4,10 +4,12 @@
 //! kept as its id; it is an error only for readers of that column.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::schema::{self, Leaf};
+use super::row_groups::RowGroups;
+use super::schema::{self, Leaf, Physical};
 use super::thrift::{Fault, Read, Reader, kind};
-use crate::storage::Object;
+use crate::storage::{Object, PinnedObject};
 use crate::{Error, Result};
 
 /// README of parquet-format, "File format".
@@ -27,11 +29,11 @@ pub struct FileMeta {
     /// Rows of all row groups.
     pub rows: u64,
     /// The program that wrote the file.
-    pub created_by: Option<String>,
-    /// Leaf columns, in order.
-    pub leaves: Vec<Leaf>,
+    pub created_by: Option<Arc<str>>,
+    /// Leaf columns, in order. Files of the same columns may share them.
+    pub leaves: Arc<[Leaf]>,
     /// Row groups, in order.
-    pub row_groups: Vec<RowGroupMeta>,
+    pub row_groups: RowGroups,
     /// Length of the footer.
     pub footer_bytes: u64,
 }
@@ -58,14 +60,12 @@ pub struct ChunkMeta {
     pub compressed_len: u64,
     /// Where the data of the file ends and its footer begins.
     pub data_end: u64,
-    /// Smallest and largest value, where the footer states both.
-    pub bounds: Option<Box<Bounds>>,
+    /// Smallest and largest value, where the footer states both; only of byte arrays.
+    pub bounds: Option<Bounds>,
     /// Encrypted: cannot be read.
     pub encrypted: bool,
     /// In another file: cannot be read.
     pub external: bool,
-    /// `parquet.thrift`, `Encoding`, of its pages, levels included.
-    pub encodings: Vec<i32>,
 }
 
 impl ChunkMeta {
@@ -80,10 +80,26 @@ impl ChunkMeta {
 /// but never decide which rows are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
+    /// One allocation.
+    both: Box<[u8]>,
+    min: usize,
+}
+
+impl Bounds {
+    /// Bounds of these bytes.
+    pub fn new(min: &[u8], max: &[u8]) -> Self {
+        Bounds { both: [min, max].concat().into(), min: min.len() }
+    }
+
     /// Stated to be no larger than any value.
-    pub min: Vec<u8>,
+    pub fn min(&self) -> &[u8] {
+        self.both.get(..self.min).unwrap_or_default()
+    }
+
     /// Stated to be no smaller than any value.
-    pub max: Vec<u8>,
+    pub fn max(&self) -> &[u8] {
+        self.both.get(self.min..).unwrap_or_default()
+    }
 }
 
 /// Reads the footer of `object`.
@@ -92,7 +108,8 @@ pub struct Bounds {
 /// `Format` if the file is not parquet or is damaged, `Unsupported` if its footer is
 /// encrypted.
 pub fn read(object: &dyn Object) -> Result<FileMeta> {
-    read_file(object).map_err(|e| e.in_file(object.name()))
+    let read = PinnedObject::new(object).and_then(|object| read_file(&object));
+    read.map_err(|e| e.in_file(object.name()))
 }
 
 fn read_file(object: &dyn Object) -> Result<FileMeta> {
@@ -159,13 +176,14 @@ fn not_parquet(found: impl Into<String>) -> Error {
 /// Parses footer bytes; the data of the file ends at `data_end`.
 pub(super) fn parse(bytes: &[u8], data_end: u64) -> Result<FileMeta> {
     let footer = raw(bytes).map_err(|fault| fault.into_error("footer"))?;
-    let leaves = schema::leaves(&footer.elements)?;
+    let leaves: Arc<[Leaf]> = schema::leaves(&footer.elements)?.into();
     let mut rows = 0u64;
     let mut row_groups = footer.row_groups;
     for (at, group) in row_groups.iter_mut().enumerate() {
         check_group(group, &leaves, data_end).map_err(|e| e.in_row_group(at))?;
         rows = rows.saturating_add(group.rows);
     }
+    let row_groups = RowGroups::pack(row_groups, data_end);
     Ok(FileMeta { rows, created_by: footer.created_by, leaves, row_groups, footer_bytes: bytes.len() as u64 })
 }
 
@@ -175,7 +193,11 @@ fn check_group(group: &mut RowGroupMeta, leaves: &[Leaf], data_end: u64) -> Resu
             .expected(format!("{}, one a column", leaves.len()))
             .advice("The footer is damaged; export the file again"));
     }
-    for chunk in &mut group.chunks {
+    for (chunk, leaf) in group.chunks.iter_mut().zip(leaves) {
+        // Nothing is ordered by the others.
+        if leaf.physical != Physical::ByteArray {
+            chunk.bounds = None;
+        }
         chunk.data_end = data_end;
         // Some writers state lengths that reach past the data. The page headers say where the pages end.
         chunk.compressed_len = chunk.compressed_len.min(data_end.saturating_sub(chunk.start));
@@ -186,7 +208,7 @@ fn check_group(group: &mut RowGroupMeta, leaves: &[Leaf], data_end: u64) -> Resu
 struct RawFooter {
     elements: Vec<schema::Element>,
     row_groups: Vec<RowGroupMeta>,
-    created_by: Option<String>,
+    created_by: Option<Arc<str>>,
 }
 
 /// Reads the fields of a footer. Vectors grow as elements are read: a hostile count reserves nothing.
@@ -200,7 +222,7 @@ fn raw(bytes: &[u8]) -> Read<RawFooter> {
         match (field.id, field.kind) {
             (2, kind::LIST) => elements = Some(list(r, schema::element)?),
             (4, kind::LIST) => row_groups = Some(list(r, row_group)?),
-            (6, kind::BINARY) => created_by = Some(String::from_utf8_lossy(r.binary()?).into_owned()),
+            (6, kind::BINARY) => created_by = Some(String::from_utf8_lossy(r.binary()?).into()),
             _ => r.skip(field.kind)?,
         }
     }
@@ -276,9 +298,10 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
         (None, None, None, None, None, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
+            // Not kept: the pages say theirs. A list of another type is damage.
             (2, kind::LIST) => {
                 for _ in 0..r.list_of(kind::I32)? {
-                    chunk.encodings.push(r.i32()?);
+                    r.i32()?;
                 }
             }
             (4, kind::I32) => codec = Some(r.i32()?),
@@ -287,7 +310,7 @@ fn column_meta(r: &mut Reader, chunk: &mut ChunkMeta) -> Read<()> {
             (9, kind::I64) => data = Some(r.i64()?),
             // Some writers state 0 where there is no dictionary.
             (11, kind::I64) => dictionary = u64::try_from(r.i64()?).ok().filter(|&at| at > 0),
-            (12, kind::STRUCT) => chunk.bounds = statistics(r)?.map(Box::new),
+            (12, kind::STRUCT) => chunk.bounds = statistics(r)?,
             _ => r.skip(field.kind)?,
         }
     }
@@ -308,10 +331,10 @@ fn statistics(r: &mut Reader) -> Read<Option<Bounds>> {
     let (mut min, mut max, mut last) = (None, None, 0);
     while let Some(field) = r.field(&mut last)? {
         match (field.id, field.kind) {
-            (5, kind::BINARY) => max = Some(r.binary()?.to_vec()),
-            (6, kind::BINARY) => min = Some(r.binary()?.to_vec()),
+            (5, kind::BINARY) => max = Some(r.binary()?),
+            (6, kind::BINARY) => min = Some(r.binary()?),
             _ => r.skip(field.kind)?,
         }
     }
-    Ok(min.zip(max).map(|(min, max)| Bounds { min, max }))
+    Ok(min.zip(max).map(|(min, max)| Bounds::new(min, max)))
 }

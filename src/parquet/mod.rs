@@ -1,7 +1,7 @@
 //! The parts of parquet that a scan needs: from bytes to pages, runs and values.
 //!
 //! - [`thrift`]: the compact protocol of all metadata.
-//! - [`footer`]: row groups, column chunks and where they are.
+//! - [`footer`]: row groups, column chunks and where they are; [`row_groups`] packs them.
 //! - [`schema`]: the leaf columns and their types.
 //! - [`page`]: page headers, the walk over the pages of a chunk, opening a page.
 //! - [`codec`]: decompression of pages. [`head`]: nulls from the first bytes of a page, without it.
@@ -17,6 +17,7 @@ pub mod encoding;
 pub mod footer;
 pub mod head;
 pub mod page;
+pub mod row_groups;
 pub mod schema;
 pub mod thrift;
 pub mod write;
@@ -27,4 +28,5 @@ mod tests;
 
 pub use footer::{Bounds, ChunkMeta, FileMeta, RowGroupMeta};
 pub use page::{ChunkPages, Encoding, OpenPage, PageKind, PageLayout, PageMeta, Span};
+pub use row_groups::RowGroups;
 pub use schema::{Leaf, Logical, Physical, Unit};

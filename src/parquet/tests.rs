@@ -161,7 +161,7 @@ fn read_all(object: &dyn Object, seen: &mut Vec<Encoding>) -> Result<Vec<Vec<Opt
     let mut columns = vec![vec![]; meta.leaves.len()];
     let mut buffer = vec![];
     for group in &meta.row_groups {
-        let chunks: Vec<_> = group.chunks.iter().zip(&meta.leaves).collect();
+        let chunks: Vec<_> = group.chunks.iter().zip(meta.leaves.iter()).collect();
         let together = ChunkPages::walk_all(object, &chunks, group.rows);
         assert_eq!(together.len(), chunks.len());
         for (((chunk, leaf), column), together) in chunks.into_iter().zip(&mut columns).zip(together) {
@@ -290,8 +290,8 @@ fn the_footer_says_what_was_written() {
             // The writer gives no bounds of INT96.
             if column == 6 {
                 let bounds = chunk.bounds.as_ref().unwrap();
-                assert_eq!(Some(&bounds.min), rows().flatten().min().as_ref());
-                assert_eq!(Some(&bounds.max), rows().flatten().max().as_ref());
+                assert_eq!(Some(bounds.min()), rows().flatten().min().as_deref());
+                assert_eq!(Some(bounds.max()), rows().flatten().max().as_deref());
             }
             let pages = ChunkPages::walk(&object, chunk, &meta.leaves[column], group.rows).unwrap().data;
             assert!(pages.len() > ROWS / PAGE_ROWS);

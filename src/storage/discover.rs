@@ -1,15 +1,18 @@
 //! Resolves the user's paths to inputs.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::cancel::Cancel;
 use super::hive::{self, Partition};
 use super::lake::Tables;
+use super::local::LocalFile;
 use super::local::entries::Kind;
 use super::local::walk::{Walk, WalkEntry, canonical_kind, not_regular};
-use super::object::{LocalFile, Object};
+use super::object::Object;
 use super::source::{Glob, local_path};
 use crate::{Error, Result, Semantics};
 
@@ -20,6 +23,67 @@ pub struct Input {
     /// Hive partition values from the path, outermost first; `None` for
     /// `__HIVE_DEFAULT_PARTITION__`.
     pub partitions: Vec<(String, Option<String>)>,
+}
+
+/// The outcome of reading `inputs`. If one of them has changed since it was listed, that is the error: what was read may
+/// be a mixture of two versions, and an error in it says nothing about either.
+///
+/// # Errors
+/// As of [`Object::check_unchanged`] for the first input that has changed; otherwise those of `outcome`.
+pub fn unless_changed<'i, T>(inputs: impl IntoIterator<Item = &'i Input>, outcome: Result<T>) -> Result<T> {
+    if !matches!(outcome, Err(Error::Interrupted)) {
+        inputs.into_iter().try_for_each(|input| input.object.check_unchanged())?;
+    }
+    outcome
+}
+
+/// Requests at once to a remote store.
+const REQUESTS: usize = 32;
+
+/// Compares the listed version of every input with the present one, whether or not this process has read it: a system
+/// call for each local file, a request for each object of a store.
+///
+/// # Errors
+/// As of [`Object::check_listed`], for the first input that has changed.
+pub fn check_listed(inputs: &[Input]) -> Result<()> {
+    if !inputs.iter().any(|input| input.object.is_remote()) {
+        let checked: Vec<Result<()>> = inputs.par_iter().map(|input| input.object.check_listed()).collect();
+        return checked.into_iter().collect();
+    }
+    // These threads wait for the store, as long as the call of this thread does.
+    let (call, next, failed) = (Cancel::current(), AtomicUsize::new(0), Mutex::new(None::<(usize, Error)>));
+    std::thread::scope(|scope| {
+        for _ in 0..REQUESTS.min(inputs.len()) {
+            let started = std::thread::Builder::new().spawn_scoped(scope, || {
+                call.enter();
+                check_rest(inputs, &next, &failed);
+            });
+            if started.is_err() {
+                break;
+            }
+        }
+        // The calling thread takes part: without any other thread, it checks all.
+        check_rest(inputs, &next, &failed);
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// Checks one input after the other, until none is left or one has failed.
+fn check_rest(inputs: &[Input], next: &AtomicUsize, failed: &Mutex<Option<(usize, Error)>>) {
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(input) = inputs.get(at) else { return };
+        if let Err(error) = input.object.check_listed() {
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            if failed.as_ref().is_none_or(|(first, _)| at < *first) {
+                *failed = Some((at, error));
+            }
+            // All inputs before it have been taken.
+            next.store(inputs.len(), Ordering::Relaxed);
+            return;
+        }
+    }
 }
 
 /// The result of [`discover`].
@@ -69,7 +133,7 @@ struct Candidate {
 /// Lists the files of `sources` (files, folders, globs; local or `s3://`).
 ///
 /// Nested folders are read; names that begin with `_` or `.` are skipped. Every other file is data,
-/// whatever its extension. A path that exists is not read as a glob. `legacy` semantics keep two
+/// whatever its extension. A path or prefix that exists is not read as a glob. `legacy` semantics keep two
 /// habits of Spark: zero-byte files in a folder are skipped, and nested folders that are not
 /// partitions are not read where files lie beside them.
 ///
@@ -129,7 +193,7 @@ fn open(entry: WalkEntry) -> Result<Arc<dyn Object>> {
             let uri = super::s3::Uri::parse(&entry.path.to_string_lossy())?;
             Ok(Arc::new(super::s3::S3Object::new(&uri, version)?))
         }
-        Some(version) => Ok(Arc::new(LocalFile::with_version(entry.path, version))),
+        Some(version) => Ok(Arc::new(LocalFile::with_version(&entry.path, version))),
         None => Ok(Arc::new(LocalFile::open(&entry.path)?)),
     }
 }
@@ -316,8 +380,10 @@ impl Listing {
 }
 
 fn no_match(text: &str) -> Error {
-    Error::not_found(format!("no data files match '{text}'"))
-        .advice("Names that begin with '_' or '.' are not read")
+    Error::not_found(format!("no data files match '{text}'")).advice(
+        "Names that begin with '_' or '.' are not read. A path that exists is taken as it is written; in a glob, [*], \
+         [?] and [[] stand for these characters themselves",
+    )
 }
 
 fn partitions_below(root: &Path, path: &Path) -> Result<Vec<Partition>> {

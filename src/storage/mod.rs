@@ -1,16 +1,19 @@
 //! Storage: where bytes come from, and how files are replaced.
 //!
-//! - [`object`]: one object (a file) with ranged reads; local files are memory-mapped.
+//! - [`object`]: one object (a file) with ranged reads.
 //! - [`mod@discover`]: resolves the user's paths to a list of objects with their hive partition
 //!   values. [`source`] parses paths, globs and URIs; [`hive`] knows the naming rules of data
 //!   folders.
+//! - [`cancel`]: cancels calls that wait for a remote store; [`waiting`] says what they wait for.
 //! - [`lake`]: tables of lake formats, whose folders are not read.
+//! - [`spool`]: bytes in memory, and in a temporary file beyond a bound.
 //! - [`mod@folder`]: the interface of a folder of small files beside a target.
-//! - [`local`]: the local file system: listing, atomic replacement, folders.
+//! - [`local`]: the local file system: files, listing, atomic replacement, folders.
 //! - `s3`: objects, listings and folders in S3 (feature `s3`).
 //!
 //! Storage knows nothing of parquet.
 
+pub mod cancel;
 pub mod discover;
 pub mod folder;
 pub mod hive;
@@ -20,15 +23,22 @@ pub mod object;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod source;
+pub mod spool;
+pub mod waiting;
 
 use std::sync::Arc;
 
-pub use discover::{Discovery, Input, SourcePaths, discover};
+pub use cancel::Cancel;
+pub use discover::{Discovery, Input, SourcePaths, check_listed, discover, unless_changed};
 pub use folder::{Entry, Folder, Precondition};
-pub use local::LocalFolder;
-pub use object::{BorrowedObject, LocalFile, MemoryObject, Object, ObjectVersion, Traffic};
+pub use local::{LocalFile, LocalFolder};
+pub use object::{
+    BorrowedObject, MemoryObject, Object, ObjectVersion, Pinned, PinnedObject, PlainObject, Tag, Traffic,
+};
 #[cfg(feature = "s3")]
 pub use s3::S3Object;
+pub use spool::{Segment, Spool};
+pub use waiting::Waiting;
 
 use crate::{Error, Result};
 

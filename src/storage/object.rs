@@ -1,11 +1,10 @@
 //! Objects with ranged reads.
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::fmt;
+use std::fs::Metadata;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::{Error, Result};
@@ -20,11 +19,64 @@ pub struct ObjectVersion {
     /// Changes with every change of the object, even where the writer sets the time above: an ETag,
     /// or the inode and its change time. `None` where the store has neither.
     #[serde(rename = "version")]
-    pub tag: Option<String>,
+    pub tag: Option<Tag>,
     /// The change time (`ctime`) by the clock of the file system, in nanoseconds since 1970. Two
     /// changes within one tick are indistinguishable.
     #[serde(rename = "ticked")]
     pub changed: Option<i64>,
+}
+
+/// Changes with every change of an object. That of a local file has no allocation: there may be many files.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Tag {
+    /// An ETag.
+    Etag(Box<str>),
+    /// The inode of a file and its change time.
+    Inode {
+        /// The inode.
+        inode: u64,
+        /// Seconds of the change time.
+        seconds: i64,
+        /// Nanoseconds of its second.
+        nanos: u32,
+    },
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Tag::Etag(tag) => f.write_str(tag),
+            Tag::Inode { inode, seconds, nanos } => write!(f, "{inode}-{seconds}.{nanos:09}"),
+        }
+    }
+}
+
+impl From<&str> for Tag {
+    fn from(text: &str) -> Self {
+        let inode = || {
+            let (inode, changed) = text.split_once('-')?;
+            let (seconds, nanos) = changed.rsplit_once('.')?;
+            Some(Tag::Inode {
+                inode: inode.parse().ok()?,
+                seconds: seconds.parse().ok()?,
+                nanos: nanos.parse().ok()?,
+            })
+        };
+        inode().filter(|tag| tag.to_string() == text).unwrap_or_else(|| Tag::Etag(text.into()))
+    }
+}
+
+impl From<String> for Tag {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.to_string()
+    }
 }
 
 /// The requests to a store.
@@ -52,6 +104,10 @@ impl Traffic {
 }
 
 /// Something with a length whose bytes can be read by range, from any thread.
+///
+/// No method has a default but [`Object::is_empty`], which follows from the length: an object that forwards to another
+/// one and forgets a method would lose what the other one does. Objects that are bytes and nothing else are
+/// [`PlainObject`]s.
 pub trait Object: Send + Sync {
     /// The name for errors.
     fn name(&self) -> &Arc<str>;
@@ -65,23 +121,16 @@ pub trait Object: Send + Sync {
     }
 
     /// Length in bytes as stored, where reading converts it; known without a conversion.
-    fn stored_len(&self) -> u64 {
-        self.len()
-    }
+    fn stored_len(&self) -> u64;
 
     /// At most the first `most` bytes.
     ///
     /// # Errors
     /// As of [`Object::read`].
-    fn head(&self, most: u64) -> Result<Vec<u8>> {
-        self.read(0..self.len().min(most)).map(Cow::into_owned)
-    }
+    fn head(&self, most: u64) -> Result<Vec<u8>>;
 
     /// The line of a text file on which row `row` begins, from 1; `None` for files that are not text.
-    fn line(&self, row: u64) -> Option<u64> {
-        let _ = row;
-        None
-    }
+    fn line(&self, row: u64) -> Option<u64>;
 
     /// The bytes of `range`; borrowed where no copy is needed.
     ///
@@ -93,130 +142,184 @@ pub trait Object: Send + Sync {
     ///
     /// # Errors
     /// As of [`Object::read`].
-    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
-        let bytes = self.read(0..self.len())?;
-        buffer.clear();
-        buffer.extend_from_slice(&bytes);
-        Ok(())
-    }
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()>;
+
+    /// Makes the bytes ready to be read without a copy, for as long as the result lives. `None` where
+    /// [`Object::read`] is as good.
+    ///
+    /// Bytes of a mapped file may change while they are read: [`Object::check_unchanged`] has to be called
+    /// afterwards.
+    ///
+    /// # Errors
+    /// As of [`Object::read`].
+    fn pin(&self) -> Result<Option<Arc<Pinned>>>;
+
+    /// Compares the version that was listed with the present one, if what was read may be a mixture of both.
+    ///
+    /// # Errors
+    /// `Data` where they differ, `Io` where bytes could not be read.
+    fn check_unchanged(&self) -> Result<()>;
+
+    /// Compares the version that was listed with the present one, whether or not this process has read the object. It
+    /// takes a system call, or a request to the store.
+    ///
+    /// # Errors
+    /// `Data` where they differ, or the object was removed; `Io` where the version cannot be read.
+    fn check_listed(&self) -> Result<()>;
 
     /// The version of the object; `None` where it cannot be determined.
+    fn version(&self) -> Option<ObjectVersion>;
+
+    /// Whether the object is remote: prefetching pays, reads of a few bytes do not.
+    fn is_remote(&self) -> bool;
+
+    /// Length of the tail to read first, before the footer is known.
+    fn tail(&self) -> u64;
+
+    /// Prefetches the tail of the object.
+    fn prefetch_footer(&self);
+
+    /// Prefetches ranges that are going to be read. Called once a pass, after the footer is read.
+    fn prefetch(&self, wanted: &[Range<u64>]);
+
+    /// Reports that these prefetched ranges have been read, so that they can be evicted.
+    fn evict(&self, done: &[Range<u64>]);
+
+    /// The traffic so far; `None` for objects that are not remote.
+    fn traffic(&self) -> Option<Traffic>;
+}
+
+/// [`Object::head`] of an object without a better way.
+pub(crate) fn read_head(object: &dyn Object, most: u64) -> Result<Vec<u8>> {
+    object.read(0..object.len().min(most)).map(Cow::into_owned)
+}
+
+/// [`Object::read_whole`] of an object without a better way.
+pub(crate) fn read_all(object: &dyn Object, buffer: &mut Vec<u8>) -> Result<()> {
+    let bytes = object.read(0..object.len())?;
+    buffer.clear();
+    buffer.extend_from_slice(&bytes);
+    Ok(())
+}
+
+/// Length of the tail of a local file that is read first.
+pub const TAIL: u64 = 64 << 10;
+
+/// An object that is bytes and nothing else: it does not change, and nothing is prefetched.
+#[allow(clippy::len_without_is_empty)] // `Object` has it
+pub trait PlainObject: Send + Sync {
+    /// As of [`Object::name`].
+    fn name(&self) -> &Arc<str>;
+
+    /// As of [`Object::len`].
+    fn len(&self) -> u64;
+
+    /// As of [`Object::read`].
+    ///
+    /// # Errors
+    /// As of [`Object::read`].
+    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>>;
+
+    /// As of [`Object::version`].
     fn version(&self) -> Option<ObjectVersion> {
         None
     }
 
-    /// Whether the object is remote: prefetching pays, reads of a few bytes do not.
+    /// As of [`Object::is_remote`].
     fn is_remote(&self) -> bool {
         false
     }
+}
 
-    /// Length of the tail to read first, before the footer is known.
-    fn tail(&self) -> u64 {
-        64 << 10
+impl<T: PlainObject> Object for T {
+    fn name(&self) -> &Arc<str> {
+        PlainObject::name(self)
     }
 
-    /// Prefetches the tail of the object.
+    fn len(&self) -> u64 {
+        PlainObject::len(self)
+    }
+
+    fn stored_len(&self) -> u64 {
+        PlainObject::len(self)
+    }
+
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        read_head(self, most)
+    }
+
+    fn line(&self, _row: u64) -> Option<u64> {
+        None
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        PlainObject::read(self, range)
+    }
+
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        read_all(self, buffer)
+    }
+
+    fn pin(&self) -> Result<Option<Arc<Pinned>>> {
+        Ok(None)
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn check_listed(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn version(&self) -> Option<ObjectVersion> {
+        PlainObject::version(self)
+    }
+
+    fn is_remote(&self) -> bool {
+        PlainObject::is_remote(self)
+    }
+
+    fn tail(&self) -> u64 {
+        TAIL
+    }
+
     fn prefetch_footer(&self) {}
 
-    /// Prefetches ranges that are going to be read. Called once a pass, after the footer is read.
-    fn prefetch(&self, wanted: &[Range<u64>]) {
-        let _ = wanted;
-    }
+    fn prefetch(&self, _wanted: &[Range<u64>]) {}
 
-    /// Reports that these prefetched ranges have been read, so that they can be evicted.
-    fn evict(&self, done: &[Range<u64>]) {
-        let _ = done;
-    }
+    fn evict(&self, _done: &[Range<u64>]) {}
 
-    /// The traffic so far; `None` for objects that are not remote.
     fn traffic(&self) -> Option<Traffic> {
         None
     }
 }
 
-/// A local file, memory-mapped on the first read.
-pub struct LocalFile {
-    name: Arc<str>,
-    path: PathBuf,
-    version: ObjectVersion,
-    map: OnceLock<memmap2::Mmap>,
-}
-
-impl LocalFile {
-    /// The file at `path`; reads its metadata.
-    ///
-    /// # Errors
-    /// `Io` where the metadata cannot be read, `NotFound` where the file does not exist.
-    pub fn open(path: &Path) -> Result<Self> {
-        let meta = path
-            .metadata()
-            .map_err(|e| Error::io("cannot open", e).in_file(&path.to_string_lossy().into()))?;
-        Ok(LocalFile::with_version(path.to_owned(), version_of(&meta)))
+impl From<&Metadata> for ObjectVersion {
+    fn from(meta: &Metadata) -> ObjectVersion {
+        let modified = meta.modified().ok().and_then(|at| {
+            let nanos = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
+            match at.duration_since(UNIX_EPOCH) {
+                Ok(after) => nanos(after),
+                Err(before) => nanos(before.duration()).map(|n| -n),
+            }
+        });
+        let (tag, changed) = change_tag(meta);
+        ObjectVersion { bytes: meta.len(), modified, tag, changed }
     }
-
-    /// The file at `path`, whose version a listing has read.
-    pub fn with_version(path: PathBuf, version: ObjectVersion) -> Self {
-        LocalFile { name: path.to_string_lossy().into(), path, version, map: OnceLock::new() }
-    }
-
-    fn cannot_open(&self, e: std::io::Error) -> Error {
-        Error::io("cannot open", e).in_file(&self.name)
-    }
-
-    /// Opens the file; fails where it changed since it was listed.
-    fn reopen(&self) -> Result<File> {
-        let file = File::open(&self.path).map_err(|e| self.cannot_open(e))?;
-        let now = version_of(&file.metadata().map_err(|e| self.cannot_open(e))?);
-        if (now.bytes, now.modified) != (self.version.bytes, self.version.modified) {
-            return Err(Error::data("the file was changed after the run listed it")
-                .expected("files that do not change while they are read")
-                .advice("Run again, and replace exports by rename before the run or after it")
-                .in_file(&self.name));
-        }
-        Ok(file)
-    }
-
-    #[allow(unsafe_code)]
-    fn bytes(&self) -> Result<&[u8]> {
-        // An empty file cannot be mapped.
-        if self.version.bytes == 0 {
-            return Ok(&[]);
-        }
-        if let Some(map) = self.map.get() {
-            return Ok(map);
-        }
-        let file = self.reopen()?;
-        // SAFETY: the map is read-only and private to this value. The one hazard
-        // that remains is another process truncating the file during the run;
-        // exports are written once and replaced by rename, and README.md says
-        // that they have to be.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| self.cannot_open(e))?;
-        Ok(self.map.get_or_init(|| map))
-    }
-}
-
-fn version_of(meta: &Metadata) -> ObjectVersion {
-    let modified = meta.modified().ok().and_then(|at| {
-        let nanos = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
-        match at.duration_since(UNIX_EPOCH) {
-            Ok(after) => nanos(after),
-            Err(before) => nanos(before.duration()).map(|n| -n),
-        }
-    });
-    let (tag, changed) = change_tag(meta);
-    ObjectVersion { bytes: meta.len(), modified, tag, changed }
 }
 
 #[cfg(unix)]
-fn change_tag(meta: &Metadata) -> (Option<String>, Option<i64>) {
+fn change_tag(meta: &Metadata) -> (Option<Tag>, Option<i64>) {
     use std::os::unix::fs::MetadataExt;
     inode_tag(meta.ino(), meta.ctime(), meta.ctime_nsec())
 }
 
 /// The tag of a file by its inode and change time, and that time.
 #[cfg(unix)]
-fn inode_tag(inode: u64, seconds: i64, nanos: i64) -> (Option<String>, Option<i64>) {
-    (Some(format!("{inode}-{seconds}.{nanos:09}")), nanoseconds(seconds, nanos))
+fn inode_tag(inode: u64, seconds: i64, nanos: i64) -> (Option<Tag>, Option<i64>) {
+    let tag = u32::try_from(nanos).ok().map(|nanos| Tag::Inode { inode, seconds, nanos });
+    (tag, nanoseconds(seconds, nanos))
 }
 
 #[cfg(unix)]
@@ -236,59 +339,130 @@ impl From<&rustix::fs::Stat> for ObjectVersion {
 }
 
 #[cfg(not(unix))]
-fn change_tag(_: &Metadata) -> (Option<String>, Option<i64>) {
+fn change_tag(_: &Metadata) -> (Option<Tag>, Option<i64>) {
     (None, None)
 }
 
-impl Object for LocalFile {
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    fn len(&self) -> u64 {
-        self.version.bytes
-    }
-
-    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-        slice(&self.name, self.bytes()?, range).map(Cow::Borrowed)
-    }
-
-    // Does not map the file: small ones are read whole later.
-    fn head(&self, most: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let read = self.reopen()?.take(most).read_to_end(&mut bytes);
-        read.map_err(|e| Error::io("cannot read", e).in_file(&self.name))?;
-        Ok(bytes)
-    }
-
-    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
-        let len = usize::try_from(self.version.bytes)
-            .map_err(|_| Error::too_large("a file larger than the address space"))?;
-        let mut file = self.reopen()?;
-        buffer.resize(len, 0);
-        file.read_exact(buffer).map_err(|e| Error::io("cannot read", e).in_file(&self.name))
-    }
-
+/// The bytes of an object, ready to be read for as long as this value lives.
+pub enum Pinned {
+    /// Read into memory.
+    Bytes(Vec<u8>),
+    /// A mapped file.
     #[cfg(unix)]
-    #[allow(unsafe_code)]
-    fn evict(&self, done: &[Range<u64>]) {
-        const PAGE: usize = 4096;
-        let Some(map) = self.map.get() else { return };
-        for range in done {
-            let start = usize::try_from(range.start).map_or(map.len(), |at| at.next_multiple_of(PAGE));
-            let end = usize::try_from(range.end).map_or(map.len(), |at| at.min(map.len())) / PAGE * PAGE;
-            if start < end {
-                // SAFETY: the map is of a file and read-only: a later read of these pages
-                // comes from the file again. Larger pages than these make it fail, which is as good.
-                let _ = unsafe {
-                    map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start)
-                };
-            }
+    Map(super::local::map::Mapping),
+}
+
+impl Pinned {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Pinned::Bytes(bytes) => bytes,
+            #[cfg(unix)]
+            Pinned::Map(map) => map.bytes(),
         }
     }
 
+    /// Whether some of the bytes could not be read, and are zeros.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Pinned::Bytes(_) => false,
+            #[cfg(unix)]
+            Pinned::Map(map) => map.is_cut(),
+        }
+    }
+}
+
+/// An object that is pinned: see [`Object::pin`].
+pub struct PinnedObject<'o> {
+    object: &'o dyn Object,
+    pinned: Option<Arc<Pinned>>,
+}
+
+impl<'o> PinnedObject<'o> {
+    /// Pins an object.
+    ///
+    /// # Errors
+    /// As of [`Object::pin`].
+    pub fn new(object: &'o dyn Object) -> Result<Self> {
+        Ok(PinnedObject { object, pinned: object.pin()? })
+    }
+
+    /// An object that is not going to be read.
+    pub fn unpinned(object: &'o dyn Object) -> Self {
+        PinnedObject { object, pinned: None }
+    }
+}
+
+impl Object for PinnedObject<'_> {
+    fn name(&self) -> &Arc<str> {
+        self.object.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.object.len()
+    }
+
+    fn stored_len(&self) -> u64 {
+        self.object.stored_len()
+    }
+
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        read_head(self, most)
+    }
+
+    fn line(&self, row: u64) -> Option<u64> {
+        self.object.line(row)
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        match &self.pinned {
+            Some(pinned) => slice(self.object.name(), pinned.bytes(), range).map(Cow::Borrowed),
+            None => self.object.read(range),
+        }
+    }
+
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        self.object.read_whole(buffer)
+    }
+
+    fn pin(&self) -> Result<Option<Arc<Pinned>>> {
+        Ok(self.pinned.clone())
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        self.object.check_unchanged()
+    }
+
+    fn check_listed(&self) -> Result<()> {
+        self.object.check_listed()
+    }
+
     fn version(&self) -> Option<ObjectVersion> {
-        Some(self.version.clone())
+        self.object.version()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.object.is_remote()
+    }
+
+    fn tail(&self) -> u64 {
+        self.object.tail()
+    }
+
+    fn prefetch_footer(&self) {
+        self.object.prefetch_footer();
+    }
+
+    fn prefetch(&self, wanted: &[Range<u64>]) {
+        self.object.prefetch(wanted);
+    }
+
+    fn evict(&self, done: &[Range<u64>]) {
+        self.object.evict(done);
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.object.traffic()
     }
 }
 
@@ -305,7 +479,7 @@ impl MemoryObject {
     }
 }
 
-impl Object for MemoryObject {
+impl PlainObject for MemoryObject {
     fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -332,7 +506,7 @@ impl<'b> BorrowedObject<'b> {
     }
 }
 
-impl Object for BorrowedObject<'_> {
+impl PlainObject for BorrowedObject<'_> {
     fn name(&self) -> &Arc<str> {
         self.name
     }
@@ -364,52 +538,24 @@ pub(super) fn out_of_range(name: &Arc<str>, range: &Range<u64>, len: u64) -> Err
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::fs;
-
     use super::*;
 
     #[test]
-    fn a_file_that_changes_after_it_was_listed_is_not_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.parquet");
-        fs::write(&path, "before").unwrap();
-        let listed = LocalFile::open(&path).unwrap();
-        fs::write(&path, "after").unwrap();
-        let error = listed.read(0..1).unwrap_err();
-        assert!(matches!(error, Error::Data(_)), "{error}");
-        assert!(error.to_string().contains("x.parquet"), "{error}");
-        assert_eq!(LocalFile::open(&path).unwrap().read(0..5).unwrap(), &b"after"[..]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_listing_and_the_metadata_give_the_same_version() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x");
-        fs::write(&path, "one").unwrap();
-        for seconds in [0u64, 1, 1_700_000_000] {
-            let time = UNIX_EPOCH + std::time::Duration::new(seconds, 7);
-            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-            let listed = ObjectVersion::from(&rustix::fs::stat(&path).unwrap());
-            assert_eq!(Some(listed), LocalFile::open(&path).unwrap().version());
+    fn a_tag_is_stored_as_text() {
+        for text in
+            ["12-1764.000000007", "0--1.999999999", "18446744073709551615--9223372036854775808.000000000"]
+        {
+            let tag = Tag::from(text);
+            assert!(matches!(tag, Tag::Inode { .. }), "{text}");
+            assert_eq!(tag.to_string(), text);
         }
-    }
-
-    #[test]
-    fn a_replaced_file_has_another_version_even_with_its_time_reset() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x");
-        fs::write(&path, "one").unwrap();
-        let version = |path| LocalFile::open(path).unwrap().version().unwrap();
-        let first = version(&path);
-        assert_eq!(first, version(&path));
-        let time = fs::metadata(&path).unwrap().modified().unwrap();
-        let other = dir.path().join("y");
-        fs::write(&other, "two").unwrap();
-        File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
-        fs::rename(&other, &path).unwrap();
-        let second = version(&path);
-        assert_eq!((first.bytes, first.modified), (second.bytes, second.modified));
-        assert_ne!(first, second);
+        for text in ["", "\"9b2cf5-3\"", "12-1764.7", "+1-2.000000003", "1-2"] {
+            assert_eq!(Tag::from(text), Tag::Etag(text.into()));
+            assert_eq!(Tag::from(text).to_string(), text);
+        }
+        let tag = Tag::from("12-1764.000000007");
+        let bytes = postcard::to_allocvec(&tag).unwrap();
+        assert_eq!(bytes, postcard::to_allocvec("12-1764.000000007").unwrap());
+        assert_eq!(postcard::from_bytes::<Tag>(&bytes).unwrap(), tag);
     }
 }

@@ -44,7 +44,7 @@ pub fn local_path(source: &str) -> Result<PathBuf> {
         let error = Error::unsupported(format!("'{source}': {scheme}:// is not supported by this build"))
             .expected(EXPECTED);
         return Err(if cfg!(not(feature = "s3")) && matches!(scheme, "s3" | "s3a" | "s3n") {
-            error.advice("This build was made without the feature s3: build with --features s3 (docs/s3.md)")
+            error.advice("This build has no S3: `make build` builds one that has, in target/release (feature s3, docs/s3.md)")
         } else {
             error
         });
@@ -182,7 +182,7 @@ mod tests {
         for uri in ["s3://bucket/key", "s3a://bucket/key"] {
             let error = local_path(uri).unwrap_err();
             assert!(matches!(error, Error::Unsupported(_)), "{error}");
-            assert!(error.to_string().contains("--features s3"), "{error}");
+            assert!(error.to_string().contains("make build"), "{error}");
         }
         assert!(matches!(local_path("file://host/x"), Err(Error::Argument(_))));
         assert!(matches!(local_path(""), Err(Error::Argument(_))));

@@ -1,9 +1,10 @@
 //! Encodes the fields of a column as a parquet column chunk: ids into a dictionary, or the values themselves where
 //! nearly every one is distinct.
 
+use super::block::Block;
 use super::dictionary::{Dictionary, Key, Missing};
 use crate::parquet::Physical;
-use crate::parquet::encode::{definition_levels, hybrid_rle, id_width};
+use crate::parquet::encode::{definition_levels, hybrid_rle, id_width, no_nulls};
 use crate::parquet::write::{Values, data_page, dictionary_page};
 
 /// Rows of a page.
@@ -130,6 +131,51 @@ impl ChunkWriter {
         Ok(())
     }
 
+    /// Appends a field of the first `most` records of a block, which has at most [`PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// The first one, with the number of its record in the block; see [`Bad`].
+    pub fn push_block(&mut self, block: &Block<'_>, field: usize, most: usize) -> Result<(), (usize, Bad)> {
+        let text = block.text();
+        let fields = block.column(field).take(most).enumerate();
+        if self.is_plain {
+            for (record, (start, end)) in fields {
+                self.push(text.get(start..end).unwrap_or_default()).map_err(|bad| (record, bad))?;
+            }
+            return Ok(());
+        }
+        // A page, and with it the dictionary, has no more rows than its bound.
+        if self.ids.len() + block.records() > PAGE_ROWS {
+            self.end_page();
+            if self.is_plain {
+                return self.push_block(block, field, most);
+            }
+        }
+        let mut last = self.last;
+        for (record, (start, end)) in fields {
+            if start == end {
+                self.ids.push(NULL);
+                self.nulls += 1;
+                continue;
+            }
+            let key = Key::at(text, start, end);
+            if key != last.0 || !key.is_whole() {
+                let value = text.get(start..end).unwrap_or_default();
+                let id = match self.dictionary.find(key, value) {
+                    Ok(id) => id,
+                    Err(missing) => self.add(missing, key, value).map_err(|bad| (record, bad))?,
+                };
+                last = (key, id);
+            }
+            self.ids.push(last.1);
+        }
+        self.last = last;
+        if self.ids.len() >= PAGE_ROWS {
+            self.end_page();
+        }
+        Ok(())
+    }
+
     #[cold]
     fn add(&mut self, missing: Missing, key: Key, field: &[u8]) -> Result<u32, Bad> {
         store(self.kind, field, None, &mut self.numbers)?;
@@ -148,11 +194,12 @@ impl ChunkWriter {
         if rows == 0 {
             return;
         }
-        let levels: Vec<u32> = match self.nulls {
-            0 => vec![1; rows],
-            _ => self.ids.iter().map(|id| u32::from(*id != NULL)).collect(),
+        let mut body = if self.nulls == 0 {
+            no_nulls(rows)
+        } else {
+            let levels: Vec<u32> = self.ids.iter().map(|id| u32::from(*id != NULL)).collect();
+            definition_levels(&levels, self.nulls)
         };
-        let mut body = definition_levels(&levels, self.nulls);
         let encoding = if self.is_plain {
             body.append(&mut self.values);
             Values::Plain

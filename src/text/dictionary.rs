@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A value, or the first and the last eight bytes of a longer one.
+/// A value of up to 16 bytes, filled up with zeros; or the first and the last eight bytes of a longer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Key {
     first: u64,
@@ -14,26 +14,72 @@ pub struct Key {
     len: usize,
 }
 
+/// The longest value that its key is all of.
+const WHOLE: usize = 16;
+
+/// By length: the bits of a value in the two words of its key.
+static MASKS: [[u64; 2]; WHOLE + 1] = {
+    let mut masks = [[0; 2]; WHOLE + 1];
+    let mut len = 0;
+    #[allow(clippy::indexing_slicing)] // of the same length
+    while len <= WHOLE {
+        let low = if len < 8 { len } else { 8 };
+        masks[len] = [ones(low), ones(len - low)];
+        len += 1;
+    }
+    masks
+};
+
+/// The bits of the first `bytes` bytes of a word.
+const fn ones(bytes: usize) -> u64 {
+    if bytes == 0 { 0 } else { u64::MAX >> (64 - 8 * bytes) }
+}
+
 impl Key {
-    /// The key of a value. The words of a short one overlap; with the length they are all of it.
+    /// The key of a value. The words of a short one overlap before they are joined.
     #[inline]
     pub fn of(value: &[u8]) -> Self {
         let len = value.len();
-        if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-            return Key { first: u64::from_le_bytes(*first), last: u64::from_le_bytes(*last), len };
+        let (first, last) = if let (Some(head), Some(tail)) = (value.first_chunk(), value.last_chunk()) {
+            let tail = u64::from_le_bytes(*tail);
+            // Bytes that the first word has too.
+            let overlap = u32::try_from(WHOLE.saturating_sub(len)).unwrap_or_default();
+            (u64::from_le_bytes(*head), tail.checked_shr(8 * overlap).unwrap_or_default())
+        } else if let (Some(head), Some(tail)) = (value.first_chunk(), value.last_chunk()) {
+            let [head, tail] = [head, tail].map(|word| u64::from(u32::from_le_bytes(*word)));
+            (head | tail << (8 * (len - 4)), 0)
+        } else {
+            let byte = |at: usize| value.get(at).copied().map_or(0, u64::from);
+            (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+        };
+        Key { first, last, len }
+    }
+
+    /// The key of the value at `start..end` of a text. Its bytes are read with those that follow, which are cut off:
+    /// the length of a value decides no branch.
+    #[inline]
+    pub fn at(text: &[u8], start: usize, end: usize) -> Self {
+        let len = end.saturating_sub(start);
+        match text.get(start..).and_then(|text| text.first_chunk::<WHOLE>()) {
+            Some(bytes) if len <= WHOLE => Key::of_start(bytes, len),
+            _ => Key::of(text.get(start..end).unwrap_or_default()),
         }
-        if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-            let [first, last] = [first, last].map(|word| u64::from(u32::from_le_bytes(*word)));
-            return Key { first, last, len };
-        }
-        let byte = |at: usize| value.get(at).copied().map_or(0, u64::from);
-        Key { first: byte(0) | byte(1) << 8 | byte(2) << 16, last: 0, len }
+    }
+
+    /// The key of the first `len` bytes.
+    #[inline]
+    fn of_start(bytes: &[u8; WHOLE], len: usize) -> Self {
+        let words = u128::from_le_bytes(*bytes);
+        #[allow(clippy::cast_possible_truncation)] // its halves
+        let [first, last] = [words as u64, (words >> 64) as u64];
+        let [of_first, of_last] = MASKS.get(len).copied().unwrap_or_default();
+        Key { first: first & of_first, last: last & of_last, len }
     }
 
     /// Whether the key is all of the value.
     #[inline]
     pub fn is_whole(&self) -> bool {
-        self.len <= 16
+        self.len <= WHOLE
     }
 }
 
@@ -159,6 +205,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn keys_depend_on_the_value_alone() {
+        let text: Vec<u8> = (1..=40).collect();
+        for start in 0..text.len() {
+            for end in start..=text.len() {
+                let value = &text[start..end];
+                assert_eq!(Key::at(&text, start, end), Key::of(value), "{start}..{end}");
+                let mut other = [b"before", value, b"after"].concat();
+                assert_eq!(Key::at(&other, 6, 6 + value.len()), Key::of(value));
+                // A zero is not the end of a value.
+                other.truncate(6 + value.len());
+                other.push(0);
+                assert_ne!(Key::at(&other, 6, other.len()), Key::of(value));
+            }
+        }
+    }
 
     proptest! {
         #[test]

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::pieces::{Converted, RowGroup};
-use super::spool::Spool;
 use crate::parquet::Physical;
 use crate::parquet::write::{LeafColumn, MAGIC, WrittenChunk, WrittenGroup, footer};
+use crate::storage::Spool;
 use crate::{Error, Result};
 
 /// The bytes of a parquet file: the magic, the row groups, the footer.

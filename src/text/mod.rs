@@ -5,14 +5,15 @@
 //! knowing it. Only errors and findings do: they name lines instead of rows.
 //!
 //! - [`mod@format`]: is a file text? Decompression, byte order marks, UTF-16.
-//! - [`header`]: delimiter and columns. [`records`]: records and fields.
+//! - [`header`]: delimiter and columns. [`records`]: records and fields; [`block`]: many plain records at once.
 //! - [`pieces`]: text is converted piece by piece, in parallel. [`column`], [`dictionary`]: fields become pages.
-//! - [`image`], [`spool`]: the bytes of the parquet file, in memory or in a temporary file.
+//! - [`image`]: the bytes of the parquet file, in memory or in a temporary file.
 //! - [`lines`]: rows and lines.
 //! - [`object`]: the file as an input.
 //!
-//! Memory is bounded: by [`spool`], and by a piece of text and its pages for each thread.
+//! Memory is bounded: by [`Spool`], and by a piece of text and its pages for each thread.
 
+pub mod block;
 pub mod column;
 pub mod dictionary;
 pub mod format;
@@ -22,7 +23,6 @@ pub mod lines;
 pub mod object;
 pub mod pieces;
 pub mod records;
-pub mod spool;
 
 use std::sync::Arc;
 
@@ -31,14 +31,16 @@ use rayon::prelude::*;
 use self::column::Kind;
 use self::header::Wanted;
 pub use self::object::{Options, TextObject};
-use self::spool::Spool;
 use crate::checks::finding::place;
 use crate::checks::results::Results;
 use crate::dataset::Role;
 use crate::profile::Question;
 use crate::progress::{AdvanceOnly, Phase, Progress};
-use crate::storage::{Input, Object};
+use crate::storage::{Input, Object, Spool};
 use crate::{Error, Job, Result};
+
+/// Bytes of all converted files of a run that stay in memory.
+const MEMORY: u64 = 256 << 20;
 
 /// The text files among the inputs of a run.
 #[derive(Default)]
@@ -71,11 +73,14 @@ impl Texts {
                 let [text, other] = [text, other].map(|input| input.object.name());
                 return Err(Error::data(format!("{text} is text, and {other} is not"))
                     .expected("sources that are all text, or all parquet")
-                    .advice("Name one kind with a glob, such as --source 'DIR/*.csv'"));
+                    .advice("Name one kind with a glob, such as 'DIR/*.csv'"));
             }
             (Some(_), None) => {}
         }
-        let (wanted, spool) = (Arc::new(wanted), Arc::new(Spool::default()));
+        let (wanted, spool) = (
+            Arc::new(wanted),
+            Arc::new(Spool::new(MEMORY, "Text is converted there if it does not fit in memory")),
+        );
         let mut texts = Texts::default();
         for input in inputs {
             let object =

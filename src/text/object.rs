@@ -8,10 +8,10 @@ use super::format::{self, Text};
 use super::header::Wanted;
 use super::image::Image;
 use super::pieces::{Context, PIECE, convert_decoded, convert_stored};
-use super::spool::Spool;
-use crate::Result;
 use crate::progress::{NoProgress, Progress};
-use crate::storage::object::{Object, ObjectVersion, Traffic};
+use crate::storage::Spool;
+use crate::storage::object::{Object, ObjectVersion, Pinned, TAIL, Traffic, read_all, read_head};
+use crate::{Error, Result};
 
 /// A text file. It is converted when it is first read, once.
 pub struct TextObject {
@@ -60,15 +60,20 @@ impl TextObject {
                 rows: self.options.rows,
                 progress,
             };
-            let converted = match format::open(self.stored.as_ref())? {
-                Text::Stored(from) => convert_stored(&context, self.stored.as_ref(), from)?,
+            let convert = || match format::open(self.stored.as_ref())? {
+                Text::Stored(from) => convert_stored(&context, self.stored.as_ref(), from),
                 Text::Decoded(text) => {
                     let converted = convert_decoded(&context, text)?;
                     progress.advance(self.stored.len());
-                    converted
+                    Ok(converted)
                 }
             };
-            Ok(Image::new(converted, self.spool.clone()))
+            let converted = convert();
+            // The text is not read again. Of a text that changed, an error in it means nothing.
+            if !matches!(converted, Err(Error::Interrupted)) {
+                self.stored.check_unchanged()?;
+            }
+            Ok(Image::new(converted?, self.spool.clone()))
         });
         converted.as_ref().map_err(|error| error.again().in_file(self.stored.name()))
     }
@@ -87,17 +92,52 @@ impl Object for TextObject {
         self.stored.len()
     }
 
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        read_head(self, most)
+    }
+
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         self.converted(&NoProgress)?.read(range)
+    }
+
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        read_all(self, buffer)
+    }
+
+    fn pin(&self) -> Result<Option<Arc<Pinned>>> {
+        Ok(None)
     }
 
     fn version(&self) -> Option<ObjectVersion> {
         self.stored.version()
     }
 
+    fn check_unchanged(&self) -> Result<()> {
+        self.stored.check_unchanged()
+    }
+
+    fn check_listed(&self) -> Result<()> {
+        self.stored.check_listed()
+    }
+
     fn line(&self, row: u64) -> Option<u64> {
         self.image.get()?.as_ref().ok()?.line(row)
     }
+
+    // The converted bytes are here, wherever the text is.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    fn tail(&self) -> u64 {
+        TAIL
+    }
+
+    fn prefetch_footer(&self) {}
+
+    fn prefetch(&self, _wanted: &[Range<u64>]) {}
+
+    fn evict(&self, _done: &[Range<u64>]) {}
 
     fn traffic(&self) -> Option<Traffic> {
         self.stored.traffic()

@@ -17,14 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
+use super::block::{Block, Room};
 use super::column::{Bad, ChunkWriter};
 use super::format::cannot_decode;
 use super::header::{Header, Wanted, not_utf8};
 use super::lines::Lines;
 use super::records::{Fault, RECORD_MAX, Records, Span, Step};
-use super::spool::{Segment, Spool};
 use crate::progress::Progress;
-use crate::storage::Object;
+use crate::storage::{Object, PinnedObject, Segment, Spool};
 use crate::{Error, Result};
 
 /// Bytes of a piece of text.
@@ -103,7 +103,8 @@ impl Failure {
 /// # Errors
 /// The first one in the text.
 pub fn convert_stored(context: &Context<'_>, object: &dyn Object, from: usize) -> Result<Converted> {
-    let bytes = object.read(0..object.len())?;
+    let pinned = PinnedObject::new(object)?;
+    let bytes = pinned.read(0..object.len())?;
     let text = bytes.get(from..).unwrap_or_default();
     let head = text.get(..PIECE.min(text.len())).unwrap_or(text);
     let header = Header::read(head, head.len() == text.len(), context.wanted)?;
@@ -263,7 +264,24 @@ fn convert(
         .collect();
     let mut spans = vec![Span::default(); columns.len()];
     let (mut count, mut lines, mut scratch) = (0u64, Lines::default(), Vec::new());
+    let (mut room, mut blocks) = (Room::default(), Blocks::default());
     while records.at() < stop {
+        if context.rows.is_none() && blocks.is_due() {
+            let block = records.read_block(header.names.len(), stop, &mut room);
+            blocks.note(block.records());
+            if block.records() > 0 {
+                let line = records.record_line();
+                push_block(&mut columns, header, &block)
+                    .map_err(|(record, error)| Failure { line: line + record as u64, error })?;
+                lines.push(count, line);
+                let before = count;
+                count += block.records() as u64;
+                if before / CHECK_EVERY != count / CHECK_EVERY && context.progress.interrupted() {
+                    return Err(Failure { line, error: Error::Interrupted });
+                }
+                continue;
+            }
+        }
         let fields = match records.read(&header.slots, &mut spans) {
             Ok(Step::Record(fields)) => fields,
             Ok(Step::End | Step::Incomplete) => break,
@@ -308,6 +326,46 @@ fn convert(
     let segment = context.spool.store(bytes).map_err(|error| Failure { line, error })?;
     let row_group = RowGroup { rows: count, chunks, segment, lines };
     Ok(Piece { row_group, end: records.at(), lines: line })
+}
+
+/// Whether the next records may be plain: where blocks are empty, more and more records are read alone before the next
+/// try.
+#[derive(Default)]
+struct Blocks {
+    /// Records to read alone, and those that are left of them.
+    alone: u32,
+    left: u32,
+}
+
+impl Blocks {
+    /// The most records that are read alone after an empty block.
+    const ALONE_MAX: u32 = 256;
+
+    fn is_due(&mut self) -> bool {
+        let is_due = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        is_due
+    }
+
+    fn note(&mut self, records: usize) {
+        self.alone = if records > 0 { 0 } else { (2 * self.alone).clamp(1, Self::ALONE_MAX) };
+        // The record that is not plain is read alone in any case.
+        self.left = self.alone.saturating_sub(1);
+    }
+}
+
+/// Appends the records of a block, column by column. The error is that of the first record that has one, with its
+/// number in the block, and of the first column in it.
+fn push_block(columns: &mut [ChunkWriter], header: &Header, block: &Block<'_>) -> Result<(), (usize, Error)> {
+    let (mut most, mut first) = (block.records(), None);
+    for (slot, (column, (field, _))) in columns.iter_mut().zip(&header.columns).enumerate() {
+        if let Err((record, bad)) = column.push_block(block, *field, most) {
+            (most, first) = (record, Some((slot, *field, bad)));
+        }
+    }
+    let Some((slot, field, bad)) = first else { return Ok(()) };
+    let text = block.column(field).nth(most).and_then(|(start, end)| block.text().get(start..end));
+    Err((most, bad_field(bad, text.unwrap_or_default()).in_column(header.name(slot))))
 }
 
 /// The error for a record that cannot be read.

@@ -1,17 +1,20 @@
 //! Cuts text into records and fields.
 //!
 //! ```text
+//! many lines without quotes           : a block ([`super::block`]); its fields are read column by column
 //! no quote before the next end of line: the line is a record; fields lie between delimiters
 //! else                                : field by field; a field that begins with a quote ends with the next single
 //!                                       one, anywhere else a quote stands for itself
 //! ```
 //!
-//! Delimiters and line ends of the first kind are found together by `memchr`. The second kind follows RFC 4180, with
+//! Delimiters and line ends of the second kind are found together by `memchr`. The third kind follows RFC 4180, with
 //! any delimiter and any line end; two quotes within a quoted field are one. Blank lines are skipped. What is
 //! ambiguous is a [`Fault`]: text between a closing quote and the next delimiter, and a quote that is never closed.
 //! The `csv` crate reads both, so it cannot report them; the tests compare with it on all other texts.
 
 use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
+
+use super::block::{Block, Room};
 
 /// The longest record in bytes: a quote that is not closed within it is taken for one that is never closed.
 pub const RECORD_MAX: usize = 16 << 20;
@@ -114,6 +117,23 @@ impl<'t> Records<'t> {
         }
         scratch.extend_from_slice(rest);
         scratch
+    }
+
+    /// Reads the next records, as far as each has `fields` fields and no quotes, and ends before `stop`. None, if the
+    /// next one is not like that: then [`Self::read`] reads it.
+    pub fn read_block<'b>(&mut self, fields: usize, stop: usize, room: &'b mut Room) -> Block<'b>
+    where
+        't: 'b,
+    {
+        let text = self.text.get(self.at..).unwrap_or_default();
+        let block = Block::find(text, stop.saturating_sub(self.at), self.delimiter, fields, room);
+        self.record_line = self.line;
+        if block.records() > 0 {
+            self.at += block.size();
+            self.line += block.records() as u64;
+            self.restart();
+        }
+        block
     }
 
     /// Reads the next record. Field `n` is put to `spans[slots[n]]`, if there is such a span.

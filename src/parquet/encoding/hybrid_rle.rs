@@ -133,9 +133,33 @@ impl HybridRleDecoder {
         (self.packed && self.left > 0).then_some((packed, self.left))
     }
 
+    /// The length and the value of the next run and the byte after it, if it is an RLE run, its header has one
+    /// or two bytes and its value `size`, one or two. Declines where the page ends within it and where the value is
+    /// out of range.
+    #[inline(always)]
+    fn short_run(&self, bytes: &[u8], size: usize) -> Option<(u32, u32, usize)> {
+        let mut at = self.next + 1;
+        let mut header = u32::from(*bytes.get(self.next)?);
+        if header >= 0x80 {
+            let second = u32::from(*bytes.get(at)?);
+            if second >= 0x80 {
+                return None;
+            }
+            header = header & 0x7f | second << 7;
+            at += 1;
+        }
+        let len = header >> 1;
+        if header & 1 == 1 || len == 0 {
+            return None;
+        }
+        let low = u32::from(*bytes.get(at)?);
+        let value = if size == 2 { low | u32::from(*bytes.get(at + 1)?) << 8 } else { low };
+        (value < self.limit).then_some((len, value, at + size))
+    }
+
     /// Skips `n` values and returns the next ones: a fast path for [`Self::skip`] and
     /// [`Self::segment`]. Declines (`None`, nothing is skipped) unless the values end within the
-    /// current run, or with it and the next one is a short RLE run.
+    /// current run, or with it and the next one is a plain RLE run.
     #[inline]
     pub fn segment_after(&mut self, bytes: &[u8], n: u32) -> Option<RunOrPacked> {
         if n < self.left {
@@ -144,23 +168,16 @@ impl HybridRleDecoder {
             if n > self.left {
                 return None;
             }
-            // A header of one byte, even: an RLE run.
-            let header = *bytes.get(self.next)?;
-            let len = u32::from(header >> 1);
             let size = usize::from(self.width.div_ceil(8));
-            if header & 0x81 != 0 || len == 0 || len > self.unread || size > 2 {
-                return None;
-            }
-            let low = u32::from(*bytes.get(self.next + 1)?);
-            let value = if size == 2 { low | u32::from(*bytes.get(self.next + 2)?) << 8 } else { low };
-            if value >= self.limit || size == 0 {
+            let (len, value, end) = self.short_run(bytes, size)?;
+            if size == 0 || size > 2 || len > self.unread {
                 return None;
             }
             self.packed = false;
             self.value = value;
             self.left = len;
             self.unread -= len;
-            self.next += 1 + size;
+            self.next = end;
         }
         Some(if self.packed {
             RunOrPacked::BitPacked { len: self.left }
@@ -169,7 +186,7 @@ impl HybridRleDecoder {
         })
     }
 
-    /// Walks RLE runs as long as they are plain ones (headers and values of one byte), over
+    /// Walks RLE runs as long as they are plain ones (headers of one or two bytes, values of one), over
     /// at most `most` values. Writes the spans of the runs whose value has a 1 in `pass`; returns
     /// their number and how many values were walked. It does not branch on the values:
     /// which run passes is unpredictable.
@@ -193,15 +210,13 @@ impl HybridRleDecoder {
         self.left -= first;
         let mut room = most - first;
         while self.left == 0
-            && let Some(&[header, value]) = bytes.get(self.next..).and_then(|b| b.first_chunk())
+            && let Some((len, value, end)) = self.short_run(bytes, 1)
         {
-            let (len, value) = (u32::from(header >> 1), u32::from(value));
-            let plain = header & 0x81 == 0 && len > 0 && len <= self.unread && len <= room;
-            if !plain || value >= self.limit || push(value, len).is_none() {
+            if len > self.unread || len > room || push(value, len).is_none() {
                 break;
             }
             self.unread -= len;
-            self.next += 2;
+            self.next = end;
             room -= len;
         }
         (n, most - room)
@@ -434,8 +449,11 @@ mod tests {
         #[test]
         fn reads_back_in_any_steps(
             width in 1u8..=16,
-            runs in proptest::collection::vec((any::<u16>(), 1usize..40), 0..200),
-            steps in proptest::collection::vec((0u8..4, 1u32..400), 1..60),
+            runs in proptest::collection::vec(
+                (any::<u16>(), prop_oneof![6 => 1usize..40, 3 => 64usize..300, 1 => 8_000usize..20_000]),
+                0..200,
+            ),
+            steps in proptest::collection::vec((0u8..4, prop_oneof![4 => 1u32..400, 1 => 400u32..20_000]), 1..60),
         ) {
             let values: Vec<u32> =
                 runs.iter().flat_map(|(v, n)| std::iter::repeat_n(u32::from(*v) & ((1 << width) - 1), *n)).collect();
@@ -473,8 +491,11 @@ mod tests {
 
         #[test]
         fn spans_are_the_runs_that_pass(
-            runs in proptest::collection::vec((0u8..5, 1u32..100), 0..100),
-            skipped in 0u32..200, most in 0u32..3000, room in 0usize..9,
+            runs in proptest::collection::vec(
+                (0u8..5, prop_oneof![6 => 1u32..100, 3 => 64u32..600, 1 => 8_000u32..20_000]),
+                0..100,
+            ),
+            skipped in 0u32..200, most in prop_oneof![0u32..3000, 0u32..60_000], room in 0usize..9,
         ) {
             let values: Vec<u32> = runs.iter().flat_map(|(v, n)| std::iter::repeat_n((*v).into(), *n as usize)).collect();
             let bytes = encode(&values, 3);

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use super::directory::Directory;
 use super::io_error;
-use super::temporary::{Temporary, sweep};
+use super::temporary::{Temporary, split, sweep, sweep_in};
 use crate::Result;
 
 /// Replaces the file at `path` atomically by the output of `write`; returns its length.
@@ -15,24 +16,41 @@ use crate::Result;
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64> {
     create_parents(path)?;
     sweep(path);
-    let temporary = Temporary::file(path)?;
-    let bytes = write_synced(temporary.handle(), write).map_err(|e| io_error("cannot write", path, e))?;
-    fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
-    temporary.persist();
-    sync_parent(path)?;
+    let (folder, name) = split(path)?;
+    write_and_rename(&folder, &name, write)
+}
+
+/// As [`replace`], for the file `name` in an existing folder.
+pub(crate) fn replace_in(
+    folder: &Directory,
+    name: &str,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<u64> {
+    sweep_in(folder, name);
+    write_and_rename(folder, name, write)
+}
+
+fn write_and_rename(
+    folder: &Directory,
+    name: &str,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<u64> {
+    let path = folder.join(name);
+    let temporary = Temporary::file(folder, name)?;
+    let bytes = write_synced(temporary.handle(), write).map_err(|e| io_error("cannot write", &path, e))?;
+    temporary.rename(name).map_err(|e| io_error("cannot replace", &path, e))?;
+    sync_directory(folder)?;
     Ok(bytes)
 }
 
-/// Replaces the file at `path` by `bytes`: atomic under a kill, not under a power failure. For caches
-/// whose digest is verified when they are read.
-pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
-    create_parents(path)?;
-    sweep(path);
-    let temporary = Temporary::file(path)?;
-    temporary.handle().write_all(bytes).map_err(|e| io_error("cannot write", path, e))?;
-    fs::rename(temporary.path(), path).map_err(|e| io_error("cannot replace", path, e))?;
-    temporary.persist();
-    Ok(())
+/// As [`replace_in`], by `bytes`: atomic under a kill, not under a power failure. For caches whose digest is verified
+/// when they are read.
+pub(crate) fn replace_unsynced_in(folder: &Directory, name: &str, bytes: &[u8]) -> Result<()> {
+    sweep_in(folder, name);
+    let path = folder.join(name);
+    let temporary = Temporary::file(folder, name)?;
+    temporary.handle().write_all(bytes).map_err(|e| io_error("cannot write", &path, e))?;
+    temporary.rename(name).map_err(|e| io_error("cannot replace", &path, e))
 }
 
 /// Writes a file and syncs it to the disk; returns its length.
@@ -62,11 +80,14 @@ pub(crate) fn sync_parent(path: &Path) -> Result<()> {
 
 /// Syncs a folder.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    match synced {
+    sync_directory(&Directory::by_path(folder))
+}
+
+fn sync_directory(folder: &Directory) -> Result<()> {
+    match folder.sync() {
         // Some network file systems cannot sync a folder; the rename is done all the same.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other.map_err(|e| io_error("cannot sync", folder, e)),
+        other => other.map_err(|e| io_error("cannot sync", folder.path(), e)),
     }
 }
 

@@ -1,13 +1,19 @@
 //! The local file system.
 //!
 //! - [`walk`]: lists a source folder with its nested folders; [`entries`] lists one folder.
+//! - [`mod@file`]: a file as an object; [`map`]: its map, and what happens where a mapped file is truncated.
 //! - [`atomic`]: replaces a file atomically, by a [`temporary`] beside it and a rename.
+//! - [`directory`]: a folder whose entries are accessed relative to its handle.
 //! - [`path`]: resolves paths of files that may not exist yet.
 //! - [`mod@folder`]: a folder of small files.
 
 pub mod atomic;
+pub(crate) mod directory;
 pub mod entries;
+pub mod file;
 pub mod folder;
+#[cfg(unix)]
+pub mod map;
 pub mod path;
 pub mod temporary;
 pub mod walk;
@@ -15,6 +21,7 @@ pub mod walk;
 use std::io;
 use std::path::Path;
 
+pub use file::LocalFile;
 pub use folder::LocalFolder;
 
 use crate::Error;

@@ -16,13 +16,13 @@ pub(crate) fn resolve(role: &str, path: &Path) -> Result<PathBuf> {
         Error::io(format!("cannot read the metadata of the {role}"), e)
             .in_file(&path.to_string_lossy().into())
     };
-    let absolute = std::path::absolute(path).map_err(fail)?;
+    // Without a slash at the end, which would follow a link.
+    let absolute: PathBuf = std::path::absolute(path).map_err(fail)?.components().collect();
     let mut missing = Vec::new();
     let mut existing = absolute.as_path();
     loop {
         match existing.symlink_metadata() {
             Ok(_) => break,
-            // A file with a trailing slash is reported by the caller.
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(e) => return Err(fail(e)),
         }
@@ -38,7 +38,18 @@ pub(crate) fn resolve(role: &str, path: &Path) -> Result<PathBuf> {
         }
     }
     let mut resolved = existing.canonicalize().map_err(|e| {
-        Error::argument(format!("{role} '{}': {e}", path.display())).expected("no dangling link on the way")
+        let found = match (e.kind(), existing.read_link()) {
+            (ErrorKind::NotFound, Ok(to)) => {
+                format!(
+                    "the link '{}' points to '{}', which does not exist",
+                    existing.display(),
+                    to.display()
+                )
+            }
+            _ => e.to_string(),
+        };
+        Error::argument(format!("{role} '{}': {found}", path.display()))
+            .expected("no dangling link on the way")
     })?;
     if !missing.is_empty() && resolved.is_file() {
         return Err(Error::argument(format!("{role} '{}'", path.display()))

@@ -5,10 +5,13 @@
 //! run at the same target may remove every temporary that it can lock. A process id alone is not
 //! enough: ids are reused, and containers that share a volume may share ids.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::directory::{Directory, Metadata};
+use super::entries::Kind;
 use super::io_error;
 use crate::{Error, Result};
 
@@ -17,44 +20,53 @@ const RETRIES: u32 = 3;
 
 /// A file or folder that is removed on drop unless it is [persisted](Temporary::persist).
 pub struct Temporary {
+    folder: Directory,
+    name: String,
     path: PathBuf,
     lock: File,
     persisted: bool,
 }
 
 impl Temporary {
-    /// Creates a file beside `target`, open for writing.
-    pub fn file(target: &Path) -> Result<Self> {
-        Self::new(target, |path| File::create_new(path))
-    }
-
     /// Creates a folder beside `target`.
     pub fn folder(target: &Path) -> Result<Self> {
-        Self::new(target, |path| fs::create_dir(path).and_then(|()| File::open(path)))
+        let (folder, name) = split(target)?;
+        Self::new(folder, &name, |folder, name| {
+            folder.create_folder(name).and_then(|()| folder.open_entry(name))
+        })
     }
 
-    fn new(target: &Path, create: impl Fn(&Path) -> io::Result<File>) -> Result<Self> {
-        let stem = stem(target)?;
+    /// Creates a file in `folder` for its entry `target`, open for writing.
+    pub(crate) fn file(folder: &Directory, target: &str) -> Result<Self> {
+        Self::new(folder.clone(), target, |folder, name| folder.create_file(name))
+    }
+
+    fn new(
+        folder: Directory,
+        target: &str,
+        create: impl Fn(&Directory, &str) -> io::Result<File>,
+    ) -> Result<Self> {
         let pid = std::process::id();
         for attempt in 0..1000 {
             let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let path = target.with_file_name(format!("{stem}{pid}{suffix}"));
-            let lock = match create(&path) {
+            let name = format!("{}{pid}{suffix}", stem(target));
+            let lock = match create(&folder, &name) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 // Another run removed the new folder as abandoned before it was opened.
                 Err(e) if e.kind() == io::ErrorKind::NotFound && attempt < RETRIES => continue,
-                created => created.map_err(|e| io_error("cannot create a temporary beside", target, e))?,
+                created => created
+                    .map_err(|e| io_error("cannot create a temporary beside", &folder.join(target), e))?,
             };
             // On a file system without locks no run can lock it, so no run removes it.
             let _ = lock.try_lock();
             // Another run may have removed it as abandoned before it was locked.
-            if is_same_file(&lock, &path) {
-                return Ok(Temporary { path, lock, persisted: false });
+            if folder.is_same(&name, &lock) {
+                return Ok(Temporary { path: folder.join(&name), folder, name, lock, persisted: false });
             }
         }
         Err(io_error(
             "every name for a temporary is taken beside",
-            target,
+            &folder.join(target),
             io::ErrorKind::AlreadyExists.into(),
         ))
     }
@@ -69,6 +81,13 @@ impl Temporary {
         &self.lock
     }
 
+    /// Renames the file to its target `name`, which it replaces.
+    pub(crate) fn rename(mut self, name: &str) -> io::Result<()> {
+        self.folder.rename(&self.name, name)?;
+        self.persisted = true;
+        Ok(())
+    }
+
     /// Keeps the file or folder: it has replaced the target.
     pub fn persist(mut self) {
         self.persisted = true;
@@ -77,24 +96,40 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.persisted {
-            let _ = remove(&self.path);
+        if self.persisted {
+            return;
+        }
+        let is_folder = Metadata::of(&self.lock).is_ok_and(|meta| meta.kind == Kind::Folder);
+        let _ = if is_folder { fs::remove_dir_all(&self.path) } else { self.folder.remove_file(&self.name) };
+    }
+}
+
+/// Removes the temporary files of killed runs at any target in `folder` and below, and the folders that are empty then.
+/// Errors are ignored: readers never use temporaries.
+pub(crate) fn sweep_below(folder: &Directory) {
+    remove_abandoned_files(folder, "");
+    for (name, kind) in folder.entries().unwrap_or_default() {
+        if kind == Kind::Folder
+            && let Ok(below) = folder.open_below(&name)
+        {
+            sweep_below(&below);
+            let _ = folder.remove_folder(&name);
         }
     }
 }
 
-/// Removes the temporaries of killed runs at any target in `folder` and below, and the folders that
-/// are empty then. Errors are ignored: readers never use temporaries.
-pub(crate) fn sweep_below(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if is_temporary(&entry.file_name().to_string_lossy(), "") {
-            remove_if_abandoned(&path);
-        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            sweep_below(&path);
-            let _ = fs::remove_dir(&path);
+/// Removes the temporary files of killed runs for the entry `target` of `folder`. Errors are ignored: readers never use
+/// temporaries.
+pub(crate) fn sweep_in(folder: &Directory, target: &str) {
+    remove_abandoned_files(folder, &stem(target));
+}
+
+fn remove_abandoned_files(folder: &Directory, stem: &str) {
+    each_abandoned(folder, stem, |name, kind| {
+        if kind == Kind::File {
+            let _ = folder.remove_file(name);
         }
-    }
+    });
 }
 
 /// Whether `name` is the name of a temporary: of the target of `stem`, or of any target where it is empty.
@@ -106,60 +141,51 @@ fn is_temporary(name: &str, stem: &str) -> bool {
     owner.is_some_and(|owner| !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
 }
 
-/// A lock on the temporary at `path` if its owner has ended; `None` if it is in use or no file or folder.
-fn lock_abandoned(path: &Path) -> Option<File> {
-    let regular = path.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir());
-    let handle = regular.then(|| File::open(path).ok()).flatten()?;
-    (handle.try_lock().is_ok() && is_same_file(&handle, path)).then_some(handle)
-}
-
-/// Removes a temporary whose owner has ended.
-fn remove_if_abandoned(path: &Path) {
-    if lock_abandoned(path).is_some() {
-        let _ = remove(path);
+/// Calls `with` with each temporary of `stem` in `folder` whose owner has ended. It stays locked meanwhile.
+fn each_abandoned(folder: &Directory, stem: &str, mut with: impl FnMut(&OsStr, Kind)) {
+    for (name, kind) in folder.entries().unwrap_or_default() {
+        if is_temporary(&name.to_string_lossy(), stem)
+            && matches!(kind, Kind::File | Kind::Folder)
+            && let Ok(lock) = folder.open_entry(&name)
+            && lock.try_lock().is_ok()
+            && folder.is_same(&name, &lock)
+        {
+            with(&name, kind);
+        }
     }
 }
 
 /// Removes the temporaries of killed runs at the same target. Errors are ignored: readers never use
 /// temporaries.
 pub fn sweep(target: &Path) {
-    abandoned(target, |path| drop(remove(path)));
+    abandoned(target, |path| {
+        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    });
 }
 
 /// Calls `with` with each temporary of killed runs at the same target, which stays locked meanwhile.
 pub(crate) fn abandoned(target: &Path, mut with: impl FnMut(&Path)) {
-    let (Ok(stem), Some(parent)) = (stem(target), target.parent()) else { return };
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if is_temporary(&entry.file_name().to_string_lossy(), &stem)
-            && let Some(_lock) = lock_abandoned(&entry.path())
-        {
-            with(&entry.path());
-        }
+    if let Ok((folder, name)) = split(target) {
+        each_abandoned(&folder, &stem(&name), |name, _| with(&folder.join(name)));
     }
 }
 
-fn stem(target: &Path) -> Result<String> {
-    let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+/// The folder of a target, by its path, and the target's name in it.
+pub(crate) fn split(target: &Path) -> Result<(Directory, String)> {
+    let parts = target.parent().zip(target.file_name().and_then(OsStr::to_str));
+    let (folder, name) = parts.ok_or_else(|| {
         Error::argument(format!("invalid target '{}'", target.display())).expected("a name in UTF-8")
     })?;
-    Ok(format!(".{name}.rollshare-"))
+    Ok((Directory::by_path(folder), name.to_owned()))
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+fn stem(target: &str) -> String {
+    format!(".{target}.rollshare-")
 }
 
 /// Whether `path` still names `file`.
-#[cfg(unix)]
 pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same = |a: fs::Metadata, b: fs::Metadata| a.dev() == b.dev() && a.ino() == b.ino();
-    file.metadata().ok().zip(path.symlink_metadata().ok()).is_some_and(|(a, b)| same(a, b))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn is_same_file(_: &File, path: &Path) -> bool {
-    path.exists()
+    split(path).is_ok_and(|(folder, name)| folder.is_same(name, file))
 }
 
 #[cfg(test)]
@@ -185,8 +211,8 @@ mod tests {
         }
         fs::write(dir.path().join("runs/A.json"), "{}").unwrap();
         fs::write(dir.path().join("runs/.rollshare-x"), "").unwrap();
-        let in_use = Temporary::file(&dir.path().join("runs/B.json")).unwrap();
-        sweep_below(dir.path());
+        let in_use = Temporary::file(&Directory::by_path(dir.path().join("runs")), "B.json").unwrap();
+        sweep_below(&Directory::open(dir.path()).unwrap());
         assert!(in_use.path().is_file());
         drop(in_use);
         assert_eq!(names(dir.path()), ["runs"]);
@@ -203,7 +229,7 @@ mod tests {
         let others = names(dir.path());
         fs::write(dir.path().join(".out.csv.rollshare-1"), "abandoned").unwrap();
         fs::create_dir_all(dir.path().join(".out.csv.rollshare-2-1/deep")).unwrap();
-        let file = Temporary::file(&target).unwrap();
+        let file = Temporary::file(&Directory::by_path(dir.path()), "out.csv").unwrap();
         let folder = Temporary::folder(&target).unwrap();
         sweep(&target);
         assert!(file.path().is_file() && folder.path().is_dir());

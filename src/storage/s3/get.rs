@@ -10,6 +10,7 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::client::Client;
+use super::waits::Action;
 use super::{Uri, fault};
 use crate::{Error, Result};
 
@@ -27,12 +28,13 @@ pub struct Counter {
 /// Delay before the second attempt at a body; it doubles with each attempt.
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 
-/// Reads all bytes of `range` of the version `etag` of an object.
+/// Reads all bytes of `range` of the version `etag` of an object; `action` is what they are for.
 ///
 /// # Errors
 /// `Data` where the object has another version now; else as of [`fault::service_error`].
 pub async fn read_range(
     client: &Client,
+    action: Action,
     uri: &Uri,
     etag: Option<&str>,
     range: Range<u64>,
@@ -40,8 +42,8 @@ pub async fn read_range(
 ) -> Result<Vec<u8>> {
     let what = format!("cannot read bytes {}..{}", range.start, range.end);
     let wanted = range.end - range.start;
-    with_retries(client, uri, &what, wanted, counter, || request_range(client, uri, etag, &range, counter))
-        .await
+    let attempt = || request_range(client, uri, etag, &range, counter);
+    with_retries(client, action, uri, &what, wanted, counter, attempt).await
 }
 
 /// Reads a whole object and its ETag; returns `None` where the key does not exist.
@@ -50,7 +52,7 @@ pub async fn read_range(
 /// As of [`fault::service_error`].
 pub async fn read_object(client: &Client, uri: &Uri) -> Result<Option<(Vec<u8>, Option<String>)>> {
     let counter = Counter::default();
-    with_retries(client, uri, "cannot read", OBJECT_BYTES, &counter, || async {
+    with_retries(client, Action::ReadObject, uri, "cannot read", OBJECT_BYTES, &counter, || async {
         let mut response = match client.s3.get_object().bucket(&uri.bucket).key(&uri.key).send().await {
             Ok(response) => response,
             Err(e) if fault::is_not_found(&e) => return Ok(Ok(None)),
@@ -73,13 +75,13 @@ struct Incomplete {
     kind: ErrorKind,
 }
 
-/// Retries `attempt` until it succeeds, fails with an error, or the attempts are used up. While S3 cannot be reached,
-/// which another request has found out, it fails at once.
+/// Retries `attempt` until it succeeds, fails with an error, or the attempts are used up.
 ///
 /// The SDK retries a request until its response begins. A response that breaks off, stalls or is too
 /// short is retried here.
 async fn with_retries<T, F>(
     client: &Client,
+    action: Action,
     uri: &Uri,
     what: &str,
     bytes: u64,
@@ -90,36 +92,34 @@ where
     F: Future<Output = Result<std::result::Result<T, Incomplete>>>,
 {
     let deadline = client.deadline(bytes) * client.attempts;
-    let mut delay = FIRST_DELAY;
-    for attempts in 1.. {
-        // Held during one attempt only: other requests proceed during the delay.
-        let permit = client.requests.acquire().await;
-        client.check_reachable(uri)?;
-        let outcome = tokio::time::timeout(deadline, attempt()).await;
-        drop(permit);
-        let incomplete = match outcome {
-            Ok(Ok(Ok(whole))) => return Ok(whole),
-            Ok(Err(error)) => {
-                client.note_failure(&error);
-                return Err(error);
+    let mut permit = Some(client.requests.acquire().await);
+    let attempts = Box::pin(async {
+        let mut delay = FIRST_DELAY;
+        for attempts in 1.. {
+            let outcome = tokio::time::timeout(deadline, attempt()).await;
+            // Other requests proceed during the delay.
+            permit.take();
+            let incomplete = match outcome {
+                Ok(Ok(Ok(whole))) => return Ok(whole),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(Err(incomplete))) => incomplete,
+                Err(_) => Incomplete {
+                    why: format!("not done after {} s", deadline.as_secs()),
+                    kind: ErrorKind::TimedOut,
+                },
+            };
+            if attempts >= client.attempts {
+                let what = format!("{what}: {}, at the last of {attempts} attempts", incomplete.why);
+                return Err(fault::io_error(&what, uri, incomplete.kind, "Check the network and run again"));
             }
-            Ok(Ok(Err(incomplete))) => incomplete,
-            Err(_) => Incomplete {
-                why: format!("not done after {} s", deadline.as_secs()),
-                kind: ErrorKind::TimedOut,
-            },
-        };
-        if attempts >= client.attempts {
-            let what = format!("{what}: {}, at the last of {attempts} attempts", incomplete.why);
-            let error = fault::io_error(&what, uri, incomplete.kind, "Check the network and run again");
-            client.note_failure(&error);
-            return Err(error);
+            counter.retries.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(delay).await;
+            delay *= 2;
+            permit = Some(client.requests.acquire().await);
         }
-        counter.retries.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(delay).await;
-        delay *= 2;
-    }
-    Err(Error::internal("attempts ran out").in_file(&uri.to_string().into()))
+        Err(Error::internal("attempts ran out").in_file(&uri.to_string().into()))
+    });
+    client.request(action, uri, attempts).await
 }
 
 async fn request_range(
@@ -171,6 +171,7 @@ async fn read_body(
             };
             Incomplete { why: format!("{why} after {} of {wanted} bytes", bytes.len()), kind }
         })?;
+        client.waits.received();
         counter.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         bytes.extend_from_slice(&chunk);
         if bytes.len() as u64 > wanted {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Object;
 
+use tokio::task::JoinSet;
+
 use super::client::Client;
+use super::waits::Action;
 use super::{Uri, fault};
-use crate::storage::ObjectVersion;
+use crate::storage::{ObjectVersion, Tag};
 use crate::{Error, Result};
 
 /// A key and its listed version.
@@ -41,18 +44,18 @@ pub fn first_key(client: &Client, prefix: &Uri) -> Result<Option<Listed>> {
 /// As of [`list`].
 pub fn first_pages(client: &Arc<Client>, prefixes: Vec<Uri>) -> Result<Vec<Vec<Listed>>> {
     client.block_on(async {
-        let lists: Vec<_> = prefixes
-            .into_iter()
-            .map(|prefix| {
-                let client = client.clone();
-                tokio::spawn(async move { list_pages(&client, &prefix, 1000).await })
-            })
-            .collect();
-        let mut pages = Vec::with_capacity(lists.len());
-        for list in lists {
-            pages.push(list.await.map_err(|e| Error::internal(e.to_string()))??);
+        // If this is cancelled, all of them are.
+        let mut lists = JoinSet::new();
+        for (at, prefix) in prefixes.into_iter().enumerate() {
+            let client = client.clone();
+            lists.spawn(async move { (at, list_pages(&client, &prefix, 1000).await) });
         }
-        Ok(pages)
+        let mut pages = Vec::with_capacity(lists.len());
+        while let Some(ended) = lists.join_next().await {
+            pages.push(ended.map_err(|e| Error::internal(e.to_string()))?);
+        }
+        pages.sort_by_key(|(at, _)| *at);
+        pages.into_iter().map(|(_, page)| page).collect()
     })
 }
 
@@ -62,7 +65,10 @@ async fn list_pages(client: &Client, prefix: &Uri, limit: usize) -> Result<Vec<L
     loop {
         let request = client.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key);
         let request = request.set_max_keys(i32::try_from(limit).ok()).set_continuation_token(token);
-        let page = request.send().await.map_err(|e| fault::service_error("cannot list", prefix, &e))?;
+        let page = Box::pin(async {
+            request.send().await.map_err(|e| fault::service_error("cannot list", prefix, &e))
+        });
+        let page = client.request(Action::List, prefix, page).await?;
         token = page.next_continuation_token().map(str::to_owned);
         listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(listed_object));
         if token.is_none() || listed.len() >= limit {
@@ -75,7 +81,7 @@ fn listed_object(object: Object) -> Option<Listed> {
     let version = ObjectVersion {
         bytes: u64::try_from(object.size()?).ok()?,
         modified: object.last_modified().and_then(nanos),
-        tag: object.e_tag().map(str::to_owned),
+        tag: object.e_tag().map(Tag::from),
         changed: None,
     };
     Some(Listed { key: object.key?, version })
@@ -90,15 +96,18 @@ fn nanos(time: &DateTime) -> Option<i64> {
 /// # Errors
 /// As of [`fault::service_error`].
 pub fn head(client: &Client, uri: &Uri) -> Result<Option<ObjectVersion>> {
-    let response = client.block_on(client.s3.head_object().bucket(&uri.bucket).key(&uri.key).send());
-    match response {
-        Ok(head) => Ok(Some(ObjectVersion {
-            bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
-            modified: head.last_modified().and_then(nanos),
-            tag: head.e_tag().map(str::to_owned),
-            changed: None,
-        })),
-        Err(e) if fault::is_not_found(&e) => Ok(None),
-        Err(e) => Err(fault::service_error("cannot read the metadata", uri, &e)),
-    }
+    let request = client.s3.head_object().bucket(&uri.bucket).key(&uri.key);
+    let head = Box::pin(async {
+        match request.send().await {
+            Ok(head) => Ok(Some(ObjectVersion {
+                bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
+                modified: head.last_modified().and_then(nanos),
+                tag: head.e_tag().map(Tag::from),
+                changed: None,
+            })),
+            Err(e) if fault::is_not_found(&e) => Ok(None),
+            Err(e) => Err(fault::service_error("cannot read the metadata", uri, &e)),
+        }
+    });
+    client.block_on(client.request(Action::ReadObject, uri, head))
 }

@@ -3,6 +3,7 @@
 //! - [`uri`]: parses `s3://bucket/key`.
 //! - [`client`]: the client of the process; credentials, region, endpoint and retries are configured
 //!   as for the AWS command line.
+//! - [`waits`]: requests in flight, and how long S3 has sent nothing.
 //! - [`fault`]: errors of S3, with bucket, key and advice.
 //! - [`list`]: lists the keys below a prefix.
 //! - [`sources`]: resolves a source to objects, by the rules of local folders and globs.
@@ -27,6 +28,7 @@ pub mod put;
 pub mod ranges;
 pub mod sources;
 pub mod uri;
+pub mod waits;
 
 pub use object::S3Object;
 pub use uri::Uri;

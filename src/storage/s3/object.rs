@@ -21,11 +21,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::AbortHandle;
 
 use super::client::{Client, client};
 use super::get::{self, Counter};
-use super::{Uri, fault, ranges};
-use crate::storage::object::{Object, ObjectVersion, Traffic, out_of_range};
+use super::waits::Action;
+use super::{Uri, fault, list, ranges};
+use crate::storage::cancel::{Cancel, POLL};
+use crate::storage::object::{Object, ObjectVersion, Pinned, Traffic, out_of_range, read_all, read_head};
 use crate::{Error, Result};
 
 /// The smallest and the largest tail that is fetched before the footer is known.
@@ -49,6 +52,8 @@ pub struct S3Object {
     rounds: AtomicU64,
     clock: AtomicU64,
     capacity: u64,
+    /// The flag of the call that opened it.
+    cancel: Cancel,
 }
 
 /// What a request needs: client, address and version.
@@ -56,6 +61,8 @@ pub struct Source {
     client: Arc<Client>,
     uri: Uri,
     etag: Option<String>,
+    /// Length of the object.
+    len: u64,
     counter: Counter,
 }
 
@@ -78,7 +85,8 @@ struct Block {
 
 enum State {
     Queued,
-    Fetching,
+    /// The task that fetches it.
+    Fetching(AbortHandle),
     Ready {
         bytes: Arc<Vec<u8>>,
         _permits: Option<OwnedSemaphorePermit>,
@@ -97,24 +105,41 @@ pub async fn run_prefetch_queue(client: Weak<Client>, mut queue: mpsc::Unbounded
         }
         let permits = Client::permits(block.len());
         let Ok(permits) = client.prefetch_permits.clone().acquire_many_owned(permits).await else { return };
-        if block.start_fetching() {
-            client.spawn(fetch(source, block, Some(permits)));
-        }
+        block.start_fetching(&source, Some(permits));
     }
 }
 
+/// Fetches a block, which has the state [`State::Fetching`].
 async fn fetch(source: Arc<Source>, block: Arc<Block>, permits: Option<OwnedSemaphorePermit>) {
-    let Source { client, uri, etag, counter } = &*source;
-    let fetched = get::read_range(client, uri, etag.as_deref(), block.range.clone(), counter).await;
-    let mut state = lock(&block.state);
-    if matches!(*state, State::Fetching) {
-        *state = match fetched {
-            Ok(bytes) => State::Ready { bytes: Arc::new(bytes), _permits: permits },
-            Err(error) => State::Failed(error),
-        };
+    // If the request panics, readers must not wait for ever.
+    let mut fetched = Fetched { block, task: tokio::task::id(), result: None };
+    let Source { client, uri, etag, len, counter } = &*source;
+    let range = fetched.block.range.clone();
+    let action = if range.end == *len { Action::ReadFooter } else { Action::ReadColumns };
+    let bytes = get::read_range(client, action, uri, etag.as_deref(), range, counter).await;
+    fetched.result = Some(bytes.map(|bytes| (bytes, permits)));
+}
+
+/// Hands the result of a fetch to the readers of its block when it is dropped.
+struct Fetched {
+    block: Arc<Block>,
+    task: tokio::task::Id,
+    result: Option<Result<(Vec<u8>, Option<OwnedSemaphorePermit>)>>,
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        let mut state = lock(&self.block.state);
+        if matches!(&*state, State::Fetching(task) if task.id() == self.task) {
+            *state = match self.result.take() {
+                Some(Ok((bytes, permits))) => State::Ready { bytes: Arc::new(bytes), _permits: permits },
+                Some(Err(error)) => State::Failed(error),
+                None => State::Failed(Error::internal("a request to S3 ended without a result")),
+            };
+        }
+        drop(state);
+        self.block.fetched_signal.notify_all();
     }
-    drop(state);
-    block.fetched_signal.notify_all();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,34 +165,51 @@ impl Block {
         range.start < self.range.end && self.range.start < range.end
     }
 
-    /// Marks a queued block as being fetched; returns whether it was queued, so that the caller fetches it.
-    fn start_fetching(&self) -> bool {
+    /// Fetches a block that is queued; returns whether it is.
+    fn start_fetching(self: &Arc<Self>, source: &Arc<Source>, permits: Option<OwnedSemaphorePermit>) -> bool {
         let mut state = lock(&self.state);
-        let queued = matches!(*state, State::Queued);
-        if queued {
-            *state = State::Fetching;
+        let starts = matches!(*state, State::Queued);
+        if starts {
+            // The task waits for the lock when it has the bytes.
+            let task = source.client.spawn(fetch(source.clone(), self.clone(), permits));
+            *state = State::Fetching(task);
         }
-        queued
+        starts
+    }
+
+    /// As [`Block::start_fetching`], also for a block that was evicted.
+    fn fetch_again(self: &Arc<Self>, source: &Arc<Source>) {
+        let mut state = lock(&self.state);
+        if matches!(*state, State::Evicted) {
+            *state = State::Queued;
+        }
+        drop(state);
+        self.start_fetching(source, None);
     }
 
     /// Drops the bytes and sets the state; returns how many bytes were dropped.
     fn release(&self, state: State) -> u64 {
         let mut old = lock(&self.state);
         let ready = if matches!(*old, State::Ready { .. }) { self.len() } else { 0 };
+        if let (State::Fetching(task), State::Evicted) = (&*old, &state) {
+            task.abort();
+        }
         *old = state;
         ready
     }
 
     /// Waits until the bytes are ready; returns `None` where they have been evicted.
-    fn wait(&self) -> Result<Option<Arc<Vec<u8>>>> {
+    fn wait(&self, cancel: &Cancel) -> Result<Option<Arc<Vec<u8>>>> {
         let mut state = lock(&self.state);
         loop {
             match &*state {
                 State::Ready { bytes, .. } => return Ok(Some(bytes.clone())),
                 State::Failed(error) => return Err(fault::clone_error(error)),
                 State::Queued | State::Evicted => return Ok(None),
-                State::Fetching => {
-                    state = self.fetched_signal.wait(state).unwrap_or_else(PoisonError::into_inner)
+                State::Fetching(_) => {
+                    cancel.check()?;
+                    let waited = self.fetched_signal.wait_timeout(state, POLL);
+                    (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
@@ -192,7 +234,8 @@ impl S3Object {
         let source = Source {
             client: client()?,
             uri: uri.clone(),
-            etag: version.tag.clone(),
+            etag: version.tag.as_ref().map(ToString::to_string),
+            len: version.bytes,
             counter: Counter::default(),
         };
         Ok(S3Object {
@@ -202,6 +245,7 @@ impl S3Object {
             rounds: AtomicU64::new(0),
             clock: AtomicU64::new(0),
             capacity,
+            cancel: Cancel::current(),
             version,
         })
     }
@@ -248,11 +292,10 @@ impl S3Object {
             if !needed && (!waits || block.len() > budget) {
                 break;
             }
-            if block.start_fetching() {
+            if block.start_fetching(&self.source, None) {
                 waits = true;
                 budget = budget.saturating_sub(block.len());
                 ready += block.len();
-                self.source.client.spawn(fetch(self.source.clone(), block.clone(), None));
             }
         }
         if ready > self.capacity {
@@ -286,14 +329,10 @@ impl S3Object {
         let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         block.read.store(now, Ordering::Relaxed);
         loop {
-            if let Some(bytes) = block.wait()? {
+            if let Some(bytes) = block.wait(&self.cancel)? {
                 return Ok(bytes);
             }
-            let mut state = lock(&block.state);
-            if matches!(*state, State::Queued | State::Evicted) {
-                *state = State::Fetching;
-                self.source.client.spawn(fetch(self.source.clone(), block.clone(), None));
-            }
+            block.fetch_again(&self.source);
         }
     }
 }
@@ -315,6 +354,18 @@ impl Object for S3Object {
         self.version.bytes
     }
 
+    fn stored_len(&self) -> u64 {
+        self.version.bytes
+    }
+
+    fn head(&self, most: u64) -> Result<Vec<u8>> {
+        read_head(self, most)
+    }
+
+    fn line(&self, _row: u64) -> Option<u64> {
+        None
+    }
+
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         if range.start > range.end || range.end > self.version.bytes {
             return Err(out_of_range(&self.name, &range, self.version.bytes));
@@ -322,6 +373,7 @@ impl Object for S3Object {
         if range.is_empty() {
             return Ok(Cow::Borrowed(&[]));
         }
+        self.cancel.check()?;
         let mut out = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
         for block in self.request_blocks(&range) {
             let bytes = self.wait_for_block(&block)?;
@@ -335,6 +387,33 @@ impl Object for S3Object {
             return Err(self.uncovered_range());
         }
         Ok(Cow::Owned(out))
+    }
+
+    fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
+        read_all(self, buffer)
+    }
+
+    fn pin(&self) -> Result<Option<Arc<Pinned>>> {
+        Ok(None)
+    }
+
+    /// Every request names the listed ETag: what was read is of that version.
+    fn check_unchanged(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn check_listed(&self) -> Result<()> {
+        self.cancel.check()?;
+        let Source { client, uri, .. } = &*self.source;
+        let now = list::head(client, uri)?.ok_or_else(|| fault::object_replaced(uri))?;
+        // A HEAD gives the time in seconds.
+        let second = |version: &ObjectVersion| version.modified.map(|nanos| nanos.div_euclid(1_000_000_000));
+        let is_same = now.bytes == self.version.bytes
+            && match (&now.tag, &self.version.tag) {
+                (Some(now), Some(listed)) => now == listed,
+                _ => second(&now) == second(&self.version),
+            };
+        if is_same { Ok(()) } else { Err(fault::object_replaced(uri)) }
     }
 
     fn version(&self) -> Option<ObjectVersion> {

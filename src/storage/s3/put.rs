@@ -4,12 +4,15 @@
 //! object, and so does a multipart upload that is not completed. S3 checks preconditions atomically
 //! with the write.
 
+use std::sync::OnceLock;
+
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 
 use super::client::Client;
+use super::waits::Action;
 use super::{Uri, fault, get};
 use crate::Result;
 use crate::storage::folder::Precondition;
@@ -41,11 +44,13 @@ fn if_none_match(precondition: &Precondition) -> Option<String> {
 /// Writes `bytes` at `uri` if `precondition` holds.
 ///
 /// # Errors
-/// As of [`fault::service_error`]; the old object is then unchanged.
+/// As of [`fault::service_error`]; the old object is then unchanged. `Interrupted` when the call is cancelled: of a
+/// write that was sent, the old or the new object is there.
 pub fn put(client: &Client, uri: &Uri, bytes: &[u8], precondition: &Precondition) -> Result<Outcome> {
-    client.block_on(async {
+    let upload = OnceLock::new();
+    let written = client.block_on(async {
         let outcome = if bytes.len() > PART {
-            put_multipart(client, uri, bytes, precondition).await?
+            put_multipart(client, uri, bytes, precondition, &upload).await?
         } else {
             put_object(client, uri, bytes, precondition).await?
         };
@@ -56,7 +61,12 @@ pub fn put(client: &Client, uri: &Uri, bytes: &[u8], precondition: &Precondition
             return Ok(Outcome::Written);
         }
         Ok(outcome)
-    })
+    });
+    if let (Some(id), false) = (upload.get(), matches!(written, Ok(Outcome::Written))) {
+        // Uploaded parts cost money until they are deleted. Where this fails, lifecycle rules delete them later.
+        client.clean_up(abort_multipart(client, uri, id));
+    }
+    written
 }
 
 async fn put_object(
@@ -69,10 +79,17 @@ async fn put_object(
         let request = client.s3.put_object().bucket(&uri.bucket).key(&uri.key);
         let request =
             request.set_if_match(if_match(precondition)).set_if_none_match(if_none_match(precondition));
-        match request.body(ByteStream::from(bytes.to_vec())).send().await {
-            Ok(_) => return Ok(Outcome::Written),
-            Err(e) if is_conflict(&e) => tokio::time::sleep(client.timeout / 50).await,
-            Err(e) => return failed_precondition(uri, precondition, &e),
+        let request = request.body(ByteStream::from(bytes.to_vec()));
+        let sent = Box::pin(async {
+            match request.send().await {
+                Ok(_) => Ok(Some(Outcome::Written)),
+                Err(e) if is_conflict(&e) => Ok(None),
+                Err(e) => failed_precondition(uri, precondition, &e).map(Some),
+            }
+        });
+        match client.request(Action::Write, uri, sent).await? {
+            Some(outcome) => return Ok(outcome),
+            None => tokio::time::sleep(client.timeout / 50).await,
         }
     }
     Ok(Outcome::PreconditionFailed)
@@ -100,41 +117,46 @@ where
     Err(fault::service_error("cannot write", uri, error))
 }
 
+/// `upload` receives the id of the upload, for [`abort_multipart`].
 async fn put_multipart(
     client: &Client,
     uri: &Uri,
     bytes: &[u8],
     precondition: &Precondition,
+    upload: &OnceLock<String>,
 ) -> Result<Outcome> {
     let started = client.s3.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
-    let started = started.send().await.map_err(|e| fault::service_error("cannot write", uri, &e))?;
-    let id = started.upload_id().unwrap_or_default().to_owned();
-    let completed = async {
-        let mut parts = Vec::new();
-        for (number, part) in (1..).zip(bytes.chunks(PART)) {
-            let request = client.s3.upload_part().bucket(&uri.bucket).key(&uri.key).upload_id(&id);
-            let response = request.part_number(number).body(ByteStream::from(part.to_vec())).send().await;
-            let response = response.map_err(|e| fault::service_error("cannot write", uri, &e))?;
-            let done = CompletedPart::builder().part_number(number).set_e_tag(response.e_tag);
-            parts.push(done.set_checksum_crc32(response.checksum_crc32).build());
-        }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let request = client.s3.complete_multipart_upload().bucket(&uri.bucket).key(&uri.key).upload_id(&id);
-        let request =
-            request.set_if_match(if_match(precondition)).set_if_none_match(if_none_match(precondition));
+    let started =
+        Box::pin(async { started.send().await.map_err(|e| fault::service_error("cannot write", uri, &e)) });
+    let started = client.request(Action::Write, uri, started).await?;
+    let id = upload.get_or_init(|| started.upload_id().unwrap_or_default().to_owned());
+    let mut parts = Vec::new();
+    for (number, part) in (1..).zip(bytes.chunks(PART)) {
+        let request = client.s3.upload_part().bucket(&uri.bucket).key(&uri.key).upload_id(id);
+        let request = request.part_number(number).body(ByteStream::from(part.to_vec()));
+        let sent = Box::pin(async {
+            request.send().await.map_err(|e| fault::service_error("cannot write", uri, &e))
+        });
+        let response = client.request(Action::Write, uri, sent).await?;
+        let done = CompletedPart::builder().part_number(number).set_e_tag(response.e_tag);
+        parts.push(done.set_checksum_crc32(response.checksum_crc32).build());
+    }
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+    let request = client.s3.complete_multipart_upload().bucket(&uri.bucket).key(&uri.key).upload_id(id);
+    let request = request.set_if_match(if_match(precondition)).set_if_none_match(if_none_match(precondition));
+    let completed = Box::pin(async {
         match request.multipart_upload(parts).send().await {
             Ok(_) => Ok(Outcome::Written),
             Err(e) => failed_precondition(uri, precondition, &e),
         }
-    };
-    let completed = completed.await;
-    if !matches!(completed, Ok(Outcome::Written)) {
-        // Uploaded parts cost money until they are deleted. A failure here is ignored: lifecycle rules
-        // delete them later.
-        let abort = client.s3.abort_multipart_upload().bucket(&uri.bucket).key(&uri.key);
-        let _ = abort.upload_id(&id).send().await;
-    }
-    completed
+    });
+    client.request(Action::Write, uri, completed).await
+}
+
+/// Deletes the parts of an upload that is not completed.
+async fn abort_multipart(client: &Client, uri: &Uri, id: &str) -> Result<()> {
+    let abort = client.s3.abort_multipart_upload().bucket(&uri.bucket).key(&uri.key).upload_id(id);
+    abort.send().await.map_err(|e| fault::service_error("cannot remove", uri, &e)).map(drop)
 }
 
 /// Reads an object; returns `None` where the key does not exist.
@@ -158,7 +180,17 @@ pub fn read_with_etag(client: &Client, uri: &Uri) -> Result<Option<(Vec<u8>, Opt
 /// # Errors
 /// As of [`fault::service_error`].
 pub fn remove(client: &Client, uri: &Uri) -> Result<()> {
-    match client.block_on(client.s3.delete_object().bucket(&uri.bucket).key(&uri.key).send()) {
+    let delete = Box::pin(delete_object(client, uri));
+    client.block_on(client.request(Action::Remove, uri, delete))
+}
+
+/// As [`remove`], for an object that a failed or cancelled call has left. Errors are ignored.
+pub fn clean_up(client: &Client, uri: &Uri) {
+    client.clean_up(delete_object(client, uri));
+}
+
+async fn delete_object(client: &Client, uri: &Uri) -> Result<()> {
+    match client.s3.delete_object().bucket(&uri.bucket).key(&uri.key).send().await {
         Ok(_) => Ok(()),
         Err(e) if fault::is_not_found(&e) => Ok(()),
         Err(e) => Err(fault::service_error("cannot remove", uri, &e)),

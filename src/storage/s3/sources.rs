@@ -43,16 +43,17 @@ pub enum Matched {
 pub fn find(text: &str, tables: &mut Tables) -> Result<(Vec<Matched>, Option<Glob>)> {
     let uri = Uri::parse(text)?;
     let client = client()?;
-    let glob = Glob::parse(&PathBuf::from(uri.to_string()));
-    if let Some(glob) = glob {
-        if let Some(object) = find_exact(&client, &uri)? {
-            return Ok((vec![named_file(&client, &uri, object, tables)?], None));
-        }
+    let is_folder = uri.key.is_empty() || uri.key.ends_with('/');
+    let glob = Glob::parse(&uri_path(&uri, ""));
+    // What exists as it is written is no glob. Nearly always no key begins with the glob, which takes one request.
+    let first = if is_folder && glob.is_none() { None } else { find_first(&client, &uri)? };
+    if let Some(glob) = glob
+        && !is_literal(&client, &uri, first.as_ref())?
+    {
         let matched = match_glob(&client, &uri, &glob, tables)?;
         return Ok((matched, Some(glob)));
     }
-    let is_folder = uri.key.is_empty() || uri.key.ends_with('/');
-    let object = if is_folder { None } else { find_exact(&client, &uri)? };
+    let object = first.filter(|listed| !is_folder && listed.key == uri.key);
     // An empty object may mark a folder.
     if let Some(object) = object.clone().filter(|object| object.version.bytes > 0) {
         return Ok((vec![named_file(&client, &uri, object, tables)?], None));
@@ -75,18 +76,26 @@ pub fn find(text: &str, tables: &mut Tables) -> Result<(Vec<Matched>, Option<Glo
     Ok((vec![Matched::Folder { walk: walk_objects(&folder, listed)?, path }], None))
 }
 
-/// The object whose key is exactly that of `uri`.
-fn find_exact(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
+/// The first object whose key begins with that of `uri`: the one that has it exactly, if there is one.
+fn find_first(client: &Client, uri: &Uri) -> Result<Option<Listed>> {
     // A failed listing reports more than a failed HEAD; the shortest key is listed first.
     match list::first_key(client, uri) {
-        Ok(first) => Ok(first.filter(|listed| listed.key == uri.key)),
         // A caller without the list permission may still read a named object.
         Err(denied) if fault::is_denied(&denied) => match list::head(client, uri) {
             Ok(Some(version)) => Ok(Some(Listed { key: uri.key.clone(), version })),
             _ => Err(denied),
         },
-        Err(error) => Err(error),
+        first => first,
     }
+}
+
+/// Whether an object has exactly the key of `uri`, or lies below it as a folder. `first` is that of [`find_first`].
+fn is_literal(client: &Client, uri: &Uri, first: Option<&Listed>) -> Result<bool> {
+    let Some(first) = first else { return Ok(false) };
+    let folder = uri.as_folder();
+    Ok(first.key == uri.key
+        || first.key.starts_with(&folder.key)
+        || list::first_key(client, &folder)?.is_some())
 }
 
 /// A key below a URI as a path, without a slash at its end.
@@ -160,11 +169,12 @@ fn walk_objects(folder: &Uri, listed: Vec<Listed>) -> Result<Walk> {
     Ok(walk)
 }
 
-/// The objects and folder prefixes that `glob` matches.
+/// The objects and folder prefixes that `glob` matches; only folders if it ends in `/`.
 fn match_glob(client: &Arc<Client>, uri: &Uri, glob: &Glob, tables: &mut Tables) -> Result<Vec<Matched>> {
     let literal = uri.key.split(['*', '?', '[']).next().unwrap_or_default();
     let bucket = uri.with_key("");
     let matcher = glob.matcher()?;
+    let only_folders = uri.key.ends_with('/');
     let mut files = Vec::new();
     let mut folders: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
     if let Some((folder, _)) = literal.rsplit_once('/') {
@@ -185,7 +195,7 @@ fn match_glob(client: &Arc<Client>, uri: &Uri, glob: &Glob, tables: &mut Tables)
                 folders.entry(folder.to_owned()).or_default().push(object.clone());
             }
         }
-        if matcher.matches(&uri_path(&bucket, &object.key)) {
+        if !only_folders && matcher.matches(&uri_path(&bucket, &object.key)) {
             files.push(object);
         }
     }
