@@ -39,6 +39,15 @@ impl Grain {
             Grain::Month => 'm',
         }
     }
+
+    /// The steps after which a year is compared with the one before: whole weeks, so that weekdays match.
+    pub fn steps_of_year(self) -> u32 {
+        match self {
+            Grain::Week => 52,
+            Grain::Day => 364,
+            Grain::Month => 12,
+        }
+    }
 }
 
 /// The names of the five columns of a cube, and of its dates.
@@ -70,6 +79,8 @@ pub struct Job {
     pub windows: Vec<u32>,
     /// Whether to add counts, Wilson bounds and the change to each share.
     pub details: bool,
+    /// Whether to add the first day of each week or month as a date.
+    pub dates: bool,
     /// The dimensions that the table is grouped by, in the order of its columns; none for the world alone.
     pub by: Vec<String>,
     /// The dimensions whose totals are added as rows; some of `by`.
@@ -87,6 +98,7 @@ impl Default for Job {
             grain: Grain::Week,
             windows: vec![4],
             details: false,
+            dates: false,
             by: vec!["country".into()],
             with_total: Vec::new(),
             share_of_channel: false,

@@ -7,6 +7,11 @@ pub fn nearest<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
     (distance * 2 <= word.chars().count().max(choice.chars().count())).then_some(choice)
 }
 
+/// The choice of which `word` is hardly another spelling: case aside, at most a quarter of its letters differ.
+pub fn misspelled<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
+    nearest(word, choices).filter(|choice| distance(word, choice) * 4 <= word.chars().count())
+}
+
 /// The columns among `choices` that may be meant by `word`, the likeliest first. `usual` are names that such a column
 /// often has.
 ///
@@ -112,6 +117,14 @@ mod tests {
         assert_eq!(of("instals", &["count"], &["count", "installs"]), ["installs", "count"]);
         assert_eq!(of("name", &["media_source"], &["date", "media_source"]), ["media_source"]);
         assert!(of("value", &["installs"], &["country", "os_name", "day"]).is_empty());
+    }
+
+    #[test]
+    fn misspelled_names_differ_in_few_letters() {
+        assert_eq!(misspelled("organic", &["Unity Ads", "Organic"]), Some("Organic"));
+        assert_eq!(misspelled("organic", &["organik"]), Some("organik"));
+        assert_eq!(misspelled("organic", &["Origin", "googleadwords_int"]), None);
+        assert_eq!(misspelled("ig", &["ik"]), None);
     }
 
     #[test]

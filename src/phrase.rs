@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::escape::{key, literal, shell};
+
 /// Where an error is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -39,6 +41,8 @@ pub enum Setting {
     TotalRows(String, String),
     /// A condition: a column and a value.
     Where(String, String),
+    /// A condition: a column and a value that is left out.
+    WhereNot(String, String),
     /// The dimensions of the key.
     By(String),
     /// The step of the time axis.
@@ -62,7 +66,7 @@ pub enum Setting {
 impl Setting {
     /// The setting as a flag of the program.
     fn flag(&self) -> String {
-        let of = |flag: &str, value: &str| format!("--{flag} {}", quoted(value));
+        let of = |flag: &str, value: &str| format!("--{flag} {}", shell(value));
         let pair = |flag: &str, name: &str, value: &str| of(flag, &format!("{name}={value}"));
         match self {
             Setting::Date(column) => of("date", column),
@@ -76,6 +80,7 @@ impl Setting {
             Setting::Total(name, member) => pair("total", name, member),
             Setting::TotalRows(name, mode) => pair("total-rows", name, mode),
             Setting::Where(column, value) => pair("where", column, value),
+            Setting::WhereNot(column, value) => of("where", &format!("{column}!={value}")),
             Setting::By(names) => of("by", names),
             Setting::Grain(grain) => of("grain", grain),
             Setting::Semantics(name) => of("semantics", name),
@@ -90,8 +95,10 @@ impl Setting {
 
     /// The setting as a keyword of Python.
     fn keyword(&self) -> String {
-        let of = |keyword: &str, value: &str| format!("{keyword}={value:?}");
-        let pair = |keyword: &str, name: &str, value: &str| format!("{keyword}={{{name:?}: {value:?}}}");
+        let of = |keyword: &str, value: &str| format!("{keyword}={}", literal(value));
+        let pair = |keyword: &str, name: &str, value: &str| {
+            format!("{keyword}={{{}: {}}}", literal(name), literal(value))
+        };
         match self {
             Setting::Date(column) => of("date", column),
             Setting::DateUnit(unit) => of("date_unit", unit),
@@ -104,6 +111,7 @@ impl Setting {
             Setting::Total(name, member) => pair("total", name, member),
             Setting::TotalRows(name, mode) => pair("total_rows", name, mode),
             Setting::Where(column, value) => pair("where", column, value),
+            Setting::WhereNot(column, value) => pair("where_not", column, value),
             Setting::By(names) => of("by", names),
             Setting::Grain(grain) => of("grain", grain),
             Setting::Semantics(name) => of("semantics", name),
@@ -118,7 +126,8 @@ impl Setting {
 
     /// The setting as a line of a profile, with its section; `None` for what is no entry of a profile.
     fn line(&self) -> Option<String> {
-        let of = |section: &str, entry: &str, value: &str| format!("{entry} = {value:?} in [{section}]");
+        let of =
+            |section: &str, entry: &str, value: &str| format!("{entry} = {} in [{section}]", literal(value));
         Some(match self {
             Setting::Date(column) => of("time", "date", column),
             Setting::DateUnit(unit) => of("time", "unit", unit),
@@ -126,11 +135,14 @@ impl Setting {
             Setting::Users(column) => of("users", "column", column),
             Setting::CountRows => "rows = true in [users]".into(),
             Setting::Channel(column) => of("channel", "column", column),
-            Setting::Organic(name) => format!("organic = [{name:?}] in [channel]"),
+            Setting::Organic(name) => format!("organic = [{}] in [channel]", literal(name)),
             Setting::Dimension(name, column) => of(&format!("dimensions.{}", key(name)), "column", column),
             Setting::Total(name, member) => of(&format!("dimensions.{}", key(name)), "total", member),
             Setting::TotalRows(name, mode) => of(&format!("dimensions.{}", key(name)), "total_rows", mode),
-            Setting::Where(column, _) => format!("column = {column:?} in [[where]]"),
+            Setting::Where(column, _) => format!("column = {} in [[where]]", literal(column)),
+            Setting::WhereNot(column, value) => {
+                format!("column = {}, not_in = [{}] in [[where]]", literal(column), literal(value))
+            }
             _ => return None,
         })
     }
@@ -142,21 +154,6 @@ impl Setting {
             Surface::Python => self.keyword(),
         }
     }
-}
-
-/// A word of a command line for a POSIX shell.
-pub fn quoted(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// A key of a TOML table.
-fn key(name: &str) -> String {
-    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// A part of a [`Phrase`].
@@ -271,12 +268,5 @@ mod tests {
             "add dimensions={\"country\": \"country code\"}, or no_checks=True"
         );
         assert!(Phrase::default().is_empty() && Phrase::from("").is_empty() && !phrase.is_empty());
-    }
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("s3://bucket/a_b.parquet"), "s3://bucket/a_b.parquet");
-        assert_eq!(quoted("it's; rm *"), "'it'\\''s; rm *'");
-        assert_eq!(quoted(""), "''");
     }
 }

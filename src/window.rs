@@ -49,6 +49,17 @@ impl Sum {
         };
         Ok(Sum { int: self.int.checked_add(other.int).ok_or_else(overflow)?, wide })
     }
+
+    /// The sum without `other`; `TooLarge` where it does not fit 128 bits.
+    pub fn minus(&self, other: &Sum) -> Result<Sum> {
+        let wide = other.wide.as_ref().map(|other| {
+            let mut rest = self.wide.clone().unwrap_or_default();
+            rest.subtract(other);
+            rest
+        });
+        let wide = wide.or_else(|| self.wide.clone());
+        Ok(Sum { int: self.int.checked_sub(other.int).ok_or_else(overflow)?, wide })
+    }
 }
 
 #[cold]
@@ -63,19 +74,13 @@ pub struct Prefix {
     ints: Vec<i128>,
     /// As long as `ints` where any step has a fixed-point part; else empty.
     wides: Vec<Wide>,
-    /// The largest magnitude among `ints`.
-    most: u128,
 }
-
-/// With prefix sums up to this, the sum of two windows fits 63 bits.
-const SMALL: u128 = 1 << 60;
 
 impl Prefix {
     /// The prefix sums of `cells`, one a step of the axis; `TooLarge` where one does not fit 128 bits.
     pub fn new(cells: impl IntoIterator<Item: Borrow<Sum>>) -> Result<Self> {
         let cells = cells.into_iter();
-        let mut prefix =
-            Prefix { ints: Vec::with_capacity(cells.size_hint().0 + 1), wides: Vec::new(), most: 0 };
+        let mut prefix = Prefix { ints: Vec::with_capacity(cells.size_hint().0 + 1), wides: Vec::new() };
         let (mut int, mut wide) = (0i128, Wide::default());
         prefix.ints.push(0);
         for cell in cells {
@@ -86,7 +91,6 @@ impl Prefix {
                 wide.merge(cell);
             }
             prefix.ints.push(int);
-            prefix.most = prefix.most.max(int.unsigned_abs());
             if !prefix.wides.is_empty() {
                 prefix.wides.push(wide.clone());
             }
@@ -109,20 +113,7 @@ impl Prefix {
             rest
         });
         let wides = wides.collect();
-        let most = ints.iter().fold(0, |most, int| most.max(int.unsigned_abs()));
-        Ok(Prefix { ints, wides, most })
-    }
-
-    /// The sums of the windows of `length` steps that end with each step, in order;
-    /// `None` unless all are integers so small that the sum of two fits 63 bits.
-    pub fn small_windows(&self, length: u32) -> Option<impl Iterator<Item = i64>> {
-        let is_small = self.wides.is_empty() && self.most <= SMALL;
-        // Windows that begin before the axis begin with the first prefix sum, which is zero.
-        let before = (self.ints.len() - 1).min(length as usize);
-        let firsts = std::iter::repeat_n(&0, before.saturating_sub(1)).chain(&self.ints);
-        #[allow(clippy::cast_possible_truncation)] // both are small
-        let window = |(last, first): (&i128, &i128)| *last as i64 - *first as i64;
-        is_small.then(|| self.ints.iter().skip(1).zip(firsts).map(window))
+        Ok(Prefix { ints, wides })
     }
 
     /// The sum of the `length` steps that end with step `end`, or of all steps up to
@@ -164,9 +155,6 @@ mod tests {
                 let naive: i128 = cells[start..=end].iter().sum();
                 prop_assert_eq!(prefix.window(end, length).unwrap().int, naive);
             }
-            let small: Vec<i128> = prefix.small_windows(length).unwrap().map(i128::from).collect();
-            let all: Vec<i128> = (0..cells.len()).map(|end| prefix.window(end, length).unwrap().int).collect();
-            prop_assert_eq!(small, all);
         }
     }
 
@@ -176,9 +164,6 @@ mod tests {
         assert_eq!(prefix.window(3, 2).unwrap().to_f64(), 0.5);
         assert_eq!(prefix.window(2, 1).unwrap().to_f64(), 0.2);
         assert!(prefix.window(4, 1).is_err());
-        assert!(prefix.small_windows(2).is_none());
-        let large = Prefix::new([i128::MAX].map(|int| Sum { int, wide: None })).unwrap();
-        assert!(large.small_windows(1).is_none());
         let full = Prefix::new([i128::MAX, 1].map(|int| Sum { int, wide: None }));
         assert!(full.is_err());
     }

@@ -13,10 +13,10 @@ pub enum LabelForm {
     #[default]
     #[serde(rename = "yyyy_ww")]
     YearUnderscoreWeek,
-    /// `2021-W05`, the extended format of ISO 8601.
+    /// `2021-W05`, the extended format of ISO 8601; also `2021-w05`.
     #[serde(rename = "yyyy-Www")]
     Extended,
-    /// `2021W05`, the basic format of ISO 8601.
+    /// `2021W05`, the basic format of ISO 8601; also `2021w05`.
     #[serde(rename = "yyyyWww")]
     Basic,
     /// `202105`.
@@ -49,7 +49,7 @@ impl LabelForm {
         }
     }
 
-    /// The week of a label: four ASCII digits of a year from 1 on, the separator, two digits. `None`
+    /// The week of a label: four ASCII digits of a year from 1 on, the separator in any case, two digits. `None`
     /// where it is not the label of an existing ISO week.
     pub fn parse(self, label: &[u8]) -> Option<i32> {
         let (year, number) = self.written(label)?;
@@ -60,8 +60,10 @@ impl LabelForm {
     /// another form.
     pub fn written(self, label: &[u8]) -> Option<(i32, i32)> {
         let (year, rest) = label.split_first_chunk::<4>()?;
-        let number: &[u8; 2] = rest.strip_prefix(self.separator().as_bytes())?.try_into().ok()?;
-        Some((digits(year)?, digits(number)?))
+        let (separator, number) = rest.split_at_checked(self.separator().len())?;
+        let number: &[u8; 2] = number.try_into().ok()?;
+        let is_separator = separator.eq_ignore_ascii_case(self.separator().as_bytes());
+        is_separator.then_some((digits(year)?, digits(number)?))
     }
 
     /// The label of a year and a number, whether or not that week exists.
@@ -97,7 +99,7 @@ impl FromStr for LabelForm {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|form| form.name() == name).ok_or_else(|| {
-            Error::argument(format!("unknown form of week labels '{}'", name.escape_debug()))
+            Error::argument(format!("unknown form of week labels '{}'", name))
                 .expected(format!("one of {}", Self::ALL.map(LabelForm::name).join(", ")))
         })
     }
@@ -119,6 +121,9 @@ mod tests {
             }
         }
         let week = week_of(18_660);
+        for (form, label) in [(LabelForm::Extended, "2021-w05"), (LabelForm::Basic, "2021w05")] {
+            assert_eq!((form.parse(label.as_bytes()), LabelForm::parse_any(label)), (Some(week), Some(week)));
+        }
         assert_eq!(
             LabelForm::ALL.map(|form| form.format(week)),
             ["2021_05", "2021-W05", "2021W05", "202105"]
@@ -152,8 +157,8 @@ mod tests {
                 " 2021_05",
                 "+021_05",
                 "2021-05",
-                "2021w05",
-                "2021-w05",
+                "2021 W05",
+                "2021-v05",
                 "2021_W05",
                 "0000_10",
                 "0000W10",

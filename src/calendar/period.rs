@@ -75,7 +75,7 @@ impl FromStr for Weekday {
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|day| day.name().eq_ignore_ascii_case(name));
         found.ok_or_else(|| {
-            Error::argument(format!("unknown weekday '{}'", name.escape_debug()))
+            Error::argument(format!("unknown weekday '{}'", name))
                 .expected(format!("one of {}", Self::ALL.map(Weekday::name).join(", ")))
         })
     }

@@ -159,7 +159,7 @@ fn unknown(name: &str, database: &TimeZoneDatabase) -> Error {
     known.sort();
     let near = known.iter().map_while(|(distance, known)| (*distance <= name.len() / 3).then_some(known));
     let near: Vec<String> = near.take(OFFERED).map(|known| format!("'{known}'")).collect();
-    let error = Error::argument(format!("unknown time zone '{}'", name.escape_debug()))
+    let error = Error::argument(format!("unknown time zone '{}'", name))
         .expected("a name of the IANA Time Zone Database, such as 'Europe/Berlin' or 'UTC', or '+hh:mm'");
     if near.is_empty() { error } else { error.advice(format!("Similar names: {}", near.join(", "))) }
 }

@@ -180,7 +180,7 @@ pub fn sum(job: &Job, value_type: ValueType, mut stream: Stream) -> Result<Parti
         }
     }
     if let Some((label, rows)) = bad {
-        let label = label.map_or_else(|| "null".into(), |label| format!("'{}'", label.escape_debug()));
+        let label = label.map_or_else(|| "null".into(), |label| format!("'{}'", label));
         return Err(Error::data(format!("{} is {label} in {rows} rows", job.columns().year_week))
             .expected("yyyy_ww, an ISO week that exists, such as 2021_05")
             .advice("Correct the export; rows with another system or the country total may hold anything")

@@ -465,6 +465,31 @@ fn text_and_integers_are_times() {
 }
 
 #[test]
+fn one_absurd_date_is_an_error_and_not_a_long_table() {
+    let toml = format!(
+        "{}organic = ['Organic']\n[dimensions.country]\n[dimensions.os]\n",
+        EVENTS.replace("'at'", "'text'")
+    );
+    for grain in [crate::Grain::Week, crate::Grain::Day, crate::Grain::Month] {
+        for (absurd, year) in [("0001-01-10", "0001"), ("9999-12-20", "9999")] {
+            let job = Job { grain, ..job(&toml, &["country"]) };
+            let mut rows = events(5000, |_, _| true);
+            let n = rows[0].1.rows();
+            // Some of these rows count.
+            let text = |row| Some(if row + 50 > n { absurd } else { "2024-03-01" }.to_owned());
+            rows.push(("text", Column::Text((0..n).map(text).collect())));
+            for sums in [sum_file(&rows, &job), sum_frame(&rows, &job, Storage::Offsets, 512, 2, "")] {
+                let error = crate::table::finish(&job, &sums.unwrap()).unwrap_err();
+                assert!(matches!(error, Error::Data(_)), "{error}");
+                let error = error.to_string();
+                assert!(error.contains("at most 100 years") && error.contains(year), "{grain:?}: {error}");
+                assert!(error.contains("2024"), "{grain:?}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_bad_time_is_an_error_only_where_the_row_counts() {
     let toml = format!(
         "{}organic = ['Organic']\n[dimensions.country]\n[dimensions.os]\ntotal = 'all'\n[[where]]\ncolumn = 'kind'\nin = ['install']\n",

@@ -13,6 +13,7 @@ use super::exact::Wide;
 use super::partial::{Extra, Partial, TimePoint};
 use super::{Account, CELLS_MAX, CHANNELS, overflow};
 use crate::ids::values::Number;
+use crate::kernel::large_pages;
 use crate::{Error, Result};
 
 /// Likely next groups that are compared before the hash map is used.
@@ -138,7 +139,7 @@ impl GridAccumulator {
             return Err(self.too_large());
         }
         if stride == self.stride {
-            self.cells.resize(points * CHANNELS, 0);
+            large_pages::resize(&mut self.cells, points * CHANNELS);
             self.present.resize(points, false);
             if !self.spilled.is_empty() {
                 self.spilled.resize(points * CHANNELS, 0);
@@ -148,7 +149,7 @@ impl GridAccumulator {
         let old = std::mem::replace(&mut self.stride, stride);
         /// Copies rows of `old` cells into rows of `new` cells, `len` cells in all.
         fn moved<T: Copy + Default>(from: &[T], old: usize, new: usize, len: usize) -> Vec<T> {
-            let mut to = vec![T::default(); len];
+            let mut to = large_pages::prefer(vec![T::default(); len]);
             for (to, from) in to.chunks_mut(new).zip(from.chunks(old.max(1))) {
                 to[..from.len()].copy_from_slice(from);
             }
@@ -365,7 +366,7 @@ impl GridAccumulator {
         let times: Vec<usize> = seen.into_values().collect();
         let points = groups.len() * times.len();
         // Untouched zeroed memory: the system provides a page when a row is written.
-        partial.cells = vec![0; points * CHANNELS];
+        partial.cells = large_pages::prefer(vec![0; points * CHANNELS]);
         partial.present = vec![false; points];
         let groups: Vec<usize> = groups.into_values().collect();
         each_row(&mut partial.cells, times.len() * CHANNELS, |at, row| {

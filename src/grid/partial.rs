@@ -7,6 +7,7 @@ use super::exact::Wide;
 use super::{Account, CELLS_MAX, CHANNELS, overflow};
 use crate::error::Report;
 use crate::ids::values::ValueType;
+use crate::kernel::large_pages;
 use crate::{Error, Result};
 
 /// A point of the time axis.
@@ -100,6 +101,14 @@ impl Partial {
         Some(met.fold(0, |number, (totals, _)| number | totals))
     }
 
+    /// What one user is in the sums: 1, or a power of ten for decimals.
+    pub fn unit(&self) -> f64 {
+        match self.value_type {
+            Some(ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
+            _ => 1.0,
+        }
+    }
+
     /// The sums that answer: of the dimensions with totals outside the key, those of total rows where there are any.
     pub fn chosen(&self) -> &Partial {
         let Some(number) = self.met_totals() else { return self };
@@ -186,7 +195,7 @@ impl Partial {
             whole = Partial { kept, cells, present, extras, ..whole };
         } else {
             whole.kept = vec![false; whole.groups.len()];
-            whole.cells = vec![0; points * CHANNELS];
+            whole.cells = large_pages::prefer(vec![0; points * CHANNELS]);
             whole.present = vec![false; points];
         }
         for part in &summed {

@@ -1,13 +1,14 @@
 //! A column chunk that any number of tasks can scan.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::entries::{ChunkDictionary, Origin};
 use crate::parquet::encoding::{Numbers, byte_arrays};
 use crate::parquet::{
     ChunkMeta, ChunkPages, Codec, Leaf, OpenPage, PageLayout, PageMeta, Physical, head, page,
 };
-use crate::storage::Object;
+use crate::storage::{Object, PinnedObject};
 use crate::{Error, Result};
 
 /// The longest page that is decompressed together with another.
@@ -46,16 +47,16 @@ pub enum Column<'a> {
 
 /// The source of a column in a row group.
 #[derive(Clone, Copy)]
-pub enum ColumnSource<'a> {
+pub enum ColumnSource<'a, 'm> {
     /// A column chunk.
-    Chunk(&'a Leaf, &'a ChunkMeta),
+    Chunk(&'a Leaf, &'m ChunkMeta),
     /// The path of the file: this value, or null.
     Path(Option<&'a str>),
 }
 
 /// A column chunk and the positions of its pages.
 pub struct Chunk<'a> {
-    object: &'a dyn Object,
+    object: Arc<PinnedObject<'a>>,
     /// The column.
     pub leaf: &'a Leaf,
     codec: Codec,
@@ -65,11 +66,13 @@ pub struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// Walks the page headers of a chunk in a row group of `rows` rows.
     pub fn new(object: &'a dyn Object, leaf: &'a Leaf, meta: &ChunkMeta, rows: u64) -> Result<Self> {
-        Self::with_pages(object, leaf, meta, ChunkPages::walk(object, meta, leaf, rows))
+        let object = Arc::new(PinnedObject::new(object)?);
+        let pages = ChunkPages::walk(&*object, meta, leaf, rows);
+        Self::with_pages(object, leaf, meta, pages)
     }
 
     fn with_pages(
-        object: &'a dyn Object,
+        object: Arc<PinnedObject<'a>>,
         leaf: &'a Leaf,
         meta: &ChunkMeta,
         pages: Result<ChunkPages>,
@@ -94,7 +97,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// The stored bytes of a page.
-    pub fn body(&self, page: &PageMeta) -> Result<Cow<'a, [u8]>> {
+    pub fn body(&self, page: &PageMeta) -> Result<Cow<'_, [u8]>> {
         self.object.read(page.body.clone())
     }
 
@@ -175,21 +178,28 @@ impl<'a> Column<'a> {
     ///
     /// # Errors
     /// The error of the first column that has one.
-    pub fn open_all(object: &'a dyn Object, sources: &[ColumnSource<'a>], rows: u64) -> Result<Vec<Self>> {
-        let chunk = |source: &ColumnSource<'a>| match *source {
+    pub fn open_all<'m>(
+        object: &'a dyn Object,
+        sources: &[ColumnSource<'a, 'm>],
+        rows: u64,
+    ) -> Result<Vec<Self>> {
+        let chunk = |source: &ColumnSource<'a, 'm>| match *source {
             ColumnSource::Chunk(leaf, meta) => Some((meta, leaf)),
             ColumnSource::Path(_) => None,
         };
         let chunks: Vec<(&ChunkMeta, &Leaf)> = sources.iter().filter_map(chunk).collect();
-        let mut walked = ChunkPages::walk_all(object, &chunks, rows).into_iter();
-        let open = |source: &ColumnSource<'a>| match *source {
+        let object =
+            if chunks.is_empty() { PinnedObject::unpinned(object) } else { PinnedObject::new(object)? };
+        let object = Arc::new(object);
+        let mut walked = ChunkPages::walk_all(&*object, &chunks, rows).into_iter();
+        let open = |source: &ColumnSource<'a, 'm>| match *source {
             ColumnSource::Path(value) => {
                 Ok(Column::Constant { value: value.map(|v| Cow::Borrowed(v.as_bytes())) })
             }
             ColumnSource::Chunk(leaf, meta) => {
                 let pages =
                     walked.next().unwrap_or_else(|| Err(Error::internal("a chunk that was not walked")));
-                Chunk::with_pages(object, leaf, meta, pages).map(Column::Chunk)
+                Chunk::with_pages(object.clone(), leaf, meta, pages).map(Column::Chunk)
             }
         };
         sources.iter().map(open).collect()

@@ -161,13 +161,9 @@ fn missing(sample: &Sample, roles: &Roles<'_>) -> Error {
         expected.join("; "),
         columns.join(", ")
     ));
-    let nested: Vec<&str> = sample.nested.iter().map(|name| &**name).take(6).collect();
-    error.advice(if !nested.is_empty() {
-        format!(
-            "Columns inside others are not read ({}): write them as columns of their own, such as geo_country for \
-             geo.country",
-            nested.join(", ")
-        )
+    let lists: Vec<&str> = sample.lists.iter().map(|name| &**name).take(6).collect();
+    error.advice(if !lists.is_empty() {
+        format!("Columns within lists are not read ({}): write them as columns of their own", lists.join(", "))
     } else if !has_time && !roles.ranges.is_empty() {
         "Export the table by day; with week_start = \"sunday\" in [time] weeks begin on Sunday".into()
     } else if has_channel != has_country || !has_channel {
@@ -363,19 +359,6 @@ fn classes(
         // A bundled profile says which other names are organic.
         if lead.is_none() {
             channel.organic.extend(said(Said::Unpaid));
-        }
-        let is_seen = |name: &String| column.cells.iter().any(|cell| cell.text == *name);
-        // The check `organic_present` takes a list of names of which none occurs for misspelled.
-        if channel.null == Class::Organic && column.nulls > 0 && !channel.organic.iter().any(is_seen) {
-            let names: Vec<String> = channel.organic.iter().map(|name| format!("{name:?}")).collect();
-            if !names.is_empty() {
-                let line = format!(
-                    "organic = [{}]  # add it if any of them occurs: none is in the sample",
-                    names.join(", ")
-                );
-                findings.choice("channel", line);
-            }
-            channel.organic.clear();
         }
     }
     channel.excluded.extend(said(Said::Excluded));

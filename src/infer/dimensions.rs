@@ -8,6 +8,7 @@ use super::sample::{NULL, Sample, SampleColumn, ratio};
 use super::totals::{self, Sums};
 use super::values::{Form, is_country_code, is_no_country, is_total_name, shown};
 use crate::checks::countries;
+use crate::escape::literal;
 use crate::profile::{Case, Dimension, MemberList, Members, Profile};
 
 /// The member of rows without a country.
@@ -62,7 +63,8 @@ pub fn dimensions(
         of.column = Some(part.column.name.clone()).filter(|column| *column != name);
         of.optional = of.optional && of_lead.is_some() || !sample.is_everywhere(part.column);
         let table = format!("dimensions.{name}");
-        set_total(sample, part.column, measure, &mut of, &table, findings);
+        Search { sample, column: part.column, measure, of: &mut of, table: &table, findings }
+            .by_name_or_sums();
         match part.name {
             "country" => set_countries(part.column, &mut of, &table, findings),
             "os" => set_systems(part.column, &mut of, &table, findings),
@@ -106,7 +108,8 @@ pub fn dimensions(
         // Rows that sum others would count everyone twice.
         let mut of = Dimension::default();
         let table = format!("dimensions.{}", column.name);
-        if has_total(sample, column, measure, &mut of, &table, findings) && !all.contains_key(&column.name) {
+        let mut search = Search { sample, column, measure, of: &mut of, table: &table, findings };
+        if search.by_sums() && !all.contains_key(&column.name) {
             findings.shows(&table, values_of(column));
             all.insert(column.name.clone(), of);
         } else if column.cells.len() > 1 {
@@ -127,98 +130,93 @@ fn named_total(column: &SampleColumn) -> Option<(u32, &str)> {
     Some((u32::try_from(at).ok()?, named))
 }
 
-fn shows_sums(sums: Sums, measure: Option<&Measure<'_>>) -> String {
-    match measure {
-        None => "by its name; each row is a user, so there are no sums to compare".into(),
-        Some(_) if sums.compared() == 0 => {
-            "by its name; no key of the sample has the total and the others".into()
+/// A column whose total rows are looked for, and the dimension that it becomes.
+struct Search<'i, 's> {
+    sample: &'s Sample,
+    column: &'s SampleColumn,
+    /// `None` where each row is a user: there are no sums to compare.
+    measure: Option<&'i Measure<'s>>,
+    of: &'i mut Dimension,
+    /// The entry of the dimension.
+    table: &'i str,
+    findings: &'i mut Findings,
+}
+
+impl Search<'_, '_> {
+    /// Sets the total of a column of a role: a name is enough, nulls need sums.
+    fn by_name_or_sums(&mut self) {
+        if let Some((id, named)) = named_total(self.column) {
+            let sums = self.set_named(id, named);
+            if sums.compared() >= 3 && !sums.is_total() {
+                let line = format!(
+                    "'{}' is the sum of the others in only {} of {} keys: total_rows = \"off\" if it is a member",
+                    shown(named),
+                    sums.equal,
+                    sums.compared()
+                );
+                self.findings.undecided(self.table, line);
+            }
+        } else if self.of.total.is_some() {
+            self.shows("total", "not in the sample, which changes nothing".into());
+        } else {
+            self.null_by_sums();
         }
-        Some(_) => format!("the sum of the others in {} of {} keys", sums.equal, sums.compared()),
     }
-}
 
-/// Sets the total of a column of a role: a name is enough, nulls need sums.
-fn set_total(
-    sample: &Sample,
-    column: &SampleColumn,
-    measure: Option<&Measure<'_>>,
-    of: &mut Dimension,
-    table: &str,
-    findings: &mut Findings,
-) {
-    if let Some((id, named)) = named_total(column) {
-        let sums = measure.map(|measure| measure.compare(sample, column, id)).unwrap_or_default();
-        of.total = Some(named.to_owned());
-        findings.shows(&format!("{table}.total"), shows_sums(sums, measure));
-        if sums.compared() >= 3 && !sums.is_total() {
-            let line = format!(
-                "'{}' is the sum of the others in only {} of {} keys: total_rows = \"off\" if it is a member",
-                shown(named),
-                sums.equal,
-                sums.compared()
-            );
-            findings.undecided(table, line);
+    /// Sets the total of a column of no role, if sums say that it has one; returns whether they do.
+    fn by_sums(&mut self) -> bool {
+        if self.measure.is_none() {
+            return false;
         }
-        return;
-    }
-    if of.total.is_some() {
-        findings.shows(&format!("{table}.total"), "not in the sample, which changes nothing");
-    } else {
-        null_total(sample, column, measure, of, table, findings);
-    }
-}
-
-/// Sets null as the total where sums say so.
-fn null_total(
-    sample: &Sample,
-    column: &SampleColumn,
-    measure: Option<&Measure<'_>>,
-    of: &mut Dimension,
-    table: &str,
-    findings: &mut Findings,
-) -> bool {
-    let Some(measure) = measure.filter(|_| column.nulls > 0) else { return false };
-    let sums = measure.compare(sample, column, NULL);
-    if sums.is_total() {
-        (of.total_is_null, of.null) = (true, None);
-        findings.shows(
-            &format!("{table}.total_is_null"),
-            format!(
-                "rows without a member are the sum of the others in {} of {} keys",
-                sums.equal,
-                sums.compared()
-            ),
-        );
-    }
-    sums.is_total()
-}
-
-/// Whether a column of no role has total rows; sums have to say so.
-fn has_total(
-    sample: &Sample,
-    column: &SampleColumn,
-    measure: Option<&Measure<'_>>,
-    of: &mut Dimension,
-    table: &str,
-    findings: &mut Findings,
-) -> bool {
-    if measure.is_none() {
-        return false;
-    }
-    if let Some((id, named)) = named_total(column) {
-        let sums = measure.map(|measure| measure.compare(sample, column, id)).unwrap_or_default();
-        if sums.is_total() {
-            of.total = Some(named.to_owned());
-            findings.shows(&format!("{table}.total"), shows_sums(sums, measure));
+        let Some((id, named)) = named_total(self.column) else { return self.null_by_sums() };
+        if self.sums(id).is_total() {
+            self.set_named(id, named);
             return true;
         }
-        findings.undecided(
-            "dimensions",
-            format!("{} has '{}': is it the sum of the others?", column.name, shown(named)),
-        );
-        return false;
+        let line = format!("{} has '{}': is it the sum of the others?", self.column.name, shown(named));
+        self.findings.undecided("dimensions", line);
+        false
     }
-    null_total(sample, column, measure, of, table, findings)
+
+    /// Sets null as the total, if sums say so; returns whether they do.
+    fn null_by_sums(&mut self) -> bool {
+        if self.column.nulls == 0 {
+            return false;
+        }
+        let sums = self.sums(NULL);
+        if sums.is_total() {
+            (self.of.total_is_null, self.of.null) = (true, None);
+            let (equal, compared) = (sums.equal, sums.compared());
+            let shows =
+                format!("rows without a member are the sum of the others in {equal} of {compared} keys");
+            self.shows("total_is_null", shows);
+        }
+        sums.is_total()
+    }
+
+    /// Sets a member as the total; returns its sums.
+    fn set_named(&mut self, id: u32, named: &str) -> Sums {
+        let sums = self.sums(id);
+        self.of.total = Some(named.to_owned());
+        let shows = match self.measure {
+            None => "by its name; each row is a user, so there are no sums to compare".into(),
+            Some(_) if sums.compared() == 0 => {
+                "by its name; no key of the sample has the total and the others".into()
+            }
+            Some(_) => format!("the sum of the others in {} of {} keys", sums.equal, sums.compared()),
+        };
+        self.shows("total", shows);
+        sums
+    }
+
+    /// How a value compares with the sums of the others; nothing is compared without a measure.
+    fn sums(&self, id: u32) -> Sums {
+        self.measure.map(|measure| measure.compare(self.sample, self.column, id)).unwrap_or_default()
+    }
+
+    fn shows(&mut self, entry: &str, evidence: String) {
+        self.findings.shows(&format!("{}.{entry}", self.table), evidence);
+    }
 }
 
 /// Case, names and expected members of countries.
@@ -317,7 +315,7 @@ fn set_systems(column: &SampleColumn, of: &mut Dimension, table: &str, findings:
             }
         }
         _ => {
-            let list: Vec<String> = members.iter().map(|member| format!("{member:?}")).collect();
+            let list: Vec<String> = members.iter().map(|member| literal(member)).collect();
             findings.choice(
                 table,
                 format!("members = [{}]  # the checks then report any other", list.join(", ")),

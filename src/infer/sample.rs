@@ -12,7 +12,7 @@ use crate::dataset::prefetch;
 use crate::ids::column::{Column, ColumnSource};
 use crate::ids::cursor::Cursor;
 use crate::parquet::{FileMeta, Leaf, footer};
-use crate::storage::Input;
+use crate::storage::{Input, unless_changed};
 use crate::{Error, Result};
 
 /// The most files whose rows are read.
@@ -29,7 +29,7 @@ pub const NULL: u32 = u32::MAX;
 /// A column of the sample.
 #[derive(Debug)]
 pub struct SampleColumn {
-    /// Its name, as the first file writes it.
+    /// Its name, as the first file writes it; for a field of a struct its path with dots.
     pub name: String,
     /// Whether it is a partition of the path.
     pub is_partition: bool,
@@ -62,8 +62,8 @@ pub struct Sample {
     pub all_rows: u64,
     /// The columns, in the order of the first file that has them.
     pub columns: Vec<SampleColumn>,
-    /// Columns that are not flat, by path.
-    pub nested: BTreeSet<String>,
+    /// Columns within lists, by path: they are not read.
+    pub lists: BTreeSet<String>,
     /// Whether text files may have more rows than were read.
     pub is_cut: bool,
     /// Columns that could not be read, and why.
@@ -178,6 +178,10 @@ impl Sample {
 /// # Errors
 /// `Data` if no file has rows; those of reading footers; `Io` where a file cannot be read.
 pub fn read(inputs: &[Input], text_rows: Option<u64>) -> Result<Sample> {
+    unless_changed(inputs, read_sample(inputs, text_rows))
+}
+
+fn read_sample(inputs: &[Input], text_rows: Option<u64>) -> Result<Sample> {
     let picked = pick(inputs.len());
     let mut sample = Sample { all_files: inputs.len(), ..Sample::default() };
     let mut opened: Vec<(&Input, FileMeta)> = Vec::new();
@@ -238,10 +242,12 @@ fn stretches(groups: &[u64], most: u64, is_remote: bool) -> Vec<(usize, Range<u6
 
 impl Sample {
     fn read_file(&mut self, input: &Input, meta: &FileMeta, most: u64) -> Result<()> {
+        // Each column is opened by itself.
+        let _pinned = input.object.pin()?;
         let file = self.files.len();
         self.files.push(input.object.name().to_string());
         self.all_rows += meta.rows;
-        let groups: Vec<u64> = meta.row_groups.iter().map(|group| group.rows).collect();
+        let groups: Vec<u64> = meta.row_groups.rows().collect();
         let stretches = stretches(&groups, most, input.object.is_remote());
         let before = self.rows;
         let rows: u64 = stretches.iter().map(|(_, rows)| rows.end - rows.start).sum();
@@ -257,8 +263,8 @@ impl Sample {
         }
         for (at, leaf) in meta.leaves.iter().enumerate() {
             let name = leaf.name();
-            if leaf.path.len() > 1 || leaf.max_repetition > 0 {
-                self.nested.insert(name);
+            if leaf.max_repetition > 0 {
+                self.lists.insert(name);
                 continue;
             }
             let form = Form::of(leaf);
@@ -302,7 +308,7 @@ impl Sample {
 /// Reads a stretch of rows of a column.
 fn read_stretch(
     input: &Input,
-    source: ColumnSource<'_>,
+    source: ColumnSource<'_, '_>,
     leaf: &Leaf,
     group_rows: u64,
     rows: &Range<u64>,

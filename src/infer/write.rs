@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::decide::Findings;
 use super::sample::Sample;
+use crate::escape::{self, key, literal};
 use crate::profile::{Case, Class, Members, TimeUnit, TotalRows};
 
 /// The longest line with a comment at its end; longer comments come before it.
@@ -18,7 +19,7 @@ struct Lines<'f> {
 impl Lines<'_> {
     /// A line with the evidence of an entry.
     fn line(&mut self, line: &str, entry: &str) {
-        let comment = self.findings.evidence.get(entry).map(|text| one_line(text));
+        let comment = self.findings.evidence.get(entry).map(|text| escape::line(text));
         let _ = match comment {
             None => writeln!(self.text, "{line}"),
             Some(comment) if line.chars().count() + comment.chars().count() + 4 <= WIDTH => {
@@ -39,7 +40,7 @@ impl Lines<'_> {
     /// A comment, on several lines if it is long.
     fn comment(&mut self, comment: &str) {
         let mut line = String::from("#");
-        for word in one_line(comment).split(' ') {
+        for word in escape::line(comment).split(' ') {
             if line.chars().count() + word.chars().count() + 1 > WIDTH && line != "#" {
                 let _ = writeln!(self.text, "{line}");
                 line = String::from("#  ");
@@ -56,7 +57,7 @@ impl Lines<'_> {
         for line in findings.choices.get(table).into_iter().flatten() {
             // A line that can be used as it is stays on one line.
             if line.contains("  # ") {
-                let _ = writeln!(self.text, "# {}", one_line(line));
+                let _ = writeln!(self.text, "# {}", escape::line(line));
             } else {
                 self.comment(line);
             }
@@ -64,43 +65,9 @@ impl Lines<'_> {
     }
 }
 
-/// A comment ends with its line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn quoted(text: &str) -> String {
-    basic(text)
-}
-
 fn list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
     format!("[{}]", names.join(", "))
-}
-
-/// A key of TOML.
-fn key(name: &str) -> String {
-    let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if is_bare { name.to_owned() } else { basic(name) }
-}
-
-/// A string in double quotes, which is a key too.
-fn basic(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            letter if letter.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(letter));
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The text of a profile.
@@ -124,23 +91,23 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
     let _ = writeln!(lines.text, "\n[time]");
     let time = &profile.time;
     if let Some(date) = &time.date {
-        lines.entry("time", "date", &quoted(date));
+        lines.entry("time", "date", &literal(date));
     }
     if let Some(unit) = time.unit {
         let name = TimeUnit::ALL.iter().find(|(_, known)| *known == unit).map_or("", |(name, _)| name);
-        lines.entry("time", "unit", &quoted(name));
+        lines.entry("time", "unit", &literal(name));
     }
     if let Some(label) = &time.label {
-        lines.entry("time", "label", &quoted(label));
+        lines.entry("time", "label", &literal(label));
         if time.label_form != crate::calendar::label::LabelForm::default() {
-            lines.entry("time", "label_form", &quoted(time.label_form.name()));
+            lines.entry("time", "label_form", &literal(time.label_form.name()));
         }
     }
     if let Some(zone) = &time.zone {
-        lines.entry("time", "zone", &quoted(zone));
+        lines.entry("time", "zone", &literal(zone));
     }
     if time.week_start != crate::calendar::period::Weekday::default() {
-        lines.entry("time", "week_start", &quoted(&time.week_start.to_string()));
+        lines.entry("time", "week_start", &literal(&time.week_start.to_string()));
     }
     if let Some(days) = time.settle_days {
         lines.entry("time", "settle_days", &days.to_string());
@@ -149,7 +116,7 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
 
     let _ = writeln!(lines.text, "\n[users]");
     match &profile.users.column {
-        Some(column) => lines.entry("users", "column", &quoted(column)),
+        Some(column) => lines.entry("users", "column", &literal(column)),
         None => lines.entry("users", "rows", "true"),
     }
     if profile.users.unique {
@@ -160,7 +127,7 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
     let _ = writeln!(lines.text, "\n[channel]");
     let channel = &profile.channel;
     if let Some(column) = &channel.column {
-        lines.entry("channel", "column", &quoted(column));
+        lines.entry("channel", "column", &literal(column));
     }
     for (name, names) in
         [("organic", &channel.organic), ("paid", &channel.paid), ("excluded", &channel.excluded)]
@@ -184,10 +151,10 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
         lines.text.push('\n');
         lines.line(&format!("[dimensions.{}]", key(name)), &table);
         if let Some(column) = &of.column {
-            lines.entry(&table, "column", &quoted(column));
+            lines.entry(&table, "column", &literal(column));
         }
         if let Some(total) = &of.total {
-            lines.entry(&table, "total", &quoted(total));
+            lines.entry(&table, "total", &literal(total));
         }
         if of.total_is_null {
             lines.entry(&table, "total_is_null", "true");
@@ -198,7 +165,7 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
             TotalRows::Required => lines.entry(&table, "total_rows", "\"required\""),
         }
         if let Some(null) = &of.null {
-            lines.entry(&table, "null", &quoted(null));
+            lines.entry(&table, "null", &literal(null));
         }
         match of.case {
             Some(Case::Upper) => lines.entry(&table, "case", "\"upper\""),
@@ -207,7 +174,7 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
         }
         if !of.rename.is_empty() {
             let pairs: Vec<String> =
-                of.rename.iter().map(|(old, new)| format!("{} = {}", key(old), quoted(new))).collect();
+                of.rename.iter().map(|(old, new)| format!("{} = {}", key(old), literal(new))).collect();
             lines.entry(&table, "rename", &format!("{{ {} }}", pairs.join(", ")));
         }
         match &of.members {
@@ -229,7 +196,7 @@ pub fn write(findings: &Findings, sample: &Sample, shown: &str) -> String {
         lines.text.push('\n');
         lines.line("[[where]]", "");
         let entry = format!("where.{at}");
-        lines.line(&format!("column = {}", quoted(&condition.column)), &entry);
+        lines.line(&format!("column = {}", literal(&condition.column)), &entry);
         if let Some(values) = &condition.is_in {
             lines.line(&format!("in = {}", list(values)), "");
         }
@@ -248,7 +215,7 @@ mod tests {
     #[test]
     fn any_text_is_a_value_and_a_key() {
         for text in ["", "a b", "say \"hi\"", "back\\slash", "two\nlines", "\u{7f}", "Türkiye", "'"] {
-            let line = format!("{} = {}", key(text), quoted(text));
+            let line = format!("{} = {}", key(text), literal(text));
             let table: toml::Table = line.parse().unwrap();
             assert_eq!(table.get(text).and_then(toml::Value::as_str), Some(text), "{line}");
         }
@@ -257,6 +224,10 @@ mod tests {
 
     #[test]
     fn a_comment_ends_with_its_line() {
-        assert_eq!(one_line("a\nb = 1"), "a b = 1");
+        let mut findings = Findings::default();
+        findings.shows("time.date", "a\nb = 1\u{1b}\u{202e}");
+        let mut lines = Lines { text: String::new(), findings: &findings };
+        lines.entry("time", "date", "\"day\"");
+        assert_eq!(lines.text, "date = \"day\"  # a\\nb = 1\\u{1b}\\u{202e}\n");
     }
 }

@@ -77,11 +77,12 @@ impl SingleIds {
         if condition_met.len().max(key_class.len()) > 1 << 16 {
             return None;
         }
-        let ((Some(condition), None), (total, None), (null, None)) = (
-            only(condition_met, 1),
-            only(key_class, KeyClass::Total as u8),
-            only(key_class, KeyClass::Null as u8),
-        ) else {
+        // Most tables grow by keys alone that are kept.
+        let all_kept = key_class.iter().fold(0, |any, class| any | class) == KeyClass::Keep as u8;
+        let of_keys = |class: KeyClass| if all_kept { (None, None) } else { only(key_class, class as u8) };
+        let ((Some(condition), None), (total, None), (null, None)) =
+            (only(condition_met, 1), of_keys(KeyClass::Total), of_keys(KeyClass::Null))
+        else {
             return None;
         };
         // Where no key is null, a value id that no row has serves.

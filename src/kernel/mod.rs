@@ -6,8 +6,10 @@
 //! - [`expand`]: the values of present rows, moved to their rows.
 //! - [`unpack`]: bit-packed integers. [`snappy`]: decompression of pages.
 //! - [`compare`], [`column_masks`], [`strings`]: the rows of a column that equal a value.
+//! - [`separators`]: the delimiters and line ends of text.
 //! - [`stamps`]: days of ticks and of text.
 //! - [`id_mapping`]: whether the value ids of one column determine those of another.
+//! - [`large_pages`]: the memory of large arrays.
 //! - [`cpu`]: the instruction sets in use.
 //!
 //! Every vector function has a portable twin, or it may decline and the caller has a general path. The
@@ -19,7 +21,9 @@ pub mod compare;
 pub mod cpu;
 pub mod expand;
 pub mod id_mapping;
+pub mod large_pages;
 pub mod runs;
+pub mod separators;
 pub mod snappy;
 pub mod stamps;
 pub mod strings;

@@ -11,14 +11,15 @@
 //! 2. The sum of class 0 is the sum of all rows less that of class 1, which is the same sum,
 //!    masked.
 //! 3. Measures whose magnitude leaves room (`max * rows < 2^31`) are summed as 32-bit
-//!    integers. With AVX-512 the few that are not zero are compressed to the front
-//!    and gathered, eight at a time; without it all are added one by one.
+//!    integers. With AVX-512 the few that are not zero are compressed to the front and looked up, four at a time;
+//!    where no measure is zero, as in a fact table, all are gathered. Without it all are added one by one.
 //!
 //! Tried and left out: adding the few measures of a key run that are not zero one
 //! by one, without a gather. 85 % of counts are zero, yet the branches that
 //! follow from that made a key run 1.6 times as slow. Adding the few rows of class 1 one by
 //! one, too: the masked sum has no branch. A gather of AVX2: 12 ms of one core (EPYC of
-//! Zen 3) for the key runs of 20 M rows, one by one 8.
+//! Zen 3) for the key runs of 20 M rows, one by one 8. Both forms of
+//! AVX-512 in one function, chosen by the step: see docs/dev/performance.md, "Tried and left out".
 
 use super::cpu;
 
@@ -78,9 +79,15 @@ pub fn add(measures: &[u16], classes: &[u16], meaning: Meaning<'_>, key_runs: &[
     {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx512() {
-            // SAFETY: the CPU has the instruction sets that the function names.
+            // SAFETY: the CPU has the instruction sets that the functions name.
             #[allow(unsafe_code)]
-            return unsafe { avx512::add(measures, classes, class_one, meaning, key_runs, cells) };
+            unsafe {
+                match meaning.zero {
+                    Some(_) => avx512::add(measures, classes, class_one, meaning, key_runs, cells),
+                    None => avx512::add_all(measures, classes, class_one, meaning.narrow, key_runs, cells),
+                }
+            }
+            return;
         }
         return narrow(measures, classes, class_one, meaning, key_runs, cells);
     }
@@ -157,7 +164,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_path_sums_alike(
-            rows in proptest::collection::vec((0u16..7, 0u16..4), 0..BLOCK_ROWS),
+            // Few measures that are not zero, or many.
+            rows in prop_oneof![
+                proptest::collection::vec((0u16..7, 0u16..4), 0..BLOCK_ROWS),
+                proptest::collection::vec((prop_oneof![5 => Just(0), 1 => 1u16..7], 0u16..4), 0..BLOCK_ROWS),
+            ],
             lengths in proptest::collection::vec((0u32..90, 0usize..5), 0..50),
             zero in proptest::option::of(Just(0u16)),
         ) {
@@ -196,6 +207,11 @@ mod tests {
                 // SAFETY: the CPU has the instruction sets that the function names.
                 #[allow(unsafe_code)]
                 check("avx512", &|cells| unsafe { avx512::add(&measures, &classes, 2, meaning, &key_runs, cells) })?;
+                // SAFETY: as above.
+                #[allow(unsafe_code)]
+                check("avx512, all", &|cells| unsafe {
+                    avx512::add_all(&measures, &classes, 2, &narrow_ints, &key_runs, cells);
+                })?;
             }
         }
     }

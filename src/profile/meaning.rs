@@ -99,6 +99,9 @@ pub struct ClassRule {
     ignore_case: bool,
 }
 
+/// The member of a key that stands for rows without a channel.
+pub const NO_CHANNEL: &str = "(none)";
+
 impl ClassRule {
     /// The rule of a profile's channels.
     pub fn new(channel: &Channel) -> Self {
@@ -118,6 +121,11 @@ impl ClassRule {
             null: channel.null,
             ignore_case: channel.ignore_case,
         }
+    }
+
+    /// The class of a channel that is a member of a key, where null is [`NO_CHANNEL`].
+    pub fn class_of_member(&self, name: &str) -> Class {
+        self.class((name != NO_CHANNEL).then_some(name.as_bytes()))
     }
 
     /// The class of a channel.

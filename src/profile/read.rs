@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Profile;
 use crate::nearest::nearest;
+use crate::storage::read_text;
 use crate::{Error, Result};
 
 /// The bundled profiles, by name.
@@ -36,7 +37,7 @@ const KEYS: [(&str, &[&str]); 6] = [
 ];
 
 impl Profile {
-    /// Reads a profile: a file, or a bundled one by its name.
+    /// Reads a profile: a file, at a path or a URI, or a bundled one by its name.
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Argument` if it is not TOML, or has an unknown key or value.
@@ -44,8 +45,7 @@ impl Profile {
         if let Some((_, text)) = BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
             return Self::parse(text, name);
         }
-        let path = Path::new(name);
-        if !path.exists() && !name.contains(['/', '.']) {
+        if !Path::new(name).exists() && !name.contains(['/', '.']) {
             let names: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
             return Err(Error::argument(format!("no profile '{name}'"))
                 .expected(format!("a TOML file, or one of {}", names.join(", ")))
@@ -54,9 +54,7 @@ impl Profile {
                     |near| format!("Did you mean {near}?"),
                 )));
         }
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::io("cannot read the profile", e).in_file(&name.into()))?;
-        Self::parse(&text, name)
+        Self::parse(&read_text("the profile", name)?, name)
     }
 
     /// Parses the TOML of a profile called `origin`.
@@ -65,9 +63,9 @@ impl Profile {
     /// As of [`Self::load`], except `Io`.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let located = |error: Error| error.in_file(&origin.into());
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| located(not_read(&e)))?;
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| located(not_read(text, &e)))?;
         check_keys(&table).map_err(located)?;
-        let profile: Profile = toml::from_str(text).map_err(|e| located(not_read(&e)))?;
+        let profile: Profile = toml::from_str(text).map_err(|e| located(not_read(text, &e)))?;
         profile.validated().map_err(located)
     }
 
@@ -80,8 +78,18 @@ impl Profile {
     }
 }
 
-fn not_read(error: &toml::de::Error) -> Error {
-    Error::argument(format!("the profile cannot be read: {}", error.to_string().trim_end()))
+/// The error of a text that is not TOML, or not what is expected of it, with the line where it was found.
+pub fn toml_error(what: &str, text: &str, error: &toml::de::Error) -> Error {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let located = Error::argument(format!("{what}: {}", error.message()));
+    match before {
+        Some(before) => located.at_line(1 + before.bytes().filter(|byte| *byte == b'\n').count() as u64),
+        None => located,
+    }
+}
+
+fn not_read(text: &str, error: &toml::de::Error) -> Error {
+    toml_error("the profile cannot be read", text, error)
 }
 
 /// Fails for the first key that no profile has, and names the nearest that one has.

@@ -261,7 +261,6 @@ impl Task<'_, '_> {
                 // A new group may move the cells.
                 pending.add(raw, tables.meaning(), measures, ints, classes, &mut dense.cells);
                 tables.keys(key, question, file, dense)?;
-                tables.derive(dense);
             }
             let mut end = span.1.min(keys.end);
             let key_class = tables.key.get(keys.value_id as usize).copied().unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::ids::stamps::DayOf;
 use crate::kernel::bitmap::KeyClass;
 use crate::parquet::schema::{Leaf, Logical, Physical, Unit};
 use crate::phrase::{Phrase, Setting};
-use crate::profile::meaning::Member;
+use crate::profile::meaning::{Member, NO_CHANNEL};
 use crate::profile::question::{KeyRule, NULL, ScanColumn, TOTAL};
 use crate::profile::{Question, TimeUnit};
 use crate::scan::lanes::KeyPart;
@@ -35,8 +35,8 @@ pub fn key_part(key: &ScanColumn<KeyRule>, form: TextForm, value: Option<&[u8]>)
     let text = value.map(|raw| form.text(raw));
     let bad = |expected: &str| {
         let shown = text.as_deref().unwrap_or_default();
-        let shown = std::str::from_utf8(shown)
-            .map_or_else(|_| format!("{shown:02x?}"), |s| format!("'{}'", s.escape_debug()));
+        let shown =
+            std::str::from_utf8(shown).map_or_else(|_| format!("{shown:02x?}"), |s| format!("'{}'", s));
         Error::data(format!("{} is {shown}", key.name)).expected(expected).in_column(&key.column)
     };
     let kept = |name: &str| {
@@ -58,7 +58,7 @@ pub fn key_part(key: &ScanColumn<KeyRule>, form: TextForm, value: Option<&[u8]>)
             }
         }
         KeyRule::Channel(_) => match text.as_deref() {
-            None => Ok(KeyPart { class: KeyClass::Keep, name: "(none)".into() }),
+            None => Ok(KeyPart { class: KeyClass::Keep, name: NO_CHANNEL.into() }),
             Some(name) => kept(std::str::from_utf8(name).map_err(|_| bad("UTF-8"))?),
         },
     }
@@ -272,7 +272,7 @@ impl TimeCoding {
         match (self, raw) {
             (_, None) => "null".into(),
             (TimeCoding::Label(_) | TimeCoding::Text, Some(raw)) => {
-                format!("'{}'", String::from_utf8_lossy(raw).escape_debug())
+                format!("'{}'", String::from_utf8_lossy(raw))
             }
             (_, Some(raw)) => match self.micros(raw) {
                 Some(micros) => format!("{} days after 1970-01-01", micros.div_euclid(86_400_000_000)),

@@ -33,8 +33,8 @@ impl<'a> Columns<'a> {
     ///
     /// # Errors
     /// `Format` and `Unsupported` for damaged page headers and pages that cannot be read.
-    pub fn open(question: &Question, file: &'a OpenFile<'_>, row_group: &'a RowGroupMeta) -> Result<Self> {
-        let mut sources: Vec<ColumnSource<'a>> = Vec::new();
+    pub fn open(question: &Question, file: &'a OpenFile<'_>, row_group: &RowGroupMeta) -> Result<Self> {
+        let mut sources: Vec<ColumnSource<'a, '_>> = Vec::new();
         let dimensions = question.conditions.len() + question.keys.len();
         for (at, location) in locations(question, file).enumerate() {
             sources.push(match location {
@@ -147,5 +147,5 @@ pub fn row_group_bytes(question: &Question, file: &OpenFile<'_>, row_group: &Row
 
 /// Stored bytes of the needed column chunks of a file.
 pub fn file_bytes(question: &Question, file: &OpenFile<'_>) -> u64 {
-    file.footer.row_groups.iter().map(|row_group| row_group_bytes(question, file, row_group)).sum()
+    file.footer.row_groups.iter().map(|row_group| row_group_bytes(question, file, &row_group)).sum()
 }

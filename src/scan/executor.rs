@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::columns::{self, Columns};
 use super::skip::{self, Outlook};
 use super::small::SummedFile;
-use super::stats::{Options, RowGroupStats, ScanStats, TaskCost, path_names};
+use super::stats::{Options, RowGroupStats, ScanStats, TaskCost};
 use super::task::{self, RowsByPath, TaskRows, Worker};
 use super::{ScanFile, TASK_ROWS};
 use crate::dataset::{OpenFile, row_ranges};
@@ -25,17 +25,17 @@ use crate::{Error, Result};
 
 /// The row groups of the file with index `at`.
 pub(super) fn row_groups<'p>(at: usize, file: &'p OpenFile<'p>) -> impl Iterator<Item = RowGroupPart<'p>> {
-    let groups = file.footer.row_groups.iter().enumerate();
+    let groups = file.footer.row_groups.rows().enumerate();
     groups
         // Some writers give a row group without rows empty column chunks.
-        .filter(|(_, meta)| meta.rows > 0)
-        .map(move |(row_group, meta)| RowGroupPart {
+        .filter(|(_, rows)| *rows > 0)
+        .map(move |(row_group, rows)| RowGroupPart {
             order: file_order(at) | row_group as u64,
             file,
             row_group,
-            rows: meta.rows,
+            rows,
             from: 0,
-            to: meta.rows,
+            to: rows,
         })
 }
 
@@ -151,6 +151,12 @@ impl<'s> Scan<'s> {
             return;
         }
         let Some(meta) = part.file.footer.row_groups.get(part.row_group) else { return };
+        let meta = &meta;
+        // The columns are opened more than once.
+        let _pinned = match part.file.object.pin() {
+            Ok(pinned) => pinned,
+            Err(error) => return self.fail(part, 0, error),
+        };
         let bytes = columns::row_group_bytes(self.question, part.file, meta);
         let mut cost = Cost::default();
         if let Err(error) = part.file.check_magic() {
@@ -256,7 +262,6 @@ impl<'s> Scan<'s> {
             file: part.file.input.object.name().clone(),
             row_group: part.row_group,
             rows: part.rows,
-            path: path_names(rows_by_path),
             rows_by_path,
         };
         lock(&self.row_groups).push((part.order, stats));
@@ -266,7 +271,7 @@ impl<'s> Scan<'s> {
     #[cold]
     fn fail(&self, part: RowGroupPart<'_>, row: u64, error: Error) {
         // Errors of decoding count rows in the row group; users count them in the file.
-        let before: u64 = part.file.footer.row_groups.iter().take(part.row_group).map(|rg| rg.rows).sum();
+        let before: u64 = part.file.footer.row_groups.rows().take(part.row_group).sum();
         let error = error.in_row_group(part.row_group).offset_row(before);
         self.fail_at(part.order, row, error.in_file(part.file.input.object.name()));
     }

@@ -49,8 +49,8 @@ pub trait Joined<'a> {
     /// The form of the next rows' numbers.
     fn number_kind(&self) -> BlockKind;
 
-    /// As of [`Cursor::segment`].
-    fn segment(&mut self) -> Result<RunOrPacked>;
+    /// As of [`Cursor::segment_after`].
+    fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked>;
 
     /// Reads the next rows as numbers, which `narrow` converts.
     fn read<T: Copy>(&mut self, out: &mut [T], narrow: impl Fn(u32) -> T) -> Result<()>;
@@ -63,6 +63,7 @@ pub struct Conditions<'a> {
     /// By condition and value id: 1 where it holds.
     pub met: Vec<Vec<u8>>,
     ids: Vec<u32>,
+    narrow: Vec<u16>,
 }
 
 /// A position of a lane.
@@ -132,7 +133,7 @@ impl<'a, J: Joined<'a>> Lane<'a, J> {
     pub fn segment(&mut self) -> Result<RunOrPacked> {
         match self {
             Lane::One(cursor) => cursor.segment(),
-            Lane::Many(many) => many.segment(),
+            Lane::Many(many) => many.segment_after(0),
         }
     }
 
@@ -141,10 +142,7 @@ impl<'a, J: Joined<'a>> Lane<'a, J> {
     pub fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
         match self {
             Lane::One(cursor) => cursor.segment_after(rows),
-            Lane::Many(_) => {
-                self.skip(rows)?;
-                self.segment()
-            }
+            Lane::Many(many) => many.segment_after(rows),
         }
     }
 
@@ -174,7 +172,7 @@ impl<'a> ConditionLane<'a> {
             Some(only) if is_single && cursors.is_empty() => Lane::One(only),
             last => {
                 cursors.extend(last);
-                Lane::Many(Conditions { cursors, met, ids: Vec::new() })
+                Lane::Many(Conditions { cursors, met, ids: Vec::new(), narrow: Vec::new() })
             }
         }
     }
@@ -213,23 +211,27 @@ impl<'a> Joined<'a> for Conditions<'a> {
     }
 
     #[inline(never)]
-    fn segment(&mut self) -> Result<RunOrPacked> {
-        let (mut len, mut packed) = (u32::MAX, false);
+    fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
+        let (mut len, mut packed, mut failed) = (u32::MAX, false, None);
         for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate() {
-            let segment = cursor.segment()?;
+            if failed.is_some() {
+                // The values of the other conditions do not matter.
+                cursor.skip(rows)?;
+                continue;
+            }
+            let segment = cursor.segment_after(rows)?;
             len = len.min(segment.len());
             match segment {
-                RunOrPacked::Rle { value, .. } => {
-                    if !packed && met.get(value as usize) == Some(&0) {
-                        return Ok(RunOrPacked::Rle { value: at as u32, len });
-                    }
+                RunOrPacked::Rle { value, .. } if !packed && met.get(value as usize) == Some(&0) => {
+                    failed = Some(at as u32);
                 }
+                RunOrPacked::Rle { .. } => {}
                 RunOrPacked::BitPacked { .. } => packed = true,
             }
         }
         Ok(match packed {
             true => RunOrPacked::BitPacked { len },
-            false => RunOrPacked::Rle { value: self.cursors.len() as u32, len },
+            false => RunOrPacked::Rle { value: failed.unwrap_or(self.cursors.len() as u32), len },
         })
     }
 
@@ -239,7 +241,7 @@ impl<'a> Joined<'a> for Conditions<'a> {
         self.ids.resize(out.len(), 0);
         // The last condition first, so that the number of the first one that does not hold stays.
         for (at, (cursor, met)) in self.cursors.iter_mut().zip(&self.met).enumerate().rev() {
-            cursor.read_ids32(&mut self.ids)?;
+            read_ids(cursor, &mut self.narrow, &mut self.ids)?;
             check_known(met, &self.ids)?;
             let number = number(at as u32);
             for (out, id) in out.iter_mut().zip(&self.ids) {
@@ -269,6 +271,7 @@ pub struct Keys<'a> {
     pub joined: JoinedKeys,
     left: Vec<u32>,
     right: Vec<u32>,
+    narrow: Vec<u16>,
 }
 
 /// What a value of a key column means.
@@ -285,70 +288,74 @@ pub struct KeyPart {
 pub struct JoinedKeys {
     /// By column and value id.
     pub parts: Vec<Vec<KeyPart>>,
-    /// A level for each column but the first: pairs of the number before it and its value id.
+    /// A level for each column but the first and the last: pairs of the number before it and its value id.
     levels: Vec<Pairs>,
+    /// Pairs of the number before the last column and its value id, with the numbers of the combinations.
+    last: Pairs,
     /// By number: the class, and the name of the group.
     pub combined: Vec<KeyPart>,
-    /// By number of the last level: the number of the combination.
-    numbers: Vec<u32>,
     /// The numbers of dropped combinations, by class.
     dropped: [Option<u32>; 3],
 }
 
-/// Numbers of pairs, in the order in which they are met.
+/// Pairs with their numbers.
 #[derive(Default)]
 struct Pairs {
-    /// By `left * width + right`, a power of two.
+    /// Numbers by `left * width + right`; the width is a power of two.
     table: Vec<u32>,
     width: usize,
     /// Instead of the table, where it would be large.
     map: HashMap<(u32, u32), u32>,
+    /// In the order in which they are met.
     pairs: Vec<(u32, u32)>,
+    numbers: Vec<u32>,
 }
 
 impl Pairs {
-    #[allow(clippy::cast_possible_truncation)] // pairs are fewer than 2^32
-    fn number(&mut self, left: u32, right: u32) -> u32 {
-        let (at, width) = (left as usize, self.width);
-        if (right as usize) < width
-            && at * width + width <= self.table.len()
-            && let Some(number) = self.table.get_mut(at * width + right as usize)
-        {
-            if *number == NONE {
-                *number = self.pairs.len() as u32;
-                self.pairs.push((left, right));
-            }
-            return *number;
+    /// The number of a pair, if it was met before.
+    #[inline]
+    fn find(&self, left: u32, right: u32) -> Option<u32> {
+        let at = left as usize * self.width;
+        match self.table.get(at..at + self.width).and_then(|row| row.get(right as usize)) {
+            Some(number) => (*number != NONE).then_some(*number),
+            None => self.find_in_map(left, right),
         }
-        self.grow(left, right);
-        if self.table.is_empty() {
-            let next = self.pairs.len() as u32;
-            let number = *self.map.entry((left, right)).or_insert(next);
-            if number == next {
-                self.pairs.push((left, right));
-            }
-            return number;
+    }
+
+    #[inline(never)]
+    fn find_in_map(&self, left: u32, right: u32) -> Option<u32> {
+        self.map.get(&(left, right)).copied()
+    }
+
+    /// Adds a new pair.
+    fn insert(&mut self, left: u32, right: u32, number: u32) {
+        self.pairs.push((left, right));
+        self.numbers.push(number);
+        if !self.map.is_empty() {
+            self.map.insert((left, right), number);
+            return;
         }
-        self.number(left, right)
+        let at = left as usize * self.width;
+        match self.table.get_mut(at..at + self.width).and_then(|row| row.get_mut(right as usize)) {
+            Some(to) => *to = number,
+            None => self.grow(left, right),
+        }
     }
 
     /// Makes room for a pair in the table, or turns it into a map.
     fn grow(&mut self, left: u32, right: u32) {
-        if self.table.is_empty() && !self.map.is_empty() {
-            return;
-        }
-        let width = (right as usize + 1).max(self.width).next_power_of_two();
         let rows = (left as usize + 1).max(self.table.len() / self.width.max(1)).next_power_of_two();
-        self.width = width;
+        let width = (right as usize + 1).max(self.width).next_power_of_two();
+        let numbered = self.pairs.iter().zip(&self.numbers);
         if width.saturating_mul(rows) > TABLE_MAX {
-            self.table = Vec::new();
-            self.map = self.pairs.iter().zip(0..).map(|(pair, number)| (*pair, number)).collect();
+            (self.table, self.width) = (Vec::new(), 0);
+            self.map = numbered.map(|(pair, number)| (*pair, *number)).collect();
             return;
         }
-        self.table = vec![NONE; width * rows];
-        for ((left, right), number) in self.pairs.iter().zip(0..) {
+        (self.table, self.width) = (vec![NONE; width * rows], width);
+        for ((left, right), number) in numbered {
             if let Some(to) = self.table.get_mut(*left as usize * width + *right as usize) {
-                *to = number;
+                *to = *number;
             }
         }
     }
@@ -371,29 +378,45 @@ impl JoinedKeys {
     /// `Internal` for a value id without a part.
     #[inline]
     pub fn join(&mut self, mut value_ids: impl Iterator<Item = u32>) -> Result<u32> {
-        let mut last = value_ids.next().unwrap_or_default();
-        for (at, value_id) in value_ids.enumerate() {
-            if self.levels.len() <= at {
-                self.levels.push(Pairs::default());
-            }
-            let level = self.levels.get_mut(at).ok_or_else(|| Error::internal("a key without its level"))?;
-            last = level.number(last, value_id);
+        let mut left = value_ids.next().unwrap_or_default();
+        let mut right = value_ids.next().unwrap_or_default();
+        for (level, next) in value_ids.enumerate() {
+            left = self.pair(level, left, right);
+            right = next;
         }
-        self.number(last)
+        self.number(left, right)
     }
 
-    /// The number of the combination that ends with pair `last`.
+    /// The number of a pair of value ids of the first columns, up to that of a level.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // pairs are fewer than 2^32
+    fn pair(&mut self, level: usize, left: u32, right: u32) -> u32 {
+        if let Some(number) = self.levels.get(level).and_then(|pairs| pairs.find(left, right)) {
+            return number;
+        }
+        if self.levels.len() <= level {
+            self.levels.resize_with(level + 1, Pairs::default);
+        }
+        let Some(pairs) = self.levels.get_mut(level) else { return NONE };
+        let number = pairs.pairs.len() as u32;
+        pairs.insert(left, right, number);
+        number
+    }
+
+    /// The number of the combination of the columns before the last one, and a value id of that. Of a single column,
+    /// the value id is `left`.
+    #[inline]
+    fn number(&mut self, left: u32, right: u32) -> Result<u32> {
+        match self.last.find(left, right) {
+            Some(number) => Ok(number),
+            None => self.add(left, right),
+        }
+    }
+
+    #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // combinations are fewer than 2^32
-    fn number(&mut self, last: u32) -> Result<u32> {
-        if let Some(number) = self.numbers.get(last as usize)
-            && *number != NONE
-        {
-            return Ok(*number);
-        }
-        if self.numbers.len() <= last as usize {
-            self.numbers.resize(last as usize + 1, NONE);
-        }
-        let part = self.part(last)?;
+    fn add(&mut self, left: u32, right: u32) -> Result<u32> {
+        let part = self.part(left, right)?;
         let next = self.combined.len() as u32;
         let number = match self.dropped.get_mut(part.class as usize) {
             Some(dropped) if part.class != KeyClass::Keep => *dropped.get_or_insert(next),
@@ -402,17 +425,18 @@ impl JoinedKeys {
         if number == next {
             self.combined.push(part);
         }
-        if let Some(to) = self.numbers.get_mut(last as usize) {
-            *to = number;
-        }
+        self.last.insert(left, right, number);
         Ok(number)
     }
 
-    /// What the combination that ends with pair `last` means: the first part that is dropped decides.
-    fn part(&self, last: u32) -> Result<KeyPart> {
+    /// What a combination means: the first part that is dropped decides.
+    fn part(&self, left: u32, right: u32) -> Result<KeyPart> {
         let lost = || Error::internal("a key without a meaning");
         let mut ids = Vec::with_capacity(self.parts.len());
-        let mut at = last;
+        if self.parts.len() > 1 {
+            ids.push(right);
+        }
+        let mut at = left;
         for level in self.levels.iter().rev() {
             let (left, right) = level.pairs.get(at as usize).copied().ok_or_else(lost)?;
             ids.push(right);
@@ -443,7 +467,7 @@ impl<'a> KeyLane<'a> {
             Some(only) if cursors.is_empty() => Lane::One(only),
             last => {
                 cursors.extend(last);
-                Lane::Many(Keys { cursors, joined, left: Vec::new(), right: Vec::new() })
+                Lane::Many(Keys { cursors, joined, left: Vec::new(), right: Vec::new(), narrow: Vec::new() })
             }
         }
     }
@@ -471,19 +495,20 @@ impl<'a> Joined<'a> for Keys<'a> {
     }
 
     #[inline(never)]
-    fn segment(&mut self) -> Result<RunOrPacked> {
-        let (mut len, mut number, mut packed) = (u32::MAX, 0, false);
-        self.joined.levels.resize_with(self.cursors.len().saturating_sub(1), Pairs::default);
+    fn segment_after(&mut self, rows: u32) -> Result<RunOrPacked> {
+        let (mut len, mut left, mut right, mut packed) = (u32::MAX, 0, 0, false);
         for (at, cursor) in self.cursors.iter_mut().enumerate() {
-            let segment = cursor.segment()?;
+            let segment = cursor.segment_after(rows)?;
             len = len.min(segment.len());
             match segment {
-                RunOrPacked::Rle { value, .. } if !packed => {
-                    number = match at.checked_sub(1).and_then(|level| self.joined.levels.get_mut(level)) {
-                        Some(level) => level.number(number, value),
-                        None => value,
-                    };
-                }
+                RunOrPacked::Rle { value, .. } if !packed => match at {
+                    0 => left = value,
+                    1 => right = value,
+                    _ => {
+                        left = self.joined.pair(at - 2, left, right);
+                        right = value;
+                    }
+                },
                 RunOrPacked::Rle { .. } => {}
                 RunOrPacked::BitPacked { .. } => packed = true,
             }
@@ -491,29 +516,88 @@ impl<'a> Joined<'a> for Keys<'a> {
         if packed {
             return Ok(RunOrPacked::BitPacked { len });
         }
-        Ok(RunOrPacked::Rle { value: self.joined.number(number)?, len })
+        Ok(RunOrPacked::Rle { value: self.joined.number(left, right)?, len })
     }
 
     #[inline(never)]
     fn read<T: Copy>(&mut self, out: &mut [T], narrow: impl Fn(u32) -> T) -> Result<()> {
-        let Keys { cursors, joined, left, right } = self;
-        joined.levels.resize_with(cursors.len().saturating_sub(1), Pairs::default);
-        left.clear();
+        let Keys { cursors, joined, left, right, narrow: ids } = self;
         left.resize(out.len(), 0);
         right.resize(out.len(), 0);
-        let mut rest = cursors.iter_mut();
-        if let Some(first) = rest.next() {
-            first.read_ids32(left)?;
-        }
-        for (cursor, level) in rest.zip(&mut joined.levels) {
-            cursor.read_ids32(right)?;
-            for (left, right) in left.iter_mut().zip(right.iter()) {
-                *left = level.number(*left, *right);
+        let mut cursors = cursors.iter_mut();
+        for column in [&mut *left, &mut *right] {
+            match cursors.next() {
+                Some(cursor) => read_ids(cursor, ids, column)?,
+                None => column.fill(0),
             }
         }
-        for (out, last) in out.iter_mut().zip(left.iter()) {
-            *out = narrow(joined.number(*last)?);
+        for (level, cursor) in cursors.enumerate() {
+            for (left, right) in left.iter_mut().zip(right.iter()) {
+                *left = joined.pair(level, *left, *right);
+            }
+            read_ids(cursor, ids, right)?;
+        }
+        for (out, (left, right)) in out.iter_mut().zip(left.iter().zip(right.iter())) {
+            *out = narrow(joined.number(*left, *right)?);
         }
         Ok(())
+    }
+}
+
+/// Reads the next value ids of a column, by the narrow ones where it has those. `narrow` is scratch space.
+fn read_ids(cursor: &mut Cursor<'_>, narrow: &mut Vec<u16>, out: &mut [u32]) -> Result<()> {
+    if cursor.load_page()? != BlockKind::Ids16 {
+        return cursor.read_ids32(out);
+    }
+    narrow.resize(out.len(), 0);
+    cursor.read_ids16(narrow)?;
+    for (out, id) in out.iter_mut().zip(narrow.iter()) {
+        *out = u32::from(*id);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_combination_has_one_number(
+            columns in 0usize..5,
+            // The far ids turn a table into a map.
+            rows in proptest::collection::vec(proptest::collection::vec(prop_oneof![0u32..4, 2000u32..2004], 5), 1..80),
+        ) {
+            let part = |column: usize, id: u32| KeyPart {
+                class: match id {
+                    1 => KeyClass::Total,
+                    2003 => KeyClass::Null,
+                    _ => KeyClass::Keep,
+                },
+                name: format!("{column}:{id}").into(),
+            };
+            let parts = (0..columns).map(|column| (0..2004).map(|id| part(column, id)).collect());
+            let mut joined = JoinedKeys { parts: parts.collect(), ..JoinedKeys::default() };
+            for row in rows.iter().chain(&rows) {
+                let ids = row.get(..columns).unwrap();
+                let number = joined.join(ids.iter().copied()).unwrap();
+                let parts: Vec<KeyPart> = ids.iter().enumerate().map(|(column, id)| part(column, *id)).collect();
+                let found = joined.combined.get(number as usize).unwrap();
+                let dropped = parts.iter().find(|part| part.class != KeyClass::Keep);
+                prop_assert_eq!(found.class, dropped.map_or(KeyClass::Keep, |part| part.class));
+                if dropped.is_none() {
+                    let names: Vec<&str> = parts.iter().map(|part| &*part.name).collect();
+                    prop_assert_eq!(&*found.name, names.join(&SEPARATOR.to_string()));
+                }
+            }
+            // No combination that counts has two numbers, and all that are dropped for one reason have one.
+            let mut names: Vec<(u8, &str)> = joined.combined.iter()
+                .map(|part| (part.class as u8, if part.class == KeyClass::Keep { &*part.name } else { "" }))
+                .collect();
+            names.sort_unstable();
+            prop_assert!(names.windows(2).all(|pair| pair.first() != pair.last()));
+        }
     }
 }

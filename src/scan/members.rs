@@ -76,7 +76,7 @@ impl Members {
         let show = |(value, rows): &(&Option<Vec<u8>>, u64)| {
             let name = match value {
                 None => "null".to_owned(),
-                Some(raw) => format!("'{}'", String::from_utf8_lossy(raw).escape_debug()),
+                Some(raw) => format!("'{}'", String::from_utf8_lossy(raw)),
             };
             if self.is_sample {
                 name
@@ -101,6 +101,7 @@ pub fn of_files(inputs: &[Input], column: &str, most: u64) -> Result<Members> {
     let mut left = most;
     for input in inputs {
         let object = input.object.as_ref();
+        let _pinned = object.pin()?;
         let meta = footer::read(object)?;
         let Ok(location) = find(&meta, input, column) else { continue };
         let form = leaf_of(&meta, &location).map(TextForm::of).transpose()?.unwrap_or_default();
@@ -111,7 +112,7 @@ pub fn of_files(inputs: &[Input], column: &str, most: u64) -> Result<Members> {
                 continue;
             }
             left -= rows;
-            let columns = Column::open_all(object, &[location.source(&meta, group)?], group.rows)?;
+            let columns = Column::open_all(object, &[location.source(&meta, &group)?], group.rows)?;
             let column = columns.first().ok_or_else(|| Error::internal("no such column"))?;
             let mut cursor = Cursor::new(column, 0, false, Vec::new(), None)?;
             let mut ids = Vec::new();

@@ -34,7 +34,7 @@ pub mod totals;
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use executor::Scan;
 use rayon::prelude::*;
@@ -46,7 +46,7 @@ use crate::ids::values::ValueType;
 use crate::profile::Question;
 use crate::progress::AdvanceOnly;
 pub use crate::progress::{NoProgress, Phase, Progress};
-use crate::storage::Input;
+use crate::storage::{Cancel, Input, unless_changed};
 use crate::{Error, Job, Result};
 
 /// Largest number of rows of a task, give or take a page.
@@ -83,7 +83,8 @@ pub fn scan_dataset(
         prefetch::footers(dataset.inputs());
     }
     let question = Question::new(&job)?;
-    totals::settled(&question, |question| scan_once(question, dataset, options, progress))
+    let scanned = totals::settled(&question, |question| scan_once(question, dataset, options, progress));
+    unless_changed(dataset.inputs(), scanned)
 }
 
 /// One pass over the inputs.
@@ -126,11 +127,16 @@ pub struct CachedFile<'k> {
     pub rows: u64,
 }
 
-/// As [`scan`], with the sums of each file separately. `which` are the indices of the files to read; `cached` are the
-/// other files, so that the value types of all files are compared as in [`scan`].
+/// Files that [`scan_each`] opens at a time.
+const FILES_AT_A_TIME: usize = 1024;
+
+/// As [`scan`], with the sums of each file separately: `each` receives the index of a file and its sums, in order.
+/// `which` are the indices of the files to read, in order; `cached` are the other files, so that the value types of all
+/// files are compared as in [`scan`].
 ///
 /// # Errors
-/// As of [`scan`].
+/// As of [`scan`], and those of `each`. Of many files, an error in the first ones is reported before a later file is
+/// opened.
 pub fn scan_each(
     job: &Job,
     dataset: &Dataset<'_>,
@@ -138,56 +144,82 @@ pub fn scan_each(
     cached: &[CachedFile<'_>],
     options: &Options,
     progress: &dyn Progress,
-) -> Result<(Vec<Partial>, ScanStats)> {
+    each: &mut (dyn FnMut(usize, Partial) -> Result<()> + Send),
+) -> Result<ScanStats> {
     let job = job.clone().validated()?;
-    if !dataset.is_open() {
-        prefetch::footers(which.iter().filter_map(|at| dataset.inputs().get(*at)));
-    }
     let question = Question::new(&job)?;
-    let start = Instant::now();
-    let run = || -> Result<(Vec<Partial>, ScanStats)> {
-        let files: Vec<Result<ScanFile<'_>>> =
-            which.par_iter().map(|at| open(&question, dataset, *at)).collect();
-        let files: Vec<ScanFile<'_>> = files.into_iter().collect::<Result<_>>()?;
-        let mut typed: Vec<(usize, TypedFile<'_>)> =
-            which.iter().zip(&files).map(|(at, file)| (*at, TypedFile::of(file))).collect();
-        typed.extend(cached.iter().filter(|cached| cached.value_type.is_some()).map(|cached| {
+    let mut run = || -> Result<ScanStats> {
+        let mut agreement = TypeAgreement::default();
+        let typed = cached.iter().filter(|cached| cached.value_type.is_some()).map(|cached| {
             let CachedFile { at, name, value_type, rows } = *cached;
             (at, TypedFile { name, value_type, rows })
-        }));
-        typed.sort_by_key(|(at, _)| *at);
-        TypeAgreement::check(typed.into_iter().map(|(_, typed)| typed))?;
-        progress.begin(Phase::Sum, files.iter().map(|file| columns::file_bytes(&question, file)).sum());
-        let opened = start.elapsed();
-        let progress = AdvanceOnly(progress);
-        let one = |file: &ScanFile<'_>, parallel| {
-            let files = std::slice::from_ref(file);
-            // Each file's sums are kept for later runs: its own rows alone decide what is summed apart.
-            totals::settled(&question, |question| {
-                let spare = Mutex::default();
-                Scan::new(question, files, options, &progress, Instant::now(), &spare).finish(parallel)
-            })
+        });
+        let mut cached = typed.peekable();
+        let mut stats = ScanStats {
+            phases: vec![("open", Duration::ZERO), ("scan", Duration::ZERO)],
+            ..ScanStats::default()
         };
-        // Small files in parallel, then each large one on all threads.
-        let is_large = |file: &ScanFile<'_>| file.footer.rows > SEQUENTIAL_ROWS;
-        let small: Vec<Option<Result<(Partial, ScanStats)>>> =
-            files.par_iter().map(|file| (!is_large(file)).then(|| one(file, false))).collect();
-        let mut stats = ScanStats::default();
-        let mut parts = Vec::with_capacity(files.len());
-        for (file, done) in files.iter().zip(small) {
-            let (part, cost) = done.unwrap_or_else(|| one(file, true))?;
-            parts.push(part);
-            stats.merge(cost);
+        let object = |at: &usize| dataset.inputs().get(*at).map(|input| &input.object);
+        let is_one = which.len() <= FILES_AT_A_TIME;
+        if !is_one {
+            progress
+                .begin(Phase::Sum, which.iter().filter_map(object).map(|object| object.stored_len()).sum());
         }
-        stats.phases = vec![("open", opened), ("scan", start.elapsed() - opened)];
-        Ok((parts, stats))
+        for which in which.chunks(FILES_AT_A_TIME) {
+            if !dataset.is_open() {
+                prefetch::footers(which.iter().filter_map(|at| dataset.inputs().get(*at)));
+            }
+            let start = Instant::now();
+            let files: Vec<Result<ScanFile<'_>>> =
+                which.par_iter().map(|at| open(&question, dataset, *at)).collect();
+            let files: Vec<ScanFile<'_>> = files.into_iter().collect::<Result<_>>()?;
+            for (at, file) in which.iter().zip(&files) {
+                while let Some((_, typed)) = cached.next_if(|(of_cached, _)| of_cached < at) {
+                    agreement.check_next(typed)?;
+                }
+                agreement.check_next(TypedFile::of(file))?;
+            }
+            let bytes = |file: &ScanFile<'_>| columns::file_bytes(&question, file);
+            if is_one {
+                progress.begin(Phase::Sum, files.iter().map(bytes).sum());
+            }
+            let opened = Instant::now();
+            let advance = AdvanceOnly(progress);
+            let one = |file: &ScanFile<'_>, parallel| {
+                let files = std::slice::from_ref(file);
+                // Each file's sums are kept for later runs: its own rows alone decide what is summed apart.
+                let summed = totals::settled(&question, |question| {
+                    let spare = Mutex::default();
+                    Scan::new(question, files, options, &advance, Instant::now(), &spare).finish(parallel)
+                });
+                if !is_one {
+                    advance.advance(file.object.stored_len().saturating_sub(bytes(file)));
+                }
+                summed
+            };
+            // Small files in parallel, then each large one on all threads.
+            let is_large = |file: &ScanFile<'_>| file.footer.rows > SEQUENTIAL_ROWS;
+            let small: Vec<Option<Result<(Partial, ScanStats)>>> =
+                files.par_iter().map(|file| (!is_large(file)).then(|| one(file, false))).collect();
+            for ((at, file), done) in which.iter().zip(&files).zip(small) {
+                let (part, cost) = done.unwrap_or_else(|| one(file, true))?;
+                each(*at, part)?;
+                stats.merge(cost);
+            }
+            for ((_, time), spent) in stats.phases.iter_mut().zip([opened - start, opened.elapsed()]) {
+                *time += spent;
+            }
+        }
+        cached.try_for_each(|(_, typed)| agreement.check_next(typed))?;
+        Ok(stats)
     };
-    match which {
-        [] => Ok((Vec::new(), ScanStats::default())),
+    let scanned = match which {
+        [] => return Ok(ScanStats::default()),
         // As in `scan`, a single small file needs no thread pool.
         [_] if options.threads == Some(1) => run(),
         _ => pool(options.threads.unwrap_or(0))?.install(run),
-    }
+    };
+    unless_changed(which.iter().filter_map(|at| dataset.inputs().get(*at)), scanned)
 }
 
 /// A file of a scan.
@@ -255,8 +287,11 @@ pub(crate) fn start_threads(threads: Option<usize>) -> Result<()> {
 }
 
 pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    // Its threads wait for a remote store as long as the call of this thread does.
+    let call = Cancel::current();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        .start_handler(move |_| call.enter())
         .thread_name(|i| format!("rollshare-{i}"))
         .build()
         .map_err(|e| Error::io("cannot start threads", std::io::Error::other(e)))

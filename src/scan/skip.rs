@@ -22,7 +22,7 @@ use crate::ids::column::{Chunk, Column, Cost};
 use crate::ids::cursor::Cursor;
 use crate::ids::entries::ChunkDictionary;
 use crate::parquet::encoding::RunOrPacked;
-use crate::parquet::{Bounds, ChunkMeta, Encoding, Leaf, RowGroupMeta};
+use crate::parquet::{ChunkMeta, Encoding, Leaf, RowGroupMeta};
 use crate::profile::Question;
 use crate::profile::question::{ConditionRule, ScanColumn};
 use crate::{Result, Semantics};
@@ -70,10 +70,10 @@ pub fn outlook(question: &Question, file: &OpenFile<'_>, meta: &RowGroupMeta) ->
             if holds { Outlook::Likely } else { Outlook::RuledOut }
         }
         Some(ColumnLocation::Leaf(at)) => {
-            let bounds = meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_deref());
+            let bounds = meta.chunks.get(*at).and_then(|chunk| chunk.bounds.as_ref());
             match (bounds, condition.rule.only_value().filter(|_| column.form == TextForm::Text)) {
-                (Some(Bounds { min, max }), Some(wanted)) => {
-                    let is_within = **min <= *wanted && *wanted <= **max;
+                (Some(bounds), Some(wanted)) => {
+                    let is_within = *bounds.min() <= *wanted && *wanted <= *bounds.max();
                     if is_within { Outlook::Likely } else { Outlook::Unlikely }
                 }
                 _ => Outlook::Unknown,
@@ -103,6 +103,7 @@ pub fn row_group(question: &Question, file: &OpenFile<'_>, meta: &RowGroupMeta, 
 /// condition alone where it is likely to rule the row group out.
 pub fn likely_ranges(question: &Question, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
     let Some(meta) = file.footer.row_groups.get(at).filter(|meta| meta.rows > 0) else { return Vec::new() };
+    let meta = &meta;
     let mut ranges: Vec<Range<u64>> = match outlook(question, file, meta) {
         Outlook::RuledOut => Vec::new(),
         Outlook::Unlikely => {
@@ -120,7 +121,7 @@ pub fn likely_ranges(question: &Question, file: &OpenFile<'_>, at: usize) -> Vec
 pub fn other_ranges(question: &Question, file: &OpenFile<'_>, at: usize) -> Vec<Range<u64>> {
     let Some(meta) = file.footer.row_groups.get(at) else { return Vec::new() };
     let likely = likely_ranges(question, file, at);
-    let all = columns::chunks(question, file, meta).into_iter().map(ChunkMeta::bytes);
+    let all = columns::chunks(question, file, &meta).into_iter().map(ChunkMeta::bytes);
     all.filter(|range| !range.is_empty() && !likely.contains(range)).collect()
 }
 

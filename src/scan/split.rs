@@ -6,6 +6,9 @@
 //! pages begin. Sums are exact: merging the splits in any order gives the bytes of one scan.
 //!
 //! A process keeps the footers that it has read: the splits of one file read its footer once.
+//!
+//! The rows of a data frame are in no file. They are cut into pieces, parquet files in the memory of the tasks, and a
+//! piece is a split: see [`Piece`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,8 +23,8 @@ use crate::dataset::{OpenFile, TypeAgreement, TypedFile, prefetch};
 use crate::grid::Partial;
 use crate::parquet::{FileMeta, footer};
 use crate::profile::Question;
-use crate::storage::object::ObjectVersion;
-use crate::storage::{Input, discover};
+use crate::storage::object::{ObjectVersion, Tag};
+use crate::storage::{Input, MemoryObject, discover, unless_changed};
 use crate::{Error, Job, Result, Semantics};
 
 /// The cost of opening a file, in compressed bytes of columns that could be read in the same time.
@@ -33,19 +36,51 @@ const FOOTERS_MAX: usize = 1024;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct File {
     name: String,
+    /// Its index among all files.
+    number: usize,
     partitions: Vec<(String, Option<String>)>,
     /// The version that the planner has read.
     stamp: Option<ObjectVersion>,
+    /// Rows that come before those of a piece; 0 for files.
+    #[serde(default)]
+    before: u64,
 }
 
 /// Rows of a row group.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-struct SplitRange {
-    /// Its index in [`Split::files`].
-    file: usize,
-    row_group: usize,
-    from: u64,
-    to: u64,
+pub struct SplitRange {
+    /// The index of its file in the split.
+    pub file: usize,
+    /// Its number.
+    pub row_group: usize,
+    /// The first row of the range.
+    pub from: u64,
+    /// The row after the last one.
+    pub to: u64,
+}
+
+/// A file of a split, which this process keeps open: its input and its footer.
+pub type Opened = (Arc<Input>, Arc<FileMeta>);
+
+/// Some rows of a data frame, as the bytes of a parquet file.
+///
+/// To the planner and to errors all pieces together are one file, in their order: a row has the number that it has in
+/// the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Its rows.
+    pub rows: u64,
+    /// Length of its bytes.
+    pub bytes: u64,
+    /// CRC-32 of its bytes.
+    pub crc32: u32,
+}
+
+impl Piece {
+    fn version(&self) -> ObjectVersion {
+        let tag = Some(Tag::Etag(format!("{:08x}", self.crc32).into()));
+        ObjectVersion { bytes: self.bytes, modified: None, tag, changed: None }
+    }
 }
 
 /// A part of the work, which any process can scan.
@@ -78,13 +113,22 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
     prefetch::footers(inputs);
     let question = Question::new(&job)?;
     let files = open_all(&question, inputs)?;
+    plan_files(&job, &files, most, least)
+}
+
+/// As [`plan`], for opened files whose columns are located.
+///
+/// # Errors
+/// `Argument` for a job that is not valid.
+pub fn plan_files(job: &Job, files: &[OpenFile<'_>], most: usize, least: u64) -> Result<Splits> {
+    let question = Question::new(job)?;
     let cost = |file: &OpenFile<'_>, at: usize| {
-        file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&question, file, rg) {
+        file.footer.row_groups.get(at).map_or(0, |rg| match skip::outlook(&question, file, &rg) {
             Outlook::RuledOut => 0,
             Outlook::Unlikely => {
-                skip::condition_chunk(&question, file, rg).map_or(0, |(_, chunk)| chunk.compressed_len)
+                skip::condition_chunk(&question, file, &rg).map_or(0, |(_, chunk)| chunk.compressed_len)
             }
-            Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&question, file, rg),
+            Outlook::Unknown | Outlook::Likely => columns::row_group_bytes(&question, file, &rg),
         })
     };
     let groups = |file: &OpenFile<'_>| 0..file.footer.row_groups.len();
@@ -94,11 +138,11 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
 
     let mut splits =
         Splits { bytes, rows: files.iter().map(|file| file.footer.rows).sum(), ..Splits::default() };
-    let mut open = Open { job: &job, split: empty(&job), cost: 0, aim };
-    for (input, opened) in inputs.iter().zip(&files) {
+    let mut open = Open { job, split: empty(job), cost: 0, aim };
+    for (number, opened) in files.iter().enumerate() {
         let mut first = true;
         for at in groups(opened) {
-            let rows = opened.footer.row_groups.get(at).map_or(0, |rg| rg.rows);
+            let rows = opened.footer.row_groups.rows_of(at);
             let whole = cost(opened, at);
             // Enough ranges that each is about one split, but none smaller than a task.
             let ranges = (whole / aim + 1).min(rows.div_ceil(TASK_ROWS));
@@ -106,16 +150,38 @@ pub fn plan(job: &Job, inputs: &[Input], most: usize, least: u64) -> Result<Spli
                 let border = |n: u64| u64::try_from(u128::from(rows) * u128::from(n) / u128::from(ranges));
                 let (from, to) = (border(range).unwrap_or(0), border(range + 1).unwrap_or(rows));
                 let opening = if std::mem::take(&mut first) { FILE_COST } else { 0 };
-                open.add(input, at, from, to, whole / ranges + opening, &mut splits.splits);
+                let range = SplitRange { file: number, row_group: at, from, to };
+                open.add(opened.input, range, whole / ranges + opening, &mut splits.splits);
             }
         }
     }
     open.close(&mut splits.splits);
     if splits.splits.is_empty() {
         // Files without rows: one split, so that there is a result.
-        let mut split = empty(&job);
-        split.files.extend(inputs.first().map(file));
+        let mut split = empty(job);
+        split.files.extend(files.first().map(|opened| file(opened.input, 0)));
         splits.splits.push(split);
+    }
+    Ok(splits)
+}
+
+/// A split for each piece of a data frame, in the order of the pieces. Errors call the frame `name`.
+///
+/// # Errors
+/// `Argument` for a job that is not valid.
+pub fn plan_pieces(job: &Job, name: &str, pieces: &[Piece]) -> Result<Splits> {
+    let job = job.clone().validated()?;
+    let mut splits = Splits::default();
+    for piece in pieces {
+        let before = splits.rows;
+        let (name, stamp) = (name.to_owned(), Some(piece.version()));
+        let file = File { name, number: 0, partitions: Vec::new(), stamp, before };
+        // The rows of earlier pieces are a row group: see `Split::open_piece`.
+        let range = SplitRange { file: 0, row_group: usize::from(before > 0), from: 0, to: piece.rows };
+        let parts = if piece.rows > 0 { vec![range] } else { Vec::new() };
+        splits.splits.push(Split { job: job.clone(), files: vec![file], parts });
+        splits.rows += piece.rows;
+        splits.bytes += piece.bytes;
     }
     Ok(splits)
 }
@@ -140,11 +206,13 @@ fn empty(job: &Job) -> Split {
     Split { job: job.clone(), files: Vec::new(), parts: Vec::new() }
 }
 
-fn file(input: &Input) -> File {
+fn file(input: &Input, number: usize) -> File {
     File {
         name: input.object.name().to_string(),
+        number,
         partitions: input.partitions.clone(),
         stamp: input.object.version(),
+        before: 0,
     }
 }
 
@@ -157,15 +225,16 @@ struct Open<'j> {
 }
 
 impl Open<'_> {
-    fn add(&mut self, input: &Input, row_group: usize, from: u64, to: u64, cost: u64, done: &mut Vec<Split>) {
+    /// Adds a range of a file, whose number is that among all files.
+    fn add(&mut self, input: &Input, range: SplitRange, cost: u64, done: &mut Vec<Split>) {
         // The current split is closer to the aim without this part.
         if self.cost > 0 && (self.cost + cost).saturating_sub(self.aim) > self.aim.saturating_sub(self.cost) {
             self.close(done);
         }
-        if self.split.files.last().is_none_or(|f| f.name != **input.object.name()) {
-            self.split.files.push(file(input));
+        if self.split.files.last().is_none_or(|f| f.number != range.file) {
+            self.split.files.push(file(input, range.file));
         }
-        self.split.parts.push(SplitRange { file: self.split.files.len() - 1, row_group, from, to });
+        self.split.parts.push(SplitRange { file: self.split.files.len() - 1, ..range });
         self.cost += cost;
     }
 
@@ -201,20 +270,70 @@ impl Split {
         &self.job
     }
 
+    /// Opens its files.
+    ///
+    /// # Errors
+    /// Those of reading footers; `Data` where a file has changed since it was planned.
+    pub fn open(&self) -> Result<Vec<Opened>> {
+        self.files.iter().map(open).collect()
+    }
+
+    /// Opens a piece, of which these are the bytes.
+    ///
+    /// # Errors
+    /// `Data` where they are not those that were planned; those of reading the footer.
+    pub fn open_piece(&self, bytes: Vec<u8>) -> Result<Vec<Opened>> {
+        let [file] = self.files.as_slice() else {
+            return Err(Error::internal("a piece is one file"));
+        };
+        let found = Piece { rows: 0, bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) };
+        if file.stamp != Some(found.version()) {
+            return Err(Error::data("the data frame had other rows when it was computed again")
+                .expected("the same rows in the same order")
+                .advice("Write the frame to files, or checkpoint it, and use that")
+                .in_file(&file.name.as_str().into()));
+        }
+        let object = Arc::new(MemoryObject::new(&file.name, bytes));
+        let mut meta = footer::read(object.as_ref())?;
+        // A row group in the place of all earlier pieces, which no range contains, so that rows have their numbers.
+        if file.before > 0 && !meta.row_groups.is_empty() {
+            meta.row_groups = meta.row_groups.after_rows(file.before);
+            meta.rows += file.before;
+        }
+        Ok(vec![(Arc::new(Input { object, partitions: Vec::new() }), Arc::new(meta))])
+    }
+
+    /// The number of each file among all files.
+    pub fn numbers(&self) -> Vec<usize> {
+        self.files.iter().map(|file| file.number).collect()
+    }
+
+    /// Its rows.
+    pub fn ranges(&self) -> &[SplitRange] {
+        &self.parts
+    }
+
     /// Scans the split on the calling thread. The account's rows are those of the split.
     ///
     /// # Errors
     /// As of [`super::scan`]; `Data` where a file has changed since it was planned.
     pub fn scan(&self, progress: &dyn Progress) -> Result<Partial> {
-        let opened: Vec<(Arc<Input>, Arc<FileMeta>)> = self.files.iter().map(open).collect::<Result<_>>()?;
+        self.scan_opened(&self.open()?, progress)
+    }
+
+    /// As [`Self::scan`], of its files or its piece, which are opened.
+    ///
+    /// # Errors
+    /// As of [`super::scan`].
+    pub fn scan_opened(&self, opened: &[Opened], progress: &dyn Progress) -> Result<Partial> {
         let question = Question::new(&self.job)?;
-        totals::settled(&question, |question| self.scan_once(&opened, question, progress))
-            .map(|(partial, ())| partial)
+        let scanned = totals::settled(&question, |question| self.scan_once(opened, question, progress));
+        unless_changed(opened.iter().map(|(input, _)| &**input), scanned).map(|(partial, ())| partial)
     }
 
     fn scan_once(
         &self,
-        opened: &[(Arc<Input>, Arc<FileMeta>)],
+        opened: &[Opened],
         question: &Question,
         progress: &dyn Progress,
     ) -> Result<(Partial, ())> {
@@ -227,16 +346,18 @@ impl Split {
                 Ok(ScanFile::Own(file))
             })
             .collect::<Result<_>>()?;
-        for (at, file) in files.iter().enumerate() {
-            let parts = self.parts.iter().filter(|part| part.file == at);
-            announce(question, file, parts.map(|part| part.row_group));
+        // Ranges are in the order of their files.
+        for parts in self.parts.chunk_by(|a, b| a.file == b.file) {
+            if let Some(file) = parts.first().and_then(|part| files.get(part.file)) {
+                announce(question, file, parts.iter().map(|part| part.row_group));
+            }
         }
         let options = Options { threads: Some(1), ..Options::default() };
         let spare = Mutex::default();
         let scan = Scan::new(question, &files, &options, progress, start, &spare);
         for (part, order) in self.parts.iter().zip(0..) {
             let group = files.get(part.file).and_then(|file| {
-                let rows = file.footer.row_groups.get(part.row_group)?.rows;
+                let rows = file.footer.row_groups.rows().nth(part.row_group)?;
                 (part.from <= part.to && part.to <= rows).then_some((file, rows))
             });
             let Some((file, rows)) = group else {
@@ -250,8 +371,8 @@ impl Split {
 }
 
 /// Opens a file, or returns the one that this process has opened before.
-fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
-    type OpenFiles = HashMap<String, (Arc<Input>, Arc<FileMeta>)>;
+fn open(file: &File) -> Result<Opened> {
+    type OpenFiles = HashMap<String, Opened>;
     static OPEN_FILES: OnceLock<Mutex<OpenFiles>> = OnceLock::new();
     let open_files = OPEN_FILES.get_or_init(Mutex::default);
     let same = |input: &Input| {
@@ -277,7 +398,7 @@ fn open(file: &File) -> Result<(Arc<Input>, Arc<FileMeta>)> {
             .advice("Run again, and replace exports by rename before the run or after it")
             .in_file(input.object.name()));
     }
-    let meta = footer::read(input.object.as_ref()).map_err(|e| e.in_file(input.object.name()))?;
+    let meta = unless_changed([&input], footer::read(input.object.as_ref()))?;
     let opened = (Arc::new(input), Arc::new(meta));
     let mut open_files = lock(open_files);
     if open_files.len() >= FOOTERS_MAX {
@@ -340,6 +461,46 @@ mod tests {
         }
         // A small file is one split, however many are allowed.
         assert_eq!(plan(&Job::default(), &inputs, 4, 1 << 30).unwrap().splits.len(), 1);
+    }
+
+    #[test]
+    fn pieces_sum_to_the_frame_and_their_rows_have_its_numbers() {
+        let write = |rows, seed| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("sample.parquet");
+            sample::write(
+                &sample::Options { rows, layout: sample::Layout::Export, seed },
+                &path,
+                &NoProgress,
+            )
+            .unwrap();
+            std::fs::read(&path).unwrap()
+        };
+        let bytes = [write(10_000, 1), write(700_000, 2)];
+        let input = |bytes: &Vec<u8>| {
+            let object = Arc::new(MemoryObject::new("frame", bytes.clone()));
+            Input { object, partitions: vec![] }
+        };
+        let job = Job::default();
+        let inputs: Vec<Input> = bytes.iter().map(input).collect();
+        let (whole, _) = scan(&job, &inputs, &Options::default(), &NoProgress).unwrap();
+        let piece = |(bytes, rows): (&Vec<u8>, u64)| Piece {
+            rows,
+            bytes: bytes.len() as u64,
+            crc32: crc32fast::hash(bytes),
+        };
+        let pieces: Vec<Piece> = bytes.iter().zip([10_000, 700_000]).map(piece).collect();
+        let splits = plan_pieces(&job, "frame", &pieces).unwrap();
+        assert_eq!((splits.splits.len(), splits.rows), (2, 710_000));
+        let opened: Vec<Vec<Opened>> =
+            splits.splits.iter().zip(&bytes).map(|(split, b)| split.open_piece(b.clone()).unwrap()).collect();
+        let parts =
+            splits.splits.iter().zip(&opened).map(|(split, o)| split.scan_opened(o, &NoProgress).unwrap());
+        assert_eq!(parts.reduce(|sum, part| sum.merge(part).unwrap()).unwrap(), whole);
+        assert_eq!(opened[1][0].1.rows, 710_000);
+        // The bytes of another piece.
+        let error = splits.splits[0].open_piece(bytes[1].clone()).err().unwrap().to_string();
+        assert!(error.contains("frame") && error.contains("other rows"), "{error}");
     }
 
     #[test]

@@ -51,8 +51,9 @@ pub struct TaskCost {
     pub time: Duration,
 }
 
-/// The kernel path of a row group.
+/// The kernel path of a row group. There is one of each row group of many files.
 #[derive(Debug, Clone, serde::Serialize)]
+#[serde(into = "NamedPath")]
 pub struct RowGroupStats {
     /// File.
     pub file: Arc<str>,
@@ -60,10 +61,33 @@ pub struct RowGroupStats {
     pub row_group: usize,
     /// Its rows.
     pub rows: u64,
-    /// The paths taken, the one with most rows first; `skipped` where all rows were ruled out.
-    pub path: String,
     /// Rows by path: runs, bitmap, scalar.
     pub rows_by_path: RowsByPath,
+}
+
+/// As [`RowGroupStats`], with the paths in words.
+#[derive(serde::Serialize)]
+struct NamedPath {
+    file: Arc<str>,
+    row_group: usize,
+    rows: u64,
+    path: String,
+    rows_by_path: RowsByPath,
+}
+
+impl From<RowGroupStats> for NamedPath {
+    fn from(stats: RowGroupStats) -> Self {
+        let path = stats.path();
+        let RowGroupStats { file, row_group, rows, rows_by_path } = stats;
+        NamedPath { file, row_group, rows, path, rows_by_path }
+    }
+}
+
+impl RowGroupStats {
+    /// The paths taken, the one with most rows first; `skipped` where all rows were ruled out.
+    pub fn path(&self) -> String {
+        path_names(self.rows_by_path)
+    }
 }
 
 impl ScanStats {
@@ -84,7 +108,7 @@ impl ScanStats {
 }
 
 /// The names of the paths taken, the one with most rows first.
-pub(super) fn path_names(rows_by_path: RowsByPath) -> String {
+fn path_names(rows_by_path: RowsByPath) -> String {
     let mut paths: Vec<(u64, &str)> =
         rows_by_path.into_iter().zip(["runs", "bitmap", "scalar"]).filter(|(rows, _)| *rows > 0).collect();
     paths.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));

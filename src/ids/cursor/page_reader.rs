@@ -47,7 +47,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Opens `page` as the current one: decompresses it, reads its levels and decodes its values.
-    fn decode_page(&mut self, chunk: &Chunk<'a>, page: &PageMeta) -> Result<()> {
+    fn decode_page(&mut self, chunk: &'a Chunk<'a>, page: &PageMeta) -> Result<()> {
         self.values = Values::Closed;
         self.levels = None;
         self.body = chunk.body(page)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! while the next run is a plain one:
-//!     RLE:         write its value repeatedly; the next header is two or three bytes further
+//!     RLE:         write its value repeatedly; the next header is two to four bytes further
 //!     bit-packed:  extract its values;         the next header follows them
 //! ```
 //!
@@ -36,7 +36,7 @@ pub trait Steps: Copy {
     unsafe fn cut(self, from: *const u8, to: *mut u16);
 }
 
-/// Decodes runs of `width`-bit values for as long as they are plain: headers of one byte,
+/// Decodes runs of `width`-bit values for as long as they are plain: headers of one or two bytes,
 /// away from the ends of `bytes`, of the stream and of `out`. Returns how many values were decoded.
 ///
 /// # Safety
@@ -52,18 +52,28 @@ pub unsafe fn runs<S: Steps>(
 ) -> usize {
     let size = width.div_ceil(8);
     let one = if size == 1 { 0xff } else { 0xffff };
-    // A header, a value of two bytes, and the bytes that a step reads past a run.
-    let Some(last) = bytes.len().checked_sub(3 + S::REACH) else { return 0 };
+    // A header of two bytes, a value of two, and the bytes that a step reads past a run.
+    let Some(last) = bytes.len().checked_sub(4 + S::REACH) else { return 0 };
     // Whole vectors are written: up to 31 values past a run.
     let most = (at.unread as usize).min(out.len().saturating_sub(STEP - 1));
     let (from, to) = (bytes.as_ptr(), out.as_mut_ptr());
     let (mut next, mut done) = (at.next, 0);
     while next <= last {
-        // SAFETY: `next` is before the end.
-        let header = usize::from(unsafe { *from.add(next) });
+        // A branch, not a selection: in most streams it is predicted, and the next header waits for no second byte.
+        // SAFETY: `next` and three more bytes are before the end.
+        let (header, header_size) = match usize::from(unsafe { *from.add(next) }) {
+            one_byte @ ..0x80 => (one_byte, 1),
+            first => {
+                // SAFETY: as above.
+                let second = usize::from(unsafe { *from.add(next + 1) });
+                if second >= 0x80 {
+                    break;
+                }
+                (first & 0x7f | second << 7, 2)
+            }
+        };
         let (count, packed) = (header >> 1, header & 1 == 1);
-        // Neither an empty run nor a header of more bytes.
-        if !(2..0x80).contains(&header) {
+        if count == 0 {
             break;
         }
         let values = if packed { count * 8 } else { count };
@@ -71,7 +81,7 @@ pub unsafe fn runs<S: Steps>(
         if values > most - done || next + stored > last {
             break;
         }
-        let start = next + 1;
+        let start = next + header_size;
         // SAFETY: the bytes of the run and `REACH` more can be read, and a step begins before the
         // run ends; `values` and 31 more fit after `done`.
         unsafe {
