@@ -7,8 +7,10 @@ use std::path::Path;
 use super::catalog::{CheckId, Severity};
 use super::model::{Bounds, Limit, NotRun};
 use super::settings::{self, Drift, Incident, Keep, UserClass};
+use crate::phrase::Phrase;
 use crate::profile::Profile;
-use crate::{Error, Result, calendar, storage};
+use crate::profile::read::toml_error;
+use crate::{Error, Result, calendar, escape, storage};
 
 /// The settings of one check. A setting that is left out keeps its default.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
@@ -94,8 +96,8 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let file: File = toml::from_str(text).map_err(|e| {
-            Error::argument(format!("the checks cannot be read: {}", e.to_string().trim_end()))
-                .advice("`rollshare check --init` prints a file to start from")
+            toml_error("the checks cannot be read", text, &e)
+                .advice(Phrase::default().command("`rollshare check --init` prints a file to start from"))
         })?;
         let mut settings = BTreeMap::new();
         for (name, setting) in file.checks {
@@ -252,7 +254,7 @@ pub struct ObservedValues {
 /// Returns a commented file with every check at its default and the lists of observed values.
 pub fn template(observed: &ObservedValues) -> String {
     let list = |values: &[String]| {
-        let quoted: Vec<String> = values.iter().map(|v| toml::Value::from(v.as_str()).to_string()).collect();
+        let quoted: Vec<String> = values.iter().map(|v| escape::literal(v)).collect();
         if quoted.is_empty() { "[]".to_owned() } else { format!("[\n  {},\n]", quoted.join(",\n  ")) }
     };
     let date = |day: i32| {

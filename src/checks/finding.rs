@@ -8,6 +8,7 @@
 
 use super::catalog::CheckId;
 use super::model::{Measurement, Violation};
+use crate::escape::{cut, literal};
 use crate::report::words::{self, amount, number};
 use crate::{Grain, calendar};
 
@@ -146,24 +147,24 @@ pub fn unexpected_members(
     entry: &str,
     first: Option<&Violation>,
 ) -> String {
-    let quoted = |name: &str| toml::Value::from(name).to_string();
     let shown = members.get(..NAMES).unwrap_or(members);
     let more = members.len() - shown.len();
     let all = if more > 0 { ", ..." } else { "" };
-    let allowed: Vec<String> = shown.iter().map(|(name, _)| quoted(name)).collect();
+    let allowed: Vec<String> = shown.iter().map(|(name, _)| literal(name)).collect();
     let allow = format!("[allow] {entry} = [{}{all}]", allowed.join(", "));
     let first = first.and_then(place).map_or(String::new(), |place| format!(", first in {place}"));
     let verb = if count == 1 { "has" } else { "have" };
     let of = format!("{} of {} rows {verb}", number(count), number(rows));
     if let [(name, _)] = members {
         let meant = meant(name).map_or(String::new(), |code| format!(" ({code}?)"));
+        let name = cut(name);
         return format!("{of} {dimension} '{name}', {expected}{meant}{first}. Allow it: {allow}");
     }
     let list: Vec<String> = shown
         .iter()
         .map(|(name, rows)| match rows {
-            Some(rows) => format!("'{name}' ({})", number(*rows)),
-            None => format!("'{name}'"),
+            Some(rows) => format!("'{}' ({})", cut(name), number(*rows)),
+            None => format!("'{}'", cut(name)),
         })
         .collect();
     let more = if more > 0 { format!(" and {} more", number(more as u64)) } else { String::new() };
@@ -304,7 +305,7 @@ mod tests {
             two.starts_with("1,001 of 9,000 rows have country 'fr' (1,000), 'X\"': no ISO 3166-1 code"),
             "{two}"
         );
-        assert!(two.contains("[allow] countries = [\"fr\", '"), "{two}");
+        assert!(two.contains("[allow] countries = [\"fr\", \"X\\\"\"]"), "{two}");
         let four = of(&[("a", None), ("b", None), ("c", None), ("d", None)], 4);
         assert!(four.contains("'a', 'b', 'c' and 1 more: ") && four.ends_with("\"c\", ...]"), "{four}");
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::catalog::{CheckId, Severity};
+use crate::escape;
 
 /// The status of a check after the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -163,7 +164,7 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    /// Compares a measurement with the bounds.
+    /// Compares a measurement with the bounds. The sentences are escaped, names in them cut.
     #[allow(clippy::cast_precision_loss)] // a fraction needs no more
     pub fn of(
         check: CheckId,
@@ -201,18 +202,23 @@ impl CheckResult {
             Status::NotRun if could_not_run => finding.note.clone(),
             Status::Pass | Status::NotRun => String::new(),
         };
+        let escaped =
+            |violation: Violation| Violation { value: escape::line(&violation.value).into(), ..violation };
         CheckResult {
             check,
             title: check.title().into(),
             severity,
             status,
-            finding: sentence,
+            finding: escape::line(&sentence).into(),
             observed: ran.then_some(finding.observed),
             unit: check.unit().into(),
             n: finding.n,
             bounds,
-            offenders: if status == Status::Pass { Vec::new() } else { finding.offenders },
-            note: finding.note,
+            offenders: match status {
+                Status::Pass => Vec::new(),
+                _ => finding.offenders.into_iter().map(escaped).collect(),
+            },
+            note: escape::line(&finding.note).into(),
             could_not_run,
         }
     }

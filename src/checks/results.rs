@@ -3,11 +3,11 @@
 use super::catalog::{CheckId, Severity, Stage};
 use super::config::Config;
 use super::model::{CheckResult, Measurement, NotRun, Status, Verdict, verdict};
-use super::raw::{self, Raw};
+use super::raw::{self, Raw, RemoteRows};
 use super::shape::Shape;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, OpenFile};
 use crate::progress::Progress;
-use crate::storage::Input;
+use crate::storage::{Input, unless_changed};
 use crate::{Job, Result};
 
 /// The results, in the order of the catalog.
@@ -142,11 +142,27 @@ pub fn check_dataset(
     dataset: &Dataset<'_>,
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
+    check_files(job, shape, config, dataset.files(), None, progress)
+}
+
+/// As [`check_dataset`], for opened files; `remote` reads their rows if they are not read in this process.
+///
+/// # Errors
+/// Fails if the rows cannot be read.
+pub fn check_files(
+    job: &Job,
+    shape: Shape,
+    config: &Config,
+    files: &[OpenFile<'_>],
+    remote: Option<&dyn RemoteRows>,
+    progress: &dyn Progress,
+) -> Result<(Results, Raw)> {
     let config = &config.for_profile(&job.profile);
+    let inputs = || files.iter().map(|file| file.input);
     if !shape.is_cube() {
-        return raw::general::run(job, config, dataset, progress);
+        return unless_changed(inputs(), raw::general::run(job, config, files, remote, progress));
     }
-    let mut raw = raw::run_opened(job, config, dataset, progress)?;
+    let mut raw = unless_changed(inputs(), raw::run_opened(job, config, files, remote, progress))?;
     let mut results = Results::judge(config, std::mem::take(&mut raw.findings));
     raw::renamed::mention(&mut results.outcomes);
     Ok((results, raw))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::raw::cube::Cube;
-use super::raw::general::counts::{Bucket, Counts};
+use super::raw::general::counts::{Bucket, Counts, Sums};
 use super::shape::Shape;
 use crate::calendar::period::{week_of_with_start, week_start};
 use crate::grid::{CHANNELS, Partial, TimePoint};
@@ -184,10 +184,7 @@ pub fn sum_partial(job: &Job, partial: &Partial, rows: Option<&Counts>) -> Optio
         totals.days = Panel::new(from, usize::try_from(to - from + 1).ok()?, vec!["".into()]);
     }
     let width = partial.times.len();
-    let unit = match partial.value_type {
-        Some(crate::ids::values::ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
-        _ => 1.0,
-    };
+    let unit = partial.unit();
     let mut indices: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for (group, key, channel) in &groups {
         let key = *indices.entry(key).or_insert_with(|| totals.weeks.find(key));
@@ -204,9 +201,7 @@ pub fn sum_partial(job: &Job, partial: &Partial, rows: Option<&Counts>) -> Optio
             if paid == 0.0 && organic == 0.0 {
                 continue;
             }
-            let is_organic = channel.is_some_and(|channel| {
-                class.class((channel != "(none)").then_some(channel.as_bytes())) == Class::Organic
-            });
+            let is_organic = channel.is_some_and(|channel| class.class_of_member(channel) == Class::Organic);
             let users = Point {
                 users: paid + organic,
                 organic: if is_organic { paid } else { organic },
@@ -242,17 +237,27 @@ fn add_rows(
     {
         let length = usize::try_from(last - first + 1).unwrap_or_default();
         totals.days = Panel::new(*first, length, vec!["".into()]);
-        let mut keys: BTreeMap<u32, Option<usize>> = BTreeMap::new();
-        for ((key, day), sums) in cells {
-            let key = *keys.entry(*key).or_insert_with(|| totals.weeks.find(&counts.key_name(*key)));
-            let [paid, organic] = sums.users;
+        // In the order of the names of keys: their numbers depend on the order of the rows.
+        let mut names: Vec<(String, u32)> =
+            (0..).zip(&counts.keys).map(|(key, _)| (counts.key_name(key), key)).collect();
+        names.sort();
+        let ranks: BTreeMap<u32, usize> =
+            names.iter().zip(0..).map(|((_, key), rank)| (*key, rank)).collect();
+        let keys: Vec<Option<usize>> = names.iter().map(|(name, _)| totals.weeks.find(name)).collect();
+        let mut sorted: Vec<(usize, i32, &Sums)> = (cells.iter())
+            .filter_map(|((key, day), sums)| Some((ranks.get(key).copied()?, *day, sums)))
+            .collect();
+        sorted.sort_unstable_by_key(|(rank, day, _)| (*rank, *day));
+        for (rank, day, sums) in sorted {
+            let key = keys.get(rank).copied().flatten();
+            let [paid, organic] = sums.users.read();
             let point = Point { rows: sums.rows as f64, users: paid + organic, organic, ..Point::default() };
-            let week = week_of(*day);
+            let week = week_of(day);
             if let Some(key) = key {
                 let rows = Point { rows: point.rows, ..Point::default() };
                 add_to(&mut totals.weeks, key, week, is_complete(week), &rows);
             }
-            add_to(&mut totals.days, 0, *day, true, &point);
+            add_to(&mut totals.days, 0, day, true, &point);
         }
     }
     let (Some(cells), true) = (&bucket.channels, totals.channels.is_empty()) else { return };
@@ -266,7 +271,7 @@ fn add_rows(
     totals.channels = Panel::new(weeks.start, length, names.values().map(|name| (*name).into()).collect());
     for ((channel, week), users) in cells {
         if let Some(at) = names.get(channel).and_then(|name| totals.channels.find(name)) {
-            let users = Point { users: *users, ..Point::default() };
+            let users = Point { users: users.users(), ..Point::default() };
             add_to(&mut totals.channels, at, *week, is_complete(*week), &users);
         }
     }
@@ -286,10 +291,14 @@ fn add_to(panel: &mut Panel, name: usize, step: i32, complete: bool, point: &Poi
     }
 }
 
-/// The nearest double of a sum.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // exact to 2^53 users; the halves of 128 bits
-fn nearest(users: i128) -> f64 {
-    let (low, high) = (users as i64, (users >> 64) as i64);
-    // A 64-bit integer converts in one instruction and to the same double; 128 bits take a function call.
-    if high == low >> 63 { low as f64 } else { users as f64 }
+/// The nearest double of a sum; exact to 2^53.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn nearest(sum: i128) -> f64 {
+    // The conversion of 128 bits is a function call, which would be made for every sum if it were inlined.
+    #[inline(never)]
+    fn wide(sum: i128) -> f64 {
+        sum as f64
+    }
+    // That of 64 bits is one instruction, and gives the same double.
+    i64::try_from(sum).map_or_else(|_| wide(sum), |sum| sum as f64)
 }

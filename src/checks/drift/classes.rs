@@ -13,14 +13,16 @@
 
 use std::collections::BTreeMap;
 
-use super::series::{shared, year_before};
+use super::series::shared;
 use super::spread::{Noise, deviation, median};
+use super::weeks::{self, year_before};
 use crate::calendar::week_label;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::finding;
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::checks::settings::UserClass;
+use crate::escape;
 use crate::history::{History, Panel, Point, Totals};
 
 /// A class is judged if it usually has this part of `min_users`.
@@ -68,13 +70,10 @@ impl Published<'_> {
 
     /// Users of the baseline, the last week first: no week before the first one with users.
     fn baseline(&self, tested: i32) -> Vec<f64> {
-        let weeks = self.config.drift.baseline_weeks;
-        let reach = i32::try_from(weeks * 2).unwrap_or(i32::MAX);
-        let mut values: Vec<f64> =
-            (1..=reach).filter_map(|back| self.users(tested - back, tested)).take(weeks).collect();
+        let mut values = weeks::baseline(self.config, tested, |week| self.users(week, tested));
         let began =
             self.panel.steps().find(|week| users(self.panel.get(self.index, *week), self.class) > 0.0);
-        if began.is_some_and(|began| began > tested - reach) {
+        if began.is_some_and(|began| began > tested - weeks::reach(self.config)) {
             while values.last() == Some(&0.0) {
                 values.pop();
             }
@@ -203,7 +202,7 @@ fn permission(findings: &[Finding]) -> String {
         }
     }
     let list = |names: &[&str]| {
-        let quoted: Vec<String> = names.iter().map(|name| toml::Value::from(*name).to_string()).collect();
+        let quoted: Vec<String> = names.iter().map(|name| escape::literal(name)).collect();
         quoted.join(", ")
     };
     let (keys, classes) = (list(&keys), list(&classes));
@@ -214,7 +213,7 @@ fn permission(findings: &[Finding]) -> String {
 }
 
 /// What stands before the line of a configuration in a note.
-const IF_MEANT: &str = "; if this is meant, begin the file of --checks with: ";
+const IF_MEANT: &str = "; if this is meant, begin the configuration of the checks with: ";
 
 /// What to do if the changes are meant.
 fn advice(findings: &[Finding]) -> String {
@@ -231,7 +230,7 @@ pub fn check(
     config: &Config,
     history: &History,
     now: &Totals,
-    weeks: &[i32],
+    tested: &[i32],
 ) -> [(CheckId, Result<Measurement, NotRun>); 2] {
     let past = &history.totals.weeks;
     let complete: Vec<bool> = past.steps().map(|week| past.is_complete(week)).collect();
@@ -239,7 +238,7 @@ pub fn check(
     let (mut gone, mut fallen) = (Findings::default(), Findings::default());
     let mut series = std::collections::BTreeSet::new();
     let (mut n, mut worst) = (0u64, 0.0f64);
-    for week in weeks {
+    for week in tested {
         let all = judged(config, past, &complete, now, *week);
         let shared = shared_movement(&all);
         let noise: Vec<Noise> = all.iter().map(|judged| judged.noise).collect();
@@ -266,16 +265,14 @@ pub fn check(
         }
     }
     if n == 0 {
-        let key = if now.question.is_empty() { "country" } else { "key" };
-        let why = if weeks.is_empty() {
-            "there is no new completed week: all were published before".to_owned()
-        } else {
+        let why = weeks::why_none(tested, || {
             format!(
-                "too little history: no {key} has a class of {} users in {} published weeks",
+                "no {} has a class of {} users in {} published weeks",
+                weeks::key_word(now),
                 config.drift.min_users * LEAST,
                 config.drift.min_weeks
             )
-        };
+        });
         return [CheckId::ClassGone, CheckId::ClassVolume]
             .map(|id| (id, Err(NotRun::NotApplicable(why.clone()))));
     }

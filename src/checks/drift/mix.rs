@@ -8,6 +8,7 @@
 //!
 //! A channel that goes while a new one comes with the same part of the users is renamed: the two are counted as one.
 
+use super::weeks;
 use super::{Words, WorstDeviation};
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
@@ -110,16 +111,12 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32, since: i32) 
     let indices = |panel: &Panel| names.iter().map(|name| panel.find(name)).collect::<Vec<_>>();
     let (in_past, in_now) = (indices(past), indices(now));
     let drift = &config.drift;
-    let reach = i32::try_from(drift.baseline_weeks * 2).unwrap_or(i32::MAX);
-    let tested = week;
-    let usable =
-        |week: i32| week >= since && past.is_complete(week) && !config.is_excluded(None, None, week, tested);
-    let weeks: Vec<Vec<f64>> = (1..=reach)
-        .map(|back| week - back)
-        .filter(|week| usable(*week))
-        .take(drift.baseline_weeks)
-        .map(|week| channels(past, &in_past, week))
-        .collect();
+    let usable = |other: i32| {
+        let is_usable =
+            other >= since && past.is_complete(other) && !config.is_excluded(None, None, other, week);
+        is_usable.then(|| channels(past, &in_past, other))
+    };
+    let weeks = weeks::baseline(config, week, usable);
     let point = channels(now, &in_now, week);
     if weeks.len() < drift.min_weeks || point.iter().sum::<f64>() < drift.min_users {
         return None;
@@ -136,11 +133,7 @@ pub fn judge(config: &Config, past: &Panel, now: &Panel, week: i32, since: i32) 
         })
         .fold(0.0, f64::max);
     // A mix that was already published for the week before, or for the week itself, is no deviation.
-    let published: Vec<Vec<f64>> = [week - 1, week]
-        .into_iter()
-        .filter(|week| usable(*week))
-        .map(|week| channels(past, &in_past, week))
-        .collect();
+    let published: Vec<Vec<f64>> = [week - 1, week].into_iter().filter_map(usable).collect();
     let index_of = |pairs: &[(usize, usize)]| {
         let point = merged(&point, pairs);
         let all = published.iter().chain([&sum]);
@@ -202,14 +195,19 @@ fn is_incident(config: &Config, keys: &Panel, week: i32) -> bool {
 }
 
 /// Runs the check.
-pub fn check(config: &Config, history: &History, now: &Totals, weeks: &[i32]) -> Result<Measurement, NotRun> {
+pub fn check(
+    config: &Config,
+    history: &History,
+    now: &Totals,
+    tested: &[i32],
+) -> Result<Measurement, NotRun> {
     if !now.question.is_empty() && now.channels.is_empty() {
         return Err(NotRun::NotApplicable("users are not summed by channel".into()));
     }
     let block = config.bounds(CheckId::ChannelMix).block.and_then(|limit| limit.count);
     let mut deviations = WorstDeviation::default();
     let keys = &history.totals.weeks;
-    for week in weeks.iter().copied().filter(|week| !is_incident(config, keys, *week)) {
+    for week in tested.iter().copied().filter(|week| !is_incident(config, keys, *week)) {
         let since = level_since(config, keys, week);
         let judged = judge(config, &history.totals.channels, &now.channels, week, since);
         let Some(judged) = judged else { continue };
@@ -229,13 +227,12 @@ pub fn check(config: &Config, history: &History, now: &Totals, weeks: &[i32]) ->
             _ => deviations.add(index, judged.users, || judged.text),
         }
     }
-    let none = if weeks.is_empty() {
-        "there is no new completed week: all were published before"
-    } else {
-        "too little history, or too few users"
-    };
+    let none = weeks::why_none(tested, || {
+        let drift = &config.drift;
+        format!("fewer than {} published weeks of {} users", drift.min_weeks, drift.min_users)
+    });
     let note = format!("compared with the last {} published weeks", config.drift.baseline_weeks);
-    deviations.measurement(config, CheckId::ChannelMix, &Words { points: "weeks", none, note: &note })
+    deviations.measurement(config, CheckId::ChannelMix, &Words { points: "weeks", none: &none, note: &note })
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //!     z          away / spread;  spread = Qn, but not below a floor
 //! ```
 //!
-//! - [`spread`]: median, Qn, z. [`series`]: points of a country compared with its weeks.
+//! - [`spread`]: median, Qn, z. [`mod@weeks`]: the weeks of a baseline. [`series`]: points of a country compared with its
+//!   weeks.
 //! - [`classes`]: organic or paid users of a country that stop.
 //! - [`mix`]: the population stability index of the channels.
 //! - [`days`]: published days that are missing; the volume of new days.
@@ -21,6 +22,7 @@ pub mod mix;
 pub mod restatement;
 pub mod series;
 pub mod spread;
+mod weeks;
 
 pub use restatement::{MayChange, Restated};
 
@@ -88,10 +90,23 @@ pub fn check(
     findings.push((CheckId::DaysKept, days::kept(history, now)));
     findings.push((CheckId::DayVolume, days::volume(config, history, now)));
     let weeks = new_weeks(history, now, may_change);
-    findings.extend(classes::check(config, history, now, &weeks));
-    findings.extend(series::check(config, history, now, &weeks));
-    findings.push((CheckId::ChannelMix, mix::check(config, history, now, &weeks)));
-    let (restatement, restated) = restatement::check(config, history, now, may_change);
+    let (of_classes, (of_series, (mix, (restatement, restated)))) = rayon::join(
+        || classes::check(config, history, now, &weeks),
+        || {
+            rayon::join(
+                || series::check(config, history, now, &weeks),
+                || {
+                    rayon::join(
+                        || mix::check(config, history, now, &weeks),
+                        || restatement::check(config, history, now, may_change),
+                    )
+                },
+            )
+        },
+    );
+    findings.extend(of_classes);
+    findings.extend(of_series);
+    findings.push((CheckId::ChannelMix, mix));
     findings.push((CheckId::Restatement, restatement));
     DriftResults { results: Results::judge(config, findings), restated }
 }

@@ -8,6 +8,7 @@ use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::finding::{self, week_of_label};
 use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use crate::escape;
 use crate::history::{History, Point, Totals};
 use crate::report::words::{amount, number};
 
@@ -183,6 +184,7 @@ pub fn check(
         note = format!("{note}; {young} more were younger than {} days", may_change.settle_days);
     }
     restated.truncate(LISTED);
+    restated.iter_mut().for_each(|restated| restated.country = escape::cut(&restated.country).into());
     (Ok(Measurement { observed, n, offenders, note, finding: sentence, ..Measurement::default() }), restated)
 }
 
@@ -197,5 +199,5 @@ fn changes(restated: &Restated) -> String {
     } else {
         ("organic users", restated.organic_before, restated.organic_now)
     };
-    format!("{key}: {} {what} in {week} become {}", amount(before), amount(now))
+    format!("{}: {} {what} in {week} become {}", escape::name(key), amount(before), amount(now))
 }

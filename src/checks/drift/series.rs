@@ -1,8 +1,8 @@
 //! Compares the points of a country with its own weeks: share, users, rows.
 
 use super::spread::{Noise, Spread, deviation, median};
+use super::weeks::{self, year_before};
 use super::{Words, WorstDeviation};
-use crate::calendar;
 use crate::checks::catalog::CheckId;
 use crate::checks::config::Config;
 use crate::checks::finding::{self, percent, whole};
@@ -77,18 +77,7 @@ fn usable<'a>(config: &Config, past: &'a Panel, country: usize, week: i32, teste
 
 /// The weeks of the baseline of a week, the last one first.
 pub fn weeks_before<'a>(config: &Config, past: &'a Panel, country: usize, week: i32) -> Vec<&'a Point> {
-    // Weeks may be missing, but the baseline reaches back at most twice its length.
-    let reach = i32::try_from(config.drift.baseline_weeks * 2).unwrap_or(i32::MAX);
-    (1..=reach)
-        .filter_map(|back| usable(config, past, country, week - back, week))
-        .take(config.drift.baseline_weeks)
-        .collect()
-}
-
-/// The same ISO week a year before; the last week of that year for week 53.
-pub(super) fn year_before(week: i32) -> Option<i32> {
-    let (year, number) = calendar::iso_of(week);
-    calendar::week_from_iso(year - 1, number).or_else(|| calendar::week_from_iso(year - 1, 52))
+    weeks::baseline(config, week, |other| usable(config, past, country, other, week))
 }
 
 /// The published weeks of a country that a week is compared with.
@@ -215,7 +204,7 @@ pub fn check(
     config: &Config,
     history: &History,
     now: &Totals,
-    weeks: &[i32],
+    tested: &[i32],
 ) -> Vec<(CheckId, Result<Measurement, NotRun>)> {
     let past = &history.totals.weeks;
     let mut deviations: [WorstDeviation; 7] = Default::default();
@@ -223,7 +212,7 @@ pub fn check(
     let drift = &config.drift;
     let blocks = |id| config.bounds(id).block.and_then(|limit| limit.count);
     let indices: Vec<Option<usize>> = past.names().iter().map(|name| now.weeks.find(name)).collect();
-    for week in weeks {
+    for week in tested {
         let points: Vec<(Baseline<'_>, Point)> = indices
             .iter()
             .enumerate()
@@ -318,17 +307,15 @@ pub fn check(
         }
     }
     let has_rows = now.question.is_empty() || now.weeks.points().any(|point| point.rows > 0.0);
-    let key = if now.question.is_empty() { "country" } else { "key" };
-    let none = if weeks.is_empty() {
-        "there is no new completed week: all were published before".to_owned()
-    } else {
+    let key = weeks::key_word(now);
+    let none = weeks::why_none(tested, || {
         format!(
-            "too little history: no {key} has {} published weeks of {} users before {}",
+            "no {key} has {} published weeks of {} users before {}",
             drift.min_weeks,
             drift.min_users,
-            weeks.first().map(|week| finding::week(*week)).unwrap_or_default()
+            tested.first().map(|week| finding::week(*week)).unwrap_or_default()
         )
-    };
+    });
     let year = format!("the history has no {key} with the same ISO week a year before a new week");
     let note = format!("each {key} compared with its last {} published weeks", drift.baseline_weeks);
     let points = format!("{key}-weeks");
@@ -337,7 +324,7 @@ pub fn check(
         (CheckId::VolumeChange, &none, &note),
         (
             CheckId::VolumeYear,
-            if weeks.is_empty() { &none } else { &year },
+            if tested.is_empty() { &none } else { &year },
             "compared with the same ISO week a year before",
         ),
         (CheckId::RowDrift, &none, &note),
@@ -345,7 +332,7 @@ pub fn check(
         (CheckId::ShareChange, &none, &note),
         (
             CheckId::ShareYear,
-            if weeks.is_empty() { &none } else { &year },
+            if tested.is_empty() { &none } else { &year },
             "compared with the same ISO week a year before",
         ),
     ];

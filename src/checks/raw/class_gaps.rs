@@ -13,7 +13,9 @@
 //! If days without users were due to chance, there would be more days with few: no distribution is assumed. Paid users
 //! stop for weeks when campaigns do: longer gaps of theirs are left to the checks against the history.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::calendar::{week_of, weekday};
 use crate::checks::config::Config;
@@ -63,38 +65,11 @@ struct Gaps {
     recent: usize,
 }
 
-/// Finds the gaps of all keys. Weeks of incidents are left out.
-pub fn measure(keys: Vec<KeyDays>, config: &Config) -> Measurement {
-    let last = keys.iter().filter_map(|key| key.days.last().map(|(day, _)| *day)).max().unwrap_or(0);
-    let (mut n, mut found) = (0, Vec::new());
-    for key in keys {
-        let days: Vec<(i32, [f64; 2])> =
-            key.days.into_iter().filter(|(_, users)| users.iter().any(|users| *users > 0.0)).collect();
-        n += 2 * days.len() as u64;
-        let users = days.iter().flat_map(|(_, users)| users).sum();
-        for class in [ORGANIC, 0] {
-            let is_known = |day: i32| {
-                config.incidents.iter().any(|incident| incident.covers(Some(&key.key), week_of(day)))
-            };
-            let (mut runs, usual) = gaps(&days, class, is_known);
-            // The last day may not be delivered in full yet.
-            runs.retain(|run| run.as_slice() != [last]);
-            if runs.is_empty() {
-                continue;
-            }
-            let is_recent = |day: &&i32| **day > last - RECENT && **day <= last - LATE;
-            let recent = runs.iter().flatten().filter(is_recent).count();
-            let ends = |run: &Vec<i32>| Some((*run.first()?, *run.last()?, run.len()));
-            found.push(Gaps {
-                key: key.key.clone(),
-                class,
-                users,
-                usual,
-                runs: runs.iter().filter_map(ends).collect(),
-                recent: if class == ORGANIC { recent } else { 0 },
-            });
-        }
-    }
+/// Finds the gaps of all keys; `last` is the last day of all of them. Weeks of incidents are left out.
+pub fn measure(keys: impl ParallelIterator<Item = KeyDays>, last: i32, config: &Config) -> Measurement {
+    let of_keys: Vec<(u64, Vec<Gaps>)> = keys.map(|key| gaps_of(key, last, config)).collect();
+    let n = of_keys.iter().map(|(n, _)| n).sum();
+    let mut found: Vec<Gaps> = of_keys.into_iter().flat_map(|(_, gaps)| gaps).collect();
     found.sort_by(|a, b| b.users.total_cmp(&a.users).then_with(|| a.key.cmp(&b.key)));
     let count: usize = found.iter().map(Gaps::days).sum();
     let blocking: Vec<&str> =
@@ -111,6 +86,26 @@ pub fn measure(keys: Vec<KeyDays>, config: &Config) -> Measurement {
         measurement = measurement.note(note);
     }
     measurement
+}
+
+/// The days of a key that are examined, one a class, and its gaps. `last` is the last day of all keys.
+fn gaps_of(mut key: KeyDays, last: i32, config: &Config) -> (u64, Vec<Gaps>) {
+    key.days.retain(|(_, users)| users.iter().any(|users| *users > 0.0));
+    let KeyDays { key, days } = key;
+    let users = days.iter().flat_map(|(_, users)| users).sum();
+    let is_known =
+        |day: i32| config.incidents.iter().any(|incident| incident.covers(Some(&key), week_of(day)));
+    let of_class = |class: usize| {
+        let (mut runs, usual) = gaps(&days, class, is_known);
+        // The last day may not be delivered in full yet.
+        runs.retain(|run| run.as_slice() != [last]);
+        let is_recent = |day: &&i32| **day > last - RECENT && **day <= last - LATE;
+        let recent = if class == ORGANIC { runs.iter().flatten().filter(is_recent).count() } else { 0 };
+        let ends = |run: &Vec<i32>| Some((*run.first()?, *run.last()?, run.len()));
+        let runs: Vec<_> = runs.iter().filter_map(ends).collect();
+        (!runs.is_empty()).then(|| Gaps { key: key.clone(), class, users, usual, runs, recent })
+    };
+    (2 * days.len() as u64, [ORGANIC, 0].into_iter().filter_map(of_class).collect())
 }
 
 impl Gaps {
@@ -143,33 +138,21 @@ impl Gaps {
 
 /// The gaps of a class as runs of days, and its median users on the days beside the first gap.
 fn gaps(days: &[(i32, [f64; 2])], class: usize, is_known: impl Fn(i32) -> bool) -> (Vec<Vec<i32>>, f64) {
-    let of: Vec<(i32, f64)> =
-        days.iter().map(|(day, users)| (*day, users.get(class).copied().unwrap_or(0.0))).collect();
-    let mut runs: Vec<Vec<i32>> = Vec::new();
-    let mut open: Option<Vec<i32>> = None;
-    let mut has_begun = false;
-    for (day, users) in &of {
-        if *users > 0.0 {
-            has_begun = true;
-            runs.extend(open.take());
-        } else if has_begun {
-            open.get_or_insert_default().push(*day);
-        }
-    }
-    runs.extend(open);
+    let of = OfClass::new(days, class);
+    let begun = of.users.iter().position(|users| *users > 0.0).unwrap_or(days.len());
     let (mut found, mut usual) = (Vec::new(), 0.0);
-    for run in runs {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        let from = of.partition_point(|(day, _)| *day < first - BESIDE);
-        let to = of.partition_point(|(day, _)| *day <= last + BESIDE);
-        let beside = of.get(from..to).unwrap_or_default().iter().filter(|(day, _)| day < first || day > last);
-        let beside: Vec<(i32, f64)> = beside.copied().collect();
-        if class != ORGANIC && run.len() > PAID_GAP_MAX {
+    let mut at = begun;
+    for run in of.users.get(begun..).unwrap_or_default().chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
+        let gap = at..at + run.len();
+        at = gap.end;
+        if run.iter().any(|users| *users > 0.0) || class != ORGANIC && gap.len() > PAID_GAP_MAX {
             continue;
         }
-        let Some(median) = usual_users(&beside, class) else { continue };
-        let is_expected = |day: &i32| is_weekday_used(&beside, weekday(*day)) && !is_known(*day);
-        let run: Vec<i32> = run.into_iter().filter(is_expected).collect();
+        let Some(beside) = of.beside(gap.clone()) else { continue };
+        let Some(median) = beside.usual_users() else { continue };
+        let is_expected = |day: &i32| beside.is_weekday_used(weekday(*day)) && !is_known(*day);
+        let of_gap = days.get(gap).unwrap_or_default().iter().map(|(day, _)| *day);
+        let run: Vec<i32> = of_gap.filter(is_expected).collect();
         if !run.is_empty() {
             usual = if found.is_empty() { median } else { usual };
             found.push(run);
@@ -178,31 +161,78 @@ fn gaps(days: &[(i32, [f64; 2])], class: usize, is_known: impl Fn(i32) -> bool) 
     (found, usual)
 }
 
-/// The median of the users on days that have some; `None` where a day without any is not unusual.
-fn usual_users(beside: &[(i32, f64)], class: usize) -> Option<f64> {
-    let mut present: Vec<f64> = beside.iter().map(|(_, users)| *users).filter(|users| *users > 0.0).collect();
-    present.sort_by(f64::total_cmp);
-    let median = present.get(present.len() / 2).copied()?;
-    let few = present.iter().filter(|users| **users < USERS_MIN.max(median / 4.0)).count();
-    // Campaigns come and go; who comes without them does not.
-    let are_many = if class == ORGANIC {
-        present.len() * 3 >= beside.len()
-    } else {
-        present.len() * 10 >= beside.len() * 9
-    };
-    let is_usual = present.len() >= DAYS_MIN && are_many && few * 40 <= present.len();
-    is_usual.then_some(median)
+/// The users of a class by day.
+struct OfClass<'a> {
+    days: &'a [(i32, [f64; 2])],
+    class: usize,
+    users: Vec<f64>,
+    /// Days before each day that have users, and that have few.
+    counts: Vec<[usize; 2]>,
 }
 
-/// Whether the class has users on this day of the week, as far as is known.
-fn is_weekday_used(beside: &[(i32, f64)], of_week: i32) -> bool {
-    let mut by_class: BTreeMap<bool, usize> = BTreeMap::new();
-    for (_, users) in beside.iter().filter(|(day, _)| weekday(*day) == of_week) {
-        *by_class.entry(*users > 0.0).or_default() += 1;
+impl<'a> OfClass<'a> {
+    fn new(days: &'a [(i32, [f64; 2])], class: usize) -> Self {
+        let users: Vec<f64> =
+            days.iter().map(|(_, users)| users.get(class).copied().unwrap_or(0.0)).collect();
+        let mut counts = vec![[0; 2]];
+        counts.extend(users.iter().scan([0; 2], |[there, few], users| {
+            *there += usize::from(*users > 0.0);
+            *few += usize::from(*users > 0.0 && *users < USERS_MIN);
+            Some([*there, *few])
+        }));
+        OfClass { days, class, users, counts }
     }
-    let of = |is_there: bool| by_class.get(&is_there).copied().unwrap_or(0);
-    let all = of(true) + of(false);
-    all < 3 || of(true) * 3 >= all
+
+    /// The days beside a gap; `None` where few users are usual. Most keys are small: this decides of most gaps.
+    fn beside(&self, gap: Range<usize>) -> Option<Beside<'_>> {
+        let day = |at: usize| self.days.get(at).map(|(day, _)| *day);
+        let (first, last) = (day(gap.start)?, day(gap.end.checked_sub(1)?)?);
+        let from = self.days.partition_point(|(day, _)| *day < first - BESIDE);
+        let to = self.days.partition_point(|(day, _)| *day <= last + BESIDE);
+        let (before, until) = (self.counts.get(from)?, self.counts.get(to)?);
+        let (there, few) = (until[0] - before[0], until[1] - before[1]);
+        let all = to - from - gap.len();
+        // Campaigns come and go; who comes without them does not.
+        let are_many = if self.class == ORGANIC { there * 3 >= all } else { there * 10 >= all * 9 };
+        (there >= DAYS_MIN && are_many && few * 40 <= there).then_some(Beside {
+            of: self,
+            from,
+            to,
+            gap,
+            there,
+        })
+    }
+}
+
+/// The days beside a gap.
+struct Beside<'a> {
+    of: &'a OfClass<'a>,
+    from: usize,
+    to: usize,
+    gap: Range<usize>,
+    /// Those with users.
+    there: usize,
+}
+
+impl Beside<'_> {
+    /// The median of the users on days that have some; `None` where a day without any is not unusual.
+    fn usual_users(&self) -> Option<f64> {
+        let users = self.of.users.get(self.from..self.to).unwrap_or_default();
+        let mut present: Vec<f64> = users.iter().copied().filter(|users| *users > 0.0).collect();
+        present.sort_unstable_by(f64::total_cmp);
+        let median = present.get(present.len() / 2).copied()?;
+        let few = present.partition_point(|users| *users < USERS_MIN.max(median / 4.0));
+        (few * 40 <= self.there).then_some(median)
+    }
+
+    /// Whether the class has users on this day of the week, as far as is known.
+    fn is_weekday_used(&self, of_week: i32) -> bool {
+        let is_such = |at: &usize| self.of.days.get(*at).is_some_and(|(day, _)| weekday(*day) == of_week);
+        let of = || (self.from..self.gap.start).chain(self.gap.end..self.to).filter(is_such);
+        let there = of().filter(|at| self.of.users.get(*at).is_some_and(|users| *users > 0.0)).count();
+        let all = of().count();
+        all < 3 || there * 3 >= all
+    }
 }
 
 #[cfg(test)]
@@ -223,8 +253,13 @@ mod tests {
         KeyDays { key: name.into(), days: (0..days).map(|day| (FIRST + day, users(day))).collect() }
     }
 
+    fn measure_all(keys: Vec<KeyDays>, config: &Config) -> Measurement {
+        let last = keys.iter().filter_map(|key| Some(key.days.last()?.0)).max().unwrap_or(0);
+        measure(keys.into_par_iter(), last, config)
+    }
+
     fn of(keys: Vec<KeyDays>) -> Measurement {
-        measure(keys, &Config::default())
+        measure_all(keys, &Config::default())
     }
 
     #[test]
@@ -285,7 +320,7 @@ mod tests {
         let first: Vec<&str> = found.offenders.iter().filter_map(|o| o.value.get(..2)).collect();
         assert_eq!(first, ["US", "AT", "GB"]);
         let config = "[[incidents]]\nfirst = '2024_03'\ncountries = ['GB']";
-        let found = measure(keys(), &Config::parse(config, "x").unwrap());
+        let found = measure_all(keys(), &Config::parse(config, "x").unwrap());
         assert_eq!((found.observed, found.offenders.len()), (1.0, 1));
     }
 }

@@ -40,7 +40,7 @@ const BLOCK: usize = BLOCK_ROWS as usize;
 const BLOCK_ROWS: u32 = 2048;
 
 /// Rows by the flaw of their value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ValueCounts([u64; Flaw::ALL.len()]);
 
 impl ValueCounts {
@@ -62,7 +62,7 @@ impl ValueCounts {
 }
 
 /// Rows that violate the rules for single rows.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Objections {
     /// Labels that are not written `yyyy_ww`.
     pub malformed: u64,
@@ -85,7 +85,7 @@ pub struct Objections {
 }
 
 /// The counts of a part of the rows. Parts are merged in any order.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Rows of all files.
     pub rows: u64,
@@ -119,16 +119,16 @@ impl Counts {
             (&mut self.systems, &mut other.systems),
             (&mut self.channels, &mut other.channels),
         ] {
-            to.append(from);
+            add_all(to, from);
             check_distinct(to.len())?;
         }
         for (to, from) in
             [(&mut self.tokens, &mut other.tokens), (&mut self.subtrackers, &mut other.subtrackers)]
         {
-            to.append(from);
+            add_all(to, from);
             check_distinct(to.len())?;
         }
-        self.days.append(&mut other.days);
+        add_all(&mut self.days, &mut other.days);
         self.times.merge(other.times);
         let (to, from) = (&mut self.objections, other.objections);
         to.malformed += from.malformed;
@@ -151,6 +151,15 @@ impl Counts {
     pub fn days(&self) -> Vec<i32> {
         self.days.iter().copied().collect()
     }
+}
+
+/// Moves all values of one set to another. The time grows with the smaller set: `BTreeSet::append` builds all of the
+/// larger one again, and each of many files has a few values.
+fn add_all<T: Ord>(to: &mut BTreeSet<T>, from: &mut BTreeSet<T>) {
+    if to.len() < from.len() {
+        std::mem::swap(to, from);
+    }
+    to.extend(std::mem::take(from));
 }
 
 fn check_distinct(distinct: usize) -> Result<()> {

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::general::columns::TextColumn;
-use super::general::lanes::{BLOCK, Lane, TaskRows, tasks};
+use super::general::lanes::{BLOCK, Lane, TaskRows};
 use super::general::pass::read_conditions;
-use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
+use super::tally::{Tally, violations};
+use crate::checks::model::{Measurement, NotRun};
 use crate::dataset::column::find;
 use crate::dataset::text::TextForm;
 use crate::dataset::{ColumnLocation, OpenFile, prefetch};
@@ -29,58 +30,80 @@ struct Marker {
     form: TextForm,
 }
 
-/// What the rows of a task, or of all files, have.
-#[derive(Default)]
-struct Marked {
-    /// Rows that meet the conditions.
-    met: u64,
-    /// Of those, rows that are marked by any column.
-    count: u64,
-    first: Vec<Violation>,
+/// The rows of some tasks that are marked as deleted.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Marked {
+    /// Rows that meet the conditions and are marked by any column.
+    rows: Tally,
     /// Rows by column and value.
     values: BTreeMap<(String, String), u64>,
 }
 
-/// Counts the rows that meet the conditions and are marked as deleted. `conditions` are the columns of the profile's
-/// conditions in a file, by its index.
+impl Marked {
+    /// Adds the rows of another part.
+    pub fn merge(&mut self, other: Marked) {
+        self.rows.merge(other.rows);
+        for (value, rows) in other.values {
+            *self.values.entry(value).or_default() += rows;
+        }
+    }
+
+    /// Replaces the numbers of files.
+    pub fn renumber(&mut self, numbers: &[usize]) {
+        self.rows.renumber(numbers);
+    }
+}
+
+/// Counts the rows of some tasks that meet the conditions and are marked as deleted. `conditions` are the columns of the
+/// profile's conditions in a file, by its index.
 ///
 /// # Errors
 /// Those of reading rows; `Interrupted` where the caller requests cancellation.
-pub fn find_deleted<'c>(
+pub fn count_marked<'c>(
     job: &Job,
     files: &[OpenFile<'_>],
+    tasks: &[TaskRows],
     conditions: impl Fn(usize) -> &'c [TextColumn] + Sync,
     progress: &dyn Progress,
-) -> Result<Result<Measurement, NotRun>> {
-    let used: Vec<String> = job.profile.conditions.iter().map(|of| of.column.to_lowercase()).collect();
-    let markers: Vec<Vec<Marker>> = files.iter().map(|file| markers(file, &used)).collect();
-    if markers.iter().all(Vec::is_empty) {
+) -> Result<Marked> {
+    let used = names_of_conditions(job);
+    let rules: Vec<WhereRule> = job.profile.conditions.iter().map(WhereRule::new).collect();
+    let of_task = |task: &TaskRows| -> Result<Marked> {
+        let file = files.get(task.file).ok_or_else(|| Error::internal("no such file"))?;
+        let markers = markers(file, &used);
+        if markers.is_empty() {
+            return Ok(Marked::default());
+        }
+        read(file, &markers, conditions(task.file), &rules, task, progress).map_err(|e| task.locate(e, file))
+    };
+    let merged = |mut all: Marked, part: Marked| {
+        all.merge(part);
+        Ok(all)
+    };
+    let of_thread = |all, task| merged(all, of_task(task)?);
+    tasks.par_iter().try_fold(Marked::default, of_thread).try_reduce(Marked::default, merged)
+}
+
+/// The measurement of marked rows, among `met` rows that meet the conditions.
+///
+/// # Errors
+/// Not applicable where no file has a column that marks rows.
+pub fn measure(job: &Job, files: &[OpenFile<'_>], marked: &Marked, met: u64) -> Result<Measurement, NotRun> {
+    let used = names_of_conditions(job);
+    if files.iter().all(|file| markers(file, &used).is_empty()) {
         let by_condition = used.iter().find(|name| is_marker(name));
-        return Ok(Err(NotRun::NotApplicable(match by_condition {
+        return Err(NotRun::NotApplicable(match by_condition {
             Some(name) => format!("a condition of the profile uses {name}"),
             None => "no column marks deleted rows".into(),
-        })));
+        }));
     }
-    let rules: Vec<WhereRule> = job.profile.conditions.iter().map(WhereRule::new).collect();
-    let tasks = tasks(files);
-    let of_task = |task: &TaskRows| -> Result<Marked> {
-        let (Some(file), Some(markers)) = (files.get(task.file), markers.get(task.file)) else {
-            return Err(Error::internal("no such file"));
-        };
-        read(file, markers, conditions(task.file), &rules, task, progress).map_err(|e| task.locate(e, file))
-    };
-    let mut all = Marked::default();
-    for of in tasks.par_iter().map(of_task).collect::<Result<Vec<_>>>()? {
-        all.met += of.met;
-        all.count += of.count;
-        let room = VIOLATIONS.saturating_sub(all.first.len());
-        all.first.extend(of.first.into_iter().take(room));
-        for (value, rows) in of.values {
-            *all.values.entry(value).or_default() += rows;
-        }
-    }
-    let finding = Measurement::count(all.count, all.met, all.first);
-    Ok(Ok(if all.count == 0 { finding } else { finding.note(advice(all.count, all.met, &all.values)) }))
+    let count = marked.rows.count;
+    let finding = Measurement::count(count, met, violations(files, &marked.rows.first));
+    Ok(if count == 0 { finding } else { finding.note(advice(count, met, &marked.values)) })
+}
+
+fn names_of_conditions(job: &Job) -> Vec<String> {
+    job.profile.conditions.iter().map(|of| of.column.to_lowercase()).collect()
 }
 
 /// What is marked, and the condition that leaves it out.
@@ -163,15 +186,15 @@ fn read(
     if file.object.is_remote() {
         prefetch::announce(file, bytes.clone());
     }
-    let mut of_conditions: Vec<ColumnSource<'_>> = Vec::new();
+    let mut of_conditions: Vec<ColumnSource<'_, '_>> = Vec::new();
     for column in conditions {
         of_conditions.push(match &column.location {
-            Some(location) => location.source(&file.footer, meta)?,
+            Some(location) => location.source(&file.footer, &meta)?,
             None => ColumnSource::Path(None),
         });
     }
-    let of_markers: Vec<ColumnSource<'_>> =
-        markers.iter().map(|marker| marker.location.source(&file.footer, meta)).collect::<Result<_>>()?;
+    let of_markers: Vec<ColumnSource<'_, '_>> =
+        markers.iter().map(|marker| marker.location.source(&file.footer, &meta)).collect::<Result<_>>()?;
     let of_conditions = Column::open_all(file.object, &of_conditions, meta.rows)?;
     let of_markers = Column::open_all(file.object, &of_markers, meta.rows)?;
     let mut condition_lanes: Vec<Lane<'_, bool>> =
@@ -192,7 +215,6 @@ fn read(
             lane.read(n, |raw| Ok(raw.is_some_and(|raw| is_true(&marker.form.text(raw)))))?;
         }
         for (row, _) in met.iter().enumerate().filter(|(_, met)| **met) {
-            marked.met += 1;
             let mut is_marked = false;
             for (lane, marker) in
                 marker_lanes.iter().zip(markers).filter(|(lane, _)| lane.get(row) == Some(true))
@@ -200,15 +222,8 @@ fn read(
                 let text = marker.form.text(lane.raw(row).unwrap_or_default());
                 let value = String::from_utf8_lossy(&text).into_owned();
                 if !is_marked {
-                    marked.count += 1;
-                    if marked.first.len() < VIOLATIONS {
-                        marked.first.push(Violation {
-                            file: Some(file.input.object.name().clone()),
-                            row: Some(task.before + at + row as u64),
-                            line: None,
-                            value: format!("{} is {value}", marker.name),
-                        });
-                    }
+                    let row = task.before + at + row as u64;
+                    marked.rows.add(task.file, row, || format!("{} is {value}", marker.name));
                 }
                 is_marked = true;
                 *marked.values.entry((marker.name.clone(), value)).or_default() += 1;

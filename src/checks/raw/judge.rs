@@ -2,15 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::class_gaps::{self, KeyDays};
-use super::counts::{ByKey, Counts, Names, Pairs, date, unit};
+use super::counts::{ByKey, Counts, Names, Pairs};
 use super::cube::{Cube, Totals};
+use super::deleted::{self, Marked};
+use super::evidence::{CubeSeen, Located};
 use super::future;
 use super::general::duplicates::of_cube;
+use super::general::rows::RowReader;
+use super::mismatch::Mismatches;
 use super::passes::Passes;
 use super::renamed::{self, Column, Compared, Series};
-use super::rules::{Date, Flaw, Label, Rules, has, is_wrong_week, label};
-use super::{Measurements, RowRange, columns, deleted, locate};
+use super::rules::{Flaw, Rules};
+use super::tally::violations;
+use super::{Measurements, columns, locate};
 use crate::calendar::label::LabelForm;
 use crate::checks::CheckId;
 use crate::checks::catalog::Stage;
@@ -20,25 +27,27 @@ use crate::checks::model::{Measurement, NotRun, VIOLATIONS, Violation};
 use crate::dataset::{OpenFile, Role};
 use crate::report::words::number;
 use crate::table::cell::iso_date;
-use crate::{Error, Job, Result, calendar};
+use crate::{Job, Result, calendar};
 
-/// The measurements of all checks on the rows.
+/// The measurements of all checks on the rows. `reader` reads those that are compared with one another, if they are not
+/// read in this process.
 ///
 /// # Errors
-/// Those of reading rows a second time, to locate violations.
+/// Those of reading rows a second time, to explain those that repeat.
 pub fn findings(
-    rules: Rules<'_>,
+    Rules { job, config }: Rules<'_>,
     files: &[OpenFile<'_>],
-    row_ranges: &[RowRange],
-    counts: &Counts,
+    seen: &CubeSeen,
+    marked: &Marked,
     cube: Result<&Cube, &NotRun>,
+    reader: Option<&dyn RowReader>,
     passes: &Passes<'_>,
 ) -> Result<Measurements> {
-    let Rules { job, config } = rules;
-    let judge = Judge { rules, job, config, files, row_ranges, counts, cube, passes };
+    let CubeSeen { counts, located } = seen;
+    let judge = Judge { job, config, files, counts, located, marked, cube, reader, passes };
     let mut findings = Measurements::new();
     for id in CheckId::ALL.iter().copied().filter(|id| id.stage() == Stage::Raw) {
-        // A check may read rows again to locate violations, so one that is off is skipped here.
+        // A check may read rows again to explain violations, so one that is off is skipped here.
         let finding = match config.switched_off(id) {
             Some(off) => Err(off),
             None => judge.find(id)?,
@@ -49,14 +58,15 @@ pub fn findings(
 }
 
 struct Judge<'a> {
-    rules: Rules<'a>,
     job: &'a Job,
     config: &'a Config,
     files: &'a [OpenFile<'a>],
-    row_ranges: &'a [RowRange],
-    passes: &'a Passes<'a>,
     counts: &'a Counts,
+    located: &'a Located,
+    marked: &'a Marked,
     cube: Result<&'a Cube, &'a NotRun>,
+    reader: Option<&'a dyn RowReader>,
+    passes: &'a Passes<'a>,
 }
 
 impl Judge<'_> {
@@ -64,20 +74,18 @@ impl Judge<'_> {
         let (rows, objections) = (self.counts.rows, &self.counts.objections);
         Ok(Ok(match id {
             CheckId::Columns => columns::differing(self.job, self.files),
-            CheckId::LabelForm => self.labels(Label::Malformed, objections.malformed)?,
-            CheckId::LabelWeek => self.label_weeks()?,
-            CheckId::LabelDate => self.label_dates()?,
-            CheckId::KeyNulls => self.key_nulls()?,
-            CheckId::ValueNulls => self.values(Flaw::Null)?,
-            CheckId::ValueFinite => self.values(Flaw::NotFinite)?,
-            CheckId::ValueNegative => self.values(Flaw::Negative)?,
-            CheckId::ValueIntegral => self.values(Flaw::Fractional)?,
-            CheckId::CountryKnown => {
-                self.known(Role::Country, &objections.countries, |code| self.rules.is_known_country(code))?
+            CheckId::LabelForm => self.rows(id, objections.malformed),
+            CheckId::LabelWeek => self.rows(id, objections.no_week).note(diagnosis(&objections.no_weeks)),
+            CheckId::LabelDate => {
+                self.rows(id, objections.wrong_week).note(diagnosis(&objections.wrong_weeks))
             }
-            CheckId::SystemKnown => {
-                self.known(Role::System, &objections.systems, |name| self.rules.is_known_system(name))?
-            }
+            CheckId::KeyNulls => self.key_nulls(),
+            CheckId::ValueNulls => self.rows(id, objections.values.of(Flaw::Null)),
+            CheckId::ValueFinite => self.rows(id, objections.values.of(Flaw::NotFinite)),
+            CheckId::ValueNegative => self.rows(id, objections.values.of(Flaw::Negative)),
+            CheckId::ValueIntegral => self.rows(id, objections.values.of(Flaw::Fractional)),
+            CheckId::CountryKnown => self.known(id, Role::Country, &objections.countries),
+            CheckId::SystemKnown => self.known(id, Role::System, &objections.systems),
             CheckId::SystemVanished => {
                 return Ok(vanished("operating systems", &self.config.allow.systems, &self.counts.systems));
             }
@@ -103,7 +111,7 @@ impl Judge<'_> {
             CheckId::MemberRenamed => return Ok(self.renamed()),
             CheckId::DuplicateRows => return self.duplicates(),
             CheckId::DeletedRows => {
-                return deleted::find_deleted(self.job, self.files, |_| &[], self.passes.progress());
+                return Ok(deleted::measure(self.job, self.files, self.marked, rows));
             }
             CheckId::TokenName => return Ok(self.tokens()),
             CheckId::NameSubtrackers => return Ok(self.subtrackers()),
@@ -132,72 +140,14 @@ impl Judge<'_> {
         self.cube.map_err(Clone::clone)
     }
 
-    fn labels(&self, bad: Label, count: u64) -> Result<Measurement> {
-        let offenders = if count == 0 {
-            vec![]
-        } else {
-            locate::rows(self.passes, self.files, self.row_ranges, Role::Label, |_, raw| {
-                (label(raw) == bad).then(|| locate::name(raw))
-            })?
-        };
-        Ok(Measurement::count(count, self.counts.rows, offenders))
+    /// Rows that violate a check, with the first of them.
+    fn rows(&self, id: CheckId, count: u64) -> Measurement {
+        let places = self.located.get(&id).map(Vec::as_slice).unwrap_or_default();
+        Measurement::count(count, self.counts.rows, violations(self.files, places))
     }
 
-    fn label_dates(&self) -> Result<Measurement> {
-        let count = self.counts.objections.wrong_week;
-        let offenders = if count == 0 {
-            vec![]
-        } else {
-            locate::weeks(self.passes, self.files, self.row_ranges, |file, week, raw| {
-                let date = date(file, raw);
-                is_wrong_week(label(week), date).then(|| match date {
-                    Date::Day(day) => format!(
-                        "{} on {}, which is in {}",
-                        locate::name(week),
-                        iso_date(day),
-                        calendar::week_label(calendar::week_of(day))
-                    ),
-                    _ => format!("{} on {}, which is no date", locate::name(week), locate::name(raw)),
-                })
-            })?
-        };
-        let diagnosis = self.counts.objections.wrong_weeks.diagnose(LabelForm::default());
-        Ok(Measurement::count(count, self.counts.rows, offenders).note(diagnosis.unwrap_or_default()))
-    }
-
-    /// Labels of weeks that do not exist, each with the week of its date.
-    fn label_weeks(&self) -> Result<Measurement> {
-        let count = self.counts.objections.no_week;
-        let offenders = if count == 0 {
-            vec![]
-        } else {
-            locate::weeks(self.passes, self.files, self.row_ranges, |file, week, raw| {
-                let of_day = match date(file, raw) {
-                    Date::Day(day) => label_of_day(day, LabelForm::default()),
-                    _ => String::new(),
-                };
-                (label(week) == Label::NoWeek).then(|| format!("{}{of_day}", locate::name(week)))
-            })?
-        };
-        let diagnosis = self.counts.objections.no_weeks.diagnose(LabelForm::default());
-        Ok(Measurement::count(count, self.counts.rows, offenders).note(diagnosis.unwrap_or_default()))
-    }
-
-    fn key_nulls(&self) -> Result<Measurement> {
+    fn key_nulls(&self) -> Measurement {
         let by_role: Vec<(Role, u64)> = Role::ALL.into_iter().zip(self.counts.objections.nulls).collect();
-        let mut offenders = Vec::new();
-        for (role, _) in by_role.iter().filter(|(_, count)| *count > 0) {
-            let column = role.column(self.job);
-            offenders.extend(locate::rows(self.passes, self.files, self.row_ranges, *role, |_, raw| {
-                raw.is_none().then(|| format!("{column} is null"))
-            })?);
-        }
-        let order = |o: &Violation| {
-            let file = self.files.iter().position(|f| Some(f.input.object.name()) == o.file.as_ref());
-            (file, o.row)
-        };
-        offenders.sort_by_key(order);
-        offenders.truncate(VIOLATIONS);
         let counts: Vec<String> = by_role
             .iter()
             .filter(|(_, count)| *count > 0)
@@ -212,41 +162,27 @@ impl Judge<'_> {
             note =
                 format!("{note}; {}", keep_nulls("country", &percent(countries, self.counts.rows), "rows"));
         }
-        let finding =
-            Measurement::count(count, self.counts.rows * by_role.len() as u64, offenders).note(note);
+        let n = self.counts.rows * by_role.len() as u64;
+        let finding = Measurement { n, ..self.rows(CheckId::KeyNulls, count) }.note(note);
         let is_few = |role| !is_many(nulls(role), self.counts.rows);
         let only_warns = nulls(Role::Date) + nulls(Role::Label) == 0
             && [Role::Country, Role::System, Role::Channel].into_iter().all(is_few);
-        Ok(Measurement { only_warns, ..finding })
+        Measurement { only_warns, ..finding }
     }
 
-    fn values(&self, flaw: Flaw) -> Result<Measurement> {
-        let count = self.counts.objections.values.of(flaw);
-        let offenders = if count == 0 {
-            vec![]
-        } else {
-            locate::numbers(self.passes, self.files, self.row_ranges, |file, number| {
-                has(flaw, number, unit(file))
-            })?
-        };
-        Ok(Measurement::count(count, self.counts.rows, offenders))
-    }
-
-    fn known(&self, role: Role, counts: &ByKey, known: impl Fn(&[u8]) -> bool) -> Result<Measurement> {
+    fn known(&self, id: CheckId, role: Role, counts: &ByKey) -> Measurement {
         let count = counts.values().sum();
+        let found = self.rows(id, count);
         if count == 0 {
-            return Ok(Measurement::count(0, self.counts.rows, vec![]));
+            return found;
         }
-        let offenders = locate::rows(self.passes, self.files, self.row_ranges, role, |_, raw| {
-            raw.filter(|name| !known(name)).map(|_| locate::name(raw))
-        })?;
         let names: Vec<String> = counts
             .iter()
             .take(VIOLATIONS)
             .map(|(name, rows)| format!("{} {rows}", locate::name(name.as_deref())))
             .collect();
-        let finding = self.unexpected(role, count, counts, &offenders);
-        Ok(Measurement::count(count, self.counts.rows, offenders).note(names.join(", ")).finding(finding))
+        let finding = self.unexpected(role, count, counts, &found.offenders);
+        found.note(names.join(", ")).finding(finding)
     }
 
     /// The sentence on countries or operating systems that are not expected, those of most rows first.
@@ -315,16 +251,10 @@ impl Judge<'_> {
             Ok(cube) => cube,
             Err(why) => return Ok(Err(why)),
         };
-        let of_keys = tally(&cube.duplicates);
         if cube.duplicates.count == 0 {
-            return Ok(Ok(of_keys));
+            return Ok(Ok(tally(&cube.duplicates)));
         }
-        match of_cube(self.job, self.config, self.files, self.passes.progress()) {
-            Err(error @ (Error::Interrupted | Error::Io { .. })) => Err(error),
-            // Columns that the job does not read may be of any kind.
-            Err(_) => Ok(Ok(of_keys)),
-            found => found,
-        }
+        of_cube(self.job, self.config, self.files, self.reader, self.passes.progress()).map(Ok)
     }
 
     fn tokens(&self) -> Result<Measurement, NotRun> {
@@ -392,33 +322,44 @@ impl Judge<'_> {
     fn country_day_gaps(&self, cube: &Cube) -> Measurement {
         let mut offenders = Vec::new();
         let (mut count, mut n) = (0, 0);
+        let countries: Vec<usize> = self.countries(cube).map(|(at, _)| at).collect();
         for (day, rows) in cube.days.iter().zip(cube.rows.chunks(cube.countries.len().max(1))) {
-            for (country, rows) in
-                cube.countries.iter().zip(rows).filter(|(c, _)| **c != self.job.country_total())
-            {
-                n += 1;
-                if *rows == 0 {
-                    count += 1;
-                    if offenders.len() < VIOLATIONS {
-                        offenders.push(Violation::key(format!("{} {country}", iso_date(*day))));
-                    }
+            n += countries.len() as u64;
+            for country in countries.iter().filter(|country| rows.get(**country) == Some(&0)) {
+                count += 1;
+                if offenders.len() < VIOLATIONS {
+                    let name = cube.countries.get(*country).map_or("", String::as_str);
+                    offenders.push(Violation::key(format!("{} {name}", iso_date(*day))));
                 }
             }
         }
         Measurement::count(count, n, offenders)
     }
 
+    /// The countries of a cube without their total, with their numbers.
+    fn countries<'c>(&self, cube: &'c Cube) -> impl Iterator<Item = (usize, &'c String)> {
+        cube.countries.iter().enumerate().filter(|(_, name)| **name != self.job.country_total())
+    }
+
     fn class_day_gaps(&self, cube: &Cube) -> Measurement {
-        #[allow(clippy::cast_precision_loss)] // compared with bounds
-        let users = |sums: i128| sums as f64 / cube.steps as f64;
-        let width = cube.countries.len();
-        let keys = cube.countries.iter().enumerate().filter(|(_, c)| **c != self.job.country_total());
-        let days_of = |(country, key): (usize, &String)| {
-            let sums = cube.users.iter().skip(country).step_by(width.max(1));
-            let days = cube.days.iter().copied().zip(sums.map(|sums| sums.map(users))).collect();
-            KeyDays { key: key.clone(), days }
+        let countries: Vec<(usize, &String)> = self.countries(cube).collect();
+        // Sums lie by day: those of some countries at a time share cache lines.
+        let days_of = |countries: &[(usize, &String)]| -> Vec<KeyDays> {
+            let key = |(_, name): &(usize, &String)| KeyDays {
+                key: (*name).clone(),
+                days: Vec::with_capacity(cube.days.len()),
+            };
+            let mut keys: Vec<KeyDays> = countries.iter().map(key).collect();
+            for (day, users) in cube.days.iter().zip(cube.users.chunks(cube.countries.len().max(1))) {
+                for (key, (at, _)) in keys.iter_mut().zip(countries) {
+                    let users = users.get(*at).copied().unwrap_or_default();
+                    key.days.push((*day, users.map(|sum| cube.in_users(sum))));
+                }
+            }
+            keys
         };
-        class_gaps::measure(keys.map(days_of).collect(), self.config)
+        let last = cube.days.last().copied().unwrap_or(0);
+        class_gaps::measure(countries.par_chunks(16).flat_map_iter(days_of), last, self.config)
     }
 
     /// Rows of a day; `None` where they are not known.
@@ -430,14 +371,19 @@ impl Judge<'_> {
 }
 
 /// Adds the users of each name by week; `users` are by day and name.
-#[allow(clippy::cast_precision_loss)] // exact to 2^53 users
-fn add_weeks(series: &mut [Series], names: &[String], cube: &Cube, users: impl Iterator<Item = i128>) {
+fn add_weeks(series: &mut [Series], names: &[String], cube: &Cube, mut users: impl Iterator<Item = i128>) {
     let at: BTreeMap<String, usize> = series.iter().map(|of| of.name.clone()).zip(0..).collect();
     let places: Vec<Option<usize>> = names.iter().map(|name| at.get(name).copied()).collect();
-    let of_rows = cube.days.iter().flat_map(|day| places.iter().map(move |place| (*day, *place)));
-    for ((day, place), users) in of_rows.zip(users) {
-        if let Some(series) = place.and_then(|place| series.get_mut(place)) {
-            series.add(calendar::week_of(day), users as f64 / cube.steps.max(1) as f64);
+    for days in cube.days.chunk_by(|a, b| calendar::week_of(*a) == calendar::week_of(*b)) {
+        let mut sums = vec![0; names.len()];
+        for _ in days {
+            sums.iter_mut().zip(users.by_ref()).for_each(|(sum, users)| *sum += users);
+        }
+        let week = days.first().map_or(0, |day| calendar::week_of(*day));
+        for (place, sum) in places.iter().zip(sums) {
+            if let Some(series) = place.and_then(|place| series.get_mut(place)) {
+                series.add(week, cube.in_users(sum));
+            }
         }
     }
 }
@@ -468,7 +414,12 @@ fn measure_names<'a>(odd: impl Iterator<Item = &'a &'a [u8]>, n: usize) -> Measu
 }
 
 fn tally(tally: &super::cube::Tally) -> Measurement {
-    Measurement::count(tally.count, tally.n, tally.offenders.clone())
+    Measurement::count(tally.count, tally.n, tally.offenders.iter().map(Violation::key).collect())
+}
+
+/// What wrong labels have in common, where that shows.
+fn diagnosis(mismatches: &Mismatches) -> String {
+    mismatches.diagnose(LabelForm::default()).unwrap_or_default()
 }
 
 type Sides<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;

@@ -2,9 +2,10 @@
 
 use super::counts::{each_pair, number, with_cursor};
 use super::passes::Passes;
-use super::{RowRange, at_row, in_row_range};
+use super::tally::Place;
+use super::{RowRange, in_row_range};
 use crate::Result;
-use crate::checks::model::{VIOLATIONS, Violation};
+use crate::checks::model::VIOLATIONS;
 use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::BlockKind;
 use crate::ids::values::Number;
@@ -20,7 +21,7 @@ pub fn rows(
     row_ranges: &[RowRange],
     role: Role,
     bad: impl Fn(&OpenFile<'_>, Option<&[u8]>) -> Option<String>,
-) -> Result<Vec<Violation>> {
+) -> Result<Vec<Place>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(&file.columns_of(row_range.row_group, &[role])?, row_range, role, false, |cursor| {
             let (mut block, mut violations) = (vec![0u32; BLOCK as usize], Vec::new());
@@ -38,7 +39,7 @@ pub fn rows(
                 }
                 for (value_id, row) in out.iter().zip(at..) {
                     if let Some(Some(value)) = violations.get(*value_id as usize) {
-                        found.push(at_row(files, row_range, row, value.clone()));
+                        found.push(row_range.place(row, value.clone()));
                     }
                 }
                 at += u64::from(take);
@@ -55,7 +56,7 @@ pub fn numbers(
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     bad: impl Fn(&OpenFile<'_>, Number) -> bool,
-) -> Result<Vec<Violation>> {
+) -> Result<Vec<Place>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         with_cursor(
             &file.columns_of(row_range.row_group, &[Role::Value])?,
@@ -84,12 +85,7 @@ pub fn numbers(
                             _ => number(file, cursor, *value_id)?,
                         };
                         if bad(file, number) {
-                            found.push(at_row(
-                                files,
-                                row_range,
-                                row,
-                                show(number, super::counts::unit(file)),
-                            ));
+                            found.push(row_range.place(row, show(number, super::counts::unit(file))));
                         }
                     }
                     at += u64::from(take);
@@ -107,7 +103,7 @@ pub fn weeks(
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     bad: impl Fn(&OpenFile<'_>, Option<&[u8]>, Option<&[u8]>) -> Option<String>,
-) -> Result<Vec<Violation>> {
+) -> Result<Vec<Place>> {
     search(passes, files, row_ranges, |file, row_range, found| {
         let rows = row_range.rows.end - row_range.rows.start;
         let columns = file.columns_of(row_range.row_group, &[Role::Label, Role::Date])?;
@@ -124,7 +120,7 @@ pub fn weeks(
                         if let Some((_, Some(value))) = &last {
                             let room = VIOLATIONS.saturating_sub(found.len());
                             for row in (at..at + u64::from(rows)).take(room) {
-                                found.push(at_row(files, row_range, row, value.clone()));
+                                found.push(row_range.place(row, value.clone()));
                             }
                         }
                         at += u64::from(rows);
@@ -141,8 +137,8 @@ fn search(
     passes: &Passes<'_>,
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
-    inspect: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Violation>) -> Result<()>,
-) -> Result<Vec<Violation>> {
+    inspect: impl Fn(&OpenFile<'_>, &RowRange, &mut Vec<Place>) -> Result<()>,
+) -> Result<Vec<Place>> {
     let mut found = Vec::new();
     for row_range in row_ranges {
         passes.check_interrupted()?;
@@ -174,5 +170,5 @@ fn show(number: Number, unit: i128) -> String {
 
 /// A stored name for display.
 pub fn name(raw: Option<&[u8]>) -> String {
-    raw.map_or("null".into(), |raw| format!("'{}'", String::from_utf8_lossy(raw).escape_debug()))
+    raw.map_or("null".into(), |raw| format!("'{}'", String::from_utf8_lossy(raw)))
 }

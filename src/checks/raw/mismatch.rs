@@ -16,7 +16,7 @@ const PAIRS_MAX: usize = 1 << 12;
 pub type Written = (i32, i32);
 
 /// Pairs of label and day that differ, with their rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mismatches {
     rows: BTreeMap<(i32, Written), u64>,
     /// Whether there were more pairs than are kept. Then none is.

@@ -14,8 +14,10 @@
 //! ```
 //!
 //! - [`mod@columns`]: columns that only some files have.
+//! - [`evidence`]: what the rows show, gathered from any part of them and merged. [`exchange`]: rows that are compared
+//!   with one another on a cluster. [`split`]: the rows of a split.
 //! - [`passes`]: progress of the passes over the rows, and cancellation.
-//! - [`rules`]: which values violate a rule.
+//! - [`rules`]: which values violate a rule. [`tally`]: the rows that do.
 //! - [`dictionary_pass`]: what is known of a task's rows without counting them.
 //! - [`counts`]: the counts of one task, and of all tasks together.
 //! - [`mismatch`]: why labels are not the week of their date. [`times`]: times of day that are local midnights.
@@ -35,6 +37,8 @@ pub mod counts;
 pub mod cube;
 pub mod deleted;
 pub mod dictionary_pass;
+pub mod evidence;
+pub mod exchange;
 pub mod future;
 pub mod general;
 pub mod judge;
@@ -43,6 +47,8 @@ pub mod mismatch;
 pub mod passes;
 pub mod renamed;
 pub mod rules;
+pub mod split;
+pub mod tally;
 pub mod times;
 
 use std::ops::Range;
@@ -51,13 +57,17 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use self::counts::Counts;
-use self::cube::Cube;
+use self::cube::axes::Axes;
+use self::cube::{CellSum, Cube};
 use self::dictionary_pass::ChunkFacts;
+use self::evidence::Evidence;
+use self::general::rows::RowReader;
 use self::passes::Passes;
 use self::rules::Rules;
+use self::tally::Place;
 use super::CheckId;
 use super::config::Config;
-use super::model::{Measurement, NotRun, Violation};
+use super::model::{Measurement, NotRun};
 use super::shape::Shape;
 use crate::dataset::prefetch::Retention;
 use crate::dataset::{Dataset, OpenFile, Role, row_ranges};
@@ -88,6 +98,9 @@ pub struct Raw {
 /// Largest number of rows of a task, give or take a page.
 const TASK_ROWS: u64 = 1 << 20;
 
+/// Row groups whose facts are kept at a time.
+const FACTS_AT_A_TIME: usize = 1024;
+
 /// A range of rows of one row group.
 #[derive(Debug, Clone)]
 pub struct RowRange {
@@ -101,6 +114,48 @@ pub struct RowRange {
     pub before: u64,
     /// First and last day of its rows, once they are counted.
     pub days: Option<(i32, i32)>,
+}
+
+impl RowRange {
+    fn len(&self) -> u64 {
+        self.rows.end - self.rows.start
+    }
+
+    /// A row of the row group, and what it has.
+    fn place(&self, row: u64, value: String) -> Place {
+        (self.file, self.before + row, value)
+    }
+}
+
+/// All rows of some files: a range for each row group.
+pub fn whole(files: &[OpenFile<'_>]) -> Vec<RowRange> {
+    let mut ranges = Vec::new();
+    for (file, opened) in files.iter().enumerate() {
+        let mut before = 0;
+        for (row_group, rows) in opened.footer.row_groups.rows().enumerate() {
+            ranges.push(RowRange { file, row_group, rows: 0..rows, before, days: None });
+            before += rows;
+        }
+    }
+    ranges
+}
+
+/// Reads the rows of the checks elsewhere: on the executors of a cluster.
+pub trait RemoteRows {
+    /// The evidence of all rows.
+    ///
+    /// # Errors
+    /// Those of reading rows.
+    fn evidence(&self) -> Result<Evidence>;
+
+    /// The results of all days of a cube, in their order.
+    ///
+    /// # Errors
+    /// Those of reading rows.
+    fn days(&self, axes: &Axes) -> Result<Vec<CellSum>>;
+
+    /// Reads the rows that are compared with one another.
+    fn reader(&self) -> &dyn RowReader;
 }
 
 /// Which rows are counted.
@@ -122,12 +177,22 @@ pub fn run(job: &Job, config: &Config, inputs: &[Input], progress: &dyn Progress
     run_with(job, config, inputs, progress, Thoroughness::default())
 }
 
-/// Runs the checks on the rows of an opened dataset, which is a cube.
+/// Runs the checks on the rows of opened files, which are a cube; `remote` reads them if they are not read in this
+/// process.
 ///
 /// # Errors
 /// As of [`run`].
-pub fn run_opened(job: &Job, config: &Config, dataset: &Dataset<'_>, progress: &dyn Progress) -> Result<Raw> {
-    run_files(job, config, dataset.files(), progress, Thoroughness::default())
+pub fn run_opened(
+    job: &Job,
+    config: &Config,
+    files: &[OpenFile<'_>],
+    remote: Option<&dyn RemoteRows>,
+    progress: &dyn Progress,
+) -> Result<Raw> {
+    match remote {
+        Some(remote) => run_remote(job, config, files, remote, progress),
+        None => run_files(job, config, files, progress, Thoroughness::default()),
+    }
 }
 
 /// Counts what single rows and single columns show: neither uniqueness nor totals.
@@ -139,7 +204,7 @@ pub fn count_rows(job: &Job, config: &Config, inputs: &[Input], progress: &dyn P
     let files = dataset.files();
     Shape::of(job, &dataset)?;
     let passes = Passes::begin(progress, files, &[&Role::ALL]);
-    let (_, counts) = count(Rules { job, config }, files, Thoroughness::default(), &passes)?;
+    let (_, counts) = count(Rules { job, config }, files, &whole(files), Thoroughness::default(), &passes)?;
     passes.finish();
     Ok(counts)
 }
@@ -166,80 +231,112 @@ fn run_files(
     let started = Instant::now();
     let rules = Rules { job, config };
     let passes = Passes::begin(progress, files, &[&Role::ALL, &cube::KEYS]);
-    let (row_ranges, counts) = count(rules, files, thoroughness, &passes)?;
+    let (evidence, row_ranges) = Evidence::of_cube(rules, files, &whole(files), thoroughness, &passes)?;
+    let (seen, marked) = evidence.into_cube()?;
     let counted = Instant::now();
-    let cube = match Cube::fill(job, files, &row_ranges, &counts, thoroughness, &passes) {
-        Err(Error::TooLarge(report)) => Err(NotRun::Failed(report.to_string())),
-        other => Ok(other?),
-    };
+    let cube = cube_or_reason(Cube::fill(job, files, &row_ranges, &seen.counts, thoroughness, &passes))?;
     let cubed = Instant::now();
-    let findings = judge::findings(rules, files, &row_ranges, &counts, cube.as_ref(), &passes)?;
+    let findings = judge::findings(rules, files, &seen, &marked, cube.as_ref(), None, &passes)?;
     passes.finish();
-    Ok(Raw {
-        shape: Shape::Cube,
-        findings,
-        counts: Some(counts),
-        cube: cube.ok(),
-        general: None,
-        phases: vec![("counts", counted - started), ("cube", cubed - counted)],
-    })
+    let phases = vec![("counts", counted - started), ("cube", cubed - counted)];
+    Ok(Raw::of_cube(findings, seen.counts, cube, phases))
 }
 
-/// Runs the dictionary pass over every row group, in ranges of rows.
+/// As [`run_files`], of rows that are read elsewhere.
+fn run_remote(
+    job: &Job,
+    config: &Config,
+    files: &[OpenFile<'_>],
+    remote: &dyn RemoteRows,
+    progress: &dyn Progress,
+) -> Result<Raw> {
+    let started = Instant::now();
+    let rules = Rules { job, config };
+    let (seen, marked) = remote.evidence()?.into_cube()?;
+    let counted = Instant::now();
+    let cube = cube_or_reason(Cube::of_remote(job, files, &seen.counts, remote))?;
+    let cubed = Instant::now();
+    let passes = Passes::begin(progress, &[], &[]);
+    let reader = Some(remote.reader());
+    let findings = judge::findings(rules, files, &seen, &marked, cube.as_ref(), reader, &passes)?;
+    let phases = vec![("counts", counted - started), ("cube", cubed - counted)];
+    Ok(Raw::of_cube(findings, seen.counts, cube, phases))
+}
+
+/// A cube, or why its checks do not run where there are too many keys.
+fn cube_or_reason(cube: Result<Cube>) -> Result<Result<Cube, NotRun>> {
+    match cube {
+        Err(Error::TooLarge(report)) => Ok(Err(NotRun::Failed(report.to_string()))),
+        other => Ok(Ok(other?)),
+    }
+}
+
+impl Raw {
+    fn of_cube(
+        findings: Measurements,
+        counts: Counts,
+        cube: Result<Cube, NotRun>,
+        phases: Vec<(&'static str, Duration)>,
+    ) -> Self {
+        Raw { shape: Shape::Cube, findings, counts: Some(counts), cube: cube.ok(), general: None, phases }
+    }
+}
+
+/// Runs the dictionary pass over some rows, in ranges of them.
 fn count(
     rules: Rules<'_>,
     files: &[OpenFile<'_>],
+    rows: &[RowRange],
     thoroughness: Thoroughness,
     passes: &Passes<'_>,
 ) -> Result<(Vec<RowRange>, Counts)> {
-    let retention = Retention::announce(files, &Role::ALL);
-    let mut groups = Vec::new();
-    for (file, opened) in files.iter().enumerate() {
-        let mut before = 0;
-        for (row_group, meta) in opened.footer.row_groups.iter().enumerate() {
-            groups.push((file, opened, row_group, before));
-            before += meta.rows;
-        }
-    }
-    let found: Vec<Vec<(RowRange, ChunkFacts)>> = groups
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(at, file, row_group, before)| {
-            let in_place = |e: Error| e.in_row_group(row_group).in_file(file.input.object.name());
-            let columns = file.columns(row_group).map_err(in_place)?;
-            let rows = file.footer.row_groups.get(row_group).map_or(0, |meta| meta.rows);
-            let row_ranges = row_ranges(columns.get(Role::Value), rows, &[], TASK_ROWS);
-            let inspect = |rows: Range<u64>| {
-                let row_range = RowRange { file: at, row_group, rows, before, days: None };
-                let mut facts = match thoroughness {
-                    Thoroughness::Dictionaries => {
-                        dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
-                    }
-                    Thoroughness::Counting => ChunkFacts {
-                        counts: counts::count(rules, file, &columns, &row_range, passes)?,
-                        ..ChunkFacts::default()
-                    },
-                };
-                let days = &facts.counts.days;
-                let row_range =
-                    RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
-                facts.counts.rows = 0;
-                passes.done(file, &row_range, &Role::ALL);
-                Ok((row_range, facts))
+    let groups = rows.iter().map(|range| (range.file, range.row_group));
+    let retention = Retention::announce(files, groups, &Role::ALL);
+    let inspect_group = |selected: &RowRange| -> Result<Vec<(RowRange, ChunkFacts)>> {
+        let (row_group, before) = (selected.row_group, selected.before);
+        let file = files.get(selected.file).ok_or_else(|| Error::internal("no such file"))?;
+        let in_place = |e: Error| e.in_row_group(row_group).in_file(file.input.object.name());
+        let columns = file.columns(row_group).map_err(in_place)?;
+        let all = file.footer.row_groups.rows_of(row_group);
+        let others = [0..selected.rows.start, selected.rows.end..all];
+        let row_ranges = row_ranges(columns.get(Role::Value), all, &others, TASK_ROWS);
+        let inspect = |rows: Range<u64>| {
+            let row_range = RowRange { file: selected.file, row_group, rows, before, days: None };
+            let mut facts = match thoroughness {
+                Thoroughness::Dictionaries => {
+                    dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
+                }
+                Thoroughness::Counting => ChunkFacts {
+                    counts: counts::count(rules, file, &columns, &row_range, passes)?,
+                    ..ChunkFacts::default()
+                },
             };
-            let inspected = row_ranges.into_par_iter().with_max_len(1).map(inspect).collect::<Result<_>>();
-            retention.evict(file, row_group, &Role::ALL);
-            inspected.map_err(in_place)
-        })
-        .collect::<Result<_>>()?;
-    let mut counts = Counts { rows: files.iter().map(|f| f.footer.rows).sum(), ..Counts::default() };
-    let (mut row_ranges, mut unconfirmed) = (Vec::new(), Vec::new());
-    for (row_range, facts) in found.into_iter().flatten() {
-        counts.merge(facts.counts).map_err(|e| in_row_range(e, files, &row_range))?;
-        row_ranges.push(row_range);
-        unconfirmed.push(facts.unconfirmed);
+            let days = &facts.counts.days;
+            let row_range = RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
+            facts.counts.rows = 0;
+            passes.done(file, &row_range, &Role::ALL);
+            Ok((row_range, facts))
+        };
+        let inspected = row_ranges.into_par_iter().with_max_len(1).map(inspect).collect::<Result<_>>();
+        retention.evict(file, row_group, &Role::ALL);
+        inspected.map_err(in_place)
+    };
+    let (mut counts, mut row_ranges) = (Counts::default(), Vec::with_capacity(rows.len()));
+    // Facts are larger than the row ranges that they are of: those of a few row groups are kept at a time.
+    for rows in rows.chunks(FACTS_AT_A_TIME) {
+        let found: Vec<Vec<(RowRange, ChunkFacts)>> =
+            rows.par_iter().with_max_len(1).map(inspect_group).collect::<Result<_>>()?;
+        let first = row_ranges.len();
+        let mut unconfirmed = Vec::with_capacity(rows.len());
+        for (row_range, facts) in found.into_iter().flatten() {
+            counts.merge(facts.counts).map_err(|e| in_row_range(e, files, &row_range))?;
+            row_ranges.push(row_range);
+            unconfirmed.push(facts.unconfirmed);
+        }
+        let found = row_ranges.get(first..).unwrap_or_default();
+        dictionary_pass::confirm(files, found, &unconfirmed, &mut counts, passes)?;
     }
-    dictionary_pass::confirm(files, &row_ranges, &unconfirmed, &mut counts, passes)?;
+    counts.rows = rows.iter().map(RowRange::len).sum();
     Ok((row_ranges, counts))
 }
 
@@ -249,12 +346,6 @@ fn in_row_range(error: Error, files: &[OpenFile<'_>], row_range: &RowRange) -> E
         Some(file) => error.in_file(file.input.object.name()),
         None => error,
     }
-}
-
-/// A violation at a row of a range.
-fn at_row(files: &[OpenFile<'_>], row_range: &RowRange, row: u64, value: String) -> Violation {
-    let file = files.get(row_range.file).map(|f| f.input.object.name().clone());
-    Violation { file, row: Some(row_range.before + row), line: None, value }
 }
 
 #[cfg(test)]

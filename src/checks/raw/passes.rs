@@ -43,7 +43,7 @@ impl<'p> Passes<'p> {
     /// Reports that a pass has finished a row range. Bytes that are read again, after a fast path has declined, are not
     /// reported.
     pub fn done(&self, file: &OpenFile<'_>, row_range: &RowRange, roles: &[Role]) {
-        let rows = file.footer.row_groups.get(row_range.row_group).map_or(0, |meta| meta.rows).max(1);
+        let rows = file.footer.row_groups.rows_of(row_range.row_group).max(1);
         let part = u128::from(bytes(file, row_range.row_group, roles))
             * u128::from(row_range.rows.end - row_range.rows.start)
             / u128::from(rows);
@@ -65,6 +65,7 @@ impl<'p> Passes<'p> {
 
 /// Stored bytes of some columns of a row group.
 fn bytes(file: &OpenFile<'_>, row_group: usize, roles: &[Role]) -> u64 {
-    let stored = |role: &Role| file.chunk(*role, row_group).map(|chunk| chunk.compressed_len);
+    let Some(meta) = file.footer.row_groups.get(row_group) else { return 0 };
+    let stored = |role: &Role| file.chunk_in(*role, &meta).map(|chunk| chunk.compressed_len);
     roles.iter().filter_map(stored).fold(0, u64::saturating_add)
 }

@@ -57,7 +57,7 @@ const ZONES: [&str; 32] = [
 ];
 
 /// The times of day of some stamps. Few are kept: once they are various, none is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Times {
     of_day: BTreeSet<i64>,
     /// Seconds since 1970-01-01T00:00.

@@ -17,7 +17,6 @@ use crate::checks::raw::general::counts::{Bucket, Counts};
 use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::grid::{CHANNELS, Partial, TimePoint};
-use crate::ids::values::ValueType;
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
 use crate::report::words::{self, amount};
 use crate::table::cell::iso_date;
@@ -108,9 +107,9 @@ impl<'a> General<'a> {
 
     /// Finds the row of each key and step.
     fn find_rows(&mut self) {
-        let times = if self.job.grain == Grain::Day { 1 } else { 2 };
         let columns = self.job.by.len() + usize::from(self.job.share_of_channel);
-        let members: Vec<_> = self.table.columns.iter().skip(times).take(columns).map(|c| &c.data).collect();
+        let members: Vec<_> =
+            self.table.key_columns().into_iter().take(columns).map(|column| &column.data).collect();
         let expected = std::mem::take(&mut self.expected);
         let by_members: HashMap<Vec<&str>, usize> = (expected.iter().enumerate())
             .map(|(at, key)| (key.members.iter().map(|member| &**member).collect(), at))
@@ -298,12 +297,9 @@ impl<'a> General<'a> {
         }
         for (key, of_key) in &bucket.keys {
             let [_, of_rows] = sums.entry(rows.key_name(*key)).or_default();
-            of_rows.iter_mut().zip(of_key.users).for_each(|(to, from)| *to += from);
+            of_rows.iter_mut().zip(of_key.users.read()).for_each(|(to, from)| *to += from);
         }
-        let unit = match self.partial.value_type {
-            Some(ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
-            _ => 1.0,
-        };
+        let unit = self.partial.unit();
         let is_exact = self.partial.extras.is_empty() && unit == 1.0;
         for (key, [of_job, of_rows]) in sums {
             let ([paid, organic], [rows_paid, rows_organic]) = (of_job.map(|sum| sum / unit), of_rows);

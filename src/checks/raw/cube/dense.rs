@@ -1,4 +1,4 @@
-//! Arrays of all days in each worker; workers take row ranges in any order.
+//! Dense arrays in each worker; workers take row ranges in any order.
 //!
 //! ```text
 //! for each row:
@@ -7,35 +7,36 @@
 //!     by_country[day, total or not, system, channel] += value
 //! ```
 //!
-//! 1. A row sets one bit. Repeated keys show at the end: more rows than bits. [`super::exact`] finds which rows they
-//!    are.
+//! 1. A row sets one bit. Repeated keys show at the end: more rows than bits. Then [`super::exact`] counts them.
 //! 2. The rows of a country on a day, and the totals that exist, are found by counting bits.
-//! 3. In export order day, country and system repeat. Over such a run the bits are gathered in a register, and the sums
-//!    are two short rows of numbers that stay in the L1 cache: every value is added to them, zero or not.
-//! 4. Where keys differ row by row, their cells are scattered, and each row would wait for memory. So cell offsets are
-//!    collected in bins of a few days, without a branch; those of rows whose value is not zero, one in seven, in a
-//!    second list. A full bin is added at once, to arrays that stay in the cache meanwhile.
+//! 3. In export order day, country and system repeat. Over such a run the bits are gathered in a register, and only
+//!    values that are not zero, one in seven, are added.
+//! 4. Where keys differ row by row, their cells are scattered, and each row would wait for memory. So the cells of some
+//!    rows are found first, and their memory is prefetched.
 //! 5. A key that occurs once adds to each sum once: cells of 32 bits hold the sums of values below 2^31 / systems. For
 //!    larger values the pass starts again with 64 bits.
-//! 6. Arrays are allocated as zeroed memory: days without rows in a worker take no memory.
+//! 6. Where row ranges have few days in common, the arrays are those of the days of one range: they stay in the cache, and
+//!    need no new memory. Days of several ranges are kept until all rows are read. Else the arrays are those of all days.
 //!
-//! 20 M rows of 1,521 days, 240 countries, 26 channels on two threads (EPYC of Zen 3): row by row took 175 ms of wall
-//! time in export order and 850 ms shuffled; with 3 alone 105 in export order; shuffled, without a branch but without
-//! bins 440, with bins 230. On Zen 4, 24 bins instead of 64 took 213 ms where these take 200.
+//! 20 M rows of 1,521 days, 241 countries, 26 channels, two threads, EPYC (Zen 4, AVX-512): 62 ms of wall time in export
+//! order (125 with arrays of all days and every value added), 145 shuffled (280 where cells were collected in bins of
+//! days).
 //!
 //! - [`cell`]: sums of 32 or 64 bits.
-//! - [`key_runs`]: 3. [`bins`]: 4.
+//! - [`key_runs`]: 3. [`scattered`]: 4. [`windows`]: 6.
 //! - [`judge`]: from the arrays to the results.
 //!
 //! Declines if a column has more than 65,536 distinct values, if a value exceeds 2^46 steps, if a key repeats, and if
 //! the arrays do not fit in [`BYTES`].
 
-mod bins;
 mod cell;
 mod judge;
 mod key_runs;
+mod scattered;
+mod windows;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -43,16 +44,18 @@ use rayon::prelude::*;
 use super::super::counts::number;
 use super::super::passes::Passes;
 use super::super::{RowRange, in_row_range};
-use super::{Axes, CellSum, KEYS, NO_ID};
+use super::axes::Axes;
+use super::{CellSum, KEYS, NO_DAY, NO_ID};
 use crate::dataset::OpenFile;
 use crate::ids::cursor::{BlockKind, Cursor};
 use crate::kernel::column_masks::WORD;
+use crate::kernel::large_pages;
 use crate::{Error, Result};
 
-use self::bins::{BIN_BYTES, BINS, Bin};
 use self::cell::Cell;
 use self::judge::judge;
-use self::key_runs::starts;
+use self::key_runs::{rows_not, starts};
+use self::windows::Windows;
 
 /// Largest size of the arrays of all workers, in bytes.
 const BYTES: usize = 512 << 20;
@@ -78,7 +81,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(axes: &Axes<'_>) -> Self {
+    fn of(axes: &Axes) -> Self {
         let channels = axes.channels.len();
         Layout {
             days: axes.days.len(),
@@ -112,7 +115,7 @@ impl Layout {
 
 /// The sums of all days; `None` where this pass declines.
 pub(super) fn fill(
-    axes: &Axes<'_>,
+    axes: &Axes,
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
@@ -135,8 +138,18 @@ enum RangeResult<T> {
     Declined,
 }
 
+impl<T> RangeResult<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> RangeResult<U> {
+        match self {
+            RangeResult::Done(done) => RangeResult::Done(with(done)),
+            RangeResult::Wide => RangeResult::Wide,
+            RangeResult::Declined => RangeResult::Declined,
+        }
+    }
+}
+
 fn fill_with<C: Cell>(
-    axes: &Axes<'_>,
+    axes: &Axes,
     files: &[OpenFile<'_>],
     row_ranges: &[RowRange],
     passes: &Passes<'_>,
@@ -145,66 +158,157 @@ fn fill_with<C: Cell>(
     if [layout.days, layout.countries, layout.systems, layout.channels].contains(&0) {
         return Ok(RangeResult::Declined);
     }
-    let bytes = layout.bytes(size_of::<C>());
-    let workers = (BYTES / bytes.max(1)).min(rayon::current_num_threads()).min(row_ranges.len());
-    if workers == 0 {
-        return Ok(RangeResult::Declined);
-    }
-    let next = AtomicUsize::new(0);
-    let work = |_| -> Result<RangeResult<Worker<C>>> {
-        let mut worker = Worker::new(layout);
-        let mut blocks = Box::default();
-        while let Some(row_range) = row_ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match worker
-                .row_range(axes, files, row_range, &mut blocks, passes)
-                .map_err(|e| in_row_range(e, files, row_range))?
-            {
-                RangeResult::Done(()) => {}
-                // The other workers stop.
-                other => {
-                    next.store(row_ranges.len(), Ordering::Relaxed);
-                    return Ok(match other {
-                        RangeResult::Wide => RangeResult::Wide,
-                        _ => RangeResult::Declined,
-                    });
-                }
-            }
-        }
-        worker.settle();
-        Ok(RangeResult::Done(worker))
+    let rows = Rows { axes, files, row_ranges, passes, next: AtomicUsize::new(0) };
+    let filled = match Windows::of(&axes.days, row_ranges) {
+        Some(windows) => rows.by_window::<C>(layout, &windows)?,
+        None => rows.by_worker::<C>(layout)?,
     };
-    let done: Vec<RangeResult<Worker<C>>> =
-        (0..workers).into_par_iter().with_max_len(1).map(work).collect::<Result<_>>()?;
-    let mut workers = Vec::with_capacity(done.len());
-    // A value that does not fit a cell makes all workers start again, whichever worker found it.
-    let mut wide = false;
-    for outcome in done {
-        match outcome {
-            RangeResult::Done(worker) => workers.push(worker),
-            RangeResult::Wide => wide = true,
-            RangeResult::Declined => return Ok(RangeResult::Declined),
-        }
-    }
-    if wide {
-        return Ok(RangeResult::Wide);
-    }
-    let starts: Vec<usize> = (0..layout.days).step_by(DAYS).collect();
-    let mut parts: Vec<CellSum> = starts
-        .into_par_iter()
-        .map(|start| judge(axes, layout, &workers, start..layout.days.min(start + DAYS)))
-        .collect();
-    let rows: u64 = workers.iter().map(|worker| worker.rows).sum();
+    let Filled { rows, undated, mut parts } = match filled {
+        RangeResult::Done(filled) => filled,
+        RangeResult::Wide => return Ok(RangeResult::Wide),
+        RangeResult::Declined => return Ok(RangeResult::Declined),
+    };
     if rows != parts.iter().map(|part| part.duplicates.n).sum::<u64>() {
         return Ok(RangeResult::Declined);
     }
     if let Some(part) = parts.first_mut() {
-        for worker in workers {
-            for (to, from) in part.undated.iter_mut().zip(worker.undated) {
-                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        part.undated = undated;
+    }
+    Ok(RangeResult::Done(parts))
+}
+
+/// The row ranges, which threads take one by one.
+struct Rows<'r> {
+    axes: &'r Axes,
+    files: &'r [OpenFile<'r>],
+    row_ranges: &'r [RowRange],
+    passes: &'r Passes<'r>,
+    next: AtomicUsize,
+}
+
+/// What the rows have.
+struct Filled {
+    /// Rows with a complete key.
+    rows: u64,
+    /// Paid and organic users without a day, by country.
+    undated: Vec<[i128; 2]>,
+    /// The results of all days, in order.
+    parts: Vec<CellSum>,
+}
+
+impl Rows<'_> {
+    /// Calls `add` with row ranges until there are none, or one is not done.
+    fn take(
+        &self,
+        mut add: impl FnMut(usize, &RowRange) -> Result<RangeResult<()>>,
+    ) -> Result<RangeResult<()>> {
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(row_range) = self.row_ranges.get(at) else { return Ok(RangeResult::Done(())) };
+            match add(at, row_range).map_err(|e| in_row_range(e, self.files, row_range))? {
+                RangeResult::Done(()) => {}
+                // The other threads stop.
+                other => {
+                    self.next.store(self.row_ranges.len(), Ordering::Relaxed);
+                    return Ok(other);
+                }
             }
         }
     }
-    Ok(RangeResult::Done(parts))
+
+    /// Runs `work` on as many threads as have memory for `bytes` each.
+    fn on_threads<T: Send>(
+        &self,
+        bytes: usize,
+        work: impl Fn() -> Result<RangeResult<T>> + Sync,
+    ) -> Result<RangeResult<Vec<T>>> {
+        let threads = (BYTES / bytes.max(1)).min(rayon::current_num_threads()).min(self.row_ranges.len());
+        if threads == 0 {
+            return Ok(RangeResult::Declined);
+        }
+        let done: Vec<RangeResult<T>> =
+            (0..threads).into_par_iter().with_max_len(1).map(|_| work()).collect::<Result<_>>()?;
+        let mut all = Vec::with_capacity(done.len());
+        // A value that does not fit a cell makes all threads start again, whichever found it.
+        let mut wide = false;
+        for outcome in done {
+            match outcome {
+                RangeResult::Done(one) => all.push(one),
+                RangeResult::Wide => wide = true,
+                RangeResult::Declined => return Ok(RangeResult::Declined),
+            }
+        }
+        Ok(if wide { RangeResult::Wide } else { RangeResult::Done(all) })
+    }
+
+    /// Every thread has arrays of all days.
+    fn by_worker<C: Cell>(&self, layout: Layout) -> Result<RangeResult<Filled>> {
+        let work = || {
+            let mut worker = Worker::<C>::new(layout);
+            let mut blocks = Box::default();
+            let add = |_, row_range: &RowRange| worker.row_range(self, row_range, &mut blocks);
+            Ok(self.take(add)?.map(|()| worker))
+        };
+        let workers = self.on_threads(layout.bytes(size_of::<C>()), work)?;
+        Ok(workers.map(|workers| {
+            let starts: Vec<usize> = (0..layout.days).step_by(DAYS).collect();
+            let days = |start: usize| start..layout.days.min(start + DAYS);
+            let parts =
+                starts.into_par_iter().map(|at| judge(self.axes, layout, &workers, days(at))).collect();
+            let mut filled = Filled { rows: 0, undated: vec![[0; 2]; layout.countries], parts };
+            workers.iter().for_each(|worker| filled.add(worker.rows, &worker.undated));
+            filled
+        }))
+    }
+
+    /// Every thread has arrays of the days of one row range, and evaluates those that no other range has.
+    fn by_window<C: Cell>(&self, layout: Layout, windows: &Windows) -> Result<RangeResult<Filled>> {
+        let most = Layout { days: windows.longest(), ..layout };
+        let work = || {
+            let mut worker = Worker::<C>::new(Layout { days: 0, ..layout });
+            let (mut blocks, mut parts, mut shared) = (Box::default(), Vec::new(), Vec::new());
+            let add = |at: usize, row_range: &RowRange| {
+                let window = windows.of_ranges.get(at).cloned().unwrap_or_default();
+                worker.begin(window.clone());
+                let result = worker.row_range(self, row_range, &mut blocks)?;
+                for days in windows.alone(window.clone()) {
+                    let part = judge(self.axes, layout, std::slice::from_ref(&worker), days.clone());
+                    parts.push((days.start, part));
+                }
+                shared.extend(windows.shared(window).map(|day| worker.day(day)));
+                Ok(result)
+            };
+            Ok(self.take(add)?.map(|()| (worker.rows, worker.undated, parts, shared)))
+        };
+        let done = self.on_threads(most.bytes(size_of::<C>()), work)?;
+        Ok(done.map(|done| {
+            let mut filled = Filled { rows: 0, undated: vec![[0; 2]; layout.countries], parts: Vec::new() };
+            let (mut parts, mut shared) = (Vec::new(), Vec::new());
+            for (rows, undated, of_thread, of_several) in done {
+                filled.add(rows, &undated);
+                parts.extend(of_thread);
+                shared.extend(of_several);
+            }
+            shared.sort_by_key(|worker: &Worker<C>| worker.first_day);
+            let of_day: Vec<&[Worker<C>]> = shared.chunk_by(|a, b| a.first_day == b.first_day).collect();
+            parts.par_extend(of_day.into_par_iter().map(|workers| {
+                let day = workers.first().map_or(0, |worker| worker.first_day);
+                (day, judge(self.axes, layout, workers, day..day + 1))
+            }));
+            parts.sort_by_key(|(day, _)| *day);
+            filled.parts.extend(parts.into_iter().map(|(_, part)| part));
+            filled
+        }))
+    }
+}
+
+impl Filled {
+    fn add(&mut self, rows: u64, undated: &[[i128; 2]]) {
+        self.rows += rows;
+        for (to, from) in self.undated.iter_mut().flatten().zip(undated.iter().flatten()) {
+            *to += from;
+        }
+    }
 }
 
 /// An id, and its offset in words of channel bits; of a channel, in bits.
@@ -224,35 +328,58 @@ impl Step {
     }
 }
 
+/// A channel, and its bit in the word `id / 32` of a key's words.
+#[derive(Clone, Copy)]
+struct ChannelBit {
+    id: u32,
+    bit: u32,
+}
+
+impl ChannelBit {
+    fn of(id: u32) -> Self {
+        ChannelBit { id, bit: if id == NO_ID { 0 } else { 1 << (id % 32) } }
+    }
+}
+
 /// The meaning of a row range's value ids.
 struct CellIds<C> {
     days: Vec<Step>,
-    /// The bin of each day.
-    bins: Vec<u8>,
     countries: Vec<Step>,
     systems: Vec<Step>,
-    channels: Vec<Step>,
+    channels: Vec<ChannelBit>,
     values: Vec<C>,
+    /// The first value id of zero.
+    zero: Option<u16>,
 }
 
 /// Scratch space for one block.
 struct Blocks {
     /// Value ids of day, country, system, channel, value.
     value_ids: [[u16; BLOCK]; KEYS.len()],
-    /// The first rows of runs, or the rows that have a sum.
-    rows: [u16; BLOCK],
+    /// The first rows of runs.
+    starts: [u16; BLOCK + WORD],
+    /// The rows whose value is not zero, in order.
+    live: [u16; BLOCK + WORD],
+    live_len: usize,
 }
 
 impl Default for Blocks {
     fn default() -> Self {
-        Blocks { value_ids: [[0; BLOCK]; KEYS.len()], rows: [0; BLOCK] }
+        Blocks {
+            value_ids: [[0; BLOCK]; KEYS.len()],
+            starts: [0; BLOCK + WORD],
+            live: [0; BLOCK + WORD],
+            live_len: 0,
+        }
     }
 }
 
-/// Arrays of all days.
+/// Arrays of some days.
 struct Worker<C> {
     layout: Layout,
-    /// Bits of channels by day, country, system.
+    /// The first of its days.
+    first_day: usize,
+    /// Bits of channels by day, country, system; then an unused word, for rows without a complete key.
     seen: Vec<u32>,
     /// Total minus parts, by day, country, channel.
     by_system: Vec<C>,
@@ -268,42 +395,82 @@ struct Worker<C> {
     others: BTreeMap<(usize, usize), u64>,
     /// Days that some row may have.
     touched: Vec<bool>,
-    /// Rows not yet added, by day; empty before a block needs bins.
-    bins: Vec<Bin<C>>,
-    days_of_bin: usize,
+    /// Whether a row has a day that is not one of these.
+    has_others: bool,
     buffers: Vec<Vec<u8>>,
 }
 
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
 #[allow(clippy::cast_possible_truncation)] // cell offsets, rows of a block
 impl<C: Cell> Worker<C> {
+    /// Arrays of all days of a layout.
     fn new(layout: Layout) -> Self {
         let Layout { days, countries, channels, .. } = layout;
-        let bins = (days * layout.seen() * 4).div_ceil(BIN_BYTES).clamp(1, BINS);
         Worker {
             layout,
-            seen: vec![0; days * layout.seen()],
-            by_system: vec![C::default(); days * countries * channels],
-            by_country: vec![0; days * layout.by_country()],
-            users: vec![0; days * countries * 2 + 1],
+            first_day: 0,
+            seen: large_pages::prefer(vec![0; days * layout.seen() + 1]),
+            by_system: large_pages::prefer(vec![C::default(); days * countries * channels]),
+            by_country: large_pages::prefer(vec![0; days * layout.by_country()]),
+            users: large_pages::prefer(vec![0; days * countries * 2 + 1]),
             undated: vec![[0; 2]; countries],
             rows: 0,
             others: BTreeMap::new(),
             touched: vec![false; days],
-            bins: Vec::new(),
-            days_of_bin: days.div_ceil(bins),
+            has_others: false,
             buffers: Vec::new(),
         }
+    }
+
+    /// Begins with other days, without rows.
+    fn begin(&mut self, days: Range<usize>) {
+        fn zeros<T: Clone + Default>(vec: &mut Vec<T>, len: usize) {
+            vec.clear();
+            vec.resize(len, T::default());
+        }
+        self.layout.days = days.len();
+        self.first_day = days.start;
+        let Layout { countries, channels, .. } = self.layout;
+        zeros(&mut self.seen, days.len() * self.layout.seen() + 1);
+        zeros(&mut self.by_system, days.len() * countries * channels);
+        zeros(&mut self.by_country, days.len() * self.layout.by_country());
+        zeros(&mut self.users, days.len() * countries * 2 + 1);
+        zeros(&mut self.touched, days.len());
+        self.others.clear();
+    }
+
+    /// The place of a day in the arrays.
+    fn place(&self, day: usize) -> Option<usize> {
+        day.checked_sub(self.first_day).filter(|day| *day < self.layout.days)
+    }
+
+    /// A copy of the arrays of a day.
+    fn day(&self, day: usize) -> Self {
+        let layout = Layout { days: 1, ..self.layout };
+        let mut copy = Worker::new(layout);
+        copy.first_day = day;
+        let Some(at) = self.place(day) else { return copy };
+        let of = |len: usize| at * len..(at + 1) * len;
+        let cells = layout.countries * layout.channels;
+        copy.seen[..layout.seen()].copy_from_slice(&self.seen[of(layout.seen())]);
+        copy.by_system.copy_from_slice(&self.by_system[of(cells)]);
+        copy.by_country.copy_from_slice(&self.by_country[of(layout.by_country())]);
+        copy.users[..2 * layout.countries].copy_from_slice(&self.users[of(2 * layout.countries)]);
+        copy.touched[0] = self.touched[at];
+        copy.others = self
+            .others
+            .range((at, 0)..(at + 1, 0))
+            .map(|((_, country), rows)| ((0, *country), *rows))
+            .collect();
+        copy
     }
 
     /// Adds the rows of a range.
     fn row_range(
         &mut self,
-        axes: &Axes<'_>,
-        files: &[OpenFile<'_>],
+        Rows { axes, files, passes, .. }: &Rows<'_>,
         row_range: &RowRange,
         blocks: &mut Blocks,
-        passes: &Passes<'_>,
     ) -> Result<RangeResult<()>> {
         let Some(file) = files.get(row_range.file) else { return Ok(RangeResult::Done(())) };
         let columns = file.columns_of(row_range.row_group, &KEYS)?;
@@ -317,11 +484,11 @@ impl<C: Cell> Worker<C> {
         }
         let mut value_ids = CellIds {
             days: vec![],
-            bins: vec![],
             countries: vec![],
             systems: vec![],
             channels: vec![],
             values: vec![],
+            zero: None,
         };
         let mut left = row_range.rows.end - row_range.rows.start;
         for block in 0u32.. {
@@ -352,13 +519,13 @@ impl<C: Cell> Worker<C> {
             self.buffers.push(cursor.into_parts().0);
         }
         passes.done(file, row_range, &KEYS);
-        Ok(RangeResult::Done(()))
+        Ok(if self.has_others { RangeResult::Declined } else { RangeResult::Done(()) })
     }
 
     /// Adds the new value ids. Returns false where a value does not fit the cells.
     fn extend_from(
         &mut self,
-        axes: &Axes<'_>,
+        axes: &Axes,
         file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds<C>,
@@ -374,55 +541,62 @@ impl<C: Cell> Worker<C> {
             }
         }
         let Layout { countries: c, systems: s, words, .. } = self.layout;
-        let (touched, days_of_bin) = (&mut self.touched, self.days_of_bin);
         grow(&mut value_ids.days, days, |raw| {
             let id = raw.and_then(|raw| file.date_coding.day(raw)).and_then(|day| axes.day_ids.get(&day));
-            if let Some(id) = id {
-                touched[*id as usize] = true;
-            }
-            Step::of(id.copied().unwrap_or(NO_ID), c * s * words)
+            let Some(id) = id else { return Step::NO_ID };
+            let Some(at) = self.place(*id as usize) else { return Step { id: NO_DAY, ..Step::NO_ID } };
+            self.touched[at] = true;
+            Step::of(at as u32, c * s * words)
         });
-        for day in &value_ids.days[value_ids.bins.len()..] {
-            // A row without a day is never put into a bin.
-            value_ids.bins.push(if day.id == NO_ID { 0 } else { (day.id as usize / days_of_bin) as u8 });
-        }
         grow(&mut value_ids.countries, countries, |raw| Step::of(axes.countries.id(raw), s * words));
         grow(&mut value_ids.systems, systems, |raw| Step::of(axes.systems.id(raw), words));
-        grow(&mut value_ids.channels, channels, |raw| Step::of(axes.channels.id(raw), 1));
+        grow(&mut value_ids.channels, channels, |raw| ChannelBit::of(axes.channels.id(raw)));
         while let Some(value_id) =
             u32::try_from(value_ids.values.len()).ok().filter(|s| *s < values.entries.id_count())
         {
             let Some(value) = C::of(axes.step(number(file, values, value_id)?), s) else { return Ok(false) };
+            if value == C::default() && value_ids.zero.is_none() {
+                value_ids.zero = u16::try_from(value_id).ok();
+            }
             value_ids.values.push(value);
         }
         Ok(true)
     }
 
     /// Adds a block of rows.
-    fn block(&mut self, axes: &Axes<'_>, value_ids: &CellIds<C>, blocks: &mut Blocks, rows: usize) {
-        let [days, countries, systems, ..] = &blocks.value_ids;
+    fn block(&mut self, axes: &Axes, value_ids: &CellIds<C>, blocks: &mut Blocks, rows: usize) {
+        let [days, countries, systems, _, values] = &blocks.value_ids;
+        blocks.live_len = rows_not(&values[..rows], value_ids.zero, &mut blocks.live);
         let keys = [&days[..rows], &countries[..rows], &systems[..rows]];
         // A few rows show whether it is worth looking for runs in all.
         let few = rows.min(WORD);
-        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.rows) * ROWS_A_RUN > few {
+        let starts = if starts(keys.map(|key| &key[..few]), &mut blocks.starts) * ROWS_A_RUN > few {
             rows
         } else {
-            starts(keys, &mut blocks.rows)
+            starts(keys, &mut blocks.starts)
         };
         if starts * ROWS_A_RUN > rows {
             self.row_by_row(axes, value_ids, blocks, rows);
             return;
         }
+        let mut live = &blocks.live[..blocks.live_len];
         for at in 0..starts {
-            let start = usize::from(blocks.rows[at]);
-            let end = if at + 1 < starts { usize::from(blocks.rows[at + 1]) } else { rows };
-            self.add_run(axes, value_ids, &blocks.value_ids, start..end);
+            let start = usize::from(blocks.starts[at]);
+            let end = if at + 1 < starts { usize::from(blocks.starts[at + 1]) } else { rows };
+            let here = live.iter().take_while(|row| usize::from(**row) < end).count();
+            let (of_run, rest) = live.split_at(here);
+            self.add_run(axes, value_ids, &blocks.value_ids, start..end, of_run);
+            live = rest;
         }
     }
 
     /// Adds a row without a complete key.
     #[cold]
-    fn odd(&mut self, axes: &Axes<'_>, [day, country, system, channel]: [u32; 4], value: C) {
+    fn odd(&mut self, axes: &Axes, [day, country, system, channel]: [u32; 4], value: C) {
+        if day == NO_DAY {
+            self.has_others = true;
+            return;
+        }
         if country == NO_ID {
             return;
         }

@@ -1,11 +1,13 @@
-//! The general pass, day by day, which finds the rows that repeat a key: each chunk of days reads all row ranges that
-//! may have rows of these days.
+//! The general pass: each chunk of days reads all row ranges that may have rows of these days, and chunks of other rows
+//! of the same days are merged.
+
+use std::ops::Range;
 
 use super::super::counts::number;
 use super::super::passes::Passes;
-use super::super::{RowRange, at_row, in_row_range};
-use super::{Axes, CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
-use crate::checks::model::{VIOLATIONS, Violation};
+use super::super::{RowRange, in_row_range};
+use super::axes::Axes;
+use super::{CellSum, KEYS, NO_DAY, NO_ID, TOLERANCE};
 use crate::dataset::{OpenFile, Role};
 use crate::ids::cursor::Cursor;
 use crate::parquet::encoding::RunOrPacked;
@@ -26,39 +28,70 @@ struct CellIds {
     values: Vec<i128>,
 }
 
-/// The arrays of some days.
-pub(super) struct Chunk {
-    days: std::ops::Range<usize>,
+/// The arrays of some days, of some rows. Those of other rows are added by [`Chunk::merge`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Chunk {
+    days: Range<usize>,
+    /// A bit a system, by day, country and channel; a day begins with a word.
     seen: Vec<u64>,
+    /// Total minus parts, by day, country and channel.
     by_system: Vec<i64>,
+    /// By day, system and channel.
     by_country: Vec<Total>,
-    part: CellSum,
+    /// Rows with a complete key, by day.
+    complete: Vec<u64>,
+    /// Rows, by day and country.
+    rows: Vec<u64>,
+    /// Paid and organic users of the total over systems, likewise.
+    users: Vec<[i128; 2]>,
+    /// The same of rows without a day, by country.
+    undated: Vec<[i128; 2]>,
+    /// Users of the total over systems in countries, by day and channel.
+    channel_users: Vec<i128>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Total {
     difference: i64,
     rows: u64,
 }
 
+/// Words of the bits of a day.
+fn words_of(axes: &Axes) -> usize {
+    (axes.countries.len() * axes.channels.len() * axes.systems.len()).div_ceil(64)
+}
+
 #[allow(clippy::indexing_slicing)] // ids come from the axes, by which the arrays are laid out
 impl Chunk {
-    pub(super) fn fill(
-        axes: &Axes<'_>,
+    /// No rows of some days.
+    pub fn new(axes: &Axes, days: Range<usize>) -> Self {
+        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let len = days.len();
+        Chunk {
+            seen: vec![0; len * words_of(axes)],
+            by_system: vec![0; len * c * n],
+            by_country: vec![Total::default(); len * s * n],
+            complete: vec![0; len],
+            rows: vec![0; len * c],
+            users: vec![[0; 2]; len * c],
+            undated: vec![[0; 2]; c],
+            channel_users: vec![0; len * n],
+            days,
+        }
+    }
+
+    /// Adds up the rows of some days.
+    ///
+    /// # Errors
+    /// Those of reading rows; `Interrupted` where the caller requests cancellation.
+    pub fn fill(
+        axes: &Axes,
         files: &[OpenFile<'_>],
         row_ranges: &[RowRange],
-        days: std::ops::Range<usize>,
+        days: Range<usize>,
         passes: &Passes<'_>,
-    ) -> Result<CellSum> {
-        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
-        let keys = days.len() * c * n;
-        let mut chunk = Chunk {
-            seen: vec![0; (keys * s).div_ceil(64)],
-            by_system: vec![0; keys],
-            by_country: vec![Total::default(); days.len() * s * n],
-            part: CellSum::new(axes, days.len()),
-            days,
-        };
+    ) -> Result<Chunk> {
+        let mut chunk = Chunk::new(axes, days);
         let span = axes.days.get(chunk.days.start).zip(axes.days.get(chunk.days.end.wrapping_sub(1)));
         for row_range in row_ranges {
             let overlaps = match (span, row_range.days) {
@@ -72,13 +105,67 @@ impl Chunk {
                     .map_err(|e| in_row_range(e, files, row_range))?;
             }
         }
-        chunk.judge(axes);
-        Ok(chunk.part)
+        Ok(chunk)
+    }
+
+    /// Adds other rows of the same days.
+    ///
+    /// # Errors
+    /// `Format` where the arrays are those of other days or axes.
+    pub fn merge(&mut self, other: &Chunk) -> Result<()> {
+        let lengths = |chunk: &Chunk| {
+            let cells = [chunk.by_system.len(), chunk.by_country.len(), chunk.channel_users.len()];
+            let rest = [chunk.complete.len(), chunk.rows.len(), chunk.users.len(), chunk.undated.len()];
+            (chunk.days.clone(), chunk.seen.len(), cells, rest)
+        };
+        if lengths(self) != lengths(other) {
+            return Err(Error::format("cells of other days, countries, systems or channels"));
+        }
+        self.seen.iter_mut().zip(&other.seen).for_each(|(to, from)| *to |= from);
+        for (to, from) in self.by_system.iter_mut().zip(&other.by_system) {
+            *to = to.wrapping_add(*from);
+        }
+        for (to, from) in self.by_country.iter_mut().zip(&other.by_country) {
+            to.difference = to.difference.wrapping_add(from.difference);
+            to.rows += from.rows;
+        }
+        self.complete.iter_mut().zip(&other.complete).for_each(|(to, from)| *to += from);
+        self.rows.iter_mut().zip(&other.rows).for_each(|(to, from)| *to += from);
+        for (to, from) in [(&mut self.users, &other.users), (&mut self.undated, &other.undated)] {
+            let cells = to.iter_mut().flatten().zip(from.iter().flatten());
+            cells.for_each(|(to, from)| *to += from);
+        }
+        self.channel_users.iter_mut().zip(&other.channel_users).for_each(|(to, from)| *to += from);
+        Ok(())
+    }
+
+    /// The arrays of some of its days; `None` where they have no rows. Rows without a day go with the first one.
+    pub fn slice(&self, axes: &Axes, days: Range<usize>) -> Option<Chunk> {
+        fn part<T: Clone>(of: &[T], width: usize, days: &Range<usize>) -> Vec<T> {
+            of.get(days.start * width..days.end * width).unwrap_or_default().to_vec()
+        }
+        let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let local = days.start - self.days.start..days.end - self.days.start;
+        let with_undated = days.start == self.days.start;
+        let chunk = Chunk {
+            seen: part(&self.seen, words_of(axes), &local),
+            by_system: part(&self.by_system, c * n, &local),
+            by_country: part(&self.by_country, s * n, &local),
+            complete: part(&self.complete, 1, &local),
+            rows: part(&self.rows, c, &local),
+            users: part(&self.users, c, &local),
+            undated: if with_undated { self.undated.clone() } else { vec![[0; 2]; c] },
+            channel_users: part(&self.channel_users, n, &local),
+            days,
+        };
+        let is_empty = chunk.rows.iter().all(|rows| *rows == 0)
+            && chunk.undated.iter().flatten().all(|users| *users == 0);
+        (!is_empty).then_some(chunk)
     }
 
     fn row_range(
         &mut self,
-        axes: &Axes<'_>,
+        axes: &Axes,
         files: &[OpenFile<'_>],
         row_range: &RowRange,
         passes: &Passes<'_>,
@@ -126,10 +213,7 @@ impl Chunk {
                 cursor.read_ids32(&mut block[..take as usize])?;
             }
             self.extend_from(axes, file, &cursors, &mut value_ids)?;
-            self.rows(axes, &value_ids, &blocks, take as usize, |row, value| {
-                let row = at + row;
-                ((row_range.file, row_range.before + row), at_row(files, row_range, row, value))
-            });
+            self.rows(axes, &value_ids, &blocks, take as usize);
             at += u64::from(take);
         }
         passes.done(file, row_range, &KEYS);
@@ -139,7 +223,7 @@ impl Chunk {
     /// Adds the new value ids.
     fn extend_from(
         &self,
-        axes: &Axes<'_>,
+        axes: &Axes,
         file: &OpenFile<'_>,
         cursors: &[Cursor<'_>],
         value_ids: &mut CellIds,
@@ -175,16 +259,10 @@ impl Chunk {
     }
 
     /// Adds a block of rows.
-    fn rows(
-        &mut self,
-        axes: &Axes<'_>,
-        value_ids: &CellIds,
-        blocks: &[[u32; BLOCK]],
-        rows: usize,
-        at: impl Fn(u64, String) -> ((usize, u64), Violation),
-    ) {
+    fn rows(&mut self, axes: &Axes, value_ids: &CellIds, blocks: &[[u32; BLOCK]], rows: usize) {
         let [days, countries, systems, channels, values] = blocks else { return };
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let words = words_of(axes);
         for row in 0..rows {
             let day = value_ids.days[days[row] as usize];
             if day == NO_ID {
@@ -195,7 +273,7 @@ impl Chunk {
             let channel = value_ids.channels[channels[row] as usize];
             if country == NO_ID || system == NO_ID || channel == NO_ID {
                 if day != NO_DAY && country != NO_ID {
-                    self.part.rows[day as usize * c + country as usize] += 1;
+                    self.rows[day as usize * c + country as usize] += 1;
                 }
                 continue;
             }
@@ -204,22 +282,15 @@ impl Chunk {
             let organic = usize::from(axes.organic[channel]);
             if day == NO_DAY {
                 if axes.answers(system) {
-                    self.part.undated[country][organic] += value;
+                    self.undated[country][organic] += value;
                 }
                 continue;
             }
             let day = day as usize;
             let key = (day * c + country) * n + channel;
-            let bit = key * s + system as usize;
-            let (word, mask) = (&mut self.seen[bit / 64], 1u64 << (bit % 64));
-            if *word & mask != 0 {
-                self.part.duplicates.count += 1;
-                if self.part.first_duplicates.len() < VIOLATIONS {
-                    let text = axes.key(self.days.start + day, Some(country), Some(system as usize), channel);
-                    self.part.first_duplicates.push(at(row as u64, text));
-                }
-            }
-            *word |= mask;
+            let bit = (country * n + channel) * s + system as usize;
+            self.seen[day * words + bit / 64] |= 1u64 << (bit % 64);
+            self.complete[day] += 1;
             // Modulo 2^64, see the module's description.
             #[allow(clippy::cast_possible_truncation)]
             let value64 = value as i64;
@@ -234,39 +305,43 @@ impl Chunk {
                 total.difference.wrapping_sub(value64)
             };
             total.rows += 1;
-            self.part.rows[day * c + country] += 1;
+            self.rows[day * c + country] += 1;
             if is_total {
-                self.part.users[day * c + country][organic] += value;
+                self.users[day * c + country][organic] += value;
                 if !is_country_total {
-                    self.part.channel_users[day * n + channel] += value;
+                    self.channel_users[day * n + channel] += value;
                 }
             }
         }
     }
 
     /// Counts keys that repeat, and totals that do not add up.
-    fn judge(&mut self, axes: &Axes<'_>) {
+    pub fn judge(self, axes: &Axes) -> CellSum {
         let (c, s, n) = (axes.countries.len(), axes.systems.len(), axes.channels.len());
+        let words = words_of(axes);
+        let mut part = CellSum::new(axes, 0);
         let distinct: u64 = self.seen.iter().map(|word| u64::from(word.count_ones())).sum();
-        self.part.duplicates.n = distinct + self.part.duplicates.count;
+        part.duplicates.n = self.complete.iter().sum();
+        part.duplicates.count = part.duplicates.n - distinct;
         let tolerance = if axes.rounded { TOLERANCE } else { 0 };
         if axes.systems.has_parts() {
             for (key, difference) in self.by_system.iter().enumerate() {
-                let there = (key * s..(key + 1) * s).any(|bit| self.seen[bit / 64] >> (bit % 64) & 1 == 1);
-                if !there {
-                    continue;
+                let (day, of_day) = (key / n / c.max(1), key % (c * n));
+                let is_set = |bit: usize| self.seen[day * words + bit / 64] >> (bit % 64) & 1 == 1;
+                if (of_day * s..(of_day + 1) * s).any(is_set) {
+                    let name = || axes.key(self.days.start + day, Some(key / n % c), None, key % n);
+                    part.systems.matches(*difference, tolerance, axes, name);
                 }
-                let name =
-                    || axes.key(self.days.start + key / n / c.max(1), Some(key / n % c), None, key % n);
-                self.part.systems.matches(*difference, tolerance, axes, name);
             }
         }
         if axes.countries.has_parts() {
             for (key, total) in self.by_country.iter().enumerate().filter(|(_, total)| total.rows > 0) {
                 let name =
                     || axes.key(self.days.start + key / n / s.max(1), None, Some(key / n % s), key % n);
-                self.part.country_totals.matches(total.difference, tolerance, axes, name);
+                part.country_totals.matches(total.difference, tolerance, axes, name);
             }
         }
+        let Chunk { rows, users, undated, channel_users, .. } = self;
+        CellSum { rows, users, undated, channel_users, ..part }
     }
 }

@@ -1,5 +1,7 @@
 //! The columns that a profile names, located in a file.
 
+use std::sync::Arc;
+
 use super::Subject;
 use crate::dataset::column::{check_string, find, is_missing, leaf_of};
 use crate::dataset::text::TextForm;
@@ -93,6 +95,35 @@ impl FileColumns {
         Ok(columns)
     }
 
+    /// Locates the columns of all files. Files with the same columns as the one before share them.
+    ///
+    /// # Errors
+    /// As of [`Self::locate`], for the first file that fails.
+    pub fn locate_all(subject: &Subject<'_>, files: &[OpenFile<'_>]) -> Result<Vec<Arc<Self>>> {
+        let mut all: Vec<Arc<Self>> = Vec::with_capacity(files.len());
+        let mut before: Option<&OpenFile<'_>> = None;
+        for file in files {
+            let is_same = |of: &OpenFile<'_>| {
+                let has_rows = of.footer.rows > 0 && file.footer.rows > 0;
+                has_rows
+                    && of.footer.leaves == file.footer.leaves
+                    && of.input.partitions == file.input.partitions
+            };
+            let columns = match all.last().filter(|_| before.is_some_and(is_same)) {
+                Some(same) => same.clone(),
+                None => Arc::new(Self::locate(subject, file)?),
+            };
+            all.push(columns);
+            before = Some(file);
+        }
+        Ok(all)
+    }
+
+    /// How the time is stored.
+    pub fn coding(&self) -> TimeCoding {
+        self.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding)
+    }
+
     /// The locations of the dimensions, the channel and the time.
     pub fn key_locations(&self) -> impl Iterator<Item = &ColumnLocation> {
         let dimensions = self.dimensions.iter().filter_map(|column| column.location.as_ref());
@@ -161,10 +192,12 @@ fn users(file: &OpenFile<'_>, column: &str) -> Result<(ColumnLocation, Physical,
 }
 
 /// Stored bytes of the columns of all files.
-pub fn bytes(files: &[OpenFile<'_>], columns: &[FileColumns]) -> u64 {
-    let of_file = |(file, columns): (&OpenFile<'_>, &FileColumns)| -> u64 {
-        let groups = file.footer.row_groups.iter();
-        groups.flat_map(|group| columns.chunks(group)).map(|chunk| chunk.compressed_len).sum()
+pub fn bytes(files: &[OpenFile<'_>], columns: &[Arc<FileColumns>]) -> u64 {
+    let of_file = |(file, columns): (&OpenFile<'_>, &Arc<FileColumns>)| -> u64 {
+        let of_group = |group: RowGroupMeta| -> u64 {
+            columns.chunks(&group).iter().map(|chunk| chunk.compressed_len).sum()
+        };
+        file.footer.row_groups.iter().map(of_group).sum()
     };
     files.iter().zip(columns).map(of_file).sum()
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use crate::checks::model::VIOLATIONS;
+use crate::checks::raw::general::sums::ExactSums;
 use crate::checks::raw::mismatch::Mismatches;
 use crate::checks::raw::rules::Flaw;
+use crate::checks::raw::tally::Tally;
 use crate::checks::raw::times::Times;
 use crate::phrase::{Phrase, Setting};
 use crate::{Error, Result};
@@ -53,41 +54,10 @@ pub fn mix(mut number: u64) -> u64 {
 /// A map by numbers.
 pub type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
-/// A row that violates a rule: file, row in the file, and what it has.
-pub type Place = (usize, u64, String);
-
-/// Rows that violate a rule: all are counted, the first are kept.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    /// Rows.
-    pub count: u64,
-    /// The first of them.
-    pub first: Vec<Place>,
-}
-
-impl Tally {
-    /// Adds a row. Rows of a part are added in order.
-    pub fn add(&mut self, file: usize, row: u64, text: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.first.len() < VIOLATIONS {
-            self.first.push((file, row, text()));
-        }
-    }
-
-    /// Adds the rows of another part.
-    pub fn merge(&mut self, other: Tally) {
-        self.count += other.count;
-        if !other.first.is_empty() {
-            self.first.extend(other.first);
-            self.first.sort();
-            self.first.truncate(VIOLATIONS);
-        }
-    }
-}
-
 /// Names by number, in the order in which they were met, with their rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Names {
+    #[serde(skip)] // see [`Counts::restore`]
     numbers: HashMap<Arc<str>, u32>,
     /// The names.
     pub names: Vec<Arc<str>>,
@@ -137,6 +107,12 @@ impl Names {
         Ok(numbers)
     }
 
+    /// Numbers the names of deserialised ones. Returns false where they are not sound.
+    fn restore(&mut self) -> bool {
+        self.numbers = self.names.iter().cloned().zip(0..).collect();
+        self.numbers.len() == self.names.len() && self.names.len() == self.rows.len()
+    }
+
     /// The names that rows have, sorted, with their rows.
     pub fn met(&self) -> BTreeMap<&str, u64> {
         let all = self.names.iter().zip(&self.rows).filter(|(_, rows)| **rows > 0);
@@ -152,7 +128,7 @@ fn too_many() -> Error {
 }
 
 /// The members of a dimension.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Members {
     /// Members that rows have.
     pub names: Names,
@@ -165,33 +141,33 @@ pub struct Members {
 }
 
 /// Rows and users.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Sums {
     /// Rows.
     pub rows: u64,
     /// Paid and organic users.
-    pub users: [f64; 2],
+    pub users: ExactSums<2>,
 }
 
 impl Sums {
     /// Adds other sums.
-    pub fn add(&mut self, other: &Sums) {
+    pub fn merge(&mut self, other: &Sums) {
         self.rows += other.rows;
-        self.users.iter_mut().zip(other.users).for_each(|(to, from)| *to += from);
+        self.users.merge(&other.users);
     }
 }
 
 /// The rows that are total rows of the same dimensions outside the key, without total rows of the key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Bucket {
     /// Rows.
     pub rows: u64,
     /// Their users.
-    pub users: f64,
+    pub users: ExactSums<1>,
     /// Rows without a member, by dimension of the key; the first that applies.
     pub null_members: Vec<Tally>,
     /// Their users.
-    pub null_users: Vec<f64>,
+    pub null_users: Vec<ExactSums<1>>,
     /// Rows without a time.
     pub null_times: Tally,
     /// Rows whose time is none.
@@ -211,11 +187,11 @@ pub struct Bucket {
     /// Rows by key and day; `None` where there are too many.
     pub cells: Option<NumberMap<(u32, i32), Sums>>,
     /// Users by channel and week; `None` where there are too many.
-    pub channels: Option<NumberMap<(u32, i32), f64>>,
+    pub channels: Option<NumberMap<(u32, i32), ExactSums<1>>>,
 }
 
 /// The counts of a part of the rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Rows that were read.
     pub rows: u64,
@@ -233,6 +209,7 @@ pub struct Counts {
     pub users: [Tally; Flaw::ALL.len()],
     /// Members of keys, by number of the key.
     pub keys: Vec<Box<[u32]>>,
+    #[serde(skip)] // see [`Self::restore`]
     key_numbers: HashMap<Box<[u32]>, u32>,
     /// The numbers of the dimensions of the key.
     pub key_dimensions: Vec<usize>,
@@ -276,11 +253,37 @@ impl Counts {
     pub fn bucket(&mut self, number: u32, keys: usize) -> &mut Bucket {
         self.buckets.entry(number).or_insert_with(|| Bucket {
             null_members: vec![Tally::default(); keys],
-            null_users: vec![0.0; keys],
+            null_users: vec![ExactSums::default(); keys],
             cells: Some(NumberMap::default()),
             channels: Some(NumberMap::default()),
             ..Bucket::default()
         })
+    }
+
+    /// Numbers the names and keys of deserialised counts.
+    ///
+    /// # Errors
+    /// `Format` where their fields contradict one another.
+    pub fn restore(&mut self) -> Result<()> {
+        self.key_numbers = self.keys.iter().cloned().zip(0..).collect();
+        let width = self.key_dimensions.len();
+        let is_sound = self.key_numbers.len() == self.keys.len()
+            && self.keys.iter().all(|key| key.len() == width)
+            && self.buckets.values().all(|b| b.null_members.len() == width && b.null_users.len() == width)
+            && self.channels.restore()
+            && self.dimensions.iter_mut().all(|members| members.names.restore());
+        if is_sound { Ok(()) } else { Err(Error::format("counts whose fields contradict one another")) }
+    }
+
+    /// Replaces the numbers of files.
+    pub fn renumber(&mut self, numbers: &[usize]) {
+        let members = self.dimensions.iter_mut().map(|members| &mut members.unknown);
+        let buckets = self.buckets.values_mut().flat_map(|bucket| {
+            let labels = [&mut bucket.bad_labels, &mut bucket.bad_weeks, &mut bucket.wrong_weeks];
+            let times = [&mut bucket.null_times, &mut bucket.bad_times];
+            bucket.null_members.iter_mut().chain(labels).chain(times)
+        });
+        members.chain(&mut self.users).chain(buckets).for_each(|tally| tally.renumber(numbers));
     }
 
     /// The rows that answer: of the dimensions with totals outside the key, total rows where there are any.
@@ -333,8 +336,8 @@ impl Bucket {
     /// Adds another part, whose keys and channels have these numbers here.
     fn merge(&mut self, other: Bucket, keys: &[u32], channels: &[u32]) {
         self.rows += other.rows;
-        self.users += other.users;
-        self.null_users.iter_mut().zip(other.null_users).for_each(|(to, from)| *to += from);
+        self.users.merge(&other.users);
+        self.null_users.iter_mut().zip(&other.null_users).for_each(|(to, from)| to.merge(from));
         self.mismatches.iter_mut().zip(other.mismatches).for_each(|(to, from)| to.merge(from));
         self.null_members.iter_mut().zip(other.null_members).for_each(|(to, from)| to.merge(from));
         for (to, from) in [
@@ -351,17 +354,17 @@ impl Bucket {
         }
         let here = |numbers: &[u32], number: u32| numbers.get(number as usize).copied().unwrap_or(number);
         for (key, sums) in &other.keys {
-            self.keys.entry(here(keys, *key)).or_default().add(sums);
+            self.keys.entry(here(keys, *key)).or_default().merge(sums);
         }
         self.cells = self.cells.take().zip(other.cells).map(|(mut to, from)| {
             for ((key, day), sums) in from {
-                to.entry((here(keys, key), day)).or_default().add(&sums);
+                to.entry((here(keys, key), day)).or_default().merge(&sums);
             }
             to
         });
         self.channels = self.channels.take().zip(other.channels).map(|(mut to, from)| {
             for ((channel, week), users) in from {
-                *to.entry((here(channels, channel), week)).or_default() += users;
+                to.entry((here(channels, channel), week)).or_default().merge(&users);
             }
             to
         });

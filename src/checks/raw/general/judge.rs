@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::Subject;
 use super::compare::{self, totals_check};
-use super::counts::{Bucket, Counts, Names, NumberMap, Tally};
+use super::counts::{Bucket, Counts, Names, NumberMap};
+use super::sums::ExactSums;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::finding;
@@ -14,10 +17,12 @@ use crate::checks::raw::future;
 use crate::checks::raw::judge::{MANY_NULLS, explain_gaps, gaps, keep_nulls, show_days};
 use crate::checks::raw::renamed::{self, Column, Compared, Series};
 use crate::checks::raw::rules::Flaw;
+use crate::checks::raw::tally::{Tally, violations};
 use crate::checks::raw::{columns, locate};
 use crate::checks::results::Results;
 use crate::checks::totals::key_name;
 use crate::dataset::OpenFile;
+use crate::nearest;
 use crate::profile::meaning::ClassRule;
 use crate::profile::{Class, Dimension, MemberList, Members};
 use crate::report::words::number;
@@ -168,13 +173,7 @@ impl Judge<'_> {
     }
 
     fn tally(&self, tally: &Tally, n: u64) -> Measurement {
-        let violation = |(file, row, value): &(usize, u64, String)| Violation {
-            file: self.files.get(*file).map(|file| file.input.object.name().clone()),
-            row: Some(*row),
-            line: None,
-            value: value.clone(),
-        };
-        Measurement::count(tally.count, n, tally.first.iter().map(violation).collect())
+        Measurement::count(tally.count, n, violations(self.files, &tally.first))
     }
 
     fn dimension(&self, at: usize) -> (&str, Option<&Dimension>) {
@@ -188,16 +187,17 @@ impl Judge<'_> {
         let sentence = format!("{without} of {} rows have no time", number(rows));
         let times = self.tally(&self.bucket.null_times, rows).finding(sentence);
         let mut findings: Vec<Finding> = vec![Ok(times).into()];
-        let nulls = self.bucket.null_members.iter().zip(self.bucket.null_users.iter().copied());
+        let users = self.bucket.users.users();
+        let nulls = self.bucket.null_members.iter().zip(self.bucket.null_users.iter().map(ExactSums::users));
         for ((tally, null_users), at) in nulls.zip(&self.subject.key) {
             let name = self.dimension(*at).0;
             let mut finding = self.tally(tally, rows);
             if tally.count > 0 {
-                let share = null_users / self.bucket.users.max(f64::MIN_POSITIVE);
+                let share = null_users / users.max(f64::MIN_POSITIVE);
                 // What is missing are users: many rows may have few of them, and one row many.
                 finding.only_warns = share <= MANY_NULLS;
                 if share > MANY_NULLS && percent(tally.count, rows) <= MANY_NULLS * 100.0 {
-                    (finding.observed, finding.n) = (null_users, rounded(self.bucket.users));
+                    (finding.observed, finding.n) = (null_users, rounded(users));
                 }
                 let have = if tally.count == 1 { "has" } else { "have" };
                 let of = format!("{} of {} rows {have} no {name}", number(tally.count), number(rows));
@@ -312,11 +312,11 @@ impl Judge<'_> {
         let week = |day: i32| week_of_with_start(day, job.profile.time.week_start);
         let mut days: BTreeMap<i32, u32> = BTreeMap::new();
         self.bucket.days.keys().for_each(|day| *days.entry(week(*day)).or_default() += 1);
-        let series = |names: &Names, weeks: NumberMap<(u32, i32), f64>, is_counted: &dyn Fn(&str) -> bool| {
+        let series = |names: &Names, weeks: Weeks, is_counted: &dyn Fn(&str) -> bool| {
             let mut all: Vec<Series> = names.names.iter().map(|name| Series::new(&**name)).collect();
             for ((number, week), users) in weeks {
                 if let Some(series) = all.get_mut(number as usize) {
-                    series.add(week, users);
+                    series.add(week, users.users());
                 }
             }
             // Names of rows that do not count are no members.
@@ -332,11 +332,11 @@ impl Judge<'_> {
             else {
                 continue;
             };
-            let mut weeks: NumberMap<(u32, i32), f64> = NumberMap::default();
+            let mut weeks = Weeks::default();
             for ((of_key, day), sums) in self.bucket.cells.iter().flatten() {
                 let member = self.counts.keys.get(*of_key as usize).and_then(|key| key.get(at));
                 if let Some(member) = member {
-                    *weeks.entry((*member, week(*day))).or_default() += sums.users.iter().sum::<f64>();
+                    weeks.entry((*member, week(*day))).or_default().merge(&sums.users.total());
                 }
             }
             let series = series(&members.names, weeks, &|_| true);
@@ -344,7 +344,7 @@ impl Judge<'_> {
         }
         let channel = &job.profile.channel;
         let rule = ClassRule::new(channel);
-        let weeks = self.bucket.channels.iter().flatten().map(|(at, users)| (*at, *users)).collect();
+        let weeks = self.bucket.channels.clone().unwrap_or_default();
         let series = series(&self.counts.channels, weeks, &|name| renamed::is_counted(&rule, name));
         columns.push(Compared::of(config, Column::Channel(channel, job.share_of_channel), series, &days));
         let has_weeks = self.bucket.cells.is_some() && self.bucket.channels.is_some();
@@ -368,6 +368,8 @@ impl Judge<'_> {
         };
         let (there, missing): (Vec<&String>, Vec<&String>) = channel.organic.iter().partition(is_there);
         let names = |of: &[&String]| of.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let met: Vec<&str> = met.keys().map(String::as_str).collect();
+        let misspelled = missing.iter().find_map(|name| nearest::misspelled(name, &met));
         let none = if missing.is_empty() {
             "no row is organic".into()
         } else {
@@ -377,14 +379,18 @@ impl Judge<'_> {
             (0, _) => format!("none of {} rows", number(self.counts.met)),
             (rows, true) => format!("{rows} rows are organic"),
             (rows, false) if there.is_empty() => {
-                format!("{rows} rows are organic, none of {}", names(&missing))
+                let without = if self.counts.null_channel == rows { ": those without a channel" } else { "" };
+                let near = misspelled.map(|name| format!("; there is '{name}'")).unwrap_or_default();
+                format!("{rows} rows are organic{without}; there is no {}{near}", names(&missing))
             }
             (rows, false) => {
                 format!("{rows} rows are organic: {}; there is no {}", names(&there), names(&missing))
             }
         };
-        // A list of names of which none occurs is misspelled, though rows without a channel may be organic.
-        let is_missing = organic == 0 || !channel.organic.is_empty() && there.is_empty();
+        // A list of names of which none occurs may be misspelled. Where rows without a channel are organic, exports need
+        // not have any of the names.
+        let by_null = channel.null == Class::Organic && self.counts.null_channel > 0 && misspelled.is_none();
+        let is_missing = organic == 0 || !channel.organic.is_empty() && there.is_empty() && !by_null;
         Ok(Measurement::count(u64::from(is_missing), 1, vec![Violation::key(none)]).note(note))
     }
 
@@ -441,11 +447,11 @@ impl Judge<'_> {
         };
         let whole = self.whole_days();
         let is_whole = |day: &i32| whole.binary_search(day).is_ok();
-        let mut days_of: BTreeMap<u32, (Vec<i32>, f64)> = BTreeMap::new();
+        let mut days_of: BTreeMap<u32, (Vec<i32>, ExactSums<1>)> = BTreeMap::new();
         for ((key, day), sums) in cells.iter().filter(|((_, day), _)| is_whole(day)) {
             let (days, users) = days_of.entry(*key).or_default();
             days.push(*day);
-            *users += sums.users.iter().sum::<f64>();
+            users.merge(&sums.users.total());
         }
         let all = whole.len();
         // If users come independently, a day has none with probability e^-(users a day).
@@ -455,7 +461,9 @@ impl Judge<'_> {
             days >= all * NEARLY_ALL && all * (-users / days).exp() < BY_CHANCE
         };
         let (mut count, mut n, mut gaps) = (0u64, 0u64, Vec::new());
-        for (key, (days, _)) in days_of.iter_mut().filter(|(_, (days, users))| is_expected(days, *users)) {
+        for (key, (days, _)) in
+            days_of.iter_mut().filter(|(_, (days, users))| is_expected(days, users.users()))
+        {
             n += all as u64;
             count += (all - days.len()) as u64;
             if days.len() < all {
@@ -487,13 +495,15 @@ impl Judge<'_> {
         }
         let mut days_of: BTreeMap<u32, BTreeMap<i32, [f64; 2]>> = BTreeMap::new();
         for ((key, day), sums) in cells {
-            days_of.entry(*key).or_default().insert(*day, sums.users);
+            days_of.entry(*key).or_default().insert(*day, sums.users.read());
         }
         let of_key = |(key, days): (u32, BTreeMap<i32, [f64; 2]>)| KeyDays {
             key: self.key_name(key),
             days: days.into_iter().collect(),
         };
-        Ok(class_gaps::measure(days_of.into_iter().map(of_key).collect(), self.subject.config))
+        let keys: Vec<KeyDays> = days_of.into_iter().map(of_key).collect();
+        let last = keys.iter().filter_map(|key| Some(key.days.last()?.0)).max().unwrap_or(0);
+        Ok(class_gaps::measure(keys.into_par_iter(), last, self.subject.config))
     }
 
     /// The days with rows, without a first or last one that is not complete: instants of a day of one time zone are of
@@ -519,6 +529,9 @@ impl Judge<'_> {
         future::freshness(self.bucket.days.keys().copied(), self.subject.config)
     }
 }
+
+/// Users by number of a name and week.
+type Weeks = NumberMap<(u32, i32), ExactSums<1>>;
 
 /// A sum of users as a count of values.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // shown, and compared as a fraction

@@ -1,8 +1,10 @@
 //! The columns of a range of rows, block by block: each distinct value is asked once what it means.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::columns::{FileColumns, TextColumn};
+use crate::checks::raw::RowRange;
 use crate::checks::raw::rules::{Date, Label};
 use crate::dataset::{ColumnLocation, OpenFile, prefetch};
 use crate::ids::column::{Column, ColumnSource};
@@ -30,19 +32,15 @@ pub struct TaskRows {
     pub before: u64,
 }
 
-/// The rows of all files, cut into tasks.
-pub fn tasks(files: &[OpenFile<'_>]) -> Vec<TaskRows> {
+/// Ranges of rows, cut into tasks.
+pub fn tasks(ranges: &[RowRange]) -> Vec<TaskRows> {
     let mut tasks = Vec::new();
-    for (file, opened) in files.iter().enumerate() {
-        let mut before = 0;
-        for (row_group, meta) in opened.footer.row_groups.iter().enumerate() {
-            let mut start = 0;
-            while start < meta.rows {
-                let end = if meta.rows - start < 2 * TASK_ROWS { meta.rows } else { start + TASK_ROWS };
-                tasks.push(TaskRows { file, row_group, rows: start..end, before });
-                start = end;
-            }
-            before += meta.rows;
+    for RowRange { file, row_group, rows, before, .. } in ranges {
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = if rows.end - start < 2 * TASK_ROWS { rows.end } else { start + TASK_ROWS };
+            tasks.push(TaskRows { file: *file, row_group: *row_group, rows: start..end, before: *before });
+            start = end;
         }
     }
     tasks
@@ -50,16 +48,19 @@ pub fn tasks(files: &[OpenFile<'_>]) -> Vec<TaskRows> {
 
 impl TaskRows {
     /// The row group.
-    pub fn meta<'f>(&self, file: &'f OpenFile<'_>) -> Result<&'f RowGroupMeta> {
+    pub fn meta(&self, file: &OpenFile<'_>) -> Result<RowGroupMeta> {
         file.footer.row_groups.get(self.row_group).ok_or_else(|| Error::internal("no such row group"))
     }
 
     /// Announces the bytes of the tasks' columns in remote files; of all columns if `all`.
-    pub fn announce(tasks: &[TaskRows], files: &[OpenFile<'_>], columns: &[FileColumns], all: bool) {
-        for (at, (file, columns)) in files.iter().zip(columns).enumerate() {
-            if file.object.is_remote() {
-                let mine = tasks.iter().filter(|task| task.file == at);
-                prefetch::announce(file, mine.flat_map(|task| task.bytes(file, columns, all)).collect());
+    pub fn announce(tasks: &[TaskRows], files: &[OpenFile<'_>], columns: &[Arc<FileColumns>], all: bool) {
+        // Tasks are in the order of their files.
+        for of_file in tasks.chunk_by(|a, b| a.file == b.file) {
+            let file = of_file.first().map(|task| task.file);
+            let found = file.and_then(|at| files.get(at).zip(columns.get(at)));
+            if let Some((file, columns)) = found.filter(|(file, _)| file.object.is_remote()) {
+                let ranges = of_file.iter().flat_map(|task| task.bytes(file, columns, all));
+                prefetch::announce(file, ranges.collect());
             }
         }
     }
@@ -73,7 +74,7 @@ impl TaskRows {
 
     fn bytes(&self, file: &OpenFile<'_>, columns: &FileColumns, all: bool) -> Vec<Range<u64>> {
         let Ok(meta) = self.meta(file) else { return Vec::new() };
-        let chunks = if all { meta.chunks.iter().collect() } else { columns.chunks(meta) };
+        let chunks = if all { meta.chunks.iter().collect() } else { columns.chunks(&meta) };
         chunks.iter().map(|chunk| chunk.bytes()).filter(|range| !range.is_empty()).collect()
     }
 
@@ -130,7 +131,7 @@ impl<'a> GroupColumns<'a> {
     ///
     /// # Errors
     /// For damaged page headers and pages that cannot be read.
-    pub fn open(columns: &'a FileColumns, file: &'a OpenFile<'_>, meta: &'a RowGroupMeta) -> Result<Self> {
+    pub fn open(columns: &'a FileColumns, file: &'a OpenFile<'_>, meta: &RowGroupMeta) -> Result<Self> {
         let rest = [
             columns.channel.as_ref(),
             columns.label.as_ref(),
@@ -143,7 +144,7 @@ impl<'a> GroupColumns<'a> {
         };
         let text = |column: &'a TextColumn| source(column.location.as_ref(), column.absent);
         let texts = columns.conditions.iter().chain(&columns.dimensions).map(text);
-        let sources: Vec<ColumnSource<'a>> =
+        let sources: Vec<ColumnSource<'a, '_>> =
             texts.chain(rest.into_iter().map(|location| source(location, None))).collect::<Result<_>>()?;
         let mut opened = Column::open_all(file.object, &sources, meta.rows)?.into_iter();
         let mut next = || opened.next().ok_or_else(|| Error::internal("a column that was not opened"));

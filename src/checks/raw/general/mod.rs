@@ -5,7 +5,7 @@
 //! pass      one pass over all rows, block by block: each distinct value is asked once what it means, and rows are
 //!           counted by member, channel and day, and summed by key and day
 //! compare   only where the profile has total rows, or a row is a fact: rows are compared with one another by the
-//!           hashes of their keys, as many at a time as fit in memory
+//!           hashes of their keys, in one pass; those that do not fit in memory go to a temporary file
 //! judge     from counts to results
 //! ```
 //!
@@ -14,28 +14,37 @@
 //! that answer the job: rows are counted apart by the dimensions of which they are total rows.
 //!
 //! - [`columns`], [`lanes`]: the columns of a file, and of a range of rows.
-//! - [`counts`]: what is counted, and how parts are merged. [`pass`]: the pass.
-//! - [`compare`]: total rows that are not the sum of their parts. [`duplicates`]: rows that occur twice.
+//! - [`counts`]: what is counted, and how parts are merged. [`sums`]: exact sums of users. [`pass`]: the pass.
+//!   [`mod@dense`]: its sums.
+//! - [`compare`]: total rows that are not the sum of their parts. [`duplicates`]: rows that occur twice. [`rows`]: who
+//!   reads the rows that are compared. [`by_hash`]: rows in parts by the hash of their key.
 //! - [`connector`]: columns that a connector adds.
 //! - [`judge`]: the results.
 
+pub mod by_hash;
 pub mod columns;
 pub mod compare;
 pub mod connector;
 pub mod counts;
+mod dense;
 pub mod duplicates;
 pub mod judge;
 pub mod lanes;
 pub mod pass;
+pub mod rows;
+pub mod sums;
 
 use std::time::Instant;
 
 use self::columns::FileColumns;
-use super::{Raw, deleted};
+use self::lanes::tasks;
+use self::rows::{RowReader, Rows};
+use super::evidence::{Evidence, Seen};
+use super::{Raw, RemoteRows, deleted, whole};
 use crate::checks::CheckId;
 use crate::checks::config::Config;
 use crate::checks::results::Results;
-use crate::dataset::Dataset;
+use crate::dataset::OpenFile;
 use crate::profile::{Dimension, Question};
 use crate::progress::{Phase, Progress};
 use crate::{Error, Job, Result};
@@ -57,7 +66,8 @@ pub struct Subject<'s> {
 }
 
 impl<'s> Subject<'s> {
-    fn new(job: &'s Job, config: &'s Config, question: &'s Question) -> Self {
+    /// What the checks need of a job.
+    pub fn new(job: &'s Job, config: &'s Config, question: &'s Question) -> Self {
         let dimensions: Vec<(&str, &Dimension)> =
             job.profile.dimensions.iter().map(|(name, of)| (name.as_str(), of)).collect();
         let number = |by: &String| dimensions.iter().position(|(name, _)| name == by);
@@ -69,38 +79,49 @@ impl<'s> Subject<'s> {
     }
 }
 
-/// Runs the checks on the rows of an opened dataset.
+/// Runs the checks on the rows of an opened dataset; `remote` reads them if they are not read in this process.
 ///
 /// # Errors
 /// What keeps the rows from being read at all: I/O errors, damaged files, columns of a type that cannot be compared.
 pub fn run(
     job: &Job,
     config: &Config,
-    dataset: &Dataset<'_>,
+    files: &[OpenFile<'_>],
+    remote: Option<&dyn RemoteRows>,
     progress: &dyn Progress,
 ) -> Result<(Results, Raw)> {
     let question = Question::new(job)?;
     let subject = Subject::new(job, config, &question);
-    let files = dataset.files();
-    let columns: Vec<FileColumns> =
-        files.iter().map(|file| FileColumns::locate(&subject, file)).collect::<Result<_>>()?;
-    progress.begin(Phase::Check, columns::bytes(files, &columns));
+    let columns = FileColumns::locate_all(&subject, files)?;
     let started = Instant::now();
-    let counted = match pass::count(&subject, files, &columns, progress) {
-        Ok(counts) => counts,
-        Err(Error::TooLarge(report)) => {
-            return Ok((judge::too_large(&subject, &report.to_string()), Raw::default()));
+    let evidence = match remote {
+        Some(remote) => remote.evidence()?,
+        None => {
+            progress.begin(Phase::Check, columns::bytes(files, &columns));
+            Evidence::of_general(&subject, files, &columns, &whole(files), progress)?
         }
-        Err(error) => return Err(error),
     };
     let passed = Instant::now();
-    let compared = compare::compare(&subject, files, &columns, &counted, progress)?;
+    let Evidence { seen, marked } = evidence;
+    let counted = match seen {
+        Seen::General(counts) => *counts,
+        Seen::TooMany(why) => return Ok((judge::too_large(&subject, &why), Raw::default())),
+        Seen::Cube(_) => return Err(Error::internal("evidence of a cube")),
+    };
+    let here = Rows {
+        subject: &subject,
+        files,
+        columns: &columns,
+        tasks: tasks(&whole(files)),
+        rows: counted.met,
+        memory: by_hash::MEMORY,
+        progress,
+    };
+    let reader: &dyn RowReader = remote.map_or(&here, |remote| remote.reader());
+    let compared = compare::compare(&subject, files, &columns, &counted, reader)?;
     let deleted = match config.switched_off(CheckId::DeletedRows) {
         Some(off) => Err(off),
-        None => {
-            let conditions = |file: usize| columns.get(file).map_or(&[][..], |columns| &columns.conditions);
-            deleted::find_deleted(job, files, conditions, progress)?
-        }
+        None => deleted::measure(job, files, &marked, counted.met),
     };
     let phases = vec![("counts", passed - started), ("compare", passed.elapsed())];
     let results = judge::results(&subject, files, &counted, &compared, &deleted);

@@ -1,11 +1,14 @@
 //! The pass over all rows: counts by member, channel and day, sums by key and day.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::Subject;
 use super::columns::{FileColumns, TextColumn};
 use super::counts::{Bucket, Counts, Members, Sums};
-use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, tasks, unit, users_of};
+use super::dense::{self, Dense};
+use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, unit, users_of};
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::countries;
@@ -42,7 +45,7 @@ enum Slot {
     NoText,
 }
 
-/// Counts all rows.
+/// Counts the rows of some tasks.
 ///
 /// # Errors
 /// Those of reading pages; `TooLarge` for too many distinct members, channels or keys; `Interrupted` where the caller
@@ -50,26 +53,35 @@ enum Slot {
 pub fn count(
     subject: &Subject<'_>,
     files: &[OpenFile<'_>],
-    columns: &[FileColumns],
+    columns: &[Arc<FileColumns>],
+    tasks: &[TaskRows],
     progress: &dyn Progress,
 ) -> Result<Counts> {
-    let tasks = tasks(files);
-    TaskRows::announce(&tasks, files, columns, false);
+    TaskRows::announce(tasks, files, columns, false);
     let none = || Counts::new(subject.dimensions.len(), &subject.key);
     tasks
         .par_iter()
-        .try_fold(none, |mut counts, task| {
-            let (Some(file), Some(columns)) = (files.get(task.file), columns.get(task.file)) else {
-                return Err(Error::internal("no such file"));
-            };
-            range(subject, file, columns, task, &mut counts, progress).map_err(|e| task.locate(e, file))?;
-            counts.buckets.values_mut().for_each(Bucket::limit);
-            task.evict(file, columns, false);
-            let meta = task.meta(file)?;
-            let bytes: u64 = columns.chunks(meta).iter().map(|chunk| chunk.compressed_len).sum();
-            let part = u128::from(bytes) * u128::from(task.rows.end - task.rows.start)
-                / u128::from(meta.rows.max(1));
-            progress.advance(u64::try_from(part).unwrap_or(u64::MAX));
+        .try_fold(
+            || (none(), Dense::default()),
+            |(mut counts, mut dense), task| {
+                let (Some(file), Some(columns)) = (files.get(task.file), columns.get(task.file)) else {
+                    return Err(Error::internal("no such file"));
+                };
+                range(subject, file, columns, task, (&mut counts, &mut dense), progress)
+                    .map_err(|e| task.locate(e, file))?;
+                counts.buckets.values_mut().for_each(Bucket::limit);
+                task.evict(file, columns, false);
+                let meta = task.meta(file)?;
+                let bytes: u64 = columns.chunks(&meta).iter().map(|chunk| chunk.compressed_len).sum();
+                let part = u128::from(bytes) * u128::from(task.rows.end - task.rows.start)
+                    / u128::from(meta.rows.max(1));
+                progress.advance(u64::try_from(part).unwrap_or(u64::MAX));
+                Ok((counts, dense))
+            },
+        )
+        .map(|part| {
+            let (mut counts, dense) = part?;
+            dense.flush(&mut counts, subject.key.len());
             Ok(counts)
         })
         .try_reduce(none, Counts::merge)
@@ -142,11 +154,11 @@ fn range(
     file: &OpenFile<'_>,
     columns: &FileColumns,
     task: &TaskRows,
-    counts: &mut Counts,
+    (counts, dense): (&mut Counts, &mut Dense),
     progress: &dyn Progress,
 ) -> Result<()> {
     let rules = SubjectRules::new(subject);
-    let group = GroupColumns::open(columns, file, task.meta(file)?)?;
+    let group = GroupColumns::open(columns, file, &task.meta(file)?)?;
     let rows = &task.rows;
     let mut conditions: Vec<Lane<'_, bool>> =
         group.conditions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
@@ -154,7 +166,7 @@ fn range(
         group.dimensions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
     let mut channel: Lane<'_, Option<(u32, Class)>> = Lane::open(&group.channel, rows)?;
     let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
-    let coding = columns.date.as_ref().map_or(TimeCoding::Text, |(_, coding)| *coding);
+    let coding = columns.coding();
     let time = TimeRule::new(subject.question, coding);
     let mut date: Lane<'_, Date> = Lane::of({
         let mut cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
@@ -172,9 +184,7 @@ fn range(
         has_date: columns.date.is_some(),
         has_users: columns.users.is_some(),
         slots: vec![Slot::Null; dimensions.len()],
-        last_key: None,
         members: Vec::new(),
-        open: None,
     };
     counts.has_days &= row.has_date;
     let (mut at, mut met, mut blocks) = (rows.start, Vec::new(), 0u32);
@@ -235,11 +245,10 @@ fn range(
                 let shown = || format!("{name} {}", locate::name(lane.raw(in_block)));
                 count_member(*slot, members, task.file, values.row, shown);
             }
-            row.count(&values, counts)?;
+            row.count(&values, counts, dense)?;
         }
         at += u64::from(n);
     }
-    row.flush(counts);
     counts.rows += rows.end - rows.start;
     Ok(())
 }
@@ -328,15 +337,12 @@ struct Row<'s> {
     has_users: bool,
     /// The dimensions of the row.
     slots: Vec<Slot>,
-    /// The members of the last key, and its number.
-    last_key: Option<(Vec<u32>, u32)>,
+    /// The members of its key.
     members: Vec<u32>,
-    /// The sums of the last bucket, key and day: in most files, rows of one follow one another.
-    open: Option<((u32, u32, i32), Sums)>,
 }
 
 impl Row<'_> {
-    fn count(&mut self, values: &Values<'_>, counts: &mut Counts) -> Result<()> {
+    fn count(&mut self, values: &Values<'_>, counts: &mut Counts, dense: &mut Dense) -> Result<()> {
         counts.met += 1;
         let class = values.channel.map_or(values.null_class, |(_, class)| class);
         match values.channel {
@@ -375,9 +381,9 @@ impl Row<'_> {
                 _ => {
                     let bucket = counts.bucket(pattern, self.subject.key.len());
                     bucket.rows += 1;
-                    bucket.users += users;
+                    bucket.users.add(0, users);
                     if let Some(to) = bucket.null_users.get_mut(at) {
-                        *to += users;
+                        to.add(0, users);
                     }
                     let name = self.subject.dimensions.get(*dimension).map_or("", |(name, _)| name);
                     if let Some(tally) = bucket.null_members.get_mut(at) {
@@ -387,48 +393,36 @@ impl Row<'_> {
                 }
             }
         }
-        let key = match &self.last_key {
-            Some((members, key)) if *members == self.members => *key,
-            _ => {
-                let key = counts.key(&self.members)?;
-                self.last_key = Some((self.members.clone(), key));
-                key
-            }
-        };
+        let key = dense.key(&self.members, counts)?;
         let bucket = counts.bucket(pattern, self.subject.key.len());
         bucket.rows += 1;
-        bucket.users += users;
+        bucket.users.add(0, users);
         let Some(day) = self.time(values, bucket) else { return Ok(()) };
-        if let (Some(cells), Some((channel, _)), true) =
-            (&mut bucket.channels, values.channel, class != Class::Excluded)
-        {
+        if let (Some((channel, _)), true) = (values.channel, class != Class::Excluded) {
             let week = week_of_with_start(day, self.subject.job.profile.time.week_start);
-            *cells.entry((channel, week)).or_default() += users;
-        }
-        let mut sums = Sums { rows: 1, users: [0.0; 2] };
-        if let Some(to) = sums.users.get_mut(class as usize) {
-            *to = users;
-        }
-        let at = (pattern, key, day);
-        match &mut self.open {
-            Some((open, of_open)) if *open == at => of_open.add(&sums),
-            _ => {
-                self.flush(counts);
-                self.open = Some((at, sums));
+            match dense.of_channel(pattern, channel, week) {
+                Some((rows, sum)) => {
+                    *rows += 1;
+                    sum.add(0, users);
+                }
+                None => {
+                    if let Some(cells) = &mut bucket.channels {
+                        cells.entry((channel, week)).or_default().add(0, users);
+                    }
+                }
             }
         }
-        Ok(())
-    }
-
-    /// Adds the sums of the last key and day.
-    fn flush(&mut self, counts: &mut Counts) {
-        let Some(((pattern, key, day), sums)) = self.open.take() else { return };
-        let bucket = counts.bucket(pattern, self.subject.key.len());
-        *bucket.days.entry(day).or_default() += sums.rows;
-        bucket.keys.entry(key).or_default().add(&sums);
-        if let Some(cells) = &mut bucket.cells {
-            cells.entry((key, day)).or_default().add(&sums);
+        let mut alone = Sums::default();
+        let in_array = dense.of_key(pattern, key, day);
+        let is_alone = in_array.is_none();
+        let sums = in_array.unwrap_or(&mut alone);
+        sums.rows += 1;
+        // Excluded users are in neither sum.
+        sums.users.add(class as usize, users);
+        if is_alone {
+            dense::add(bucket, key, day, &alone);
         }
+        Ok(())
     }
 
     /// The day of a row: that of its date, or the Monday of its label. `None` where its time is none.

@@ -4,14 +4,23 @@
 use std::collections::BTreeMap;
 
 use super::super::tests::sample::{COUNTRIES, FIRST, LAYOUTS, Random, Row, cube, file, week_of};
+use super::super::tests::splits::assert_same;
+use super::super::whole;
+use super::Subject;
+use super::by_hash::MEMORY;
+use super::columns::FileColumns;
+use super::duplicates::{Found, Identity, Users};
+use super::lanes::tasks;
+use super::rows::{RowReader, Rows};
 use crate::checks::config::Config;
 use crate::checks::results::{Results, check_rows};
 use crate::checks::settings::Checks;
 use crate::checks::staging::check_table;
 use crate::checks::{CheckId, CheckResult, Severity, Status, Verdict};
+use crate::dataset::Dataset;
 use crate::grid::Partial;
 use crate::pipeline::{self, RunOptions, RunReport};
-use crate::profile::Profile;
+use crate::profile::{Profile, Question};
 use crate::scan::{NoProgress, Options, scan};
 use crate::storage::Input;
 use crate::table::cell::iso_date;
@@ -55,6 +64,9 @@ fn config(days: i32, text: &str) -> Config {
 
 fn check_inputs(job: &Job, config: &Config, inputs: &[Input]) -> Results {
     let (mut results, raw) = check_rows(job, config, inputs, &NoProgress).unwrap();
+    // Whatever a test plants, any split of the rows has the same outcomes.
+    let rows: u64 = raw.general.as_ref().map_or(0, |counts| counts.rows);
+    assert_same(job, config, inputs, &mut Random(rows), "a split of the rows");
     if let Ok((partial, _)) = scan(job, inputs, &Options::default(), &NoProgress) {
         let table = finish(job, &partial).unwrap();
         results.append(check_table(job, config, &partial, &table, &raw));
@@ -194,6 +206,32 @@ fn each_fault_is_found_by_its_check() {
 }
 
 #[test]
+fn rows_without_a_channel_are_organic_where_the_profile_says_so() {
+    let by_null =
+        job(&FACTS.replace("['Organic']", "['Organic', 'organic']\nnull = 'organic'"), &["country"]);
+    let mut rows = facts(30);
+    for row in rows.iter_mut().filter(|row| row.name == Some("Organic")) {
+        row.name = None;
+    }
+    let results = check(&by_null, &config(30, ""), &rows);
+    assert_eq!(reported(&results), BTreeMap::new(), "{results:#?}");
+    let note = &results.get(CheckId::OrganicPresent).unwrap().note;
+    assert!(
+        note.ends_with("rows are organic: those without a channel; there is no Organic, organic"),
+        "{note}"
+    );
+    // A name that is hardly another spelling is organic too, and would be paid.
+    rows[50].name = Some("Organik");
+    let results = check(&by_null, &config(30, ""), &rows);
+    assert_eq!(reported(&results), [(CheckId::OrganicPresent, 1.0)].into());
+    let note = &results.get(CheckId::OrganicPresent).unwrap().note;
+    assert!(note.contains("there is 'Organik'"), "{note}");
+    // Without the entry such rows are excluded, and no row is organic.
+    let results = check(&job(FACTS, &["country"]), &config(30, ""), &rows);
+    assert!(reported(&results).contains_key(&CheckId::OrganicPresent));
+}
+
+#[test]
 fn only_rows_that_meet_the_conditions_count() {
     let profile = format!("{FACTS}\n[[where]]\ncolumn = 'has_subtrackers'\nin = ['true']");
     let mut rows = facts(30);
@@ -281,6 +319,107 @@ fn equal_rows_in_other_partitions_are_no_duplicates() {
         results.get(CheckId::DuplicateRows).unwrap().observed
     };
     assert_eq!((of(["a", "b"]), of(["a", "a"])), (Some(0.0), Some(facts(30).len() as f64)));
+}
+
+#[test]
+fn rows_are_compared_alike_in_parts_and_in_a_file() {
+    let mut rows = facts_and_totals(20);
+    rows.extend_from_within(..300);
+    let job = job(&FACTS.replace("ios']", "ios']\n    total = 'all'"), &["country"]);
+    let inputs = [
+        file("x.parquet", &rows, LAYOUTS[0]),
+        file("y.parquet", &rows[200..900], LAYOUTS[LAYOUTS.len() - 1]),
+    ];
+    let (config, question) = (config(20, ""), Question::new(&job).unwrap());
+    let dataset = Dataset::open(&job, &inputs).unwrap();
+    let subject = Subject::new(&job, &config, &question);
+    let columns = FileColumns::locate_all(&subject, dataset.files()).unwrap();
+    let compare = |rows: u64, memory: u64| {
+        let (files, tasks) = (dataset.files(), tasks(&whole(dataset.files())));
+        let rows =
+            Rows { subject: &subject, files, columns: &columns, tasks, rows, memory, progress: &NoProgress };
+        let repeated = rows.repeated(Identity::AllColumns).unwrap();
+        let totals = rows.totals(1, true).unwrap();
+        assert!(totals.compared().iter().any(|keys| keys.n > 100));
+        format!("{repeated:?} {totals:?}")
+    };
+    let expected = compare(0, MEMORY);
+    // The rows of y, and those that x has twice.
+    assert!(expected.contains("count: 1000, in_file: 300"), "{}", &expected[..300]);
+    for (rows, memory) in [(0, 0), (1 << 22, MEMORY), (1 << 22, 0)] {
+        assert_eq!(compare(rows, memory), expected, "{rows} {memory}");
+    }
+}
+
+/// How many rows are shown to be unique without sorting them; `Some` only where no row occurs twice.
+fn shown_unique(parts: &[(&[Row], usize)], profile: &str) -> Option<u64> {
+    let inputs: Vec<Input> = (parts.iter().enumerate())
+        .map(|(at, (rows, layout))| file(&format!("{at}.parquet"), rows, LAYOUTS[*layout]))
+        .collect();
+    let job = job(profile, &["country"]);
+    let (config, question) = (config(20, ""), Question::new(&job).unwrap());
+    let dataset = Dataset::open(&job, &inputs).unwrap();
+    let subject = Subject::new(&job, &config, &question);
+    let columns = FileColumns::locate_all(&subject, dataset.files()).unwrap();
+    let (files, tasks) = (dataset.files(), tasks(&whole(dataset.files())));
+    let rows: u64 = parts.iter().map(|(rows, _)| rows.len() as u64).sum();
+    let rows = Rows {
+        subject: &subject,
+        files,
+        columns: &columns,
+        tasks,
+        rows,
+        memory: MEMORY,
+        progress: &NoProgress,
+    };
+    let unique = rows.unique(Identity::AllColumns).unwrap();
+    // The same by sorting.
+    let hashed = rows.by_hash(true, |task, file, columns, add| {
+        rows.identified(Identity::AllColumns, task, file, columns, Users::OfAll, add)
+    });
+    let sorted = hashed.unwrap().each(|rows| Found::of(rows, false), Found::merge).unwrap();
+    if let Some(n) = unique {
+        let none = format!("{:?}", Found::default()).replacen("n: 0", &format!("n: {n}"), 1);
+        assert_eq!(format!("{sorted:?}"), none);
+    }
+    unique
+}
+
+#[test]
+fn rows_that_differ_in_time_members_or_channel_are_unique() {
+    let rows = facts(20);
+    let n = rows.len();
+    let (mut shown, mut not_shown) = (0, 0);
+    for layout in 0..LAYOUTS.len() {
+        match shown_unique(&[(&rows[..n / 2], layout), (&rows[n / 2..], 0)], FACTS) {
+            Some(found) => {
+                assert_eq!(found, n as u64);
+                shown += 1;
+            }
+            None => not_shown += 1,
+        }
+    }
+    // Some layouts have no dictionaries.
+    assert!(shown > 0 && not_shown > 0, "{shown} {not_shown}");
+    // A row twice, in one file or in two.
+    let twice: Vec<Row> = rows.iter().chain(&rows[n - 1..]).cloned().collect();
+    assert_eq!(shown_unique(&[(&twice, 0)], FACTS), None);
+    assert_eq!(shown_unique(&[(&rows, 0), (&rows[5..6], 0)], FACTS), None);
+    // Rows that differ in another column only.
+    let mut other = rows[7].clone();
+    other.token = Some("another");
+    assert_eq!(shown_unique(&[(&rows, 0), (&[other], 0)], FACTS), None);
+    // Rows that do not count.
+    let profile = format!("{FACTS}\n[[where]]\ncolumn = 'os_name'\nin = ['ios']");
+    let ios = rows.iter().filter(|row| row.system == Some("ios")).count();
+    assert_eq!(shown_unique(&[(&rows, 0)], &profile), Some(ios as u64));
+    // Too many combinations: each row has values of its own.
+    let diagonal: Vec<Row> =
+        (0..400).map(|at| Row { week: None, day: Some(FIRST + at), ..rows[0].clone() }).collect();
+    let names: Vec<&'static str> = (0..400).map(|at| &*format!("Channel {at}").leak()).collect();
+    let diagonal: Vec<Row> =
+        diagonal.into_iter().zip(names).map(|(row, name)| Row { name: Some(name), ..row }).collect();
+    assert_eq!(shown_unique(&[(&diagonal, 0)], FACTS), None);
 }
 
 #[test]

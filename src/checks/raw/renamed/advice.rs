@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Column, Compared, Reason, Renamed};
+use crate::escape::{key, literal};
 use crate::profile::meaning::ClassRule;
 use crate::profile::{Case, Channel, Class, Dimension};
 
@@ -57,7 +58,7 @@ fn of_dimension(dimension: &Dimension, compared: &Compared<'_>, pairs: &[&Rename
         let mut all: BTreeMap<String, String> = dimension.rename.clone();
         all.extend(new);
         let entries: Vec<String> =
-            all.iter().map(|(from, to)| format!("{} = {}", key(from), quoted(to))).collect();
+            all.iter().map(|(from, to)| format!("{} = {}", key(from), literal(to))).collect();
         lines.push(format!("rename = {{ {} }}", entries.join(", ")));
     }
     lines
@@ -107,7 +108,7 @@ fn of_channel(channel: &Channel, by_channel: bool, renamed: &Renamed) -> String 
                 names.push(name.clone());
             }
         }
-        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
         format!("{entry} = [{}]", names.join(", "))
     };
     let (entry, listed, of_list) = if channel.paid.is_empty() {
@@ -123,8 +124,8 @@ fn of_channel(channel: &Channel, by_channel: bool, renamed: &Renamed) -> String 
     }
     let mut excluded = channel.excluded.clone();
     excluded.push(renamed.to.clone());
-    let excluded: Vec<String> = excluded.iter().map(|name| quoted(name)).collect();
-    let known = format!("channels = [{}, {}]", quoted(&renamed.from), quoted(&renamed.to));
+    let excluded: Vec<String> = excluded.iter().map(|name| literal(name)).collect();
+    let known = format!("channels = [{}, {}]", literal(&renamed.from), literal(&renamed.to));
     format!(
         "excluded = [{}] under [channel] leaves it out of both sums, {known} under [allow] of the checks keeps it",
         excluded.join(", ")
@@ -143,15 +144,4 @@ pub fn classes(channel: &Channel, renamed: &Renamed) -> String {
         (from, to) if from == to => format!("; both are {from}, so that the share does not change"),
         (from, to) => format!("; the first is {from}, the second {to}"),
     }
-}
-
-/// A key of TOML.
-fn key(name: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
-}
-
-/// A string of TOML.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }

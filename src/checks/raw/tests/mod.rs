@@ -2,7 +2,8 @@
 //!
 //! - [`sample`]: clean rows, and files of them. [`faults`]: the damage to them.
 //! - [`oracle`]: the expected results of the checks, counted another way.
-//! - [`invariants`]: threads, row groups, files, and progress callbacks do not change the results.
+//! - [`invariants`]: threads, row groups, files, and progress callbacks do not change the results. [`splits`]: nor do
+//!   splits of the rows.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
@@ -10,6 +11,7 @@ mod faults;
 mod invariants;
 mod oracle;
 pub(crate) mod sample;
+pub(crate) mod splits;
 
 use std::collections::BTreeMap;
 
@@ -61,6 +63,18 @@ fn is_clean(outcome: &CheckResult) -> bool {
 /// Whether a check reports anything but success.
 fn is_reported(results: &Results, id: CheckId) -> bool {
     matches!(results.get(id).unwrap().status, Status::Warn | Status::Fail)
+}
+
+#[test]
+fn damaged_values_do_not_overflow_the_sums() {
+    // An f32 in steps of 2^-20 is more than 128 bits hold; keys that repeat are summed by the exact pass.
+    for value in [f32::MAX, f32::MIN] {
+        let mut rows = clean(&mut Random(3));
+        rows.iter_mut().for_each(|row| row.value = Some(value));
+        rows.extend_from_within(..rows.len() / 2);
+        let config = config(&rows);
+        assert!(is_reported(&results(&config, &rows), CheckId::DuplicateRows));
+    }
 }
 
 #[test]
@@ -235,7 +249,7 @@ fn a_dictionary_entry_that_no_row_uses_is_ignored() {
     rows.insert(0, odd);
     let (job, input) = (Job::default(), file("x.parquet", &rows, EXPORT));
     let question = crate::profile::Question::new(&job).unwrap();
-    let files = [OpenFile::open_all(&question, &input).unwrap()];
+    let files = [OpenFile::open_all(&question, &input, &Default::default()).unwrap()];
     let (rules, columns) = (Rules { job: &job, config: &config }, files[0].columns(0).unwrap());
     let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
@@ -288,7 +302,11 @@ fn any_order_and_any_size_of_values_give_the_same() {
             rows.swap(at, other);
         }
         let layout = LAYOUTS[random.below(LAYOUTS.len())];
-        let results = check(&config, &[file("x.parquet", &rows, layout)]);
+        // Files of all days, or of some days each with days in common.
+        let parts = rows.chunks(rows.len().div_ceil(1 + random.below(4)));
+        let files: Vec<_> =
+            parts.enumerate().map(|(at, rows)| file(&format!("{at}.parquet"), rows, layout)).collect();
+        let results = check(&config, &files);
         // Beyond 2^24 the oracle's own sums are rounded.
         if scale <= 1.0 {
             assert_eq!(observed(&results), oracle::observed(&rows, &config), "{seed}");

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::super::{Axes, CellSum, TOLERANCE, Totals};
+use super::super::axes::Axes;
+use super::super::{CellSum, TOLERANCE, Totals};
 use super::cell::Cell;
 use super::{Layout, Worker};
 
 /// Adds up the arrays of all workers for some days, and compares totals with their parts.
 #[allow(clippy::indexing_slicing)] // the arrays are laid out alike
 pub(super) fn judge<C: Cell>(
-    axes: &Axes<'_>,
+    axes: &Axes,
     layout: Layout,
     workers: &[Worker<C>],
     days: Range<usize>,
@@ -24,8 +25,9 @@ pub(super) fn judge<C: Cell>(
         seen.fill(0);
         by_system.fill(C::default());
         by_country.fill(0);
-        for worker in workers.iter().filter(|worker| worker.touched[day]) {
-            let of = |len: usize| day * len..(day + 1) * len;
+        for worker in workers {
+            let Some(place) = worker.place(day).filter(|place| worker.touched[*place]) else { continue };
+            let of = |len: usize| place * len..(place + 1) * len;
             let words = seen.iter_mut().zip(&worker.seen[of(layout.seen())]);
             words.for_each(|(to, from)| *to |= from);
             let cells = by_system.iter_mut().zip(&worker.by_system[of(c * n)]);
@@ -34,7 +36,7 @@ pub(super) fn judge<C: Cell>(
             sums.for_each(|(to, from)| *to = to.wrapping_add(*from));
             let users = part.users[at * c..].iter_mut().flatten().zip(&worker.users[of(c * 2)]);
             users.for_each(|(to, from)| *to += i128::from(*from));
-            for ((_, country), rows) in worker.others.range((day, 0)..(day + 1, 0)) {
+            for ((_, country), rows) in worker.others.range((place, 0)..(place + 1, 0)) {
                 part.rows[at * c + country] += rows;
             }
         }
@@ -85,7 +87,7 @@ impl Totals {
         differences: &[i64],
         there: &[u32],
         tolerance: u64,
-        axes: &Axes<'_>,
+        axes: &Axes,
         name: impl Fn(usize) -> String,
     ) {
         let bits =

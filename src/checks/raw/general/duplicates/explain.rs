@@ -1,7 +1,8 @@
 //! What the rows are that occur twice, and how to keep the newest.
 
-use super::super::compare::{Compare, place};
+use super::super::compare::Compare;
 use super::super::connector::is_of_connector;
+use super::super::rows::{Rows, place};
 use super::{FilePair, Found, Repeated, top};
 use crate::Result;
 use crate::checks::model::{Measurement, Violation};
@@ -19,9 +20,10 @@ impl Compare<'_> {
     /// The measurement of the rows found: the later rows, each with its earlier one, and what to do.
     pub(super) fn measure(&self, found: &Found) -> Result<Measurement> {
         let by_row = self.subject.job.profile.users.rows;
-        let violation = |repeated: &Repeated| -> Result<Violation> {
+        let rows: Vec<u64> = found.first.iter().map(|repeated| repeated.row).collect();
+        let keys = if rows.is_empty() { vec![] } else { self.reader.describe(&rows, None)? };
+        let violation = |(repeated, key): (&Repeated, &String)| {
             let ((file, row), (other, earlier)) = (place(repeated.row), place(repeated.earlier));
-            let key = self.describe(file, row, None)?;
             let of = if file == other { String::new() } else { format!(" of {}", self.name_of(other)) };
             let value = if by_row {
                 format!("{key}: as row {earlier}{of}")
@@ -31,9 +33,9 @@ impl Compare<'_> {
                 format!("{key}: {} users, {} in row {earlier}{of}", repeated.users, repeated.of_earlier)
             };
             let name = self.files.get(file).map(|file| file.input.object.name().clone());
-            Ok(Violation { file: name, row: Some(row), line: None, value })
+            Violation { file: name, row: Some(row), line: None, value }
         };
-        let offenders = found.first.iter().map(violation).collect::<Result<_>>()?;
+        let offenders = found.first.iter().zip(&keys).map(violation).collect();
         let finding = Measurement::count(found.count, found.n, offenders);
         Ok(if found.count == 0 { finding } else { finding.note(self.explain(found)?) })
     }
@@ -81,16 +83,17 @@ impl Compare<'_> {
 
     /// How to keep the newest rows of two files.
     fn advise(&self, pair: &FilePair) -> Result<String> {
-        let Some(Repeated { row, earlier, .. }) = pair.example else { return Ok(String::new()) };
-        let ((later, late_row), (first, first_row)) = (place(row), place(earlier));
+        let Some((_, Repeated { row, earlier, .. })) = pair.example else { return Ok(String::new()) };
+        let ((later, _), (first, _)) = (place(row), place(earlier));
         let Some(file) = self.files.get(later) else { return Ok(String::new()) };
         // Generations count loads from scratch; times are compared where generations are the same.
         let mut names: Vec<String> = file.footer.leaves.iter().map(|leaf| top(leaf).to_owned()).collect();
         names.retain(|name| is_of_connector(name));
         names.sort_by_key(|name| (rank(name), name.clone()));
-        for name in names.iter().filter(|name| rank(name) < OTHER) {
-            let (new, old) = (self.stamp(later, late_row, name)?, self.stamp(first, first_row, name)?);
-            let (Some(new), Some(old)) = (new, old) else { continue };
+        names.retain(|name| rank(name) < OTHER);
+        let stamps = self.reader.stamps([row, earlier], &names)?;
+        for (name, stamps) in names.iter().zip(stamps) {
+            let [Some(new), Some(old)] = stamps else { continue };
             if new == old {
                 continue;
             }
@@ -114,20 +117,22 @@ impl Compare<'_> {
         }
         Ok(": delete the older of the two files, or its rows of these days".into())
     }
+}
 
+impl Rows<'_> {
     /// The value of a column of a connector in a row.
-    fn stamp(&self, file: usize, row: u64, name: &str) -> Result<Option<Stamp>> {
-        let task = self.tasks.iter().find(|task| {
-            task.file == file && (task.before + task.rows.start..task.before + task.rows.end).contains(&row)
-        });
-        let (Some(task), Some(opened)) = (task, self.files.get(file)) else { return Ok(None) };
+    pub fn stamp(&self, number: u64, name: &str) -> Result<Option<Stamp>> {
+        let (file, row) = place(number);
+        let (Some(task), Some(opened)) = (self.task_of(file, row), self.files.get(file)) else {
+            return Ok(None);
+        };
         let leaves = &opened.footer.leaves;
         let Some(at) = leaves.iter().position(|leaf| leaf.path.len() == 1 && top(leaf) == name) else {
             return Ok(None);
         };
         let location = ColumnLocation::Leaf(at);
         let meta = task.meta(opened)?;
-        let sources = [location.source(&opened.footer, meta)?];
+        let sources = [location.source(&opened.footer, &meta)?];
         let columns = Column::open_all(opened.object, &sources, meta.rows)?;
         let Some(column) = columns.first() else { return Ok(None) };
         let mut cursor = Cursor::new(column, row - task.before, false, Vec::new(), None)?;
@@ -150,9 +155,11 @@ impl Compare<'_> {
 }
 
 /// A number or a time that a connector gave a row.
-#[derive(PartialEq, PartialOrd)]
-enum Stamp {
+#[derive(Debug, Clone, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize)]
+pub enum Stamp {
+    /// A number.
     Number(i64),
+    /// A text.
     Text(String),
 }
 
