@@ -92,7 +92,7 @@ pub fn compare(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Comparison> {
-    let job = Job { semantics: Semantics::Legacy, details: false, ..job.clone() };
+    let job = Job { semantics: Semantics::Legacy, details: false, dates: false, ..job.clone() };
     if job.grain != Grain::Week || job.windows.len() != 1 {
         return Err(Error::argument("a comparison of several windows or of days")
             .expected("weeks and one window, as the old job published"));

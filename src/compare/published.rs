@@ -56,8 +56,8 @@ fn read_file(input: &Input, share: &str, rows: &mut Vec<PublishedRow>) -> Result
     let [country, share] = [StoredColumn::find(&file, "country")?, StoredColumn::find(&file, share)?];
     check_string(country.leaf).map_err(|e| e.in_column("country"))?;
     for group in &file.footer.row_groups {
-        let (years, weeks, shares) = (year.numbers(group)?, week.numbers(group)?, share.numbers(group)?);
-        let names = country.values(group, |raw| {
+        let (years, weeks, shares) = (year.numbers(&group)?, week.numbers(&group)?, share.numbers(&group)?);
+        let names = country.values(&group, |raw| {
             String::from_utf8(raw.to_vec())
                 .map(Arc::from)
                 .map_err(|_| Error::data("a country that is not UTF-8"))

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::causes::label;
 use super::{Cause, Comparison};
+use crate::escape;
 use crate::report::words::count;
 
 /// One line for each row that differs, in columns, followed by the meanings of the causes.
@@ -20,12 +21,12 @@ pub fn text(found: &Comparison) -> String {
     for row in &found.differences {
         *causes.entry(row.cause).or_default() += 1;
         lines.push([
-            row.country.to_string(),
+            escape::name(&row.country).into(),
             label(&(row.country.clone(), row.year, row.week)),
             share(row.was_published, row.published),
             share(row.belongs, row.right),
             row.cause.name().to_owned(),
-            row.sentence.clone(),
+            escape::line(&row.sentence).into(),
         ]);
     }
     let mut text = String::new();
@@ -51,7 +52,7 @@ pub fn text(found: &Comparison) -> String {
     }
     if !found.wrong_labels.is_empty() {
         let labels: Vec<String> =
-            found.wrong_labels.iter().take(10).map(|l| format!("'{}'", l.escape_debug())).collect();
+            found.wrong_labels.iter().take(10).map(|l| format!("'{}'", escape::name(l))).collect();
         let _ = writeln!(text, "labels that are not ISO weeks: {}", labels.join(", "));
     }
     text

@@ -1,11 +1,13 @@
-//! The series that a page draws, with points in time as numbers. Their length is bounded, so that the page
-//! stays small.
+//! The series that a page draws, with points in time as numbers. Their length is bounded, and that of names, so that
+//! the page stays small.
 
 use super::model::RunReport;
-use super::series::CountryWeeks;
+use super::series::{CountryWeeks, KeyShares};
+use super::words;
 use crate::calendar::period::{self, Periods, Weekday};
 use crate::scan::classes::TimeCoding;
-use crate::{Grain, calendar};
+use crate::table::keys;
+use crate::{Grain, calendar, escape};
 
 /// The number of points in time that are drawn, the latest ones: a little over three years of weeks.
 pub const STEPS: usize = 160;
@@ -29,8 +31,10 @@ pub struct Shares {
     pub steps: Vec<i32>,
     /// The number of earlier points that were left out.
     pub steps_left_out: usize,
-    /// The first step that is not complete.
-    pub partial_from: Option<i32>,
+    /// Whether the data covers each step completely.
+    pub complete: Vec<bool>,
+    /// All keys together; `None` for shares of channels, a key without dimensions, and reports of earlier versions.
+    pub world: Option<Key>,
     /// Keys, most users first.
     pub keys: Vec<Key>,
     /// The number of keys that the report leaves out.
@@ -50,16 +54,40 @@ pub struct Key {
     pub low: Vec<Option<f64>>,
     /// The upper Wilson 95 % bound.
     pub high: Vec<Option<f64>>,
+    /// Whether it is a total that the job adds.
+    pub is_total: bool,
     /// Users in the window; in shares of channels, those of the channel.
     pub users: Vec<f64>,
     /// Single weeks, which the drift checks judge.
     pub weeks: Vec<Week>,
 }
 
+impl Key {
+    /// The share at an index of the steps.
+    pub fn share_at(&self, at: usize) -> Option<f64> {
+        self.share.get(at).copied().flatten()
+    }
+}
+
 impl Shares {
+    /// What the share is: `Organic share`.
+    pub fn what(&self) -> &'static str {
+        if self.of_channel { "Share" } else { "Organic share" }
+    }
+
+    /// Whether the data covers the step at an index completely.
+    pub fn is_complete(&self, at: usize) -> bool {
+        self.complete.get(at).copied().unwrap_or(true)
+    }
+
+    /// Whether the last step is not complete.
+    pub fn ends_in_partial_step(&self) -> bool {
+        self.complete.last() == Some(&false)
+    }
+
     /// What is drawn, and of which key: `Organic share in FR`.
     pub fn title(&self, name: &str) -> String {
-        let what = if self.of_channel { "Share" } else { "Organic share" };
+        let what = self.what();
         let of = if self.dimensions.first().is_some_and(|name| name == "country") { "in" } else { "of" };
         format!("{what} {of} {name}")
     }
@@ -108,7 +136,15 @@ pub struct Week {
     pub expected: Option<(f64, f64)>,
 }
 
+/// The widest range that is drawn: a wider one excludes less than half of all shares, and says nothing.
+const WIDEST: f64 = 0.5;
+
 impl Week {
+    /// The expected range, where it is so narrow that it says something.
+    pub fn narrow_range(&self) -> Option<(f64, f64)> {
+        self.expected.filter(|(low, high)| high - low <= WIDEST)
+    }
+
     /// Whether the share is outside of the expected range.
     pub fn is_outside(&self) -> bool {
         matches!((self.share, self.expected), (Some(share), Some((low, high))) if share < low || share > high)
@@ -175,6 +211,11 @@ pub struct Channel {
     pub users: Vec<f64>,
 }
 
+/// A name for people.
+fn shown(name: &str) -> String {
+    escape::name(name).into()
+}
+
 /// Parses a point in time of a report.
 fn step(grain: Grain, text: &str) -> Option<i32> {
     match grain {
@@ -199,23 +240,27 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
     let first = *steps.first()?;
     let week_start = report.job.profile.time.week_start;
     let from = Periods { grain, week_start }.first_day(first);
-    let complete = latest(&charts.complete);
-    let partial_from = complete.iter().zip(&steps).find(|(complete, _)| !**complete).map(|(_, step)| *step);
     let weeks = &report.charts.weeks;
     let first_day = |text: &String| step(Grain::Week, text).map(|week| period::week_start(week, week_start));
     let first_days: Vec<Option<i32>> = weeks.steps.iter().map(first_day).collect();
     let of_channel = report.job.share_of_channel;
-    let keys = charts.keys.iter().map(|key| {
+    let key_of = |key: &KeyShares| {
         let single = weeks.countries.iter().find(|w| w.country == key.name);
+        let mut named = report.job.by.iter().zip(&key.members);
         // Earlier formats have one member, the country.
-        let only = || if key.name.is_empty() { Vec::new() } else { vec![key.name.clone()] };
+        let only = || if key.name.is_empty() { Vec::new() } else { vec![shown(&key.name)] };
         Key {
             name: if key.members.is_empty() && key.name.is_empty() {
                 "all users".into()
             } else {
-                key.name.clone()
+                escape::name(&key.name).into()
             },
-            members: if key.members.is_empty() { only() } else { key.members.clone() },
+            members: if key.members.is_empty() {
+                only()
+            } else {
+                key.members.iter().map(|name| shown(name)).collect()
+            },
+            is_total: named.any(|(name, member)| keys::is_total(&report.job, name, member)),
             share: latest(&key.share).to_vec(),
             low: latest(&key.low).to_vec(),
             high: latest(&key.high).to_vec(),
@@ -224,7 +269,7 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
                 .map(|single| single_weeks(single, &first_days, &weeks.complete, from))
                 .unwrap_or_default(),
         }
-    });
+    };
     let channel = of_channel.then(|| "channel".to_owned());
     Some(Shares {
         // `share_organic_p4w`, `share_p4w`
@@ -237,11 +282,19 @@ pub fn shares(report: &RunReport) -> Option<Shares> {
             .ok()?,
         grain,
         week_start,
-        dimensions: report.job.by.iter().cloned().chain(channel).collect(),
+        dimensions: report.job.by.iter().map(|name| shown(name)).chain(channel).collect(),
         of_channel,
         steps_left_out: charts.steps.len() - steps.len(),
-        partial_from,
-        keys: keys.collect(),
+        complete: latest(&charts.complete).to_vec(),
+        world: charts.world.as_ref().map(|world| Key {
+            name: format!(
+                "all {}",
+                words::key_noun(2, &report.job.by.iter().map(String::as_str).collect::<Vec<_>>())
+            ),
+            weeks: Vec::new(),
+            ..key_of(world)
+        }),
+        keys: charts.keys.iter().map(key_of).collect(),
         keys_left_out: charts.left_out,
         steps,
     })
@@ -306,7 +359,7 @@ pub fn coverage(report: &RunReport) -> Option<Coverage> {
                     _ => gaps.push((day, 1)),
                 }
             }
-            CountryDays { name: name.clone(), gaps }
+            CountryDays { name: shown(name), gaps }
         })
         .collect();
     countries.sort_by(|a, b| b.missing().cmp(&a.missing()).then_with(|| a.name.cmp(&b.name)));
@@ -331,8 +384,9 @@ pub fn mix(report: &RunReport) -> Option<Mix> {
         .iter()
         .zip(charts.users.chunks(charts.steps.len()))
         .map(|(name, users)| Channel {
-            name: name.clone(),
-            organic: report.job.organic().contains(name),
+            name: shown(name),
+            // Names of a report are cut.
+            organic: report.job.organic().iter().any(|organic| escape::cut(organic) == *name),
             users: latest(users).to_vec(),
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::series::Charts;
+use super::words::{count, number};
 use crate::checks::drift::Restated;
 use crate::checks::settings::Checks;
 use crate::checks::{CheckResult, Shape, Verdict};
@@ -113,6 +114,49 @@ pub struct Phase {
     pub seconds: f64,
 }
 
+/// A job of a cluster in a run.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ClusterStage {
+    /// What it was for.
+    pub name: String,
+    /// Its tasks.
+    pub tasks: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// What a cluster did in a run.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ClusterPart {
+    /// Executors; `None` where they cannot be counted.
+    pub executors: Option<u64>,
+    /// The parts into which the rows were cut.
+    pub splits: u64,
+    /// Rows of the source.
+    pub rows: u64,
+    /// Compressed bytes of the needed columns. A job reads each of them once.
+    pub bytes: u64,
+    /// Tasks of all jobs.
+    pub tasks: u64,
+    /// The jobs in their order.
+    pub stages: Vec<ClusterStage>,
+}
+
+impl ClusterPart {
+    /// The page's line on the cluster.
+    pub fn sentence(&self) -> String {
+        let executors = self.executors.map_or("executors".to_owned(), |n| count(n, "executor"));
+        let read = format!("{}, {} bytes of needed columns", count(self.rows, "row"), number(self.bytes));
+        let stage = |stage: &ClusterStage| {
+            format!("{} {:.1} s ({})", stage.name, stage.seconds, count(stage.tasks, "task"))
+        };
+        let stages: Vec<String> = self.stages.iter().map(stage).collect();
+        let splits = count(self.splits, "split");
+        format!("A cluster has read the rows: {executors}, {read}, {splits}. {}.", stages.join(", "))
+    }
+}
+
 /// The report of a run.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -163,6 +207,12 @@ pub struct RunReport {
     pub places: OutputPaths,
     /// The sums that were reused from the state; `None` without a state.
     pub reuse: Option<CacheStats>,
+    /// Bytes of the sources that the driver of a cluster has read: footers. `None` for a run in one process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver_bytes: Option<u64>,
+    /// What the cluster did. `None` for a run in one process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterPart>,
     /// Further information for people.
     pub notes: Vec<String>,
     /// What could not be written beside the target. The table is published or blocked all the same.

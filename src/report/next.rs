@@ -5,7 +5,7 @@ use super::words::step_noun;
 use crate::Job;
 use crate::checks::drift::classes::permission_in;
 use crate::checks::{CheckResult, Status};
-use crate::phrase::quoted;
+use crate::escape::shell;
 
 /// A step that a person can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn steps(report: &RunReport) -> Vec<Step> {
                 step("look at the blocked table", place.clone(), false);
                 step(
                     "if the table is right, publish it",
-                    format!("rollshare promote {} --target {}", report.run, quoted(target)),
+                    format!("rollshare promote {} --target {}", shell(&report.run), shell(target)),
                     true,
                 );
             }
@@ -105,7 +105,7 @@ pub fn steps(report: &RunReport) -> Vec<Step> {
         (_, Some(target)) if !warning.is_empty() && report.places.report.is_some() => {
             step(
                 "every finding, with files and rows",
-                format!("rollshare report {} --target {}", report.run, quoted(target)),
+                format!("rollshare report {} --target {}", shell(&report.run), shell(target)),
                 true,
             );
         }
@@ -119,37 +119,76 @@ pub fn steps(report: &RunReport) -> Vec<Step> {
 
 /// The command line that prints the report as JSON.
 pub fn json_command(report: &RunReport) -> String {
-    let target = report.target.as_ref().map(|target| format!(" --target {}", quoted(target)));
-    format!("rollshare report {}{} --json", report.run, target.unwrap_or_default())
+    let target = report.target.as_ref().map(|target| format!(" --target {}", shell(target)));
+    format!("rollshare report {}{} --json", shell(&report.run), target.unwrap_or_default())
 }
 
-/// The command line of `rollshare run` or `rollshare check` for the sources, the target and the key of the report. The
-/// report has the profile, but not the file that it came from.
+/// The command line that explains the change of a share.
+pub fn why_command(report: &RunReport, key: &str, period: &str, against: &str) -> String {
+    let mut line = command_line(report, &format!("why {} {period}", shell(key)));
+    line.push_str(&format!(" --against {against}"));
+    line
+}
+
+/// The file to which the profile of a run is written.
+const PROFILE: &str = "profile.toml";
+
+/// The command line of `rollshare run`, `rollshare check` or `rollshare why` for the sources, the target and the job of
+/// the report. The report has the profile, but not the file that it came from: the profile is written to a file first.
 fn command_line(report: &RunReport, command: &str) -> String {
     let mut line = format!("rollshare {command}");
     for source in &report.sources {
         line.push_str(" --source ");
-        line.push_str(&quoted(source));
+        line.push_str(&shell(source));
     }
     let (job, default) = (&report.job, Job::default());
     let organic = &job.profile.channel.organic;
     let mut other = job.profile.clone();
     other.channel.organic.clone_from(&default.profile.channel.organic);
     if other != default.profile {
-        line.push_str(" --profile PROFILE");
+        match &report.target {
+            Some(target) => {
+                let (run, target) = (shell(&report.run), shell(target));
+                line.insert_str(
+                    0,
+                    &format!("rollshare report {run} --target {target} --profile > {PROFILE} && "),
+                );
+                line.push_str(&format!(" --profile {PROFILE}"));
+            }
+            // Without a target the report is not kept.
+            None => line.push_str(" --profile PROFILE"),
+        }
     } else if job.profile != default.profile {
-        organic.iter().for_each(|name| line.push_str(&format!(" --organic {}", quoted(name))));
+        organic.iter().for_each(|name| line.push_str(&format!(" --organic {}", shell(name))));
     }
     if job.by != default.by {
         let by = if job.by.is_empty() { "none".to_owned() } else { job.by.join(",") };
-        line.push_str(&format!(" --by {}", quoted(&by)));
+        line.push_str(&format!(" --by {}", shell(&by)));
     }
     if job.grain != default.grain {
         line.push_str(&format!(" --grain {}", step_noun(job.grain)));
     }
+    let is_why = command.starts_with("why ");
+    // A change is that of one window: the one that the page shows.
+    let windows: Vec<String> =
+        job.windows.iter().take(if is_why { 1 } else { usize::MAX }).map(u32::to_string).collect();
+    if windows.join(",") != "4" {
+        line.push_str(&format!(" --window {}", windows.join(",")));
+    }
+    if !is_why {
+        if !job.with_total.is_empty() {
+            line.push_str(&format!(" --with-total={}", shell(&job.with_total.join(","))));
+        }
+        if job.share_of_channel {
+            line.push_str(" --share-of channel");
+        }
+        if job.details {
+            line.push_str(" --details");
+        }
+    }
     if let (Some(target), "run") = (&report.target, command) {
         line.push_str(" --target ");
-        line.push_str(&quoted(target));
+        line.push_str(&shell(target));
     }
     line
 }
@@ -168,7 +207,21 @@ mod tests {
         report.job.grain = crate::Grain::Month;
         let run = "rollshare run --source 'a b/' --organic 'No Ads' --by none --grain month --target x.csv";
         assert_eq!(command_line(&report, "run"), run);
+        report.job.windows = vec![4, 13];
+        report.run = "R".into();
+        assert!(command_line(&report, "check").ends_with(" --by none --grain month --window 4,13"));
+        let why = "rollshare why 'a b' 2021-02 --source 'a b/' --organic 'No Ads' --by none --grain month --against 2021-01";
+        assert_eq!(why_command(&report, "a b", "2021-02", "2021-01"), why);
         report.job.profile.users.column = Some("installs".into());
+        let check = command_line(&report, "check");
+        assert!(
+            check.starts_with(
+                "rollshare report R --target x.csv --profile > profile.toml && rollshare check "
+            ),
+            "{check}"
+        );
+        assert!(check.contains(" --profile profile.toml --by none"), "{check}");
+        report.target = None;
         assert!(command_line(&report, "check").contains(" --profile PROFILE --by none"));
     }
 }

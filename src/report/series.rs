@@ -1,5 +1,7 @@
 //! The series of a report, as plain columns: every list of a chart is as long as its axis.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::calendar::period::week_of_with_start;
@@ -10,14 +12,15 @@ use crate::checks::raw::cube::Cube;
 use crate::checks::{CheckId, Config};
 use crate::grid::{Partial, TimePoint};
 use crate::history::{History, Panel, Totals};
-use crate::ids::values::ValueType;
 use crate::profile::Class;
 use crate::profile::meaning::ClassRule;
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
 use crate::report::words;
 use crate::table::cell::iso_date;
 use crate::table::{Cell, Column, Table, finish, share};
-use crate::{Job, Semantics, calendar};
+use crate::why::Explanation;
+use crate::window::{Prefix, Sum};
+use crate::{Job, Semantics, calendar, escape};
 
 /// Series for charts.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -33,6 +36,8 @@ pub struct Charts {
     pub coverage: Coverage,
     /// Users per channel and week, all countries together.
     pub mix: Mix,
+    /// What each channel contributed to the changes of all keys together and of the keys that moved most.
+    pub why: Vec<Explanation>,
 }
 
 /// The published share over time.
@@ -45,6 +50,8 @@ pub struct Shares {
     pub steps: Vec<String>,
     /// Whether the data covers each step completely; the last one may be partial.
     pub complete: Vec<bool>,
+    /// All keys together; null for shares of channels, and for a key without dimensions.
+    pub world: Option<KeyShares>,
     /// Keys, most users first.
     #[serde(alias = "countries")]
     pub keys: Vec<KeyShares>,
@@ -178,7 +185,24 @@ impl Charts {
             || now.map(|now| weeks(config, now, past, &order)).unwrap_or_default(),
             || cube.map(|cube| coverage(job, cube, &order)).unwrap_or_default(),
         );
-        Charts { shares, users, weeks, coverage, mix }
+        let mut charts = Charts { shares, users, weeks, coverage, mix, why: Vec::new() };
+        charts.cut_names();
+        charts
+    }
+
+    /// Cuts long names, which are in the report for people. The same name is the same everywhere.
+    fn cut_names(&mut self) {
+        let keys = self.shares.keys.iter_mut();
+        let keys = keys.flat_map(|key| [&mut key.name].into_iter().chain(&mut key.members));
+        let weeks = self.weeks.countries.iter_mut().map(|weeks| &mut weeks.country);
+        let names = keys.chain(weeks).chain(&mut self.coverage.countries).chain(&mut self.mix.channels);
+        for name in names {
+            let short = match escape::cut(name) {
+                Cow::Owned(short) => short,
+                Cow::Borrowed(_) => continue,
+            };
+            *name = short;
+        }
     }
 }
 
@@ -200,13 +224,13 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     let share = format!("{share}{suffix}");
     let column = share.clone();
     // Legacy tables have neither counts nor every week of the axis.
-    let detailed = if job.semantics == Semantics::Legacy {
-        None
-    } else if job.details {
-        Some(table.clone())
-    } else {
-        finish(&Job { details: true, windows: vec![window], ..job.clone() }, partial).ok()
+    let detailed = || match (job.semantics, job.details) {
+        (Semantics::Legacy, _) => None,
+        (_, true) => Some(table.clone()),
+        (_, false) => finish(&Job { details: true, windows: vec![window], ..job.clone() }, partial).ok(),
     };
+    let has_world = !job.share_of_channel && !job.by.is_empty();
+    let (detailed, world) = rayon::join(detailed, || if has_world { world(partial, window) } else { None });
     let Some(table) = detailed else { return Shares { column, ..Shares::default() } };
     let cells = |name: &str| {
         let column = table.column(name);
@@ -229,7 +253,8 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let rows = skip..length;
     let most = if keys.len() > 1 { KEYS } else { COUNTRIES };
-    let mut shares = Shares { column, left_out: order.len().saturating_sub(most), ..Shares::default() };
+    let mut shares =
+        Shares { column, world, left_out: order.len().saturating_sub(most), ..Shares::default() };
     for row in rows.clone() {
         let (label, week) = match (date(row), year(row), week(row), month(row)) {
             (Cell::Date(day), ..) => {
@@ -266,6 +291,52 @@ fn shares(job: &Job, partial: &Partial, table: &Table, now: Option<&Totals>) -> 
     shares
 }
 
+/// The share of all keys together, in the last [`STEPS`] steps of the axis; `None` if a sum is too large.
+fn world(partial: &Partial, window: u32) -> Option<KeyShares> {
+    let steps = steps_of(partial)?;
+    let unit = partial.unit();
+    let mut sums = [vec![Sum::default(); steps.len()], vec![Sum::default(); steps.len()]];
+    for group in keys_of(partial) {
+        for (time, at) in partial.times.iter().enumerate() {
+            let TimePoint::Step(step) = at else { return None };
+            let at = usize::try_from(step - steps.start).ok()?;
+            for (class, sums) in sums.iter_mut().enumerate() {
+                let sum = sums.get_mut(at)?;
+                *sum = sum.plus(&share::cell(partial, group, time, class)).ok()?;
+            }
+        }
+    }
+    let [paid, organic] = [Prefix::new(&sums[0]).ok()?, Prefix::new(&sums[1]).ok()?];
+    let mut world = KeyShares::default();
+    for end in steps.len().saturating_sub(STEPS)..steps.len() {
+        let (organic, paid) = (organic.window(end, window).ok()?, paid.window(end, window).ok()?);
+        let share = share::share(&organic, &paid).ok()?.filter(|share| share.is_finite());
+        let users = organic.plus(&paid).ok()?.to_f64() / unit;
+        let bounds = share.and_then(|value| share::wilson(value, users));
+        world.organic.push(organic.to_f64() / unit);
+        world.total.push(users);
+        world.share.push(share);
+        world.low.push(bounds.map(|(low, _)| low));
+        world.high.push(bounds.map(|(_, high)| high));
+    }
+    Some(world)
+}
+
+/// The groups of keys, without total rows, which stand beside the rows that they sum.
+fn keys_of(partial: &Partial) -> impl Iterator<Item = usize> {
+    let is_key = |name: &str| !name.split(SEPARATOR).any(|part| part == TOTAL || part == NULL);
+    let groups = partial.groups.iter().zip(&partial.kept).enumerate();
+    groups.filter(move |(_, (name, kept))| **kept && is_key(name)).map(|(group, _)| group)
+}
+
+/// The axis of the sums; `None` without rows, and for labels, which are no steps.
+fn steps_of(partial: &Partial) -> Option<std::ops::Range<i32>> {
+    match (partial.times.first()?, partial.times.last()?) {
+        (TimePoint::Step(first), TimePoint::Step(last)) => Some(*first..*last + 1),
+        _ => None,
+    }
+}
+
 /// The users of each period, from the sums of the rows.
 fn users(job: &Job, partial: &Partial) -> Users {
     let steps: Vec<i32> = (partial.times.iter())
@@ -281,21 +352,13 @@ fn users(job: &Job, partial: &Partial) -> Users {
     let first = first.max(last.saturating_sub(i32::try_from(STEPS).unwrap_or(i32::MAX) - 1));
     let length = usize::try_from(last - first).unwrap_or_default() + 1;
     let mut users = [vec![0.0; length], vec![0.0; length]];
-    let unit = match partial.value_type {
-        Some(ValueType::Decimal { scale, .. }) => 10f64.powi(scale.into()),
-        _ => 1.0,
-    };
+    let unit = partial.unit();
     let classes = ClassRule::new(&job.profile.channel);
-    for (group, name) in partial.groups.iter().enumerate() {
-        // Total rows stand beside the rows that they sum.
-        if partial.kept.get(group) != Some(&true)
-            || name.split(SEPARATOR).any(|part| part == TOTAL || part == NULL)
-        {
-            continue;
-        }
+    for group in keys_of(partial) {
+        let Some(name) = partial.groups.get(group) else { continue };
         // In shares of channels the channel is the last member, and has no class of its own.
         let channel = job.share_of_channel.then(|| name.rsplit(SEPARATOR).next().unwrap_or_default());
-        let class = channel.map(|channel| classes.class(Some(channel.as_bytes()).filter(|c| c != b"(none)")));
+        let class = channel.map(|channel| classes.class_of_member(channel));
         for (time, step) in steps.iter().enumerate() {
             let Ok(at) = usize::try_from(step - first) else { continue };
             for (number, own) in [Class::Paid, Class::Organic].into_iter().enumerate() {

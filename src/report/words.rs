@@ -55,9 +55,31 @@ pub fn amount(value: f64) -> String {
     }
 }
 
+/// A count in few characters: `940`, `12.3k`, `1.2M`.
+pub fn short(value: f64) -> String {
+    for (unit, letter) in [(1e9, "B"), (1e6, "M"), (1e3, "k")] {
+        if value.abs() >= unit {
+            let number = value / unit;
+            return if number < 100.0 {
+                format!("{number:.1}{letter}")
+            } else {
+                format!("{number:.0}{letter}")
+            };
+        }
+    }
+    format!("{value:.0}")
+}
+
 /// A share in per cent; a dash for `None`.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+/// The change of a share in percentage points: `+1.2 points`.
+pub fn points(change: f64) -> String {
+    // A change that rounds to zero has no sign.
+    let tenths = (change * 1000.0).round();
+    if tenths == 0.0 { "±0.0 points".to_owned() } else { format!("{:+.1} points", tenths / 10.0) }
 }
 
 /// What a step of the time axis is called.
@@ -109,6 +131,14 @@ mod tests {
     fn numbers_are_grouped_and_nouns_agree() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((count(1, "row"), count(2_000, "row")), ("1 row".into(), "2,000 rows".into()));
+        assert_eq!(
+            [0.0, 940.0, 12_340.0, 250_400.0, 1.2e6].map(short),
+            ["0", "940", "12.3k", "250k", "1.2M"]
+        );
+        assert_eq!(
+            [0.012, -0.198, 0.0004, -0.0].map(points),
+            ["+1.2 points", "-19.8 points", "±0.0 points", "±0.0 points"]
+        );
         assert_eq!([12.0, 1234.5, 0.125, 1e20].map(amount), ["12", "1234.5", "0.125", "1e20"]);
     }
 

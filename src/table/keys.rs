@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData};
-use crate::grid::Partial;
+use super::share::cell;
+use crate::grid::{CHANNELS, Partial};
+use crate::kernel::large_pages;
 use crate::phrase::{Phrase, Setting};
 use crate::profile::question::{NULL, SEPARATOR, TOTAL};
+use crate::window::Sum;
 use crate::{Error, Job, Result};
 
 /// A key of the table.
@@ -103,6 +106,27 @@ fn total_name(job: &Job, at: usize) -> &str {
     dimension.map_or("total", |dimension| dimension.total_name())
 }
 
+/// The keys of a table with the users of all classes and periods.
+///
+/// # Errors
+/// As of [`of`]; `TooLarge` for a sum that does not fit 128 bits.
+pub fn users(job: &Job, partial: &Partial) -> Result<Vec<(Vec<String>, f64)>> {
+    let partial = partial.chosen();
+    let sum = |groups: &[usize]| {
+        let mut sum = Sum::default();
+        for group in groups {
+            for time in 0..partial.times.len() {
+                for class in 0..CHANNELS {
+                    sum = sum.plus(&cell(partial, *group, time, class))?;
+                }
+            }
+        }
+        Ok(sum.to_f64())
+    };
+    let members = |key: &Key| key.members.iter().map(ToString::to_string).collect();
+    of(job, partial)?.iter().map(|key| Ok((members(key), sum(&key.groups)?))).collect()
+}
+
 /// Every channel for every key.
 fn with_channels(keys: BTreeMap<Vec<Arc<str>>, Vec<usize>>) -> Vec<Key> {
     /// The groups of each channel.
@@ -132,7 +156,7 @@ pub fn columns(job: &Job, keys: &[Key], steps: usize) -> Vec<Column> {
     let column = |(at, name): (usize, &str)| {
         let mut dictionary: Vec<Arc<str>> = Vec::new();
         let mut ids: BTreeMap<Arc<str>, u32> = BTreeMap::new();
-        let mut indices = Vec::with_capacity(keys.len() * steps);
+        let mut indices = large_pages::prefer(Vec::with_capacity(keys.len() * steps));
         for key in keys {
             let Some(member) = key.members.get(at) else { continue };
             #[allow(clippy::cast_possible_truncation)] // keys are bounded by CELLS_MAX

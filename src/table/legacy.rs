@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::{Column, ColumnData, Table};
-use super::legacy_labels;
 use super::share::{ROWS_MAX, cell};
+use super::{legacy_labels, span};
 use crate::grid::CHANNELS;
 use crate::grid::{Partial, TimePoint};
 use crate::ids::values::ValueType;
@@ -24,17 +24,18 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// The table of `legacy` semantics, ordered by country, year, week and label.
 ///
 /// # Errors
-/// `Argument` for a job with details, `Data` for a date outside of the years 1 to 9999, `TooLarge` for
-/// more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
+/// `Argument` for a job with details or dates, `Data` for a date outside of the years 1 to 9999 and for dates more than
+/// [`span::YEARS_MAX`] years apart, `TooLarge` for more than [`ROWS_MAX`] rows or a sum that does not fit 128 bits.
 pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
-    if job.details {
-        return Err(Error::argument("details with legacy semantics").expected(
+    if job.details || job.dates {
+        let what = if job.details { "details" } else { "dates" };
+        return Err(Error::argument(format!("{what} with legacy semantics")).expected(
             Phrase::default()
                 .option(Setting::Semantics("iso".into()))
                 .text(": the original job published only the share"),
         ));
     }
-    let filler = filler_labels(partial.dates)?;
+    let filler = filler_labels(job, partial.dates)?;
     let most = (filler.len() + partial.times.len()).saturating_mul(partial.groups.len());
     if most > ROWS_MAX {
         return Err(Error::too_large(format!(
@@ -56,7 +57,7 @@ pub fn legacy(job: &Job, partial: &Partial) -> Result<Table> {
 
 /// The labels of the Sundays between two moments, as pandas' `date_range` with
 /// frequency `W` and `strftime('%Y_%W')` gives them.
-fn filler_labels(dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
+fn filler_labels(job: &Job, dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
     let Some((first, last)) = dates else { return Ok(BTreeSet::new()) };
     let time_of_day = first.rem_euclid(DAY_MICROS);
     let days =
@@ -67,6 +68,7 @@ fn filler_labels(dates: Option<(i64, i64)>) -> Result<BTreeSet<Arc<str>>> {
             Error::data("a date before the year 1 or after 9999").expected("dates of the years 1 to 9999")
         );
     };
+    span::check_days(job, start, end)?;
     let sunday = start + 6 - calendar::weekday(start);
     Ok((sunday..=end)
         .step_by(7)
@@ -353,15 +355,21 @@ mod tests {
     #[test]
     fn sundays_between_two_days() {
         let day = |year, month, day| i64::from(calendar::day_of(calendar::Date { year, month, day }));
-        let labels =
-            filler_labels(Some((day(2020, 12, 26) * DAY_MICROS, day(2021, 1, 10) * DAY_MICROS))).unwrap();
+        let labels = filler_labels(
+            &Job::default(),
+            Some((day(2020, 12, 26) * DAY_MICROS, day(2021, 1, 10) * DAY_MICROS)),
+        )
+        .unwrap();
         let labels: Vec<&str> = labels.iter().map(|l| &**l).collect();
         assert_eq!(labels, ["2020_51", "2021_00", "2021_01"]);
         assert!(
-            filler_labels(Some((day(2021, 5, 3) * DAY_MICROS, day(2021, 5, 8) * DAY_MICROS)))
-                .unwrap()
-                .is_empty()
+            filler_labels(
+                &Job::default(),
+                Some((day(2021, 5, 3) * DAY_MICROS, day(2021, 5, 8) * DAY_MICROS))
+            )
+            .unwrap()
+            .is_empty()
         );
-        assert!(filler_labels(Some((0, i64::MAX))).is_err());
+        assert!(filler_labels(&Job::default(), Some((0, i64::MAX))).is_err());
     }
 }

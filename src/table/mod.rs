@@ -5,7 +5,9 @@
 //! - [`mod@column`]: the column types of a table.
 //! - [`keys`]: which sums each series of the table adds.
 //! - [`share`]: the share per window, its bounds and its change.
+//! - [`span`]: the longest axis of time.
 //! - [`legacy`]: the output of the original job.
+//! - [`view`]: a part of a table for readers.
 
 pub mod cell;
 pub mod column;
@@ -15,9 +17,12 @@ pub mod legacy_labels;
 #[cfg(feature = "cli")]
 pub mod render;
 pub mod share;
+pub mod span;
+pub mod view;
 
 pub use cell::Cell;
 pub use column::{Column, ColumnData, Table};
+pub use view::{Only, View};
 
 use crate::scan::totals::check_required;
 use crate::{Error, Job, Result, Semantics, grid::Partial};

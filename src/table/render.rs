@@ -1,7 +1,8 @@
 //! The table as text for a terminal: shares in percent; more rows than fit a screen
-//! become one line a key with its trend.
+//! become one line a key with its trend. Names are cut and escaped: arranging a cell takes more than linear time.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use comfy_table::{
@@ -10,6 +11,7 @@ use comfy_table::{
 
 use super::cell::iso_date;
 use super::{Cell, Column, ColumnData, Table};
+use crate::escape;
 use crate::report::words;
 
 /// The most rows of a table that is shown in full, and the most keys of a summary.
@@ -61,7 +63,7 @@ fn grid(look: Look, header: Vec<String>, left: usize) -> Grid {
 
 fn all_rows(table: &Table, look: Look) -> String {
     let texts = table.columns.iter().take_while(|c| !matches!(c.data, ColumnData::Float64(_))).count();
-    let header = table.columns.iter().map(|c| c.name.clone()).collect();
+    let header = table.columns.iter().map(|c| escape::name(&c.name).into()).collect();
     let mut grid = grid(look, header, texts);
     for row in 0..table.rows() {
         grid.add_row(table.columns.iter().map(|column| field(column, row)));
@@ -74,7 +76,7 @@ fn field(column: &Column, row: usize) -> Field {
         Cell::Null => return Field::new(NONE).add_attribute(Attribute::Dim),
         Cell::Int(value) => value.to_string(),
         Cell::Date(day) => iso_date(day),
-        Cell::Text(value) => value.escape_debug().to_string(),
+        Cell::Text(value) => escape::name(value).into(),
         Cell::Float(value) if column.name.ends_with("_change") => format!("{:+.1} pp", value * 100.0),
         Cell::Float(value) if column.name.starts_with("share_") => percent(Some(value)),
         Cell::Float(value) if column.name.starts_with("organic_per_paid_") => format!("{value:.3}"),
@@ -114,22 +116,35 @@ pub fn step(table: &Table, row: usize) -> Option<String> {
 
 /// The rows of each key, in the order of its members.
 fn rows_by_key<'t>(table: &'t Table, keys: &[&'t Column]) -> BTreeMap<Vec<&'t str>, Vec<usize>> {
-    let mut rows: BTreeMap<Vec<&str>, Vec<usize>> = BTreeMap::new();
+    // Members are compared once a key, not once a row.
+    let mut of_indices: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
     for row in 0..table.rows() {
-        let text = |column: &&'t Column| match column.data.cell(row) {
+        let index = |column: &&Column| match &column.data {
+            ColumnData::Utf8 { indices, .. } => indices.get(row).copied(),
+            _ => None,
+        };
+        if let Some(indices) = keys.iter().map(index).collect::<Option<Vec<_>>>() {
+            of_indices.entry(indices).or_default().push(row);
+        }
+    }
+    let mut rows: BTreeMap<Vec<&str>, Vec<usize>> = BTreeMap::new();
+    for of_key in of_indices.into_values() {
+        let text = |column: &&'t Column, row: usize| match column.data.cell(row) {
             Cell::Text(member) => Some(member),
             _ => None,
         };
-        if let Some(members) = keys.iter().map(text).collect::<Option<Vec<_>>>() {
-            rows.entry(members).or_default().push(row);
+        let members = |row: usize| keys.iter().map(|column| text(column, row)).collect::<Option<Vec<_>>>();
+        if let Some(members) = of_key.first().and_then(|row| members(*row)) {
+            rows.entry(members).or_default().extend(of_key);
         }
     }
+    rows.values_mut().for_each(|rows| rows.sort_unstable());
     rows
 }
 
 fn by_key(table: &Table, look: Look) -> Option<String> {
     let keys = table.key_columns();
-    let dimensions: Vec<&str> = keys.iter().map(|column| column.name.as_str()).collect();
+    let dimensions: Vec<Cow<'_, str>> = keys.iter().map(|column| escape::name(&column.name)).collect();
     let shares: Vec<&Column> = table.columns.iter().filter(|c| is_share(&c.name)).collect();
     let first = shares.first()?;
     let rows = rows_by_key(table, &keys);
@@ -140,9 +155,10 @@ fn by_key(table: &Table, look: Look) -> Option<String> {
     };
 
     // Each field has a space on either side and one before the next field.
+    let length = |name: &str| name.chars().count();
     let members = |at: usize| rows.keys().filter_map(move |members| members.get(at));
-    let width_of = |(at, name): (usize, &&str)| {
-        members(at).map(|name| name.chars().count()).max().unwrap_or_default().max(name.chars().count()) + 3
+    let width_of = |(at, name): (usize, &Cow<'_, str>)| {
+        members(at).map(|name| length(&escape::name(name))).max().unwrap_or_default().max(length(name)) + 3
     };
     let names: usize = dimensions.iter().enumerate().map(width_of).sum();
     // On a narrow terminal the older of the latest steps are left out, and the trend is kept.
@@ -160,7 +176,7 @@ fn by_key(table: &Table, look: Look) -> Option<String> {
     let mut grid = grid(look, header, keys.len() + 1);
     for (members, rows) in rows.iter().take(SCREENFUL) {
         let series: Vec<Option<f64>> = rows.iter().map(|row| share(first, *row)).collect();
-        let mut fields: Vec<Field> = members.iter().map(|name| Field::new(name.escape_debug())).collect();
+        let mut fields: Vec<Field> = members.iter().map(|name| Field::new(escape::name(name))).collect();
         fields.push(Field::new(sparkline(&series, trend)));
         // A legacy table may lack the last weeks of a country: rows are found by step, not by position.
         for wanted in latest {
@@ -183,8 +199,8 @@ fn by_key(table: &Table, look: Look) -> Option<String> {
     );
     if rows.len() > SCREENFUL {
         let more = (rows.len() - SCREENFUL) as u64;
-        let _ =
-            writeln!(drawn, "{} more {} not shown", words::number(more), words::key_noun(more, &dimensions));
+        let names: Vec<&str> = dimensions.iter().map(AsRef::as_ref).collect();
+        let _ = writeln!(drawn, "{} more {} not shown", words::number(more), words::key_noun(more, &names));
     }
     let _ = writeln!(drawn, "All {} rows: --target X.csv, X.parquet or -", table.rows());
     Some(drawn)
@@ -304,6 +320,27 @@ mod tests {
                 let longest = drawn.lines().map(|l| l.chars().count()).max();
                 assert!(longest.unwrap() <= usize::from(width), "{width}\n{drawn}");
             }
+        }
+    }
+
+    #[test]
+    fn hostile_names_are_cut_and_escaped() {
+        let hostile = "x\n\u{1b}[31m\u{9b}\u{202e}y";
+        for (weeks, lines) in [(10, 12), (1_000, 5)] {
+            let mut long = table(1, weeks);
+            let names = vec![format!("{hostile}{}", "A".repeat(300_000)).into()];
+            let data = ColumnData::Utf8 { indices: vec![0; weeks], dictionary: names };
+            long.columns[2] = Column { name: hostile.into(), data };
+            let drawn = render(&long, Look { width: 1_000, ..PLAIN });
+            assert_eq!(drawn.lines().count(), lines, "{drawn}");
+            assert!(
+                drawn.contains("x\\n\\u{1b}[31m\\u{9b}\\u{202e}yAAA")
+                    && drawn.contains("…[300,010 characters]…A")
+            );
+            assert!(!drawn.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{drawn}");
+            // On a narrow terminal a name is wrapped, which is where lines were many.
+            let narrow = render(&long, PLAIN);
+            assert!(narrow.lines().count() < 1_000 && narrow.len() < 100_000, "{}", narrow.len());
         }
     }
 

@@ -1,6 +1,7 @@
-//! Charts as SVG, drawn with `plotters`.
+//! Charts as SVG, drawn with `plotters`, and as an image.
 //!
-//! - [`lines`]: a share over time with its bounds, or several shares.
+//! - [`lines`]: a share over time with its bounds and its users, or several shares.
+//! - [`image`]: the charts of the largest keys as a PNG image.
 //! - [`bars`]: users per period.
 //! - [`days`]: the days on which each country has rows.
 //! - [`stack`]: the fraction of each channel.
@@ -11,12 +12,15 @@
 
 pub mod bars;
 pub mod days;
+pub mod image;
 pub mod lines;
 pub mod stack;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, DefaultFormatting, KeyPointHint, Ranged};
-use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, TextStyle};
+use plotters::prelude::{
+    DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, TextStyle,
+};
 
 use super::words;
 use crate::{Error, Result, calendar};
@@ -36,6 +40,8 @@ pub const LINE: RGBColor = RGBColor(0x0B, 0x62, 0x6E);
 pub const BOUNDS: RGBColor = RGBColor(0xB5, 0xDD, 0xE0);
 /// The expected range of a share.
 pub const EXPECTED: RGBColor = RGBColor(0x8A, 0x4B, 0x08);
+/// Users, below a share.
+pub const VOLUME: RGBColor = RGBColor(0xC5, 0xCB, 0xD5);
 /// Days with rows.
 pub const PRESENT: RGBColor = RGBColor(0x5B, 0x9A, 0xA4);
 /// Days without.
@@ -52,7 +58,9 @@ pub const LAYERS: [RGBColor; 7] = [
 ];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn<T = ()> = std::result::Result<T, plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
+type Drawn<T = ()> = DrawnOn<SVGBackend<'static>, T>;
+type DrawnOn<B, T = ()> =
+    std::result::Result<T, plotters::drawing::DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// An axis with marks at given values.
 pub struct Axis {
@@ -84,9 +92,25 @@ impl Ranged for Axis {
     }
 }
 
+/// The name under which [`use_font`] registers the font.
+const FONT: &str = "sans-serif";
+
+/// Makes the font known to `plotters`, which needs its widths for every drawing, and its outlines for images.
+fn use_font() -> Result<()> {
+    use std::sync::OnceLock;
+
+    use plotters::style::{FontStyle, register_font};
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let bytes = include_bytes!("font/DejaVuSans-subset.ttf");
+    if *REGISTERED.get_or_init(|| register_font(FONT, FontStyle::Normal, bytes).is_ok()) {
+        return Ok(());
+    }
+    Err(Error::internal("the font of the charts cannot be read"))
+}
+
 /// Text of `size` points; a point is about four fifths of a pixel of the page.
 fn text(size: i32) -> TextStyle<'static> {
-    ("sans-serif", size * SCALE).into_font().color(&INK)
+    (FONT, size * SCALE).into_font().color(&INK)
 }
 
 /// The accessible name of a drawing, for screen readers.
@@ -114,6 +138,7 @@ fn drawing_below(
     label: &Label<'_>,
     draw: impl FnOnce(&Area<'_>) -> Drawn<maud::Markup>,
 ) -> Result<maud::Markup> {
+    use_font()?;
     let mut svg = String::new();
     let scale = SCALE.unsigned_abs();
     let above = {
@@ -146,18 +171,26 @@ fn ticks(first: i32, last: i32, most: usize) -> Vec<f64> {
 }
 
 fn days_of_ticks(first: i32, last: i32, most: usize) -> Vec<i32> {
-    for months in [1, 2, 3, 6, 12, 24, 60, 120, 600] {
-        let marks: Vec<i32> = (first..=last)
-            .filter(|day| {
-                let date = calendar::date_of(*day);
-                date.day == 1 && (date.year * 12 + i32::from(date.month) - 1) % months == 0
-            })
-            .collect();
-        if months == 1 && marks.len() < 2 {
-            let mondays: Vec<i32> = (first..=last).filter(|day| calendar::weekday(*day) == 0).collect();
-            let apart = mondays.len().div_ceil(most.max(1)).max(1);
-            return mondays.into_iter().step_by(apart).collect();
-        }
+    let of_month = |month: i32| {
+        let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
+        calendar::day_of(calendar::Date { year, month: u8::try_from(month).unwrap_or(1), day: 1 })
+    };
+    let month = |day: i32| {
+        let date = calendar::date_of(day);
+        date.year * 12 + i32::from(date.month) - 1
+    };
+    let months: Vec<(i32, i32)> = (month(first)..=month(last))
+        .map(|month| (month, of_month(month)))
+        .filter(|(_, day)| (first..=last).contains(day))
+        .collect();
+    if months.len() < 2 {
+        let mondays: Vec<i32> = (first..=last).filter(|day| calendar::weekday(*day) == 0).collect();
+        let apart = mondays.len().div_ceil(most.max(1)).max(1);
+        return mondays.into_iter().step_by(apart).collect();
+    }
+    for apart in [1, 2, 3, 6, 12, 24, 60, 120, 600] {
+        let marks: Vec<i32> =
+            months.iter().filter(|(month, _)| month % apart == 0).map(|(_, day)| *day).collect();
         if marks.len() <= most {
             return marks;
         }

@@ -6,12 +6,15 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 use rayon::prelude::*;
 
+use super::answer::points;
 use super::id;
-use crate::Result;
 use crate::report::RunReport;
 use crate::report::chart::lines::{self, Line};
+use crate::report::countries;
 use crate::report::figures::{self, Key, Shares};
+use crate::report::headline::four_weeks;
 use crate::report::words;
+use crate::{Grain, Result};
 
 /// The number of charts that are visible at first.
 const OPEN: usize = 12;
@@ -25,9 +28,8 @@ const COLOURS: usize = 6;
 const FILTERS: usize = 4;
 
 /// The section, and the style that its filters need.
-pub fn section(report: &RunReport) -> Result<(Markup, String)> {
-    let found = figures::shares(report).filter(|shares| !shares.keys.is_empty());
-    let Some(shares) = &found else {
+pub fn section(report: &RunReport, found: Option<&Shares>) -> Result<(Markup, String)> {
+    let Some(shares) = found.filter(|shares| !shares.keys.is_empty()) else {
         let markup = html! {
             section aria-labelledby="shares" {
                 h2 id="shares" { "Organic share" }
@@ -39,11 +41,13 @@ pub fn section(report: &RunReport) -> Result<(Markup, String)> {
     let order = order(report, shares);
     let filters = Filters::of(shares);
     let panels = panels(shares, &order);
+    let scale =
+        lines::common_scale(panels.iter().take(OPEN + FOLDED).flat_map(|panel| &panel.keys).map(|key| key.0));
     let (shown, left_out) = panels.split_at(panels.len().min(OPEN + FOLDED));
     let charts: Vec<Markup> = (shown.par_iter().enumerate())
         .map(|(n, panel)| match panel.keys.as_slice() {
-            [(key, _)] => chart(shares, key, &filters, n),
-            _ => chart_of_several(shares, panel, &filters, n),
+            [(key, _)] => chart(shares, key, scale, &filters, n),
+            _ => chart_of_several(shares, panel, scale, &filters, n),
         })
         .collect::<Result<_>>()?;
     let (open, folded) = charts.split_at(charts.len().min(OPEN));
@@ -59,20 +63,21 @@ pub fn section(report: &RunReport) -> Result<(Markup, String)> {
         section.shares aria-labelledby="shares" {
             h2 id="shares" { (what) ", rolling window of " (words::count(shares.window.into(), unit)) }
             p {
-                "Each chart has its own scale."
+                "The figures are those of the last complete " (unit) ", with the change since " @if shares.grain == Grain::Month { "a month" } @else { "four weeks" } " before in points. All charts have one scale. The grey area is the number of users in the window, on a scale of its own."
                 @if has_lines {
                     " Each line is a key; its 95 % interval (Wilson) is in the numbers below the chart."
                 } @else {
                     " The shaded band is the 95 % interval of the share (Wilson)."
                 }
                 @if shares.keys.iter().flat_map(|key| &key.weeks).any(|w| w.expected.is_some()) {
-                    " Dots are single weeks. Thin lines mark the range expected from the history of the " (noun) "; a cross is a week outside of that range."
+                    " Dots are single weeks. Thin lines mark the range expected from the history of the " (noun) ", where it is narrower than 50 points; a cross is a week outside of its range."
                 }
-                @if shares.partial_from.is_some() { " A hollow dot marks an incomplete last week." }
+                @if shares.ends_in_partial_step() { " A hollow dot marks an incomplete last week." }
                 @if shares.steps_left_out > 0 {
                     " The charts show the latest " (words::count(shares.steps.len() as u64, unit)) "; " (words::number(shares.steps_left_out as u64)) " earlier ones are only in the published table."
                 }
             }
+            label.switch { input type="checkbox" id="own-scale" autocomplete="off"; " A scale of its own for each chart" }
             (filters.markup())
             div.multiples { @for chart in open { (chart) } }
             @if !folded.is_empty() {
@@ -208,14 +213,14 @@ fn panels<'a>(shares: &Shares, order: &[&'a Key]) -> Vec<Panel<'a>> {
     panels
 }
 
-/// The keys in their order, those with a finding of a drift or table check first.
+/// The keys by users in their order, those with a finding of a drift or table check first.
 fn order<'a>(report: &RunReport, shares: &'a Shares) -> Vec<&'a Key> {
     let mut keys: Vec<&Key> = shares.keys.iter().collect();
     keys.sort_by_key(|key| !(is_outside(key) || is_named(report, &key.name)));
     keys
 }
 
-/// Whether a check on the table names the key.
+/// Whether a check on the table names the key, whose name is escaped as sentences are.
 fn is_named(report: &RunReport, name: &str) -> bool {
     let staging = report.outcomes.iter().filter(|o| o.check.stage() != crate::checks::Stage::Raw);
     let mut offenders = staging.flat_map(|o| &o.offenders);
@@ -228,31 +233,55 @@ fn is_outside(key: &Key) -> bool {
     key.weeks.last().is_some_and(figures::Week::is_outside)
 }
 
-/// The latest share of a key: its step, its value, and its change over the length of the window.
-fn latest_share(shares: &Shares, key: &Key) -> (Option<usize>, Option<f64>, Option<f64>) {
-    let at = |at: usize| key.share.get(at).copied().flatten();
-    let last = (0..shares.steps.len()).rev().find(|step| at(*step).is_some());
-    let value = last.and_then(at);
-    let window = usize::try_from(shares.window).unwrap_or(usize::MAX);
-    let before = last.and_then(|last| last.checked_sub(window)).and_then(at);
-    (last, value, value.zip(before).map(|(now, before)| (now - before) * 100.0))
+/// A scale, from its lowest to its highest share.
+type Scale = (f64, f64);
+
+/// The share of a key in the last complete period: its index, its value, and its change since four weeks before, with
+/// the index of that period.
+fn latest_share(shares: &Shares, key: &Key) -> (Option<usize>, Option<f64>, Option<(f64, usize)>) {
+    let with_share = |at: &usize| key.share_at(*at).is_some();
+    let steps = || (0..shares.steps.len()).rev().filter(with_share);
+    let last = steps().find(|at| shares.is_complete(*at)).or_else(|| steps().next());
+    let value = last.and_then(|at| key.share_at(at));
+    let before = last.and_then(|last| last.checked_sub(four_weeks(shares.grain)));
+    let change = before.and_then(|before| Some((value? - key.share_at(before)?, before)));
+    (last, value, change)
+}
+
+/// A change, and since when.
+fn change_since(shares: &Shares, change: Option<(f64, usize)>) -> Markup {
+    html! {
+        @if let Some((change, before)) = change {
+            span.change {
+                (points(Some(change)))
+                span.hidden { " points since " (shares.steps.get(before).map(|step| words::step(shares.grain, *step)).unwrap_or_default()) }
+            }
+        } @else {
+            span.change {}
+        }
+    }
+}
+
+/// The name of a key, and that of its country.
+fn heading(shares: &Shares, first: Option<&String>, name: &str) -> Markup {
+    let country = first.and_then(|member| countries::name_in(shares, member));
+    html! { (name) @if let Some(country) = country { " " span.country { (country) } } }
 }
 
 /// The chart of one key.
-fn chart(shares: &Shares, key: &Key, filters: &Filters<'_>, n: usize) -> Result<Markup> {
+fn chart(shares: &Shares, key: &Key, scale: Scale, filters: &Filters<'_>, n: usize) -> Result<Markup> {
     let (_, value, change) = latest_share(shares, key);
     let values = filters.values(key);
     let value_of = |at: usize| values.get(at).copied().flatten();
     Ok(html! {
         figure.share data-d0=[value_of(0)] data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
             figcaption {
-                h3 { (shown(&key.name)) }
+                h3 { (heading(shares, key.members.first(), shown(&key.name))) }
                 strong { (words::percent(value)) }
-                @if let Some(change) = change {
-                    span.change { (format!("{change:+.1} pp")) }
-                }
+                (change_since(shares, change))
             }
-            (lines::draw(shares, key, &id("share", n))?)
+            div.common { (lines::draw(shares, key, Some(scale), &id("share", n))?) }
+            div.own { (lines::draw(shares, key, None, &id("own", n))?) }
             details.numbers {
                 summary { "Numbers" span.hidden { " of " (shown(&key.name)) } }
                 (super::scrolling(&shares.title(&key.name), &numbers(shares, key)))
@@ -262,7 +291,13 @@ fn chart(shares: &Shares, key: &Key, filters: &Filters<'_>, n: usize) -> Result<
 }
 
 /// The chart of the keys of a member of the first dimension.
-fn chart_of_several(shares: &Shares, panel: &Panel<'_>, filters: &Filters<'_>, n: usize) -> Result<Markup> {
+fn chart_of_several(
+    shares: &Shares,
+    panel: &Panel<'_>,
+    scale: Scale,
+    filters: &Filters<'_>,
+    n: usize,
+) -> Result<Markup> {
     let others = shares.dimensions.get(1..).unwrap_or_default().join(" x ");
     let title = format!("{} by {others}", shares.title(shown(panel.name)));
     let lines: Vec<Line<'_>> = (panel.keys.iter())
@@ -281,15 +316,16 @@ fn chart_of_several(shares: &Shares, panel: &Panel<'_>, filters: &Filters<'_>, n
                 span class=(format!("swatch c{colour}")) aria-hidden="true" {}
                 span.name { (name_of(key)) }
                 strong { (words::percent(value)) }
-                span.change { @if let Some(change) = change { (format!("{change:+.1} pp")) } }
+                (change_since(shares, change))
             }
         }
     };
     let first = panel.keys.first().and_then(|(key, _)| filters.value(key, 0));
     Ok(html! {
         figure.share data-d0=[first] {
-            figcaption { h3 { (shown(panel.name)) } }
-            (lines::draw_several(shares, &lines, &title, &id("share", n))?)
+            figcaption { h3 { (heading(shares, Some(&panel.name.to_owned()), shown(panel.name))) } }
+            div.common { (lines::draw_several(shares, &lines, &title, Some(scale), &id("share", n))?) }
+            div.own { (lines::draw_several(shares, &lines, &title, None, &id("own", n))?) }
             ul.lines { @for line in &with_colour { (entry(line)) } }
             @if !without.is_empty() {
                 details {
@@ -344,13 +380,17 @@ fn latest(shares: &Shares, order: &[&Key], filters: &Filters<'_>) -> Markup {
         ["country"] => vec!["Country"],
         by => by.to_vec(),
     };
+    let since = match shares.grain {
+        Grain::Month => "a month before",
+        _ => "four weeks before",
+    };
     // Only the checks know single weeks.
     let has_weeks = !shares.of_channel && order.iter().any(|key| !key.weeks.is_empty());
     html! {
         table {
             thead { tr {
                 @for head in &heads { th.left scope="col" { (head) } }
-                th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Change" } th scope="col" { "Users" }
+                th scope="col" { "When" } th scope="col" { "Share" } th scope="col" { "Points since " (since) } th scope="col" { "Users" }
                 @if has_weeks { th scope="col" { "Latest complete week" } th scope="col" { "Expected" } }
             } }
             tbody {
@@ -360,7 +400,7 @@ fn latest(shares: &Shares, order: &[&Key], filters: &Filters<'_>) -> Markup {
                     tr data-d0=[value_of(0)] data-d1=[value_of(1)] data-d2=[value_of(2)] data-d3=[value_of(3)] {
                         @if heads.len() == key.members.len() {
                             @for (at, member) in key.members.iter().enumerate() {
-                                @if at == 0 { th scope="row" { (shown(member)) } } @else { td.left { (shown(member)) } }
+                                @if at == 0 { th scope="row" { (heading(shares, Some(member), shown(member))) } } @else { td.left { (shown(member)) } }
                             }
                         } @else {
                             th scope="row" { (shown(&key.name)) }
@@ -368,7 +408,7 @@ fn latest(shares: &Shares, order: &[&Key], filters: &Filters<'_>) -> Markup {
                         }
                         td { (last.and_then(|at| shares.steps.get(at)).map_or_else(|| "–".into(), |s| words::step(shares.grain, *s))) }
                         td { (words::percent(share)) }
-                        td { (change.map_or_else(|| "–".into(), |change| format!("{change:+.1} pp"))) }
+                        td { (points(change.map(|change| change.0))) }
                         td { (last.and_then(|at| key.users.get(at)).map_or_else(|| "–".into(), |users| words::amount(*users))) }
                         @if has_weeks {
                             td { (words::percent(key.weeks.last().and_then(|week| week.share))) @if is_outside(key) { ", outside" } }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::checks::{CheckResult, Status};
+use crate::escape;
 use crate::report::next::{self, blocking, not_run, steps};
 use crate::report::{RunReport, State};
 use crate::report::{figures, words};
@@ -71,7 +72,8 @@ fn grade(report: &RunReport) -> (&'static str, &'static str) {
 /// The top of the page.
 pub fn header(report: &RunReport, sentence: &str) -> Markup {
     let (class, sign) = grade(report);
-    let shares = figures::shares(report).unwrap_or_default();
+    let started = report.started.replace('T', " ").replace('Z', " UTC");
+    let others = next::findings(report).1.len();
     html! {
         header {
             p.kind { "Rollshare · organic share" }
@@ -84,12 +86,31 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
                             (why(first))
                             @if report.state == State::Blocked { " The previously published table is unchanged." }
                         }
+                    } @else if others > 0 {
+                        p { a href="#findings" { "What the checks found" } }
                     }
                 }
             }
+            p.facts-line {
+                code { (report.run) } ", " time datetime=(report.started) { (started) }
+                @if let Some(target) = &report.target { ", " code { (target) } }
+            }
+            @for note in &report.notes { p.note { (note) } }
+        }
+    }
+}
+
+/// The facts of the run.
+pub fn facts(report: &RunReport, shares: Option<&figures::Shares>) -> Markup {
+    let started = report.started.replace('T', " ").replace('Z', " UTC");
+    let none = figures::Shares::default();
+    let shares = shares.unwrap_or(&none);
+    html! {
+        section aria-labelledby="run" {
+            h2 id="run" { "This run" }
             dl.facts {
                 div { dt { "Run" } dd { code { (report.run) } } }
-                div { dt { "Started" } dd { time datetime=(report.started) { (report.started.replace('T', " ").replace('Z', " UTC")) } } }
+                div { dt { "Started" } dd { time datetime=(report.started) { (started) } } }
                 div { dt { "Target" } dd { @match &report.target { Some(target) => code { (target) }, None => "none" } } }
                 div { dt { "Source" } dd {
                     @for source in report.sources.iter().take(3) { code { (source) } " " }
@@ -102,17 +123,16 @@ pub fn header(report: &RunReport, sentence: &str) -> Markup {
                     div { dt { "Key" } dd { @if shares.dimensions.is_empty() { "none: all users" } @else { (shares.dimensions.join(" x ")) } } }
                 }
                 @if let Some(last) = shares.steps.last() {
-                    div { dt { "Latest" } dd { (words::step(shares.grain, *last)) @if shares.partial_from.is_some() { ", not complete" } } }
+                    div { dt { "Latest" } dd { (words::step(shares.grain, *last)) @if shares.ends_in_partial_step() { ", not complete" } } }
                 }
             }
-            @for note in &report.notes { p.note { (note) } }
         }
     }
 }
 
 /// The finding of a check as a sentence that ends in a full stop.
 pub fn why(outcome: &CheckResult) -> String {
-    let mut text = outcome.sentence();
+    let mut text: String = escape::line(&outcome.sentence()).into();
     if !text.ends_with(['.', '?', '!']) {
         text.push('.');
     }
@@ -122,7 +142,6 @@ pub fn why(outcome: &CheckResult) -> String {
 /// The checks that did not pass, the most severe first.
 pub fn findings(report: &RunReport) -> Markup {
     let (blocking, warning) = next::findings(report);
-    let found = [blocking, warning].concat();
     html! {
         section aria-labelledby="findings" {
             h2 id="findings" { "Findings" }
@@ -133,11 +152,17 @@ pub fn findings(report: &RunReport) -> Markup {
                     "No check was run, so the quality of the data is unknown. "
                     @if !why.is_empty() { "The checks did not run: " (why) "." }
                 }
-            } @else if found.is_empty() {
+            } @else if blocking.is_empty() && warning.is_empty() {
                 p { "None: all " (words::count(report.outcomes.iter().filter(|o| o.status == Status::Pass).count() as u64, "applicable check")) " passed." }
             } @else {
-                ul.findings {
-                    @for outcome in &found { li { (finding(outcome)) } }
+                @if !blocking.is_empty() {
+                    ul.findings { @for outcome in &blocking { li { (finding(outcome)) } } }
+                }
+                @if !warning.is_empty() {
+                    details.warnings {
+                        summary { (words::count(warning.len() as u64, "warning")) }
+                        ul.findings { @for outcome in &warning { li { (finding(outcome)) } } }
+                    }
                 }
             }
         }
