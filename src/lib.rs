@@ -55,6 +55,7 @@ pub(crate) mod cli;
 pub(crate) mod compare;
 pub(crate) mod dataset;
 pub(crate) mod error;
+pub(crate) mod escape;
 pub(crate) mod frame;
 pub(crate) mod grid;
 pub(crate) mod history;
@@ -80,6 +81,7 @@ pub(crate) mod state;
 pub(crate) mod storage;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod why;
 pub(crate) mod window;
 
 pub use checks::Config as CheckConfig;

@@ -11,7 +11,8 @@ use crate::pipeline::{Checks, RunOptions};
 use crate::profile::entries::Entries;
 use crate::profile::read::BUNDLED;
 use crate::profile::{Class, Condition, Profile, TimeUnit};
-use crate::{Error, Result, sample};
+use crate::table::{Only, View};
+use crate::{Error, Result, escape, sample};
 
 /// The value of --with-total that stands for all dimensions of the key.
 const ALL_DIMENSIONS: &str = "*";
@@ -34,11 +35,14 @@ Examples:
   rollshare check --source exports/
   rollshare compare --source exports/ --against old_output/
   rollshare report --target share.parquet
-  rollshare sample --rows 1000000 --out sample.parquet
+  rollshare why GB 2023_41 --source exports/
+  rollshare sample --rows 1M --out sample.parquet
+  rollshare open share.parquet                           the page of the last run
 
 docs/profiles.md says how to describe an export by a profile.
 Exit codes: 0 success, 2 wrong usage, 3 bad input or no row that counts, 4 a blocking check failed,
-5 a blocking check could not run, 6 input or output failed, 7 published, but not added to the history.";
+5 a blocking check could not run, 6 input or output failed, 7 published, but not added to the history,
+130 or 143 ended by a signal.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -51,6 +55,8 @@ Examples:
   rollshare run --source exports/ --target share.csv --json > summary.json
   rollshare run --source exports/ --target share/ --checks checks.toml
   rollshare run --source exports/ --target share/ --allow-restatement 2026_10..2026_12
+  rollshare run exports/ --only country=GB,FR --last 8              a part of the table
+  rollshare run exports/ --target share.parquet --dates             with week_start, to join by date
 
 Other exports than the default profile's:
   rollshare run --source facts/ --profile facts.toml --by country,os --target share.parquet
@@ -62,8 +68,13 @@ Other exports than the default profile's:
 
 Targets:
   X.parquet  parquet, snappy      DIR/  folder with one part and _SUCCESS, as Spark writes it
-  X.csv      CSV                  -     CSV on stdout
+  X.csv      CSV                  -     CSV on stdout; --csv-safe for spreadsheets
   X.json     one object per line  (none) a readable table on the terminal
+
+Views:
+  --only and --last choose rows of the finished table: every number is that of the whole table, and all
+  rows are checked. A part of the table is an extract, not a publication: it is compared with no history
+  and leaves no report, and a target that has a history is refused.
 
 The run checks the rows, then the table, then compares the sums with those published before.
 If a check blocks, the target is left as it is, and the table is written to
@@ -126,6 +137,10 @@ pub enum Command {
     Compare(Compare),
     /// Show the report of a run, or list the runs of a target
     Report(Report),
+    /// Open the page of the last run of a target, or print its path
+    Open(Open),
+    /// Explain the change of a share by what each channel contributed to it
+    Why(Box<Why>),
     /// Infer the profile of an export from its columns and a sample of its rows, and print it as TOML
     Profile(Infer),
     /// Write a deterministic sample export
@@ -171,6 +186,9 @@ pub struct Question {
     /// Add columns for each share: counts, Wilson 95 % bounds, change, organic per paid, the year before
     #[arg(long)]
     pub details: bool,
+    /// Add the first day of each week or month as a date, week_start or month_start, to join or draw by
+    #[arg(long)]
+    pub dates: bool,
     /// Step of the time axis
     #[arg(long, value_enum, default_value_t = GrainArg::Week)]
     pub grain: GrainArg,
@@ -286,6 +304,17 @@ pub struct Run {
     /// Publish an empty table if the source has no rows, instead of failing
     #[arg(help_heading = "Target, checks and output", long)]
     pub allow_empty: bool,
+    /// In CSV, put an apostrophe before names that a spreadsheet would take for a formula: those that begin with =, +, -,
+    /// @ or a control character
+    #[arg(help_heading = "Target, checks and output", long)]
+    pub csv_safe: bool,
+    /// Show or write only rows of these members of a column of the key, e.g. country=GB,FR; may be repeated. All rows are
+    /// computed and checked; see Views below
+    #[arg(help_heading = "Target, checks and output", long, value_name = "COLUMN=MEMBER,...")]
+    pub only: Vec<Only>,
+    /// Show or write only the last N periods; see Views below
+    #[arg(help_heading = "Target, checks and output", long, value_name = "N", value_parser = window)]
+    pub last: Option<u32>,
     /// Published weeks that are allowed to change, e.g. 2026_10..2026_12; may be repeated
     #[arg(help_heading = "Target, checks and output", long, value_name = "WEEK..WEEK", value_parser = weeks)]
     pub allow_restatement: Vec<(i32, i32)>,
@@ -309,6 +338,9 @@ Examples:
   rollshare report latest --target share.parquet
   rollshare report 20261125T06 --target share.parquet --html report.html
   rollshare report latest --target share.parquet --json > report.json
+  rollshare report latest --target share.parquet --text | mail -s 'Organic share' team@example.org
+  rollshare report latest --target share.parquet --png share.png
+  rollshare report latest --target share.parquet --profile > profile.toml
 
 Exit codes: 0 success, 2 no such run, 3 no report, 6 input or output failed.";
 
@@ -412,11 +444,94 @@ pub struct Report {
     #[arg(long, short, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub target: Option<String>,
     /// Write the report as one self-contained HTML page; - for stdout
-    #[arg(long, value_name = "FILE", conflicts_with = "json", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "text", "profile"], value_hint = clap::ValueHint::FilePath)]
     pub html: Option<std::path::PathBuf>,
+    /// Write the charts of the world and the largest keys as a PNG image; - for stdout
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "text", "profile"], value_hint = clap::ValueHint::FilePath)]
+    pub png: Option<std::path::PathBuf>,
+    /// Print the shares and what moved as a short text, for mails and chats
+    #[arg(long, conflicts_with_all = ["json", "profile"])]
+    pub text: bool,
+    /// Print the profile of the run as TOML
+    #[arg(long, conflicts_with = "json")]
+    pub profile: bool,
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  rollshare open                                         the last run of any target in this folder
+  rollshare open share.parquet
+  rollshare open share.parquet --run 20261125T06         a run by name or a unique prefix
+  rollshare open share.parquet --print | xargs cp -t mail/
+
+The path is always printed. The page is opened where there is a display (xdg-open; open on macOS).
+Exit codes: 0 success, 2 no such run, 6 input or output failed.";
+
+/// `rollshare open`.
+#[derive(Debug, Args)]
+#[command(after_help = OPEN_EXAMPLES)]
+pub struct Open {
+    /// Target of the run [default: that of the last run in this folder]
+    #[arg(value_name = "TARGET", value_hint = clap::ValueHint::AnyPath)]
+    pub path: Option<String>,
+    /// Same as TARGET
+    #[arg(long, short, value_name = "PATH", conflicts_with = "path", value_hint = clap::ValueHint::AnyPath)]
+    pub target: Option<String>,
+    /// Name of a run or a unique prefix of it
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// Print the path, and open nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  rollshare why GB 2023_41 --source exports/
+  rollshare why GB 2023_41 --source exports/ --against 4          four weeks before
+  rollshare why world --source exports/ --against year            all keys together, the latest week
+  rollshare why GB,ios 2023-10 --source facts/ --profile facts.toml --by country,os --grain month
+  rollshare why GB 2023_41 --source exports/ --format csv > why.csv
+
+The contributions of the channels add up to the change of the share exactly (docs/report.md has the formula).
+Exit codes: 0 success, 2 wrong usage, no such key or period, 3 bad input or no users, 6 input or output failed.";
+
+/// `rollshare why`.
+#[derive(Debug, Args)]
+#[command(after_help = WHY_EXAMPLES)]
+pub struct Why {
+    /// Key: its members, separated by commas, e.g. GB or GB,ios; `world` for all keys together
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// Period: a week 2023_41, a day 2023-10-09 or a month 2023-10 [default: the latest one that has rows]
+    #[arg(value_name = "PERIOD")]
+    pub period: Option<String>,
+    /// Sources and job
+    #[command(flatten)]
+    pub question: Question,
+    /// Period to compare with: a number of periods before, `year`, or the name of a period
+    #[arg(help_heading = "Comparison and output", long, value_name = "PERIOD", default_value = "1")]
+    pub against: crate::why::Against,
+    /// Form of the output
+    #[arg(help_heading = "Comparison and output", long, value_enum, default_value_t = WhyFormat::Text)]
+    pub format: WhyFormat,
+    /// Print no progress bar
+    #[arg(help_heading = "Comparison and output", long, short)]
+    pub quiet: bool,
+}
+
+/// The form of the output of `rollshare why`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhyFormat {
+    /// A sentence, and a table with bars
+    Text,
+    /// One JSON object
+    Json,
+    /// A header and a line per channel
+    Csv,
 }
 
 /// `rollshare profile`.
@@ -454,7 +569,7 @@ fn profile_help() -> String {
 /// `rollshare sample`.
 #[derive(Debug, Args)]
 pub struct Sample {
-    /// Exact number of rows
+    /// Exact number of rows, e.g. 9000, 500k, 1M or 2G
     #[arg(long, value_name = "N", value_parser = rows)]
     pub rows: u64,
     /// Output file, as CSV if it ends in .csv; with --layout daily, output folder
@@ -551,6 +666,7 @@ impl Question {
             },
             windows: self.window.clone(),
             details: self.details,
+            dates: self.dates,
             with_total: if all { by.clone() } else { self.with_total.clone() },
             by,
             share_of_channel: self.share_of == ShareArg::Channel,
@@ -627,6 +743,8 @@ impl Run {
             config,
             allow_restatement: self.allow_restatement.clone(),
             allow_empty: self.allow_empty,
+            csv_safe: self.csv_safe,
+            view: View { only: self.only.clone(), last: self.last.map(|last| last as usize) },
         })
     }
 }
@@ -635,8 +753,9 @@ impl Run {
 fn weeks(text: &str) -> std::result::Result<(i32, i32), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let week = |label: &str| {
-        LabelForm::parse_any(label)
-            .ok_or_else(|| format!("'{label}' is not an ISO week such as 2026-W10 or 2026_10"))
+        LabelForm::parse_any(label).ok_or_else(|| {
+            format!("'{}' is not an ISO week such as 2026-W10 or 2026_10", escape::line(label))
+        })
     };
     let (first, last) = (week(first)?, week(last)?);
     if first > last {
@@ -667,7 +786,7 @@ fn whole(text: &str, most: u64) -> std::result::Result<u64, String> {
     }
 }
 
-/// Parses the length of a window.
+/// Parses the length of a window, or a number of periods.
 fn window(text: &str) -> std::result::Result<u32, String> {
     whole(text, WINDOW_MAX.into()).and_then(|number| u32::try_from(number).map_err(|e| e.to_string()))
 }
@@ -677,9 +796,22 @@ fn threads(text: &str) -> std::result::Result<u16, String> {
     whole(text, 1024).and_then(|number| u16::try_from(number).map_err(|e| e.to_string()))
 }
 
-/// Parses a number of rows.
+/// Parses a number of rows: `9000`, `500k`, `1.5M`, `2G`.
 fn rows(text: &str) -> std::result::Result<u64, String> {
-    whole(text, u64::MAX)
+    let wrong = || "expected a whole number from 1 on, e.g. 9000, 500k, 1M or 2G".to_owned();
+    let (digits, zeros) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (text.get(..at).unwrap_or_default(), 3),
+        Some((at, 'm' | 'M')) => (text.get(..at).unwrap_or_default(), 6),
+        Some((at, 'g' | 'G')) => (text.get(..at).unwrap_or_default(), 9),
+        _ => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > zeros {
+        return Err(wrong());
+    }
+    let number = format!("{whole}{fraction:0<zeros$}").parse::<u64>().ok();
+    number.filter(|number| *number > 0).ok_or_else(wrong)
 }
 
 /// Parses `ROLE=NAME`.
@@ -744,6 +876,8 @@ mod tests {
             REPORT_EXAMPLES,
             PROMOTE_EXAMPLES,
             PROFILE_EXAMPLES,
+            OPEN_EXAMPLES,
+            WHY_EXAMPLES,
         ];
         let lines = texts.iter().flat_map(|text| text.lines());
         let mut examples = 0;
@@ -795,7 +929,12 @@ mod tests {
     #[test]
     fn a_wrong_number_is_told_what_is_expected() {
         for (line, words) in [
-            ("rollshare sample --out x --rows 1M", "expected a whole number from 1 on: write 1000000"),
+            ("rollshare sample --out x --rows many", "from 1 on, e.g. 9000, 500k, 1M or 2G"),
+            ("rollshare sample --out x --rows 0", "from 1 on"),
+            ("rollshare sample --out x --rows 1.5", "from 1 on"),
+            ("rollshare sample --out x --rows 99999999999G", "from 1 on"),
+            ("rollshare run x --last 0", "expected a whole number from 1 to 3652059"),
+            ("rollshare run x --only GB", "expected COLUMN=MEMBER,..., e.g. country=GB,FR"),
             ("rollshare run x --window four", "expected a whole number from 1 to 3652059"),
             ("rollshare run x --window 0", "expected a whole number from 1 to 3652059"),
             ("rollshare run x --threads 2k", "expected a whole number from 1 to 1024"),
@@ -806,6 +945,19 @@ mod tests {
             assert!(error.to_string().contains(words), "{error}");
         }
         assert_eq!(weeks("2026-W10..2026_11"), weeks("2026_10..202611"));
+    }
+
+    #[test]
+    fn rows_may_have_a_suffix() {
+        for (text, number) in [
+            ("9000", 9_000),
+            ("500k", 500_000),
+            ("1M", 1_000_000),
+            ("1.5m", 1_500_000),
+            ("2G", 2_000_000_000),
+        ] {
+            assert_eq!(rows(text), Ok(number), "{text}");
+        }
     }
 
     #[test]

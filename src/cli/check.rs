@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::args::Check;
+use super::lines::Lines;
 use super::progress::Bar;
 use super::run::guarded;
 use super::summary::milliseconds;
-use super::{print, show};
+use super::wrap::stdout_width;
+use super::{print, print_err, show};
 use crate::checks::config::{ObservedValues, template};
 use crate::checks::countries;
 use crate::checks::drift::{self, HistoryState, MayChange};
@@ -31,12 +33,12 @@ use crate::{Job, Result, Semantics};
 /// Checks the rows and the table, prints the results, and returns the exit code.
 pub fn check(args: &Check) -> Result<u8> {
     let started = Instant::now();
+    let bar = Bar::new(!args.json && !args.quiet);
     let question = &args.question;
     let job = question.job()?;
     let config = args.checks.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     start_threads(question.threads.map(Into::into))?;
     let mut discovery = discover(&question.sources.all(), job.semantics)?;
-    let bar = Bar::new(!args.json && !args.quiet);
     let texts = Texts::find(&job, true, &mut discovery.inputs)?;
     let locate = |error| texts.locate(error);
     let dataset = guarded(|| {
@@ -47,7 +49,7 @@ pub fn check(args: &Check) -> Result<u8> {
     let (mut results, raw) =
         guarded(|| check_dataset(&job, shape, &config, &dataset, &bar)).map_err(locate)?;
     if args.init {
-        print(&template(&observed_values(&job, &raw)))?;
+        print(&Lines::written(template(&observed_values(&job, &raw))))?;
         return Ok(0);
     }
     // If the rows block, no table is computed.
@@ -78,8 +80,7 @@ pub fn check(args: &Check) -> Result<u8> {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         print(&text(&results, colour, if args.quiet { Shown::Findings } else { Shown::All }))?;
         if !args.quiet {
-            let line = format!("time     {}\n", milliseconds(started.elapsed()));
-            let _ = io::stderr().write_all(line.as_bytes());
+            print_err(&Lines::of(&format!("time     {}", milliseconds(started.elapsed()))));
         }
     }
     Ok(verdict.exit_code())
@@ -110,9 +111,9 @@ pub enum Shown {
     Findings,
 }
 
-/// The results as text, the worst first: a line a check, with its violations below.
-pub fn text(results: &Results, colour: bool, shown: Shown) -> String {
-    let mut text = String::new();
+/// The results as text for stdout, the worst first: a line a check, with its violations below.
+pub fn text(results: &Results, colour: bool, shown: Shown) -> Lines {
+    let (mut lines, width) = (Lines::default(), stdout_width());
     let mut ordered: Vec<&CheckResult> = results.outcomes.iter().collect();
     ordered.sort_by_key(|outcome| rank(outcome));
     // A reason why checks do not apply is reported once, with all of them.
@@ -134,19 +135,19 @@ pub fn text(results: &Results, colour: bool, shown: Shown) -> String {
             Status::NotRun => ("not run", if outcome.could_not_run { "31" } else { "2" }),
         };
         let padded = format!("{word:<8}");
-        let padded = if colour { format!("\x1b[{code}m{padded}\x1b[0m") } else { padded };
         let mut names: Vec<&str> = match does_not_apply(outcome) {
             true => results.outcomes.iter().filter(same).map(|other| other.check.name()).collect(),
             false => vec![outcome.check.name()],
         };
         names.dedup();
-        let _ = match names.as_slice() {
-            [name] => writeln!(text, "{padded} {name:<18} {}", describe(outcome)),
-            names => writeln!(text, "{padded} {}: {}", names.join(", "), describe(outcome)),
+        let words = match names.as_slice() {
+            [name] => format!(" {name:<18} {}", describe(outcome)),
+            names => format!(" {}: {}", names.join(", "), describe(outcome)),
         };
+        lines.add_status(&padded, colour.then_some(code), &words, 9, width);
         if !passed {
             for offender in &outcome.offenders {
-                let _ = writeln!(text, "           {offender}");
+                lines.add_wrapped(&format!("           {offender}"), 13, width);
             }
         }
     }
@@ -164,8 +165,8 @@ pub fn text(results: &Results, colour: bool, shown: Shown) -> String {
         Verdict::Incomplete => "incomplete: a blocking check could not run",
         Verdict::Fail => "blocked",
     };
-    let _ = writeln!(text, "{verdict}: {counts}");
-    text
+    lines.add(&format!("{verdict}: {counts}"));
+    lines
 }
 
 /// The order of a result: the worst first.

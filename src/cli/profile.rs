@@ -1,38 +1,42 @@
 //! `rollshare profile`: infers the profile of an export, lists and prints the bundled ones.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use super::args::Infer;
-use super::print;
+use super::lines::Lines;
+use super::progress::Bar;
 use super::run::guarded;
+use super::{print, print_err};
 use crate::infer::infer;
 use crate::nearest::nearest;
 use crate::profile::read::BUNDLED;
 use crate::storage::discover;
-use crate::{Error, Result, Semantics};
+use crate::{Error, Result, Semantics, escape};
 
 /// Prints a profile, or the list of the bundled ones.
 pub fn profile(args: &Infer) -> Result<()> {
     if args.list {
-        return print(&list());
+        return print(&Lines::written(list()));
     }
     if let Some(name) = &args.show {
-        return print(bundled(name)?);
+        return print(&Lines::written(bundled(name)?.to_owned()));
     }
     let sources: Vec<String> = args.path.iter().chain(&args.source).cloned().collect();
+    let bar = Bar::new(!args.quiet);
     let discovery = discover(&sources, Semantics::Iso)?;
     let shown = sources.join(" ");
     let inferred = guarded(|| infer(discovery.inputs, &shown))?;
-    print(&inferred.text)?;
+    drop(bar);
+    print(&Lines::written(inferred.text))?;
     if !args.quiet {
-        let mut lines = String::new();
+        let mut lines = Lines::default();
         for note in discovery.notes.iter().chain(&inferred.notes) {
-            let _ = writeln!(lines, "note     {note}");
+            lines.add_labelled("note", note, None);
         }
-        let _ = writeln!(lines, "next     rollshare run --source {shown} --profile FILE");
-        // A closed stderr is not an error: the profile is already printed.
-        let _ = io::stderr().write_all(lines.as_bytes());
+        let words: Vec<String> = sources.iter().map(|source| escape::shell(source)).collect();
+        let command = format!("rollshare run --source {} --profile FILE", words.join(" "));
+        lines.add_labelled("next", &command, None);
+        print_err(&lines);
     }
     Ok(())
 }

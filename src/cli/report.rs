@@ -1,20 +1,21 @@
 //! `rollshare report`: shows the stored report of a run.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::args::Report;
 use super::check::{Shown, text};
+use super::lines::Lines;
 use super::print;
 use super::run::terminal_style;
 use crate::checks::{Results, Verdict};
 use crate::pipeline::{RunStore, store};
-use crate::publish::Target;
+use crate::publish::{Target, stdout};
+use crate::report::chart::image;
 use crate::report::model::FORMAT;
-use crate::report::{RunReport, State, next, page, sentence};
-use crate::{Error, Result};
+use crate::report::{RunReport, State, brief, figures, next, page, sentence};
+use crate::{Error, Result, escape};
 
 /// Shows one report, or lists the reports of a target.
 pub fn report(args: &Report) -> Result<()> {
@@ -36,7 +37,9 @@ pub fn report(args: &Report) -> Result<()> {
     match (args.run.as_deref(), runs.first()) {
         (Some("latest"), Some(latest)) => show_one(args, &store.report(latest)?),
         (Some(run), _) => show_one(args, &store.report(&complete_name(run, &runs)?)?),
-        (None, Some(latest)) if args.html.is_some() => show_one(args, &store.report(latest)?),
+        (None, Some(latest)) if args.html.is_some() || args.png.is_some() || args.text || args.profile => {
+            show_one(args, &store.report(latest)?)
+        }
         (None, _) => {
             let reports = runs.iter().map(|run| store.report(run)).collect::<Result<Vec<_>>>()?;
             list(args, target, &reports)
@@ -77,50 +80,73 @@ fn show_one(args: &Report, report: &RunReport) -> Result<()> {
     if let Some(path) = &args.html {
         let page = page(report)?;
         if path.as_os_str() == "-" {
-            return print(&page);
+            return print(&Lines::written(page));
         }
-        return std::fs::write(path, page)
-            .map_err(|e| Error::io("cannot write the page", e).in_file(&path.to_string_lossy().into()));
+        write(path, "page", page.as_bytes())?;
+    }
+    if let Some(path) = &args.png {
+        let shares = figures::shares(report).unwrap_or_default();
+        let image = image::png(&shares)?.ok_or_else(|| {
+            Error::data("the report has no shares").expected("the report of a run whose table has rows")
+        })?;
+        if path.as_os_str() == "-" {
+            return stdout::write(&|out| out.write_all(&image)).map(drop);
+        }
+        write(path, "image", &image)?;
+    }
+    if args.html.is_some() || args.png.is_some() {
+        return Ok(());
+    }
+    if args.text {
+        return print(&Lines::written(brief::text(report)));
+    }
+    if args.profile {
+        return print(&Lines::written(report.job.profile.to_toml()?));
     }
     if args.json {
         let text = serde_json::to_string(report).map_err(|e| Error::internal(e.to_string()))?;
-        return print(&format!("{text}\n"));
+        return print(&Lines::written(format!("{}\n", escape::json(&text))));
     }
     print(&report_text(report, terminal_style().colour))
+}
+
+fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes)
+        .map_err(|e| Error::io(format!("cannot write the {what}"), e).in_file(&path.to_string_lossy().into()))
 }
 
 fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {
     if args.json {
         let entry = |r: &RunReport| json!({ "run": r.run, "started": r.started, "state": r.state, "verdict": r.verdict, "why": r.why });
         let reports: Vec<Value> = reports.iter().map(entry).collect();
-        return print(&format!("{:#}\n", json!({ "target": target, "reports": reports })));
+        let list = format!("{:#}\n", json!({ "target": target, "reports": reports }));
+        return print(&Lines::written(escape::json(&list).into()));
     }
     if reports.is_empty() {
-        return print(&format!("No run of {target} has a report.\n"));
+        return print(&Lines::of(&format!("No run of {target} has a report.")));
     }
-    let colour = terminal_style().colour;
-    let lines: Vec<String> =
-        reports.iter().map(|r| format!("{}  {}\n", r.run, coloured_sentence(r, colour))).collect();
-    print(&lines.concat())
+    let mut lines = Lines::default();
+    for report in reports {
+        let colour = colour_of(report).filter(|_| terminal_style().colour);
+        lines.add_coloured(&format!("{}  ", report.run), colour, &sentence(report), "");
+    }
+    print(&lines)
 }
 
-/// The verdict in one sentence, in its colour.
-fn coloured_sentence(report: &RunReport, colour: bool) -> String {
-    let code = match (report.state, report.verdict) {
+/// The colour of the verdict, as the code of an SGR sequence.
+fn colour_of(report: &RunReport) -> Option<&'static str> {
+    Some(match (report.state, report.verdict) {
         (State::Blocked, _) | (_, Some(Verdict::Fail | Verdict::Incomplete)) => "31;1",
         (_, Some(Verdict::Warn) | None) => "33",
         (_, Some(Verdict::Pass)) => "32",
-    };
-    let sentence = sentence(report);
-    if colour { format!("\x1b[{code}m{sentence}\x1b[0m") } else { sentence }
+    })
 }
 
 /// The report as text for a terminal.
-fn report_text(report: &RunReport, colour: bool) -> String {
-    let mut text_of = format!("{}\n", coloured_sentence(report, colour));
-    let mut line = |label: &str, words: &str| {
-        let _ = writeln!(text_of, "{label:<9}{words}");
-    };
+fn report_text(report: &RunReport, colour: bool) -> Lines {
+    let mut lines = Lines::default();
+    lines.add_coloured("", colour_of(report).filter(|_| colour), &sentence(report), "");
+    let mut line = |label: &str, words: &str| lines.add_labelled(label, words, None);
     line("run", &report.run);
     line("started", &report.started);
     line("source", &report.sources.join(", "));
@@ -133,12 +159,14 @@ fn report_text(report: &RunReport, colour: bool) -> String {
     }
     if !report.outcomes.is_empty() {
         let results = Results { outcomes: report.outcomes.clone() };
-        let _ = writeln!(text_of, "\n{}", text(&results, colour, Shown::Findings).trim_end());
+        lines.add_empty();
+        lines.append(&text(&results, colour, Shown::Findings));
     }
     for step in next::steps(report).iter().filter(|_| report.state == State::Blocked) {
-        let _ = writeln!(text_of, "{}\n         {}", step.heading(), step.command);
+        lines.add(&step.heading());
+        lines.add(&format!("         {}", step.command));
     }
-    text_of
+    lines
 }
 
 #[cfg(test)]
@@ -164,8 +192,9 @@ mod tests {
     #[test]
     fn only_terminals_get_colour() {
         let report = RunReport { run: "r".into(), verdict: Some(Verdict::Pass), ..RunReport::default() };
-        assert!(report_text(&report, true).starts_with("\x1b[32m"));
+        assert!(report_text(&report, true).as_str().starts_with("\x1b[32m"));
         let plain = report_text(&report, false);
+        let plain = plain.as_str();
         assert!(!plain.contains('\x1b') && plain.contains("run      r\n"), "{plain}");
     }
 }

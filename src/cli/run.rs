@@ -1,15 +1,16 @@
 //! `rollshare run`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use super::args::Run;
+use super::lines::Lines;
 use super::progress::Bar;
 use super::summary::{Summary, not_kept, quiet_line};
 use super::wrap::stderr_width;
-use super::{print, show};
+use super::{print, print_err, show};
 use crate::pipeline::{self, State};
 use crate::scan::start_threads;
 use crate::table::render::{Look, render};
@@ -18,17 +19,17 @@ use crate::{Error, Result};
 /// Runs the pipeline, prints the table or the summary, and returns the exit code.
 pub fn run(args: &Run) -> Result<u8> {
     let started = Instant::now();
+    let bar = Bar::new(!args.json && !args.quiet);
     let options = args.options()?;
     // Listing and opening use the global thread pool.
     start_threads(options.threads)?;
-    let bar = Bar::new(!args.json && !args.quiet);
     let run = guarded(|| pipeline::run(&options, &bar))?;
     drop(bar);
     let report = &run.report;
     // Without a target the table is for reading, also where a check would keep it from being published.
     let is_shown = report.state == State::Computed || report.state == State::Blocked && args.target.is_none();
     if let (true, Some(table), false) = (is_shown, &run.table, args.json) {
-        print(&render(table, terminal_style()))?;
+        print(&Lines::written(render(&*options.view.of(table)?, terminal_style())))?;
     }
     let summary = Summary {
         report,
@@ -41,13 +42,12 @@ pub fn run(args: &Run) -> Result<u8> {
     if args.json {
         show(&summary.json(), args.target.as_deref() == Some("-"))?;
     } else if !args.quiet {
-        // A closed stderr is not an error: the table is already published.
-        let _ = io::stderr().write_all(summary.text(args.explain).as_bytes());
+        print_err(&summary.text(args.explain));
     } else if let Some(line) = quiet_line(report) {
-        let _ = io::stderr().write_all(line.as_bytes());
+        print_err(&Lines::of(&line));
     }
     if !args.json {
-        let _ = io::stderr().write_all(not_kept(report).as_bytes());
+        print_err(&not_kept(report));
     }
     Ok(report.exit_code())
 }

@@ -1,13 +1,12 @@
 //! The summary of a run and errors, as text and as JSON.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lines::Lines;
 use super::version::cpu_features;
-use super::wrap::labelled;
 use crate::checks::Status;
 use crate::report::account::reasons;
 pub use crate::report::words::{count, number};
@@ -16,7 +15,7 @@ use crate::scan::ScanStats;
 use crate::table::keys::is_total;
 use crate::table::render::{is_share, step};
 use crate::table::{Cell, Column, ColumnData, Table};
-use crate::{Error, Job};
+use crate::{Error, Job, escape};
 
 /// The number of combinations of scan paths that `--explain` lists.
 const PATHS: usize = 3;
@@ -132,9 +131,9 @@ fn distinct_keys(table: &Table) -> Vec<Vec<(&str, &str)>> {
 
 impl Summary<'_> {
     /// The summary as text.
-    pub fn text(&self, explain: bool) -> String {
-        let mut text = String::new();
-        let mut line = |label: &str, words: String| text.push_str(&labelled(label, &words, self.width));
+    pub fn text(&self, explain: bool) -> Lines {
+        let mut lines = Lines::default();
+        let mut line = |label: &str, words: String| lines.add_labelled(label, &words, self.width);
         let report = self.report;
         let account = report.account.unwrap_or_default();
         let files = count(report.files as u64, "file");
@@ -199,11 +198,16 @@ impl Summary<'_> {
             line("wrote", format!("{target}, {}", bytes(published.bytes)));
         }
         self.verdict(&mut line);
-        line("time", milliseconds(self.elapsed));
-        text
+        if report.verdict.is_some() {
+            for step in next::steps(report).iter().filter(|step| step.is_short) {
+                lines.add_command("next", &step.command, &step.purpose, self.width);
+            }
+        }
+        lines.add_labelled("time", &milliseconds(self.elapsed), self.width);
+        lines
     }
 
-    /// What the checks found, worst first, and what to do next.
+    /// What the checks found, worst first.
     fn verdict(&self, line: &mut impl FnMut(&str, String)) {
         let report = self.report;
         if report.verdict.is_none() {
@@ -244,9 +248,6 @@ impl Summary<'_> {
         if let Some(page) = &report.places.page {
             line("page", page.clone());
         }
-        for step in next::steps(report).iter().filter(|step| step.is_short) {
-            line("next", format!("{}   # {}", step.command, step.purpose));
-        }
     }
 
     fn explain(&self, line: &mut impl FnMut(&str, String)) {
@@ -268,9 +269,9 @@ impl Summary<'_> {
             );
         }
         line("pages", format!("{} read, {} skipped", number(stats.pages_read), number(stats.pages_skipped)));
-        let mut paths: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        let mut paths: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for group in &stats.row_groups {
-            let entry = paths.entry(&group.path).or_default();
+            let entry = paths.entry(group.path()).or_default();
             *entry = (entry.0 + 1, entry.1 + group.rows);
         }
         let mut paths: Vec<_> = paths.into_iter().collect();
@@ -337,34 +338,35 @@ impl Summary<'_> {
 /// The one line that `--quiet` leaves: why nothing was published, or what warned; `None` if all is well.
 pub fn quiet_line(report: &RunReport) -> Option<String> {
     if report.state == State::Blocked {
-        return Some(format!("blocked: {}\n", report.why));
+        return Some(format!("blocked: {}", report.why));
     }
     let (_, warning) = next::findings(report);
     let first = warning.first()?.line();
     Some(match warning.len() {
-        1 => format!("warned: {first}\n"),
-        more => format!("warned: {first}, and {}\n", count(more as u64 - 1, "more warning")),
+        1 => format!("warned: {first}"),
+        more => format!("warned: {first}, and {}", count(more as u64 - 1, "more warning")),
     })
 }
 
 /// The lines on what could not be written beside the target; empty if all was.
-pub fn not_kept(report: &RunReport) -> String {
+pub fn not_kept(report: &RunReport) -> Lines {
     let state = match report.state {
         State::Published | State::Promoted => "published, but ",
         State::Blocked | State::Computed => "",
     };
-    let lines = report.not_kept.iter().map(|failed| format!("warning: {state}{failed}\n"));
-    lines.collect()
+    let mut lines = Lines::default();
+    report.not_kept.iter().for_each(|failed| lines.add(&format!("warning: {state}{failed}")));
+    lines
 }
 
-/// An error as JSON.
+/// An error as JSON: the names in its location are as they are, its sentences escaped.
 pub fn error_json(error: &Error) -> Value {
     let report = error.report().map(|report| {
         json!({
             "location": report.location,
-            "found": report.found,
-            "expected": report.expected.to_string(),
-            "advice": report.advice.to_string(),
+            "found": escape::line(&report.found),
+            "expected": escape::line(&report.expected.to_string()),
+            "advice": escape::line(&report.advice.to_string()),
         })
     });
     json!({ "error": {
@@ -389,14 +391,17 @@ fn kind(error: &Error) -> &'static str {
     }
 }
 
-/// An error as text: the message, then its location, what was expected, and advice, a line each.
-pub fn error_text(error: &Error) -> String {
-    let Some(report) = error.report() else { return format!("error: {error}\n") };
-    let mut text = format!("error: {}", report.found);
-    if let Error::Io { source, .. } = error {
-        let _ = write!(text, ": {source}");
-    }
-    text.push('\n');
+/// An error as text: the message, then its location, what was expected, and advice, a line each, wrapped at blanks
+/// where there is a width.
+pub fn error_text(error: &Error, width: Option<usize>) -> Lines {
+    let mut lines = Lines::default();
+    let found = match (error, error.report()) {
+        (_, None) => error.to_string(),
+        (Error::Io { source, .. }, Some(report)) => format!("{}: {source}", report.found),
+        (_, Some(report)) => report.found.clone(),
+    };
+    lines.add_wrapped(&format!("error: {found}"), 2, width);
+    let Some(report) = error.report() else { return lines };
     let words = [
         ("in", report.location.to_string()),
         ("expected", report.expected.to_string()),
@@ -404,10 +409,10 @@ pub fn error_text(error: &Error) -> String {
     ];
     for (label, words) in words {
         if !words.is_empty() {
-            let _ = writeln!(text, "  {label:<9}{words}");
+            lines.add_wrapped(&format!("  {label:<9}{words}"), 11, width);
         }
     }
-    text
+    lines
 }
 
 /// Bytes, in units of 1,000.
@@ -450,14 +455,22 @@ mod tests {
             .in_column("year_week")
             .at_row(7);
         assert_eq!(
-            error_text(&error),
+            error_text(&error, None).as_str(),
             "error: label '2021_5'\n  in       x.parquet, column 'year_week', row 7\n  expected yyyy_ww\n  advice   Fix the export\n"
         );
         let json = &error_json(&error)["error"];
         assert_eq!((&json["kind"], &json["exit_code"]), (&json!("data"), &json!(3)));
         assert_eq!(json["report"]["location"]["row"], 7);
+        let wrapped = error_text(
+            &Error::data("a label that is none").expected("one two three four five six"),
+            Some(24),
+        );
+        assert_eq!(
+            wrapped.as_str(),
+            "error: a label that is\n  none\n  expected one two three\n           four five six\n"
+        );
         let full = Error::io("cannot write", std::io::ErrorKind::StorageFull.into());
-        assert!(error_text(&full).starts_with("error: cannot write: "));
+        assert!(error_text(&full, None).as_str().starts_with("error: cannot write: "));
     }
 
     #[test]
@@ -498,6 +511,7 @@ mod tests {
             width: None,
         };
         let text = summary.text(false);
+        let text = text.as_str();
         assert!(text.contains("table    5 rows: 2 keys (country x os_name) and 3 totals, 1 week"), "{text}");
     }
 
@@ -519,6 +533,7 @@ mod tests {
             width: None,
         };
         let text = summary.text(false);
+        let text = text.as_str();
         assert!(text.contains("read     1 file, 10 rows\n"), "{text}");
         assert!(text.contains("kept     6 rows: 1 adds nothing: value is NaN\n"), "{text}");
         assert!(text.contains("dropped  4 rows: 4 not a total row of os_name\n"), "{text}");

@@ -8,7 +8,16 @@ const LABEL: usize = 9;
 /// The width at which lines for people are wrapped: that of the terminal on stderr, else that of `COLUMNS`; `None` if
 /// neither is known, as in a log.
 pub fn stderr_width() -> Option<usize> {
-    let terminal = io::stderr().is_terminal().then(terminal_size::terminal_size).flatten();
+    width(io::stderr().is_terminal())
+}
+
+/// As [`stderr_width`], of stdout.
+pub fn stdout_width() -> Option<usize> {
+    width(io::stdout().is_terminal())
+}
+
+fn width(is_terminal: bool) -> Option<usize> {
+    let terminal = is_terminal.then(terminal_size::terminal_size).flatten();
     let width = match terminal {
         Some((terminal_size::Width(width), _)) => Some(usize::from(width)),
         None => std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()),

@@ -1,10 +1,13 @@
 //! The history as one small parquet file, one row a point.
 //!
 //! One file is replaced atomically, so weeks, channels and days are always of the same run. The reader
-//! of this crate reads it, which trusts no length in a file. Every row has the CRC-32 of all rows: a
-//! number that a disk or a person has changed is never compared with the next run. The history of another question
-//! than that of the default profile has one more row, which names it.
+//! of this crate reads it, which trusts no length in a file. A number that a disk or a person has changed is never
+//! compared with the next run: every row has the CRC-32 of all rows, and the footer that of all bytes of the file. The
+//! latter alone finds damage that leaves no row to look at, such as a row group of 0 rows. Earlier versions wrote the
+//! former only. The history of another question than that of the default profile has one more row, which names it.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{History, Panel, Point, Totals};
@@ -22,6 +25,10 @@ pub const FILE: &str = "history/published.parquet";
 pub const CELLS_MAX: usize = 1 << 24;
 /// The kind of the row that names the question.
 const QUESTION: i32 = 3;
+/// The key of the file's CRC-32 in the footer.
+const CRC_KEY: &str = "rollshare.crc32";
+/// The CRC-32 in hexadecimal, before it is known; it is computed with this in its place.
+const NO_CRC: &[u8; 8] = b"00000000";
 
 /// The result of [`read`].
 #[allow(clippy::large_enum_variant)] // one a run
@@ -121,15 +128,51 @@ pub fn encode(history: &History) -> Result<Vec<u8>> {
         ],
     };
     let mut bytes = Vec::new();
-    parquet::write(&table, &mut bytes).map_err(|e| Error::io("cannot write the history", e))?;
+    let metadata = (CRC_KEY, str::from_utf8(NO_CRC).unwrap_or_default());
+    parquet::write_with_metadata(&table, &mut bytes, Some(metadata))
+        .map_err(|e| Error::io("cannot write the history", e))?;
+    store_crc(&mut bytes).ok_or_else(|| Error::internal("a history without a checksum"))?;
     Ok(bytes)
+}
+
+/// Writes the CRC-32 of a file in its place; returns what was there, and it. `None` where there is no place.
+fn store_crc(bytes: &mut [u8]) -> Option<[String; 2]> {
+    let place = find_crc(bytes)?;
+    let before = String::from_utf8_lossy(bytes.get(place.clone())?).into_owned();
+    bytes.get_mut(place.clone())?.copy_from_slice(NO_CRC);
+    let crc = format!("{:08x}", crc32fast::hash(bytes));
+    bytes.get_mut(place)?.copy_from_slice(crc.as_bytes());
+    Some([before, crc])
+}
+
+/// Where the file's CRC-32 is.
+fn find_crc(bytes: &[u8]) -> Option<Range<usize>> {
+    // parquet.thrift, `KeyValue`: the key, then field 2 (a binary of 8 bytes) in the compact protocol.
+    let before = [CRC_KEY.as_bytes(), &[0x18, 8]].concat();
+    let start = memchr::memmem::rfind(bytes, &before)? + before.len();
+    (start + NO_CRC.len() <= bytes.len()).then(|| start..start + NO_CRC.len())
+}
+
+/// Compares the bytes of a file with its CRC-32; returns whether it has one.
+///
+/// # Errors
+/// `Format` where they differ.
+fn check_crc(bytes: &mut [u8]) -> Result<bool> {
+    let Some([of_file, crc]) = store_crc(bytes) else { return Ok(false) };
+    if of_file == crc {
+        return Ok(true);
+    }
+    Err(Error::format(format!("the checksum {of_file}"))
+        .expected(format!("{crc}, that of the file's bytes"))
+        .advice("The file was changed since it was written"))
 }
 
 /// Decodes the history from a file.
 ///
 /// # Errors
 /// `Format`, `Unsupported` or `Data` where the file is damaged, or not written by this program.
-pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
+pub fn decode(name: &str, mut bytes: Vec<u8>) -> Result<History> {
+    let has_crc = check_crc(&mut bytes)?;
     let file = File::open(name, bytes)?;
     let ((ints, numbers), (texts, digests)) = rayon::join(
         || {
@@ -148,6 +191,11 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<History> {
     let lengths = [steps.len(), complete.len(), rows.len(), users.len(), organic.len(), digests.len()];
     if lengths.iter().chain([&name_ids.len(), &run_ids.len()]).any(|other| *other != len) {
         return Err(Error::format("columns of different lengths"));
+    }
+    if len == 0 && !has_crc {
+        return Err(
+            Error::format("no rows and no checksum").advice("The file was changed since it was written")
+        );
     }
     let all = Rows {
         kinds: &kinds,
@@ -235,18 +283,20 @@ impl Rows<'_> {
             numbers.iter().for_each(|v| crc.add(&v.to_bits().to_le_bytes()));
         }
         for (indices, texts) in self.texts {
-            // A dictionary may be read in another order: texts are digested in order of first occurrence.
+            // A dictionary may be read in another order, and with one entry where it was written with two equal ones, of
+            // a country and a channel: texts are digested and numbered in order of first occurrence.
             let mut order = vec![None; texts.len()];
-            let mut next = 0u32;
+            let mut numbers: HashMap<&str, u32> = HashMap::new();
             for index in indices {
                 let Some(number) = order.get_mut(*index as usize) else { continue };
                 let at = *number.get_or_insert_with(|| {
-                    if let Some(text) = texts.get(*index as usize) {
+                    let text = texts.get(*index as usize).map_or("", |text| text);
+                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX).saturating_add(1);
+                    *numbers.entry(text).or_insert_with(|| {
                         crc.add(&(text.len() as u64).to_le_bytes());
                         crc.add(text.as_bytes());
-                    }
-                    next += 1;
-                    next
+                        next
+                    })
                 });
                 crc.add(&at.to_le_bytes());
             }
@@ -393,116 +443,4 @@ const BLOCK: u32 = 1024;
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap
 )]
-mod tests {
-    use super::*;
-
-    fn history(countries: usize, weeks: usize) -> History {
-        let names = (0..countries).map(|c| format!("C{c:03}").into()).collect();
-        let mut totals = Totals { weeks: Panel::new(2900, weeks, names), ..Totals::default() };
-        totals.channels = Panel::new(2900, weeks, vec!["Organic".into(), "Ads, \"x\"".into()]);
-        totals.days = Panel::new(20_000, weeks * 7, vec!["".into()]);
-        for (panel, names) in
-            [(&mut totals.weeks, countries), (&mut totals.channels, 2), (&mut totals.days, 1)]
-        {
-            for name in 0..names {
-                for (at, step) in panel.steps().enumerate().filter(|(at, _)| at % 5 != 3) {
-                    let users = (at * 31 + name) as f64 + 0.5;
-                    panel.put(
-                        name,
-                        step,
-                        Point { rows: 3.0, users, organic: 1.0, complete: at % 2 == 0, run: 0 },
-                    );
-                }
-            }
-        }
-        let mut history = History::default();
-        history.record(&totals, "first", weeks);
-        history
-    }
-
-    /// All points, independent of the order of the runs.
-    fn points(history: &History) -> Vec<(Arc<str>, i32, Point, String)> {
-        let totals = &history.totals;
-        let named = |(panel, (name, step, point)): (&Panel, (usize, i32, &Point))| {
-            let run = history.run_of(point).to_owned();
-            (panel.names()[name].clone(), step, Point { run: 0, ..*point }, run)
-        };
-        let panels = [&totals.weeks, &totals.channels, &totals.days];
-        panels
-            .into_iter()
-            .flat_map(|panel| panel.entries().map(move |entry| (panel, entry)))
-            .map(named)
-            .collect()
-    }
-
-    #[test]
-    fn what_was_written_is_read() {
-        for (countries, weeks) in [(1, 1), (3, 40), (40, 160)] {
-            let mut history = history(countries, weeks);
-            let mut later = history.totals.clone();
-            later.weeks = Panel::new(2900 + weeks as i32 - 1, 2, vec!["C000".into()]);
-            later.weeks.put(0, 2900 + weeks as i32, Point { users: 7.0, complete: true, ..Point::default() });
-            history.record(&later, "second", weeks + 1);
-            let read = decode("x", encode(&history).unwrap()).unwrap();
-            let mut runs = read.runs.clone();
-            runs.sort();
-            assert_eq!(runs, history.runs);
-            assert_eq!(points(&read), points(&history));
-        }
-    }
-
-    #[test]
-    fn sums_of_another_question_begin_a_history() {
-        let mut history = history(3, 20);
-        assert_eq!(&*decode("x", encode(&history).unwrap()).unwrap().totals.question, "");
-        let mut totals = Totals { weeks: Panel::new(2900, 2, vec!["GB, ios".into()]), ..Totals::default() };
-        totals.question = "country, os".into();
-        totals.weeks.put(0, 2901, Point { users: 7.0, complete: true, ..Point::default() });
-        history.record(&totals, "second", 20);
-        let read = decode("x", encode(&history).unwrap()).unwrap();
-        assert_eq!(&*read.totals.question, "country, os");
-        assert_eq!(points(&read), points(&history));
-        assert_eq!(points(&read).len(), 1);
-    }
-
-    #[test]
-    fn damage_is_an_error_and_never_a_panic() {
-        let good = encode(&history(3, 20)).unwrap();
-        assert!(decode("x", vec![]).is_err() && decode("x", b"{}".to_vec()).is_err());
-        assert!(decode("x", good[..good.len() / 2].to_vec()).is_err());
-        let good_points = points(&decode("x", good.clone()).unwrap());
-        let mut random = 1u64;
-        for _ in 0..2000 {
-            let mut bytes = good.clone();
-            for _ in 0..3 {
-                random =
-                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let at = (random >> 33) as usize % bytes.len();
-                bytes[at] ^= (random >> 20) as u8 | 1;
-            }
-            // Undetected damage must not matter: a flag that is never read, a bit of padding.
-            if let Ok(read) = decode("x", bytes) {
-                assert_eq!(points(&read), good_points);
-            }
-        }
-    }
-
-    #[test]
-    fn a_number_that_was_changed_is_damage() {
-        let mut history = history(3, 20);
-        let bytes = encode(&history).unwrap();
-        let point = history.totals.weeks.points_mut().next().unwrap();
-        point.users += 1.0;
-        let other = encode(&history).unwrap();
-        // The rows of one history with the digest of the other.
-        let digest = |bytes: &[u8]| File::open("x", bytes.to_vec()).unwrap().read_ints("digest").unwrap()[0];
-        let (from, to) = (digest(&bytes).to_le_bytes(), digest(&other).to_le_bytes());
-        assert_ne!(from, to);
-        let mut mixed = bytes.clone();
-        for at in (0..bytes.len() - 3).filter(|at| bytes[*at..*at + 4] == from) {
-            mixed[at..at + 4].copy_from_slice(&to);
-        }
-        let error = decode("x", mixed).unwrap_err().to_string();
-        assert!(error.contains("digest"), "{error}");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use crate::Job;
 use crate::checks::Config;
 use crate::checks::settings::Checks;
+use crate::table::View;
 
 /// The options of a run.
 #[derive(Debug, Clone, Default)]
@@ -25,4 +26,8 @@ pub struct RunOptions {
     pub allow_restatement: Vec<(i32, i32)>,
     /// Whether a source without rows gives an empty table; an error otherwise.
     pub allow_empty: bool,
+    /// Whether names in CSV that a spreadsheet would take for formulas get an apostrophe.
+    pub csv_safe: bool,
+    /// The rows of the table that are written. A part is compared with no history, and leaves no report.
+    pub view: View,
 }

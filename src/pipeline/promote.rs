@@ -3,8 +3,9 @@
 use super::keep::RunFiles;
 use super::store::RunStore;
 use crate::checks::settings::Keep;
+use crate::escape::shell;
 use crate::history::store::LoadedHistory;
-use crate::phrase::{Phrase, Setting, quoted};
+use crate::phrase::{Phrase, Setting};
 use crate::publish::{Target, TargetLock, publish_written};
 use crate::report::model::Kept;
 use crate::report::{RunReport, State};
@@ -27,7 +28,7 @@ pub fn promote(run: &str, target: &str, keep: Keep) -> Result<RunReport> {
     };
     // Read once before locking, so that an unknown run creates no lock.
     let run = &*store.blocked_run(run).map_err(|error| {
-        let list = format!("`rollshare report --target {}` lists the runs", quoted(&target.to_string()));
+        let list = format!("`rollshare report --target {}` lists the runs", shell(&target.to_string()));
         error.or_advice(|| Phrase::default().command(list))
     })?;
     let _ = store.from_quarantine(run, target.format())?;

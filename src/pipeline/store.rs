@@ -19,7 +19,7 @@ use crate::publish::{Format, Target};
 use crate::report::model::Digest;
 use crate::report::{RunReport, page};
 use crate::storage::{Folder, Precondition, folder_of_program};
-use crate::{Error, Result};
+use crate::{Error, Result, escape};
 
 const RUNS: &str = "runs/";
 const QUARANTINE: &str = "quarantine/";
@@ -372,5 +372,8 @@ fn table_name(format: Format) -> &'static str {
 }
 
 fn json(report: &RunReport) -> Result<Vec<u8>> {
-    serde_json::to_vec(report).map_err(|e| Error::internal(format!("the report cannot be written: {e}")))
+    let text = serde_json::to_string(report)
+        .map_err(|e| Error::internal(format!("the report cannot be written: {e}")))?;
+    // People look at the file on a terminal, too.
+    Ok(escape::json(&text).into_owned().into_bytes())
 }

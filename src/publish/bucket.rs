@@ -60,7 +60,7 @@ fn stage_and_put(client: &Client, uri: &Uri, bytes: &[u8], expected: Option<Obje
             .in_file(&staged.uri.to_string().into()));
     }
     let precondition = expected.map_or(Precondition::IfAbsent, |version| {
-        version.tag.map_or(Precondition::None, Precondition::IfMatch)
+        version.tag.map_or(Precondition::None, |tag| Precondition::IfMatch(tag.to_string()))
     });
     match put::put(client, uri, bytes, &precondition)? {
         Outcome::Written => Ok(bytes.len() as u64),
@@ -82,7 +82,7 @@ struct Staged<'c> {
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
         // An object that cannot be removed is hidden from every reader, and removed by a later run.
-        let _ = put::remove(self.client, &self.uri);
+        put::clean_up(self.client, &self.uri);
     }
 }
 

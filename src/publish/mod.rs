@@ -4,6 +4,7 @@
 //! - [`csv`], [`json`], [`parquet`]: the formats.
 //! - `bucket`: targets in S3 (feature `s3`).
 //! - [`mod@folder`]: folders as targets; [`crate::storage::local::atomic`] replaces files.
+//! - [`stdout`]: stdout as a target.
 //! - [`lock`]: one run at a time for a target.
 
 #[cfg(feature = "s3")]
@@ -13,6 +14,7 @@ pub mod folder;
 pub mod json;
 pub mod lock;
 pub mod parquet;
+pub mod stdout;
 pub mod target;
 
 use std::io::{self, Write};
@@ -21,7 +23,7 @@ use folder::Replaced;
 pub use lock::TargetLock;
 pub use target::{Format, Target};
 
-use crate::storage::local::atomic::{self, CountingWriter};
+use crate::storage::local::atomic;
 use crate::table::Table;
 use crate::{Error, Result};
 
@@ -49,7 +51,8 @@ pub struct Published {
 /// old target is then unchanged.
 pub fn publish(target: &Target, lock: &TargetLock, table: &Table) -> Result<Published> {
     if *target == Target::Stdout {
-        let written = Replaced { bytes: to_stdout(table)?, ..Replaced::default() };
+        let written =
+            Replaced { bytes: stdout::write(&|out| csv::write(table, out))?, ..Replaced::default() };
         return Ok(published(target, table.rows(), written));
     }
     let format = target.format();
@@ -100,16 +103,6 @@ impl Format {
             Format::Json => json::write(table, out),
             Format::Parquet => parquet::write(table, out),
         }
-    }
-}
-
-fn to_stdout(table: &Table) -> Result<u64> {
-    let mut out = CountingWriter { inner: io::BufWriter::new(io::stdout().lock()), bytes: 0 };
-    match csv::write(table, &mut out).and_then(|()| out.flush()) {
-        // The reader has closed the pipe, as `| head` does: not a failure.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(out.bytes),
-        Err(e) => Err(Error::io("cannot write to stdout", e)),
-        Ok(()) => Ok(out.bytes),
     }
 }
 

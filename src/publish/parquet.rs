@@ -7,6 +7,8 @@ use arrow::{CompressionOptions, Compressor, DynIter, DynStreamingIterator, Encod
 use arrow2::array::{Array, DictionaryArray, PrimitiveArray, Utf8Array};
 use arrow2::datatypes::{DataType, Field, IntegerType, Schema};
 use arrow2::io::parquet::write as arrow;
+use parquet2::metadata::KeyValue;
+use parquet2::page::Page;
 use parquet2::write::FileWriter;
 
 use crate::table::{ColumnData, Table};
@@ -17,8 +19,17 @@ const ROW_GROUP: usize = 1 << 20;
 /// Writes `table`: every column is optional, as in the output of the original job; strings are
 /// dictionary-encoded; statistics are written. The bytes depend only on the table.
 pub fn write(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    write_with_metadata(table, out, None)
+}
+
+/// As [`write()`], with a key and a value in the footer.
+pub fn write_with_metadata(
+    table: &Table,
+    out: &mut dyn Write,
+    metadata: Option<(&str, &str)>,
+) -> io::Result<()> {
     let mut out = Failing { out, failed: None };
-    let written = write_with(table, &mut out, ROW_GROUP);
+    let written = write_with(table, &mut out, ROW_GROUP, metadata);
     // The encoders turn the error of a full disk into one of a damaged file.
     match out.failed {
         Some(failed) => Err(failed),
@@ -57,7 +68,12 @@ impl Write for Failing<'_> {
     }
 }
 
-fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::error::Result<()> {
+fn write_with(
+    table: &Table,
+    out: &mut dyn Write,
+    row_group: usize,
+    metadata: Option<(&str, &str)>,
+) -> arrow2::error::Result<()> {
     let fields = table.columns.iter().map(|column| Field::new(&column.name, data_type(&column.data), true));
     let schema = arrow::to_parquet_schema(&Schema::from(fields.collect::<Vec<_>>()))?;
     let types = schema.fields().to_vec();
@@ -84,16 +100,36 @@ fn write_with(table: &Table, out: &mut dyn Write, row_group: usize) -> arrow2::e
                 data_pagesize_limit: None,
             };
             for pages in arrow::array_to_columns(array, type_.clone(), options, &[encoding])? {
-                let pages =
-                    pages.map(|page| page.map_err(|e| parquet2::error::Error::OutOfSpec(e.to_string())));
+                let pages = pages.map(|page| {
+                    page.map(padded).map_err(|e| parquet2::error::Error::OutOfSpec(e.to_string()))
+                });
                 let compressed = Compressor::new(DynIter::new(pages), options.compression, vec![]);
                 chunks.push(Ok::<_, parquet2::error::Error>(DynStreamingIterator::new(compressed)));
             }
         }
         writer.write(DynIter::new(chunks.into_iter()))?;
     }
-    writer.end(None)?;
+    let pair = |(key, value): (&str, &str)| KeyValue { key: key.to_owned(), value: Some(value.to_owned()) };
+    writer.end(metadata.map(|of| vec![pair(of)]))?;
     Ok(())
+}
+
+/// The page; the last run of one of dictionary ids is padded to groups of eight values, as parquet-format requires
+/// (Encodings.md, "Run Length Encoding / Bit-Packing Hybrid"). parquet2 cuts it after the last value, and Spark 4.3
+/// refuses the page. The column has no nulls.
+fn padded(mut page: Page) -> Page {
+    /// Values that parquet2 packs at once.
+    const BLOCK: usize = 32;
+    if let Page::Data(data) = &mut page
+        && data.encoding() == Encoding::RleDictionary
+        && let Some(levels) = data.buffer().first_chunk()
+        && let Some(bits) = data.buffer().get(size_of::<u32>() + u32::from_le_bytes(*levels) as usize)
+    {
+        let (rest, bits) = (data.num_values() % BLOCK, usize::from(*bits));
+        let missing = rest.div_ceil(8) * bits - (rest * bits).div_ceil(8);
+        data.buffer_mut().extend(std::iter::repeat_n(0, missing));
+    }
+    page
 }
 
 /// Whether a column has a NaN: its minimum and maximum would mislead readers that prune by them
@@ -201,7 +237,7 @@ mod tests {
         };
         let bytes = |table: &Table| {
             let mut bytes = Vec::new();
-            write_with(table, &mut bytes, 4).unwrap();
+            write_with(table, &mut bytes, 4, None).unwrap();
             bytes
         };
         assert_eq!(bytes(&table), bytes(&table));
@@ -225,6 +261,34 @@ mod tests {
             }
         }
         assert_eq!(statistics(&read(bytes(&table))).flatten(), None, "a NaN spoils them");
+    }
+
+    #[test]
+    fn ids_are_padded_to_groups_of_eight() {
+        for (rows, members) in [(1, 2), (7, 5), (8, 5), (25, 9), (32, 200), (301, 7), (1_000, 300), (9, 1)] {
+            let dictionary: Vec<Arc<str>> = (0..members).map(|n| format!("c{n:03}").into()).collect();
+            let indices: Vec<u32> = (0..rows).map(|row| row % members).collect();
+            let seen = *indices.iter().max().unwrap();
+            let table = Table {
+                columns: vec![Column { name: "c".into(), data: ColumnData::Utf8 { indices, dictionary } }],
+            };
+            let mut bytes = Vec::new();
+            write(&table, &mut bytes).unwrap();
+            let file = read(bytes);
+            let group = file.get_row_group(0).unwrap();
+            let page = group.get_column_page_reader(0).unwrap().map(Result::unwrap).last().unwrap();
+            let body = page.buffer();
+            let levels = 4 + u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
+            let bits = u32::BITS - seen.leading_zeros();
+            assert_eq!(u32::from(body[levels]), bits);
+            let groups = rows.div_ceil(8) as usize;
+            let header = if groups < 64 { 1 } else { 2 };
+            assert_eq!(
+                body.len() - levels,
+                1 + header + groups * bits as usize,
+                "{rows} rows, {members} members"
+            );
+        }
     }
 
     #[test]

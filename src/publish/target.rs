@@ -48,7 +48,7 @@ pub enum Target {
 }
 
 /// The folder beside a target for history, reports and quarantine.
-const KEPT: &str = "_rollshare";
+pub const KEPT: &str = "_rollshare";
 const POSSIBLE: &str = "X.parquet, X.csv, X.json, a folder with '/' at its end, or - for CSV on stdout";
 
 impl Target {

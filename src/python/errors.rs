@@ -4,10 +4,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use crate::Error;
 use crate::phrase::Surface;
+use crate::{Error, escape};
 
-/// The exception for `error`. Its attributes have the location, what was found, expected and advised.
+/// The exception for `error`. Its attributes have the location, with names as they are, and what was found, expected and
+/// advised as escaped words.
 pub fn raise(py: Python<'_>, error: Error) -> PyErr {
     build(py, &error).unwrap_or_else(|e| e)
 }
@@ -35,9 +36,9 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         location.set_item("page", report.location.page)?;
         location.set_item("row", report.location.row)?;
         location.set_item("line", report.location.line)?;
-        location.set_item("found", &report.found)?;
-        location.set_item("expected", report.expected.show(Surface::Python))?;
-        location.set_item("advice", report.advice.show(Surface::Python))?;
+        location.set_item("found", escape::line(&report.found))?;
+        location.set_item("expected", escape::line(&report.expected.show(Surface::Python)))?;
+        location.set_item("advice", escape::line(&report.advice.show(Surface::Python)))?;
         exception.getattr("__dict__")?.call_method1("update", (location,))?;
     }
     Ok(PyErr::from_value(exception))

@@ -110,7 +110,7 @@ fn column<'c>(columns: &Columns<'c>, role: &str) -> &'c str {
 #[pymethods]
 impl PyJob {
     #[new]
-    #[pyo3(signature = (*, semantics = "iso", windows = None, details = false, grain = "week", by = None,
+    #[pyo3(signature = (*, semantics = "iso", windows = None, details = false, dates = false, grain = "week", by = None,
                         with_total = None, share_of = "organic", profile = None, date = None, date_unit = None,
                         label = None, zone = None, week_start = None, settle_days = None, users = None,
                         count_rows = false, channel = None, organic = None, paid = None, exclude = None, null_channel = None,
@@ -122,6 +122,7 @@ impl PyJob {
         semantics: &str,
         windows: Given<'_, '_>,
         details: bool,
+        dates: bool,
         grain: &str,
         by: Given<'_, '_>,
         with_total: Given<'_, '_>,
@@ -183,7 +184,7 @@ impl PyJob {
             })?,
             conditions: is_in.chain(not_in).collect(),
         };
-        let mut job = Job { details, ..Job::default() };
+        let mut job = Job { details, dates, ..Job::default() };
         if let Some(windows) = windows {
             job.windows = several("windows", windows)?;
         }
@@ -235,6 +236,12 @@ impl PyJob {
     #[getter]
     fn details(&self) -> bool {
         self.0.details
+    }
+
+    /// Whether the first day of each week or month is added as a date.
+    #[getter]
+    fn dates(&self) -> bool {
+        self.0.dates
     }
 
     /// Step of the time axis: ``"week"``, ``"day"`` or ``"month"``.
@@ -317,6 +324,9 @@ impl PyJob {
         options.set_item("windows", &job.windows)?;
         if job.details {
             options.set_item("details", true)?;
+        }
+        if job.dates {
+            options.set_item("dates", true)?;
         }
         if job.grain != default.grain {
             options.set_item("grain", self.grain())?;

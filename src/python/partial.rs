@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::columns::ColumnFrame;
@@ -14,9 +13,10 @@ use super::{capsule, work};
 use crate::frame::members::of_frame;
 use crate::frame::{Plan, Source, Sum, plan_or_empty};
 use crate::grid::{Account, Partial};
+use crate::pipeline::pieces::FRAME;
 use crate::scan::members::{self, Members};
 use crate::scan::{self, Options, organic, scan};
-use crate::storage::{Input, SourcePaths, discover};
+use crate::storage::{Input, MemoryObject, SourcePaths, discover};
 use crate::text::Texts;
 use crate::{Error, Job, Result, Semantics, table};
 
@@ -45,7 +45,7 @@ impl PyPartial {
         Ok(bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let body = bytes.strip_prefix(MAGIC).ok_or_else(|| {
             let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).into_owned();
             Error::format(format!("a partial aggregate that begins with '{}'", begin.escape_debug()))
@@ -80,12 +80,18 @@ fn explain(job: &Job, sums: &Partial, members: &dyn Fn(&str) -> Option<Members>)
 }
 
 /// As [`explain`], of files.
-fn explain_inputs(job: &Job, sums: &Partial, inputs: &[Input]) -> Result<()> {
+fn explain_inputs(job: &Job, sums: &Partial, inputs: &[Input], is_sample: bool) -> Result<()> {
     let is_in_doubt = organic::is_in_doubt(job, sums);
     let first = scan::nothing::members_of_files(inputs);
-    explain(job, sums, &|column| match is_in_doubt {
-        true => members::of_files(inputs, column, u64::MAX).ok(),
-        false => first(column),
+    explain(job, sums, &|column| {
+        let found = match is_in_doubt {
+            true => members::of_files(inputs, column, u64::MAX).ok(),
+            false => first(column),
+        };
+        found.map(|mut found| {
+            found.is_sample |= is_sample;
+            found
+        })
     })
 }
 
@@ -117,7 +123,6 @@ impl PyPartial {
 
     /// The share table of these rows, as a `rollshare.Shares`; an error where there are rows, but none counts.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let table = work::small(py, || {
             let table = table::finish(&self.job, &self.sums)?;
             if table.rows() == 0 {
@@ -129,10 +134,7 @@ impl PyPartial {
             }
             Ok(table)
         })?;
-        let shares = PyShares::new(self.job.clone(), self.sums.clone(), table, self.source_paths.clone());
-        let class = SHARES
-            .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
-        class.bind(py).call1((shares,))
+        PyShares::new(self.job.clone(), self.sums.clone(), table, self.source_paths.clone()).into_public(py)
     }
 
     /// The sums as bytes, for [`from_bytes`] of the same version.
@@ -228,9 +230,23 @@ pub fn explain_files(py: Python<'_>, sources: Vec<String>, partial: &PyPartial) 
     work::large(py, Some(1), |_, _| {
         scan::pool(1)?.install(|| {
             let discovery = discover(&sources, job.semantics)?;
-            explain_inputs(job, sums, &discovery.inputs)
+            explain_inputs(job, sums, &discovery.inputs, false)
         })
     })
+}
+
+/// As `explain_files`, for pieces of a frame: all of them, or a sample.
+#[pyfunction]
+pub fn explain_pieces(
+    py: Python<'_>,
+    pieces: Vec<Vec<u8>>,
+    is_sample: bool,
+    partial: &PyPartial,
+) -> PyResult<()> {
+    let (job, sums) = (&partial.job, &partial.sums);
+    let input = |bytes| Input { object: Arc::new(MemoryObject::new(FRAME, bytes)), partitions: vec![] };
+    let inputs: Vec<Input> = pieces.into_iter().map(input).collect();
+    work::large(py, Some(1), |_, _| scan::pool(1)?.install(|| explain_inputs(job, sums, &inputs, is_sample)))
 }
 
 /// Merge partial aggregates of one job.
@@ -290,7 +306,7 @@ pub fn read_parquet(
         };
         let (sums, _) = summed.map_err(|error| texts.locate(error))?;
         if whole {
-            explain_inputs(&job, &sums, &discovery.inputs)?;
+            explain_inputs(&job, &sums, &discovery.inputs, false)?;
         }
         Ok((sums, discovery.source_paths))
     })?;

@@ -1,6 +1,7 @@
 //! The pipeline and its checks: `Report`, the result of `rollshare.run` and `rollshare.check`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow2::array::{
     Array, BooleanArray, MutableListArray, MutableUtf8Array, PrimitiveArray, StructArray, TryExtend,
@@ -8,20 +9,36 @@ use arrow2::array::{
 };
 use arrow2::datatypes::{DataType, Field};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyBytes, PyCapsule};
 
 use super::errors::raise;
 use super::job::PyJob;
+use super::partial::PyPartial;
+use super::shares::PyShares;
 use super::{capsule, work};
 use crate::calendar::label::LabelForm;
 use crate::checks::model::Limit;
 use crate::checks::{CheckId, CheckResult, Config, countries};
+use crate::grid::Partial;
 use crate::pipeline::{self, Checks, RunOptions, RunReport};
+use crate::table::{self, Table, View};
 use crate::{Error, Result, report};
 
 /// The report of a run, or of its checks alone.
 #[pyclass(name = "Report", module = "rollshare._rollshare", frozen)]
-pub struct PyReport(RunReport);
+pub struct PyReport {
+    pub(super) report: RunReport,
+    /// The sums of its table, and the table; `None` if the rows could not be summed, and of a check.
+    pub(super) computed: Option<(Arc<Partial>, Table)>,
+}
+
+impl PyReport {
+    /// The result of a run.
+    pub(super) fn of(run: pipeline::Run) -> Self {
+        let computed = run.sums.map(Arc::new).zip(run.table);
+        PyReport { report: run.report, computed }
+    }
+}
 
 fn config(path: Option<PathBuf>) -> Result<Config> {
     path.as_deref().map(Config::read).transpose().map(Option::unwrap_or_default)
@@ -33,10 +50,43 @@ fn week(label: &str) -> Result<i32> {
     })
 }
 
+/// The options of a run.
+#[allow(clippy::too_many_arguments)] // those of the Python function
+pub(super) fn options(
+    sources: Vec<String>,
+    job: &PyJob,
+    target: Option<String>,
+    checks: &str,
+    config_file: Option<PathBuf>,
+    allow_restatement: Option<Vec<(String, String)>>,
+    allow_empty: bool,
+    csv_safe: bool,
+) -> Result<RunOptions> {
+    let allowed = allow_restatement.iter().flatten().map(|(first, last)| Ok((week(first)?, week(last)?)));
+    Ok(RunOptions {
+        job: job.0.clone(),
+        target,
+        checks: match checks {
+            "warn_only" => Checks::WarnOnly,
+            "off" => Checks::Off,
+            _ => Checks::Block,
+        },
+        config: config(config_file)?,
+        allow_restatement: allowed.collect::<Result<_>>()?,
+        threads: None,
+        state: None,
+        sources,
+        allow_empty,
+        csv_safe,
+        view: View::default(),
+    })
+}
+
 /// Check, compute, check, publish.
 #[pyfunction]
 #[pyo3(signature = (sources, job, target = None, checks = "block", config_file = None,
-                    allow_restatement = None, threads = None, called = None, allow_empty = false))]
+                    allow_restatement = None, threads = None, called = None, allow_empty = false,
+                    csv_safe = false))]
 #[allow(clippy::too_many_arguments)]
 pub fn run(
     py: Python<'_>,
@@ -49,27 +99,12 @@ pub fn run(
     threads: Option<usize>,
     called: Option<&str>,
     allow_empty: bool,
+    csv_safe: bool,
 ) -> PyResult<PyReport> {
-    let options = || {
-        let allowed = allow_restatement.iter().flatten().map(|(first, last)| Ok((week(first)?, week(last)?)));
-        Ok(RunOptions {
-            job: job.0.clone(),
-            target,
-            checks: match checks {
-                "warn_only" => Checks::WarnOnly,
-                "off" => Checks::Off,
-                _ => Checks::Block,
-            },
-            config: config(config_file)?,
-            allow_restatement: allowed.collect::<Result<_>>()?,
-            threads: None,
-            state: None,
-            sources,
-            allow_empty,
-        })
-    };
-    let options = options().map_err(|e| raise(py, e))?;
-    let mut report = work::large(py, threads, |threads, progress| {
+    let options =
+        options(sources, job, target, checks, config_file, allow_restatement, allow_empty, csv_safe)
+            .map_err(|e| raise(py, e))?;
+    let mut result = work::large(py, threads, |threads, progress| {
         crate::scan::pool(threads.unwrap_or(0))?.install(|| {
             let ran = pipeline::run(&RunOptions { threads, ..options.clone() }, progress);
             // As in the report below.
@@ -77,9 +112,10 @@ pub fn run(
                 Some(called) => error.with_file_called(called),
                 None => error,
             });
-            ran.map(|run| run.report)
+            ran.map(PyReport::of)
         })
     })?;
+    let report = &mut result.report;
     // The file is a temporary copy of a frame: the report shows the name of the frame.
     if let Some(called) = called {
         let files = std::mem::replace(&mut report.sources, vec![called.to_owned()]);
@@ -96,42 +132,64 @@ pub fn run(
             }
         }
     }
-    Ok(PyReport(report))
+    Ok(result)
 }
 
 #[pymethods]
 impl PyReport {
     /// Read a report that `json` wrote.
     #[staticmethod]
-    fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
-        serde_json::from_str(text)
-            .map(PyReport)
-            .map_err(|e| raise(py, Error::format(format!("a report that cannot be read: {e}"))))
+    #[pyo3(signature = (text, sums = None))]
+    fn from_json(py: Python<'_>, text: &str, sums: Option<&[u8]>) -> PyResult<Self> {
+        work::small(py, || {
+            let report = serde_json::from_str(text)
+                .map_err(|e| Error::format(format!("a report that cannot be read: {e}")))?;
+            let computed = sums.map(|sums| {
+                let sums = PyPartial::parse(sums)?;
+                let table = table::finish(&sums.job, &sums.sums)?;
+                Ok::<_, Error>((sums.sums, table))
+            });
+            Ok(PyReport { report, computed: computed.transpose()? })
+        })
+    }
+
+    /// The sums of its table as bytes, for `from_json`; `None` if it has none.
+    fn sums<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let Some((sums, _)) = &self.computed else { return Ok(None) };
+        let bytes = work::small(py, || PyPartial::bytes(&self.report.job, sums, None))?;
+        Ok(Some(PyBytes::new(py, &bytes)))
+    }
+
+    /// Its table, as a `rollshare.Shares`; `None` if the rows could not be summed.
+    fn shares<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some((sums, table)) = &self.computed else { return Ok(None) };
+        let job = self.report.job.clone();
+        PyShares::new(job, sums.clone(), table.clone(), Arc::default()).into_public(py).map(Some)
     }
 
     /// The report as JSON, as the program keeps it.
     fn json(&self, py: Python<'_>) -> PyResult<String> {
-        serde_json::to_string(&self.0).map_err(|e| raise(py, Error::internal(e.to_string())))
+        serde_json::to_string(&self.report).map_err(|e| raise(py, Error::internal(e.to_string())))
     }
 
     /// The report as one HTML page.
     fn html(&self, py: Python<'_>) -> PyResult<String> {
-        work::small(py, || report::page(&self.0))
+        work::small(py, || report::page(&self.report))
     }
 
     /// The verdict in one sentence.
     fn sentence(&self) -> String {
-        report::sentence(&self.0)
+        report::sentence(&self.report)
     }
 
     /// What each check found, in one sentence each; of a check that passed, what it requires.
     fn sentences(&self) -> Vec<String> {
-        self.0.outcomes.iter().map(report::why).collect()
+        self.report.outcomes.iter().map(report::why).collect()
     }
 
     /// 4 where a check that blocks has failed, 5 where one could not run, else 0.
     fn exit_code(&self) -> u8 {
-        self.0.verdict.map_or(0, crate::checks::Verdict::exit_code)
+        self.report.verdict.map_or(0, crate::checks::Verdict::exit_code)
     }
 
     /// The outcomes of the checks as an Arrow stream, a row a check.
@@ -143,7 +201,7 @@ impl PyReport {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // The interface allows a producer to ignore a requested schema that it does not support.
         let _ = requested_schema;
-        let batch = batch(&self.0.outcomes).map_err(|e| raise(py, e))?;
+        let batch = batch(&self.report.outcomes).map_err(|e| raise(py, e))?;
         let field = Field::new("", batch.data_type().clone(), false);
         capsule::export_stream(py, vec![batch], field)
     }

@@ -77,7 +77,8 @@ pub fn profile(given: &Bound<'_, PyAny>) -> PyResult<Profile> {
         // A profile in TOML has three tables, and so more than one line.
         return match text.contains('\n') {
             true => parsed(&text),
-            false => Profile::load(&text).map_err(|e| raise(py, e)),
+            // A profile in S3 may be waited for.
+            false => work::large(py, None, |_, _| Profile::load(&text)),
         };
     }
     let path: PathBuf = given.extract().map_err(|_| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow2::array::{Array, PrimitiveArray, StructArray, Utf8Array};
 use arrow2::datatypes::{DataType, Field};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
 
 use super::errors::raise;
@@ -13,10 +14,10 @@ use super::job::PyJob;
 use super::partial::{PyPartial, account};
 use super::{capsule, work};
 use crate::grid::Partial;
-use crate::publish::{Format, Target, TargetLock, publish};
+use crate::publish::{Format, Target, TargetLock, csv, publish};
 use crate::storage::SourcePaths;
 use crate::table::cell::iso_date;
-use crate::table::{Cell, Column, ColumnData, Table};
+use crate::table::{Cell, Column, ColumnData, Only, Table, View, keys};
 use crate::{Error, Job, Result};
 
 /// The finished table, with its job, sums and sources.
@@ -31,6 +32,14 @@ pub struct PyShares {
 impl PyShares {
     pub(super) fn new(job: Job, sums: Arc<Partial>, table: Table, source_paths: Arc<SourcePaths>) -> Self {
         PyShares { job, sums, table, source_paths }
+    }
+
+    /// The `rollshare.Shares` of this table.
+    pub(super) fn into_public(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        static SHARES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let class = SHARES
+            .get_or_try_init(py, || py.import("rollshare._shares")?.getattr("Shares").map(Bound::unbind))?;
+        class.bind(py).call1((self,))
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -76,7 +85,7 @@ impl PyShares {
         StructArray::new(DataType::Struct(self.fields()), columns.collect(), None).boxed()
     }
 
-    fn write(&self, path: &str, format: &str) -> Result<usize> {
+    fn write(&self, path: &str, format: &str, csv_safe: bool) -> Result<usize> {
         let target = Target::parse(path)?;
         let wanted = match format {
             "parquet" => Format::Parquet,
@@ -92,7 +101,9 @@ impl PyShares {
             return Err(Error::argument(format!("target '{path}'")).expected(expected));
         }
         target.check_disjoint(&self.source_paths)?;
-        publish(&target, &TargetLock::acquire(&target)?, &self.table).map(|published| published.rows)
+        let safe = (csv_safe && wanted == Format::Csv).then(|| csv::with_safe_names(&self.table));
+        let table = safe.as_ref().unwrap_or(&self.table);
+        publish(&target, &TargetLock::acquire(&target)?, table).map(|published| published.rows)
     }
 }
 
@@ -133,7 +144,7 @@ impl PyShares {
         self.table.rows()
     }
 
-    /// Whether job, table and account equal those of `other`.
+    /// Whether table and account equal those of `other`.
     fn same(&self, other: &Self) -> bool {
         // Compared by bits, so that NaN equals itself.
         let equal = |a: &ColumnData, b: &ColumnData| match (a, b) {
@@ -143,10 +154,38 @@ impl PyShares {
             _ => a == b,
         };
         let columns = self.table.columns.iter().zip(&other.table.columns);
-        self.job == other.job
-            && self.sums.chosen().account == other.sums.chosen().account
+        self.sums.chosen().account == other.sums.chosen().account
             && self.table.columns.len() == other.table.columns.len()
             && columns.clone().all(|(a, b)| a.name == b.name && equal(&a.data, &b.data))
+    }
+
+    /// The rows of some members of columns of the key, and of the last periods.
+    #[pyo3(signature = (only, last = None))]
+    fn filter(
+        &self,
+        py: Python<'_>,
+        only: Vec<(String, Vec<String>)>,
+        last: Option<usize>,
+    ) -> PyResult<Self> {
+        let only = only.into_iter().map(|(column, members)| Only { column, members, may_be_lists: false });
+        let view = View { only: only.collect(), last };
+        let table = view.of(&self.table).map_err(|e| raise(py, e))?.into_owned();
+        Ok(PyShares::new(self.job.clone(), self.sums.clone(), table, self.source_paths.clone()))
+    }
+
+    /// The keys of the whole table with their users, organic and paid, of all periods.
+    fn users(&self, py: Python<'_>) -> PyResult<Vec<(Vec<String>, f64)>> {
+        work::small(py, || keys::users(&self.job, &self.sums))
+    }
+
+    /// The values of a column.
+    fn values<'py>(&self, py: Python<'py>, column: &str) -> PyResult<Bound<'py, PyList>> {
+        let dates = py.import("datetime")?.getattr("date")?;
+        let found = self.table.column(column);
+        let data = &found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(column.to_owned()))?.data;
+        let values: Vec<Bound<'py, PyAny>> =
+            (0..data.len()).map(|row| value(py, data.cell(row), &dates)).collect::<PyResult<_>>()?;
+        PyList::new(py, values)
     }
 
     /// Rows ``start`` to ``stop`` as dicts.
@@ -195,9 +234,10 @@ impl PyShares {
     }
 
     /// Publish to ``path`` in ``format``; returns the number of rows.
-    #[pyo3(name = "write")]
-    fn write_to(&self, py: Python<'_>, path: &str, format: &str) -> PyResult<usize> {
-        work::small(py, || self.write(path, format))
+    #[pyo3(name = "write", signature = (path, format, csv_safe = false))]
+    fn write_to(&self, py: Python<'_>, path: &str, format: &str, csv_safe: bool) -> PyResult<usize> {
+        // A target in S3 may be waited for.
+        work::large(py, None, |_, _| self.write(path, format, csv_safe))
     }
 
     /// The table as an Arrow stream.

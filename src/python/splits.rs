@@ -8,13 +8,12 @@ use super::errors::raise;
 use super::job::PyJob;
 use super::partial::PyPartial;
 use super::{capsule, work};
-use crate::Error;
 use crate::frame::field::Field;
 use crate::frame::groups;
+use crate::pipeline::cluster::no_text;
 use crate::scan;
 use crate::scan::split::{Split, plan};
-use crate::storage::{Input, discover};
-use crate::text::format::is_text;
+use crate::storage::discover;
 
 /// Splits, rows of all files, compressed bytes of the needed columns, notes of the listing.
 type Planned<'py> = (Vec<Bound<'py, PyBytes>>, u64, u64, Vec<String>);
@@ -42,19 +41,6 @@ pub fn plan_splits<'py>(
         })
     })?;
     Ok((splits.iter().map(|split| PyBytes::new(py, split)).collect(), rows, bytes, notes))
-}
-
-/// Fails for text: the executors read row groups.
-fn no_text(inputs: &[Input]) -> crate::Result<()> {
-    for input in inputs {
-        if is_text(input.object.as_ref())? {
-            return Err(Error::unsupported("the file is text")
-                .expected("parquet files: Spark's file mode reads nothing else")
-                .advice("Give a DataFrame: spark.read.csv(PATH, header=True)")
-                .in_file(input.object.name()));
-        }
-    }
-    Ok(())
 }
 
 /// Sum one split, on one thread.

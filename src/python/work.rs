@@ -6,7 +6,6 @@
 //! fork between calls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use pyo3::prelude::*;
 
 use super::errors::raise;
 use crate::scan::{NoProgress, Progress};
+use crate::storage::Cancel;
 use crate::{Error, Result};
 
 /// The interval between two polls for signals: a fifth of what a person notices.
@@ -21,11 +21,12 @@ const POLL: Duration = Duration::from_millis(20);
 /// The most threads that can be requested.
 const THREADS_MAX: usize = 1024;
 
-struct Flag(AtomicBool);
+/// The flag of a call, as progress: computing threads look at it, and those that wait for S3.
+struct Call(Cancel);
 
-impl Progress for Flag {
+impl Progress for Call {
     fn interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_cancelled()
     }
 }
 
@@ -62,16 +63,17 @@ pub fn large<T: Send>(
     work: impl FnOnce(Option<usize>, &dyn Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
     let threads = threads(requested).map_err(|e| raise(py, e))?;
-    let stop = Flag(AtomicBool::new(false));
+    let call = Call(Cancel::default());
     let mut raised = None;
     let outcome = py.detach(|| {
         std::thread::scope(|scope| {
             let (done, wait) = channel();
-            let stop = &stop;
+            let call = &call;
             let started =
                 std::thread::Builder::new().name("rollshare".into()).spawn_scoped(scope, move || {
+                    call.0.enter();
                     // The receiver lives until this thread ends, so sending cannot fail.
-                    let _ = done.send(guarded(|| work(threads, stop)));
+                    let _ = done.send(guarded(|| work(threads, call)));
                 });
             if let Err(e) = started {
                 return Err(Error::io("cannot start a thread", std::io::Error::other(e)));
@@ -85,7 +87,7 @@ pub fn large<T: Send>(
                     Err(RecvTimeoutError::Timeout) if raised.is_none() => {
                         if let Err(error) = Python::attach(|py| py.check_signals()) {
                             raised = Some(error);
-                            stop.0.store(true, Ordering::Relaxed);
+                            call.0.cancel();
                         }
                     }
                     Err(RecvTimeoutError::Timeout) => {}

@@ -25,10 +25,10 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The cache key of `job` on `sources`: all that affects the sums. Windows and details are computed
-/// from the sums and are left out.
+/// The cache key of `job` on `sources`: all that affects the sums. Windows, details and dates are
+/// computed from the sums and are left out.
 pub(super) fn cache_key(job: &Job, sources: &[String]) -> Result<String> {
-    let sums = Job { windows: Job::default().windows, details: false, ..job.clone() };
+    let sums = Job { windows: Job::default().windows, details: false, dates: false, ..job.clone() };
     serde_json::to_string(&(sums, sources)).map_err(|e| Error::internal(format!("cannot serialise: {e}")))
 }
 

@@ -22,7 +22,7 @@ mod ledger;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::{Entry, Ledger};
 
@@ -98,7 +98,7 @@ pub fn scan_dataset(
     let cache_key = key::cache_key(&job, sources)?;
     let name = key::file_name(&cache_key);
     let ledger = match state.read(&name) {
-        Ok(Some(bytes)) => Ledger::parse(bytes, &cache_key).unwrap_or_else(|why| {
+        Ok(Some(bytes)) => Ledger::parse(&bytes, &cache_key).unwrap_or_else(|why| {
             stats.notes.push(format!("{}: {why}; all files are read", state.display_path(&name)));
             Ledger::default()
         }),
@@ -124,9 +124,8 @@ pub fn scan_dataset(
     let sums = sum_cached(&ledger, state, &mut cached, &mut stats);
     let loaded = started.elapsed();
 
-    let uncached = |(at, input)| cached.get(at).is_some_and(Option::is_none).then_some((at, input));
-    let read: Vec<(usize, &Input)> = inputs.iter().enumerate().filter_map(uncached).collect();
-    let which: Vec<usize> = read.iter().map(|(at, _)| *at).collect();
+    let uncached = |(at, hit): (usize, &Option<&Entry>)| hit.is_none().then_some(at);
+    let which: Vec<usize> = cached.iter().enumerate().filter_map(uncached).collect();
     let hits: Vec<CachedFile<'_>> = (inputs.iter().enumerate().zip(&cached))
         .filter_map(|((at, input), entry)| {
             let entry = (*entry)?;
@@ -134,31 +133,36 @@ pub fn scan_dataset(
             Some(CachedFile { at, name, value_type: entry.value_type, rows: entry.rows })
         })
         .collect();
-    let (parts, mut cost) = scan::scan_each(&job, dataset, &which, &hits, options, progress)?;
-
-    let merging = Instant::now();
     stats.cached_files = hits.len();
     stats.cached_rows = hits.iter().map(|cached| cached.rows).sum();
     // Files without rows have no type; all others have the same type.
-    let value_type = (cached.iter().flatten().find_map(|entry| entry.value_type))
-        .or_else(|| parts.iter().find_map(|part| part.value_type));
-    let first = Partial { value_type, ..Partial::default() };
-    let mut scanned = Vec::with_capacity(parts.len());
-    for ((_, input), part) in read.iter().zip(&parts) {
-        scanned.push(Entry::new(input, part, listed)?);
-    }
-    let untyped = |part: Partial| Partial { value_type: None, ..part };
-    let total =
-        Partial::merge_all([first, sums].into_iter().chain(parts.into_iter().map(untyped)).collect())?;
-    total.account.check()?;
-    if !read.is_empty() || stats.removed > 0 {
-        let written = ledger.write_next(state, (&name, &cache_key), &cached, scanned, &total);
-        if let Err(error) = written {
-            stats.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
+    let mut value_type = cached.iter().flatten().find_map(|entry| entry.value_type);
+    let mut merging = Duration::ZERO;
+    let is_written = !which.is_empty() || stats.removed > 0;
+    let mut next = is_written.then(|| ledger.next(state, &name, &cached));
+    let mut sums = RunningTotal::of(sums);
+    let mut cost = scan::scan_each(&job, dataset, &which, &hits, options, progress, &mut |at, part| {
+        let begun = Instant::now();
+        value_type = value_type.or(part.value_type);
+        if let (Some(input), Some(next)) = (inputs.get(at), &mut next)
+            && let Some((entry, bytes)) = Entry::new(input, &part, listed)?
+        {
+            next.add(at, entry, &bytes);
         }
+        sums.add(part)?;
+        merging += begun.elapsed();
+        Ok(())
+    })?;
+
+    let begun = Instant::now();
+    let total = Partial { value_type, ..sums.finish()? };
+    total.account.check()?;
+    if let Some(Err(error)) = next.map(|next| next.finish(&cache_key, &total)) {
+        stats.notes.push(format!("the state cannot be written, the next run reads more: {error}"));
     }
+    merging += begun.elapsed();
     cost.phases.insert(0, ("state", loaded));
-    cost.phases.push(("merge", merging.elapsed()));
+    cost.phases.push(("merge", merging));
     Ok((total, cost, stats))
 }
 
@@ -199,36 +203,64 @@ fn sum_cached(
     cached: &mut [Option<&Entry>],
     stats: &mut CacheStats,
 ) -> Partial {
-    let untyped = |part: Partial| Partial { value_type: None, ..part };
     if cached.iter().flatten().count() == ledger.entries().len() {
         match ledger.total() {
-            Some(total) => return untyped(total),
+            Some(total) => return Partial { value_type: None, ..total },
             None if ledger.entries().is_empty() => return Partial::default(),
             None => {}
         }
     }
-    let mut parts = Vec::with_capacity(cached.len());
-    let mut damaged = 0usize;
-    for hit in cached.iter_mut() {
-        let Some(entry) = *hit else { continue };
-        match ledger.part(state, entry) {
-            Some(part) => parts.push(untyped(part)),
-            None => {
-                damaged += 1;
-                *hit = None;
-            }
+    let (mut sums, mut damaged) = (RunningTotal::default(), Vec::new());
+    let mut are_mergeable = true;
+    ledger.each_part(state, cached, |at, part| match part {
+        Some(part) => are_mergeable = are_mergeable && sums.add(part).is_ok(),
+        None => damaged.push(at),
+    });
+    let mut count = damaged.len();
+    for at in damaged {
+        if let Some(hit) = cached.get_mut(at) {
+            *hit = None;
         }
     }
-    let sums = Partial::merge_all(parts).unwrap_or_else(|_| {
+    let sums = sums.finish().ok().filter(|_| are_mergeable).unwrap_or_else(|| {
         // The sums cannot be merged: none of them is used.
-        damaged += cached.iter().flatten().count();
+        count += cached.iter().flatten().count();
         cached.fill(None);
         Partial::default()
     });
-    if damaged > 0 {
-        stats.notes.push(format!("{damaged} damaged entries in the state; their files are read again"));
+    if count > 0 {
+        stats.notes.push(format!("{count} damaged entries in the state; their files are read again"));
     }
     sums
+}
+
+/// Sums of files that are merged a number at a time, so that those of all files are never in memory.
+#[derive(Default)]
+struct RunningTotal {
+    /// The sums so far, and those that are still to be merged.
+    parts: Vec<Partial>,
+}
+
+impl RunningTotal {
+    /// The most parts that are kept.
+    const PARTS_MAX: usize = 1024;
+
+    fn of(sums: Partial) -> Self {
+        RunningTotal { parts: vec![Partial { value_type: None, ..sums }] }
+    }
+
+    /// Adds the sums of a file. Their type is that of all files, which is compared elsewhere.
+    fn add(&mut self, part: Partial) -> Result<()> {
+        self.parts.push(Partial { value_type: None, ..part });
+        if self.parts.len() >= Self::PARTS_MAX {
+            self.parts = vec![Partial::merge_all(std::mem::take(&mut self.parts))?];
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Partial> {
+        Partial::merge_all(self.parts)
+    }
 }
 
 /// Nanoseconds since 1970.

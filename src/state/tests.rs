@@ -128,9 +128,9 @@ fn a_file_that_was_just_written_is_read_again() {
     let part = scan::scan(&fixture.job, &inputs, &Options::default(), &NoProgress).unwrap().0;
     let version = inputs[0].object.version().unwrap();
     let listed = |after| version.changed.unwrap() + after;
-    assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().is_stable);
-    assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().is_stable);
-    assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().is_stable);
+    assert!(!Entry::new(&inputs[0], &part, listed(0)).unwrap().unwrap().0.is_stable);
+    assert!(!Entry::new(&inputs[0], &part, listed(9_000_000)).unwrap().unwrap().0.is_stable);
+    assert!(Entry::new(&inputs[0], &part, listed(2_200_000_000)).unwrap().unwrap().0.is_stable);
     let coarse = ObjectVersion { changed: Some(5_000_000_000), ..version };
     assert!(!key::is_stable(&coarse, 6_000_000_000));
     assert!(key::is_stable(&coarse, 7_200_000_000));
@@ -291,7 +291,7 @@ fn types_that_differ_are_the_same_error_with_state() {
 /// An object whose store has only a modification time.
 struct Coarse(Arc<dyn Object>);
 
-impl Object for Coarse {
+impl crate::storage::PlainObject for Coarse {
     fn name(&self) -> &Arc<str> {
         self.0.name()
     }
@@ -305,7 +305,7 @@ impl Object for Coarse {
     }
 
     fn version(&self) -> Option<ObjectVersion> {
-        Some(ObjectVersion { bytes: self.len(), modified: Some(1), tag: None, changed: None })
+        Some(ObjectVersion { bytes: self.0.len(), modified: Some(1), tag: None, changed: None })
     }
 }
 
