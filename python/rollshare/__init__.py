@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from . import quality
     from ._comparison import Comparison
     from ._results import CheckResults, RunResult
+    from ._why import Why, why
 
     Source = Union[str, os.PathLike[str]]
     Names = Union[str, Sequence[str]]
@@ -68,6 +69,7 @@ __all__ = [
     "StorageError",
     "TooLargeError",
     "UnsupportedError",
+    "Why",
     "__version__",
     "check",
     "compare",
@@ -82,6 +84,7 @@ __all__ = [
     "rolling_share",
     "run",
     "sample",
+    "why",
 ]
 
 
@@ -93,6 +96,8 @@ def __getattr__(name: str) -> Any:
         return import_module("rollshare.quality")
     if name == "Comparison":
         return import_module("rollshare._comparison").Comparison
+    if name in ("Why", "why"):
+        return getattr(import_module("rollshare._why"), name)
     if name in ("CheckResults", "RunResult"):
         return getattr(import_module("rollshare._results"), name)
     raise AttributeError(f"module 'rollshare' has no attribute '{name}'")
@@ -146,6 +151,7 @@ def read_parquet(
     grain: Literal["week", "day", "month"] | None = None,
     windows: int | Sequence[int] | None = None,
     details: bool | None = None,
+    dates: bool | None = None,
     with_total: bool | Names | None = None,
     share_of: Literal["organic", "channel"] | None = None,
     date: str | None = None,
@@ -199,6 +205,9 @@ def read_parquet(
     details
         Whether to add to each share the counts, Wilson 95 % bounds, the change, the organic users per paid
         user, and the share a year before (52 weeks, 364 days, 12 months).
+    dates
+        Whether to add the first day of each period as a date: ``week_start`` or ``month_start``. Days have
+        ``date`` in any case.
     with_total
         Dimensions of ``by`` without which the table's rows are added too; ``True``: each of them.
     share_of
@@ -285,6 +294,7 @@ def rolling_share(
     grain: Literal["week", "day", "month"] | None = None,
     windows: int | Sequence[int] | None = None,
     details: bool | None = None,
+    dates: bool | None = None,
     with_total: bool | Names | None = None,
     share_of: Literal["organic", "channel"] | None = None,
     date: str | None = None,
@@ -318,8 +328,8 @@ def rolling_share(
     frame
         pandas or polars data frame, polars lazy frame, pyarrow table, batch or reader, DuckDB
         relation, or any object with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader is consumed.
-    job, profile, semantics, by, grain, windows, details, with_total, share_of, date, date_unit, label, \
-    zone, week_start, settle_days, users, count_rows, channel, organic, paid, exclude, null_channel, \
+    job, profile, semantics, by, grain, windows, details, dates, with_total, share_of, date, date_unit, \
+    label, zone, week_start, settle_days, users, count_rows, channel, organic, paid, exclude, null_channel, \
     ignore_case, dimensions, total, total_rows, where, where_not, country_total, os_total, columns, threads
         As for :func:`read_parquet`.
 
@@ -417,6 +427,7 @@ def run(
     no_checks: bool = False,
     allow_restatement: str | Iterable[str] = (),
     allow_empty: bool = False,
+    csv_safe: bool = False,
     job: Job | None = None,
     threads: int | None = None,
     **options: Any,
@@ -442,6 +453,9 @@ def run(
         Published ISO weeks that may change: ``"2021_05..2021_08"`` or ``"2021_05"``, or several of these.
     allow_empty
         Whether a source without rows gives an empty table; an error otherwise.
+    csv_safe
+        Whether names in CSV that a spreadsheet would take for formulas get an apostrophe in front: those that
+        begin with ``=``, ``+``, ``-``, ``@`` or a control character.
     job, threads, **options
         As for :func:`read_parquet`.
 
@@ -468,14 +482,12 @@ def run(
     from os import fspath
 
     from ._pipeline import run as pipeline
+    from ._pipeline import run_options
 
-    if warn_only and no_checks:
-        raise ArgumentError("both warn_only= and no_checks=; expected one of the two")
-    allowed = [allow_restatement] if isinstance(allow_restatement, str) else list(allow_restatement)
-    weeks = [(first, last or first) for first, _, last in (text.partition("..") for text in allowed)]
-    mode: Literal["off", "warn_only", "block"] = "off" if no_checks else "warn_only" if warn_only else "block"
+    mode, weeks = run_options(warn_only, no_checks, allow_restatement)
     path = None if target is None else fspath(target)
-    return pipeline(_sources(source), _job(job, options), path, mode, checks, weeks, threads, allow_empty)
+    found = _sources(source)
+    return pipeline(found, _job(job, options), path, mode, checks, weeks, threads, allow_empty, csv_safe)
 
 
 def check(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import _rollshare
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._results import CheckResults
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
 class RollshareError(Exception):
     """Base of the exceptions of Rollshare.
 
-    Unknown attributes are ``None`` or empty.
+    Unknown attributes are ``None`` or empty. The message and the attributes with words are escaped: one line,
+    without control or bidirectional characters. ``file`` and ``column`` are as they are.
     """
 
     #: The file, as the user named it.
@@ -31,6 +34,9 @@ class RollshareError(Exception):
     expected: str = ""
     #: What to do.
     advice: str = ""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_rollshare.escape_line(message))
 
 
 class FormatError(RollshareError, ValueError):

@@ -247,7 +247,8 @@ def _column(series: Any) -> tuple[Any, ...]:
         # Categories that are not strings, such as dates, are decoded.
         return _column(series.astype(categories.dtype))
     if name == "DatetimeTZDtype":
-        return _numpy(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+        kind, values, unit, mask = _numpy(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+        return (kind, values, unit + _zone(dtype.tz), mask)
     arrow = _arrow(series.array)
     if arrow is not None:
         return arrow
@@ -259,6 +260,17 @@ def _column(series: Any) -> tuple[Any, ...]:
         values = series.to_numpy(dtype=plain, na_value=plain.type(0))
         return _numpy(values, mask)
     return ("unknown", str(dtype))
+
+
+def _zone(zone: Any) -> str:
+    """The name of a time zone of Python, as Arrow writes it: an IANA name, or an offset."""
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
+    offset = None if name else zone.utcoffset(None)
+    if offset is None:
+        # Of dateutil and of the machine: an instant without a name of its zone is one of UTC.
+        return str(name or "UTC")
+    minutes = round(offset.total_seconds() / 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _numpy(values: Any, mask: Any = None) -> tuple[Any, ...]:

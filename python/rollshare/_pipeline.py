@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 
 from . import _arrow, _rollshare
-from ._errors import FrameError
+from ._errors import ArgumentError, FrameError
 from ._frames import check_index, named_columns
 from ._results import CheckResults, RunResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
 #: Columns that the checks on rows read in addition to those of the job.
@@ -30,19 +30,43 @@ def run(
     allow_restatement: Sequence[tuple[str, str]],
     threads: int | None,
     allow_empty: bool,
+    csv_safe: bool,
 ) -> RunResult:
     """Run the pipeline; raise ``BlockedError`` where a check blocked it."""
     native = _rollshare.run(
-        sources, job, target, checks, config, list(allow_restatement), threads, allow_empty=allow_empty
+        sources,
+        job,
+        target,
+        checks,
+        config,
+        list(allow_restatement),
+        threads,
+        allow_empty=allow_empty,
+        csv_safe=csv_safe,
     )
+    return finished(native, stacklevel=4)
+
+
+def finished(native: _rollshare.Report, stacklevel: int) -> RunResult:
+    """Return the result of a run; warn of what is not kept, raise where a check blocked it."""
     result = RunResult(native)
     for failed in result.not_kept:
-        warnings.warn(
-            f"{result.state}, but {failed['what']} could not be written: {failed['why']}", stacklevel=3
-        )
+        message = f"{result.state}, but {failed['what']} could not be written: {failed['why']}"
+        warnings.warn(message, stacklevel=stacklevel)
     if result.state == "blocked":
         result.raise_for_status()
     return result
+
+
+def run_options(
+    warn_only: bool, no_checks: bool, allow_restatement: str | Iterable[str]
+) -> tuple[Literal["block", "warn_only", "off"], list[tuple[str, str]]]:
+    """Whether the checks run and block, and the first and last weeks that may be restated."""
+    if warn_only and no_checks:
+        raise ArgumentError("both warn_only= and no_checks=; expected one of the two")
+    allowed = [allow_restatement] if isinstance(allow_restatement, str) else list(allow_restatement)
+    weeks = [(first, last or first) for first, _, last in (text.partition("..") for text in allowed)]
+    return "off" if no_checks else "warn_only" if warn_only else "block", weeks
 
 
 def check_files(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from matplotlib.figure import Figure
+
+from . import _display
 from ._display import COLOURS, key_columns
 from ._errors import ArgumentError
 
@@ -10,32 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from matplotlib.figure import Figure
-
     from ._shares import Shares
 
 #: The most panels where `countries` is not given.
 PANELS = 24
 
 
-#: Weekdays, from Monday on.
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+class Picture(Figure):
+    """A figure that a notebook shows, also one that has not loaded pyplot."""
 
+    def _repr_png_(self) -> bytes:
+        from io import BytesIO
 
-def _day(row: dict[str, Any], week_start: int) -> Any:
-    """The day at which a row is drawn: its date, or the first day of its week or month."""
-    from datetime import date, timedelta
-
-    if "date" in row:
-        return row["date"]
-    if "month" in row:
-        return date(row["year"], row["month"], 1)
-    year, week = row["year"], row["week"]
-    # Not `fromisocalendar`: legacy semantics have a week 0.
-    january = date(year, 1, 4)
-    monday = january - timedelta(days=january.weekday()) + timedelta(weeks=week - 1)
-    # A week has the number of the ISO week of the Monday in it.
-    return monday - timedelta(days=-week_start % 7)
+        png = BytesIO()
+        self.savefig(png, format="png")
+        return png.getvalue()
 
 
 def _lines(
@@ -49,7 +41,7 @@ def _lines(
     nan = float("nan")
     for rest, points in lines.items():
         colour = colours[rest]
-        days = [_day(row, week_start) for row in points]
+        days = [_display.first_day(row, week_start) for row in points]
         values = [nan if row[name] is None else row[name] for row in points]
         # A value between two nulls has no line: it is drawn as a dot.
         lone = [
@@ -77,7 +69,6 @@ def draw(
 ) -> Figure:
     """See :meth:`Shares.plot`."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.figure import Figure as NewFigure
     from matplotlib.ticker import PercentFormatter
 
     job = shares.job
@@ -92,9 +83,12 @@ def draw(
     for row in shares.to_dicts():
         key = [row[column] for column in keys] or ["all"]
         # Legacy semantics have rows without a country or a week.
-        if None not in key and row.get("year", 1) is not None:
+        if None not in key and _display.is_dated(row):
             series.setdefault(key[0], {}).setdefault(tuple(key[1:]), []).append(row)
-    shown = list(series)[:PANELS] if countries is None else list(countries)
+    # The panels of most users come first.
+    members = [key[0] if key else "all" for key in _display.by_users(shares, 1)]
+    shown = [member for member in members if member in series] if countries is None else list(countries)
+    shown = shown[:PANELS] if countries is None else shown
     for member in shown:
         if member not in series:
             raise ArgumentError(
@@ -105,15 +99,15 @@ def draw(
 
     across = min(3, max(1, len(shown)))
     down = -(-len(shown) // across) or 1
-    figure = figure or NewFigure(figsize=(4.2 * across, 2.3 * down + 0.6), layout="constrained")
-    week_start = WEEKDAYS.index(job.profile.to_dict().get("time", {}).get("week_start", "monday"))
+    figure = figure or Picture(figsize=(4.2 * across, 2.3 * down + 0.6), layout="constrained")
+    week_start = _display.week_start(job)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
     for axis, member in zip(axes, shown):
         _lines(axis, series[member], name, colours, week_start)
         axis.set_title(member, loc="left", fontsize=10, fontweight="bold")
         axis.set_ylim(0, 1)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
-        locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         axis.grid(alpha=0.3)
@@ -123,16 +117,15 @@ def draw(
     # The last panel of each column has the labels of the time axis.
     for axis in axes[max(len(shown) - across, 0) : len(shown)]:
         axis.tick_params(labelbottom=True)
-    unit = job.grain + ("s" if window > 1 else "")
     bounds = ", 95 % bounds" if job.details else ""
     left_out = len(series) - len(shown)
-    more = f" ({left_out} of {keys[0]} not shown)" if left_out and countries is None else ""
+    more = f" (the {len(shown)} with most users, {left_out} more)" if left_out and countries is None else ""
     if len(others) > 1:
         handles = [
             axes[0].plot([], [], color=colours[rest], label=", ".join(rest))[0]
             for rest in others[: len(COLOURS)]
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), fontsize=8)
-    what = "each channel" if job.share_of == "channel" else "organic users"
-    figure.suptitle(f"Share of {what} over {window} {unit}{bounds}{more}", fontsize=11)
+    title = _display.what(job, window)
+    figure.suptitle(f"{title[0].upper()}{title[1:]}{bounds}{more}", fontsize=11)
     return figure

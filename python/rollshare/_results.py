@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from ._shares import Shares
+
     Verdict = Literal["pass", "warn", "incomplete", "fail"]
 
 
@@ -153,17 +155,19 @@ class CheckResults:
         return f"<div><p><b>{escape(self._native.sentence())}</b></p>{table}</div>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), self._native.json()))
+        return (_restore, (type(self), self._native.json(), self._native.sums()))
 
 
 class RunResult(CheckResults):
-    """The result of a run, with the outcomes of its checks.
+    """The result of a run: its table in ``shares``, and the outcomes of its checks as a frame.
 
     Examples
     --------
     >>> result = rollshare.run(sample, folder / "share.parquet")
     >>> result.state, result.account["rows"]
     ('published', 9000)
+    >>> result.shares == rollshare.read_parquet(sample)
+    True
 
     """
 
@@ -178,6 +182,11 @@ class RunResult(CheckResults):
         """Whether the table was published, blocked, only computed, or promoted."""
         state: Literal["published", "blocked", "computed", "promoted"] = self._report["state"]
         return state
+
+    @cached_property
+    def shares(self) -> Shares | None:
+        """The table, also of a blocked run; ``None`` where the rows could not be summed."""
+        return self._native.shares()
 
     @property
     def account(self) -> dict[str, int] | None:
@@ -260,5 +269,5 @@ def _stages() -> dict[str, str]:
     return {check["check"]: check["stage"] for check in json.loads(_rollshare.declared_checks())["checks"]}
 
 
-def _restore(kind: type[CheckResults], text: str) -> CheckResults:
-    return kind(_rollshare.Report.from_json(text))
+def _restore(kind: type[CheckResults], text: str, sums: bytes | None = None) -> CheckResults:
+    return kind(_rollshare.Report.from_json(text, sums))

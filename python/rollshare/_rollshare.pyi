@@ -15,21 +15,32 @@ __all__ = [
     "Report",
     "Shares",
     "__version__",
+    "answer_passes",
+    "answer_split",
     "check_frame",
     "columns_read",
     "compare",
     "declared_checks",
+    "escape_line",
+    "escape_name",
+    "explain_change",
     "explain_columns",
     "explain_files",
     "explain_frame",
+    "explain_pieces",
+    "gather_split",
     "infer_profile",
+    "job_of_change",
     "merge",
+    "merge_gathered",
     "partial_columns",
     "partial_frame",
     "partial_groups",
     "plan_splits",
     "read_parquet",
+    "reduce_range",
     "run",
+    "run_cluster",
     "sample",
     "scan_split",
 ]
@@ -61,6 +72,7 @@ class Job:
         semantics: Literal["iso", "legacy"] = "iso",
         windows: int | Sequence[int] | None = None,
         details: bool = False,
+        dates: bool = False,
         grain: Literal["week", "day", "month"] = "week",
         by: str | Sequence[str] | None = None,
         with_total: bool | str | Sequence[str] | None = None,
@@ -98,6 +110,9 @@ class Job:
     @property
     def details(self) -> bool:
         """Whether counts, bounds and change are added to each share."""
+    @property
+    def dates(self) -> bool:
+        """Whether the first day of each week or month is added as a date."""
     @property
     def grain(self) -> Literal["week", "day", "month"]:
         """Step of the time axis: ``"week"``, ``"day"`` or ``"month"``."""
@@ -220,12 +235,18 @@ class Shares:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
     def same(self, other: Shares) -> bool:
-        """Whether job, table and account equal those of ``other``."""
+        """Whether table and account equal those of ``other``."""
+    def filter(self, only: Sequence[tuple[str, Sequence[str]]], last: int | None = None) -> Shares:
+        """Return the rows of some members, and of the last periods."""
+    def users(self) -> list[tuple[list[str], float]]:
+        """Return the keys of the whole table with their users of all periods."""
+    def values(self, column: str) -> list[Any]:
+        """Return the values of a column; ``KeyError`` where there is none."""
     def dicts(self, start: int = 0, stop: int | None = None) -> list[dict[str, Any]]:
         """Rows ``start`` to ``stop`` as dicts."""
     def memory(self, column: str) -> tuple[str, bytes, bytes | None, list[str] | None]:
         """A column as memory for numpy: type, values, mask of nulls, dictionary."""
-    def write(self, path: str, format: str) -> int:
+    def write(self, path: str, format: str, csv_safe: bool = False) -> int:
         """Publish to ``path`` in ``format``; returns the number of rows."""
     def to_bytes(self) -> bytes:
         """Write the sums of the table, as :meth:`Partial.to_bytes`."""
@@ -261,6 +282,52 @@ def explain_columns(columns: Sequence[tuple[str, tuple[Any, ...]]], rows: int, p
 def explain_files(sources: Sequence[str], partial: Partial) -> None:
     """As ``explain_frame``, of files."""
 
+def job_of_change(job: Job) -> Job:
+    """Return the job whose sums ``explain_change`` needs."""
+
+def explain_change(partial: Partial, key: str, period: str | None, against: str) -> tuple[str, str]:
+    """Explain the change of a share. Returns JSON, and the text that the program prints."""
+
+def explain_pieces(pieces: Sequence[bytes], is_sample: bool, partial: Partial) -> None:
+    """Do as ``explain_files`` does, for pieces of a frame: all of them, or a sample."""
+
+def run_cluster(
+    executors: object,
+    sizes: tuple[int, int, int],
+    sources: Sequence[str],
+    job: Job,
+    target: str | None = None,
+    checks: Literal["block", "warn_only", "off"] = "block",
+    config_file: str | None = None,
+    allow_restatement: Sequence[tuple[str, str]] | None = None,
+    allow_empty: bool = False,
+    csv_safe: bool = False,
+    threads: int | None = None,
+    pieces: tuple[bytes, Sequence[tuple[int, int, int]]] | None = None,
+) -> Report:
+    """Run as ``run`` does, with rows that ``executors`` read, in at most ``sizes[0]`` splits.
+
+    A split has ``sizes[1]`` compressed bytes of needed columns or more, and at most ``sizes[2]``. ``pieces``
+    are those of a frame: one footer with the row groups of all; rows, length and CRC-32 of each.
+    """
+
+def gather_split(split: bytes, checking: bytes | None = None, piece: bytes | None = None) -> bytes:
+    """Sum a split and gather the evidence of its rows, on one thread; ``piece`` is a piece of a frame."""
+
+def merge_gathered(one: bytes, other: bytes) -> bytes:
+    """Merge what was gathered of some splits."""
+
+def answer_passes(split: bytes, request: bytes) -> int:
+    """Return the number of passes in which a split answers a question."""
+
+def answer_split(
+    split: bytes, checking: bytes, request: bytes, number: int, piece: bytes | None = None
+) -> list[tuple[int, bytes]]:
+    """Answer a question for the rows of a split, in one pass: records, each with the number of its range."""
+
+def reduce_range(request: bytes, range: int, records: Sequence[bytes]) -> bytes:
+    """Judge a range of which these are the records of all splits."""
+
 def plan_splits(
     sources: Sequence[str], job: Job, most: int, least: int, threads: int | None = None
 ) -> tuple[list[bytes], int, int, list[str]]:
@@ -275,6 +342,12 @@ def partial_groups(totals: object, others: object, others_rows: int, job: Job, f
 def infer_profile(sources: Sequence[str], called: str | None = None) -> Profile:
     """Infer the profile of an export."""
 
+def escape_line(message: str) -> str:
+    """Return a message as one line: control and bidirectional characters escaped, long names cut."""
+
+def escape_name(name: str) -> str:
+    """Return a name for people: escaped, at most 200 characters."""
+
 def sample(path: str, rows: int, layout: str = "export", seed: int = 1, threads: int | None = None) -> None:
     """Write a deterministic sample export of exactly ``rows`` rows."""
 
@@ -283,10 +356,14 @@ class Report:
     """The report of a run, or of its checks alone."""
 
     @staticmethod
-    def from_json(text: str) -> Report:
+    def from_json(text: str, sums: bytes | None = None) -> Report:
         """Read a report that :meth:`json` wrote."""
     def json(self) -> str:
         """Return the report as JSON, as the program keeps it."""
+    def sums(self) -> bytes | None:
+        """Return the sums of the table for :meth:`from_json`; ``None`` where there are none."""
+    def shares(self) -> _Shares | None:
+        """Return the table; ``None`` where the rows could not be summed."""
     def html(self) -> str:
         """Return the report as one HTML page."""
     def sentence(self) -> str:
@@ -308,6 +385,7 @@ def run(
     threads: int | None = None,
     called: str | None = None,
     allow_empty: bool = False,
+    csv_safe: bool = False,
 ) -> Report:
     """Check, compute, check, publish."""
 

@@ -85,7 +85,7 @@ def plan(spark: Any, sources: list[str], job: Job, splits: int | None) -> Splits
     else:
         parts, rows, notes = plan_here(sources, job, most)
     for note in notes:
-        log.warning("%s", note)
+        log.warning("%s", _rollshare.escape_line(note))
     log.info("%d rows in %d splits", rows, len(parts))
     return Splits(parts, rows, sources)
 

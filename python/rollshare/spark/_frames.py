@@ -234,12 +234,8 @@ class Channels:
         return list((self.found or {}).items())
 
 
-def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The partial aggregate of the rows of a task, summed batch by batch.
-
-    ``names`` are the original names of the columns. They are restored here because Spark before version 4
-    cannot map a frame whose names have dots or backquotes.
-    """
+def named(batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
+    """A batch with the original names of its columns, and its instants in UTC."""
     import pyarrow as pa
 
     def in_utc(column: pa.Array) -> pa.Array:
@@ -248,18 +244,26 @@ def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> 
         is_instant = pa.types.is_timestamp(kind) and kind.tz is not None
         return column.cast(pa.timestamp(kind.unit, "UTC")) if is_instant else column
 
-    def own(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([in_utc(column) for column in batch.columns], names)
+    return pa.RecordBatch.from_arrays([in_utc(column) for column in batch.columns], names)
+
+
+def rows_task(job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The partial aggregate of the rows of a task, summed batch by batch.
+
+    ``names`` are the original names of the columns. They are restored here because Spark before version 4
+    cannot map a frame whose names have dots or backquotes.
+    """
+    import pyarrow as pa
 
     first = next(batches, None)
     if first is None:
         return
-    first = own(first)
+    first = named(first, names)
 
     channels = Channels(job, names)
 
     def all_batches() -> Iterator[pa.RecordBatch]:
-        for one in chain([first], map(own, batches)):
+        for one in chain([first], (named(batch, names) for batch in batches)):
             channels.add(one)
             yield one
 
@@ -274,15 +278,17 @@ def rows(columns: Columns) -> Any:
 
 
 def is_cube(job: Job) -> bool:
-    """Whether the job is the default one but for names of columns, organic channels, totals and windows."""
+    """Whether the job is the default, but for column names, organic channels, totals, windows, settling."""
     try:
         return job == Job(
             windows=job.windows,
             details=job.details,
+            dates=job.dates,
             organic=job.organic,
             country_total=job.country_total,
             os_total=job.os_total,
             columns=job.columns,
+            settle_days=job.profile.to_dict()["time"].get("settle_days"),
         )
     except ArgumentError:
         return False

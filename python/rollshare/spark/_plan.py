@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 #: Plan nodes that change neither the rows nor the columns.
 TRANSPARENT = {"SubqueryAlias", "View"}
+#: Spark's own listings. Formats with a log, such as Delta, bring others: not every file is of the table.
+LISTINGS = {"InMemoryFileIndex", "CatalogFileIndex", "PrunedInMemoryFileIndex"}
 
 
-def parquet_files(df: Any, columns: set[str]) -> list[str] | None:
+def parquet_files(df: Any, columns: set[str], whole: bool = False) -> list[str] | None:
     """The files of a frame that only reads parquet and does not change ``columns``; else ``None``.
 
-    ``columns`` are lower-case names.
+    ``columns`` are lower-case names. Of a ``whole`` frame no other column of the files is left out either.
     """
-    reads = _connect(df) if is_connect(df) else _classic(df, columns)
+    reads = _connect(df) if is_connect(df) else _classic(df, columns, whole)
     if not reads:
         return None
     files = [_path(uri) for uri in df.inputFiles()]
@@ -38,11 +40,13 @@ def _path(uri: str) -> str:
     return ""
 
 
-def _classic(df: Any, columns: set[str]) -> bool:
+def _classic(df: Any, columns: set[str], whole: bool) -> bool:
     node = df._jdf.queryExecution().analyzed()
     while True:
         kind = node.getClass().getSimpleName()
         if kind == "Project":
+            if whole:
+                return False
             # Only plain columns: no alias, no cast.
             fields = node.projectList()
             kinds = (fields.apply(at).getClass().getSimpleName() for at in range(fields.size()))
@@ -57,6 +61,8 @@ def _classic(df: Any, columns: set[str]) -> bool:
     if relation.getClass().getSimpleName() != "HadoopFsRelation":
         return False
     if relation.fileFormat().getClass().getSimpleName() != "ParquetFileFormat":
+        return False
+    if relation.location().getClass().getSimpleName() not in LISTINGS:
         return False
     # Spark converts partition values to numbers and dates; the kernel would read them as strings.
     partitions = {name.lower() for name in relation.partitionSchema().fieldNames()}

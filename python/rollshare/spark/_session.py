@@ -25,3 +25,16 @@ def parallelism(spark: Any) -> int:
         except Exception:  # each server raises its own exception for a missing setting
             continue
     return UNKNOWN_PARALLELISM
+
+
+def has_executors(spark: Any) -> bool:
+    """Whether executors are other processes than the driver."""
+    return is_connect(spark) or not spark.sparkContext.master.startswith("local")
+
+
+def executors_of(spark: Any) -> int | None:
+    """The number of executors; ``None`` where it is unknown."""
+    if is_connect(spark) or not has_executors(spark):
+        return None
+    # The driver is one of them.
+    return len(spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) - 1

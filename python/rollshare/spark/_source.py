@@ -29,7 +29,8 @@ TEXTS = (
     "profile", "semantics", "grain", "share_of", "date", "date_unit", "label", "zone", "week_start", "users",
     "channel", "null_channel", "country_total", "os_total",
 )  # fmt: skip
-BOOLS = ("details", "count_rows", "ignore_case")
+BOOLS = ("details", "dates", "count_rows", "ignore_case")
+INTEGERS = ("settle_days",)
 #: Options with a name after a dot, and the options of the job that they are entries of.
 MAPS = {
     "column": "columns", "dimension": "dimensions", "total": "total", "total_rows": "total_rows",
@@ -43,6 +44,13 @@ def _list(value: str) -> list[str]:
     return [one.strip() for one in value.split(",")]
 
 
+def _integer(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ArgumentError(f"option '{name}' is '{value}'; expected a whole number") from None
+
+
 def job_of(options: Mapping[str, str]) -> Job:
     """The job of the options of a read, whose names may be in lower case."""
     given: dict[str, Any] = {}
@@ -54,17 +62,19 @@ def job_of(options: Mapping[str, str]) -> Job:
         if name == "with_total" and value.lower() in ("true", "false"):
             given[name] = value.lower() == "true"
         elif name == "windows":
-            given[name] = [int(one) for one in _list(value)]
+            given[name] = [_integer(name, one) for one in _list(value)]
         elif name in LISTS:
             given[name] = _list(value)
         elif name in TEXTS:
             given[name] = value
         elif name in BOOLS:
             given[name] = value.lower() == "true"
+        elif name in INTEGERS:
+            given[name] = _integer(name, value)
         elif dot and kind in MAPS:
             given.setdefault(MAPS[kind], {})[key] = _list(value) if kind.startswith("where") else value
         else:
-            names = ", ".join([*LISTS, *TEXTS, *BOOLS, *(f"{kind}.NAME" for kind in MAPS)])
+            names = ", ".join([*LISTS, *TEXTS, *BOOLS, *INTEGERS, *(f"{kind}.NAME" for kind in MAPS)])
             raise ArgumentError(f"option '{name}'; expected one of {names}")
     return Job(**given)
 
