@@ -4,44 +4,61 @@
                              or -> cluster -> publish_on_cluster -> end_cluster
 
 `publish_here` runs the wheel on the machine of the Airflow worker; `cluster` starts a transient EMR cluster
-as terraform/ describes it. Both check before and after the computation. If a check blocks a run, its task
-fails without a retry, with a link to the report, and the table of the last good run is kept.
+as terraform/ describes it. Both run jobs/transform.py, which checks before and after the computation. If a
+check blocks a run, its task fails without a retry, with a link to the report, and the table of the last good
+run is kept.
 
 Settings, in this order: the Params of a run; the Airflow Variable `organic_share`, a JSON object (such as
 terraform's output `airflow_variable`); the defaults below. The only secret is the connection `aws_default`.
 
 Timings, which the scheduler needs before a run, are read from its environment:
 ORGANIC_SHARE_SCHEDULE (cron, UTC), ORGANIC_SHARE_POKE_SECONDS, ORGANIC_SHARE_PATIENCE_SECONDS (how long to
-wait for an export), ORGANIC_SHARE_RETRY_SECONDS, ORGANIC_SHARE_LATE_SECONDS (when a run is late) and
-ORGANIC_SHARE_LATE_CALLBACK (what is called then; default organic_share_late.py).
+wait for an export), ORGANIC_SHARE_RETRY_SECONDS, and with Airflow 3 ORGANIC_SHARE_LATE_SECONDS (when a run is
+late) and ORGANIC_SHARE_LATE_CALLBACK (what is called then; default organic_share_late.py).
+
+For Airflow 3.3 and 2.11, with the Amazon provider.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.emr import EmrCreateJobFlowOperator, EmrTerminateJobFlowOperator
-from airflow.sdk import (
-    AsyncCallback,
-    CronDataIntervalTimetable,
-    DeadlineAlert,
-    DeadlineReference,
-    Param,
-    Variable,
-    dag,
-    get_current_context,
-    task,
-)
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+try:
+    from airflow.sdk import (
+        AsyncCallback,
+        CronDataIntervalTimetable,
+        DeadlineAlert,
+        DeadlineReference,
+        Param,
+        Variable,
+        dag,
+        get_current_context,
+        task,
+    )
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+except ModuleNotFoundError:  # Airflow 2, which has no deadlines
+    from airflow.decorators import dag, task
+    from airflow.exceptions import AirflowException, AirflowFailException
+    from airflow.models import Variable
+    from airflow.models.param import Param
+    from airflow.operators.python import get_current_context
+    from airflow.timetables.interval import CronDataIntervalTimetable
+
+    DeadlineAlert = None
 
 AWS = "aws_default"
 DEFAULTS = {
@@ -50,24 +67,67 @@ DEFAULTS = {
     "export": "s3://{bucket}/input/{day}.parquet",
     "source": "s3://{bucket}/input/",
     "target": "s3://{bucket}/output/share/",
-    # For where = "here": the Python in which the wheel is installed.
+    # For where = "here": the Python in which the wheel is installed, and jobs/transform.py.
     "python": sys.executable,
-    "checks": "",
+    "script": str(Path(__file__).with_name("transform.py")),
+    # For where = "cluster": jobs/transform.py as the nodes find it.
+    "job": "s3://{bucket}/jobs/transform.py",
+    # Namespace of the metrics of terraform's alarms; empty: none are sent.
+    "metrics": "",
 }
+#: Settings in which {bucket} and {day} are filled in.
+PLACES = ("export", "source", "target", "job", "checks", "profile")
 
-# Runs in that Python. The task reads the last line of its output.
-RUN = """
-import json, sys
-import rollshare
+TEXT, NUMBER, FLAG, LIST = ["string"], ["integer"], ["boolean"], ["string", "array"]
+#: The options of `rollshare run` that change what is computed, checked or published.
+OPTIONS = {
+    "semantics": (TEXT, "iso or legacy, which reproduces the original PySpark job"),
+    "window": (["string", "integer", "array"], "Lengths of the windows in steps of the grain, e.g. [4, 12]"),
+    "details": (FLAG, "Add counts, bounds, change and the year before to each share"),
+    "dates": (FLAG, "Add the first day of each week or month, week_start or month_start"),
+    "grain": (TEXT, "week, day or month"),
+    "by": (LIST, "Dimensions of the key, e.g. country,os; none: no key"),
+    "with_total": (
+        ["string", "boolean"],
+        "Add the rows without these dimensions; true: without each of them",
+    ),
+    "share_of": (TEXT, "organic or channel"),
+    "threads": (NUMBER, "Threads; default: one for each core"),
+    "profile": (TEXT, "What the columns mean: a TOML file, also s3://, or a bundled name; docs/profiles.md"),
+    "date": (TEXT, "Column of dates or times"),
+    "date_unit": (TEXT, "Unit of integer dates: s, ms, us, ns or day"),
+    "label": (TEXT, "Column of ISO week labels"),
+    "zone": (TEXT, "Time zone of the calendar, e.g. Europe/Berlin"),
+    "week_start": (TEXT, "First day of the week"),
+    "settle_days": (NUMBER, "Days that the export takes to settle"),
+    "users": (TEXT, "Column of the number of new users"),
+    "count_rows": (FLAG, "Each row is one new user"),
+    "channel": (TEXT, "Column of channels"),
+    "organic": (LIST, "Channels that are organic"),
+    "paid": (LIST, "Channels that are paid"),
+    "exclude": (LIST, "Channels in neither sum"),
+    "null_channel": (TEXT, "Class of rows without a channel: organic, paid or excluded"),
+    "ignore_case": (FLAG, "Compare channels without regard to case"),
+    "dimension": (LIST, "Columns of dimensions, e.g. os=platform"),
+    "total": (LIST, "Members of total rows, e.g. os=all"),
+    "total_rows": (LIST, "Whether dimensions have total rows, e.g. os=off"),
+    "where_rows": (LIST, "Conditions on the rows that count (--where), e.g. type=install"),
+    "column": (LIST, "Columns of the default profile, e.g. value=installs"),
+    "country_total": (TEXT, "Same as total country=NAME"),
+    "os_total": (TEXT, "Same as total os_name=NAME"),
+    "checks": (TEXT, "File with bounds for the checks, also s3://; docs/quality.md"),
+    "no_checks": (FLAG, "Skip the checks"),
+    "warn_only": (FLAG, "Publish even if checks fail"),
+    "allow_restatement": (LIST, "Published weeks that may change, e.g. 2026_10..2026_12"),
+    "allow_empty": (FLAG, "Publish an empty table if the source has no rows"),
+    "csv_safe": (FLAG, "Put an apostrophe before names that would be formulas in CSV"),
+    "run_on": (TEXT, "With where = cluster: auto, driver or cluster; docs/spark.md"),
+}
+#: Options with another name: `where` is the setting that says where the job runs.
+FLAGS = {"where_rows": "--where"}
 
-source, target, checks = json.loads(sys.argv[1])
-try:
-    result, why = rollshare.run(source, target, checks=checks or None), None
-except rollshare.BlockedError as error:
-    result, why = error.results, str(error)
-print(result)
-print(json.dumps({"why": why, "places": result.places, "state": result.state}))
-"""
+#: What an exit code of the job means, as in jobs/transform.py; every other one is "failed".
+OUTCOMES = {0: "published", 4: "blocked", 5: "blocked"}
 
 REMEDY = "set the Variable organic_share to terraform's output airflow_variable"
 
@@ -78,26 +138,69 @@ def seconds(name: str, default: float) -> float:
 
 
 POKE = seconds("POKE", 300)
-# 0 means no deadline: `airflow dags test` fails on a DAG with one (apache/airflow#73428, in 3.3.2).
-LATE = seconds("LATE", 6 * 3600) and DeadlineAlert(
-    reference=DeadlineReference.DAGRUN_QUEUED_AT,
-    interval=timedelta(seconds=seconds("LATE", 6 * 3600)),
-    callback=AsyncCallback(os.environ.get("ORGANIC_SHARE_LATE_CALLBACK", "organic_share_late.log_late")),
-)
 
 
-def param(description: str, **schema: Any) -> Param:
+def deadline() -> dict[str, Any]:
+    """The deadline of a run, where Airflow has deadlines.
+
+    0 seconds mean none: `airflow dags test` fails on a DAG with one (apache/airflow#73428, in 3.3.2).
+    """
+    late = seconds("LATE", 6 * 3600)
+    if DeadlineAlert is None or not late:
+        return {}
+    callback = os.environ.get("ORGANIC_SHARE_LATE_CALLBACK", "organic_share_late.log_late")
+    return {
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=timedelta(seconds=late),
+            callback=AsyncCallback(callback),
+        )
+    }
+
+
+def param(description: str, *types: str, **schema: Any) -> Param:
     """A Param that may be null: then the Variable or the default applies."""
-    return Param(None, type=["null", "string"], description=description, **schema)
+    return Param(None, type=["null", *(types or TEXT)], description=description, **schema)
+
+
+def flags(chosen: dict[str, Any]) -> list[str]:
+    """The options that are set, as arguments of the job."""
+    arguments = []
+    for name in OPTIONS:
+        value = chosen.get(name)
+        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+        if value is True:
+            arguments.append(flag)
+        elif value not in (None, False, "", []):
+            arguments += [f"{flag}={each}" for each in (value if isinstance(value, list) else [value])]
+    return arguments
+
+
+def arguments_of(chosen: dict[str, Any]) -> list[str]:
+    """The arguments of the job."""
+    sources = chosen["source"] if isinstance(chosen["source"], list) else [chosen["source"]]
+    paths = [f"--source_parquet={source}" for source in sources]
+    return [*paths, f"--target_parquet={chosen['target']}", *flags(chosen)]
+
+
+def with_core_nodes(job_flow: dict[str, Any], count: int) -> dict[str, Any]:
+    """The cluster with another number of core nodes; with 0 the primary node is the only one."""
+    job_flow = deepcopy(job_flow)
+    instances = job_flow["Instances"]
+    groups = {group["InstanceRole"]: group for group in instances["InstanceGroups"]}
+    primary = groups["MASTER"]
+    core = groups.get("CORE", {**primary, "Name": "core", "InstanceRole": "CORE"}) | {"InstanceCount": count}
+    instances["InstanceGroups"] = [primary, core] if count else [primary]
+    return job_flow
 
 
 @dag(
     dag_id="organic_share",
     description="The rolling share of organic users, checked and published",
-    # Each run is for one day: missed days are caught up, one after the other.
     schedule=CronDataIntervalTimetable(os.environ.get("ORGANIC_SHARE_SCHEDULE", "0 6 * * *"), timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    catchup=True,
+    # Each run reads all exports: a run for a day that was missed would publish the same table once more.
+    catchup=False,
     max_active_runs=1,
     default_args={
         "retries": 2,
@@ -105,15 +208,18 @@ def param(description: str, **schema: Any) -> Param:
         "retry_exponential_backoff": True,
     },
     dagrun_timeout=timedelta(days=2),
-    deadline=LATE or None,
+    **deadline(),
     params={
         "where": param("cluster (EMR) or here (this worker)", enum=[None, "cluster", "here"]),
+        "core_nodes": param("Core nodes of this run's cluster; 0: one node in all", "integer", minimum=0),
         "bucket": param("Bucket; terraform's bucket_name"),
         "export": param("The day's export, s3://; {bucket} and {day} are filled in"),
-        "source": param("Input of the job"),
+        "source": param("Input of the job: one or more files, folders or globs", *LIST),
         "target": param("Where the job publishes the table"),
         "python": param("With where = here: the Python in which the wheel is installed"),
-        "checks": param("File with bounds for the checks; docs/quality.md"),
+        "script": param("With where = here: the path of jobs/transform.py"),
+        "job": param("With where = cluster: jobs/transform.py as the nodes find it"),
+        **{name: param(description, *types) for name, (types, description) in OPTIONS.items()},
     },
     render_template_as_native_obj=True,
     doc_md=__doc__,
@@ -125,16 +231,18 @@ def organic_share() -> None:
     @task(retries=0)
     def settings() -> dict[str, Any]:
         context = get_current_context()
-        chosen = DEFAULTS | Variable.get("organic_share", default={}, deserialize_json=True)
+        chosen = DEFAULTS | variable()
         chosen |= {name: value for name, value in context["params"].items() if value is not None}
         begin = context.get("data_interval_start") or context["dag_run"].run_after
         places = {"bucket": chosen.get("bucket", ""), "day": begin.strftime("%Y-%m-%d")}
-        for name in ["export", "source", "target"]:
-            if "{bucket}" in chosen[name] and not places["bucket"]:
+        for name in PLACES:
+            if "{bucket}" in str(chosen.get(name)) and not places["bucket"]:
                 raise AirflowFailException(f"{name} is {chosen[name]}, and there is no bucket: {REMEDY}")
-            chosen[name] = chosen[name].format(**places)
+            chosen[name] = filled(chosen.get(name), places)
         if chosen["where"] == "cluster" and "job_flow" not in chosen:
             raise AirflowFailException(f"where is cluster, and there is no job_flow: {REMEDY}")
+        if chosen.get("core_nodes") is not None and "job_flow" in chosen:
+            chosen["job_flow"] = with_core_nodes(chosen["job_flow"], chosen["core_nodes"])
         return chosen | places
 
     @task.sensor(poke_interval=POKE, timeout=seconds("PATIENCE", 12 * 3600), mode="reschedule", retries=0)
@@ -149,35 +257,34 @@ def organic_share() -> None:
 
     @task
     def publish_here(chosen: dict[str, Any]) -> str:
-        arguments = json.dumps([chosen["source"], chosen["target"], chosen["checks"]])
-        print(f"{chosen['python']}: source, target and checks are {arguments}")
-        done = subprocess.run(
-            [chosen["python"], "-c", RUN, arguments],
-            capture_output=True,
-            text=True,
-            env=os.environ | credentials(),
-        )
+        command = [chosen["python"], chosen["script"], *arguments_of(chosen | {"run_on": None})]
+        print(f"job: {shlex.join(command)}")
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | credentials())
         print(done.stdout, done.stderr, sep="\n")
-        if done.returncode != 0:
-            raise AirflowException(f"{done.stderr.strip().rpartition(chr(10))[2]}")
-        outcome = json.loads(done.stdout.strip().rpartition("\n")[2])
-        if outcome["why"] is not None:
-            report = outcome["places"].get("report") or outcome["places"].get("quarantined")
-            raise AirflowFailException(blocked(outcome["why"], report))
+        outcome = OUTCOMES.get(done.returncode, "failed")
+        send_metric(chosen["metrics"], outcome)
+        lines = [line.removeprefix("transform: ") for line in done.stderr.strip().split("\n")]
+        if outcome == "blocked":
+            report = re.search(r"^transform: report: (.+)$", done.stderr, re.MULTILINE)
+            raise AirflowFailException(blocked(lines[0], report and report[1]))
+        if outcome == "failed":
+            raise AirflowException(f"the job has ended with exit code {done.returncode}: {'; '.join(lines)}")
         return chosen["target"]
 
     @task
     def publish_on_cluster(chosen: dict[str, Any], cluster: str) -> str:
         emr = EmrHook(AWS).conn
         began = datetime.now(timezone.utc)
-        arguments = ["--source_parquet", chosen["source"], "--target_parquet", chosen["target"]]
-        if chosen["checks"]:
-            arguments += ["--checks", chosen["checks"]]
-        job = f"s3://{chosen['bucket']}/jobs/transform.py"
+        arguments = arguments_of(chosen)
+        if chosen["metrics"]:
+            arguments.append(f"--metrics={chosen['metrics']}")
         step = {
             "Name": f"rollshare {chosen['day']}",
             "ActionOnFailure": "CONTINUE",
-            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit", job, *arguments]},
+            "HadoopJarStep": {
+                "Jar": "command-runner.jar",
+                "Args": ["spark-submit", chosen["job"], *arguments],
+            },
         }
         identity = emr.add_job_flow_steps(JobFlowId=cluster, Steps=[step])["StepIds"][0]
         print(f"step {identity} on {cluster}: {shlex.join(step['HadoopJarStep']['Args'])}")
@@ -208,6 +315,34 @@ def organic_share() -> None:
     choice >> [publish_here(chosen), cluster]
     # A teardown runs even if the step failed, and its success does not make the run a success.
     publish_on_cluster(chosen, cluster.output) >> end_cluster.as_teardown(setups=cluster)
+
+
+def variable() -> dict[str, Any]:
+    """The Variable `organic_share`; nothing where there is none."""
+    try:
+        return Variable.get("organic_share", default={}, deserialize_json=True)
+    except TypeError:  # Airflow 2
+        return Variable.get("organic_share", default_var={}, deserialize_json=True)
+
+
+def filled(setting: Any, places: dict[str, str]) -> Any:
+    """A setting, or each of several, with bucket and day."""
+    if isinstance(setting, list):
+        return [filled(each, places) for each in setting]
+    return setting.format(**places) if setting else setting
+
+
+def send_metric(namespace: str, outcome: str) -> None:
+    """Send the outcome of a run on this worker; a failure is reported and changes nothing."""
+    if not namespace:
+        return
+    metric = {"MetricName": "runs", "Dimensions": [{"Name": "outcome", "Value": outcome}], "Value": 1}
+    try:
+        AwsBaseHook(AWS, client_type="cloudwatch").conn.put_metric_data(
+            Namespace=namespace, MetricData=[metric]
+        )
+    except Exception as error:
+        print(f"no metric was sent: {error}")
 
 
 def credentials() -> dict[str, str]:

@@ -1,16 +1,24 @@
-# One bucket for everything: private, versioned, encrypted, TLS only.
+# One bucket for everything: private, versioned, encrypted, TLS only. With create_bucket = false it exists, and only the
+# objects below are managed.
 
 resource "aws_s3_bucket" "data" {
   #checkov:skip=CKV_AWS_18:access logs would need a second bucket; CloudTrail data events provide them if needed
   #checkov:skip=CKV_AWS_144:exports and table can be recreated, so a second region has no benefit
-  #checkov:skip=CKV_AWS_145:encrypted with S3's own key; a customer key adds a charge per request and adds no protection here
+  #checkov:skip=CKV_AWS_145:encrypted with S3's own key unless kms_key_arn names another: a customer key adds a charge per request
   #checkov:skip=CKV2_AWS_62:no listener: the scheduler polls for the export
+  count         = var.create_bucket ? 1 : 0
   bucket        = var.bucket_name
   force_destroy = var.force_destroy
 }
 
+data "aws_s3_bucket" "given" {
+  count  = var.create_bucket ? 0 : 1
+  bucket = var.bucket_name
+}
+
 resource "aws_s3_bucket_public_access_block" "data" {
-  bucket                  = aws_s3_bucket.data.id
+  count                   = var.create_bucket ? 1 : 0
+  bucket                  = aws_s3_bucket.data[0].id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -18,7 +26,8 @@ resource "aws_s3_bucket_public_access_block" "data" {
 }
 
 resource "aws_s3_bucket_ownership_controls" "data" {
-  bucket = aws_s3_bucket.data.id
+  count  = var.create_bucket ? 1 : 0
+  bucket = aws_s3_bucket.data[0].id
 
   rule {
     object_ownership = "BucketOwnerEnforced"
@@ -26,7 +35,8 @@ resource "aws_s3_bucket_ownership_controls" "data" {
 }
 
 resource "aws_s3_bucket_versioning" "data" {
-  bucket = aws_s3_bucket.data.id
+  count  = var.create_bucket ? 1 : 0
+  bucket = aws_s3_bucket.data[0].id
 
   versioning_configuration {
     status = "Enabled"
@@ -34,22 +44,28 @@ resource "aws_s3_bucket_versioning" "data" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "data" {
-  bucket = aws_s3_bucket.data.id
+  count  = var.create_bucket ? 1 : 0
+  bucket = aws_s3_bucket.data[0].id
 
   rule {
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.kms_key_arn
     }
+    # One request to KMS for many objects.
+    bucket_key_enabled = var.kms_key_arn == null ? null : true
   }
 }
 
 resource "aws_s3_bucket_policy" "data" {
-  bucket = aws_s3_bucket.data.id
+  count  = var.create_bucket ? 1 : 0
+  bucket = aws_s3_bucket.data[0].id
   policy = local.bucket_policy
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "data" {
-  bucket     = aws_s3_bucket.data.id
+  count      = var.create_bucket ? 1 : 0
+  bucket     = aws_s3_bucket.data[0].id
   depends_on = [aws_s3_bucket_versioning.data]
 
   rule {
@@ -110,15 +126,15 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
 # The files that the nodes need, under the keys of docs/aws.md. `source_hash` uploads a file when its bytes change.
 
 resource "aws_s3_object" "job" {
-  bucket      = aws_s3_bucket.data.id
+  bucket      = local.bucket
   key         = local.keys.job
-  source      = "${path.module}/../jobs/transform.py"
-  source_hash = filesha256("${path.module}/../jobs/transform.py")
+  source      = local.job_path
+  source_hash = local.job_sha256
   depends_on  = [aws_s3_bucket_versioning.data]
 }
 
 resource "aws_s3_object" "bootstrap" {
-  bucket      = aws_s3_bucket.data.id
+  bucket      = local.bucket
   key         = local.keys.bootstrap
   source      = "${path.module}/../scripts/bootstrap.sh"
   source_hash = filesha256("${path.module}/../scripts/bootstrap.sh")
@@ -126,7 +142,7 @@ resource "aws_s3_object" "bootstrap" {
 }
 
 resource "aws_s3_object" "wheel" {
-  bucket      = aws_s3_bucket.data.id
+  bucket      = local.bucket
   key         = local.keys.wheel
   source      = local.wheel_path
   source_hash = local.wheel_sha256
@@ -149,9 +165,39 @@ resource "aws_s3_object" "wheel" {
 
 resource "aws_s3_object" "input" {
   count       = var.input_file == "" ? 0 : 1
-  bucket      = aws_s3_bucket.data.id
+  bucket      = local.bucket
   key         = "${local.keys.input}${basename(var.input_file)}"
   source      = var.input_file
   source_hash = filesha256(var.input_file)
+  depends_on  = [aws_s3_bucket_versioning.data]
+}
+
+# The wheel of pyarrow, for the separate environment of the nodes.
+resource "aws_s3_object" "pyarrow" {
+  count       = var.pyarrow ? 1 : 0
+  bucket      = local.bucket
+  key         = local.keys.pyarrow
+  source      = local.pyarrow_path
+  source_hash = local.pyarrow_sha256
+  depends_on  = [aws_s3_bucket_versioning.data]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.pyarrow_wheels) == 1
+      error_message = <<-MESSAGE
+        pyarrow is true, so ${var.wheel_dir} has to hold one wheel of pyarrow for ${local.wheel_machine}; found: ${length(local.pyarrow_wheels) == 0 ? "none" : join(", ", local.pyarrow_wheels)}.
+        pip download pyarrow --no-deps --only-binary :all: --python-version ${local.python_version} --platform manylinux_2_28_${local.wheel_machine} --dest ${var.wheel_dir}
+      MESSAGE
+    }
+  }
+}
+
+# Certificate and key of the nodes, for encryption in transit.
+resource "aws_s3_object" "certificates" {
+  count       = var.certificates_file == null ? 0 : 1
+  bucket      = local.bucket
+  key         = local.keys.certificates
+  source      = var.certificates_file
+  source_hash = filesha256(var.certificates_file)
   depends_on  = [aws_s3_bucket_versioning.data]
 }

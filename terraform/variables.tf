@@ -86,13 +86,13 @@ variable "core_instance_type" {
 }
 
 variable "core_instance_count" {
-  description = "Core nodes, which run the executors."
+  description = "Core nodes, which run the executors. 0 is one node in all, which reads exports of up to some gigabytes."
   type        = number
-  default     = 1
+  default     = 0
 
   validation {
-    condition     = var.core_instance_count >= 1 && var.core_instance_count <= 100 && floor(var.core_instance_count) == var.core_instance_count
-    error_message = "core_instance_count has to be a whole number from 1 to 100."
+    condition     = var.core_instance_count >= 0 && var.core_instance_count <= 100 && floor(var.core_instance_count) == var.core_instance_count
+    error_message = "core_instance_count has to be a whole number from 0 (one node in all) to 100."
   }
 }
 
@@ -105,6 +105,23 @@ variable "spark_python" {
     condition     = var.spark_python == null || can(regex("^/[a-zA-Z0-9/._-]+$", var.spark_python))
     error_message = "spark_python has to be an absolute path on the nodes, such as /usr/bin/python3.11."
   }
+}
+
+variable "node_folder" {
+  description = "Folder on the nodes for the job and, with pyarrow, its environment."
+  type        = string
+  default     = "/opt/rollshare"
+
+  validation {
+    condition     = can(regex("^(/[a-zA-Z0-9._-]+)+$", var.node_folder))
+    error_message = "node_folder has to be an absolute path without a slash at its end, such as /opt/rollshare."
+  }
+}
+
+variable "pyarrow" {
+  description = "true installs the wheel with pyarrow, which data frames of Spark need, in an environment in node_folder. The wheel of pyarrow has to be in wheel_dir."
+  type        = bool
+  default     = false
 }
 
 variable "idle_timeout_seconds" {
@@ -148,13 +165,129 @@ variable "log_retention_days" {
   }
 }
 
+variable "create_bucket" {
+  description = "false uses a bucket that exists: only objects are put into it, and none of its settings is changed."
+  type        = bool
+  default     = true
+}
+
+variable "kms_key_arn" {
+  description = "ARN of a KMS key: for the bucket, if it is made here, what EMR writes, the disks of the nodes and the topic of the alarms. null: S3's own key."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn has to be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID; an alias is none."
+  }
+}
+
 variable "force_destroy" {
   description = "true lets `terraform destroy` delete the bucket with everything in it. `make destroy DELETE_DATA=yes` sets it."
   type        = bool
   default     = false
 }
 
+# Roles.
+
+variable "service_role_arn" {
+  description = "ARN of a role for EMR that exists; null makes one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.service_role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.service_role_arn))
+    error_message = "service_role_arn has to be the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME."
+  }
+}
+
+variable "instance_profile" {
+  description = "Name of an instance profile for the nodes that exists, with a role that has the policy of the output nodes_policy; null makes both."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.instance_profile == null || can(regex("^[a-zA-Z0-9+=,.@_-]{1,128}$", var.instance_profile))
+    error_message = "instance_profile has to be the name of an instance profile, not its ARN."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of a policy that bounds the roles that are made here; null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn has to be the ARN of a policy, arn:aws:iam::ACCOUNT:policy/NAME."
+  }
+}
+
+variable "create_scheduler_policy" {
+  description = "false makes no policy for the scheduler; the output scheduler_policy has its text."
+  type        = bool
+  default     = true
+}
+
+# Alarms.
+
+variable "alarms" {
+  description = "Metrics of runs, a topic, and alarms for blocked and failed runs."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_emails" {
+  description = "Addresses that the alarms are sent to. AWS asks each of them to confirm."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    error_message = "alarm_emails has to be addresses such as team@example.org."
+  }
+}
+
+variable "late_after_hours" {
+  description = "Also an alarm if no run was published for so many hours, 26 for a daily run; null: none."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.late_after_hours == null || try(var.late_after_hours >= 1 && var.late_after_hours <= 168 && floor(var.late_after_hours) == var.late_after_hours, false)
+    error_message = "late_after_hours has to be a whole number from 1 to 168 (a week), CloudWatch's own bound."
+  }
+}
+
 # The network.
+
+variable "subnet_id" {
+  description = "A subnet that exists, for all nodes; its VPC is used too. null makes a VPC with a subnet."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.subnet_id == null || can(regex("^subnet-[0-9a-f]{8,17}$", var.subnet_id))
+    error_message = "subnet_id has to be the id of a subnet, such as subnet-0123456789abcdef0."
+  }
+}
+
+variable "private_subnet" {
+  description = "true: nodes have no public addresses. The subnet that is made has a NAT gateway, which is billed by the hour; one that is given needs a way to S3 and AWS's services."
+  type        = bool
+  default     = false
+}
+
+variable "certificates_file" {
+  description = "A local zip with certificateChain.pem and privateKey.pem, for encryption between nodes; null: none. Relative to terraform/."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificates_file == null || (endswith(coalesce(var.certificates_file, "-"), ".zip") && try(fileexists(var.certificates_file), false))
+    error_message = "certificates_file has to be the path of a .zip file that is there (relative to terraform/, or absolute)."
+  }
+}
 
 variable "vpc_cidr" {
   description = "Addresses of the VPC; the subnet takes the first /24."

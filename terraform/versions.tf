@@ -13,7 +13,7 @@ terraform {
 # Region and credentials come from the environment (AWS_DEFAULT_REGION, AWS_PROFILE, ...), see docs/aws.md.
 provider "aws" {
   default_tags {
-    tags = merge({ project = var.name }, var.tags)
+    tags = local.tags
   }
 }
 

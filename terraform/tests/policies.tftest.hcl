@@ -4,6 +4,11 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+override_resource {
+  target = aws_iam_role.service
+  values = { arn = "arn:aws:iam::123456789012:role/rollshare-service" }
+}
+
 variables {
   bucket_name = "shares-of-a-team"
   wheel_dir   = "tests/wheels/both"
@@ -11,7 +16,7 @@ variables {
 
 run "bucket" {
   assert {
-    condition = jsondecode(aws_s3_bucket_policy.data.policy) == {
+    condition = jsondecode(aws_s3_bucket_policy.data[0].policy) == {
       Version = "2012-10-17"
       Statement = [{
         Sid       = "TlsOnly"
@@ -22,30 +27,30 @@ run "bucket" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }]
     }
-    error_message = "The bucket has to deny everything without TLS: ${aws_s3_bucket_policy.data.policy}"
+    error_message = "The bucket has to deny everything without TLS: ${aws_s3_bucket_policy.data[0].policy}"
   }
   assert {
     condition = alltrue([
-      aws_s3_bucket_public_access_block.data.block_public_acls, aws_s3_bucket_public_access_block.data.block_public_policy,
-      aws_s3_bucket_public_access_block.data.ignore_public_acls, aws_s3_bucket_public_access_block.data.restrict_public_buckets,
+      aws_s3_bucket_public_access_block.data[0].block_public_acls, aws_s3_bucket_public_access_block.data[0].block_public_policy,
+      aws_s3_bucket_public_access_block.data[0].ignore_public_acls, aws_s3_bucket_public_access_block.data[0].restrict_public_buckets,
     ])
     error_message = "All four locks against public access have to be on."
   }
   assert {
-    condition     = aws_s3_bucket_versioning.data.versioning_configuration[0].status == "Enabled"
+    condition     = aws_s3_bucket_versioning.data[0].versioning_configuration[0].status == "Enabled"
     error_message = "The bucket has to be versioned."
   }
   assert {
-    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.data.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.data[0].rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
     error_message = "The bucket has to be encrypted."
   }
   assert {
-    condition     = aws_s3_bucket.data.force_destroy == false
+    condition     = aws_s3_bucket.data[0].force_destroy == false
     error_message = "Unless asked for, terraform destroy must not delete the data."
   }
   assert {
     condition = {
-      for rule in aws_s3_bucket_lifecycle_configuration.data.rule : rule.id => one(rule.filter[*].prefix)
+      for rule in aws_s3_bucket_lifecycle_configuration.data[0].rule : rule.id => one(rule.filter[*].prefix)
       if try(rule.expiration[0].days, 0) > 0
     } == { logs = "logs/", staging = "output/share/." }
     error_message = "Only logs and staging may be deleted with time, never exports or the table."
@@ -60,11 +65,11 @@ run "bucket" {
 
 run "nodes_reach_this_bucket_alone" {
   assert {
-    condition = jsondecode(aws_iam_role_policy.nodes.policy).Statement == [
+    condition = jsondecode(aws_iam_role_policy.nodes[0].policy).Statement == [
       { Sid = "List", Effect = "Allow", Action = ["s3:ListBucket", "s3:GetBucketLocation"], Resource = "arn:aws:s3:::shares-of-a-team" },
       {
         Sid      = "Read", Effect = "Allow", Action = "s3:GetObject",
-        Resource = [for key in ["input", "jobs", "bootstrap", "wheels"] : "arn:aws:s3:::shares-of-a-team/${key}/*"]
+        Resource = [for key in ["input", "checks", "profiles", "jobs", "bootstrap", "wheels"] : "arn:aws:s3:::shares-of-a-team/${key}/*"]
       },
       {
         Sid      = "Publish", Effect = "Allow",
@@ -73,6 +78,10 @@ run "nodes_reach_this_bucket_alone" {
       },
       { Sid = "Log", Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::shares-of-a-team/logs/*" },
       {
+        Sid       = "Metrics", Effect = "Allow", Action = "cloudwatch:PutMetricData", Resource = "*"
+        Condition = { StringEquals = { "cloudwatch:namespace" = "rollshare" } }
+      },
+      {
         Sid = "SessionManager", Effect = "Allow", Resource = "*",
         Action = [
           "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
@@ -80,25 +89,25 @@ run "nodes_reach_this_bucket_alone" {
         ]
       },
     ]
-    error_message = "The nodes' policy: ${aws_iam_role_policy.nodes.policy}"
+    error_message = "The nodes' policy: ${aws_iam_role_policy.nodes[0].policy}"
   }
   assert {
-    condition     = endswith(aws_iam_role_policy_attachment.service.policy_arn, ":policy/service-role/AmazonEMRServicePolicy_v2")
+    condition     = endswith(aws_iam_role_policy_attachment.service[0].policy_arn, ":policy/service-role/AmazonEMRServicePolicy_v2")
     error_message = "EMR's role goes by the managed policy, version 2."
   }
   assert {
-    condition     = alltrue([for resource in [aws_vpc.main, aws_subnet.nodes, aws_security_group.nodes, aws_emr_cluster.spark[0]] : try(resource.tags["for-use-with-amazon-emr-managed-policies"], "") == "true"])
+    condition     = alltrue([for resource in [aws_vpc.main[0], aws_subnet.nodes[0], aws_security_group.nodes, aws_emr_cluster.spark[0]] : try(resource.tags["for-use-with-amazon-emr-managed-policies"], "") == "true"])
     error_message = "AmazonEMRServicePolicy_v2 acts on tagged VPC, subnet, security groups and cluster alone."
   }
   assert {
-    condition = one(jsondecode(aws_iam_role_policy.service_pass_nodes.policy).Statement) == {
-      Sid       = "PassNodesRole", Effect = "Allow", Action = "iam:PassRole", Resource = aws_iam_role.nodes.arn
+    condition = one(jsondecode(aws_iam_role_policy.service_pass_nodes[0].policy).Statement) == {
+      Sid       = "PassNodesRole", Effect = "Allow", Action = "iam:PassRole", Resource = aws_iam_role.nodes[0].arn
       Condition = { StringLike = { "iam:PassedToService" = "ec2.amazonaws.com*" } }
     }
     error_message = "EMR may pass the nodes' role, to EC2, and no other."
   }
   assert {
-    condition = one(jsondecode(aws_iam_role.service.assume_role_policy).Statement).Condition == {
+    condition = one(jsondecode(aws_iam_role.service[0].assume_role_policy).Statement).Condition == {
       StringEquals = { "aws:SourceAccount" = "123456789012" }
       ArnLike      = { "aws:SourceArn" = "arn:aws:elasticmapreduce:eu-central-1:123456789012:*" }
     }
@@ -106,7 +115,7 @@ run "nodes_reach_this_bucket_alone" {
   }
   assert {
     condition = alltrue([
-      for policy in [aws_iam_role_policy.nodes.policy, aws_iam_policy.scheduler.policy, aws_iam_role_policy.service_pass_nodes.policy] :
+      for policy in [aws_iam_role_policy.nodes[0].policy, aws_iam_policy.scheduler[0].policy, aws_iam_role_policy.service_pass_nodes[0].policy] :
       alltrue([for statement in jsondecode(policy).Statement : !contains(flatten([statement.Action]), "*") && !contains(flatten([statement.Action]), "s3:*")])
     ])
     error_message = "No identity has wildcard actions."
@@ -116,16 +125,22 @@ run "nodes_reach_this_bucket_alone" {
 run "scheduler" {
   assert {
     condition = alltrue([
-      for statement in jsondecode(aws_iam_policy.scheduler.policy).Statement :
-      flatten([statement.Resource]) != ["*"] || can(statement.Condition.StringEquals["aws:RequestTag/project"]) || can(statement.Condition.StringEquals["elasticmapreduce:ResourceTag/project"])
+      for statement in jsondecode(aws_iam_policy.scheduler[0].policy).Statement :
+      flatten([statement.Resource]) != ["*"] || can(statement.Condition.StringEquals["aws:RequestTag/project"]) || can(statement.Condition.StringEquals["elasticmapreduce:ResourceTag/project"]) || can(statement.Condition.StringEquals["cloudwatch:namespace"])
     ])
     error_message = "What the scheduler may do to every cluster is bound to the tag `project`."
   }
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_policy.scheduler.policy).Statement : statement.Resource if statement.Sid == "PassRoles"
+      for statement in jsondecode(aws_iam_policy.scheduler[0].policy).Statement : statement.Resource if statement.Sid == "PassRoles"
     ]) == ["arn:aws:iam::123456789012:role/rollshare-service", "arn:aws:iam::123456789012:role/rollshare-nodes"]
     error_message = "The scheduler may pass the two roles of this configuration."
+  }
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_policy.scheduler[0].policy).Statement : statement.Resource if statement.Sid == "Read"
+    ]) == [for key in ["input", "checks", "profiles", "output"] : "arn:aws:s3:::shares-of-a-team/${key}/*"]
+    error_message = "The scheduler reads exports, settings and the table, and not logs, certificates or wheels."
   }
   assert {
     condition     = contains(jsondecode(output.airflow_variable).job_flow.Tags, { Key = "project", Value = "rollshare" })
@@ -142,7 +157,7 @@ run "without_session_manager" {
     session_manager = false
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.nodes.policy, "ssm")
+    condition     = !strcontains(aws_iam_role_policy.nodes[0].policy, "ssm")
     error_message = "Nothing of Session Manager is left."
   }
 }
@@ -183,7 +198,7 @@ run "outputs_to_paste" {
     error_message = "cluster_id and output_path."
   }
   assert {
-    condition     = output.add_steps_command == "aws emr add-steps --cluster-id j-MOCKED --steps 'Type=Spark,Name=rollshare,ActionOnFailure=CONTINUE,Args=[s3://shares-of-a-team/jobs/transform.py,--source_parquet,s3://shares-of-a-team/input/,--target_parquet,s3://shares-of-a-team/output/share/]' --query 'StepIds[0]' --output text"
+    condition     = output.add_steps_command == "aws emr add-steps --cluster-id j-MOCKED --steps 'Type=Spark,Name=rollshare,ActionOnFailure=CONTINUE,Args=[/opt/rollshare/transform.py,--source_parquet,s3://shares-of-a-team/input/,--target_parquet,s3://shares-of-a-team/output/share/,--metrics,rollshare]' --query 'StepIds[0]' --output text"
     error_message = output.add_steps_command
   }
 }

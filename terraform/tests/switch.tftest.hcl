@@ -12,22 +12,24 @@ variables {
 run "x86_64_by_default" {
   command = plan
   assert {
-    condition     = [aws_emr_cluster.spark[0].master_instance_group[0].instance_type, aws_emr_cluster.spark[0].core_instance_group[0].instance_type] == ["m5.xlarge", "m5.xlarge"]
+    condition     = aws_emr_cluster.spark[0].master_instance_group[0].instance_type == "m5.xlarge"
     error_message = "m5.xlarge."
   }
   assert {
     condition = aws_emr_cluster.spark[0].bootstrap_action[0].args == tolist([
       "s3://shares-of-a-team/wheels/rollshare-0.0.0-cp39-abi3-manylinux_2_28_x86_64.whl",
       filesha256("tests/wheels/both/rollshare-0.0.0-cp39-abi3-manylinux_2_28_x86_64.whl"), "/usr/bin/python3",
+      "s3://shares-of-a-team/jobs/transform.py", filesha256("../jobs/transform.py"), "/opt/rollshare",
     ])
-    error_message = "The bootstrap gets the wheel's place, its hash and Spark's Python."
+    error_message = "The bootstrap gets the wheel's place, its hash and Spark's Python, and the job's place, its hash and its folder."
   }
 }
 
 run "graviton" {
   command = plan
   variables {
-    architecture = "arm64"
+    architecture        = "arm64"
+    core_instance_count = 1
   }
   assert {
     condition     = [aws_emr_cluster.spark[0].master_instance_group[0].instance_type, aws_emr_cluster.spark[0].core_instance_group[0].instance_type] == ["m6g.xlarge", "m6g.xlarge"]
@@ -125,8 +127,9 @@ run "wheel_for_a_newer_glibc" {
 run "x86_instance_with_the_graviton_wheel" {
   command = plan
   variables {
-    architecture       = "arm64"
-    core_instance_type = "m5.xlarge"
+    architecture        = "arm64"
+    core_instance_count = 1
+    core_instance_type  = "m5.xlarge"
   }
   expect_failures = [aws_emr_cluster.spark]
 }

@@ -20,7 +20,7 @@ run "refused" {
     architecture          = "aarch64"
     primary_instance_type = "m5"
     core_instance_type    = "large m5"
-    core_instance_count   = 0
+    core_instance_count   = -1
     spark_python          = "python3"
     idle_timeout_seconds  = 59
     input_file            = "tests/none.parquet"
@@ -29,6 +29,16 @@ run "refused" {
     availability_zone     = "eu-central-1"
     ssh_cidrs             = ["0.0.0.0/0"]
     public_key            = "ecdsa-sha2-nistp256 AAAA"
+
+    node_folder              = "opt/rollshare"
+    kms_key_arn              = "alias/data"
+    service_role_arn         = "rollshare-service"
+    instance_profile         = "arn:aws:iam::123456789012:instance-profile/nodes"
+    permissions_boundary_arn = "boundary"
+    alarm_emails             = ["team"]
+    late_after_hours         = 0
+    subnet_id                = "vpc-0123456789abcdef0"
+    certificates_file        = "tests/none.zip"
   }
   expect_failures = [
     var.bucket_name,
@@ -47,6 +57,15 @@ run "refused" {
     var.availability_zone,
     var.ssh_cidrs,
     var.public_key,
+    var.node_folder,
+    var.kms_key_arn,
+    var.service_role_arn,
+    var.instance_profile,
+    var.permissions_boundary_arn,
+    var.alarm_emails,
+    var.late_after_hours,
+    var.subnet_id,
+    var.certificates_file,
   ]
 }
 
@@ -62,6 +81,9 @@ run "refused_too" {
     vpc_cidr             = "10.0.0.0/28"
     ssh_cidrs            = ["10.0.0.1"]
     public_key           = "-----BEGIN OPENSSH PRIVATE KEY-----"
+    node_folder          = "/opt/rollshare/"
+    late_after_hours     = 169
+    certificates_file    = "tests/mocks/aws.tfmock.hcl"
   }
   expect_failures = [
     var.bucket_name,
@@ -73,6 +95,9 @@ run "refused_too" {
     var.vpc_cidr,
     var.ssh_cidrs,
     var.public_key,
+    var.node_folder,
+    var.late_after_hours,
+    var.certificates_file,
   ]
 }
 

@@ -27,3 +27,25 @@ mock_resource "aws_iam_instance_profile" {
 mock_resource "aws_emr_cluster" {
   defaults = { id = "j-MOCKED" }
 }
+
+mock_data "aws_subnet" {
+  defaults = {
+    vpc_id = "vpc-given"
+    tags   = { "for-use-with-amazon-emr-managed-policies" = "true" }
+  }
+}
+
+mock_data "aws_s3_bucket" {
+  defaults = { id = "shares-of-a-team" }
+}
+
+mock_data "aws_iam_instance_profile" {
+  defaults = {
+    arn      = "arn:aws:iam::123456789012:instance-profile/platform-nodes"
+    role_arn = "arn:aws:iam::123456789012:role/platform-nodes"
+  }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:rollshare-alarms" }
+}

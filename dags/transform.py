@@ -1,0 +1,1 @@
+../jobs/transform.py
