@@ -100,13 +100,35 @@ fn naive_sum(page: &IdPage) -> u64 {
     sum
 }
 
+/// A page of runs of 64 to 300 ids, as of the keys of a large export: their headers have two bytes.
+fn page_of_long_runs() -> IdPage {
+    let (mut bytes, mut values) = (vec![5], 0);
+    for run in 0..4_000u32 {
+        let (length, id) = (64 + run * 97 % 237, u8::try_from(run * 7 % 32).unwrap());
+        let [low, high, ..] = (length << 1).to_le_bytes();
+        bytes.extend([low | 0x80, high << 1 | low >> 7]);
+        bytes.push(id);
+        values += length;
+    }
+    IdPage { bytes, values, entries: 32 }
+}
+
 fn rle(c: &mut Criterion) {
     let mut group = c.benchmark_group("rle");
+    let page = page_of_long_runs();
+    let (want, mut ids) = (naive_sum(&page), vec![]);
+    group.throughput(Throughput::Elements(u64::from(page.values)));
+    group.bench_function("long runs", |b| {
+        b.iter(|| {
+            page.decode(&mut ids);
+            assert_eq!(ids.iter().map(|id| u64::from(*id)).sum::<u64>(), want);
+        });
+    });
     for layout in LAYOUTS {
         let inputs = samples::inputs(layout);
         let question = Question::new(&Job::default()).unwrap();
         let opened = columns::open(&question, &inputs[0]).unwrap();
-        let columns = Columns::open(&question, &opened, &opened.footer.row_groups[0]).unwrap();
+        let columns = Columns::open(&question, &opened, &opened.footer.row_groups.get(0).unwrap()).unwrap();
         for (name, column) in [("country", &columns.keys[0]), ("value", &columns.measure)] {
             let pages = id_pages(column);
             let want: u64 = pages.iter().map(naive_sum).sum();
@@ -131,8 +153,8 @@ fn predicate(c: &mut Criterion) {
     let inputs = samples::inputs(Layout::Shuffled);
     let question = Question::new(&Job::default()).unwrap();
     let opened = columns::open(&question, &inputs[0]).unwrap();
-    let rows = usize::try_from(opened.footer.row_groups[0].rows).unwrap();
-    let columns = Columns::open(&question, &opened, &opened.footer.row_groups[0]).unwrap();
+    let rows = usize::try_from(opened.footer.row_groups.rows_of(0)).unwrap();
+    let columns = Columns::open(&question, &opened, &opened.footer.row_groups.get(0).unwrap()).unwrap();
     let read = |column, total: &[u8]| {
         let mut cursor = Cursor::new(column, 0, false, vec![], None).unwrap();
         let mut value_ids = vec![0; rows];

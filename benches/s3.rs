@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use rollshare::internals::storage::s3::client::client;
 use rollshare::internals::storage::s3::get::{self, Counter};
+use rollshare::internals::storage::s3::waits::Action;
 use rollshare::internals::storage::s3::{S3Object, Uri, ranges};
 use rollshare::internals::storage::{Object, ObjectVersion};
 
@@ -74,7 +75,9 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
         let (client, uri, sender) = (client.clone(), uri.clone(), sender.clone());
         let runtime = client.clone();
         runtime.spawn(async move {
-            let body = get::read_range(&client, &uri, Some(ETAG), range, &Counter::default()).await.unwrap();
+            let counter = Counter::default();
+            let action = Action::ReadColumns;
+            let body = get::read_range(&client, action, &uri, Some(ETAG), range, &counter).await.unwrap();
             sender.send(body.len() as u64).unwrap();
         });
     }
@@ -84,7 +87,7 @@ fn plain_gets(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
 
 /// Prefetches the ranges and reads them in order by two interleaved threads.
 fn prefetched_reads(uri: &Uri, wanted: &[std::ops::Range<u64>]) -> u64 {
-    let version = ObjectVersion { bytes: LEN, modified: None, tag: Some(ETAG.to_owned()), changed: None };
+    let version = ObjectVersion { bytes: LEN, modified: None, tag: Some(ETAG.into()), changed: None };
     let object = S3Object::new(uri, version).unwrap();
     object.prefetch(wanted);
     std::thread::scope(|scope| {

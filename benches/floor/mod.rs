@@ -4,9 +4,11 @@
 //! Snappy pages are decompressed by the `snap` crate, others by `rollshare::internals::parquet::codec`.
 //! Pages are distributed over the threads in small ranges.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use rollshare::internals::parquet::{ChunkPages, Codec, FileMeta, PageKind, PageMeta, codec, footer};
-use rollshare::internals::storage::{Input, Object};
+use rollshare::internals::storage::{Input, Object, PinnedObject};
 use rollshare::{Job, Result};
 
 /// Pages that a thread takes at a time.
@@ -14,7 +16,7 @@ const PAGES: usize = 32;
 
 /// One page of one file.
 pub struct Page<'a> {
-    object: &'a dyn Object,
+    object: Arc<PinnedObject<'a>>,
     codec: Codec,
     meta: PageMeta,
 }
@@ -34,16 +36,16 @@ fn leaves(columns: &[&str], meta: &FileMeta) -> Vec<usize> {
 /// The pages of these columns; reads footers and page headers.
 pub fn pages<'a>(columns: &[&str], inputs: &'a [Input]) -> Result<Vec<Page<'a>>> {
     let of_file = |input: &'a Input| -> Result<Vec<Page<'a>>> {
-        let object = input.object.as_ref();
-        let meta = footer::read(object)?;
+        let object = Arc::new(PinnedObject::new(input.object.as_ref())?);
+        let meta = footer::read(&*object)?;
         let leaves = leaves(columns, &meta);
         let mut pages = vec![];
         for group in &meta.row_groups {
             for at in &leaves {
                 let chunk = &group.chunks[*at];
-                let walked = ChunkPages::walk(object, chunk, &meta.leaves[*at], group.rows)?;
+                let walked = ChunkPages::walk(&*object, chunk, &meta.leaves[*at], group.rows)?;
                 let codec = Codec::from_id(chunk.codec);
-                let page = |meta| Page { object, codec, meta };
+                let page = |meta| Page { object: object.clone(), codec, meta };
                 pages.extend(walked.dictionary.into_iter().chain(walked.data).map(page));
             }
         }

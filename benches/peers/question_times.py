@@ -1,10 +1,8 @@
 """Times every engine on one question of `questions.py`, and compares the answers."""
 
 import json
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +14,7 @@ import report
 SECONDS = 8
 
 
-def measure(program, timer, work, name, path, arguments, not_run):
+def measure(timer, work, name, path, arguments, not_run):
     """Time every engine on one question; compare the answers with that of the first engine."""
     question = questions.QUESTIONS[name]
     answers = work / "answers"
@@ -52,7 +50,7 @@ def measure(program, timer, work, name, path, arguments, not_run):
         show(f"{engine}, sums", report.best(outcome)[1])
         show(f"{engine}, table", min(outcome["tables"].values(), key=report.median_wall))
         reference = questions.agree(reference, pl.read_parquet(answer), engine, question)
-    ours = rollshare(program, question, path, answers / f"{name}-rollshare.csv", arguments)
+    ours = rollshare(timer, question, path, answers / f"{name}-rollshare.csv", arguments)
     if "error" in ours:
         not_run[f"rollshare, {name}"] = ours["error"]
         print(f"  {'rollshare':<16} NOT RUN: {ours['error']}", file=sys.stderr)
@@ -65,30 +63,14 @@ def measure(program, timer, work, name, path, arguments, not_run):
     return measured
 
 
-def rollshare(program, question, path, answer, arguments):
-    """Time the program from exec to exit, with its answer written as CSV; the page cache is warm.
-
-    To time the job in process instead, run `rollshare_time` with the same options and return its "job".
-    """
-    command = [program, "run", "--source", path, "--profile", questions.PROFILES / f"{question.profile}.toml"]
-    command += [
-        *question.arguments,
-        "--no-checks",
-        "--threads",
-        arguments.threads,
-        "--quiet",
-        "--target",
-        answer,
-    ]
-    times = []
-    for _ in range(arguments.repeats + 1):
-        used, before = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = run(command)
-        wall, now = time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode != 0:
-            return {"error": (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0][:200]}
-        times.append([wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime])
-    return {"job": times[1:]}
+def rollshare(timer, question, path, answer, arguments):
+    """Time the job in process, up to its table, as the other engines are timed; the page cache is warm."""
+    command = [timer, path, arguments.threads, arguments.repeats, answer]
+    command += ["--profile", questions.PROFILES / f"{question.profile}.toml", *question.arguments]
+    done = run(command)
+    if done.returncode != 0:
+        return {"error": (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0][:200]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def floor_of(timer, question, path, arguments):

@@ -1,23 +1,24 @@
 //! Times whole jobs in this process, and the floor, for `run.py`.
 //!
 //! ```text
-//! rollshare_time SOURCE THREADS REPEATS [ANSWER.csv]
+//! rollshare_time SOURCE THREADS REPEATS [ANSWER.csv [--profile P] [--by KEYS] [--share-of channel] [--zone Z]]
 //! rollshare_time SOURCE THREADS REPEATS --floor COLUMN...
 //! ```
 //!
 //! Prints one line of JSON: seconds of wall and CPU of each run (find and open files,
 //! scan, windows, table) and of the floor, and the peak of anonymous memory. With
 //! `--floor`, only the floor of one to five columns is timed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rollshare::internals::publish::Format;
 use rollshare::internals::scan::{self, NoProgress, Options, ScanStats};
-use rollshare::internals::storage;
+use rollshare::internals::storage::{self, Input};
 use rollshare::internals::table;
-use rollshare::{Job, Result, Semantics};
+use rollshare::internals::text::Texts;
+use rollshare::{Job, Profile, Result, Semantics};
 use rustix::time::{ClockId, clock_gettime};
 
 #[path = "../floor/mod.rs"]
@@ -35,10 +36,36 @@ fn timed<T>(work: impl FnOnce() -> T) -> ([f64; 2], T) {
 }
 
 fn whole_job(job: &Job, source: &str, threads: usize) -> Result<(table::Table, ScanStats)> {
-    let found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
+    let mut found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
     let options = Options { threads: Some(threads), ..Options::default() };
+    let texts = Texts::find(job, false, &mut found.inputs)?;
+    if !texts.is_empty() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| texts.convert(&NoProgress))?;
+    }
     let (partial, stats) = scan::scan(job, &found.inputs, &options, &NoProgress)?;
     Ok((table::finish(job, &partial)?, stats))
+}
+
+/// The pages of these columns; text, of which no columns are asked for, has none.
+fn find_pages<'i>(columns: &[&str], inputs: &'i [Input]) -> Result<Vec<floor::Page<'i>>> {
+    if columns.is_empty() { Ok(vec![]) } else { floor::pages(columns, inputs) }
+}
+
+/// The job of options as `rollshare run` takes them.
+fn job_of(options: &[String]) -> Job {
+    let mut job = Job::default();
+    for option in options.chunks(2) {
+        let [name, value] = option else { panic!("{option:?} has no value") };
+        match name.as_str() {
+            "--profile" => job.profile = Profile::load(value).expect("a profile"),
+            "--by" => job.by = value.split(',').map(str::to_owned).collect(),
+            "--share-of" => job.share_of_channel = value == "channel",
+            "--zone" => job.profile.time.zone = Some(value.clone()),
+            _ => panic!("unknown option {name}"),
+        }
+    }
+    job.validated().expect("a job")
 }
 
 /// Anonymous memory of this process in bytes: resident memory without mapped files.
@@ -48,20 +75,22 @@ fn anonymous() -> u64 {
     line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// The peak of anonymous memory while `work` runs, sampled every 100 microseconds.
-fn peak(work: impl FnOnce()) -> u64 {
+/// The peak of anonymous memory while `work` runs, sampled every 100 microseconds, and what it returns. `work` must not
+/// panic: the sampling would not end.
+fn peak<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let (most, done) = (AtomicU64::new(anonymous()), AtomicBool::new(false));
-    std::thread::scope(|scope| {
+    let out = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 most.fetch_max(anonymous(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_micros(100));
             }
         });
-        work();
+        let out = work();
         done.store(true, Ordering::Relaxed);
+        out
     });
-    most.into_inner()
+    (most.into_inner(), out)
 }
 
 /// Times the floor alone and prints it.
@@ -81,7 +110,7 @@ fn time_floor(columns: &[&str], source: &str, pool: &rayon::ThreadPool, repeats:
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [source, threads, repeats, answer @ ..] = arguments.as_slice() else {
-        eprintln!("rollshare_time SOURCE THREADS REPEATS [ANSWER.csv | --floor COLUMN...]");
+        eprintln!("rollshare_time SOURCE THREADS REPEATS [ANSWER.csv [OPTION VALUE]... | --floor COLUMN...]");
         std::process::exit(2);
     };
     let threads: usize = threads.parse().expect("a number of threads");
@@ -93,16 +122,19 @@ fn main() {
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         return time_floor(&columns, source, &pool, repeats);
     }
-    let job = Job::default();
+    let (answer, options) = answer.split_at(answer.len().min(1));
+    let job = job_of(options);
     // Measured first, before the allocator is warm; this also warms the page cache.
-    let memory = peak(|| drop(whole_job(&job, source, threads).expect("the job runs")));
-    let (answer_table, stats) = whole_job(&job, source, threads).expect("the job runs");
+    let (memory, outcome) = peak(|| whole_job(&job, source, threads));
+    let (answer_table, stats) = outcome.expect("the job runs");
     if let [path] = answer {
-        let mut out = std::fs::File::create(path).expect("the answer's file");
+        let mut out = std::io::BufWriter::new(std::fs::File::create(path).expect("the answer's file"));
         Format::Csv.write(&answer_table, &mut out).expect("the answer is written");
     }
     let found = storage::discover(&[source.to_owned()], Semantics::Iso).expect("the source is there");
-    let pages = pool.install(|| floor::pages(&floor::columns(&job), &found.inputs)).expect("page headers");
+    // Of the default job only: `--floor` names the columns of others.
+    let columns: &[&str] = if options.is_empty() { &floor::columns(&job) } else { &[] };
+    let pages = pool.install(|| find_pages(columns, &found.inputs)).expect("page headers");
     let (mut jobs, mut floors, mut opened_floors, mut bytes) = (vec![], vec![], vec![], 0);
     for _ in 0..repeats {
         // Job and floor run in turn, so that a slow moment of the machine affects both.
@@ -115,12 +147,12 @@ fn main() {
         opened_floors.push(
             timed(|| {
                 let found = storage::discover(&[source.to_owned()], Semantics::Iso)?;
-                pool.install(|| floor::decompress(&floor::pages(&floor::columns(&job), &found.inputs)?))
+                pool.install(|| floor::decompress(&find_pages(columns, &found.inputs)?))
             })
             .0,
         );
     }
-    let paths: std::collections::BTreeSet<_> = stats.row_groups.iter().map(|g| &g.path).collect();
+    let paths: std::collections::BTreeSet<_> = stats.row_groups.iter().map(|g| g.path()).collect();
     let report = serde_json::json!({
         "job": jobs,
         "floor": floors,

@@ -68,7 +68,7 @@ def main():
         layout = questions.QUESTIONS[name].layout
         path = layouts.make(PROGRAM, WORK, arguments.rows, [layout])[layout]
         results["questions"][name] = question_times.measure(
-            PROGRAM, TIMER, WORK, name, path, arguments, results["not_run"]
+            TIMER, WORK, name, path, arguments, results["not_run"]
         )
     if not arguments.no_small:
         results["small"] = small(arguments)
@@ -116,6 +116,8 @@ def measure(arguments, timers, layout, path, not_run):
         reference = reference or read(answer)
         agree(reference, answer, name)
         show(name, measured[name]["job"])
+    measured["checked"] = checked(arguments, layout, path)
+    show("checked and published", measured["checked"]["processes"])
     for engine in arguments.engines:
         if engine == "pyspark" and not shutil.which("java"):
             not_run[engine] = "no java on the path: install a JRE 17 or later"
@@ -192,8 +194,28 @@ def previous(commit):
     return tree / "target/release/examples/rollshare_time"
 
 
+def processes(command, runs):
+    """Time whole processes from exec to exit, after one that is not counted: wall and CPU of each."""
+    times = []
+    for _ in range(runs + 1):
+        used, before = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        wall, now = time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append([wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime])
+    return times[1:]
+
+
+def checked(arguments, layout, path):
+    """Time the program as people run it: all checks, a target, the page and a history to compare with."""
+    folder = WORK / "checked" / layout
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command = [PROGRAM, "run", "--source", path, "--target", folder / "share.parquet", "--quiet"]
+    return {"processes": processes([*command, "--threads", arguments.threads], max(arguments.repeats, 7))}
+
+
 def small(arguments):
-    """Time whole processes, from exec to exit, on a small export: wall and CPU of 20 runs each."""
+    """Time whole processes on a small export, 20 runs each."""
     path = WORK / "small.parquet"
     layouts.sample(PROGRAM, path, layouts.SMALL_ROWS)
     sql = (
@@ -216,14 +238,8 @@ def small(arguments):
     ]
     outcome = {}
     for name, command in commands.items():
-        times = []
-        for _ in range(21):
-            used, before = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            subprocess.run([str(w) for w in command], check=True, stdout=subprocess.DEVNULL)
-            wall, now = time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
-            times.append([wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime])
-        outcome[name] = times[1:]
-        show(name, times)
+        outcome[name] = processes(command, 20)
+        show(name, outcome[name])
     return outcome
 
 

@@ -166,6 +166,19 @@ def submit(cluster, script, *arguments):
     return wall
 
 
+def session(cluster, memory):
+    """A session on the cluster, with this much memory for each executor."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("bench")
+    settings = {**cluster.settings(), "spark.executor.memory": memory, "spark.speculation": "false"}
+    for key, value in {**settings, "spark.ui.showConsoleProgress": "false"}.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    return spark
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000_000)
@@ -189,14 +202,7 @@ def main():
     results = {"pyspark": pyspark.__version__, "rows": args.rows, "layout": args.layout, "jobs": {}}
     try:
         os.environ.update(cluster.environment())
-        from pyspark.sql import SparkSession
-
-        builder = SparkSession.builder.appName("bench")
-        settings = {**cluster.settings(), "spark.executor.memory": "1536m", "spark.speculation": "false"}
-        for key, value in {**settings, "spark.ui.showConsoleProgress": "false"}.items():
-            builder = builder.config(key, value)
-        spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel("OFF")
+        spark = session(cluster, "1536m")
         application = spark.sparkContext.applicationId
         want = answer(rollshare.read_parquet(path).to_dicts())
         todo = jobs(spark, path)
