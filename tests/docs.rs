@@ -1,5 +1,5 @@
-//! The documents: every profile of docs/profiles.md is read and answers, and every command of the README, of
-//! docs/profiles.md and of docs/report.md runs.
+//! The documents: every profile of docs/profiles.md is read and answers, every command of the README and of docs/ runs,
+//! or says why not, and every configuration of docs/quality.md is read.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -235,27 +235,119 @@ fn what_the_rules_say_holds() {
     assert!((sum - 1.0).abs() < 1e-9, "{sum}");
 }
 
+/// The README and the documents.
+fn documents() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        files.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    names.push("README.md".into());
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), document(&name))).collect()
+}
+
+/// The reason why a block is not run.
+fn not_run(block: &Block) -> Option<&str> {
+    block.note.strip_prefix("not run: ").filter(|reason| reason.len() > 10)
+}
+
 #[test]
 fn commands_of_the_documents_run() {
     let folder = folder();
     succeeds(folder.path(), "rollshare run --source exports/ --semantics legacy --target old_output/");
-    let readme = document("README.md");
-    let (_, examples) = readme.split_once("\n## Examples\n").unwrap();
-    let (examples, _) = examples.split_once("\n## ").unwrap();
-    let mut lines = 0;
-    for block in
-        [examples, &document("docs/profiles.md"), &document("docs/report.md")].map(blocks).iter().flatten()
-    {
-        if block.language == "toml" && block.note.ends_with(".toml") {
-            fs::write(folder.path().join(&block.note), &block.text).unwrap();
-        }
-        if block.language != "sh" || block.note == "not run" {
-            continue;
-        }
-        for line in block.text.lines() {
-            succeeds(folder.path(), &line.replace("--rows 1000000", &format!("--rows {ROWS}")));
-            lines += 1;
+    let (mut lines, mut left_out) = (0, Vec::new());
+    for (name, text) in documents() {
+        for block in blocks(&text) {
+            if block.language == "toml" && block.note.ends_with(".toml") {
+                fs::write(folder.path().join(&block.note), &block.text).unwrap();
+            }
+            if block.language != "sh" {
+                continue;
+            }
+            if not_run(&block).is_some() {
+                left_out.push(format!("{name}:{}", block.line));
+                continue;
+            }
+            for line in block.text.lines() {
+                let few = format!("--rows {ROWS}");
+                succeeds(folder.path(), &line.replace("--rows 1000000", &few).replace("--rows 1M", &few));
+                lines += 1;
+            }
         }
     }
-    assert!(lines > 25, "{lines} commands");
+    assert!(lines > 30, "{lines} commands");
+    // A new one needs a reason, and a place in this list.
+    let places: Vec<&str> = left_out.iter().map(|place| place.split(':').next().unwrap()).collect();
+    let expected = [
+        "README.md",
+        "README.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/aws.md",
+        "docs/profiles.md",
+        "docs/python.md",
+        "docs/s3.md",
+        "docs/spark.md",
+    ];
+    assert_eq!(places, expected, "{left_out:?}");
+}
+
+#[test]
+fn configurations_of_the_documents_are_read() {
+    let folder = folder();
+    let mut read = 0;
+    for block in blocks(&document("docs/quality.md")).iter().filter(|block| block.language == "toml") {
+        fs::write(folder.path().join("checks.toml"), &block.text).unwrap();
+        let output = shell(folder.path(), "rollshare check --source exports/ --checks checks.toml --json");
+        let place = format!("docs/quality.md:{}", block.line);
+        let error = String::from_utf8_lossy(&output.stdout);
+        // Its lists are not of this data: what a check finds is not asked.
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{place}: {error}");
+        read += 1;
+    }
+    assert!(read > 1, "{read} configurations");
+}
+
+/// No container engine builds the image in the tests: what it is built of is compared with the repository.
+#[test]
+fn the_image_is_built_of_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = document("scripts/Dockerfile");
+    let ignored = document("scripts/Dockerfile.dockerignore");
+    let kept: BTreeSet<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut copied = BTreeSet::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        if line.starts_with("--from=") {
+            continue;
+        }
+        let words: Vec<&str> = line.split(' ').collect();
+        copied.extend(words[..words.len() - 1].iter().copied());
+    }
+    assert_eq!(copied, kept);
+    assert!(copied.iter().all(|path| root.join(path).exists()), "{copied:?}");
+    // Every target that Cargo.toml names by its path is copied.
+    let manifest: Table = document("Cargo.toml").parse().unwrap();
+    for kind in ["bin", "bench", "test", "example"] {
+        for target in manifest.get(kind).and_then(Value::as_array).into_iter().flatten() {
+            let path = target.get("path").and_then(Value::as_str).unwrap_or(match kind {
+                "bench" => "benches",
+                _ => "tests",
+            });
+            assert!(copied.contains(path.split('/').next().unwrap()), "{path} is not copied");
+        }
+    }
+    let rust = manifest["package"]["rust-version"].as_str().unwrap();
+    assert!(
+        text.contains(&format!("FROM rust:{rust}-")) && text.contains("--release --locked --bin rollshare")
+    );
+    assert!(text.contains("\nUSER 65532:65532\n"), "not root");
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use rollshare::internals::checks::{CheckId, Status, Verdict};
 use rollshare::internals::pipeline::{self, RunOptions, RunReport, State};
@@ -12,42 +12,11 @@ use rollshare::internals::sample;
 use rollshare::internals::scan::NoProgress;
 use serde_json::Value;
 
+mod runs;
+
+use runs::{World, names};
+
 const PART: &str = "part-00000-rollshare.snappy.parquet";
-
-struct World {
-    dir: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let world = World { dir: tempfile::tempdir().unwrap() };
-        world.export(1);
-        fs::create_dir(world.at("out")).unwrap();
-        world
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Replaces the export; each seed gives the numbers of another company.
-    fn export(&self, seed: u64) {
-        let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
-        sample::write(&options, &self.at("export.parquet"), &NoProgress).unwrap();
-    }
-
-    fn run(&self, target: &str, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
-        command.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null()).args(["run", "--source"]);
-        command.arg(self.at("export.parquet")).arg("--target").arg(self.at("out/").join(target));
-        command.args(arguments).output().unwrap()
-    }
-
-    fn promote(&self, run: &str, target: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
-        command.args(["promote", run, "--target"]).arg(self.at("out/").join(target)).output().unwrap()
-    }
-}
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
@@ -60,13 +29,6 @@ fn status(json: &Value, id: &str) -> String {
 
 fn stamp(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
     (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap())
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

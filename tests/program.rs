@@ -104,7 +104,7 @@ fn bad_input_exits_3_and_names_the_file() {
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{error}");
         assert!(
-            error.contains("s3:// is not supported by this build") && error.contains("--features s3"),
+            error.contains("s3:// is not supported by this build") && error.contains("`make build`"),
             "{error}"
         );
     }
@@ -244,7 +244,9 @@ fn findings_are_sentences_and_lines_wrap_at_blanks() {
     let warned = unwrapped.lines().find(|line| line.starts_with("warned   ")).unwrap();
     assert!(warned.contains(" new channels: ") && warned.ends_with("[channel_new]"), "{warned}");
     for line in summary.lines().filter(|line| line.chars().count() > 60) {
-        assert!(!line.trim_start().contains(' '), "only a word is longer than a line: {line}");
+        let words = line.trim_start();
+        let is_command = words.starts_with("next     rollshare ");
+        assert!(is_command || !words.contains(' '), "only a word or a command is longer than a line: {line}");
     }
     let order = ["would be blocked", "warned", "checks", "next     rollshare check --source"];
     let places: Vec<usize> =
@@ -265,6 +267,131 @@ fn without_a_target_a_readable_table_is_printed() {
     let table = text(&output.stdout);
     assert!(table.contains("country") && table.contains(" %") && table.contains("--target"), "{table}");
     assert!(!table.contains('\u{1b}'), "no colour through a pipe");
+}
+
+#[test]
+fn a_source_alone_is_run_and_a_sample_takes_suffixes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet").to_str().unwrap().to_owned();
+    let sampled = run(&["sample", "--rows", "9k", "--out", &path]);
+    assert!(text(&sampled.stderr).contains("9,000 rows, 1 file"), "{}", text(&sampled.stderr));
+    let alone = run(&[&path]);
+    assert!(alone.status.success(), "{}", text(&alone.stderr));
+    assert_eq!(alone.stdout, run(&["run", "--source", &path]).stdout);
+    let missing = run(&["nowhere/"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(text(&missing.stderr).starts_with("error: no such file or folder"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn a_view_shows_rows_of_the_whole_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sample(dir.path());
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let csv = |more: &[&str]| {
+        let output = run(&[&["run", &source, "--target", "-", "--details"][..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let whole = csv(&[]);
+    let (header, rows) = whole.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    let countries: Vec<&str> = rows.iter().map(|row| row.split(',').nth(2).unwrap()).collect();
+    let (first, last) = (countries[0], countries[countries.len() - 1]);
+    let steps = countries.iter().filter(|country| **country == first).count();
+    let expected: Vec<&str> = (rows.iter().enumerate())
+        .filter(|(at, _)| [first, last].contains(&countries[*at]) && at % steps >= steps - 8)
+        .map(|(_, row)| *row)
+        .collect();
+    assert_eq!(expected.len(), 16);
+    let only = format!("country={last},{first}");
+    let part = csv(&["--only", &only, "--last", "8"]);
+    assert_eq!(part, format!("{header}\n{}\n", expected.join("\n")));
+
+    // On the terminal.
+    let shown = run(&["run", &source, "--only", &only, "--last", "2"]);
+    assert_eq!(text(&shown.stdout).lines().filter(|line| line.contains(" %")).count(), 4);
+    assert!(text(&shown.stderr).contains("a part of the table is shown: country"), "{}", text(&shown.stderr));
+
+    // A part is an extract: nothing is kept beside it.
+    let extract = at("part.csv");
+    let written = run(&["run", &source, "--details", "--only", &only, "--last", "8", "--target", &extract]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert_eq!(fs::read_to_string(&extract).unwrap(), part);
+    assert!(!Path::new(&at("_rollshare/part.csv")).exists());
+    // It never replaces a table that has a history.
+    let published = at("share.csv");
+    assert!(run(&["run", &source, "--target", &published]).status.success());
+    let before = fs::read(&published).unwrap();
+    let refused = run(&["run", &source, "--last", "8", "--target", &published]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("has a history of whole tables"), "{}", text(&refused.stderr));
+    assert_eq!(fs::read(&published).unwrap(), before);
+
+    for (more, words) in [
+        (["--only", "contry=GB"], "Did you mean country?"),
+        (["--only", "country=UK"], "no country 'UK' in the table"),
+        (["--only", "os_name=ios"], "'os_name' is not a column of the key"),
+    ] {
+        let output = run(&[&["run", &source, "--target", "-"][..], &more].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty() && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn periods_have_their_first_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sample(dir.path());
+    let csv = |more: &[&str]| {
+        let output = run(&[&["run", &source, "--target", "-", "--dates"][..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let week = csv(&[]);
+    assert_eq!(week[0], "year,week,week_start,country,share_organic_p4w");
+    assert!(week[1].starts_with("2020,44,2020-10-26,"), "{}", week[1]);
+    assert!(csv(&["--week-start", "sunday"])[1].starts_with("2020,44,2020-10-25,"));
+    let month = csv(&["--grain", "month"]);
+    assert!(
+        month[0].starts_with("year,month,month_start,country,")
+            && month[1].starts_with("2020,10,2020-10-01,")
+    );
+    assert!(csv(&["--grain", "day"])[0].starts_with("date,country,"), "days are dates already");
+    let legacy = run(&["run", &source, "--dates", "--semantics", "legacy", "--target", "-"]);
+    assert_eq!(legacy.status.code(), Some(2));
+    assert!(text(&legacy.stderr).contains("dates with legacy semantics"), "{}", text(&legacy.stderr));
+}
+
+#[test]
+fn the_page_of_the_last_run_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sample(dir.path());
+    let open = |arguments: &[&str]| {
+        rollshare()
+            .current_dir(dir.path())
+            .arg("open")
+            .args(arguments)
+            .env_remove("DISPLAY")
+            .output()
+            .unwrap()
+    };
+    let none = open(&[]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none.stderr).contains("no run in this folder"), "{}", text(&none.stderr));
+    for (target, kept) in [("a.csv", "_rollshare/a.csv/runs/"), ("share/", "share/_rollshare/runs/")] {
+        let arguments = ["run", &source, "--target", target];
+        assert!(rollshare().current_dir(dir.path()).args(arguments).status().unwrap().success());
+        for arguments in [&[][..], &[target], &["--print", "--target", target]] {
+            let output = open(arguments);
+            let page = text(&output.stdout);
+            assert!(page.contains(kept) && page.ends_with(".html\n"), "{page}{}", text(&output.stderr));
+            assert!(dir.path().join(page.trim_end()).is_file());
+        }
+    }
+    assert!(text(&open(&["a.csv", "--run", "2"]).stdout).contains("_rollshare/a.csv/runs/"));
+    assert_eq!(open(&["a.csv", "--run", "1999"]).status.code(), Some(2));
+    assert_eq!(open(&["other.csv"]).status.code(), Some(2));
 }
 
 #[test]
@@ -328,4 +455,91 @@ fn a_state_reuses_sums_and_changes_no_byte() {
     let output = run(&["run", "--source", &at("exports"), "--state", &at("exports/_state"), "--no-checks"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("not summed again; "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_change_is_explained_by_channel_in_three_forms() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("sample.parquet").to_str().unwrap().to_owned();
+    assert!(run(&["sample", "--rows", "40000", "--out", &source]).status.success());
+    let why = |arguments: &[&str]| run(&[&["why"], arguments, &["--source", &source]].concat());
+    let json = |arguments: &[&str]| -> Value {
+        let output = why(&[arguments, &["--format", "json"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_str::<Value>(&text(&output.stdout)).unwrap()["why"].clone()
+    };
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    for arguments in [&["GB"][..], &["GB", "--against", "4"], &["world", "--window", "8"]] {
+        let found = json(arguments);
+        let channels = found["channels"].as_array().unwrap();
+        let sum: f64 = channels.iter().map(|channel| number(channel, "contribution")).sum();
+        assert!((sum - number(&found, "change")).abs() < 1e-12 && channels.len() > 2, "{found}");
+        assert!((number(&found, "share") - number(&found, "share_before") - sum).abs() < 1e-12);
+        assert_eq!(found["members"].as_array().unwrap().is_empty(), arguments[0] == "world");
+    }
+    // The shares are those of the table.
+    let found = json(&["GB", "--against", "4"]);
+    let table = text(&run(&["run", "--source", &source, "--target", "-", "--no-checks", "--quiet"]).stdout);
+    let (year, week) = found["period"].as_str().unwrap().split_once("-W").unwrap();
+    let row = format!("{year},{},GB,{}", week.trim_start_matches('0'), found["share"]);
+    assert!(table.lines().any(|line| line == row), "{row}");
+
+    let output =
+        why(&["GB", found["period"].as_str().unwrap(), "--against", found["against"].as_str().unwrap()]);
+    let printed = text(&output.stdout);
+    assert!(
+        printed.starts_with("GB: organic share ") && printed.contains("│") && printed.contains("all "),
+        "{printed}"
+    );
+    assert!(!printed.contains('\u{1b}'));
+    let csv = text(&why(&["GB", "--format", "csv"]).stdout);
+    assert!(csv.starts_with("channel,organic,users_before,users,contribution\n"), "{csv}");
+
+    for (arguments, code, words) in [
+        (&["G"][..], 2, "no key 'G' (by country)"),
+        (&["GB", "2035_01"], 2, "no data of 2035-W01"),
+        (&["GB", "2021_54"], 2, "'2021_54' is no week"),
+        (&["GB", "--against", "0"], 2, "0 periods before"),
+        (&["GB", "--organic", "Nobody"], 3, "no channel is organic"),
+    ] {
+        let output = why(arguments);
+        let message = text(&output.stderr);
+        assert_eq!(
+            (output.status.code(), message.contains(words)),
+            (Some(code), true),
+            "{arguments:?}: {message}"
+        );
+    }
+}
+
+#[test]
+fn the_page_of_a_run_explains_what_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (source, target, png) = (path("sample.parquet"), path("share.parquet"), path("share.png"));
+    assert!(run(&["sample", "--rows", "60000", "--out", &source]).status.success());
+    let output = run(&["run", "--source", &source, "--target", &target]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let of_report =
+        |form: &[&str]| text(&run(&[&["report", "latest", "--target", &target], form].concat()).stdout);
+    let report: Value = serde_json::from_str(&of_report(&["--json"])).unwrap();
+    let why = report["charts"]["why"].as_array().unwrap();
+    assert!(!why.is_empty() && why[0]["members"].as_array().unwrap().is_empty(), "{why:?}");
+    let world = &report["charts"]["shares"]["world"];
+    for found in why {
+        let sum: f64 =
+            found["channels"].as_array().unwrap().iter().map(|c| c["contribution"].as_f64().unwrap()).sum();
+        assert!((sum - found["change"].as_f64().unwrap()).abs() < 1e-12);
+    }
+    let shares = world["share"].as_array().unwrap();
+    assert!(shares.contains(&why[0]["share"]) && shares.contains(&why[0]["share_before"]), "one world");
+    let short = of_report(&["--text"]);
+    assert!(
+        short.contains("The organic share of all countries is ")
+            && short.contains("all countries: organic share"),
+        "{short}"
+    );
+    assert!(of_report(&["--profile"]).contains("[dimensions.country]"));
+    assert!(run(&["report", "latest", "--target", &target, "--png", &png]).status.success());
+    assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
 }

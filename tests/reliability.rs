@@ -5,25 +5,16 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 
-use rollshare::internals::sample;
-use rollshare::internals::scan::NoProgress;
 use serde_json::Value;
 
-struct World {
-    dir: tempfile::TempDir,
-}
+mod runs;
+
+use runs::{World, names};
 
 impl World {
-    fn new() -> Self {
-        let world = World { dir: tempfile::tempdir().unwrap() };
-        world.export(1);
-        fs::create_dir(world.at("out")).unwrap();
-        world
-    }
-
     /// With a published run of one export, and a blocked one of another at the same target.
     fn blocked() -> (Self, String) {
         let world = World::new();
@@ -34,47 +25,14 @@ impl World {
         (world, run)
     }
 
-    fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Replaces the export; each seed gives the numbers of another company.
-    fn export(&self, seed: u64) {
-        let options = sample::Options { rows: 9_000, layout: sample::Layout::Export, seed };
-        sample::write(&options, &self.at("export.parquet"), &NoProgress).unwrap();
-    }
-
-    fn run(&self, target: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command("run", target);
-        command.arg("--source").arg(self.at("export.parquet")).args(arguments).output().unwrap()
-    }
-
-    fn promote(&self, run: &str, target: &str) -> Output {
-        self.command("promote", target).arg(run).output().unwrap()
-    }
-
     fn report(&self, run: &str, target: &str) -> Value {
         let output = self.command("report", target).args([run, "--json"]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
-    }
-
-    fn command(&self, subcommand: &str, target: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollshare"));
-        command.env_remove("ROLLSHARE_THREADS").stdin(Stdio::null());
-        command.args([subcommand, "--target"]).arg(self.at("out/").join(target));
-        command
     }
 }
 
 /// What is changed, and how.
 type Case<'a, T> = (&'static str, &'a dyn Fn(&T));
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -269,4 +227,59 @@ fn threads_that_cannot_be_started_are_an_error() {
     let script = script.replace("--threads 256", "--threads 1");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn one_absurd_date_is_an_error_that_names_it() {
+    let world = World::new();
+    let day = |date: &str, label: &str| {
+        let row = |name: &str, users: u32| format!("{date},{label},GB,all,{name},{users}\n");
+        row("Organic", 40) + &row("Google", 60)
+    };
+    let usual: String = [("2021-05-03", "2021_18"), ("2021-05-10", "2021_19"), ("2021-05-11", "2021_19")]
+        .map(|(date, label)| day(date, label))
+        .concat();
+    let run = |odd: &str, arguments: &[&str]| {
+        fs::write(
+            world.at("x.csv"),
+            format!("start_date,year_week,country,os_name,name,value\n{usual}{odd}"),
+        )
+        .unwrap();
+        world.command("run", "t.csv").arg("--source").arg(world.at("x.csv")).args(arguments).output().unwrap()
+    };
+    for (date, label) in [("0001-01-01", "0001_01"), ("9999-12-31", "9999_52")] {
+        let odd = day(date, label);
+        for (grain, named, condition) in [
+            ("week", label, format!("year_week!={label}")),
+            ("day", date, format!("start_date!={date}")),
+            ("month", &date[..7], format!("start_date!={date}")),
+        ] {
+            // The check of days in the future blocks first.
+            let blocks = grain == "week" && date > "2021";
+            for (checks, code) in [("--no-checks", 3), ("--warn-only", 3), ("-q", if blocks { 4 } else { 3 })]
+            {
+                let output = run(&odd, &["--grain", grain, checks]);
+                if checks != "-q" || blocks || grain == "week" {
+                    assert_eq!(output.status.code(), Some(code), "{grain} {checks}: {}", stderr(&output));
+                }
+                if output.status.code() == Some(3) {
+                    let text = stderr(&output);
+                    for part in ["reach from", named, "2021", "at most 100 years", "--where"] {
+                        assert!(text.contains(part), "{grain} {checks}: no '{part}' in {text}");
+                    }
+                }
+                assert!(!world.at("out/t.csv").exists());
+            }
+            let output = run(&odd, &["--grain", grain, "--no-checks", "--where", &condition]);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            fs::remove_file(world.at("out/t.csv")).unwrap();
+        }
+        let output = run(&odd, &["--semantics", "legacy", "--no-checks"]);
+        let text = stderr(&output);
+        assert!(
+            output.status.code() == Some(3) && text.contains("reach from") && text.contains(date),
+            "{text}"
+        );
+    }
+    assert_eq!(run("", &["--no-checks"]).status.code(), Some(0));
 }

@@ -6,8 +6,10 @@ use rollshare::internals::checks::model::{Bounds, Limit};
 use rollshare::internals::checks::{CheckId, CheckResult, Measurement, NotRun, Severity, Verdict, Violation};
 use rollshare::internals::grid::Account;
 use rollshare::internals::pipeline::{RunReport, State};
-use rollshare::internals::report::page;
+use rollshare::internals::report::chart::image;
 use rollshare::internals::report::series::{CountryWeeks, Coverage, KeyShares, Mix, Shares, Users, Weeks};
+use rollshare::internals::report::{brief, figures, page};
+use rollshare::internals::why::{Contribution, Explanation};
 use rollshare::{Grain, Job};
 
 fn outcome(check: CheckId, severity: Severity, finding: Result<Measurement, NotRun>) -> CheckResult {
@@ -198,8 +200,9 @@ fn charts_have_names_and_tables_of_their_numbers() {
         assert!(text.contains(heading), "{heading}");
     }
     assert!(text.contains("<th scope=\"col\">Organic (organic)</th>"));
-    assert_eq!(text.matches("<svg").count(), 4);
-    assert_eq!(text.matches("role=\"img\"").count(), 4);
+    // Two charts of shares, each on the common scale and on its own; days and channels.
+    assert_eq!(text.matches("<svg").count(), 6);
+    assert_eq!(text.matches("role=\"img\"").count(), 6);
     assert!(
         !text.contains("http://")
             || text.matches("http://").count() == text.matches("http://www.w3.org/2000/svg").count()
@@ -217,7 +220,7 @@ fn the_size_of_a_page_is_bounded() {
     assert!(text.contains("36 more countries") && text.contains("Another 202 countries have no chart here"));
     assert!(text.contains("The charts show the latest 160 weeks; 360 earlier ones"));
     assert!(text.contains("294 others") && text.contains("All 250 countries"));
-    assert_eq!(text.matches("<svg").count(), 50);
+    assert_eq!(text.matches("<svg").count(), 98);
 }
 
 #[test]
@@ -256,12 +259,12 @@ fn keys_of_several_dimensions_share_a_chart_and_have_filters() {
     let members: [&[&str]; 5] =
         [&["GB", "ios"], &["GB", "android"], &["FR", "android"], &["FR", "ios"], &["DE", "ios"]];
     let text = page(&report_of_keys(&["country", "os"], &members, Grain::Week)).unwrap();
-    // A chart for each country, and one of the users.
-    assert_eq!(text.matches("<svg").count(), 4);
+    // A chart for each country on two scales, and one of the users.
+    assert_eq!(text.matches("<svg").count(), 7);
     assert!(text.contains("<title id=\"share-0-t\">Organic share in GB by os</title>"));
     // A single key has the chart with its bounds.
     assert!(text.contains("<title id=\"share-2-t\">Organic share in DE, ios</title>"));
-    assert_eq!(text.matches("<g class=\"line c0\"").count(), 2, "ios has one colour in all charts");
+    assert_eq!(text.matches("<g class=\"line c0\"").count(), 4, "ios has one colour in all charts");
     assert!(text.contains("All 5 keys (country x os), latest share"));
     assert_eq!(text.matches("<select").count(), 2);
     assert!(
@@ -317,4 +320,132 @@ fn a_report_of_format_1_has_countries() {
     let old: RunReport = serde_json::from_value(old).unwrap();
     assert_eq!(old.account.unwrap().not_total_row, 2);
     assert!(page(&old).unwrap().contains("Organic share in FR"));
+}
+
+/// A report whose share fell in ES by 20 points within four weeks, by a paid channel.
+fn report_of_a_fall() -> RunReport {
+    let mut report = report(&["GB", "ES", "XK"], &["Organic", "Ads"], 60);
+    let keys = &mut report.charts.shares.keys;
+    for key in keys.iter_mut() {
+        let level = if key.name == "ES" { 0.2 } else { 0.4 };
+        for (at, users) in [(54, 0.4), (58, level)] {
+            key.share[at] = Some(users);
+            key.low[at] = Some(users - 0.01);
+            key.high[at] = Some(users + 0.01);
+        }
+    }
+    keys[0].total[58] = 90_000.0;
+    let mut world = keys[0].clone();
+    (world.name, world.members) = (String::new(), Vec::new());
+    report.charts.shares.world = Some(world);
+    report.charts.why = vec![Explanation {
+        members: vec!["ES".into()],
+        window: 4,
+        period: "2021-W46".into(),
+        against: "2021-W42".into(),
+        share: 0.2,
+        share_before: 0.4,
+        change: -0.2,
+        users: 8_000.0,
+        users_before: 4_000.0,
+        channels: vec![
+            Contribution {
+                channel: "<Ads>".into(),
+                organic: false,
+                users_before: 2_400.0,
+                users: 6_400.0,
+                contribution: -0.2,
+            },
+            Contribution {
+                channel: "Organic".into(),
+                organic: true,
+                users_before: 1_600.0,
+                users: 1_600.0,
+                contribution: 0.0,
+            },
+        ],
+    }];
+    report
+}
+
+#[test]
+fn the_answer_comes_first_then_why_then_charts_then_warnings() {
+    let mut report = report_of_a_fall();
+    report.outcomes.push(outcome(CheckId::TokenName, Severity::Warn, Ok(Measurement::count(3, 9, vec![]))));
+    let text = page(&report).unwrap();
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is missing"));
+    let order = [
+        at("<h1>Published, with 1 warning</h1>"),
+        at("The organic share of all countries is 40.0 % in 2021-W46: "),
+        at(
+            "The organic share fell in 1 of 3 countries, in ES (Spain): -20.0 points since 2021-W42, to 20.0 %.",
+        ),
+        at("In the other 2 countries the change is within the 95 % intervals."),
+        at("GB <span class=\"country\">United Kingdom</span>"),
+        at("Why it moved</h2>"),
+        at("ES (Spain): organic share 20.0 % in 2021-W46, -20.0 points since 2021-W42 (40.0 %)"),
+        at("&lt;Ads&gt; (paid) lowered it most, by 20.0 points (2,400 to 6,400 users)."),
+        at("rollshare why ES 2021-W46 --source exports/ --against 2021-W42"),
+        at("id=\"own-scale\""),
+        at("<svg"),
+        at("<h2 id=\"findings\">"),
+        at("<details class=\"warnings\">"),
+        at("<h2 id=\"run\">"),
+    ];
+    assert!(order.is_sorted(), "{order:?}");
+    // A fall of users in an incomplete week is no headline.
+    assert!(!text.contains("share</span> in 2021-W47"));
+
+    // What blocks comes before the shares, which are not published.
+    let text = page(&blocked()).unwrap();
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is missing"));
+    assert!(at("<ul class=\"findings\">") < at("shares of the blocked table"));
+    assert!(at("Next steps") < at("shares of the blocked table"));
+}
+
+#[test]
+fn wide_ranges_are_not_drawn() {
+    let lines = |low: f64| {
+        let mut report = report(&["FR"], &["Organic"], 20);
+        report.charts.weeks.countries[0].share_low = vec![Some(low); 20];
+        report.charts.weeks.countries[0].share_high = vec![Some(0.6); 20];
+        // The expected range and single weeks are drawn in these colours.
+        let text = page(&report).unwrap();
+        let body = text.split("</style>").nth(1).unwrap();
+        (body.matches("stroke=\"#8A4B08\"").count(), body.matches("<circle").count())
+    };
+    let ((narrow, dots), (wide, fewer)) = (lines(0.2), lines(0.05));
+    assert!(narrow >= 4 && wide == 0, "{narrow} {wide}");
+    assert!(fewer < dots, "{fewer} {dots}");
+}
+
+#[test]
+fn a_short_text_and_an_image_have_the_same_answer() {
+    let mut report = report_of_a_fall();
+    let text = brief::text(&report);
+    assert!(text.starts_with("Published: all applicable checks passed.\n"), "{text}");
+    for words in [
+        "The organic share fell in 1 of 3 countries, in ES (Spain): -20.0 points",
+        "all countries         40.0 % of 90.0k users, ",
+        "ES: organic share 20.0 % in 2021-W46, -20.0 points since 2021-W42 (40.0 %). <Ads> (paid) lowered it most",
+        "Target: share.parquet\nRun: 20211220T060000.000Z-0badcafe\n",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    assert!(text.lines().count() < 20 && text.lines().all(|line| line.chars().count() < 200), "{text}");
+
+    let shares = figures::shares(&report).unwrap();
+    let image = image::png(&shares).unwrap().unwrap();
+    let side = |at: usize| u32::from_be_bytes(image[at..at + 4].try_into().unwrap());
+    assert!(
+        (1_500..2_500).contains(&side(16)) && (800..1_600).contains(&side(20)),
+        "{} x {}",
+        side(16),
+        side(20)
+    );
+    assert_eq!(image::png(&shares).unwrap().unwrap(), image, "the same report gives the same bytes");
+    assert!(image.len() < 400_000, "{} bytes", image.len());
+    report.charts.shares = Shares::default();
+    assert!(figures::shares(&report).is_none() && brief::text(&report).contains("There is no table"));
+    assert!(image::png(&figures::Shares::default()).unwrap().is_none());
 }

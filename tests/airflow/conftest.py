@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS = REPOSITORY / "dags"
 REGION = "eu-central-1"
 BUCKET = "shares-of-a-team"
+#: The major version of Airflow.
+MAJOR = int(version("apache-airflow").split(".")[0])
 
 
 def not_run(missing: str, remedy: str) -> None:

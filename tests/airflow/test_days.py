@@ -17,13 +17,10 @@ class Days:
     """A bucket with exports, and an Airflow that uses it."""
 
     def __init__(self, airflow: Airflow, s3: object, python: Path, folder: Path) -> None:
-        self.emr = boto3.client(
-            "emr",
-            endpoint_url=s3.meta.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
+        place = {"endpoint_url": s3.meta.endpoint_url, "region_name": REGION}
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+        self.emr = boto3.client("emr", **place, **keys)
+        self.cloudwatch = boto3.client("cloudwatch", **place, **keys)
         self.airflow, self.s3, self.python, self.folder = airflow, s3, python, folder
         self.variable = {"bucket": BUCKET, "where": "here", "python": str(python)}
 
@@ -79,14 +76,20 @@ class Days:
             for key, content in self.objects("logs/").items()
         )
 
-    def expected(self, *exports: bytes) -> bytes:
+    def metrics(self, namespace: str) -> list[str]:
+        """Outcomes of which there are metrics."""
+        found = self.cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
+        return sorted(metric["Dimensions"][0]["Value"] for metric in found)
+
+    def expected(self, *exports: bytes, keywords: str = "") -> bytes:
         """The bytes of the table of some exports, computed on this machine."""
         folder = self.folder / f"expected-{time.monotonic_ns()}"
         folder.mkdir()
         for number, export in enumerate(exports):
             (folder / f"{number}.parquet").write_bytes(export)
         target = self.folder / f"{folder.name}.parquet"
-        self.rollshare("rollshare.read_parquet(sys.argv[1]).write_parquet(sys.argv[2])", folder, target)
+        code = f"rollshare.read_parquet(sys.argv[1], {keywords}).write_parquet(sys.argv[2])"
+        self.rollshare(code, folder, target)
         return target.read_bytes()
 
 
@@ -111,6 +114,21 @@ def test_a_day_that_passes(days: Days) -> None:
     assert part(days.table("output/passes/")) == days.expected(export)
 
 
+def test_a_day_with_options_and_checks_from_s3(days: Days) -> None:
+    export = days.export("2026-11-23")
+    days.put("options/2026-11-23.parquet", export)
+    days.put("checks/checks.toml", b'[checks.duplicate_rows]\nseverity = "warn"\n')
+    # The same rows again: they would be blocked without the file of checks.
+    days.put("options/again.parquet", export)
+    variable = days.variable | {"checks": "s3://{bucket}/checks/checks.toml", "metrics": "shares"}
+    options = {"dates": True, "window": [4, 12], "by": "country,os_name", "with_total": "os_name"}
+    done = days.airflow.day("2026-11-23", variable, **days.places("options"), **options)
+    assert done.returncode == 0, done.stdout[-6000:]
+    keywords = "dates=True, windows=[4, 12], by=['country', 'os_name'], with_total='os_name'"
+    assert part(days.table("output/options/")) == days.expected(export, export, keywords=keywords)
+    assert days.metrics("shares") == ["published"]
+
+
 def test_a_day_that_is_blocked(days: Days) -> None:
     good = days.export("2026-11-23")
     days.put("blocked/2026-11-23.parquet", good)
@@ -119,14 +137,16 @@ def test_a_day_that_is_blocked(days: Days) -> None:
     before = days.table("output/blocked/")
     # The same rows again, under the name of the next day.
     days.put("blocked/2026-11-24.parquet", good)
-    done = days.airflow.day("2026-11-24", days.variable, **days.places("blocked"))
+    variable = days.variable | {"metrics": "blocked-shares"}
+    done = days.airflow.day("2026-11-24", variable, **days.places("blocked"))
     assert done.returncode != 0
+    assert days.metrics("blocked-shares") == ["blocked"]
     assert "a check has blocked the run; the table is unchanged" in done.stdout
     assert "duplicate_rows" in done.stdout
     report = re.search(r"Report: (\S+)", done.stdout).group(1)
     assert "_rollshare/" in report
     assert days.exists(report)
-    assert done.stdout.count("source, target and checks are") == 1, "a blocked run is not tried again"
+    assert done.stdout.count("job: ") == 1, "a blocked run is not tried again"
     assert days.table("output/blocked/") == before
 
 
@@ -160,11 +180,27 @@ def test_a_day_whose_export_never_comes(days: Days) -> None:
 def test_a_day_on_a_cluster(days: Days, job_flow: dict) -> None:
     export = days.export("2026-11-23")
     days.put("cluster/2026-11-23.parquet", export)
-    variable = {"bucket": BUCKET, "job_flow": job_flow}
-    done = days.airflow.day("2026-11-23", variable, **days.places("cluster"))
+    variable = {"bucket": BUCKET, "job_flow": job_flow, "metrics": "cluster-shares"}
+    done = days.airflow.day("2026-11-23", variable, core_nodes=2, **days.places("cluster"))
     assert done.returncode == 0, done.stdout[-6000:] + days.logs()
     assert part(days.table("output/cluster/")) == days.expected(export)
     assert days.clusters() == ["TERMINATED"]
+    assert days.metrics("cluster-shares") == ["published"]
+    cluster = days.emr.list_clusters()["Clusters"][0]["Id"]
+    groups = days.emr.list_instance_groups(ClusterId=cluster)["InstanceGroups"]
+    assert {group["InstanceGroupType"]: group["RequestedInstanceCount"] for group in groups} == {
+        "MASTER": 1,
+        "CORE": 2,
+    }
+
+
+def test_a_day_with_a_wrong_option(days: Days) -> None:
+    days.put("wrong/2026-11-23.parquet", days.export("2026-11-23"))
+    done = days.airflow.day("2026-11-23", days.variable, column=["value=installs"], **days.places("wrong"))
+    assert done.returncode != 0
+    assert "the job has ended with exit code 3: " in done.stdout
+    assert "no column 'installs'" in done.stdout
+    assert days.table("output/wrong/") == {}
 
 
 def test_a_blocked_day_on_a_cluster(days: Days, job_flow: dict) -> None:

@@ -33,9 +33,9 @@ dimensions = { country = {}, os = {} }
 
 def program() -> str:
     """The path of the program that scripts/test_report.sh has built."""
-    path = os.environ.get("ROLLSHARE_PROGRAM", str(ROOT / "target/release/rollshare"))
+    path = os.environ.get("ROLLSHARE_PROGRAM", str(ROOT / "target/light/rollshare"))
     if not Path(path).is_file():
-        pytest.fail(f"no program at {path}: cargo build --release, or set ROLLSHARE_PROGRAM")
+        pytest.fail(f"no program at {path}: make light, or set ROLLSHARE_PROGRAM")
     return path
 
 

@@ -7,10 +7,12 @@ import importlib.metadata
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import program
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -85,6 +87,84 @@ def test_the_page_says_what_happened(browser: webdriver.Chrome, pages: dict[str,
     assert "rollshare promote" in browser.find_element(By.CSS_SELECTOR, "ol.next").text
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_first_screen_answers(browser: webdriver.Chrome, pages: dict[str, Path], width: int) -> None:
+    look(browser, width)
+    browser.get(pages["published"].as_uri())
+    answer = browser.find_element(By.CSS_SELECTOR, "section.answer")
+    lead = answer.find_element(By.CSS_SELECTOR, "p.lead")
+    week = r"\d{4}-W\d\d"
+    said = rf"The organic share of all countries is \d+\.\d % in {week}: [+±-]\d+\.\d points since {week}"
+    assert re.match(said, lead.text)
+    table = answer.find_element(By.TAG_NAME, "table")
+    rows = [row.text for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")]
+    assert len(rows) == 6 and rows[0].startswith("all countries")
+    assert any("GB United Kingdom" in row for row in rows)
+    assert table.rect["y"] + table.rect["height"] < (900 if width == 1280 else 1100)
+    headings = [h.text for h in browser.find_elements(By.TAG_NAME, "h2")]
+    assert headings[0].startswith("Organic share in ") and headings[1] == "Why it moved"
+    assert headings.index("Findings") > headings.index("Organic share, rolling window of 4 weeks")
+
+
+@pytest.mark.parametrize("kind", ["published", "keys"])
+def test_contributions_add_up_to_the_change(
+    browser: webdriver.Chrome, pages: dict[str, Path], kind: str
+) -> None:
+    look(browser, 1280)
+    browser.get(pages[kind].as_uri())
+    tables = browser.execute_script(
+        """return [...document.querySelectorAll('table.contributions')].map(table =>
+        [...table.querySelectorAll('tr')].slice(1).map(row => Number(row.cells[4].textContent)))"""
+    )
+    assert tables
+    for *parts, total in tables:
+        # Each is rounded to a hundredth of a point.
+        assert abs(sum(parts) - total) <= 0.005 * (len(parts) + 1) + 1e-9
+
+
+def test_a_switch_gives_each_chart_its_own_scale(page: webdriver.Chrome) -> None:
+    def scales(kind: str) -> set[str]:
+        shown = f"""return [...document.querySelectorAll('.multiples:not(details *) .{kind} svg')]
+            .filter(svg => svg.checkVisibility()).map(svg => [...svg.querySelectorAll('text')]
+            .map(text => text.textContent.trim()).filter(text => text.endsWith('%')).join())"""
+        return set(page.execute_script(shown))
+
+    assert len(scales("common")) == 1 and scales("own") == set()
+    switch = page.find_element(By.ID, "own-scale")
+    switch.send_keys(Keys.SPACE)
+    assert scales("common") == set() and len(scales("own")) > 1
+    switch.send_keys(Keys.SPACE)
+    assert len(scales("common")) == 1
+
+
+@pytest.mark.parametrize("kind", ["published", "keys"])
+def test_commands_work_as_they_stand(
+    browser: webdriver.Chrome, pages: dict[str, Path], kind: str, tmp_path: Path
+) -> None:
+    browser.get(pages[kind].as_uri())
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('main pre code, footer code')].map(code => code.textContent)"
+    )
+    commands = [text for text in found if text.startswith("rollshare ")]
+    assert any("rollshare why" in command for command in commands) and any("--json" in c for c in commands)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/rollshare").symlink_to(Path(program()).absolute())
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        if "rollshare why" in command:
+            assert "organic share" in done.stdout.splitlines()[0]
+
+
 def test_details_expand_by_keyboard(page: webdriver.Chrome) -> None:
     summary = page.find_element(By.CSS_SELECTOR, "details.print > summary")
     details = summary.find_element(By.XPATH, "..")
@@ -111,27 +191,33 @@ def test_keys_are_filtered(browser: webdriver.Chrome, pages: dict[str, Path]) ->
         found = browser.find_elements(By.CSS_SELECTOR, selector)
         return [element.text for element in found if element.is_displayed()]
 
-    charts, lines = shown("figure.share h3"), len(shown(".lines li"))
+    def charts_shown() -> list[str]:
+        # The code of a country, without its name.
+        return [name.split()[0] for name in shown("figure.share h3")]
+
+    charts, lines = charts_shown(), len(shown(".lines li"))
     assert len(charts) == 12 and lines == 24
+    assert shown("figure.share h3")[charts.index("GB")] == "GB United Kingdom"
     country, system = (Select(browser.find_element(By.ID, f"filter-{n}")) for n in (0, 1))
     system.select_by_visible_text("ios")
-    assert set(shown(".lines li .name")) == {"ios"} and set(charts) <= set(shown("figure.share h3"))
-    hidden = """return [...document.querySelectorAll('g.line')]
+    assert set(shown(".lines li .name")) == {"ios"} and set(charts) <= set(charts_shown())
+    hidden = """return [...document.querySelectorAll('.common g.line')]
         .filter(line => getComputedStyle(line).display == 'none').length"""
     assert browser.execute_script(hidden) == len(country.options) - 1
     country.select_by_visible_text(charts[3])
-    assert shown("figure.share h3") == [charts[3]] and len(shown(".lines li")) == 1
+    assert charts_shown() == [charts[3]] and len(shown(".lines li")) == 1
     # A country whose chart is collapsed is shown too.
     folded = next(o.text for o in country.options[1:] if o.text not in charts)
     country.select_by_visible_text(folded)
     # Selenium takes everything in a closed element for hidden.
     visible = """return [...document.querySelectorAll('figure.share h3')]
-        .filter(name => name.checkVisibility({contentVisibilityAuto: true})).map(name => name.textContent)"""
+        .filter(name => name.checkVisibility({contentVisibilityAuto: true}))
+        .map(name => name.textContent.split(' ')[0])"""
     assert browser.execute_script(visible) == [folded]
     save_screenshot(browser, "keys-filtered")
     country.select_by_index(0)
     system.select_by_index(0)
-    assert shown("figure.share h3") == charts
+    assert charts_shown() == charts
 
 
 @pytest.mark.parametrize(
@@ -181,4 +267,8 @@ def test_it_prints(page: webdriver.Chrome, request: pytest.FixtureRequest) -> No
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     shown = "return document.querySelector('details.print table').checkVisibility()"
     assert page.execute_script(shown)
+    # So are warnings and every explanation.
+    folded = """return [...document.querySelectorAll('details.warnings ul, details.why table')]
+        .every(folded => folded.checkVisibility({contentVisibilityAuto: true}))"""
+    assert page.execute_script(folded)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

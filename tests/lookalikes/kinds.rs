@@ -264,7 +264,9 @@ pub fn all() -> Vec<Kind> {
                 integers("created_at", rows, |row| row.micros() / 1_000_000),
             ]
         }),
-        appsflyer_locker(),
+        appsflyer_locker("7 AppsFlyer Data Locker", &[Came::Organic, Came::Unnamed, Came::Hidden]),
+        // No organic install has a name; some files have no channel at all.
+        appsflyer_locker("7 AppsFlyer Data Locker, organic is null", &[Came::Unnamed]),
         Kind::new(
             "8 AppsFlyer geo_by_date_report",
             facts(&["", "FR", "GB", "US"], &["android"], &ways(&[Came::Organic, Came::Hidden])),
@@ -403,27 +405,17 @@ pub fn all() -> Vec<Kind> {
         .delimited(b','),
         apple(),
         Kind::new("21 GA4 events, flat", events(&ways(&[Came::Organic, Came::Hidden]), false), |rows| {
-            vec![
-                text("event_date", rows, |row| row.time("%Y%m%d")),
-                text("event_name", rows, |row| match (row.is_new, row.os) {
-                    (true, "ios") => "first_open",
-                    (true, _) => "first_visit",
-                    _ => "page_view",
-                }),
-                integers("user_first_touch_timestamp", rows, Truth::micros),
-                text("platform", rows, |row| if row.os == "ios" { "IOS" } else { "WEB" }),
-                text("geo_country", rows, |row| country_name(row.country)),
-                nullable("traffic_source_medium", rows, |row| match row.came {
-                    // Direct visits have this medium.
-                    Came::Organic if row.second % 2 == 0 => Some("(none)"),
-                    Came::Hidden => None,
-                    came => channel(came, "organic", ["cpc", "display"], ""),
-                }),
-                ids("user_pseudo_id", rows),
-            ]
+            ga4(rows, "geo_country", "traffic_source_medium")
         })
         .with_countries(country_name)
         .bundled("ga4"),
+        Kind::new(
+            "21 GA4 events of BigQuery",
+            events(&ways(&[Came::Organic, Came::Hidden]), false),
+            |rows| ga4(rows, "geo.country", "traffic_source.medium"),
+        )
+        .with_countries(country_name)
+        .like("ga4"),
         Kind::new(
             "22 a warehouse table of new users",
             fact(&ways(&[Came::Organic, Came::Unnamed])),
@@ -445,8 +437,13 @@ pub fn all() -> Vec<Kind> {
 }
 
 /// The one export that is parquet at its source: folders by the day of arrival, which is not that of the install.
-fn appsflyer_locker() -> Kind {
-    let truth = events(&ways(&[Came::Organic, Came::Unnamed, Came::Hidden]), true);
+fn appsflyer_locker(name: &'static str, first: &[Came]) -> Kind {
+    let mut truth = events(&ways(first), true);
+    if !first.contains(&Came::Organic) {
+        // The first day has no rows of a network.
+        let day = truth[0].day;
+        truth.iter_mut().filter(|row| row.day == day).for_each(|row| row.came = Came::Unnamed);
+    }
     let columns = |rows: &[Truth]| {
         vec![
             nullable("attributed_touch_time", rows, |_| None),
@@ -461,7 +458,7 @@ fn appsflyer_locker() -> Kind {
             ids("appsflyer_id", rows),
         ]
     };
-    let mut kind = Kind::new("7 AppsFlyer Data Locker", truth, |_| vec![]);
+    let mut kind = Kind::new(name, truth, |_| vec![]);
     kind.files.clear();
     for day in kind.truth.chunk_by(|a, b| a.day == b.day) {
         let arrival = Truth { day: day[0].day + 1, ..day[0].clone() }.date();
@@ -472,6 +469,37 @@ fn appsflyer_locker() -> Kind {
         }
     }
     kind.bundled("appsflyer-installs")
+}
+
+/// The columns of GA4 events; names with a dot are of structs.
+fn ga4(rows: &[Truth], country: &'static str, medium: &'static str) -> Vec<Column> {
+    let mut columns = vec![
+        text("event_date", rows, |row| row.time("%Y%m%d")),
+        text("event_name", rows, |row| match (row.is_new, row.os) {
+            (true, "ios") => "first_open",
+            (true, _) => "first_visit",
+            _ => "page_view",
+        }),
+        integers("user_first_touch_timestamp", rows, Truth::micros),
+        text("platform", rows, |row| if row.os == "ios" { "IOS" } else { "WEB" }),
+        text(country, rows, |row| country_name(row.country)),
+        nullable(medium, rows, |row| match row.came {
+            // Direct visits have this medium.
+            Came::Organic if row.second % 2 == 0 => Some("(none)"),
+            Came::Hidden => None,
+            came => channel(came, "organic", ["cpc", "display"], ""),
+        }),
+        ids("user_pseudo_id", rows),
+    ];
+    if medium.contains('.') {
+        // The struct of the source has more fields, and rows without a struct.
+        columns.push(nullable("traffic_source.source", rows, |row| match row.came {
+            Came::Hidden => None,
+            came => channel(came, "google", ["google", "partner"], ""),
+        }));
+        columns.push(text("geo.city", rows, |row| row.country.to_lowercase()));
+    }
+    columns
 }
 
 fn apple() -> Kind {

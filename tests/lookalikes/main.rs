@@ -179,7 +179,7 @@ fn check(kind: &Kind, format: Format) -> Result<(), String> {
 #[test]
 fn every_look_alike_gives_its_table() {
     let kinds = all();
-    assert_eq!(kinds.len(), 19);
+    assert_eq!(kinds.len(), 21);
     let mut failures = vec![];
     for kind in &kinds {
         for format in FORMATS {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import importlib.metadata
 import inspect
 import json
 import os
@@ -258,7 +259,7 @@ def test_what_people_see(sample: str) -> None:
     shares = rollshare.read_parquet(sample)
     assert "share_organic_p4w" in repr(shares) and "..." in repr(shares)
     html = shares._repr_html_()
-    assert "<table>" in html and "<svg" in html
+    assert "<table" in html and "<svg" in html
     # A line breaks at a null, and a value between two nulls is a dot.
     labels = ["2021_01", "2021_02", "2021_04", "2021_06", "2021_07"]
     gaps = pa.table({"name": ["Organic"] * 5, "value": [1] * 5, "year_week": labels, "country": ["FR"] * 5,
@@ -270,7 +271,7 @@ def test_what_people_see(sample: str) -> None:
                         "os_name": ["all"]})  # fmt: skip
     assert "<b>" not in rollshare.rolling_share(awkward)._repr_html_()
     empty = rollshare.rolling_share(awkward.slice(0, 0))
-    assert len(empty) == 0 and "<table>" in empty._repr_html_() and "0 rows" in repr(empty)
+    assert len(empty) == 0 and "<table" in empty._repr_html_() and "0 rows" in repr(empty)
 
 
 def test_the_picture(sample: str, tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_the_picture(sample: str, tmp_path: Path) -> None:
     figure = shares.plot(window=13)
     figure.savefig(tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
-    countries = sorted({row["country"] for row in shares.to_dicts()})
+    countries = list(shares.wide().columns)
     assert [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()] == countries
     # Panels without a country are hidden.
     assert sum(axis.get_visible() for axis in figure.axes) == len(countries)
@@ -392,3 +393,19 @@ def test_signals_are_left_as_they_were(sample: str) -> None:
     before = signal.getsignal(signal.SIGINT)
     rollshare.read_parquet(sample)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_licence_texts_of_linked_crates_are_installed() -> None:
+    files = importlib.metadata.distribution("rollshare").files or []
+    texts = {file.name: file for file in files if ".dist-info/licenses" in str(file)}
+    assert {"LICENSE-APACHE", "LICENSE-MIT"} <= set(texts)
+    assert "THIRD-PARTY-LICENSES" in texts, "built without it: python scripts/licenses.py"
+    text = Path(str(texts["THIRD-PARTY-LICENSES"].locate())).read_text(encoding="utf-8")
+    table, *sections = text.split("=" * 100 + "\n")
+    crates = re.findall(r"(?m)^(\S+ \d\S+) +\S", table)
+    names = {crate.split()[0] for crate in crates}
+    assert len(crates) > 150 and {"arrow2", "pyo3", "zstd-sys", "aws-sdk-s3"} <= names
+    covered = {crate for section in sections[::2] for crate in section.strip().split(", ")}
+    assert set(crates) <= covered
+    # That of the C code in a crate, not only that of the crate.
+    assert "Meta Platforms" in text

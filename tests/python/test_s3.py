@@ -6,7 +6,11 @@ They need an S3 API server.
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -91,3 +95,61 @@ def test_a_forked_process_has_its_own_client(store: Bucket, sample: str) -> None
     with get_context("fork").Pool(2) as pool:
         assert pool.map_async(_rows, ["s3://bucket/fork.parquet"] * 4).get(60) == [want] * 4
     assert _rows("s3://bucket/fork.parquet") == want
+
+
+WAITING = """
+import signal, sys
+import rollshare
+# A shell that starts the tests in the background makes them ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sample, call = sys.argv[1:]
+shares = rollshare.read_parquet(sample)
+try:
+    eval(call)
+    print("returned")
+except KeyboardInterrupt:
+    print("interrupted", rollshare.read_parquet(sample) == shares)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "rollshare.read_parquet('s3://bucket/x', threads=2)",
+        "rollshare.partial_parquet(['s3://bucket/x'])",
+        "rollshare.run('s3://bucket/x', 's3://bucket/y.csv')",
+        "rollshare.check('s3://bucket/x')",
+        "rollshare.profile('s3://bucket/x')",
+        "rollshare.read_parquet(sample, profile='s3://bucket/p.toml')",
+        "shares.write_csv('s3://bucket/y.csv')",
+    ],
+)
+def test_ctrl_c_ends_a_call_that_waits_for_s3(call: str, sample: str) -> None:
+    """A server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "eu-west-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        run = subprocess.Popen(
+            [sys.executable, "-c", WAITING, sample, call],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server.settimeout(60)
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(1)
+            sent = time.perf_counter()
+            run.send_signal(signal.SIGINT)
+            output, errors = run.communicate(timeout=60)
+            elapsed = time.perf_counter() - sent
+    assert output == "interrupted True\n", errors
+    # With the end of the interpreter.
+    assert elapsed < 1, elapsed

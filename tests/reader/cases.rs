@@ -28,17 +28,17 @@ const LARGE: usize = 300 << 10;
 /// An object in memory that reports itself as remote.
 struct Remote(MemoryObject);
 
-impl Object for Remote {
+impl rollshare::internals::storage::PlainObject for Remote {
     fn name(&self) -> &Arc<str> {
-        self.0.name()
+        Object::name(&self.0)
     }
 
     fn len(&self) -> u64 {
-        self.0.len()
+        Object::len(&self.0)
     }
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-        self.0.read(range)
+        Object::read(&self.0, range)
     }
 
     fn is_remote(&self) -> bool {

@@ -215,6 +215,47 @@ fn missing_credentials_are_reported() {
 }
 
 #[test]
+fn a_limit_of_threads_is_reported() {
+    use std::os::unix::fs::PermissionsExt;
+    // The system does not limit root: another user runs a copy of the program.
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("rollshare");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_rollshare"), &program).unwrap();
+    let user = std::process::Command::new("id").arg("-u").output().unwrap();
+    let is_root = text(&user.stdout).trim() == "0";
+    for threads in 1..=6 {
+        let mut command = std::process::Command::new("timeout");
+        command.args(["60", if is_root { "setpriv" } else { "env" }]);
+        command.args(if is_root { &["--reuid", "65534", "--clear-groups"][..] } else { &[] });
+        command.args(["bash", "-c", &format!("ulimit -u {threads}; exec \"$@\"",), "bash"]).arg(&program);
+        command.args(["run", "--threads", "1", "--source", "s3://bucket/x"]).env("AWS_MAX_ATTEMPTS", "1");
+        for (name, value) in at(1).get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        let out = command.output().unwrap();
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(6), "{threads}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{threads}: {stderr}");
+        let is_refused = stderr.contains("cannot start the threads of the S3 client");
+        assert!(is_refused || threads > 1, "{threads}: {stderr}");
+    }
+}
+
+#[test]
+fn settings_with_a_line_feed_are_an_error() {
+    for variable in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        let mut command = at(1);
+        let out = command.env(variable, "key\n").args(["run", "--source", "s3://bucket/x"]).output().unwrap();
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(variable), "{stderr}");
+    }
+}
+
+#[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
 fn an_unreachable_server_is_reported() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

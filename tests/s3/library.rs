@@ -6,13 +6,18 @@ use std::process::Command;
 use rollshare::internals::storage::s3::client::client;
 use rollshare::internals::storage::s3::put::{Outcome, PART, put, remove};
 use rollshare::internals::storage::s3::{Uri, list};
-use rollshare::internals::storage::{Object, Precondition, folder};
+use rollshare::internals::storage::{Cancel, Object, Precondition, folder};
 
 use crate::proxy::{Fault, Rule};
 use crate::world::{World, at, text};
 
 /// Runs an ignored test of this file with S3 at a port.
 fn child(name: &str, port: u16) {
+    child_with(name, port, "1");
+}
+
+/// As [`child`], with a timeout of requests in seconds.
+fn child_with(name: &str, port: u16, timeout: &str) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("library::{name}"), "--ignored", "--nocapture"]);
     for (name, value) in at(port).get_envs() {
@@ -21,7 +26,7 @@ fn child(name: &str, port: u16) {
             None => command.env_remove(name),
         };
     }
-    let out = command.output().unwrap();
+    let out = command.env("ROLLSHARE_S3_TIMEOUT", timeout).output().unwrap();
     let output = text(&out.stdout) + &text(&out.stderr);
     assert!(out.status.success() && output.contains("1 passed"), "{output}");
 }
@@ -74,7 +79,8 @@ fn folder_child() {
 fn long_uploads_use_parts_and_are_aborted_on_failure() {
     let world = World::new();
     let proxy = world.proxy(vec![]);
-    child("parts_child", proxy.port);
+    // A busy server takes more than a second for three parts.
+    child_with("parts_child", proxy.port, "15");
     assert!(world.get("long") == Some(long(2 * PART + 8)));
     // Two uploads of three parts; on a busy machine a part may be retried.
     let seen = proxy.seen();
@@ -85,7 +91,7 @@ fn long_uploads_use_parts_and_are_aborted_on_failure() {
     let rule =
         Rule { method: "PUT", target: "partNumber=2", skip: 0, times: usize::MAX, fault: Fault::Reset };
     let proxy = world.proxy(vec![rule]);
-    child("broken_parts_child", proxy.port);
+    child_with("broken_parts_child", proxy.port, "15");
     assert!(world.get("long") == Some(long(2 * PART + 8)));
     assert!(proxy.seen().iter().any(|seen| seen.method == "DELETE" && seen.target.contains("uploadId=")));
     assert_eq!(world.uploads(), 0);
@@ -96,7 +102,7 @@ fn long_uploads_use_parts_and_are_aborted_on_failure() {
 fn parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
     assert_eq!(put(&client, &uri, &long(2 * PART + 8), &Precondition::IfAbsent).unwrap(), Outcome::Written);
-    let etag = list::head(&client, &uri).unwrap().unwrap().tag.unwrap();
+    let etag = list::head(&client, &uri).unwrap().unwrap().tag.unwrap().to_string();
     assert_eq!(put(&client, &uri, b"else", &Precondition::IfAbsent).unwrap(), Outcome::PreconditionFailed);
     assert_eq!(
         put(&client, &uri, b"else", &Precondition::IfMatch("\"0\"".into())).unwrap(),
@@ -115,6 +121,43 @@ fn broken_parts_child() {
     let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
     let error = put(&client, &uri, &long(PART + 4096), &Precondition::None).unwrap_err();
     assert!(error.to_string().contains("s3://bucket/long: cannot write"), "{error}");
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn a_cancelled_upload_is_aborted_within_a_second() {
+    let world = World::new();
+    let rule =
+        Rule { method: "PUT", target: "partNumber=2", skip: 0, times: usize::MAX, fault: Fault::Stall(None) };
+    let proxy = world.proxy(vec![rule]);
+    child_with("cancelled_parts_child", proxy.port, "60");
+    assert_eq!((world.get("long"), world.uploads()), (None, 0));
+    assert!(proxy.seen().iter().any(|seen| seen.method == "DELETE" && seen.target.contains("uploadId=")));
+}
+
+#[test]
+#[ignore = "run by a_cancelled_upload_is_aborted_within_a_second"]
+fn cancelled_parts_child() {
+    let (client, uri) = (client().unwrap(), Uri::parse("s3://bucket/long").unwrap());
+    let (call, other, bytes) = (Cancel::default(), Cancel::default(), long(PART + 4096));
+    let cancelled = std::thread::scope(|scope| {
+        let put = scope.spawn(|| {
+            call.enter();
+            let error = put(&client, &uri, &bytes, &Precondition::None).unwrap_err();
+            (error, std::time::Instant::now())
+        });
+        // The first part takes less.
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        let cancelled = std::time::Instant::now();
+        call.cancel();
+        let (error, ended) = put.join().unwrap();
+        assert!(matches!(error, rollshare::Error::Interrupted), "{error}");
+        ended - cancelled
+    });
+    assert!(cancelled.as_secs_f64() < 0.8, "{cancelled:?}");
+    // Other calls of the process go on.
+    other.enter();
+    remove(&client, &Uri::parse("s3://bucket/none").unwrap()).unwrap();
 }
 
 #[test]

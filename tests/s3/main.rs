@@ -11,4 +11,5 @@ mod pipeline;
 mod proxy;
 mod publishing;
 mod reading;
+mod stalls;
 mod world;

@@ -71,6 +71,109 @@ fn objects_prefixes_globs_and_partitions_are_found_as_on_disk() {
 
 #[test]
 #[ignore = "needs moto, an S3 API server: make test-s3"]
+fn a_folder_with_characters_of_a_glob_is_read_as_it_is_written() {
+    let world = World::new();
+    let sample = world.sample(3000);
+    let keys =
+        ["star*/x", "star1/y", "br[0]/x", "br0/y", "amp&=?#/x", "amp&=1#/y", "in/area=a*[b]?/x", "in2/x"];
+    for key in keys {
+        let key = format!("{key}.parquet");
+        let path = world.dir.path().join(&key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &sample).unwrap();
+        world.put(&key, &sample);
+    }
+    for (source, files) in [
+        ("star*/", 1),
+        ("star*", 1),
+        ("star*/x.parquet", 1),
+        ("star[*]/", 1),
+        ("star?/", 2),
+        ("star?", 2),
+        ("br[0]/", 1),
+        ("br[0]", 1),
+        ("br[[]0]/", 1),
+        ("amp&=?#/", 1),
+        ("amp&=?#/x.parquet", 1),
+        ("amp&=[?]#", 1),
+        ("in/area=a*[b]?/", 1),
+        ("in/", 1),
+        // A folder that does not exist as it is written.
+        ("in*/", 2),
+    ] {
+        let local = world.dir.path().join(source).display().to_string()
+            + if source.ends_with('/') { "/" } else { "" };
+        let [remote, local] = [format!("s3://bucket/{source}"), local].map(|source| {
+            let out = run(world.port, &["--json", "--source", &source]);
+            let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+            assert!(out.status.success(), "{source}: {json}");
+            (json["stats"]["files"].clone(), json["account"].clone())
+        });
+        assert_eq!(remote, local, "{source}");
+        assert_eq!(remote.0, files, "{source}");
+    }
+    for source in [format!("{}/none*/", world.dir.path().display()), "s3://bucket/none[1]/".to_owned()] {
+        let out = run(world.port, &["--source", &source]);
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("no data files match") && stderr.contains("[*]"), "{stderr}");
+    }
+    // A target of such a name, and one inside a source of such a name.
+    let target = "s3://bucket/out[1]*/share?.csv";
+    let out = run(world.port, &["--quiet", "--target", target, "--source", "s3://bucket/star*/"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(world.get("out[1]*/share?.csv").is_some());
+    let inside = "s3://bucket/star*/share.csv";
+    let out = run(world.port, &["--target", inside, "--source", "s3://bucket/star*/"]);
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
+fn text_and_profiles_are_read_from_a_bucket() {
+    use std::io::Write;
+    let world = World::new();
+    let path = world.dir.path().join("x.csv");
+    let made = program().args(["sample", "--quiet", "--rows", "3000", "--out"]).arg(&path).status();
+    assert!(made.unwrap().success());
+    let plain = std::fs::read(&path).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    world.put("x.csv", &plain);
+    world.put("x.csv.gz", &gzip.finish().unwrap());
+    let expected = local(&world, &[], &["x.csv"]);
+    let inferred = program().args(["profile", "--quiet"]).arg(&path).output().unwrap();
+    assert!(inferred.status.success());
+    // The first comment names the source.
+    let entries = |toml: &[u8]| -> Vec<String> {
+        text(toml).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    for source in ["s3://bucket/x.csv", "s3://bucket/x.csv.gz"] {
+        let out = run(world.port, &["--quiet", "--target", "-", "--source", source]);
+        assert_eq!(text(&out.stdout), text(&expected), "{source}: {}", text(&out.stderr));
+        let out = at(world.port).args(["profile", "--quiet", source]).output().unwrap();
+        assert!(out.status.success(), "{source}: {}", text(&out.stderr));
+        assert_eq!(entries(&out.stdout), entries(&inferred.stdout), "{source}");
+    }
+    world.put("p.toml", &inferred.stdout);
+    let by_profile = |profile: &str| {
+        let arguments =
+            ["--quiet", "--target", "-", "--source", "s3://bucket/x.csv.gz", "--profile", profile];
+        run(world.port, &arguments)
+    };
+    let path = world.dir.path().join("p.toml");
+    std::fs::write(&path, &inferred.stdout).unwrap();
+    let (remote, local) = (by_profile("s3://bucket/p.toml"), by_profile(path.to_str().unwrap()));
+    assert!(remote.status.success() && !remote.stdout.is_empty(), "{}", text(&remote.stderr));
+    assert_eq!(remote.stdout, local.stdout);
+    let missing = by_profile("s3://bucket/q.toml");
+    let stderr = text(&missing.stderr);
+    assert_eq!(missing.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("cannot read the profile") && stderr.contains("s3://bucket/q.toml"), "{stderr}");
+}
+
+#[test]
+#[ignore = "needs moto, an S3 API server: make test-s3"]
 fn folders_of_lake_tables_are_refused_and_their_files_accepted() {
     let world = World::new();
     let sample = world.sample(3000);

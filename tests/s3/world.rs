@@ -44,6 +44,10 @@ impl World {
         )
     }
 
+    pub fn server_pid(&self) -> u32 {
+        self.server.id()
+    }
+
     pub fn put(&self, key: &str, bytes: &[u8]) {
         assert_eq!(call(self.port, "PUT", &format!("/bucket/{}", escape(key)), bytes).status(), 200, "{key}");
     }

@@ -50,13 +50,13 @@ class Cluster:
         self.processes: list[subprocess.Popen] = []
         port = free_port()
         self.url = f"spark://127.0.0.1:{port}"
-        host = ["--host", "127.0.0.1"]
-        self._start("master", "deploy.master.Master", *host, "--port", str(port), "--webui-port", "0")
+        ports = ["--port", str(port), "--webui-port", "0"]
+        self._start("master", "127.0.0.1", "deploy.master.Master", *ports)
         for number in range(workers):
             size = ["--cores", str(cores), "--memory", memory, "--work-dir", str(self.work / f"w{number}")]
-            self._start(
-                f"worker{number}", "deploy.worker.Worker", *host, "--webui-port", "0", *size, self.url
-            )
+            # Each worker has a host: Spark starts no second copy of a task on the host of the first.
+            host = f"127.0.0.{1 + number}"
+            self._start(f"worker{number}", host, "deploy.worker.Worker", "--webui-port", "0", *size, self.url)
         self._until(lambda: self._log("master").count("Registering worker") >= workers)
 
     def environment(self) -> dict[str, str]:
@@ -90,11 +90,13 @@ class Cluster:
             "spark.local.dir": str(self.work / "local"),
         }
 
-    def _start(self, name: str, entry: str, *arguments: str) -> None:
+    def _start(self, name: str, host: str, entry: str, *arguments: str) -> None:
         log = (self.work / f"{name}.log").open("wb")
-        command = [str(self.home / "bin/spark-class"), f"org.apache.spark.{entry}", *arguments]
+        spark_class = str(self.home / "bin/spark-class")
+        command = [spark_class, f"org.apache.spark.{entry}", "--host", host, *arguments]
+        env = {**self.environment(), "SPARK_LOCAL_IP": host}
         self.processes.append(
-            subprocess.Popen(command, stdout=log, stderr=log, env=self.environment(), start_new_session=True)
+            subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
         )
 
     def _log(self, name: str) -> str:

@@ -47,6 +47,7 @@ def spark(cluster):
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.ansi.enabled": "true",
         "spark.ui.showConsoleProgress": "false",
+        "spark.executorEnv.ROLLSHARE_ATTEMPTS": str(cluster.work / "attempts"),
     }.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

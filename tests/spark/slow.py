@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
-from rollshare.spark import _files
+from rollshare.spark import _files, _run
 
 
 def scan(parts, batches):
@@ -22,6 +23,47 @@ def scan_at_the_second_attempt(parts, batches):
     if TaskContext.get().attemptNumber() == 0:
         raise RuntimeError("lost on purpose")
     yield from done
+
+
+def gather(checking, pairs):
+    """Sum a split and gather its evidence, half a second slower."""
+    time.sleep(0.5)
+    yield from _run.gather_task(checking, pairs)
+
+
+def answer(checking, request, pair):
+    """Answer a question for a split, half a second slower."""
+    time.sleep(0.5)
+    yield from _run.answer_task(checking, request, pair)
+
+
+def reduce(request, records):
+    """Judge a range, half a second slower."""
+    time.sleep(0.5)
+    return _run.reduce_task(request, records)
+
+
+def gather_with_a_straggler(checking, pairs):
+    """Sum a split and gather its evidence; the first attempt of one task takes a minute."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    if context.partitionId() == 3:
+        Path(os.environ["ROLLSHARE_ATTEMPTS"], str(context.attemptNumber())).touch()
+        if context.attemptNumber() == 0:
+            time.sleep(60)
+    yield from _run.gather_task(checking, pairs)
+
+
+def values_of_now(batches):
+    """The rows, with other values each time they are computed."""
+    import pyarrow as pa
+
+    for batch in batches:
+        at = batch.schema.get_field_index("value")
+        values = pa.array([float(time.time_ns() % 1000)] * batch.num_rows, batch.schema.field(at).type)
+        columns = [*batch.columns[:at], values, *batch.columns[at + 1 :]]
+        yield pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def memory(batches):

@@ -4,8 +4,10 @@
 SPARK35_PYTHON ?= $(shell pyenv prefix 3.9 >/dev/null 2>&1 && echo $$(pyenv prefix 3.9)/bin/python || command -v python3.9 || command -v python3.10 || command -v python3.11 || echo $(PYTHON))
 SPARK4_PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(pyenv prefix $$v 2>/dev/null) && echo $$p/bin/python && exit; command -v python$$v && exit; done; echo $(PYTHON))
 SPARK_WHEELS := target/wheels
+# The tests take the light profile; what is measured, the one of releases.
+SPARK_PROFILE ?= light
 
-.PHONY: test-spark test-spark-all test-spark-sail bench-spark spark-wheel
+.PHONY: test-spark test-spark-all test-spark-sail bench-spark bench-spark-checks spark-wheel
 
 .venv/spark35/.ready: tests/spark/requirements-3.5.txt
 	$(SPARK35_PYTHON) -m venv .venv/spark35
@@ -25,7 +27,7 @@ SPARK_WHEELS := target/wheels
 # One wheel for both Pythons.
 spark-wheel: .venv/spark-build/.ready .venv/spark35/.ready .venv/spark4/.ready
 	rm -f $(SPARK_WHEELS)/rollshare-*.whl
-	.venv/spark-build/bin/maturin build --release --quiet --out $(SPARK_WHEELS)
+	.venv/spark-build/bin/maturin build --profile $(SPARK_PROFILE) --quiet --out $(SPARK_WHEELS)
 	for venv in spark35 spark4; do \
 		.venv/$$venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall \
 			$(SPARK_WHEELS)/rollshare-*.whl || exit 1; done
@@ -33,7 +35,7 @@ spark-wheel: .venv/spark-build/.ready .venv/spark35/.ready .venv/spark4/.ready
 test-spark: spark-wheel .venv/s3/.ready ## Test both Spark modes on a real cluster, PySpark 3.5 and 4 (Java 17)
 	for venv in spark35 spark4; do .venv/$$venv/bin/python -m pytest -rs -W ignore --ignore tests/spark/test_sail.py tests/spark || exit 1; done
 
-test-spark-all: test-spark-sail ## The same with every one of the small inputs, and on Sail
+test-spark-all: test-spark-sail ## The same with all cases of tests/cases and tests/field, more moments at which drivers are killed, and on Sail
 	ROLLSHARE_SPARK_ALL=1 $(MAKE) test-spark
 
 .venv/sail/.ready: tests/spark/requirements-sail.txt
@@ -46,5 +48,10 @@ test-spark-sail: spark-wheel .venv/sail/.ready ## Test the Spark Connect client 
 		$(SPARK_WHEELS)/rollshare-*.whl
 	.venv/sail/bin/python -m pytest -rs -W ignore tests/spark/test_sail.py
 
+bench-spark: SPARK_PROFILE = release
 bench-spark: spark-wheel ## Benchmark both modes against native PySpark; ARGS='--rows 1000000 --submit'
 	.venv/spark4/bin/python benches/spark/run.py $(ARGS)
+
+bench-spark-checks: SPARK_PROFILE = release
+bench-spark-checks: spark-wheel ## Benchmark runs with checks on a cluster against one process; ARGS='--rows 20000000 200000000'
+	.venv/spark4/bin/python benches/spark/checks.py $(ARGS)

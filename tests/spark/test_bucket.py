@@ -37,6 +37,8 @@ def test_executors_read_s3(cluster, store, small):
         "--target_parquet",
         "s3a://bucket/out/",
         "--no-checks",
+        "--run-on",
+        "cluster",
     ]
     done = submit(cluster, *arguments, settings=executors)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]

@@ -20,7 +20,7 @@ def test_the_same_client(small):
         _, port = server.listening_address
         client = [sys.executable, str(Path(__file__).with_name("connect_client.py"))]
         done = subprocess.run(
-            [*client, f"sc://127.0.0.1:{port}", str(Path(small).parent / "whole.parquet"), small],
+            [*client, f"sc://127.0.0.1:{port}", str(Path(small).parent / "whole.parquet"), small, "sail"],
             capture_output=True,
             text=True,
             timeout=600,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pyspark
 import pytest
 import rollshare
@@ -45,6 +47,17 @@ def test_one_view_many_filters(spark, source, small, pushdown):
         ("true", lambda r: True),
     ):
         assert rows(spark.sql(f"select * from shares where {condition}")) == [r for r in want if keep(r)]
+
+
+def test_every_keyword_of_a_job_is_an_option():
+    from rollshare.spark._source import BOOLS, INTEGERS, LISTS, MAPS, TEXTS, job_of
+
+    keywords = set(inspect.signature(rollshare.Job).parameters)
+    assert {*BOOLS, *INTEGERS, *LISTS, *TEXTS, *MAPS.values()} == keywords
+    assert job_of({"settle_days": "7"}) == rollshare.Job(settle_days=7)
+    for options in ({"settle_days": "a week"}, {"windows": "4,x"}):
+        with pytest.raises(rollshare.ArgumentError, match="expected a whole number"):
+            job_of(options)
 
 
 def test_invalid_options(source, small):

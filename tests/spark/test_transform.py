@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
+import inspect
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +46,7 @@ def test_executors_scan_and_the_folder_is_as_spark_leaves_it(cluster, small, tmp
     (hidden / "pyarrow.py").write_text("raise ImportError('hidden')")
     done = submit(
         cluster,
-        *("--source_parquet", small, "--target_parquet", str(target), "--no-checks"),
+        *("--source_parquet", small, "--target_parquet", str(target), "--no-checks", "--run-on", "cluster"),
         settings={"spark.executorEnv.PYTHONPATH": str(hidden)},
         environment={"PYTHONPATH": str(hidden)},
     )
@@ -67,7 +72,16 @@ def test_a_damaged_file_leaves_the_old_table(cluster, small, tmp_path):
         file.write(b"\xff" * 64)
     rollshare.read_parquet(small).write_parquet(f"{target}/")
     before = {name: (target / name).read_bytes() for name in names(target)}
-    done = submit(cluster, "--source_parquet", str(source), "--target_parquet", str(target), "--no-checks")
+    done = submit(
+        cluster,
+        "--source_parquet",
+        str(source),
+        "--target_parquet",
+        str(target),
+        "--no-checks",
+        "--run-on",
+        "cluster",
+    )
     assert done.returncode == 3, (done.stdout + done.stderr)[-3000:]
     # spark-submit prints the output of a Python driver as its own.
     output = done.stdout + done.stderr
@@ -94,6 +108,97 @@ def test_checks_run_and_block(cluster, small, tmp_path):
     assert {name: (target / name).read_bytes() for name in names(target)} == before
 
 
+def test_executors_check_by_another_key_and_grain(cluster, small, tmp_path):
+    target = tmp_path / "out"
+    given = ("--by", "os_name,country", "--grain", "day", "--window", "7,28", "--warn-only")
+    everywhere = ("--source_parquet", small, "--target_parquet", str(target), *given)
+    done = submit(cluster, *everywhere, "--run-on", "cluster")
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-3000:]
+    expected = rollshare.read_parquet(small, by=["os_name", "country"], grain="day", windows=[7, 28])
+    table = pq.read_table([str(p) for p in target.glob("part-*")][0])
+    assert table.to_pylist() == expected.to_dicts()
+    reports = list((target / "_rollshare/runs").glob("*.json"))
+    assert len(reports) == 1 and '"driver_bytes":' in reports[0].read_text()
+    # In this process, where there is no cluster.
+    here = tmp_path / "here"
+    assert plain(cluster, "--source_parquet", small, "--target_parquet", str(here), *given).returncode == 0
+    assert pq.read_table([str(p) for p in here.glob("part-*")][0]).equals(table)
+
+
+def test_dates_and_other_options_of_the_job(cluster, small, tmp_path):
+    target = tmp_path / "out"
+    given = (
+        "--dates",
+        "--details",
+        "--by=country,os_name",
+        "--with-total=os_name",
+        "--window=4",
+        "--window=12",
+    )
+    given += ("--where", "country!=FR", "--organic", "Organic", "--settle-days", "2", "--warn-only")
+    done = plain(cluster, "--source_parquet", small, "--target_parquet", str(target), *given)
+    assert done.returncode == 0, done.stderr
+    expected = rollshare.read_parquet(
+        small,
+        dates=True,
+        details=True,
+        by=["country", "os_name"],
+        with_total=["os_name"],
+        windows=[4, 12],
+        where_not={"country": ["FR"]},
+        organic=["Organic"],
+        settle_days=2,
+    )
+    table = pq.read_table([str(p) for p in target.glob("part-*")][0])
+    assert "week_start" in table.column_names
+    assert table.to_pylist() == expected.to_dicts()
+
+
+def test_it_has_every_option_of_a_run():
+    spec = importlib.util.spec_from_file_location("transform", JOB)
+    transform = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(transform)
+    parser = argparse.ArgumentParser()
+    for add in (transform.of_job, transform.of_profile, transform.of_run):
+        add(parser)
+    names = {action.dest for action in parser._actions} - {"help", "run_on", "metrics"}
+    has = {transform.KEYWORDS.get(name, name) for name in names} | {"where_not"}
+    parameters = inspect.signature(rollshare.read_parquet).parameters.keys()
+    parameters |= inspect.signature(rollshare.run).parameters.keys()
+    assert has == parameters - {"source", "target", "job", "options"}
+
+
+def test_a_blocked_run_names_its_report(cluster, small, tmp_path):
+    target = tmp_path / "out"
+    twice = ("--source_parquet", small, "--source_parquet", str(tmp_path / "again"))
+    shutil.copytree(small, tmp_path / "again")
+    done = plain(cluster, *twice, "--target_parquet", str(target))
+    assert done.returncode == 4, done.stderr
+    report = re.search(r"^transform: report: (.+)$", done.stderr, re.MULTILINE)
+    assert Path(report[1]).exists()
+
+
+def test_a_metric_that_cannot_be_sent_changes_nothing(cluster, small, tmp_path):
+    (tmp_path / "bin").mkdir()
+    aws = tmp_path / "bin/aws"
+    log = tmp_path / "log"
+    aws.write_text(f'#!/bin/sh\necho "$@" >> {log}\necho AccessDenied >&2\nexit 254\n')
+    aws.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{aws.parent}:{os.environ['PATH']}"}
+    command = [sys.executable, JOB, "--source_parquet", small, "--metrics", "shares"]
+    command += ["--target_parquet", str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no metric was sent: AccessDenied" in done.stderr
+    assert "--namespace shares" in log.read_text() and "outcome=published" in log.read_text()
+
+
 def test_wrong_usage(cluster):
     done = plain(cluster, "--source_parquet", "x")
     assert done.returncode == 2 and "--target_parquet" in done.stderr
+    done = plain(cluster, "--source_parquet", "x", "--target_parquet", "y", "--window", "four")
+    assert done.returncode == 2 and "--window" in done.stderr
+    for wrong in (("--where", "type"), ("--where", "a=1", "--where", "a=2"), ("--no-checks", "--warn-only")):
+        done = plain(cluster, "--source_parquet", "x", "--target_parquet", "y", *wrong)
+        assert done.returncode == 2 and wrong[-2 if wrong[0] == "--where" else -1] in done.stderr, wrong

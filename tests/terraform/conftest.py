@@ -22,11 +22,23 @@ def not_run(missing: str, remedy: str) -> None:
     pytest.skip(f"NOT RUN: {missing}; {remedy}")
 
 
+def copy(folder: Path, *without: str) -> None:
+    """Copy the cloud part, without a user's settings, state and lock file."""
+    ignore = shutil.ignore_patterns(
+        ".terraform*", "*.tfstate*", "*.auto.tfvars", "backend.tf", "__pycache__", *without
+    )
+    for name in ["terraform", "scripts", "jobs"]:
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
+
+
 @pytest.fixture(scope="session")
-def terraform() -> Path:
-    """The wrapper script, initialised: terraform and its provider are installed."""
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wrapper script, initialised for a copy: terraform and its provider are installed."""
     if shutil.which("terraform") is None:
         not_run("terraform is not installed", "https://developer.hashicorp.com/terraform/install")
+    folder = tmp_path_factory.mktemp("terraform")
+    copy(folder)
+    os.environ["ROLLSHARE_TF_DIR"] = str(folder / "terraform")
     done = subprocess.run([TERRAFORM, "init", "-input=false", "-no-color"], capture_output=True, text=True)
     if done.returncode != 0:
         print(done.stderr)

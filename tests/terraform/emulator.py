@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -123,15 +124,12 @@ class Node:
         program, script, *arguments = step.args
         if step.jar != "command-runner.jar" or program != "spark-submit":
             return 64
-        python = self.environment["PYSPARK_PYTHON"]
-        home = subprocess.check_output(
-            [python, "-c", "import os, pyspark; print(os.path.dirname(pyspark.__file__))"], text=True
-        ).strip()
+        # As on EMR, Spark is not a package of the Python that it runs.
+        home = str(Path(find_spec("pyspark").origin).parent)
         with tempfile.TemporaryDirectory() as folder:
             command = [f"{home}/bin/spark-submit", "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
-            return self.run(
-                [*command, self.fetch(script, folder), *arguments], "steps", step.id, SPARK_HOME=home
-            )
+            path = script if script.startswith("/") else self.fetch(script, folder)
+            return self.run([*command, path, *arguments], "steps", step.id, SPARK_HOME=home)
 
     def run(self, command: list[str], kind: str, name: str, **environment: str) -> int:
         """Run a command in an empty folder, store its output under the log URI, return its exit code."""

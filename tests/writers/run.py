@@ -1,6 +1,6 @@
 """Runs the program on files of real writers, old and new, and compares each answer with the oracle's.
 
-Usage: run.py --program target/release/rollshare [--files 10000] [--seed 1] [--writer pyarrow@10.0.1 ...]
+Usage: run.py --program target/light/rollshare [--files 10000] [--seed 1] [--writer pyarrow@10.0.1 ...]
 Each writer has a Python environment under .venv/, which is set up here. A file that fails is kept under
 target/writers/failed, with its rows and the command that makes it again; all others are deleted.
 """
@@ -137,11 +137,9 @@ def interpreter(environment: str) -> str:
 def command(writer: Writer) -> list[str]:
     """The command of the process that writes the files; its environment is set up first."""
     if writer.environment == "rust":
-        example = ROOT / "target/release/examples" / writer.module
+        example = ROOT / "target" / writer.module
         if not example.exists():
-            raise NotRun(
-                f"needs {example.relative_to(ROOT)}: cargo build --release --example {writer.module}"
-            )
+            raise NotRun(f"needs {example.relative_to(ROOT)}: make writers-build")
         return [str(example)]
     if writer.environment in SPARK:
         folder = ROOT / ".venv" / writer.environment
