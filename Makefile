@@ -6,24 +6,35 @@ CARGO ?= cargo
 SAMPLE_ROWS ?= 1000000
 SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
 ROLLSHARE := target/release/rollshare
+# The light program: no S3, no link-time optimisation. `make run`, `make picture` and the tests use it; whatever is
+# measured uses the release program.
+LIGHT := target/light/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-all test-rust test-report test-s3 lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
+.PHONY: help run build light archive audit campaign test test-all test-rust test-report test-s3 test-archive lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
   picture fuzz miri s3-server clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build the program, target/release/rollshare
+build: ## Build the program with everything, target/release/rollshare (minutes)
 	$(CARGO) build --release
 
-run: build $(SAMPLE) ## Build, generate a sample export, run the job on it, show the table
-	$(ROLLSHARE) run --source $(SAMPLE) --explain
+light: ## Build the program without S3 and link-time optimisation, target/light/rollshare
+	$(CARGO) build --profile light --no-default-features --features cli --bin rollshare
 
-# Made once for each size: the sample is deterministic.
-$(SAMPLE): | build
-	@mkdir -p $(@D)
-	$(ROLLSHARE) sample --rows $(SAMPLE_ROWS) --out $@
+# Made once for each size, by the program given: the sample is deterministic.
+make_sample = @test -f $(SAMPLE) || { mkdir -p $(dir $(SAMPLE)) && $(1) sample --rows $(SAMPLE_ROWS) --out $(SAMPLE); }
+
+run: light ## Build the light program, generate a sample export, run the job on it, show the table
+	$(call make_sample,$(LIGHT))
+	$(LIGHT) run --source $(SAMPLE) --explain
+
+archive: ## Build the program with its licences as an archive, and its symbols, in dist/
+	$(CARGO) build --profile dist
+	$(PYTHON) scripts/licenses.py
+	$(PYTHON) scripts/release.py archive target/dist/rollshare dist
+	$(PYTHON) scripts/release.py check dist
 
 # Targets of the Python package, if it is there.
 -include python/python.mk
@@ -46,7 +57,7 @@ s3-server: $(S3_SERVER) ## Install the S3 API server that test-s3 uses
 test-s3: $(S3_SERVER) ## Test S3 against moto (installed by pip), with faults in front of it
 	$(CARGO) test --test s3 -- --ignored --skip _child
 
-test: test-rust test-s3 test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run the tests of the program and the Python package
+test: test-rust test-s3 test-archive test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run the tests of the program and the Python package
 
 test-all: test test-spark test-writers-slice test-terraform test-airflow ## All tests: also other writers, Spark, Terraform, Airflow (Java 17, terraform)
 
@@ -55,15 +66,24 @@ test-rust: ## Test the Rust crate
 	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
 
-test-report: build ## Test the report page in a headless Chromium
-	scripts/test_report.sh .venv/browser
+test-report: light ## Test the report page in a headless Chromium
+	ROLLSHARE_PROGRAM=$(abspath $(LIGHT)) scripts/test_report.sh .venv/browser
 
-lint: $(if $(wildcard python/python.mk),lint-python) ## Check formatting, clippy, documentation, ruff, mypy; licences and advisories if cargo-deny is installed
+# With the program of the tests: the archive is opened, not measured.
+test-archive: ## Test that an archive holds the program, its licences and its symbols
+	rm -rf target/archive
+	$(CARGO) test --no-run --test program
+	$(PYTHON) scripts/licenses.py
+	$(PYTHON) scripts/release.py archive target/debug/rollshare target/archive
+	$(PYTHON) scripts/release.py check target/archive
+
+audit: ## Check licences, origins and known advisories of all crates (cargo-deny)
+	scripts/audit.sh .venv/audit
+
+lint: audit $(if $(wildcard python/python.mk),lint-python) ## Check formatting, clippy, documentation, ruff, mypy; audit
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --no-deps
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
-	else echo 'NOT RUN: cargo-deny is not installed (cargo install cargo-deny)'; fi
 
 bench: ## Run the criterion benchmarks; ROLLSHARE_BENCH_ROWS=20000000 for the full size
 	$(CARGO) bench
@@ -86,10 +106,12 @@ $(GX): benches/checks/requirements.txt
 	.venv/gx/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench-checks: build $(SAMPLE) ## Benchmark the checks on rows relative to the job alone
+bench-checks: build ## Benchmark the checks on rows relative to the job alone
+	$(call make_sample,$(ROLLSHARE))
 	$(CARGO) run --release --example checks_time -- $(SAMPLE)
 
-bench-gx: build $(SAMPLE) $(GX) ## Benchmark the same checks by Great Expectations; SAMPLE_ROWS=20000000 for the full size (minutes)
+bench-gx: build $(GX) ## Benchmark the same checks by Great Expectations; SAMPLE_ROWS=20000000 for the full size (minutes)
+	$(call make_sample,$(ROLLSHARE))
 	.venv/gx/bin/python benches/checks/gx.py $(ROLLSHARE) $(SAMPLE)
 
 test-faults: ## Test the checks with all pairs of faults, and more kinds in a million rows; minutes
@@ -101,11 +123,18 @@ test-sensitivity: ## Simulate runs against a history: falls that are caught, cle
 bench-s3: ## Benchmark reading from S3 against plain GETs; ARGS=25 for a latency of 25 ms
 	$(CARGO) bench --bench s3 -- $(ARGS)
 
-picture: build ## Draw docs/share.svg from a sample
+campaign: ## Attack with 10^6 damaged inputs, 1,000 kills, 100 of each other attack (docs/dev/reliability.md); hours
+	ROLLSHARE_CAMPAIGN_INPUTS=$${ROLLSHARE_CAMPAIGN_INPUTS:-1000000} ROLLSHARE_CAMPAIGN_KILLS=$${ROLLSHARE_CAMPAIGN_KILLS:-1000} \
+	ROLLSHARE_CAMPAIGN_ATTACKS=$${ROLLSHARE_CAMPAIGN_ATTACKS:-100} $(CARGO) test --profile campaign --no-default-features --features cli --test campaign -- \
+	  --nocapture --test-threads 1
+
+picture: light ## Draw docs/share.svg and docs/report.png from a sample
 	@mkdir -p target/sample
-	$(ROLLSHARE) sample --rows 40000 --out target/sample/picture.parquet
-	$(ROLLSHARE) run --source target/sample/picture.parquet --details --target - --quiet \
+	$(LIGHT) sample --rows 40000 --out target/sample/picture.parquet
+	$(LIGHT) run --source target/sample/picture.parquet --details --target - --quiet \
 	  | $(PYTHON) docs/picture.py > docs/share.svg
+	$(LIGHT) run --source target/sample/picture.parquet --target target/sample/picture/share.parquet --quiet
+	$(LIGHT) report latest --target target/sample/picture/share.parquet --png docs/report.png
 
 fuzz: ## Fuzz the scan with arbitrary bytes for a minute (cargo-fuzz, nightly)
 	$(CARGO) +nightly fuzz run scan -- -max_total_time=60

@@ -1,5 +1,6 @@
 //! Facts about the build for `rollshare --version`.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
@@ -12,7 +13,10 @@ fn main() {
     let rustc = said(&variable("RUSTC"), &["--version"]);
     println!("cargo:rustc-env=ROLLSHARE_RUSTC={}", rustc.unwrap_or_default());
     println!("cargo:rustc-env=ROLLSHARE_TARGET={}", variable("TARGET"));
-    println!("cargo:rustc-env=ROLLSHARE_PROFILE={}", variable("PROFILE"));
+    // PROFILE is only `release` or `debug`; the folder has the profile's own name: target/light/build/rollshare-HASH/out.
+    let out = variable("OUT_DIR");
+    let profile = Path::new(&out).ancestors().nth(3).and_then(|folder| folder.file_name()?.to_str());
+    println!("cargo:rustc-env=ROLLSHARE_PROFILE={}", profile.unwrap_or_default());
     println!("cargo:rerun-if-changed=build.rs");
     // Development builds do without the commit: a commit would compile them anew.
     let release = variable("PROFILE") == "release";

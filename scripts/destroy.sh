@@ -9,7 +9,7 @@ if [ "${DELETE_DATA:-}" = yes ]; then
   scripts/terraform.sh apply -auto-approve -target=aws_s3_bucket.data -var=force_destroy=true -var=create_cluster=false >/dev/null
   scripts/terraform.sh destroy -var=force_destroy=true "$@"
 else
-  # The cluster depends on the network, so it is deleted too.
-  scripts/terraform.sh destroy -target=aws_vpc.main "$@"
+  # Everything in a network that was made here depends on it. A cluster in a given network is deleted by its name.
+  scripts/terraform.sh destroy -target=aws_vpc.main -target=aws_eip.nat -target=aws_emr_cluster.spark "$@"
   echo "The bucket is left, with all data, for the price of its bytes. \`make destroy DELETE_DATA=yes\` deletes it too."
 fi

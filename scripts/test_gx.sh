@@ -10,5 +10,5 @@ if [ ! -f "$gx/.ready" ]; then
   "$gx/bin/pip" install -q --disable-pip-version-check 'great_expectations>=1.4,<2' pandas pyarrow pytest
   touch "$gx/.ready"
 fi
-PATH="$venv/bin:$PATH" VIRTUAL_ENV="$gx" "$venv/bin/maturin" develop --release
+PATH="$venv/bin:$PATH" VIRTUAL_ENV="$gx" "$venv/bin/maturin" develop --profile light
 GX_ANALYTICS_ENABLED=false "$gx/bin/python" -m pytest -q -p no:cacheprovider tests/great_expectations

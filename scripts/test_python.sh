@@ -4,6 +4,7 @@
 set -eu
 venv=$(cd "${1:?usage: test_python.sh VENV}" && pwd)
 cd "$(dirname "$0")/.."
-PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --release
+"$venv/bin/python" scripts/licenses.py
+PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --profile light
 "$venv/bin/python" -m pytest tests/python
 "$venv/bin/python" -m mypy.stubtest rollshare._rollshare

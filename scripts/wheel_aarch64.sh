@@ -12,5 +12,7 @@ if ! [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
     echo "The standard library for $target is not there: rustup target add $target" >&2
     exit 5
 fi
-maturin build --release --zig --target "$target" --compatibility "$platform" --out dist "$@"
+python scripts/licenses.py
+maturin build --profile dist --strip false --zig --target "$target" --compatibility "$platform" --out dist "$@"
+python scripts/release.py wheel dist/rollshare-*-cp39-abi3-"${platform}"_aarch64.whl
 auditwheel show dist/rollshare-*-cp39-abi3-"${platform}"_aarch64.whl
