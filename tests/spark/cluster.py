@@ -10,8 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JAVA_MAJOR = 17
 HOW = f"install Java {JAVA_MAJOR} (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
@@ -37,6 +43,43 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def executors(application: str) -> list[int]:
+    """Processes of an application's executors."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes().decode(errors="replace") if entry.name.isdigit() else ""
+        except OSError:
+            continue
+        is_executor = "CoarseGrainedExecutorBackend" in line and "org.apache.spark.deploy" not in line
+        if is_executor and application in line:
+            found.append(int(entry.name))
+    return found
+
+
+@contextmanager
+def killed_in_a_task(executor: int, moments: Path) -> Iterator[None]:
+    """Kill an executor once it is in the middle of a task of `slow`; the other tasks go on then."""
+    killed, is_over = threading.Event(), threading.Event()
+
+    def kill() -> None:
+        while not is_over.wait(0.02):
+            if (moments / f"in-{executor}").exists():
+                os.kill(executor, signal.SIGKILL)
+                killed.set()
+                (moments / "killed").touch()
+                return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+    assert killed.is_set(), "the executor was in no task that waits for its end"
 
 
 class Cluster:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,13 +49,32 @@ def spark(cluster):
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.ansi.enabled": "true",
         "spark.ui.showConsoleProgress": "false",
-        "spark.executorEnv.ROLLSHARE_ATTEMPTS": str(cluster.work / "attempts"),
+        "spark.executorEnv.ROLLSHARE_ATTEMPTS": str(cluster.work / "moments"),
     }.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def moments(cluster):
+    """The folder in which tasks of `slow` say what they do, and learn that they may go on."""
+    folder = cluster.work / "moments"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def two(spark):
+    """The processes of both executors."""
+    end = time.monotonic() + 90
+    while len(found := clusters.executors(spark.sparkContext.applicationId)) != 2:
+        assert time.monotonic() < end, f"{len(found)} executors"
+        time.sleep(0.2)
+    return found
 
 
 @pytest.fixture(scope="session")

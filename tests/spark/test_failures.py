@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
-import time
 from functools import partial as bound
-from pathlib import Path
 
 import pytest
 import rollshare
 import slow
+from cluster import killed_in_a_task
 from rollshare.spark import _files, _merge, partial_parquet, read_parquet
-
-
-def executors(application: str) -> list[int]:
-    """Processes of an application's executors."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes().decode(errors="replace") if entry.name.isdigit() else ""
-        except OSError:
-            continue
-        if (
-            "CoarseGrainedExecutorBackend" in line
-            and application in line
-            and "org.apache.spark.deploy" not in line
-        ):
-            found.append(int(entry.name))
-    return found
 
 
 def slowly(spark, splits, task):
@@ -46,24 +25,11 @@ def one_split_a_file(spark, folder, monkeypatch):
     return splits
 
 
-def test_an_executor_killed_in_the_middle(spark, small, monkeypatch):
+def test_an_executor_killed_in_the_middle(spark, small, two, moments, monkeypatch):
     splits = one_split_a_file(spark, small, monkeypatch)
-    victims = executors(spark.sparkContext.applicationId)
-    assert len(victims) == 2
-    killed = []
-
-    def kill():
-        time.sleep(1.2)
-        os.kill(victims[0], signal.SIGKILL)
-        killed.append(time.monotonic())
-
-    killer = threading.Thread(target=kill)
-    killer.start()
     empty = _merge.nothing(rollshare.Job()).to_bytes()
-    got = _merge.collect(slowly(spark, splits, slow.scan), empty, 12, splits.rows)
-    ended = time.monotonic()
-    killer.join()
-    assert killed and killed[0] < ended, "the job was over before the executor was killed"
+    with killed_in_a_task(two[0], moments):
+        got = _merge.collect(slowly(spark, splits, slow.scan), empty, 12, splits.rows)
     assert got.finish() == rollshare.read_parquet(small)
 
 

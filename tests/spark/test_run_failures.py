@@ -7,27 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import rollshare
 import slow
+from cluster import killed_in_a_task
 from rollshare.spark import _run
-from test_failures import executors
 from test_run import check, report, run
-
-
-@pytest.fixture
-def two(spark):
-    """The processes of both executors."""
-    end = time.monotonic() + 90
-    while len(found := executors(spark.sparkContext.applicationId)) != 2:
-        assert time.monotonic() < end, f"{len(found)} executors"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(autouse=True)
@@ -35,50 +23,20 @@ def small_splits(monkeypatch):
     monkeypatch.setattr(_run, "LEAST", 1)
 
 
-def killing(victim: int, seconds: float) -> tuple[threading.Thread, list[float]]:
-    killed: list[float] = []
-
-    def kill():
-        time.sleep(seconds)
-        os.kill(victim, signal.SIGKILL)
-        killed.append(time.monotonic())
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    return thread, killed
-
-
 @pytest.mark.parametrize("part", ["gather", "answer", "reduce"])
-def test_an_executor_killed_in_the_middle_of_the_checks(spark, small, two, monkeypatch, part):
+def test_an_executor_killed_in_the_middle_of_the_checks(spark, small, two, moments, monkeypatch, part):
     expected = report(rollshare.check(small))
     monkeypatch.setattr(_run, f"{part}_task", getattr(slow, part))
-    started, killers = [], []
-    stage = _run.Executors.stage
-
-    def begun(self, name, tasks, work):
-        # Where ranges are reduced, the executor has files of the shuffle that are lost with it.
-        if (name == "sums and evidence") == (part == "gather"):
-            started.append(time.monotonic())
-            killers.append(killing(two[0], 1.5))
-        return stage(self, name, tasks, work)
-
-    monkeypatch.setattr(_run.Executors, "stage", begun)
-    found = report(check(spark, small, splits=12))
-    ended = time.monotonic()
-    for thread, killed in killers:
-        thread.join()
-        assert killed[0] < ended, "the job was over before the executor was killed"
-    assert len(killers) == 1 and found == expected
+    # Where ranges are reduced, the executor has files of the shuffle that are lost with it.
+    with killed_in_a_task(two[0], moments):
+        found = report(check(spark, small, splits=12))
+    assert found == expected
 
 
-def test_a_second_copy_of_a_task_does_not_count(spark, cluster, small, two, monkeypatch, tmp_path):
+def test_a_second_copy_of_a_task_does_not_count(spark, small, two, moments, monkeypatch):
     monkeypatch.setattr(_run, "gather_task", slow.gather_with_a_straggler)
-    attempts = Path(cluster.work, "attempts")
-    attempts.mkdir(exist_ok=True)
-    started = time.monotonic()
     found = report(check(spark, small, splits=12))
-    assert time.monotonic() - started < 50, "no second copy was started"
-    assert {path.name for path in attempts.iterdir()} == {"0", "1"}
+    assert {path.name for path in moments.iterdir()} == {"0", "1"}, "attempts of the task"
     assert found == report(rollshare.check(small))
 
 
