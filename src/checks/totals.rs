@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::raw::cube::Cube;
-use super::raw::general::counts::{Bucket, Counts, Sums};
+use super::raw::general::counts::{Bucket, Counts};
+use super::raw::general::timed::TimedSums;
 use super::shape::Shape;
 use crate::calendar::period::{week_of_with_start, week_start};
 use crate::grid::{CHANNELS, Partial, TimePoint};
@@ -237,42 +238,48 @@ fn add_rows(
     {
         let length = usize::try_from(last - first + 1).unwrap_or_default();
         totals.days = Panel::new(*first, length, vec!["".into()]);
-        // In the order of the names of keys: their numbers depend on the order of the rows.
-        let mut names: Vec<(String, u32)> =
-            (0..).zip(&counts.keys).map(|(key, _)| (counts.key_name(key), key)).collect();
-        names.sort();
-        let ranks: BTreeMap<u32, usize> =
-            names.iter().zip(0..).map(|((_, key), rank)| (*key, rank)).collect();
-        let keys: Vec<Option<usize>> = names.iter().map(|(name, _)| totals.weeks.find(name)).collect();
-        let mut sorted: Vec<(usize, i32, &Sums)> = (cells.iter())
-            .filter_map(|((key, day), sums)| Some((ranks.get(key).copied()?, *day, sums)))
-            .collect();
-        sorted.sort_unstable_by_key(|(rank, day, _)| (*rank, *day));
-        for (rank, day, sums) in sorted {
-            let key = keys.get(rank).copied().flatten();
-            let [paid, organic] = sums.users.read();
-            let point = Point { rows: sums.rows as f64, users: paid + organic, organic, ..Point::default() };
-            let week = week_of(day);
-            if let Some(key) = key {
-                let rows = Point { rows: point.rows, ..Point::default() };
-                add_to(&mut totals.weeks, key, week, is_complete(week), &rows);
-            }
-            add_to(&mut totals.days, 0, day, true, &point);
+        // Sums are rounded once, so that they do not depend on the order of keys.
+        let mut days = TimedSums::default();
+        let cells = cells.view();
+        for key in cells.numbers() {
+            let at = totals.weeks.find(&counts.key_name(key));
+            cells.each(key, |day, total| {
+                days.add_total(0, day, total);
+                if let Some(at) = at {
+                    let week = week_of(day);
+                    let rows = Point { rows: total.rows() as f64, ..Point::default() };
+                    add_to(&mut totals.weeks, at, week, is_complete(week), &rows);
+                }
+            });
         }
+        days.view().each(0, |day, total| {
+            let [paid, organic] = total.users();
+            let point =
+                Point { rows: total.rows() as f64, users: paid + organic, organic, ..Point::default() };
+            add_to(&mut totals.days, 0, day, true, &point);
+        });
     }
     let (Some(cells), true) = (&bucket.channels, totals.channels.is_empty()) else { return };
-    let names: BTreeMap<u32, &str> =
-        cells.keys().map(|(channel, _)| (*channel, counts.channels.get(*channel))).collect();
+    let cells = cells.view();
+    let mut names: BTreeMap<u32, &str> = BTreeMap::new();
+    for channel in cells.numbers() {
+        cells.each(channel, |_, _| {
+            names.entry(channel).or_insert_with(|| counts.channels.get(channel));
+        });
+    }
     let weeks = totals.weeks.steps();
     let length = usize::try_from(weeks.end - weeks.start).unwrap_or_default();
     if names.len().saturating_mul(length) > CELLS_MAX {
         return;
     }
     totals.channels = Panel::new(weeks.start, length, names.values().map(|name| (*name).into()).collect());
-    for ((channel, week), users) in cells {
-        if let Some(at) = names.get(channel).and_then(|name| totals.channels.find(name)) {
-            let users = Point { users: users.users(), ..Point::default() };
-            add_to(&mut totals.channels, at, *week, is_complete(*week), &users);
+    for (channel, name) in names {
+        if let Some(at) = totals.channels.find(name) {
+            cells.each(channel, |week, total| {
+                let [users] = total.users();
+                let users = Point { users, ..Point::default() };
+                add_to(&mut totals.channels, at, week, is_complete(week), &users);
+            });
         }
     }
 }

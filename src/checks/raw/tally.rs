@@ -16,11 +16,16 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds a row. Rows of a part are added in order.
+    /// Adds a row.
     pub fn add(&mut self, file: usize, row: u64, text: impl FnOnce() -> String) {
         self.count += 1;
-        if self.first.len() < VIOLATIONS {
-            self.first.push((file, row, text()));
+        let is_after = |(of_last, last, _): &Place| (file, row) >= (*of_last, *last);
+        if self.first.last().is_none_or(is_after) {
+            if self.first.len() < VIOLATIONS {
+                self.first.push((file, row, text()));
+            }
+        } else {
+            keep_first(&mut self.first, vec![(file, row, text())]);
         }
     }
 

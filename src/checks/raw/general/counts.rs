@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::checks::raw::general::sums::ExactSums;
+use crate::checks::raw::general::timed::{Sums, TimedSums, Total};
 use crate::checks::raw::mismatch::Mismatches;
 use crate::checks::raw::rules::Flaw;
 use crate::checks::raw::tally::Tally;
@@ -140,23 +141,6 @@ pub struct Members {
     pub unknown: Tally,
 }
 
-/// Rows and users.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-pub struct Sums {
-    /// Rows.
-    pub rows: u64,
-    /// Paid and organic users.
-    pub users: ExactSums<2>,
-}
-
-impl Sums {
-    /// Adds other sums.
-    pub fn merge(&mut self, other: &Sums) {
-        self.rows += other.rows;
-        self.users.merge(&other.users);
-    }
-}
-
 /// The rows that are total rows of the same dimensions outside the key, without total rows of the key.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Bucket {
@@ -180,14 +164,14 @@ pub struct Bucket {
     pub wrong_weeks: Tally,
     /// Labels of rows whose label is not the week of their date, and of those whose label is no week.
     pub mismatches: [Mismatches; 2],
-    /// Rows by day.
+    /// Rows by day; those of `cells` are added by [`Self::summarise`].
     pub days: BTreeMap<i32, u64>,
-    /// Sums by key.
+    /// Sums by key; those of `cells` are added by [`Self::summarise`].
     pub keys: NumberMap<u32, Sums>,
     /// Rows by key and day; `None` where there are too many.
-    pub cells: Option<NumberMap<(u32, i32), Sums>>,
+    pub cells: Option<TimedSums<2>>,
     /// Users by channel and week; `None` where there are too many.
-    pub channels: Option<NumberMap<(u32, i32), ExactSums<1>>>,
+    pub channels: Option<TimedSums<1>>,
 }
 
 /// The counts of a part of the rows.
@@ -254,8 +238,8 @@ impl Counts {
         self.buckets.entry(number).or_insert_with(|| Bucket {
             null_members: vec![Tally::default(); keys],
             null_users: vec![ExactSums::default(); keys],
-            cells: Some(NumberMap::default()),
-            channels: Some(NumberMap::default()),
+            cells: Some(TimedSums::default()),
+            channels: Some(TimedSums::default()),
             ..Bucket::default()
         })
     }
@@ -284,6 +268,11 @@ impl Counts {
             bucket.null_members.iter_mut().chain(labels).chain(times)
         });
         members.chain(&mut self.users).chain(buckets).for_each(|tally| tally.renumber(numbers));
+    }
+
+    /// Sums of the rows that answer, by key and by day; once all parts are merged.
+    pub fn summarise(&mut self) {
+        self.buckets.values_mut().for_each(Bucket::summarise);
     }
 
     /// The rows that answer: of the dimensions with totals outside the key, total rows where there are any.
@@ -356,30 +345,74 @@ impl Bucket {
         for (key, sums) in &other.keys {
             self.keys.entry(here(keys, *key)).or_default().merge(sums);
         }
-        self.cells = self.cells.take().zip(other.cells).map(|(mut to, from)| {
-            for ((key, day), sums) in from {
-                to.entry((here(keys, key), day)).or_default().merge(&sums);
-            }
-            to
-        });
-        self.channels = self.channels.take().zip(other.channels).map(|(mut to, from)| {
-            for ((channel, week), users) in from {
-                to.entry((here(channels, channel), week)).or_default().merge(&users);
-            }
-            to
-        });
+        match (&mut self.cells, other.cells) {
+            (Some(to), Some(from)) => to.merge(from, |key| here(keys, key)),
+            (None, Some(from)) => self.add_sums(&from, |key| here(keys, key)),
+            (_, None) => self.drop_cells(),
+        }
+        match (&mut self.channels, other.channels) {
+            (Some(to), Some(from)) => to.merge(from, |channel| here(channels, channel)),
+            _ => self.channels = None,
+        }
         self.limit();
+    }
+
+    /// Adds sums by key and day to those by key, and to the rows by day.
+    fn add_sums(&mut self, cells: &TimedSums<2>, here: impl Fn(u32) -> u32) {
+        let (view, mut days) = (cells.view(), TimedSums::default());
+        for key in view.numbers() {
+            let mut sums = Total::default();
+            view.each(key, |day, total| {
+                days.add_total(0, day, total);
+                sums.merge(total);
+            });
+            if sums.rows() > 0 {
+                self.keys.entry(here(key)).or_default().merge(&sums.exact());
+            }
+        }
+        days.view().each(0, |day, total| *self.days.entry(day).or_default() += total.rows());
+    }
+
+    fn drop_cells(&mut self) {
+        if let Some(cells) = self.cells.take() {
+            self.add_sums(&cells, |key| key);
+        }
+    }
+
+    /// Adds the rows of `cells` to those by key and by day; once all parts are merged.
+    pub fn summarise(&mut self) {
+        if let Some(cells) = self.cells.take() {
+            self.add_sums(&cells, |key| key);
+            self.cells = Some(cells);
+        }
     }
 
     /// Whether no row counts, nor would if its time were one.
     pub fn is_nothing(&self) -> bool {
         let times = [&self.null_times, &self.bad_times, &self.bad_labels, &self.bad_weeks];
-        self.keys.is_empty() && times.iter().all(|tally| tally.count == 0)
+        self.keys.is_empty()
+            && self.cells.as_ref().is_none_or(|cells| cells.len() == 0)
+            && times.iter().all(|tally| tally.count == 0)
+    }
+
+    /// Adds a row of a key on a day.
+    pub fn add(&mut self, key: u32, day: i32, class: usize, users: f64) {
+        match &mut self.cells {
+            Some(cells) => cells.add(key, day, class, users),
+            None => {
+                *self.days.entry(day).or_default() += 1;
+                let sums = self.keys.entry(key).or_default();
+                sums.rows += 1;
+                sums.users.add(class, users);
+            }
+        }
     }
 
     /// Drops sums of which there are too many.
     pub fn limit(&mut self) {
-        self.cells = self.cells.take().filter(|cells| cells.len() <= CELLS_MAX);
+        if self.cells.as_ref().is_some_and(|cells| cells.len() > CELLS_MAX) {
+            self.drop_cells();
+        }
         self.channels = self.channels.take().filter(|cells| cells.len() <= CELLS_MAX);
     }
 }

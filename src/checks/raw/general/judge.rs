@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::Subject;
 use super::compare::{self, totals_check};
-use super::counts::{Bucket, Counts, Names, NumberMap};
+use super::counts::{Bucket, Counts, Names};
 use super::sums::ExactSums;
+use super::timed::{TimedSums, Total};
 use crate::calendar::period::week_of_with_start;
 use crate::checks::catalog::{CheckId, Severity, Stage};
 use crate::checks::finding;
@@ -312,11 +313,14 @@ impl Judge<'_> {
         let week = |day: i32| week_of_with_start(day, job.profile.time.week_start);
         let mut days: BTreeMap<i32, u32> = BTreeMap::new();
         self.bucket.days.keys().for_each(|day| *days.entry(week(*day)).or_default() += 1);
-        let series = |names: &Names, weeks: Weeks, is_counted: &dyn Fn(&str) -> bool| {
+        let series = |names: &Names, weeks: Option<&TimedSums<1>>, is_counted: &dyn Fn(&str) -> bool| {
             let mut all: Vec<Series> = names.names.iter().map(|name| Series::new(&**name)).collect();
-            for ((number, week), users) in weeks {
-                if let Some(series) = all.get_mut(number as usize) {
-                    series.add(week, users.users());
+            if let Some(weeks) = weeks.map(TimedSums::view) {
+                for (number, series) in (0..).zip(&mut all) {
+                    weeks.each(number, |week, total| {
+                        let [users] = total.users();
+                        series.add(week, users);
+                    });
                 }
             }
             // Names of rows that do not count are no members.
@@ -332,19 +336,19 @@ impl Judge<'_> {
             else {
                 continue;
             };
-            let mut weeks = Weeks::default();
-            for ((of_key, day), sums) in self.bucket.cells.iter().flatten() {
-                let member = self.counts.keys.get(*of_key as usize).and_then(|key| key.get(at));
-                if let Some(member) = member {
-                    weeks.entry((*member, week(*day))).or_default().merge(&sums.users.total());
+            let mut weeks = TimedSums::default();
+            let cells = self.bucket.cells.as_ref().map(TimedSums::view);
+            for (of_key, key) in (0..).zip(&self.counts.keys) {
+                if let (Some(cells), Some(member)) = (&cells, key.get(at)) {
+                    cells.each(of_key, |day, total| weeks.add_total(*member, week(day), &total.total()));
                 }
             }
-            let series = series(&members.names, weeks, &|_| true);
+            let series = series(&members.names, Some(&weeks), &|_| true);
             columns.push(Compared::of(config, Column::Dimension(name, dimension), series, &days));
         }
         let channel = &job.profile.channel;
         let rule = ClassRule::new(channel);
-        let weeks = self.bucket.channels.clone().unwrap_or_default();
+        let weeks = self.bucket.channels.as_ref();
         let series = series(&self.counts.channels, weeks, &|name| renamed::is_counted(&rule, name));
         columns.push(Compared::of(config, Column::Channel(channel, job.share_of_channel), series, &days));
         let has_weeks = self.bucket.cells.is_some() && self.bucket.channels.is_some();
@@ -447,12 +451,20 @@ impl Judge<'_> {
         };
         let whole = self.whole_days();
         let is_whole = |day: &i32| whole.binary_search(day).is_ok();
-        let mut days_of: BTreeMap<u32, (Vec<i32>, ExactSums<1>)> = BTreeMap::new();
-        for ((key, day), sums) in cells.iter().filter(|((_, day), _)| is_whole(day)) {
-            let (days, users) = days_of.entry(*key).or_default();
-            days.push(*day);
-            users.merge(&sums.users.total());
-        }
+        let cells = cells.view();
+        // By number of the key: its days, and its users on these.
+        let of_key = |key: u32| {
+            let (mut days, mut users) = (Vec::new(), Total::default());
+            cells.each(key, |day, total| {
+                if is_whole(&day) {
+                    days.push(day);
+                    users.merge(total);
+                }
+            });
+            let [users] = users.total().users();
+            (key, days, users)
+        };
+        let days_of: Vec<(u32, Vec<i32>, f64)> = cells.numbers().into_par_iter().map(of_key).collect();
         let all = whole.len();
         // If users come independently, a day has none with probability e^-(users a day).
         #[allow(clippy::cast_precision_loss)] // days are few
@@ -461,13 +473,10 @@ impl Judge<'_> {
             days >= all * NEARLY_ALL && all * (-users / days).exp() < BY_CHANCE
         };
         let (mut count, mut n, mut gaps) = (0u64, 0u64, Vec::new());
-        for (key, (days, _)) in
-            days_of.iter_mut().filter(|(_, (days, users))| is_expected(days, users.users()))
-        {
+        for (key, days, _) in days_of.iter().filter(|(_, days, users)| is_expected(days, *users)) {
             n += all as u64;
             count += (all - days.len()) as u64;
             if days.len() < all {
-                days.sort_unstable();
                 let missing = whole.iter().filter(|day| days.binary_search(day).is_err());
                 gaps.extend(missing.map(|day| (*day, self.key_name(*key))));
             }
@@ -493,17 +502,14 @@ impl Judge<'_> {
         if paid == 0 || organic == 0 {
             return not_applicable("all rows are of one class");
         }
-        let mut days_of: BTreeMap<u32, BTreeMap<i32, [f64; 2]>> = BTreeMap::new();
-        for ((key, day), sums) in cells {
-            days_of.entry(*key).or_default().insert(*day, sums.users.read());
-        }
-        let of_key = |(key, days): (u32, BTreeMap<i32, [f64; 2]>)| KeyDays {
-            key: self.key_name(key),
-            days: days.into_iter().collect(),
+        let cells = cells.view();
+        let of_key = |key: u32| {
+            let mut days = Vec::new();
+            cells.each(key, |day, total| days.push((day, total.users())));
+            KeyDays { key: self.key_name(key), days }
         };
-        let keys: Vec<KeyDays> = days_of.into_iter().map(of_key).collect();
-        let last = keys.iter().filter_map(|key| Some(key.days.last()?.0)).max().unwrap_or(0);
-        Ok(class_gaps::measure(keys.into_par_iter(), last, self.subject.config))
+        let last = self.bucket.days.keys().last().copied().unwrap_or(0);
+        Ok(class_gaps::measure(cells.numbers().into_par_iter().map(of_key), last, self.subject.config))
     }
 
     /// The days with rows, without a first or last one that is not complete: instants of a day of one time zone are of
@@ -529,9 +535,6 @@ impl Judge<'_> {
         future::freshness(self.bucket.days.keys().copied(), self.subject.config)
     }
 }
-
-/// Users by number of a name and week.
-type Weeks = NumberMap<(u32, i32), ExactSums<1>>;
 
 /// A sum of users as a count of values.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // shown, and compared as a fraction

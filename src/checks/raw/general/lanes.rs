@@ -12,6 +12,7 @@ use crate::ids::cursor::{BlockKind, Cursor};
 use crate::ids::values::{Number, ValueType};
 use crate::parquet::{Physical, RowGroupMeta};
 use crate::scan::by_row::number_of;
+use crate::scan::classes::TimeRule;
 use crate::{Error, Result};
 
 /// The most rows of a block.
@@ -84,32 +85,6 @@ impl TaskRows {
     }
 }
 
-/// The rows, at most `left` and [`BLOCK`], that the current pages of all lanes have.
-///
-/// # Errors
-/// For pages that cannot be read.
-pub fn rows_of_block<D: Copy, C: Copy>(
-    left: u64,
-    conditions: &mut [Lane<'_, bool>],
-    dimensions: &mut [Lane<'_, D>],
-    channel: &mut Lane<'_, C>,
-    label: &mut Lane<'_, Label>,
-    date: &mut Lane<'_, Date>,
-    users: &mut UsersLane<'_>,
-) -> Result<u32> {
-    let mut rows = u32::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-    for lane in conditions {
-        rows = lane.rows_in_page(rows)?;
-    }
-    for lane in dimensions {
-        rows = lane.rows_in_page(rows)?;
-    }
-    rows = channel.rows_in_page(rows)?;
-    rows = label.rows_in_page(rows)?;
-    rows = date.rows_in_page(rows)?;
-    users.rows_in_page(rows)
-}
-
 /// The columns of a row group.
 pub struct GroupColumns<'a> {
     /// Those of conditions.
@@ -159,14 +134,74 @@ impl<'a> GroupColumns<'a> {
     }
 }
 
+/// The columns of a range of rows, with meanings of dimensions and of the channel.
+pub struct Lanes<'a, D, C> {
+    /// Whether rows meet the conditions.
+    pub conditions: Vec<Lane<'a, bool>>,
+    /// By dimension.
+    pub dimensions: Vec<Lane<'a, D>>,
+    /// The channel.
+    pub channel: Lane<'a, C>,
+    /// The label.
+    pub label: Lane<'a, Label>,
+    /// The date.
+    pub date: Lane<'a, Date>,
+    /// The users.
+    pub users: UsersLane<'a>,
+}
+
+impl<'a, D: Copy, C: Copy> Lanes<'a, D, C> {
+    /// The columns of rows of a row group.
+    ///
+    /// # Errors
+    /// If a dictionary cannot be read.
+    pub fn open(
+        group: &'a GroupColumns<'a>,
+        columns: &FileColumns,
+        rows: &Range<u64>,
+        time: &'a TimeRule<'a>,
+    ) -> Result<Self> {
+        let date = Lane::<Date>::open(&group.date, rows)?.cursor;
+        let date = Lane::of(if time.is_by_day() { date.by_day(time)? } else { date });
+        let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
+        Ok(Lanes {
+            conditions: group.conditions.iter().map(|of| Lane::open(of, rows)).collect::<Result<_>>()?,
+            dimensions: group.dimensions.iter().map(|of| Lane::open(of, rows)).collect::<Result<_>>()?,
+            channel: Lane::open(&group.channel, rows)?,
+            label: Lane::open(&group.label, rows)?,
+            date,
+            users: UsersLane::open(&group.users, rows, value.0, value.1)?,
+        })
+    }
+
+    /// The rows, at most `left` and [`BLOCK`], that the current pages of all columns have.
+    ///
+    /// # Errors
+    /// For pages that cannot be read.
+    pub fn rows_of_block(&mut self, left: u64) -> Result<u32> {
+        let mut rows = u32::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+        for lane in &mut self.conditions {
+            rows = lane.rows_in_page(rows)?;
+        }
+        for lane in &mut self.dimensions {
+            rows = lane.rows_in_page(rows)?;
+        }
+        rows = self.channel.rows_in_page(rows)?;
+        rows = self.label.rows_in_page(rows)?;
+        rows = self.date.rows_in_page(rows)?;
+        self.users.rows_in_page(rows)
+    }
+}
+
 /// A column as the meanings of its values.
 pub struct Lane<'a, T> {
     /// The position in the column.
     pub cursor: Cursor<'a>,
     /// By value id.
-    meanings: Vec<T>,
-    /// The value ids of the block.
-    ids: Vec<u32>,
+    pub meanings: Vec<T>,
+    /// The value ids of the block, and the same before they were widened.
+    pub ids: Vec<u32>,
+    narrow: Vec<u16>,
 }
 
 impl<'a, T: Copy> Lane<'a, T> {
@@ -182,7 +217,7 @@ impl<'a, T: Copy> Lane<'a, T> {
 
     /// A lane of a cursor.
     pub fn of(cursor: Cursor<'a>) -> Self {
-        Lane { cursor, meanings: Vec::new(), ids: Vec::new() }
+        Lane { cursor, meanings: Vec::new(), ids: Vec::new(), narrow: Vec::new() }
     }
 
     /// Rows of the current page, at most `most`.
@@ -194,13 +229,20 @@ impl<'a, T: Copy> Lane<'a, T> {
         self.cursor.rows_in_page(most)
     }
 
-    /// Reads the next rows; `meaning` is asked for values that are new.
+    /// Reads the next rows, all of one page; `meaning` is asked for values that are new.
     ///
     /// # Errors
     /// If the rows cannot be read, or of `meaning`.
     pub fn read(&mut self, rows: u32, mut meaning: impl FnMut(Option<&[u8]>) -> Result<T>) -> Result<()> {
         self.ids.resize(rows as usize, 0);
-        self.cursor.read_ids32(&mut self.ids)?;
+        // The vector path unpacks ids of 16 bits. All rows are of one page.
+        if self.cursor.load_page()? == BlockKind::Ids16 {
+            self.narrow.resize(rows as usize, 0);
+            self.cursor.read_ids16(&mut self.narrow)?;
+            self.ids.iter_mut().zip(&self.narrow).for_each(|(id, narrow)| *id = u32::from(*narrow));
+        } else {
+            self.cursor.read_ids32(&mut self.ids)?;
+        }
         let known = u32::try_from(self.meanings.len()).unwrap_or(u32::MAX);
         for id in known..self.cursor.entries.id_count() {
             self.meanings.push(meaning(self.cursor.entries.get(id))?);
@@ -222,9 +264,11 @@ impl<'a, T: Copy> Lane<'a, T> {
 
 /// The numbers of users.
 pub struct UsersLane<'a> {
-    lane: Lane<'a, Number>,
+    /// Their numbers by value id, where they are no bits.
+    pub lane: Lane<'a, Number>,
     bits: Vec<Option<u64>>,
-    is_bits: bool,
+    /// Whether the rows of the block are bits.
+    pub is_bits: bool,
     physical: Physical,
     value_type: ValueType,
 }

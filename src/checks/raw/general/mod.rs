@@ -14,8 +14,8 @@
 //! that answer the job: rows are counted apart by the dimensions of which they are total rows.
 //!
 //! - [`columns`], [`lanes`]: the columns of a file, and of a range of rows.
-//! - [`counts`]: what is counted, and how parts are merged. [`sums`]: exact sums of users. [`pass`]: the pass.
-//!   [`mod@dense`]: its sums.
+//! - [`counts`]: what is counted, and how parts are merged. [`sums`], [`timed`]: exact sums of users.
+//! - [`pass`]: the pass. [`plain`]: rows that break no rule, by the block. [`keys`]: numbers of keys.
 //! - [`compare`]: total rows that are not the sum of their parts. [`duplicates`]: rows that occur twice. [`rows`]: who
 //!   reads the rows that are compared. [`by_hash`]: rows in parts by the hash of their key.
 //! - [`connector`]: columns that a connector adds.
@@ -26,13 +26,15 @@ pub mod columns;
 pub mod compare;
 pub mod connector;
 pub mod counts;
-mod dense;
 pub mod duplicates;
 pub mod judge;
+mod keys;
 pub mod lanes;
 pub mod pass;
+mod plain;
 pub mod rows;
 pub mod sums;
+pub mod timed;
 
 use std::time::Instant;
 
@@ -104,7 +106,10 @@ pub fn run(
     let passed = Instant::now();
     let Evidence { seen, marked } = evidence;
     let counted = match seen {
-        Seen::General(counts) => *counts,
+        Seen::General(mut counts) => {
+            counts.summarise();
+            *counts
+        }
         Seen::TooMany(why) => return Ok((judge::too_large(&subject, &why), Raw::default())),
         Seen::Cube(_) => return Err(Error::internal("evidence of a cube")),
     };

@@ -1,14 +1,15 @@
 //! The pass over all rows: counts by member, channel and day, sums by key and day.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::Subject;
 use super::columns::{FileColumns, TextColumn};
-use super::counts::{Bucket, Counts, Members, Sums};
-use super::dense::{self, Dense};
-use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, unit, users_of};
+use super::counts::{Bucket, Counts, Members};
+use super::keys::Keys;
+use super::lanes::{GroupColumns, Lane, Lanes, TaskRows, unit, users_of};
+use super::plain::PlainRows;
 use crate::calendar::label::LabelForm;
 use crate::calendar::period::week_of_with_start;
 use crate::checks::countries;
@@ -18,10 +19,8 @@ use crate::checks::raw::mismatch::Written;
 use crate::checks::raw::rules::{self, Date, Flaw, Label, has};
 use crate::dataset::OpenFile;
 use crate::dataset::text::TextForm;
-use crate::ids::cursor::Cursor;
 use crate::ids::stamps::DayOf;
-use crate::ids::values::{Number, ValueType};
-use crate::parquet::Physical;
+use crate::ids::values::Number;
 use crate::profile::meaning::{ClassRule, Member, MemberRule, WhereRule};
 use crate::profile::question::is_total;
 use crate::profile::{Class, Dimension, MemberList, Members as Expected};
@@ -34,7 +33,7 @@ const CHECK_EVERY: u32 = 64;
 
 /// What a value of a dimension means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
+pub(super) enum Slot {
     /// A member, by number; whether the profile expects it.
     Member(u32, bool),
     /// A total row.
@@ -59,32 +58,29 @@ pub fn count(
 ) -> Result<Counts> {
     TaskRows::announce(tasks, files, columns, false);
     let none = || Counts::new(subject.dimensions.len(), &subject.key);
-    tasks
-        .par_iter()
-        .try_fold(
-            || (none(), Dense::default()),
-            |(mut counts, mut dense), task| {
-                let (Some(file), Some(columns)) = (files.get(task.file), columns.get(task.file)) else {
-                    return Err(Error::internal("no such file"));
-                };
-                range(subject, file, columns, task, (&mut counts, &mut dense), progress)
-                    .map_err(|e| task.locate(e, file))?;
-                counts.buckets.values_mut().for_each(Bucket::limit);
-                task.evict(file, columns, false);
-                let meta = task.meta(file)?;
-                let bytes: u64 = columns.chunks(&meta).iter().map(|chunk| chunk.compressed_len).sum();
-                let part = u128::from(bytes) * u128::from(task.rows.end - task.rows.start)
-                    / u128::from(meta.rows.max(1));
-                progress.advance(u64::try_from(part).unwrap_or(u64::MAX));
-                Ok((counts, dense))
-            },
-        )
-        .map(|part| {
-            let (mut counts, dense) = part?;
-            dense.flush(&mut counts, subject.key.len());
-            Ok(counts)
-        })
-        .try_reduce(none, Counts::merge)
+    // One part a thread. A part has the rows of several tasks, in no order.
+    let parts: Mutex<Vec<(Counts, Keys)>> = Mutex::default();
+    let idle = || parts.lock().unwrap_or_else(PoisonError::into_inner);
+    tasks.par_iter().try_for_each(|task| {
+        let (Some(file), Some(columns)) = (files.get(task.file), columns.get(task.file)) else {
+            return Err(Error::internal("no such file"));
+        };
+        let part = idle().pop();
+        let (mut counts, mut keys) = part.unwrap_or_else(|| (none(), Keys::default()));
+        range(subject, file, columns, task, (&mut counts, &mut keys), progress)
+            .map_err(|e| task.locate(e, file))?;
+        counts.buckets.values_mut().for_each(Bucket::limit);
+        task.evict(file, columns, false);
+        let meta = task.meta(file)?;
+        let bytes: u64 = columns.chunks(&meta).iter().map(|chunk| chunk.compressed_len).sum();
+        let part =
+            u128::from(bytes) * u128::from(task.rows.end - task.rows.start) / u128::from(meta.rows.max(1));
+        progress.advance(u64::try_from(part).unwrap_or(u64::MAX));
+        idle().push((counts, keys));
+        Ok(())
+    })?;
+    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parts.into_iter().try_fold(none(), |merged, (counts, _)| merged.merge(counts))
 }
 
 /// The rules of a subject that are the same for every range.
@@ -154,101 +150,84 @@ fn range(
     file: &OpenFile<'_>,
     columns: &FileColumns,
     task: &TaskRows,
-    (counts, dense): (&mut Counts, &mut Dense),
+    (counts, keys): (&mut Counts, &mut Keys),
     progress: &dyn Progress,
 ) -> Result<()> {
     let rules = SubjectRules::new(subject);
     let group = GroupColumns::open(columns, file, &task.meta(file)?)?;
     let rows = &task.rows;
-    let mut conditions: Vec<Lane<'_, bool>> =
-        group.conditions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
-    let mut dimensions: Vec<Lane<'_, Slot>> =
-        group.dimensions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
-    let mut channel: Lane<'_, Option<(u32, Class)>> = Lane::open(&group.channel, rows)?;
-    let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
     let coding = columns.coding();
     let time = TimeRule::new(subject.question, coding);
-    let mut date: Lane<'_, Date> = Lane::of({
-        let mut cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
-        cursor.look_ahead(rows.end, Vec::new());
-        if time.is_by_day() { cursor.by_day(&time)? } else { cursor }
-    });
-    let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
-    let mut users = UsersLane::open(&group.users, rows, value.0, value.1)?;
+    let mut lanes: Lanes<'_, Slot, Option<(u32, Class)>> = Lanes::open(&group, columns, rows, &time)?;
+    let unit = columns.users.as_ref().map_or(1, |(_, _, value_type)| unit(*value_type));
     let form = subject.job.profile.time.label_form;
     let mut row = Row {
         subject,
         file: task.file,
-        unit: unit(value.1),
+        unit,
         has_label: columns.label.is_some(),
         has_date: columns.date.is_some(),
         has_users: columns.users.is_some(),
-        slots: vec![Slot::Null; dimensions.len()],
+        slots: vec![Slot::Null; lanes.dimensions.len()],
         members: Vec::new(),
     };
     counts.has_days &= row.has_date;
+    let mut plain = PlainRows::new(subject, columns, unit);
     let (mut at, mut met, mut blocks) = (rows.start, Vec::new(), 0u32);
     while at < rows.end {
         if blocks.is_multiple_of(CHECK_EVERY) && progress.interrupted() {
             return Err(Error::Interrupted);
         }
         blocks += 1;
-        let left = rows.end - at;
-        let n = rows_of_block(
-            left,
-            &mut conditions,
-            &mut dimensions,
-            &mut channel,
-            &mut label,
-            &mut date,
-            &mut users,
-        )?;
-        read_conditions(&mut conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
-        let of_dimension = dimensions.iter_mut().zip(&mut counts.dimensions).zip(&rules.members);
+        let n = lanes.rows_of_block(rows.end - at)?;
+        read_conditions(&mut lanes.conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
+        let of_dimension = lanes.dimensions.iter_mut().zip(&mut counts.dimensions).zip(&rules.members);
         for (((lane, members), rule), (column, (name, dimension))) in
             of_dimension.zip(columns.dimensions.iter().zip(&subject.dimensions))
         {
             lane.read(n, |raw| slot(raw, column.form, rule, members, &Expects { subject, name, dimension }))?;
         }
         let names = &mut counts.channels;
-        channel.read(n, |raw| {
+        lanes.channel.read(n, |raw| {
             let Some(raw) = raw else { return Ok(None) };
             let class = rules.class.class(Some(raw));
             Ok(Some((names.number(&String::from_utf8_lossy(raw))?, class)))
         })?;
-        label.read(n, |raw| Ok(label_of(raw, form)))?;
+        lanes.label.read(n, |raw| Ok(label_of(raw, form)))?;
         let times = &mut counts.times;
-        date.read(n, |raw| {
+        lanes.date.read(n, |raw| {
             let moment = raw.filter(|_| coding != TimeCoding::Day32).and_then(|raw| coding.moment(raw));
             if let Some((micros, is_instant)) = moment {
                 times.add(micros, is_instant);
             }
             Ok(day_of(raw, &time))
         })?;
-        users.read(n)?;
+        lanes.users.read(n)?;
         let null_class = rules.class.class(None);
-        for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
+        let others = plain.count(&lanes, &met, null_class, (counts, keys))?;
+        for in_block in others.iter().map(|row| *row as usize) {
             let values = Values {
                 row: task.before + at + in_block as u64,
-                channel: channel.get(in_block).flatten(),
+                channel: lanes.channel.get(in_block).flatten(),
                 null_class,
-                label: label.get(in_block).unwrap_or(Label::Null),
-                label_raw: &|| locate::name(label.raw(in_block)),
-                written: &|| label.raw(in_block).and_then(|raw| form.written(raw)),
-                day: date.get(in_block).unwrap_or(Date::Null),
-                day_raw: &|| coding.show(date.raw(in_block)),
-                number: users.get(in_block),
+                label: lanes.label.get(in_block).unwrap_or(Label::Null),
+                label_raw: &|| locate::name(lanes.label.raw(in_block)),
+                written: &|| lanes.label.raw(in_block).and_then(|raw| form.written(raw)),
+                day: lanes.date.get(in_block).unwrap_or(Date::Null),
+                day_raw: &|| coding.show(lanes.date.raw(in_block)),
+                number: lanes.users.get(in_block),
             };
-            let of_dimension = dimensions.iter().zip(&mut row.slots).zip(&mut counts.dimensions);
+            let of_dimension = lanes.dimensions.iter().zip(&mut row.slots).zip(&mut counts.dimensions);
             for (((lane, slot), members), (name, _)) in of_dimension.zip(&subject.dimensions) {
                 *slot = lane.get(in_block).unwrap_or(Slot::Null);
                 let shown = || format!("{name} {}", locate::name(lane.raw(in_block)));
                 count_member(*slot, members, task.file, values.row, shown);
             }
-            row.count(&values, counts, dense)?;
+            row.count(&values, counts, keys)?;
         }
         at += u64::from(n);
     }
+    plain.add_counts(counts);
     counts.rows += rows.end - rows.start;
     Ok(())
 }
@@ -342,7 +321,7 @@ struct Row<'s> {
 }
 
 impl Row<'_> {
-    fn count(&mut self, values: &Values<'_>, counts: &mut Counts, dense: &mut Dense) -> Result<()> {
+    fn count(&mut self, values: &Values<'_>, counts: &mut Counts, keys: &mut Keys) -> Result<()> {
         counts.met += 1;
         let class = values.channel.map_or(values.null_class, |(_, class)| class);
         match values.channel {
@@ -393,35 +372,19 @@ impl Row<'_> {
                 }
             }
         }
-        let key = dense.key(&self.members, counts)?;
+        let key = keys.number(&self.members, counts)?;
         let bucket = counts.bucket(pattern, self.subject.key.len());
         bucket.rows += 1;
         bucket.users.add(0, users);
         let Some(day) = self.time(values, bucket) else { return Ok(()) };
         if let (Some((channel, _)), true) = (values.channel, class != Class::Excluded) {
             let week = week_of_with_start(day, self.subject.job.profile.time.week_start);
-            match dense.of_channel(pattern, channel, week) {
-                Some((rows, sum)) => {
-                    *rows += 1;
-                    sum.add(0, users);
-                }
-                None => {
-                    if let Some(cells) = &mut bucket.channels {
-                        cells.entry((channel, week)).or_default().add(0, users);
-                    }
-                }
+            if let Some(channels) = &mut bucket.channels {
+                channels.add(channel, week, 0, users);
             }
         }
-        let mut alone = Sums::default();
-        let in_array = dense.of_key(pattern, key, day);
-        let is_alone = in_array.is_none();
-        let sums = in_array.unwrap_or(&mut alone);
-        sums.rows += 1;
         // Excluded users are in neither sum.
-        sums.users.add(class as usize, users);
-        if is_alone {
-            dense::add(bucket, key, day, &alone);
-        }
+        bucket.add(key, day, class as usize, users);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::columns::FileColumns;
 use super::counts::mix;
 use super::duplicates::explain::Stamp;
 use super::duplicates::{Found, Identity};
-use super::lanes::{GroupColumns, Lane, TaskRows, UsersLane, rows_of_block, unit, users_of};
+use super::lanes::{GroupColumns, Lanes, TaskRows, unit, users_of};
 use super::pass::{SubjectRules, day_of, label_of, read_conditions};
 use crate::checks::model::VIOLATIONS;
 use crate::checks::raw::locate;
@@ -23,8 +23,6 @@ use crate::checks::raw::rules::{Date, Label};
 use crate::dataset::OpenFile;
 use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
-use crate::ids::values::ValueType;
-use crate::parquet::Physical;
 use crate::profile::meaning::{Member, MemberRule};
 use crate::profile::question::is_total;
 use crate::progress::Progress;
@@ -183,54 +181,36 @@ impl Rows<'_> {
         let rules = SubjectRules::new(self.subject);
         let group = GroupColumns::open(columns, file, &task.meta(file)?)?;
         let rows = &task.rows;
-        let mut conditions: Vec<Lane<'_, bool>> =
-            group.conditions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
-        let mut dimensions: Vec<Lane<'_, (u64, bool)>> =
-            group.dimensions.iter().map(|column| Lane::open(column, rows)).collect::<Result<_>>()?;
-        let mut channel: Lane<'_, u64> = Lane::open(&group.channel, rows)?;
-        let mut label: Lane<'_, Label> = Lane::open(&group.label, rows)?;
         let coding = columns.coding();
         let time = TimeRule::new(self.subject.question, coding);
-        let cursor = Cursor::new(&group.date, rows.start, false, Vec::new(), None)?;
-        let mut date: Lane<'_, Date> =
-            Lane::of(if time.is_by_day() { cursor.by_day(&time)? } else { cursor });
-        let value = columns.users.as_ref().map_or((Physical::Int64, ValueType::Null), |(_, a, b)| (*a, *b));
-        let mut users = UsersLane::open(&group.users, rows, value.0, value.1)?;
+        let unit = columns.users.as_ref().map_or(1, |(_, _, value_type)| unit(*value_type));
+        let mut lanes: Lanes<'_, (u64, bool), u64> = Lanes::open(&group, columns, rows, &time)?;
         let form = self.subject.job.profile.time.label_form;
         let (mut at, mut met) = (rows.start, Vec::new());
         self.check_interrupted()?;
         while at < rows.end {
-            let left = rows.end - at;
-            let n = rows_of_block(
-                left,
-                &mut conditions,
-                &mut dimensions,
-                &mut channel,
-                &mut label,
-                &mut date,
-                &mut users,
-            )?;
-            read_conditions(&mut conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
+            let n = lanes.rows_of_block(rows.end - at)?;
+            read_conditions(&mut lanes.conditions, &rules.conditions, &columns.conditions, n, &mut met)?;
             for ((lane, rule), (column, seed)) in
-                dimensions.iter_mut().zip(&rules.members).zip(columns.dimensions.iter().zip(1u64..))
+                lanes.dimensions.iter_mut().zip(&rules.members).zip(columns.dimensions.iter().zip(1u64..))
             {
                 lane.read(n, |raw| {
                     Ok(hash_member(seed, raw.map(|raw| column.form.text(raw)).as_deref(), rule))
                 })?;
             }
-            channel.read(n, |raw| Ok(hash_value(0, raw)))?;
-            label.read(n, |raw| Ok(label_of(raw, form)))?;
-            date.read(n, |raw| Ok(day_of(raw, &time)))?;
-            users.read(n)?;
+            lanes.channel.read(n, |raw| Ok(hash_value(0, raw)))?;
+            lanes.label.read(n, |raw| Ok(label_of(raw, form)))?;
+            lanes.date.read(n, |raw| Ok(day_of(raw, &time)))?;
+            lanes.users.read(n)?;
             for (in_block, _) in met.iter().enumerate().filter(|(_, met)| **met) {
-                let step = match (date.get(in_block), label.get(in_block)) {
+                let step = match (lanes.date.get(in_block), lanes.label.get(in_block)) {
                     (Some(Date::Day(day)), _) => u64::from(day.cast_unsigned()),
                     (_, Some(Label::Week(week))) => u64::from(week.cast_unsigned()) | 1 << 32,
                     _ => continue,
                 };
-                let mut hash = mix(step).wrapping_add(channel.get(in_block).unwrap_or_default());
+                let mut hash = mix(step).wrapping_add(lanes.channel.get(in_block).unwrap_or_default());
                 let (mut pattern, mut is_total) = (0u32, false);
-                for ((lane, number), bit) in dimensions.iter().zip(0..).zip(0u32..) {
+                for ((lane, number), bit) in lanes.dimensions.iter().zip(0..).zip(0u32..) {
                     let (member, total) = lane.get(in_block).unwrap_or_default();
                     if number == dimension {
                         is_total = total;
@@ -239,8 +219,8 @@ impl Rows<'_> {
                         pattern |= u32::from(total) << bit.min(31);
                     }
                 }
-                let number = users.get(in_block);
-                let users = if columns.users.is_some() { users_of(number, unit(value.1)) } else { 1.0 };
+                let number = lanes.users.get(in_block);
+                let users = if columns.users.is_some() { users_of(number, unit) } else { 1.0 };
                 add(mix(hash), task.before + at + in_block as u64, Addend { users, pattern, is_total });
             }
             at += u64::from(n);

@@ -68,6 +68,18 @@ impl<const N: usize> ExactSums<N> {
         }
     }
 
+    /// Sums of whole users.
+    pub fn of_whole(users: [i64; N]) -> Self {
+        ExactSums { steps: users.map(|users| i128::from(users) << STEP_BITS), large: None }
+    }
+
+    /// Adds a whole number of users, or of several rows, to a sum.
+    pub fn add_whole(&mut self, at: usize, users: i64) {
+        if let Some(steps) = self.steps.get_mut(at) {
+            *steps = steps.wrapping_add(i128::from(users) << STEP_BITS);
+        }
+    }
+
     /// Adds other sums.
     pub fn merge(&mut self, other: &Self) {
         for (to, from) in self.steps.iter_mut().zip(other.steps) {
