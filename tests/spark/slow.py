@@ -9,13 +9,16 @@ from pathlib import Path
 from rollshare.spark import _files, _run
 
 
-def wait_for_a_kill():
-    """Say that this executor is in a task, and go on once an executor was killed, or after a minute."""
+def wait_in_some_tasks():
+    """As `wait_for_a_kill`; the first task is over when it happens."""
     from pyspark import TaskContext
 
-    # Some tasks are over when it happens.
-    if TaskContext.get().partitionId() == 0:
-        return
+    if TaskContext.get().partitionId() > 0:
+        wait_for_a_kill()
+
+
+def wait_for_a_kill():
+    """Say that this executor is in a task, and go on once an executor was killed, or after a minute."""
     folder, end = Path(os.environ["ROLLSHARE_ATTEMPTS"]), time.monotonic() + 60
     # The executor is an ancestor of its Python workers.
     process = os.getpid()
@@ -28,7 +31,7 @@ def wait_for_a_kill():
 
 def scan(parts, batches):
     """Scan splits, once an executor was killed."""
-    wait_for_a_kill()
+    wait_in_some_tasks()
     yield from _files.scan_task(parts, batches)
 
 
@@ -44,13 +47,13 @@ def scan_at_the_second_attempt(parts, batches):
 
 def gather(checking, pairs):
     """Sum splits and gather their evidence, once an executor was killed."""
-    wait_for_a_kill()
+    wait_in_some_tasks()
     yield from _run.gather_task(checking, pairs)
 
 
 def answer(checking, request, pair):
     """Answer a question for a split, once an executor was killed."""
-    wait_for_a_kill()
+    wait_in_some_tasks()
     yield from _run.answer_task(checking, request, pair)
 
 

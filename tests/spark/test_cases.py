@@ -64,7 +64,8 @@ def test_dataframe_mode(spark, case):
         pytest.skip(f"Spark itself cannot read it: {str(error)[:100]}")
     want = expected(FOLDER / case["id"] / "expected_iso.csv")
     for sums in ("spark", "kernel"):
-        if not want:
+        # No row counts; where there are no rows at all, the table is empty.
+        if not want and df.count():
             with pytest.raises(Exception, match="none of .* rows count"):
                 rolling_share(df, files="never", sums=sums).collect()
             continue

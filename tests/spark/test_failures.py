@@ -28,7 +28,7 @@ def one_split_a_file(spark, folder, monkeypatch):
 def test_an_executor_killed_in_the_middle(spark, small, two, moments, monkeypatch):
     splits = one_split_a_file(spark, small, monkeypatch)
     empty = _merge.nothing(rollshare.Job()).to_bytes()
-    with killed_in_a_task(two[0], moments):
+    with killed_in_a_task(two, moments):
         got = _merge.collect(slowly(spark, splits, slow.scan), empty, 12, splits.rows)
     assert got.finish() == rollshare.read_parquet(small)
 

@@ -28,7 +28,7 @@ def test_an_executor_killed_in_the_middle_of_the_checks(spark, small, two, momen
     expected = report(rollshare.check(small))
     monkeypatch.setattr(_run, f"{part}_task", getattr(slow, part))
     # Where ranges are reduced, the executor has files of the shuffle that are lost with it.
-    with killed_in_a_task(two[0], moments):
+    with killed_in_a_task(two, moments):
         found = report(check(spark, small, splits=12))
     assert found == expected
 

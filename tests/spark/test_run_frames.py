@@ -21,7 +21,11 @@ def arrow(df) -> pa.Table:
     """The rows of a frame, in the order of its partitions."""
     if hasattr(df, "toArrow"):
         return df.toArrow()
-    return pa.Table.from_batches(df._collect_as_arrow())
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    # A frame without rows has no batches.
+    batches = df._collect_as_arrow()
+    return pa.Table.from_batches(batches, None if batches else to_arrow_schema(df.schema))
 
 
 @pytest.mark.parametrize("change", FAULTS, ids=lambda change: change.__name__)
