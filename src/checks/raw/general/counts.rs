@@ -408,6 +408,34 @@ impl Bucket {
         }
     }
 
+    /// Adds a row of a key on a day, of less than [`WHOLE_MAX`](super::timed::WHOLE_MAX) whole users.
+    #[inline]
+    pub fn add_row(&mut self, key: u32, day: i32, class: usize, users: i64) {
+        match &mut self.cells {
+            Some(cells) => cells.add_row(key, day, class, users),
+            None => {
+                let mut sums = [0; 2];
+                sums.iter_mut().skip(class).take(1).for_each(|sum| *sum = users);
+                self.add_whole(key, day, 1, sums);
+            }
+        }
+    }
+
+    /// Adds such rows.
+    #[inline]
+    pub fn add_whole(&mut self, key: u32, day: i32, rows: u64, users: [i64; 2]) {
+        if rows == 0 {
+            return;
+        }
+        if let Some(cells) = &mut self.cells {
+            return cells.add_whole(key, day, rows, users);
+        }
+        *self.days.entry(day).or_default() += rows;
+        let sums = self.keys.entry(key).or_default();
+        sums.rows += rows;
+        users.into_iter().zip(0..).for_each(|(users, class)| sums.users.add_whole(class, users));
+    }
+
     /// Drops sums of which there are too many.
     pub fn limit(&mut self) {
         if self.cells.as_ref().is_some_and(|cells| cells.len() > CELLS_MAX) {

@@ -23,6 +23,10 @@ use crate::{Result, calendar};
 
 /// The code of values that make a row another one.
 const OTHER: u32 = u32::MAX;
+/// With more channels, users are not summed by channel before they are added.
+const CHANNELS_MAX: usize = 256;
+/// Pairs of rows that show whether rows of one key follow one another.
+const RUNS_SAMPLE: usize = 64;
 /// The code of null in a dimension outside the key.
 const NULL: u32 = u32::MAX - 1;
 
@@ -91,14 +95,16 @@ impl Codes {
 
     /// Counts rows by value id.
     fn count(&mut self, ids: &[u32], rows: &Selected) {
-        let mut add = |id: u32, more: usize| {
-            if let Some(rows) = self.rows.get_mut(id as usize) {
-                *rows += more as u64;
-            }
-        };
         match only(ids) {
-            Some(id) => add(id, rows.len()),
-            None => rows.each(ids, |id| add(id, 1)),
+            Some(id) => self.add(id, rows.len() as u64),
+            None => rows.each(ids, |id| self.add(id, 1)),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, id: u32, more: u64) {
+        if let Some(rows) = self.rows.get_mut(id as usize) {
+            *rows += more;
         }
     }
 
@@ -125,7 +131,7 @@ impl Selected {
     fn select(&mut self, met: &[bool], is_plain: &[bool]) {
         self.plain.clear();
         self.others.clear();
-        self.is_all = met.iter().zip(is_plain).all(|(met, plain)| *met && *plain);
+        self.is_all = met.iter().all(|met| *met) && is_plain.iter().all(|plain| *plain);
         self.len = met.len();
         if !self.is_all {
             for (row, (_, plain)) in (0..).zip(met.iter().zip(is_plain)).filter(|(_, (met, _))| **met) {
@@ -203,8 +209,20 @@ pub(super) struct PlainRows<'s> {
     keys: Vec<u32>,
     channels: Vec<u32>,
     of_day: Vec<u32>,
+    /// Empty where the block has one week, and `of_channels` has its sums.
     of_week: Vec<u32>,
     of_users: Vec<u32>,
+    /// Rows and users by value id of the channel.
+    by_channel: Vec<(u64, i64)>,
+    of_channels: Vec<Channel>,
+}
+
+/// Rows and users of a channel in a week.
+struct Channel {
+    code: u32,
+    week: u32,
+    rows: u64,
+    users: i64,
 }
 
 /// The lanes of the pass.
@@ -235,6 +253,8 @@ impl<'s> PlainRows<'s> {
             of_day: Vec::new(),
             of_week: Vec::new(),
             of_users: Vec::new(),
+            by_channel: Vec::new(),
+            of_channels: Vec::new(),
         }
     }
 
@@ -351,18 +371,41 @@ impl<'s> PlainRows<'s> {
                 codes.of(&lane.ids, rows, members);
             }
         }
-        self.channel.count(&lanes.channel.ids, rows);
-        self.channel.of(&lanes.channel.ids, rows, &mut self.channels);
         let day_ids = if self.has_date { &lanes.date.ids } else { &lanes.label.ids };
         self.day.of(day_ids, rows, &mut self.of_day);
-        self.weeks.of(day_ids, rows, &mut self.of_week);
-        self.of_users.clear();
         if !self.has_users {
+            self.of_users.clear();
             self.of_users.resize(rows.len(), 1);
         } else if lanes.users.is_bits {
+            self.of_users.clear();
             rows.positions(|row| self.of_users.push(users_code(lanes.users.get(row), self.unit)));
         } else {
             self.users.of(&lanes.users.lane.ids, rows, &mut self.of_users);
+        }
+        let ids = &lanes.channel.ids;
+        self.channel.of(ids, rows, &mut self.channels);
+        match only(day_ids) {
+            Some(day) if self.channel.codes.len() <= CHANNELS_MAX => {
+                let week = self.weeks.get(day);
+                self.of_week.clear();
+                self.by_channel.clear();
+                self.by_channel.resize(self.channel.codes.len(), (0, 0));
+                rows.zip(&mut self.of_users, ids, |users, id| {
+                    if let Some((rows, sum)) = self.by_channel.get_mut(id as usize) {
+                        *rows += 1;
+                        *sum += i64::from(*users);
+                    }
+                });
+                for (id, (rows, users)) in (0..).zip(&self.by_channel).filter(|(_, (rows, _))| *rows > 0) {
+                    self.channel.add(id, *rows);
+                    let code = self.channel.get(id);
+                    self.of_channels.push(Channel { code, week, rows: *rows, users: *users });
+                }
+            }
+            _ => {
+                self.channel.count(ids, rows);
+                self.weeks.of(day_ids, rows, &mut self.of_week);
+            }
         }
     }
 
@@ -370,7 +413,9 @@ impl<'s> PlainRows<'s> {
     fn add(&mut self, counts: &mut Counts, keys: &mut Keys) -> Result<()> {
         let rows = self.rows.len();
         self.keys.resize(rows, 0);
-        if let [members] = &self.of_key[..] {
+        if let ([_], Some(member)) = (&self.of_key[..], self.of_key.first().and_then(|of| only(of))) {
+            self.keys.fill(keys.number(&[member], counts)?);
+        } else if let [members] = &self.of_key[..] {
             for (key, member) in self.keys.iter_mut().zip(members) {
                 *key = keys.number(&[*member], counts)?;
             }
@@ -386,22 +431,42 @@ impl<'s> PlainRows<'s> {
         let bucket = counts.bucket(0, self.of_key.len());
         bucket.rows += rows as u64;
         bucket.users.add_whole(0, users);
-        let of_rows = self.channels.iter().zip(&self.of_users);
         if let Some(channels) = &mut bucket.channels {
-            for ((channel, users), week) in of_rows.clone().zip(&self.of_week) {
-                if let (Some(channel), 0 | 1) = channel_of(*channel) {
-                    channels.add_whole(channel, week.cast_signed(), 0, i64::from(*users));
+            let mut add = |code: u32, week: u32, rows: u64, users: i64| {
+                if let (Some(channel), 0 | 1) = channel_of(code) {
+                    channels.add_whole(channel, week.cast_signed(), rows, [users]);
                 }
+            };
+            let of_rows = self.of_week.iter().zip(self.channels.iter().zip(&self.of_users));
+            of_rows.for_each(|(week, (code, users))| add(*code, *week, 1, i64::from(*users)));
+            for Channel { code, week, rows, users } in self.of_channels.drain(..) {
+                add(code, week, rows, users);
             }
         }
-        for ((channel, users), (key, day)) in of_rows.zip(self.keys.iter().zip(&self.of_day)) {
-            let (_, class) = channel_of(*channel);
+        let values = self.keys.iter().zip(&self.of_day).zip(self.channels.iter().zip(&self.of_users));
+        let first = self.keys.windows(2).take(RUNS_SAMPLE);
+        if first.filter(|keys| keys.first() == keys.last()).count() < RUNS_SAMPLE / 4 {
+            for ((key, day), (code, users)) in values {
+                let (_, class) = channel_of(*code);
+                bucket.add_row(*key, day.cast_signed(), class as usize, i64::from(*users));
+            }
+            return Ok(());
+        }
+        // Rows of a key and day that follow one another are added together.
+        let (mut run, mut rows, mut sums) = ((0, 0), 0, [0; 2]);
+        for ((key, day), (code, users)) in values {
+            if (*key, *day) != run {
+                bucket.add_whole(run.0, run.1.cast_signed(), rows, sums);
+                (run, rows, sums) = ((*key, *day), 0, [0; 2]);
+            }
+            rows += 1;
+            let (_, class) = channel_of(*code);
             // Excluded users are in neither sum.
-            match &mut bucket.cells {
-                Some(cells) => cells.add_whole(*key, day.cast_signed(), class as usize, i64::from(*users)),
-                None => bucket.add(*key, day.cast_signed(), class as usize, f64::from(*users)),
+            if let Some(sum) = sums.get_mut(class as usize) {
+                *sum += i64::from(*users);
             }
         }
+        bucket.add_whole(run.0, run.1.cast_signed(), rows, sums);
         Ok(())
     }
 

@@ -244,7 +244,7 @@ impl<const N: usize> TimedSums<N> {
         let whole = users as i64;
         #[allow(clippy::cast_precision_loss)] // below 2^24 where it counts
         if whole as f64 == users && (0..WHOLE_MAX).contains(&whole) {
-            return self.add_whole(number, time, at, whole);
+            return self.add_row(number, time, at, whole);
         }
         let mut sums = Sums { rows: 1, ..Sums::default() };
         sums.users.add(at, users);
@@ -253,7 +253,7 @@ impl<const N: usize> TimedSums<N> {
 
     /// Adds a row of less than [`WHOLE_MAX`] whole users.
     #[inline]
-    pub fn add_whole(&mut self, number: u32, time: i32, at: usize, users: i64) {
+    pub fn add_row(&mut self, number: u32, time: i32, at: usize, users: i64) {
         if let Some(sums) = self.whole.known(number, time)
             && sums.rows > 0
         {
@@ -265,6 +265,16 @@ impl<const N: usize> TimedSums<N> {
             let mut sums = Whole { rows: 1, ..Whole::default() };
             sums.users.iter_mut().skip(at).take(1).for_each(|sum| *sum = users);
             self.add_new(number, time, &sums);
+        }
+    }
+
+    /// Adds such rows.
+    #[inline]
+    pub fn add_whole(&mut self, number: u32, time: i32, rows: u64, users: [i64; N]) {
+        let added = Whole { rows, users };
+        match self.whole.known(number, time) {
+            Some(sums) if sums.rows > 0 => sums.merge(&added),
+            _ => self.add_new(number, time, &added),
         }
     }
 
