@@ -90,7 +90,21 @@ impl<'a> OpenFile<'a> {
     pub fn open_all(question: &Question, input: &'a Input, layouts: &Layouts) -> Result<Self> {
         let mut file = Self::read_footer(input, input.object.as_ref())?;
         layouts.locate(question, &mut file);
+        file.drop_unused_bounds(question);
         Ok(file)
+    }
+
+    /// Drops the bounds of the columns that order no work: those of most writers are the larger part of a footer.
+    fn drop_unused_bounds(&mut self, question: &Question) {
+        let used =
+            question.conditions.first().and_then(|condition| self.scan.as_ref()?.column(&condition.column));
+        let used = match used.and_then(|column| column.location.as_ref()) {
+            Some(ColumnLocation::Leaf(at)) => Some(*at),
+            _ => None,
+        };
+        if let Some(footer) = Arc::get_mut(&mut self.footer) {
+            footer.row_groups.keep_bounds_of(used);
+        }
     }
 
     /// Locates the columns of the scan and those of all roles. Columns that are missing or of a wrong type are left out,

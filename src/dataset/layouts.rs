@@ -3,6 +3,7 @@
 //! A run keeps the footers of all files that the checks read. Exports of many files have the same columns in all of
 //! them: their leaves and the locations of the columns are kept once, and looked up once.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::column::ColumnLocation;
@@ -14,13 +15,14 @@ use crate::parquet::{Leaf, Physical};
 use crate::profile::Question;
 use crate::scan::classes::TimeCoding;
 
-/// The most layouts that are shared. Files with other ones are located one by one.
+/// The most layouts that are kept. A further one takes the place of the oldest: the files of a partition follow one
+/// another.
 const LAYOUTS_MAX: usize = 32;
 
-/// The layouts of the files that were opened so far, for one question.
+/// The layouts of the files that were opened last, the oldest first, for one question.
 #[derive(Default)]
 pub struct Layouts {
-    known: Mutex<Vec<Layout>>,
+    known: Mutex<VecDeque<Layout>>,
 }
 
 /// The columns of some files with rows, and where they are.
@@ -41,25 +43,24 @@ impl Layouts {
             return file.locate_all(question);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(same) = known.iter().find(|layout| layout.leaves == file.footer.leaves) {
+        if let Some(same) = known.iter().rev().find(|layout| layout.leaves == file.footer.leaves) {
             same.share_leaves(file);
         }
         // Paths differ more often than columns.
         let is_same =
             |of: &&Layout| of.partitions == file.input.partitions && of.leaves == file.footer.leaves;
-        if let Some(same) = known.iter().find(is_same) {
+        if let Some(same) = known.iter().rev().find(is_same) {
             file.columns = same.columns.clone();
             (file.value_physical, file.value_type) = same.value;
             file.date_coding = same.date_coding;
             file.scan = same.scan.clone();
             return;
         }
-        if known.len() >= LAYOUTS_MAX {
-            drop(known);
-            return file.locate_all(question);
-        }
         file.locate_all(question);
-        known.push(Layout {
+        if known.len() >= LAYOUTS_MAX {
+            known.pop_front();
+        }
+        known.push_back(Layout {
             leaves: file.footer.leaves.clone(),
             created_by: file.footer.created_by.clone(),
             partitions: file.input.partitions.clone(),
@@ -88,6 +89,7 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::dataset::Dataset;
+    use crate::parquet::RowGroupMeta;
     use crate::progress::NoProgress;
     use crate::sample::{self, Layout as Rows};
     use crate::storage::{Input, MemoryObject};
@@ -116,7 +118,19 @@ mod tests {
         for file in files {
             let mut alone = OpenFile::read_footer(file.input, file.object).unwrap();
             alone.locate_all(&question);
-            assert_eq!(alone.footer, file.footer);
+            assert_eq!((alone.footer.rows, &alone.footer.leaves), (file.footer.rows, &file.footer.leaves));
+            let bounds = |of: &OpenFile<'_>| -> Vec<Vec<bool>> {
+                let of_group =
+                    |group: RowGroupMeta| group.chunks.iter().map(|c| c.bounds.is_some()).collect();
+                of.footer.row_groups.iter().map(of_group).collect()
+            };
+            // Of bounds, only those that order work are kept.
+            assert!(
+                bounds(file).iter().flatten().filter(|has| **has).count() <= file.footer.row_groups.len()
+            );
+            let mut less = alone.footer.row_groups.clone();
+            less.keep_bounds_of(bounds(file).first().and_then(|chunks| chunks.iter().position(|has| *has)));
+            assert_eq!(less, file.footer.row_groups);
             assert_eq!(alone.columns, file.columns);
             assert_eq!((alone.value_type, alone.date_coding), (file.value_type, file.date_coding));
         }
@@ -126,5 +140,32 @@ mod tests {
             (Arc::ptr_eq(&a.footer.leaves, &b.footer.leaves), Arc::ptr_eq(scans.0, scans.1))
         };
         assert_eq!((same(0, 1), same(0, 2), same(2, 3)), ((true, true), (true, false), (true, false)));
+    }
+
+    #[test]
+    fn files_of_a_partition_share_it_whatever_the_number_of_partitions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.parquet");
+        let options = sample::Options { rows: 100, layout: Rows::Export, seed: 1 };
+        sample::write(&options, &path, &NoProgress).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let question = Question::new(&Job::default()).unwrap();
+        let inputs: Vec<Input> = (0..6 * LAYOUTS_MAX)
+            .map(|at| Input {
+                object: Arc::new(MemoryObject::new("x.parquet", bytes.clone())),
+                partitions: vec![("country".to_owned(), Some((at / 3).to_string()))],
+            })
+            .collect();
+        let layouts = Layouts::default();
+        let open = |input| OpenFile::open_all(&question, input, &layouts).unwrap();
+        let files: Vec<OpenFile<'_>> = inputs.iter().map(open).collect();
+        for of_partition in files.chunks(3) {
+            let [first, others @ ..] = of_partition else { panic!("three files a partition") };
+            for other in others {
+                assert!(Arc::ptr_eq(&first.columns, &other.columns));
+                assert!(Arc::ptr_eq(first.scan.as_ref().unwrap(), other.scan.as_ref().unwrap()));
+            }
+        }
+        assert!(layouts.known.lock().unwrap().len() <= LAYOUTS_MAX);
     }
 }

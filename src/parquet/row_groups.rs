@@ -68,6 +68,20 @@ impl RowGroups {
         self.groups.get(at).map_or(0, |group| group.rows)
     }
 
+    /// Drops the bounds of all columns but one.
+    pub fn keep_bounds_of(&mut self, column: Option<usize>) {
+        let kept = |group: &Packed| {
+            let mut meta = self.unpack(group);
+            let others = meta.chunks.iter_mut().enumerate().filter(|(at, _)| Some(*at) != column);
+            let dropped = others.filter_map(|(_, chunk)| chunk.bounds.take()).count();
+            (dropped > 0).then(|| pack(&meta))
+        };
+        let kept: Vec<Option<Box<[u8]>>> = self.groups.iter().map(kept).collect();
+        for (group, chunks) in self.groups.iter_mut().zip(kept) {
+            group.chunks = chunks.unwrap_or_else(|| std::mem::take(&mut group.chunks));
+        }
+    }
+
     /// The row groups after one with `rows` rows, whose chunks are those of the first.
     #[must_use]
     pub fn after_rows(&self, rows: u64) -> Self {
@@ -222,6 +236,13 @@ mod tests {
             prop_assert_eq!(packed.rows().collect::<Vec<_>>(), groups.iter().map(|g| g.rows).collect::<Vec<_>>());
             prop_assert_eq!(packed.len(), groups.len());
             prop_assert_eq!(packed.get(groups.len()), None);
+            let mut less = packed.clone();
+            less.keep_bounds_of(Some(1));
+            for (mut before, less) in groups.into_iter().zip(less.iter()) {
+                let others = before.chunks.iter_mut().enumerate().filter(|(at, _)| *at != 1);
+                others.for_each(|(_, chunk)| chunk.bounds = None);
+                prop_assert_eq!(before, less);
+            }
         }
     }
 

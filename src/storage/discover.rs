@@ -325,6 +325,7 @@ impl Listing {
         } else {
             files.append(&mut walk.nested);
         }
+        self.candidates.reserve(files.len());
         for entry in files {
             let partitions = partitions_below(root, &entry.path)?;
             // A link may lead outside the folder.
@@ -342,8 +343,14 @@ impl Listing {
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_encoded_bytes()
         }
-        // The sort is stable: of the same file, the first source comes first.
-        candidates.sort_by(|a, b| bytes(&a.entry.canonical).cmp(bytes(&b.entry.canonical)));
+        // The sort is stable: of the same file, the first source comes first. A folder is listed in order, and sorting
+        // takes memory.
+        fn sort(candidates: &mut [Candidate], by: impl Fn(&Candidate) -> &[u8]) {
+            if !candidates.is_sorted_by(|a, b| by(a) <= by(b)) {
+                candidates.sort_by(|a, b| by(a).cmp(by(b)));
+            }
+        }
+        sort(&mut candidates, |candidate| bytes(&candidate.entry.canonical));
         let mut repeated = 0u64;
         candidates.dedup_by(|later, first| {
             if later.entry.canonical != first.entry.canonical {
@@ -374,7 +381,7 @@ impl Listing {
                 ));
             }
         }
-        candidates.sort_by(|a, b| bytes(&a.entry.path).cmp(bytes(&b.entry.path)));
+        sort(&mut candidates, |candidate| bytes(&candidate.entry.path));
         (candidates, notes, source_paths)
     }
 }

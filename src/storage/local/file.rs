@@ -11,10 +11,11 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::listed::ListedVersion;
 #[cfg(unix)]
 use super::map::{MAPS_MAX, Mapping};
 use crate::storage::object::{Object, ObjectVersion, Pinned, TAIL, Traffic, out_of_range};
@@ -31,13 +32,9 @@ const MAPS_KEPT: usize = MAPS_MAX / 2;
 pub struct LocalFile {
     name: Arc<str>,
     /// Its path, where the name is another text: one that is not UTF-8.
-    path: Option<Box<Path>>,
-    version: ObjectVersion,
+    path: Option<Box<PathBuf>>,
+    version: ListedVersion,
     pin: Mutex<Pin>,
-    /// Whether it was mapped, so that its version has to be compared.
-    was_mapped: AtomicBool,
-    /// Whether bytes of a map that is gone could not be read; of a file that was mapped.
-    was_cut: OnceLock<Arc<AtomicBool>>,
 }
 
 /// The bytes that readers share.
@@ -46,6 +43,8 @@ struct Pin {
     shared: Weak<Pinned>,
     /// Keeps a map between two readers.
     kept: Option<Arc<Pinned>>,
+    /// Of a file that was mapped, so that its version has to be compared: whether bytes of a map could not be read.
+    was_cut: Option<Arc<AtomicBool>>,
 }
 
 impl LocalFile {
@@ -64,16 +63,14 @@ impl LocalFile {
     pub fn with_version(path: &Path, version: ObjectVersion) -> Self {
         LocalFile {
             name: path.to_string_lossy().into(),
-            path: path.to_str().is_none().then(|| path.into()),
-            version,
+            path: path.to_str().is_none().then(|| Box::new(path.into())),
+            version: version.into(),
             pin: Mutex::default(),
-            was_mapped: AtomicBool::new(false),
-            was_cut: OnceLock::new(),
         }
     }
 
     fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or_else(|| Path::new(&*self.name))
+        self.path.as_deref().map_or_else(|| Path::new(&*self.name), PathBuf::as_path)
     }
 
     fn cannot_open(&self, error: io::Error) -> Error {
@@ -95,13 +92,13 @@ impl LocalFile {
 
     /// Fails where `now` is not the version that was listed.
     fn compare(&self, now: &ObjectVersion) -> Result<()> {
-        if *now == self.version {
+        if *now == self.version.get() {
             return Ok(());
         }
-        Err(if now.bytes == self.version.bytes {
+        Err(if now.bytes == self.version.bytes() {
             self.changed("the file was changed after the run listed it: its times or its inode differ")
         } else {
-            let (before, now) = (self.version.bytes, now.bytes);
+            let (before, now) = (self.version.bytes(), now.bytes);
             self.changed(format!(
                 "the file was changed after the run listed it: it had {before} bytes and has {now}"
             ))
@@ -118,9 +115,13 @@ impl LocalFile {
         outcome.map_err(|e| self.cannot_read(e))
     }
 
+    fn pin_lock(&self) -> MutexGuard<'_, Pin> {
+        self.pin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The bytes, if they are pinned.
     fn pinned(&self) -> Option<Arc<Pinned>> {
-        self.pin.lock().unwrap_or_else(PoisonError::into_inner).shared.upgrade()
+        self.pin_lock().shared.upgrade()
     }
 
     fn read_all(&self) -> Result<Pinned> {
@@ -131,13 +132,10 @@ impl LocalFile {
 
     /// Maps the file; `None` where too many files are mapped.
     #[cfg(unix)]
-    fn map(&self) -> Result<Option<Pinned>> {
-        let len = usize::try_from(self.version.bytes)
+    fn map(&self, was_cut: &Arc<AtomicBool>) -> Result<Option<Pinned>> {
+        let len = usize::try_from(self.len())
             .map_err(|_| Error::too_large("a file larger than the address space").in_file(&self.name))?;
-        self.was_mapped.store(true, Ordering::Relaxed);
-        Ok(self
-            .read_with(|file| Mapping::new(file, len, self.was_cut.get_or_init(Arc::default)))?
-            .map(Pinned::Map))
+        Ok(self.read_with(|file| Mapping::new(file, len, was_cut))?.map(Pinned::Map))
     }
 }
 
@@ -147,11 +145,11 @@ impl Object for LocalFile {
     }
 
     fn len(&self) -> u64 {
-        self.version.bytes
+        self.version.bytes()
     }
 
     fn stored_len(&self) -> u64 {
-        self.version.bytes
+        self.version.bytes()
     }
 
     fn line(&self, _row: u64) -> Option<u64> {
@@ -160,8 +158,8 @@ impl Object for LocalFile {
 
     fn read(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         let len = range.end.checked_sub(range.start).and_then(|len| usize::try_from(len).ok());
-        let Some(len) = len.filter(|_| range.end <= self.version.bytes) else {
-            return Err(out_of_range(&self.name, &range, self.version.bytes));
+        let Some(len) = len.filter(|_| range.end <= self.version.bytes()) else {
+            return Err(out_of_range(&self.name, &range, self.version.bytes()));
         };
         let mut bytes = vec![0; len];
         self.read_with(|file| read_at(file, &mut bytes, range.start))?;
@@ -177,7 +175,7 @@ impl Object for LocalFile {
     }
 
     fn read_whole(&self, buffer: &mut Vec<u8>) -> Result<()> {
-        let len = usize::try_from(self.version.bytes)
+        let len = usize::try_from(self.version.bytes())
             .map_err(|_| Error::too_large("a file larger than the address space"))?;
         buffer.resize(len, 0);
         self.read_with(|file| file.read_exact(buffer))
@@ -185,12 +183,13 @@ impl Object for LocalFile {
 
     #[cfg(unix)]
     fn pin(&self) -> Result<Option<Arc<Pinned>>> {
-        let mut pin = self.pin.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pin = self.pin_lock();
         if let Some(pinned) = pin.shared.upgrade() {
             return Ok(Some(pinned));
         }
-        let is_small = self.version.bytes <= READ_BYTES;
-        let pinned = if is_small { Some(self.read_all()?) } else { self.map()? };
+        let is_small = self.len() <= READ_BYTES;
+        let pinned =
+            if is_small { Some(self.read_all()?) } else { self.map(pin.was_cut.get_or_insert_default())? };
         let Some(pinned) = pinned.map(Arc::new) else { return Ok(None) };
         pin.shared = Arc::downgrade(&pinned);
         pin.kept = (!is_small && Mapping::count() <= MAPS_KEPT).then(|| pinned.clone());
@@ -199,7 +198,7 @@ impl Object for LocalFile {
 
     #[cfg(not(unix))]
     fn pin(&self) -> Result<Option<Arc<Pinned>>> {
-        let mut pin = self.pin.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pin = self.pin_lock();
         if let Some(pinned) = pin.shared.upgrade() {
             return Ok(Some(pinned));
         }
@@ -209,14 +208,10 @@ impl Object for LocalFile {
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        if !self.was_mapped.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+        let Some(was_cut) = self.pin_lock().was_cut.clone() else { return Ok(()) };
         self.check_listed()?;
         // The same version, and yet a page could not be read.
-        if self.was_cut.get().is_some_and(|cut| cut.load(Ordering::Relaxed))
-            || self.pinned().is_some_and(|pinned| pinned.is_cut())
-        {
+        if was_cut.load(Ordering::Relaxed) || self.pinned().is_some_and(|pinned| pinned.is_cut()) {
             return Err(self.cannot_read(io::Error::other("the device returned no data")));
         }
         Ok(())
@@ -246,7 +241,7 @@ impl Object for LocalFile {
     fn evict(&self, _done: &[Range<u64>]) {}
 
     fn version(&self) -> Option<ObjectVersion> {
-        Some(self.version.clone())
+        Some(self.version.get())
     }
 
     fn is_remote(&self) -> bool {
@@ -323,6 +318,12 @@ mod tests {
             let listed = ObjectVersion::from(&rustix::fs::stat(&path).unwrap());
             assert_eq!(Some(listed), LocalFile::open(&path).unwrap().version());
         }
+    }
+
+    #[cfg(all(unix, target_pointer_width = "64"))]
+    #[test]
+    fn a_file_takes_few_bytes_beside_its_name() {
+        assert!(size_of::<LocalFile>() <= 96, "{}", size_of::<LocalFile>());
     }
 
     #[test]

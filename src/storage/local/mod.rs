@@ -12,6 +12,7 @@ pub(crate) mod directory;
 pub mod entries;
 pub mod file;
 pub mod folder;
+mod listed;
 #[cfg(unix)]
 pub mod map;
 pub mod path;

@@ -61,7 +61,10 @@ impl Walk {
         }
         let entries = entries?;
         // Thousands of daily folders are listed in parallel.
-        let lists = list_subfolders(folder, &entries)?;
+        let lists = list_subfolders(folder, &entries)?.into_iter().chain(std::iter::repeat_with(|| None));
+        // There may be many files: vectors that double would take twice their memory.
+        let files = if top { &mut self.direct } else { &mut self.nested };
+        files.reserve(entries.iter().filter(|entry| entry.kind == Kind::File).count());
         for (Entry { name, mut kind, version }, list) in entries.into_iter().zip(lists) {
             let path = folder.join(&name);
             let lake = match kind {
@@ -100,11 +103,11 @@ impl Walk {
     }
 }
 
-/// Lists the folders among `entries` in parallel; `None` for entries that are not read as folders.
+/// Lists the folders among `entries` in parallel; `None` for entries that are not read as folders. Empty if no entry is.
 fn list_subfolders(folder: &Path, entries: &Entries) -> Result<Vec<Option<Result<Entries>>>> {
     let is_read = |entry: &Entry| entry.kind == Kind::Folder && !is_hidden(&entry.name);
     if !entries.iter().any(is_read) {
-        return Ok(entries.iter().map(|_| None).collect());
+        return Ok(Vec::new());
     }
     let parent = OpenFolder::open(folder)?;
     let listed = |entry: &Entry| is_read(entry).then(|| parent.open_below(&entry.name)?.list());
