@@ -107,6 +107,15 @@ pub struct Counts {
     pub objections: Objections,
 }
 
+impl Objections {
+    /// Whether a row may have no day: its date is null or invalid. An invalid date is a wrong week, unless the label is
+    /// at fault, too.
+    pub fn may_lack_days(&self) -> bool {
+        let [dates, labels, ..] = self.nulls;
+        [dates, labels, self.malformed, self.no_week, self.wrong_week].iter().any(|rows| *rows > 0)
+    }
+}
+
 impl Counts {
     /// Adds the counts of another part.
     ///

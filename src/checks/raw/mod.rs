@@ -114,6 +114,8 @@ pub struct RowRange {
     pub before: u64,
     /// First and last day of its rows, once they are counted.
     pub days: Option<(i32, i32)>,
+    /// Whether some of its rows may have no day.
+    pub is_undated: bool,
 }
 
 impl RowRange {
@@ -133,7 +135,7 @@ pub fn whole(files: &[OpenFile<'_>]) -> Vec<RowRange> {
     for (file, opened) in files.iter().enumerate() {
         let mut before = 0;
         for (row_group, rows) in opened.footer.row_groups.rows().enumerate() {
-            ranges.push(RowRange { file, row_group, rows: 0..rows, before, days: None });
+            ranges.push(RowRange { file, row_group, rows: 0..rows, before, days: None, is_undated: true });
             before += rows;
         }
     }
@@ -301,7 +303,8 @@ fn count(
         let others = [0..selected.rows.start, selected.rows.end..all];
         let row_ranges = row_ranges(columns.get(Role::Value), all, &others, TASK_ROWS);
         let inspect = |rows: Range<u64>| {
-            let row_range = RowRange { file: selected.file, row_group, rows, before, days: None };
+            let row_range =
+                RowRange { file: selected.file, row_group, rows, before, days: None, is_undated: true };
             let mut facts = match thoroughness {
                 Thoroughness::Dictionaries => {
                     dictionary_pass::inspect(rules, file, &columns, &row_range, passes)?
@@ -312,7 +315,11 @@ fn count(
                 },
             };
             let days = &facts.counts.days;
-            let row_range = RowRange { days: days.first().copied().zip(days.last().copied()), ..row_range };
+            let row_range = RowRange {
+                days: days.first().copied().zip(days.last().copied()),
+                is_undated: facts.counts.objections.may_lack_days(),
+                ..row_range
+            };
             facts.counts.rows = 0;
             passes.done(file, &row_range, &Role::ALL);
             Ok((row_range, facts))

@@ -98,7 +98,14 @@ impl Checking {
             };
             let before = groups.rows().take(part.row_group).sum();
             let rows = part.from..part.to;
-            ranges.push(RowRange { file: part.file, row_group: part.row_group, rows, before, days: None });
+            ranges.push(RowRange {
+                file: part.file,
+                row_group: part.row_group,
+                rows,
+                before,
+                days: None,
+                is_undated: true,
+            });
         }
         let numbers = split.numbers();
         let (files, numbers, ranges) = (&files[..], &numbers[..], &ranges[..]);

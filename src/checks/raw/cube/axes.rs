@@ -102,7 +102,7 @@ impl Names {
 
 impl Axes {
     /// The axes of rows that have these values.
-    pub(super) fn new(job: &Job, files: &[OpenFile<'_>], counts: &Counts) -> Self {
+    pub(in crate::checks::raw) fn new(job: &Job, files: &[OpenFile<'_>], counts: &Counts) -> Self {
         let names = |keys: &Keys| -> Vec<Box<[u8]>> { keys.iter().flatten().cloned().collect() };
         let channels = names(&counts.channels);
         let organic = channels.iter().map(|n| job.organic().iter().any(|o| o.as_bytes() == &**n)).collect();

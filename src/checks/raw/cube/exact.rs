@@ -99,7 +99,7 @@ impl Chunk {
                 _ => false,
             };
             // Rows without a day go to the first chunk.
-            if overlaps || chunk.days.start == 0 {
+            if overlaps || row_range.is_undated && chunk.days.start == 0 {
                 chunk
                     .row_range(axes, files, row_range, passes)
                     .map_err(|e| in_row_range(e, files, row_range))?;

@@ -13,20 +13,22 @@ mod oracle;
 pub(crate) mod sample;
 pub(crate) mod splits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::faults::kinds;
 use self::sample::{COUNTRIES, EXPORT, FIRST, LAYOUTS, Layout, Random, Row, clean, config, cube, file};
 use super::super::results::check_rows;
 use super::super::{CheckId, CheckResult, Config, Results, Stage, Status};
 use super::counts::{self, Objections};
+use super::cube::axes::Axes;
+use super::cube::exact::Chunk;
 use super::passes::Passes;
 use super::rules::Rules;
 use super::{RowRange, Thoroughness, dictionary_pass, run_with};
 use crate::Job;
 use crate::dataset::OpenFile;
 use crate::scan::NoProgress;
-use crate::storage::Input;
+use crate::storage::{Input, MemoryObject};
 
 /// The results of the dictionary pass, which must equal those of counting every row.
 fn check(config: &Config, inputs: &[Input]) -> Results {
@@ -254,8 +256,14 @@ fn a_dictionary_entry_that_no_row_uses_is_ignored() {
     let passes = Passes::begin(&NoProgress, &files, &[]);
     // The dictionaries are those of the whole row group; the rows are all, or all but the first.
     for (from, is_odd) in [(0, true), (1, false)] {
-        let row_range =
-            RowRange { file: 0, row_group: 0, rows: from..rows.len() as u64, before: 0, days: None };
+        let row_range = RowRange {
+            file: 0,
+            row_group: 0,
+            rows: from..rows.len() as u64,
+            before: 0,
+            days: None,
+            is_undated: true,
+        };
         let found = dictionary_pass::inspect(rules, &files[0], &columns, &row_range, &passes).unwrap();
         let mut counts = found.counts;
         dictionary_pass::confirm(
@@ -311,6 +319,41 @@ fn any_order_and_any_size_of_values_give_the_same() {
         if scale <= 1.0 {
             assert_eq!(observed(&results), oracle::observed(&rows, &config), "{seed}");
         }
+    }
+}
+
+/// The exact pass opens a file for its days alone, and for rows without a day where it may have some.
+#[test]
+fn exact_sums_of_some_days_read_the_files_that_have_them() {
+    let rows = clean(&mut Random(8));
+    let config = config(&rows);
+    let days: BTreeSet<_> = rows.iter().map(|row| row.day).collect();
+    let half = days.len() / 2;
+    let middle = days.iter().nth(half).copied().flatten();
+    let (early, late): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.day < middle);
+    for with_undated in [false, true] {
+        let mut late = late.clone();
+        if with_undated {
+            late[7].day = None;
+        }
+        let inputs = [file("early.parquet", &early, EXPORT), file("late.parquet", &late, EXPORT)];
+        let job = Job::default();
+        let question = crate::profile::Question::new(&job).unwrap();
+        let open = |input| OpenFile::open_all(&question, input, &Default::default()).unwrap();
+        let [early, mut late] = [0, 1].map(|at| open(&inputs[at]));
+        let passes = Passes::begin(&NoProgress, &[], &[]);
+        let rules = Rules { job: &job, config: &config };
+        let files = [early, open(&inputs[1])];
+        let (ranges, counts) =
+            super::count(rules, &files, &super::whole(&files), Thoroughness::default(), &passes).unwrap();
+        let axes = Axes::new(&job, &files, &counts);
+        let no_bytes = MemoryObject::new("late.parquet", Vec::new());
+        late.object = &no_bytes;
+        let [early, _] = files;
+        let files = [early, late];
+        let read = Chunk::fill(&axes, &files, &ranges, 0..half, &passes);
+        assert_eq!(read.is_err(), with_undated);
+        assert!(Chunk::fill(&axes, &files, &ranges, half..days.len(), &passes).is_err());
     }
 }
 

@@ -8,8 +8,8 @@ use super::super::super::RowRange;
 pub(super) struct Windows {
     /// The days of each range, from the first to the last.
     pub(super) of_ranges: Vec<Range<usize>>,
-    /// Whether several ranges have a day.
-    is_shared: Vec<bool>,
+    /// How many ranges have a day.
+    ranges: Vec<u32>,
 }
 
 impl Windows {
@@ -26,7 +26,12 @@ impl Windows {
         for window in &of_ranges {
             ranges.get_mut(window.clone()).unwrap_or_default().iter_mut().for_each(|ranges| *ranges += 1);
         }
-        Some(Windows { of_ranges, is_shared: ranges.iter().map(|ranges| *ranges > 1).collect() })
+        Some(Windows { of_ranges, ranges })
+    }
+
+    /// How many ranges have a day.
+    pub(super) fn ranges(&self, day: usize) -> u32 {
+        self.ranges.get(day).copied().unwrap_or(0)
     }
 
     /// The largest number of days of a range.
@@ -37,17 +42,17 @@ impl Windows {
     /// Runs of days of a window that no other one has.
     pub(super) fn alone(&self, window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let mut at = window.start;
-        let runs = self.is_shared.get(window).unwrap_or_default().chunk_by(|a, b| a == b);
+        let runs = self.ranges.get(window).unwrap_or_default().chunk_by(|a, b| (*a > 1) == (*b > 1));
         runs.filter_map(move |run| {
             let days = at..at + run.len();
             at = days.end;
-            run.first().is_some_and(|is_shared| !is_shared).then_some(days)
+            run.first().is_some_and(|ranges| *ranges <= 1).then_some(days)
         })
     }
 
     /// The days of a window that others have, too.
     pub(super) fn shared(&self, window: Range<usize>) -> impl Iterator<Item = usize> {
-        window.filter(|day| self.is_shared.get(*day).is_some_and(|is_shared| *is_shared))
+        window.filter(|day| self.ranges(*day) > 1)
     }
 }
 
@@ -62,6 +67,7 @@ mod tests {
             rows: 0..1,
             before: 0,
             days: *days,
+            is_undated: false,
         };
         // Every other day has rows.
         let days: Vec<i32> = (0..days).map(|day| 2 * day).collect();
