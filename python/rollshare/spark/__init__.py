@@ -323,10 +323,11 @@ def _as_files(df: DataFrame, columns: Any, files: str) -> Any:
 
 def _files_of(df: DataFrame, columns: set[str], files: str, whole: bool = False) -> list[str] | None:
     """The files of a frame that only reads parquet, whole or not; ``None`` for any other."""
-    from ._plan import parquet_files
+    from ._plan import parquet_files, refuse_tables
 
     if files not in ("auto", "never"):
         raise ArgumentError(f"files={files!r}; expected 'auto' or 'never'")
+    refuse_tables(df)
     names = None if files == "never" else parquet_files(df, columns, whole)
     if names is not None:
         log.warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from .. import _errors
 from ._session import is_connect
 
 TYPE_CHECKING = False
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 TRANSPARENT = {"SubqueryAlias", "View"}
 #: Spark's own listings. Formats with a log, such as Delta, bring others: not every file is of the table.
 LISTINGS = {"InMemoryFileIndex", "CatalogFileIndex", "PrunedInMemoryFileIndex"}
+
+#: The log of a table below its folder, and what the table is.
+TABLES = (
+    ("_delta_log", "a Delta Lake table"),
+    (".hoodie", "an Apache Hudi table"),
+    ("metadata/*.metadata.json*", "an Apache Iceberg table"),
+)
+#: Folders that are looked into, from the one that is read upwards.
+LEVELS = 5
 
 
 def parquet_files(df: Any, columns: set[str], whole: bool = False) -> list[str] | None:
@@ -26,6 +36,61 @@ def parquet_files(df: Any, columns: set[str], whole: bool = False) -> list[str] 
         return None
     files = [_path(uri) for uri in df.inputFiles()]
     return files if files and all(files) else None
+
+
+def refuse_tables(df: Any) -> None:
+    """Raise where a frame reads the folder of a lake table as plain parquet, with rows that were replaced.
+
+    In a classic session; Spark Connect does not show where a frame reads.
+    """
+    if is_connect(df):
+        return
+    leaves = df._jdf.queryExecution().analyzed().collectLeaves()
+    for leaf in (leaves.apply(at) for at in range(leaves.size())):
+        if _is_plain(leaf):
+            roots = leaf.relation().location().rootPaths()
+            for root in (roots.apply(at) for at in range(roots.size())):
+                _refuse_table(df, root)
+
+
+def _is_plain(node: Any) -> bool:
+    """Whether a leaf of a plan is Spark's own read of parquet files."""
+    if node.getClass().getSimpleName() != "LogicalRelation":
+        return False
+    relation = node.relation()
+    return (
+        relation.getClass().getSimpleName() == "HadoopFsRelation"
+        and relation.fileFormat().getClass().getSimpleName() == "ParquetFileFormat"
+        and relation.location().getClass().getSimpleName() in LISTINGS
+    )
+
+
+def _refuse_table(df: Any, root: Any) -> None:
+    """Raise where a folder is that of a lake table, or inside one."""
+    hadoop = df._jdf.sparkSession().sessionState().newHadoopConf()
+    files = root.getFileSystem(hadoop)
+    if not files.exists(root) or not files.getFileStatus(root).isDirectory():
+        return
+    path = df.sparkSession._jvm.org.apache.hadoop.fs.Path
+    folder = root
+    for _ in range(LEVELS):
+        found = next((name for log, name in TABLES if _exists(files, path(folder, log))), None)
+        if found is not None:
+            raise _errors.UnsupportedError(
+                f"{folder.toUri().getPath()}: {found} that is read as plain parquet: its folder also holds "
+                "files that are no part of the table any more; read the table by its own format, such as "
+                'spark.read.format("delta").load(...), or name its files one by one (docs/lakes.md)'
+            )
+        folder = folder.getParent()
+        if folder is None or folder.isRoot():
+            return
+
+
+def _exists(files: Any, path: Any) -> bool:
+    """Whether there is a path, or any that a pattern matches."""
+    if "*" not in path.getName():
+        return bool(files.exists(path))
+    return bool(files.exists(path.getParent())) and bool(files.globStatus(path))
 
 
 def _path(uri: str) -> str:
@@ -55,17 +120,10 @@ def _classic(df: Any, columns: set[str], whole: bool) -> bool:
         elif kind not in TRANSPARENT:
             break
         node = node.children().apply(0)
-    if kind != "LogicalRelation" or node.isStreaming():
-        return False
-    relation = node.relation()
-    if relation.getClass().getSimpleName() != "HadoopFsRelation":
-        return False
-    if relation.fileFormat().getClass().getSimpleName() != "ParquetFileFormat":
-        return False
-    if relation.location().getClass().getSimpleName() not in LISTINGS:
+    if not _is_plain(node) or node.isStreaming():
         return False
     # Spark converts partition values to numbers and dates; the kernel would read them as strings.
-    partitions = {name.lower() for name in relation.partitionSchema().fieldNames()}
+    partitions = {name.lower() for name in node.relation().partitionSchema().fieldNames()}
     return not partitions & columns
 
 
