@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from looks import settled
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -58,7 +59,9 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages of a published run, of a blocked run, of keys of two dimensions, and of hostile names."""
+    """The pages of a published and a blocked run, both without names and times of runs, of two dimensions, of
+    hostile names.
+    """
     folder = tmp_path_factory.mktemp("pages")
     source, target = folder / "sample.parquet", folder / "target/share.parquet"
     target.parent.mkdir()
@@ -78,6 +81,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for state in ("published", "blocked"):
         files[state] = folder / f"{state}.html"
         shown = rollshare("report", names[state], "--target", str(target), "--html", str(files[state]))
+        assert shown.returncode == 0, shown.stderr
+
+        # The same page without what differs from run to run.
+        printed = rollshare("report", names[state], "--target", str(target), "--json").stdout
+        still = folder / f"{state}-still.json"
+        still.write_text(json.dumps(settled(json.loads(printed), folder)))
+        files[f"{state}-still"] = still.with_suffix(".html")
+        shown = rollshare("report", str(still), "--html", str(files[f"{state}-still"]))
         assert shown.returncode == 0, shown.stderr
 
     facts, profile = folder / "facts.parquet", folder / "profile.toml"

@@ -9,14 +9,37 @@ use crate::Result;
 use crate::report::figures::Mix;
 use crate::report::words;
 
-const SIZE: (u32, u32) = (960, 300);
+const SIZE: (u32, u32) = (960, 308);
 /// The width of the names at the right.
 const NAMES: i32 = 260;
 const LEFT: i32 = 46;
-const BOTTOM: i32 = 24;
+const BOTTOM: i32 = 32;
+/// The length of the marks of the time axis: its first label stays below that of 0 %.
+const MARK: i32 = 9;
 const TOP: i32 = 8;
 /// The smallest distance between names.
 const LINE_HEIGHT: f64 = 18.0;
+
+/// The names of the layers, top first, for narrow screens, on which those of the chart are out of sight.
+#[allow(clippy::indexing_slicing)] // indices of `LAYERS` are taken modulo its length
+pub fn names(mix: &Mix) -> maud::Markup {
+    maud::html! {
+        // The description of the chart has them.
+        ul.names aria-hidden="true" {
+            @for (at, channel) in mix.channels.iter().enumerate().rev() {
+                li {
+                    svg viewBox="0 0 1 1" { rect width="1" height="1" fill=(hex(LAYERS[at % LAYERS.len()])) {} }
+                    (words::shortened(&channel.name, 40))
+                }
+            }
+        }
+    }
+}
+
+/// A colour as `plotters` writes it, for the dark values of the style sheet.
+fn hex(colour: plotters::prelude::RGBColor) -> String {
+    format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
+}
 
 /// Draws the mix. The layers start at the bottom, in the order of the channels.
 ///
@@ -70,6 +93,7 @@ pub fn draw(mix: &Mix, id: &str) -> Result<maud::Markup> {
             .configure_mesh()
             .disable_mesh()
             .axis_style(GRID.stroke_width(SCALE.unsigned_abs()))
+            .set_tick_mark_size(LabelAreaPosition::Bottom, MARK * SCALE)
             .x_label_formatter(&|day| tick_label(*day))
             .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
             .label_style(text(13))

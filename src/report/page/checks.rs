@@ -81,7 +81,7 @@ fn table(outcomes: &[&CheckResult]) -> Markup {
                     tr {
                         th scope="row" {
                             code { (outcome.check.name()) }
-                            span.what { (outcome.title) @if !outcome.note.is_empty() { ". " (outcome.note) } }
+                            span.what { (outcome.title) @if !outcome.note.is_empty() { "; " (outcome.note) } }
                         }
                         td.left { (badge(outcome)) }
                         td { (outcome.observed.map_or_else(|| "–".into(), |v| in_words(outcome.check, v))) }

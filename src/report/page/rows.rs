@@ -87,6 +87,7 @@ pub fn mix(report: &RunReport) -> Result<Markup> {
                 @if mix.others > 0 { " The last layer is the sum of " (words::number(mix.others as u64)) " smaller channels." }
             }
             (super::scrolling("Chart of channels", &stack::draw(mix, "mix")?))
+            (stack::names(mix))
             details {
                 summary { "Users by channel and week" }
                 (super::scrolling("Users by channel and week", &html! {

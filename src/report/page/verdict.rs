@@ -176,7 +176,7 @@ fn finding(outcome: &CheckResult) -> Markup {
             h3 { (why(outcome)) }
             p.what {
                 code { (outcome.check.name()) } ": " (outcome.title)
-                @if !outcome.note.is_empty() && outcome.observed.is_some() { ". " (outcome.note) }
+                @if !outcome.note.is_empty() && outcome.observed.is_some() { "; " (outcome.note) }
             }
             @if !outcome.offenders.is_empty() {
                 (offenders(outcome.offenders.get(..SHOWN).unwrap_or(&outcome.offenders)))
