@@ -61,6 +61,7 @@ except ModuleNotFoundError:  # Airflow 2, which has no deadlines
     DeadlineAlert = None
 
 AWS = "aws_default"
+BESIDE = Path(__file__).resolve().with_name("transform.py")
 DEFAULTS = {
     "where": "cluster",
     # The day's export; {day} is the first day of the data interval.
@@ -69,14 +70,15 @@ DEFAULTS = {
     "target": "s3://{bucket}/output/share/",
     # For where = "here": the Python in which the wheel is installed, and jobs/transform.py.
     "python": sys.executable,
-    "script": str(Path(__file__).with_name("transform.py")),
+    # It lies beside the DAG, or where the repository has it.
+    "script": str(BESIDE if BESIDE.exists() else BESIDE.parent.parent / "jobs/transform.py"),
     # For where = "cluster": jobs/transform.py as the nodes find it.
     "job": "s3://{bucket}/jobs/transform.py",
     # Namespace of the metrics of terraform's alarms; empty: none are sent.
     "metrics": "",
 }
 #: Settings in which {bucket} and {day} are filled in.
-PLACES = ("export", "source", "target", "job", "checks", "profile")
+PLACES = ("export", "source", "target", "job", "checks", "profile", "state")
 
 TEXT, NUMBER, FLAG, LIST = ["string"], ["integer"], ["boolean"], ["string", "array"]
 #: The options of `rollshare run` that change what is computed, checked or published.
@@ -121,6 +123,12 @@ OPTIONS = {
     "allow_restatement": (LIST, "Published weeks that may change, e.g. 2026_10..2026_12"),
     "allow_empty": (FLAG, "Publish an empty table if the source has no rows"),
     "csv_safe": (FLAG, "Put an apostrophe before names that would be formulas in CSV"),
+    "state": (
+        TEXT,
+        "Folder with the sums of files, also s3://: those that have not changed are not summed again",
+    ),
+    "only": (LIST, "Publish only these members, e.g. country=GB,FR; to a target without a history"),
+    "last": (NUMBER, "Publish only the last N periods; to a target without a history"),
     "run_on": (TEXT, "With where = cluster: auto, driver or cluster; docs/spark.md"),
 }
 #: Options with another name: `where` is the setting that says where the job runs.

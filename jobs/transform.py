@@ -9,11 +9,11 @@ atomically, after the rows and the table were checked. On a cluster the executor
 reads footers, judges and publishes. Without a cluster (plain `python3`, a local master) the job runs in this
 process.
 
-The other options are those of `rollshare run`, under the same names. Not among them: --state, which the
-checks do not use; --only and --last, which publish no table; --explain, --json and --quiet.
+The other options are those of `rollshare run`, under the same names, without --explain, --json and --quiet.
 
 Exit codes, as of `rollshare run`: 0 published, 2 wrong usage, 3 bad input, 4 a check that blocks has failed,
-5 a check that blocks could not run, 6 input or output failed, 70 a bug.
+5 a check that blocks could not run, 6 input or output failed, 7 published, but the history could not be
+updated: the next run is compared with older sums, 70 a bug.
 """
 
 from __future__ import annotations
@@ -143,6 +143,17 @@ def of_run(parser: argparse.ArgumentParser) -> None:
     add(
         "--csv-safe", action="store_true", help="put an apostrophe before names that would be formulas in CSV"
     )
+    add("--state", metavar="DIR", help="reuse the sums of unchanged files, kept in this folder, also in S3")
+    add(
+        "--only",
+        type=pair,
+        action="append",
+        metavar="COLUMN=MEMBERS",
+        help="publish only these members, e.g. country=GB,FR; to a target without a history",
+    )
+    add(
+        "--last", type=int, metavar="N", help="publish only the last N periods; to a target without a history"
+    )
     add(
         "--run-on",
         choices=("auto", "driver", "cluster"),
@@ -203,7 +214,7 @@ def conditions(given: list[tuple[str, str]]) -> dict[str, dict[str, list[str]]]:
 #: Options whose keyword has another name; the keyword of every other option is its own name.
 KEYWORDS = {"window": "windows", "dimension": "dimensions", "column": "columns"}
 #: Options that are no keywords, or that are made into some.
-OTHERS = ("source_parquet", "target_parquet", "run_on", "metrics", "where", "conditions")
+OTHERS = ("source_parquet", "target_parquet", "run_on", "metrics", "where", "conditions", "only")
 MAPPINGS = ("dimension", "total", "total_rows", "column")
 
 
@@ -214,6 +225,11 @@ def keywords(options: argparse.Namespace) -> dict[str, object]:
         if name in OTHERS or value is None or value is False:
             continue
         given[KEYWORDS.get(name, name)] = dict(value) if name in MAPPINGS else value
+    if options.only:
+        only: dict[str, list[str]] = {}
+        for column, members in options.only:
+            only.setdefault(column, []).append(members)
+        given["only"] = only
     return given | {name: value for name, value in options.conditions.items() if value}
 
 
@@ -231,15 +247,15 @@ def located(uri: str) -> str:
     return re.sub(r"^s3[an]://", "s3://", uri)
 
 
-def publish(options: argparse.Namespace, spark) -> str:
-    """Compute and publish; return a summary."""
+def publish(options: argparse.Namespace, spark):
+    """Compute and publish; return the result."""
     sources = [located(uri) for uri in options.source_parquet]
     target = located(options.target_parquet).rstrip("/") + "/"
     if spark is not None:
         from rollshare.spark import run
 
-        return f"{run(spark, sources, target, run_on=options.run_on, **keywords(options))}"
-    return f"{rollshare.run(sources, target, **keywords(options))}"
+        return run(spark, sources, target, run_on=options.run_on, **keywords(options))
+    return rollshare.run(sources, target, **keywords(options))
 
 
 def report_of(error: Exception) -> str | None:
@@ -270,8 +286,9 @@ def run(options: argparse.Namespace) -> int:
         print("transform: --run-on cluster needs PySpark, which is not installed", file=sys.stderr)
         return 2
     try:
-        print(f"transform: {publish(options, spark)}", file=sys.stderr)
-        return 0
+        result = publish(options, spark)
+        print(f"transform: {result}", file=sys.stderr)
+        return result.exit_code
     except getattr(rollshare, "BlockedError", ()) as error:
         print(f"transform: {error}", file=sys.stderr)
         report = report_of(error)

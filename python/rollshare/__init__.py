@@ -103,6 +103,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'rollshare' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    # What is loaded on first use too, and nothing else.
+    loaded = {"spark"} & set(globals())
+    return sorted({*__all__, *loaded, "__doc__", "__file__", "__name__", "__path__", "__spec__"})
+
+
 if _DEBUG:
     import warnings
 
@@ -115,6 +121,8 @@ if _DEBUG:
 
 def _job(job: Job | None, options: Mapping[str, Any]) -> Job:
     given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(given.get("windows"), float):
+        raise TypeError(f"windows={given['windows']}; expected a whole number, or several")
     if job is None:
         return Job(**given)
     if given:
@@ -428,6 +436,9 @@ def run(
     allow_restatement: str | Iterable[str] = (),
     allow_empty: bool = False,
     csv_safe: bool = False,
+    state: Source | None = None,
+    only: Mapping[str, str | Sequence[str]] | None = None,
+    last: int | None = None,
     job: Job | None = None,
     threads: int | None = None,
     **options: Any,
@@ -456,6 +467,12 @@ def run(
     csv_safe
         Whether names in CSV that a spreadsheet would take for formulas get an apostrophe in front: those that
         begin with ``=``, ``+``, ``-``, ``@`` or a control character.
+    state
+        Folder with the sums of files, also in S3: those of files that have not changed are not summed again.
+        Checks read all rows all the same. It can be deleted at any time.
+    only, last
+        Write only the rows of these members, by column of the key, and of the last periods. All of the table
+        is checked; nothing is kept beside a target that has a part, and it may not have a history.
     job, threads, **options
         As for :func:`read_parquet`.
 
@@ -481,13 +498,15 @@ def run(
     """
     from os import fspath
 
+    from ._pipeline import part_of, run_options
     from ._pipeline import run as pipeline
-    from ._pipeline import run_options
 
     mode, weeks = run_options(warn_only, no_checks, allow_restatement)
     path = None if target is None else fspath(target)
     found = _sources(source)
-    return pipeline(found, _job(job, options), path, mode, checks, weeks, threads, allow_empty, csv_safe)
+    cache = None if state is None else fspath(state)
+    more = (allow_empty, csv_safe, cache, part_of(only, last))
+    return pipeline(found, _job(job, options), path, mode, checks, weeks, threads, *more)
 
 
 def check(

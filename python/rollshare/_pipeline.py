@@ -12,8 +12,11 @@ from ._results import CheckResults, RunResult
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
-    from typing import Any, Literal
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Literal, Optional
+
+    #: The members by column and the number of last periods that are written.
+    Part = tuple[list[tuple[str, list[str]]], Optional[int]]
 
 #: Columns that the checks on rows read in addition to those of the job.
 OPTIONAL = ("token", "has_subtrackers")
@@ -31,6 +34,8 @@ def run(
     threads: int | None,
     allow_empty: bool,
     csv_safe: bool,
+    state: str | None = None,
+    part: Part | None = None,
 ) -> RunResult:
     """Run the pipeline; raise ``BlockedError`` where a check blocked it."""
     native = _rollshare.run(
@@ -43,6 +48,8 @@ def run(
         threads,
         allow_empty=allow_empty,
         csv_safe=csv_safe,
+        state=state,
+        part=part,
     )
     return finished(native, stacklevel=4)
 
@@ -56,6 +63,14 @@ def finished(native: _rollshare.Report, stacklevel: int) -> RunResult:
     if result.state == "blocked":
         result.raise_for_status()
     return result
+
+
+def part_of(only: Mapping[str, str | Sequence[str]] | None, last: int | None) -> Part | None:
+    """The part of the table that a run writes; ``None`` for all of it."""
+    if last is not None and last < 1:
+        raise ArgumentError(f"last={last}; expected a whole number from 1 on")
+    wanted = [(name, [of] if isinstance(of, str) else list(of)) for name, of in (only or {}).items()]
+    return (wanted, last) if wanted or last is not None else None
 
 
 def run_options(

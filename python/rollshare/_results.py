@@ -49,6 +49,8 @@ class CheckResults:
     @cached_property
     def _report(self) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(self._native.json())
+        for outcome in report["outcomes"]:
+            outcome["note"] = outcome.pop("note_in_python", outcome["note"])
         return report
 
     @property
@@ -209,6 +211,14 @@ class RunResult(CheckResults):
         """
         not_kept: list[dict[str, str]] = self._report["not_kept"]
         return not_kept
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of ``rollshare run``: 0, or 7 where the history was not kept.
+
+        A run that is blocked raises ``BlockedError``, which has its code, 4 or 5.
+        """
+        return self._native.run_exit_code()
 
     def write_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one HTML page."""

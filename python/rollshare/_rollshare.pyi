@@ -20,6 +20,8 @@ __all__ = [
     "check_frame",
     "columns_read",
     "compare",
+    "contributions_schema",
+    "contributions_stream",
     "declared_checks",
     "escape_line",
     "escape_name",
@@ -288,6 +290,12 @@ def job_of_change(job: Job) -> Job:
 def explain_change(partial: Partial, key: str, period: str | None, against: str) -> tuple[str, str]:
     """Explain the change of a share. Returns JSON, and the text that the program prints."""
 
+def contributions_stream(json: str) -> object:
+    """Return the channels of the JSON of ``explain_change`` as an Arrow stream of one record batch."""
+
+def contributions_schema() -> object:
+    """Return the Arrow schema of ``contributions_stream``."""
+
 def explain_pieces(pieces: Sequence[bytes], is_sample: bool, partial: Partial) -> None:
     """Do as ``explain_files`` does, for pieces of a frame: all of them, or a sample."""
 
@@ -304,6 +312,7 @@ def run_cluster(
     csv_safe: bool = False,
     threads: int | None = None,
     pieces: tuple[bytes, Sequence[tuple[int, int, int]]] | None = None,
+    part: tuple[Sequence[tuple[str, Sequence[str]]], int | None] | None = None,
 ) -> Report:
     """Run as ``run`` does, with rows that ``executors`` read, in at most ``sizes[0]`` splits.
 
@@ -372,6 +381,8 @@ class Report:
         """Return what each check found, in one sentence each; of a check that passed, what it requires."""
     def exit_code(self) -> int:
         """Return 4 where a check that blocks has failed, 5 where one could not run, else 0."""
+    def run_exit_code(self) -> int:
+        """Return the exit code of ``rollshare run``."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export the outcomes of the checks as an Arrow stream, a row a check."""
 
@@ -386,8 +397,10 @@ def run(
     called: str | None = None,
     allow_empty: bool = False,
     csv_safe: bool = False,
+    state: str | None = None,
+    part: tuple[Sequence[tuple[str, Sequence[str]]], int | None] | None = None,
 ) -> Report:
-    """Check, compute, check, publish."""
+    """Check, compute, check, publish; ``part`` are members by column and the number of last periods."""
 
 def declared_checks(config_file: str | PathLike[str] | None = None) -> str:
     """Return the checks as JSON: severities, bounds and lists from a file, or the defaults."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from . import _rollshare
+from . import _arrow, _rollshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import polars as pl
+    import pyarrow as pa
 
     from . import Job
 
@@ -24,7 +25,8 @@ class Why:
     """The change of a share from one period to another, split into what each channel contributed.
 
     ``str(why)`` is the output of ``rollshare why``. ``len``, iteration and ``channels`` give one dict for
-    each channel, so that ``pandas.DataFrame(why.channels)`` makes a frame.
+    each channel. Any Arrow consumer accepts it, with a row for each channel: ``pa.table(why)``,
+    ``pl.DataFrame(why)``, ``duckdb.sql("from why")``.
 
     Examples
     --------
@@ -99,6 +101,19 @@ class Why:
         """Return the ``why`` object of ``rollshare why --format json``."""
         found: dict[str, Any] = json.loads(self._text)
         return found
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the channels as an Arrow stream of one record batch."""
+        # The interface allows a producer to ignore a requested schema that it does not support.
+        return _rollshare.contributions_stream(self._text)
+
+    def __arrow_c_schema__(self) -> object:
+        """Export the Arrow schema of the channels."""
+        return _rollshare.contributions_schema()
+
+    def to_arrow(self) -> pa.Table:
+        """Convert the channels to a ``pyarrow.Table``; needs pyarrow 14 or later."""
+        return _arrow.reader(self).read_all()
 
     def to_pandas(self) -> pd.DataFrame:
         """Convert the channels to a ``pandas.DataFrame``; needs pandas alone."""

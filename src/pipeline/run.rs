@@ -324,7 +324,7 @@ fn no_store(options: &RunOptions, job: &Job, store: Option<RunStore>) -> Result<
         let target = options.target.as_deref().unwrap_or_default();
         return Err(Error::argument(format!("target '{target}' has a history of whole tables"))
             .expected("another target for a part of the table")
-            .advice("Write the part elsewhere, or publish the whole table without --only and --last"));
+            .advice("Write the part elsewhere, or publish the whole table there"));
     }
     Ok(None)
 }

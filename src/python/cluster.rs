@@ -8,11 +8,12 @@ use pyo3::types::PyBytes;
 use super::errors::raise;
 use super::job::PyJob;
 use super::partial::PyPartial;
-use super::pipeline::{PyReport, options};
+use super::pipeline::{PyReport, PyView, options, view};
 use super::work;
 use crate::checks::raw::exchange::{Executors, Request};
 use crate::checks::raw::split::Checking;
 use crate::grid::Partial;
+use crate::pipeline::RunOptions;
 use crate::pipeline::cluster::{Cluster, Gathered, SplitSizes};
 use crate::pipeline::pieces::Pieces;
 use crate::report::model::{ClusterPart, ClusterStage};
@@ -101,7 +102,7 @@ type PyPieces = (Vec<u8>, Vec<(u64, u64, u32)>);
 #[pyfunction]
 #[pyo3(signature = (executors, sizes, sources, job, target = None, checks = "block", config_file = None,
                     allow_restatement = None, allow_empty = false, csv_safe = false, threads = None,
-                    pieces = None))]
+                    pieces = None, part = None))]
 #[allow(clippy::too_many_arguments)]
 pub fn run_cluster(
     py: Python<'_>,
@@ -117,13 +118,14 @@ pub fn run_cluster(
     csv_safe: bool,
     threads: Option<usize>,
     pieces: Option<PyPieces>,
+    part: Option<PyView>,
 ) -> PyResult<PyReport> {
     let prepare = || {
         let text = |name: String| Ok::<_, Error>((storage::read_text("the checks", &name)?, name));
         let config = config_file.clone().map(text).transpose()?.map(|(text, name)| (name, text));
         let file = config_file.map(Into::into);
         let options = options(sources, job, target, checks, file, allow_restatement, allow_empty, csv_safe)?;
-        Ok((options, config))
+        Ok((RunOptions { view: view(part), ..options }, config))
     };
     let (options, config) = prepare().map_err(|e| raise(py, e))?;
     let (most, least_bytes, most_bytes) = sizes;

@@ -53,7 +53,7 @@ mod _rollshare {
     #[pymodule_export]
     use super::splits::{partial_groups, plan_splits, scan_split};
     #[pymodule_export]
-    use super::why::{explain_change, job_of_change};
+    use super::why::{contributions_schema, contributions_stream, explain_change, job_of_change};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

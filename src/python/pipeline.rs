@@ -21,7 +21,7 @@ use crate::checks::model::Limit;
 use crate::checks::{CheckId, CheckResult, Config, countries};
 use crate::grid::Partial;
 use crate::pipeline::{self, Checks, RunOptions, RunReport};
-use crate::table::{self, Table, View};
+use crate::table::{self, Only, Table, View};
 use crate::{Error, Result, report};
 
 /// The report of a run, or of its checks alone.
@@ -48,6 +48,16 @@ fn week(label: &str) -> Result<i32> {
     LabelForm::parse_any(label).ok_or_else(|| {
         Error::argument(format!("week '{label}'")).expected("an ISO week such as 2021_05 or 2021-W05")
     })
+}
+
+/// Members by column, and a number of last periods.
+pub(super) type PyView = (Vec<(String, Vec<String>)>, Option<usize>);
+
+/// The part of the table that is written; as in the program, a member may be a list with commas.
+pub(super) fn view(view: Option<PyView>) -> View {
+    let (only, last) = view.unwrap_or_default();
+    let only = only.into_iter().map(|(column, members)| Only { column, members, may_be_lists: true });
+    View { only: only.collect(), last }
 }
 
 /// The options of a run.
@@ -86,7 +96,7 @@ pub(super) fn options(
 #[pyfunction]
 #[pyo3(signature = (sources, job, target = None, checks = "block", config_file = None,
                     allow_restatement = None, threads = None, called = None, allow_empty = false,
-                    csv_safe = false))]
+                    csv_safe = false, state = None, part = None))]
 #[allow(clippy::too_many_arguments)]
 pub fn run(
     py: Python<'_>,
@@ -100,10 +110,13 @@ pub fn run(
     called: Option<&str>,
     allow_empty: bool,
     csv_safe: bool,
+    state: Option<String>,
+    part: Option<PyView>,
 ) -> PyResult<PyReport> {
     let options =
         options(sources, job, target, checks, config_file, allow_restatement, allow_empty, csv_safe)
             .map_err(|e| raise(py, e))?;
+    let options = RunOptions { state, view: view(part), ..options };
     let mut result = work::large(py, threads, |threads, progress| {
         crate::scan::pool(threads.unwrap_or(0))?.install(|| {
             let ran = pipeline::run(&RunOptions { threads, ..options.clone() }, progress);
@@ -187,6 +200,11 @@ impl PyReport {
         self.report.outcomes.iter().map(report::why).collect()
     }
 
+    /// 4 where a check that blocks has failed, 5 where one could not run, 7 where the history was not kept, else 0.
+    fn run_exit_code(&self) -> u8 {
+        self.report.exit_code()
+    }
+
     /// 4 where a check that blocks has failed, 5 where one could not run, else 0.
     fn exit_code(&self) -> u8 {
         self.report.verdict.map_or(0, crate::checks::Verdict::exit_code)
@@ -250,7 +268,7 @@ fn batch(outcomes: &[CheckResult]) -> Result<Box<dyn Array>> {
         ("bounds_from", text(&|o| Some(o.bounds.origin.clone()))),
         ("title", text(&|o| Some(o.title.clone()))),
         ("finding", text(&|o| Some(o.finding.clone()))),
-        ("note", text(&|o| Some(o.note.clone()))),
+        ("note", text(&|o| Some(o.note_in_python.as_ref().unwrap_or(&o.note).clone()))),
         ("offenders", offenders.boxed()),
         ("could_not_run", could_not),
     ];

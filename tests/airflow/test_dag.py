@@ -61,7 +61,7 @@ def test_one_run_at_a_time_and_none_for_days_that_were_missed(dag: dict) -> None
 
 
 def test_every_option_of_the_job_is_a_param(dag: dict, python: Path) -> None:
-    printed = subprocess.check_output([python, DAGS / "transform.py", "--help"], text=True)
+    printed = subprocess.check_output([python, DAGS.parent / "jobs/transform.py", "--help"], text=True)
     options = set(re.findall(r"^  --([a-z-]+)", printed, re.MULTILINE)) - {"metrics"}
     assert len(options) > 30
     names = {"where_rows" if name == "where" else name.replace("-", "_") for name in options}

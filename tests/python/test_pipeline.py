@@ -73,6 +73,7 @@ def test_a_history_that_cannot_be_written_is_a_warning(sample: str, tmp_path: Pa
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert result.state == "published" and target.exists()
     assert result.not_kept[0]["what"] == "history"
+    assert result.exit_code == 7
     assert result.places["history"] is None
 
 

@@ -8,8 +8,10 @@ import subprocess
 from datetime import timedelta
 from fractions import Fraction
 
+import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import rollshare
 from oracle import monday
@@ -97,6 +99,17 @@ def test_frames_and_files_give_the_same(export: str) -> None:
     pd.testing.assert_frame_equal(found.to_pandas(), pd.DataFrame(found.channels))
     assert found.users == sum(row["users"] for row in found)
     assert found.members == ["GB"] and found.window == 4 and found.share - found.share_before == found.change
+
+
+def test_arrow_consumers_have_a_row_a_channel(export: str) -> None:
+    found = rollshare.why(export, "GB", against=4)
+    table = found.to_arrow()
+    assert table.to_pylist() == found.channels and len(found) > 2
+    assert [str(kind) for kind in table.schema.types] == ["string", "bool", "double", "double", "double"]
+    assert pa.table(found) == table == pa.table(pickle.loads(pickle.dumps(found)))
+    assert pa.schema(found) == table.schema
+    assert pl.DataFrame(found).equals(found.to_polars())
+    assert duckdb.sql("select sum(contribution) from found").fetchall()[0] == pytest.approx((found.change,))
 
 
 def test_what_is_not_there_is_an_error(export: str) -> None:

@@ -162,4 +162,4 @@ def test_arguments_that_do_not_fit(spark, small):
         with pytest.raises(rollshare.ArgumentError, match=message):
             check(spark, source, **given)
     with pytest.raises(rollshare.ArgumentError, match="state='s'; expected no state"):
-        run(spark, small, state="s")
+        run(spark, small, state="s", run_on="cluster")

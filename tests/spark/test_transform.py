@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -177,6 +178,49 @@ def test_a_blocked_run_names_its_report(cluster, small, tmp_path):
     assert done.returncode == 4, done.stderr
     report = re.search(r"^transform: report: (.+)$", done.stderr, re.MULTILINE)
     assert Path(report[1]).exists()
+
+
+def test_a_history_that_is_not_kept_is_exit_code_7(tmp_path):
+    source, target = tmp_path / "sample.parquet", tmp_path / "out"
+    rollshare.sample(source, 9000)
+    command = [sys.executable, JOB, "--source_parquet", str(source), "--target_parquet", str(target)]
+    # The table is smaller than 4 KiB; history and report are not.
+    limits = (4096, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    done = subprocess.run(
+        command,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 7, done.stderr
+    assert "published, but history could not be written" in done.stderr
+    assert (target / "_SUCCESS").exists()
+
+
+def test_a_state_is_reused(cluster, small, tmp_path):
+    given = ("--source_parquet", small, "--no-checks", "--state", str(tmp_path / "state"))
+    for target in ("first", "second"):
+        done = plain(cluster, *given, "--target_parquet", str(tmp_path / target))
+        assert done.returncode == 0, done.stderr
+    assert [each for each in (tmp_path / "state").rglob("*") if each.is_file()]
+    parts = [next((tmp_path / target).glob("part-*")).read_bytes() for target in ("first", "second")]
+    assert parts[0] == parts[1]
+
+
+def test_a_part_of_the_table(cluster, small, tmp_path):
+    whole, target = tmp_path / "whole", tmp_path / "part"
+    given = ("--only", "country=GB,FR", "--only", "country=ES", "--last", "2")
+    done = plain(cluster, "--source_parquet", small, "--target_parquet", str(target), *given)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table([str(p) for p in target.glob("part-*")][0])
+    expected = rollshare.read_parquet(small).filter(country=["GB", "FR", "ES"], last=2)
+    assert table.to_pylist() == expected.to_dicts() and len(expected) == 6
+    # A part never replaces a table with a history.
+    assert plain(cluster, "--source_parquet", small, "--target_parquet", str(whole)).returncode == 0
+    done = plain(cluster, "--source_parquet", small, "--target_parquet", str(whole), *given)
+    assert done.returncode == 2 and "has a history of whole tables" in done.stderr
 
 
 def test_a_metric_that_cannot_be_sent_changes_nothing(cluster, small, tmp_path):

@@ -19,7 +19,7 @@ from .._errors import ArgumentError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal, Union
 
     from pyspark.sql import DataFrame, SparkSession
@@ -45,6 +45,8 @@ def run(
     allow_empty: bool = False,
     csv_safe: bool = False,
     state: Source | None = None,
+    only: Mapping[str, str | Sequence[str]] | None = None,
+    last: int | None = None,
     run_on: Literal["auto", "driver", "cluster"] = "auto",
     files: Literal["auto", "never"] = "auto",
     job: Job | None = None,
@@ -66,7 +68,9 @@ def run(
     target, checks, warn_only, no_checks, allow_restatement, allow_empty, csv_safe, job, **options
         As for :func:`rollshare.run`. The driver writes the target and what is kept beside it.
     state
-        Not supported: ``ArgumentError`` unless ``None``.
+        As for :func:`rollshare.run`, where the driver reads the rows; ``ArgumentError`` on the executors.
+    only, last
+        As for :func:`rollshare.run`.
     run_on
         Who reads the rows of files: ``"auto"`` takes the driver where the needed columns have at most 3 GiB,
         where they are text, and where there are no executors; the log says which and why.
@@ -94,25 +98,27 @@ def run(
     """
     from os import fspath
 
-    from .._pipeline import finished, run_options
+    from .._pipeline import finished, part_of, run_options
     from .._pipeline import run as here
     from . import _run
 
-    if state is not None:
-        raise ArgumentError(
-            f"state={fspath(state)!r}; expected no state: it has the sums of files that have not changed, "
-            "and checks read all rows. On one machine, the program has --state"
-        )
     mode, weeks = run_options(warn_only, no_checks, allow_restatement)
     path = None if target is None else fspath(target)
     config = None if checks is None else fspath(checks)
+    part = part_of(only, last)
     resolved = _job(job, options)
     rows = _rows_of(source, resolved, run_on, files, splits)
     if isinstance(rows, list) and _run.is_for_driver(spark, rows, resolved, run_on):
         rows = [_located(one) for one in rows]
-        return here(rows, resolved, path, mode, config, weeks, threads, allow_empty, csv_safe)
+        cache = None if state is None else fspath(state)
+        return here(rows, resolved, path, mode, config, weeks, threads, allow_empty, csv_safe, cache, part)
+    if state is not None:
+        raise ArgumentError(
+            f"state={fspath(state)!r}; expected no state: it has the sums of files that have not changed, "
+            "for one process that reads them. With run_on='driver' the driver has one"
+        )
     native = _run.run(
-        spark, rows, resolved, path, mode, config, weeks, splits, allow_empty, csv_safe, threads
+        spark, rows, resolved, path, mode, config, weeks, splits, allow_empty, csv_safe, threads, part
     )
     return finished(native, stacklevel=3)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from .._pipeline import Part
     from ._rows import Pair
 
     T = TypeVar("T")
@@ -239,6 +240,7 @@ def run(
     allow_empty: bool,
     csv_safe: bool,
     threads: int | None,
+    part: Part | None = None,
 ) -> _rollshare.Report:
     """Run the pipeline on the executors; ``source`` are paths or a data frame."""
     sizes = (splits or parallelism(spark), LEAST, MOST)
@@ -246,7 +248,9 @@ def run(
     if isinstance(source, list):
         sources = [located(path) for path in source]
         try:
-            return _rollshare.run_cluster(Executors(spark, Files(spark, sources)), sizes, sources, *options)
+            return _rollshare.run_cluster(
+                Executors(spark, Files(spark, sources)), sizes, sources, *options, part=part
+            )
         except _errors.NotFoundError as error:
             if not is_connect(spark):
                 raise
@@ -257,6 +261,6 @@ def run(
     pieces = in_tasks(lambda: Pieces(spark, source, job))
     try:
         found = (pieces.footer, pieces.described)
-        return _rollshare.run_cluster(Executors(spark, pieces), sizes, ["frame"], *options, found)
+        return _rollshare.run_cluster(Executors(spark, pieces), sizes, ["frame"], *options, found, part)
     finally:
         pieces.close()
