@@ -43,8 +43,12 @@ pub enum Setting {
     Where(String, String),
     /// A condition: a column and a value that is left out.
     WhereNot(String, String),
+    /// Conditions: columns and values that are left out.
+    WhereNotAll(Vec<(String, String)>),
     /// The dimensions of the key.
     By(String),
+    /// The time zone of the calendar.
+    Zone(String),
     /// The step of the time axis.
     Grain(String),
     /// Which table to compute.
@@ -81,7 +85,12 @@ impl Setting {
             Setting::TotalRows(name, mode) => pair("total-rows", name, mode),
             Setting::Where(column, value) => pair("where", column, value),
             Setting::WhereNot(column, value) => of("where", &format!("{column}!={value}")),
+            Setting::WhereNotAll(pairs) => {
+                let flags = pairs.iter().map(|(column, value)| of("where", &format!("{column}!={value}")));
+                flags.collect::<Vec<_>>().join(" ")
+            }
             Setting::By(names) => of("by", names),
+            Setting::Zone(zone) => of("zone", zone),
             Setting::Grain(grain) => of("grain", grain),
             Setting::Semantics(name) => of("semantics", name),
             Setting::Against => "--against".into(),
@@ -112,7 +121,22 @@ impl Setting {
             Setting::TotalRows(name, mode) => pair("total_rows", name, mode),
             Setting::Where(column, value) => pair("where", column, value),
             Setting::WhereNot(column, value) => pair("where_not", column, value),
+            Setting::WhereNotAll(pairs) => {
+                let mut columns: Vec<(&str, Vec<String>)> = Vec::new();
+                for (column, value) in pairs {
+                    match columns.iter_mut().find(|(name, _)| name == column) {
+                        Some((_, values)) => values.push(literal(value)),
+                        None => columns.push((column, vec![literal(value)])),
+                    }
+                }
+                let entry = |(column, values): &(&str, Vec<String>)| match &values[..] {
+                    [value] => format!("{}: {value}", literal(column)),
+                    values => format!("{}: [{}]", literal(column), values.join(", ")),
+                };
+                format!("where_not={{{}}}", columns.iter().map(entry).collect::<Vec<_>>().join(", "))
+            }
             Setting::By(names) => of("by", names),
+            Setting::Zone(zone) => of("zone", zone),
             Setting::Grain(grain) => of("grain", grain),
             Setting::Semantics(name) => of("semantics", name),
             Setting::Against => "against".into(),
@@ -199,6 +223,12 @@ impl Phrase {
         self
     }
 
+    /// Appends another phrase.
+    pub fn then(mut self, other: Phrase) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Appends what separates the setting number `at` of a list from the one before: a blank in a command line, a comma
     /// between keywords.
     pub fn separator(mut self, at: usize) -> Self {
@@ -267,6 +297,14 @@ mod tests {
             phrase.show(Surface::Python),
             "add dimensions={\"country\": \"country code\"}, or no_checks=True"
         );
+        let pair = |column: &str, value: &str| (column.to_owned(), value.to_owned());
+        let conditions = vec![pair("deleted", "yes"), pair("deleted", "true"), pair("is_deleted", "1")];
+        let phrase = Phrase::default().option(Setting::WhereNotAll(conditions));
+        assert_eq!(
+            phrase.show(Surface::Python),
+            r#"where_not={"deleted": ["yes", "true"], "is_deleted": "1"}"#
+        );
+        assert_eq!(phrase.to_string().matches("--where ").count(), 3);
         assert!(Phrase::default().is_empty() && Phrase::from("").is_empty() && !phrase.is_empty());
     }
 }

@@ -337,7 +337,7 @@ fn f31_rows_of_two_generations_are_told_apart() {
     for results in both(&files) {
         let outcome = of(&results, CheckId::DuplicateRows);
         assert_eq!((outcome.status, outcome.observed), (Status::Fail, Some(2.0)), "{outcome:#?}");
-        let says = "--where '_airbyte_generation_id=2', or [[where]] column = \"_airbyte_generation_id\", in = [\"2\"]";
+        let says = "--where _airbyte_generation_id=2, or [[where]] column = \"_airbyte_generation_id\", in = [\"2\"]";
         assert!(outcome.note.contains(says), "{}", outcome.note);
     }
     // With the line, only the newest rows count.

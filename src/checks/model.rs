@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::catalog::{CheckId, Severity};
 use crate::escape;
+use crate::phrase::{Phrase, Surface};
 
 /// The status of a check after the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -96,8 +97,10 @@ pub struct Measurement {
     pub n: u64,
     /// The first violations.
     pub offenders: Vec<Violation>,
-    /// Further information for people.
+    /// Further information for people, with flags of the program.
     pub note: String,
+    /// The same with keywords of Python, where it differs.
+    pub note_in_python: Option<String>,
     /// Whether it only warns, unless the configuration has bounds of its own.
     pub only_warns: bool,
     /// What was found, as a sentence; if it is empty, [`super::finding::sentence`] builds one.
@@ -118,9 +121,11 @@ impl Measurement {
     }
 
     /// Sets the note.
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
-        self
+    pub fn note(self, note: impl Into<Phrase>) -> Self {
+        let note = note.into();
+        let (shown, in_python) = (note.show(Surface::Program), note.show(Surface::Python));
+        let note_in_python = (in_python != shown).then_some(in_python);
+        Measurement { note: shown, note_in_python, ..self }
     }
 }
 
@@ -159,6 +164,9 @@ pub struct CheckResult {
     pub offenders: Vec<Violation>,
     /// Further information; for a check that did not run, the reason.
     pub note: String,
+    /// The note in the words of Python, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note_in_python: Option<String>,
     /// Whether the check applies and could not run.
     pub could_not_run: bool,
 }
@@ -219,6 +227,7 @@ impl CheckResult {
                 _ => finding.offenders.into_iter().map(escaped).collect(),
             },
             note: escape::line(&finding.note).into(),
+            note_in_python: finding.note_in_python.map(|note| escape::line(&note).into()),
             could_not_run,
         }
     }

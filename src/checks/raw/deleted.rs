@@ -17,6 +17,7 @@ use crate::dataset::column::find;
 use crate::dataset::text::TextForm;
 use crate::dataset::{ColumnLocation, OpenFile, prefetch};
 use crate::ids::column::{Column, ColumnSource};
+use crate::phrase::{Phrase, Setting};
 use crate::profile::meaning::WhereRule;
 use crate::progress::Progress;
 use crate::report::words::{count, number};
@@ -107,28 +108,26 @@ fn names_of_conditions(job: &Job) -> Vec<String> {
 }
 
 /// What is marked, and the condition that leaves it out.
-fn advice(marked: u64, met: u64, values: &BTreeMap<(String, String), u64>) -> String {
+fn advice(marked: u64, met: u64, values: &BTreeMap<(String, String), u64>) -> Phrase {
     let mut columns: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (column, value) in values.keys() {
         columns.entry(column).or_default().push(value);
     }
     let names: Vec<&str> = columns.keys().copied().collect();
-    let flags = columns
-        .iter()
-        .flat_map(|(column, values)| values.iter().map(move |value| format!("--where '{column}!={value}'")));
     let lines = columns.iter().map(|(column, values)| {
         let values: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
         format!("[[where]] column = \"{column}\", not_in = [{}]", values.join(", "))
     });
-    format!(
-        "{} of {} marked deleted by {} and count{}; leave them out: {}, or {} in the profile",
+    let marked_rows = format!(
+        "{} of {} marked deleted by {} and count{}; leave them out: ",
         number(marked),
         if met == 1 { "1 row is".to_owned() } else { format!("{} are", count(met, "row")) },
         names.join(" and "),
         if marked == 1 { "s" } else { "" },
-        flags.collect::<Vec<_>>().join(" "),
-        lines.collect::<Vec<_>>().join(" and "),
-    )
+    );
+    Phrase::from(marked_rows)
+        .option(Setting::WhereNotAll(values.keys().cloned().collect()))
+        .command(format!(", or {} in the profile", lines.collect::<Vec<_>>().join(" and ")))
 }
 
 fn is_marker(name: &str) -> bool {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::calendar::DAY_SECONDS;
 use crate::calendar::zone::Zone;
 use crate::checks::model::{Measurement, NotRun, Violation};
+use crate::phrase::{Phrase, Setting};
 use crate::table::cell::iso_date;
 
 /// Offsets of all zones are whole quarters of an hour.
@@ -132,19 +133,21 @@ impl Times {
             _ => String::new(),
         };
         let fix = if self.has_wall_clock {
-            format!(
+            Phrase::from(format!(
                 "they are written without a zone, so naming one does not move them: write instants, or dates of \
                  {best}; zone = \"UTC\" in [time] if they are no midnights"
-            )
+            ))
         } else {
-            format!(
-                "give the zone, --zone {best} or zone = \"{best}\" in [time]; zone = \"UTC\" if they are no midnights"
-            )
+            Phrase::from("give the zone, ")
+                .option(Setting::Zone(best.to_string()))
+                .command(format!(" or zone = \"{best}\" in [time]"))
+                .text("; zone = \"UTC\" if they are no midnights")
         };
-        let note = format!(
-            "every time is {} UTC, midnight in {best}{others}: on the calendar of UTC it is the day before; {fix}",
+        let note = Phrase::from(format!(
+            "every time is {} UTC, midnight in {best}{others}: on the calendar of UTC it is the day before; ",
             times.join(" or "),
-        );
+        ))
+        .then(fix);
         let day =
             |second: i64| i32::try_from(second.div_euclid(DAY_SECONDS)).map(iso_date).unwrap_or_default();
         let shown = self.seconds.iter().find(|second| second.rem_euclid(DAY_SECONDS) != 0).unwrap_or(first);

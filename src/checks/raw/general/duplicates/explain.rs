@@ -10,6 +10,7 @@ use crate::dataset::ColumnLocation;
 use crate::ids::column::Column;
 use crate::ids::cursor::Cursor;
 use crate::parquet::Physical;
+use crate::phrase::{Phrase, Setting};
 use crate::report::words::count;
 
 impl Compare<'_> {
@@ -41,8 +42,8 @@ impl Compare<'_> {
     }
 
     /// Where the rows are, and what to do: about the two files with most of them, then about rows of one file.
-    fn explain(&self, found: &Found) -> Result<String> {
-        let mut parts = Vec::new();
+    fn explain(&self, found: &Found) -> Result<Phrase> {
+        let mut parts: Vec<Phrase> = Vec::new();
         let total = |pair: &FilePair| pair.same + pair.other;
         let of_files = || found.pairs.iter().filter(|((a, b), _)| a != b);
         let most =
@@ -60,32 +61,33 @@ impl Compare<'_> {
                 "loaded twice; keep one of them"
             };
             let advice = self.advise(pair)?;
-            parts.push(format!("{}: {what} {a} and {b}: {days}{advice}", count(rows, "row")));
+            parts.push(
+                Phrase::from(format!("{}: {what} {a} and {b}: {days}", count(rows, "row"))).then(advice),
+            );
             let others = of_files().count() - 1;
             if others > 0 {
-                parts.push(format!("and {} of other files", count(others as u64, "pair")));
+                parts.push(format!("and {} of other files", count(others as u64, "pair")).into());
             }
         }
         let in_one: Vec<&FilePair> =
             found.pairs.iter().filter(|((a, b), _)| a == b).map(|(_, pair)| pair).collect();
         let (same, other) = in_one.iter().fold((0, 0), |(s, o), pair| (s + pair.same, o + pair.other));
         if same > 0 {
-            parts.push(format!("{} there already in the same file", count(same, "row")));
+            parts.push(format!("{} there already in the same file", count(same, "row")).into());
         }
         if other > 0 {
-            parts.push(format!(
-                "{} with the key of another row of the same file and other users",
-                count(other, "row")
-            ));
+            let rows = count(other, "row");
+            parts.push(format!("{rows} with the key of another row of the same file and other users").into());
         }
-        Ok(parts.join("; "))
+        let join = |all: Phrase, part: Phrase| all.text("; ").then(part);
+        Ok(parts.into_iter().reduce(join).unwrap_or_default())
     }
 
     /// How to keep the newest rows of two files.
-    fn advise(&self, pair: &FilePair) -> Result<String> {
-        let Some((_, Repeated { row, earlier, .. })) = pair.example else { return Ok(String::new()) };
+    fn advise(&self, pair: &FilePair) -> Result<Phrase> {
+        let Some((_, Repeated { row, earlier, .. })) = pair.example else { return Ok(Phrase::default()) };
         let ((later, _), (first, _)) = (place(row), place(earlier));
-        let Some(file) = self.files.get(later) else { return Ok(String::new()) };
+        let Some(file) = self.files.get(later) else { return Ok(Phrase::default()) };
         // Generations count loads from scratch; times are compared where generations are the same.
         let mut names: Vec<String> = file.footer.leaves.iter().map(|leaf| top(leaf).to_owned()).collect();
         names.retain(|name| is_of_connector(name));
@@ -100,19 +102,20 @@ impl Compare<'_> {
             if rank(name) == GENERATION {
                 let newest = if new > old { new } else { old };
                 let text = newest.show();
-                return Ok(format!(
-                    ": --where '{name}={text}', or [[where]] column = \"{name}\", in = [\"{text}\"] in the profile"
+                return Ok(Phrase::from(": ").option(Setting::Where(name.clone(), text.clone())).command(
+                    format!(", or [[where]] column = \"{name}\", in = [\"{text}\"] in the profile"),
                 ));
             }
             let (older, newer) = if new > old { (first, later) } else { (later, first) };
             let rows = self.files.get(older).map_or(0, |file| file.footer.rows);
             let (older, newer) = (self.name_of(older), self.name_of(newer));
             return Ok(if pair.same + pair.other >= rows {
-                format!(": delete {older}, which is older by {name}")
+                format!(": delete {older}, which is older by {name}").into()
             } else {
                 format!(
                     ": {newer} is newer by {name}; delete these rows of {older}, or let the connector deduplicate"
                 )
+                .into()
             });
         }
         Ok(": delete the older of the two files, or its rows of these days".into())
