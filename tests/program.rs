@@ -543,3 +543,20 @@ fn the_page_of_a_run_explains_what_moved() {
     assert!(run(&["report", "latest", "--target", &target, "--png", &png]).status.success());
     assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
 }
+
+#[test]
+fn the_first_hour_at_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_rollshare")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let output = Command::new("sh")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journeys/terminal.sh"))
+        .current_dir(dir.path())
+        .env("PATH", path)
+        .env_remove("ROLLSHARE_THREADS")
+        .env_remove("DISPLAY")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stdout));
+}

@@ -458,6 +458,9 @@ pub struct Report {
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Do not say what was written
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 const OPEN_EXAMPLES: &str = "\

@@ -33,6 +33,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -116,8 +117,19 @@ fn with_subcommand(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// A usage error with the subcommand that an unknown one is spelled like.
+/// A usage error with the subcommand that an unknown one is spelled like, or the option that does what an unknown one
+/// was meant to do.
 fn with_tip(mut usage: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(given)) = usage.get(ContextKind::InvalidArg)
+        && matches!(&**given, "--country" | "--countries")
+    {
+        // The nearest by its letters is --country-total, which is something else.
+        let tip = StyledStr::from("'--only country=GB,FR' shows or writes these countries alone");
+        usage.remove(ContextKind::SuggestedArg);
+        usage.remove(ContextKind::Usage);
+        usage.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        return usage;
+    }
     let Some(ContextValue::String(given)) = usage.get(ContextKind::InvalidSubcommand).cloned() else {
         return usage;
     };

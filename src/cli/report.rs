@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::args::Report;
 use super::check::{Shown, text};
 use super::lines::Lines;
-use super::print;
 use super::run::terminal_style;
+use super::summary::bytes;
+use super::{print, print_err};
 use crate::checks::{Results, Verdict};
 use crate::pipeline::{RunStore, store};
 use crate::publish::{Target, stdout};
@@ -21,9 +22,9 @@ use crate::{Error, Result, escape};
 pub fn report(args: &Report) -> Result<()> {
     let file = args.run.as_deref().filter(|run| run.ends_with(".json") && Path::new(run).is_file());
     if let Some(file) = file {
-        let bytes =
+        let content =
             std::fs::read(file).map_err(|e| Error::io("cannot read the report", e).in_file(&file.into()))?;
-        return show_one(args, &parse(&bytes).map_err(|e| e.in_file(&file.into()))?);
+        return show_one(args, &parse(&content).map_err(|e| e.in_file(&file.into()))?);
     }
     let Some(target) = &args.target else {
         return Err(Error::argument("--target is missing")
@@ -82,7 +83,7 @@ fn show_one(args: &Report, report: &RunReport) -> Result<()> {
         if path.as_os_str() == "-" {
             return print(&Lines::written(page));
         }
-        write(path, "page", page.as_bytes())?;
+        write(args, path, "page", page.as_bytes())?;
     }
     if let Some(path) = &args.png {
         let shares = figures::shares(report).unwrap_or_default();
@@ -92,7 +93,7 @@ fn show_one(args: &Report, report: &RunReport) -> Result<()> {
         if path.as_os_str() == "-" {
             return stdout::write(&|out| out.write_all(&image)).map(drop);
         }
-        write(path, "image", &image)?;
+        write(args, path, "image", &image)?;
     }
     if args.html.is_some() || args.png.is_some() {
         return Ok(());
@@ -110,9 +111,14 @@ fn show_one(args: &Report, report: &RunReport) -> Result<()> {
     print(&report_text(report, terminal_style().colour))
 }
 
-fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes)
-        .map_err(|e| Error::io(format!("cannot write the {what}"), e).in_file(&path.to_string_lossy().into()))
+fn write(args: &Report, path: &Path, what: &str, content: &[u8]) -> Result<()> {
+    std::fs::write(path, content).map_err(|e| {
+        Error::io(format!("cannot write the {what}"), e).in_file(&path.to_string_lossy().into())
+    })?;
+    if !args.quiet {
+        print_err(&Lines::of(&format!("wrote    {}, {}", path.display(), bytes(content.len() as u64))));
+    }
+    Ok(())
 }
 
 fn list(args: &Report, target: &str, reports: &[RunReport]) -> Result<()> {

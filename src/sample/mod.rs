@@ -42,6 +42,7 @@ use self::file::Output;
 use self::shuffle::Permutation;
 use self::table::{Column, Field, Table};
 use crate::scan::{Phase, Progress};
+use crate::storage::local::atomic;
 use crate::{Error, Result};
 
 /// The layout of the rows in files.
@@ -142,6 +143,7 @@ pub fn write(options: &Options, out: &Path, progress: &dyn Progress) -> Result<W
         );
     }
     progress.begin(Phase::Write, options.rows);
+    atomic::create_parents(out)?;
     let unfinished = Unfinished::beside(out)?;
     let written = write_layout(options, out, &unfinished.path, progress)?;
     std::fs::rename(&unfinished.path, out)

@@ -37,10 +37,15 @@ impl Explanation {
             |sign: f64| self.channels.iter().find(|channel| channel.contribution * self.change * sign > 0.0);
         let most = largest(1.0)?;
         let reason = |channel: &Contribution, most: &str| {
+            let class = class_name(channel.organic);
+            let class = if channel.channel.eq_ignore_ascii_case(class) {
+                String::new()
+            } else {
+                format!(" ({class})")
+            };
             format!(
-                "{} ({}) {} it{most} by {} ({} to {} users)",
+                "{}{class} {} it{most} by {} ({} to {} users)",
                 escape::name(&channel.channel),
-                class_name(channel.organic),
                 if channel.contribution < 0.0 { "lowered" } else { "raised" },
                 words::points(channel.contribution.abs()).trim_start_matches('+'),
                 words::amount(channel.users_before),
