@@ -2,6 +2,7 @@
 # are under .venv/.
 
 PYTHON ?= python3
+comma := ,
 CARGO ?= cargo
 SAMPLE_ROWS ?= 1000000
 SAMPLE := target/sample/sample-$(SAMPLE_ROWS).parquet
@@ -11,7 +12,7 @@ ROLLSHARE := target/release/rollshare
 LIGHT := target/light/rollshare
 
 .DEFAULT_GOAL := help
-.PHONY: help run build light archive audit campaign test test-all test-rust test-report test-s3 test-archive lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
+.PHONY: help run build light archive audit campaign test test-more test-all test-rust test-report looks test-s3 test-archive lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
   picture fuzz miri s3-server clean
 
 help: ## Print this list
@@ -54,20 +55,31 @@ $(S3_SERVER): tests/s3/requirements.txt
 
 s3-server: $(S3_SERVER) ## Install the S3 API server that test-s3 uses
 
-test-s3: $(S3_SERVER) ## Test S3 against moto (installed by pip), with faults in front of it
+test-s3: $(S3_SERVER) ## Test S3 against moto (installed by pip), with faults in front of it, from Rust and from Python
+	$(CARGO) test --test s3
 	$(CARGO) test --test s3 -- --ignored --skip _child
+	$(if $(wildcard python/python.mk),$(MAKE) test-python PYTHON_FEATURES=python$(comma)s3 PYTHON_TESTS=tests/python/test_s3.py)
 
-test: test-rust test-s3 test-archive test-report $(if $(wildcard python/python.mk),test-python test-gx) ## Set up and run the tests of the program and the Python package
+# What a change needs first: no S3, no browser, no Spark, and one set of dependencies, those of `cargo test`.
+# FEATURES=cli,s3 PYTHON_FEATURES=python,s3 build S3 too.
+FEATURES ?= cli
 
-test-all: test test-spark test-writers-slice test-terraform test-airflow ## All tests: also other writers, Spark, Terraform, Airflow (Java 17, terraform)
+test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run the tests of the program and the Python package
+
+test-more: test-s3 test-archive test-report $(if $(wildcard python/python.mk),test-gx) ## Test S3, the archive, the report page in a browser, the suite for Great Expectations
+
+test-all: test test-more test-spark test-writers-slice test-terraform test-airflow ## All tests: also other writers, Spark, Terraform, Airflow (Java 17, terraform)
 
 test-rust: ## Test the Rust crate
-	$(CARGO) test
+	$(CARGO) test --no-default-features --features $(FEATURES)
 	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
 
 test-report: light ## Test the report page in a headless Chromium
 	ROLLSHARE_PROGRAM=$(abspath $(LIGHT)) scripts/test_report.sh .venv/browser
+
+looks: light ## Draw the reference screenshots of the report page again, tests/browser/looks/
+	ROLLSHARE_LOOKS=draw ROLLSHARE_PROGRAM=$(abspath $(LIGHT)) scripts/test_report.sh .venv/browser -k references
 
 # With the program of the tests: the archive is opened, not measured.
 test-archive: ## Test that an archive holds the program, its licences and its symbols

@@ -29,8 +29,13 @@ wheel: $(PYTHON_VENV)/.python-package ## Build the Python wheel and source distr
 wheel-aarch64: $(PYTHON_VENV)/.python-package ## Build the wheel for aarch64
 	. $(PYTHON_VENV)/bin/activate && scripts/wheel_aarch64.sh $(WHEEL_ARGS)
 
+# As the Rust tests, of which the dependencies are there; the wheel of a release is made by `make wheel`.
+PYTHON_PROFILE ?= test
+PYTHON_FEATURES ?= python
+PYTHON_TESTS ?= tests/python tests/journeys
+
 test-python: $(PYTHON_VENV)/.python-package ## Test the Python package
-	scripts/test_python.sh $(PYTHON_VENV)
+	PYTHON_PROFILE=$(PYTHON_PROFILE) PYTHON_FEATURES=$(PYTHON_FEATURES) scripts/test_python.sh $(PYTHON_VENV) $(PYTHON_TESTS)
 
 test-sdist: $(PYTHON_VENV)/.python-package ## Test the package from its source distribution, in a fresh environment
 	scripts/test_sdist.sh $(PYTHON_VENV)
@@ -51,7 +56,7 @@ docs: $(DOCS) ## Build the documents and the reference of the package as a site,
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" VIRTUAL_ENV=$(CURDIR)/.venv/docs .venv/docs/bin/maturin develop --profile light
 	.venv/docs/bin/sphinx-build --fail-on-warning --keep-going -q -c docs . target/docs
 
-PYTHON_CODE := python scripts tests/python tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark tests/writers \
+PYTHON_CODE := python scripts tests/python tests/journeys tests/browser tests/great_expectations tests/terraform tests/airflow tests/spark tests/writers \
 	benches/python benches/spark docs dags jobs
 
 lint-python: $(PYTHON_VENV)/.python-package ## Check with ruff and mypy; part of lint
