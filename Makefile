@@ -61,8 +61,8 @@ test-s3: $(S3_SERVER) ## Test S3 against moto (installed by pip), with faults in
 	$(if $(wildcard python/python.mk),$(MAKE) test-python PYTHON_FEATURES=python$(comma)s3 PYTHON_TESTS=tests/python/test_s3.py)
 
 # What a change needs first: no S3, no browser, no Spark, and one set of dependencies, those of `cargo test`.
-# FEATURES=cli,s3 PYTHON_FEATURES=python,s3 build S3 too.
-FEATURES ?= cli
+# TEST_FEATURES= (none) PYTHON_FEATURES=python,s3 build S3 too, as the other tests do.
+TEST_FEATURES ?= --no-default-features --features cli
 
 test: test-rust $(if $(wildcard python/python.mk),test-python) ## Set up and run the tests of the program and the Python package
 
@@ -71,8 +71,8 @@ test-more: test-s3 test-archive test-report $(if $(wildcard python/python.mk),te
 test-all: test test-more test-spark test-writers-slice test-terraform test-airflow ## All tests: also other writers, Spark, Terraform, Airflow (Java 17, terraform)
 
 test-rust: ## Test the Rust crate
-	$(CARGO) test --no-default-features --features $(FEATURES)
-	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test --test real_export --test checks --test compare -- --ignored; \
+	$(CARGO) test $(TEST_FEATURES)
+	@if [ -n "$$ROLLSHARE_REAL_EXPORT" ]; then $(CARGO) test $(TEST_FEATURES) --test real_export --test checks --test compare -- --ignored; \
 	else echo 'NOT RUN: the real export; set ROLLSHARE_REAL_EXPORT to the folder that holds it and its answers'; fi
 
 test-report: light ## Test the report page in a headless Chromium
