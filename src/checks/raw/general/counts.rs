@@ -391,7 +391,7 @@ impl Bucket {
     pub fn is_nothing(&self) -> bool {
         let times = [&self.null_times, &self.bad_times, &self.bad_labels, &self.bad_weeks];
         self.keys.is_empty()
-            && self.cells.as_ref().is_none_or(|cells| cells.len() == 0)
+            && self.cells.as_ref().is_none_or(|cells| cells.times() == 0)
             && times.iter().all(|tally| tally.count == 0)
     }
 
@@ -438,9 +438,9 @@ impl Bucket {
 
     /// Drops sums of which there are too many.
     pub fn limit(&mut self) {
-        if self.cells.as_ref().is_some_and(|cells| cells.len() > CELLS_MAX) {
+        if self.cells.as_ref().is_some_and(|cells| cells.times() > CELLS_MAX) {
             self.drop_cells();
         }
-        self.channels = self.channels.take().filter(|cells| cells.len() <= CELLS_MAX);
+        self.channels = self.channels.take().filter(|cells| cells.times() <= CELLS_MAX);
     }
 }

@@ -234,7 +234,7 @@ impl<const N: usize> Default for TimedSums<N> {
 
 impl<const N: usize> TimedSums<N> {
     /// How many numbers and times have rows.
-    pub fn len(&self) -> usize {
+    pub fn times(&self) -> usize {
         self.live
     }
 
@@ -420,7 +420,7 @@ mod tests {
                 all.push((number, time, total.rows(), total.users().map(f64::to_bits)));
             });
         }
-        assert_eq!(all.len(), sums.len());
+        assert_eq!(all.len(), sums.times());
         all
     }
 
@@ -454,7 +454,7 @@ mod tests {
             let bytes = postcard::to_allocvec(&sums(left)).unwrap();
             let mut merged = sums(&right);
             merged.merge(postcard::from_bytes(&bytes).unwrap(), |number| number);
-            prop_assert_eq!(merged.len(), whole.len());
+            prop_assert_eq!(merged.times(), whole.times());
             prop_assert_eq!(read(&merged), read(&whole));
         }
     }
