@@ -1,6 +1,6 @@
 //! The facts of this build and this machine.
 
-/// The CPU features that the kernel uses, detected at run time.
+/// The CPU features that the kernels use.
 pub fn cpu_features() -> Vec<&'static str> {
     #[allow(unused_mut)]
     let mut features = Vec::new();
@@ -13,10 +13,9 @@ pub fn cpu_features() -> Vec<&'static str> {
         }
         detect!("avx2" "bmi1" "bmi2" "avx512f" "avx512bw" "avx512vbmi" "avx512vbmi2");
     }
+    // Every CPU of this architecture has it.
     #[cfg(target_arch = "aarch64")]
-    if std::arch::is_aarch64_feature_detected!("sve2") {
-        features.push("sve2");
-    }
+    features.push("neon");
     features
 }
 

@@ -1,6 +1,7 @@
 //! Which instruction sets are used. The choice is made once. `ROLLSHARE_CPU=portable`
 //! disables the vector paths and `ROLLSHARE_CPU=avx2` the widest ones, so that all
-//! can be tested and timed on one machine.
+//! can be tested and timed on one machine. NEON is part of every aarch64 CPU: it is not
+//! detected.
 
 use std::sync::OnceLock;
 
@@ -9,6 +10,8 @@ use std::sync::OnceLock;
 pub enum Level {
     /// No vector path.
     Portable,
+    /// NEON, which every aarch64 CPU has.
+    Neon,
     /// SSSE3, AVX2, BMI1, BMI2, POPCNT.
     Avx2,
     /// AVX-512 F, BW, VL, VBMI, VBMI2.
@@ -20,6 +23,7 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
+            Level::Neon => "neon",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         }
@@ -42,7 +46,13 @@ pub fn avx512() -> bool {
 /// Whether the AVX2 paths are in use; true for [`Level::Avx512`] too.
 #[inline]
 pub fn avx2() -> bool {
-    level() != Level::Portable
+    level() >= Level::Avx2
+}
+
+/// Whether the NEON paths are in use.
+#[inline]
+pub fn neon() -> bool {
+    level() == Level::Neon
 }
 
 fn detect() -> Level {
@@ -72,7 +82,7 @@ pub fn best() -> Level {
             (false, _) => {}
         }
     }
-    Level::Portable
+    if cfg!(target_arch = "aarch64") { Level::Neon } else { Level::Portable }
 }
 
 /// Those of a kernel's vector paths that this machine has, by name.
@@ -80,4 +90,10 @@ pub fn best() -> Level {
 pub fn paths<F>(avx2: F, avx512: F) -> Vec<(&'static str, F)> {
     let all = [(Level::Avx2, avx2), (Level::Avx512, avx512)];
     all.into_iter().filter(|(level, _)| *level <= best()).map(|(level, path)| (level.name(), path)).collect()
+}
+
+/// A kernel's vector path, by name.
+#[cfg(all(test, target_arch = "aarch64"))]
+pub fn paths<F>(neon: F) -> Vec<(&'static str, F)> {
+    vec![(Level::Neon.name(), neon)]
 }

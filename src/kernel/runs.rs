@@ -20,7 +20,10 @@
 //! one, too: the masked sum has no branch. A gather of AVX2: 12 ms of one core (EPYC of
 //! Zen 3) for the key runs of 20 M rows, one by one 8. Both forms of
 //! AVX-512 in one function, chosen by the step: see docs/dev/performance.md, "Tried and left out".
+//!
+//! There is no path for NEON, which has no gather: the loop of the portable one has eight instructions for a row.
 
+#[cfg(target_arch = "x86_64")]
 use super::cpu;
 
 /// What the value ids of a key run's rows mean.
