@@ -57,6 +57,12 @@ pub fn unpack_u16(bytes: &[u8], start: usize, width: u8, out: &mut [u16]) -> u16
         #[allow(unsafe_code)]
         return unsafe { avx2::unpack_u16(bytes, start, width, out) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if width <= 16 && super::cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::unpack_u16(bytes, start, width, out) };
+    }
     portable_u16(bytes, start, width, out)
 }
 
@@ -136,6 +142,13 @@ pub fn hybrid_u16(bytes: &[u8], width: u8, at: &mut Between, out: &mut [u16]) ->
             return unsafe { avx2::hybrid_u16(bytes, width, at, out) };
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if (1..=16).contains(&width) && out.len() >= 64 && super::cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON; the width is one that it takes.
+        #[allow(unsafe_code)]
+        return unsafe { neon::hybrid_u16(bytes, width, at, out) };
+    }
+    let _ = (bytes, width, at, out);
     (0, 0)
 }
 
@@ -149,9 +162,14 @@ mod avx2;
 #[allow(unsafe_code, clippy::indexing_slicing)]
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code)]
 mod hybrid;
+// Bits stay bits.
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, clippy::indexing_slicing)]
+#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
+mod neon;
 
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]
@@ -166,14 +184,18 @@ mod tests {
     fn paths() -> Vec<(&'static str, Unpack)> {
         #[cfg(target_arch = "x86_64")]
         return cpu::paths(avx2::unpack_u16, avx512::unpack_u16);
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        return cpu::paths(neon::unpack_u16);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         Vec::new()
     }
 
     fn hybrid_paths() -> Vec<(&'static str, Hybrid)> {
         #[cfg(target_arch = "x86_64")]
         return cpu::paths(avx2::hybrid_u16, avx512::hybrid_u16);
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        return cpu::paths(neon::hybrid_u16);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         Vec::new()
     }
 
