@@ -9,8 +9,8 @@
 //!    is learned from the first rows that have the value id.
 //!    After that a row takes one look-up and one comparison.
 //! 2. Up to 64 partners stay in registers, 32 rows at a time: one or two registers of words
-//!    (`vpermw`, `vpermt2w`) or, with AVX2, four of bytes (`vpshufb`). More are
-//!    gathered, 16 or 8 at a time.
+//!    (`vpermw`, `vpermt2w`) or, with AVX2 and NEON, four of bytes (`vpshufb`, `tbl`). More are
+//!    gathered, 16 or 8 at a time; NEON has registers for 255 and no gather.
 //! 3. The result is yes or no, not the row that differs: on "no" the caller recounts the
 //!    rows one by one.
 //! 4. Where both columns are bit-packed, AVX-512 compares them as they are stored
@@ -120,6 +120,12 @@ impl IdMapping {
             #[allow(unsafe_code)]
             return unsafe { avx2::matches(&self.table, left, right) };
         }
+        #[cfg(target_arch = "aarch64")]
+        if super::cpu::neon() {
+            // SAFETY: every aarch64 CPU has NEON.
+            #[allow(unsafe_code)]
+            return unsafe { neon::matches(&self.table, left, right) };
+        }
         self.portable_matches(left, right)
     }
 
@@ -162,6 +168,9 @@ mod avx2;
 #[allow(unsafe_code, clippy::indexing_slicing)]
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation)] // bits stay bits
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+mod neon;
 
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
@@ -174,7 +183,9 @@ mod tests {
     fn paths() -> Vec<(&'static str, Matches)> {
         #[cfg(target_arch = "x86_64")]
         return crate::kernel::cpu::paths::<Matches>(avx2::matches, avx512::matches);
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        return crate::kernel::cpu::paths::<Matches>(neon::matches);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         Vec::new()
     }
 
@@ -256,7 +267,7 @@ mod tests {
 
         #[test]
         fn every_path_sees_what_differs(
-            value_ids in prop_oneof![1u16..70, 1000u16..1500],
+            value_ids in prop_oneof![1u16..70, 120u16..300, 1000u16..1500],
             modulus in prop_oneof![1u16..4, 250u16..260, 300u16..301],
             rows in proptest::collection::vec(any::<u16>(), 0..200),
             damage in proptest::option::of((any::<prop::sample::Index>(), any::<u16>(), any::<bool>())),
