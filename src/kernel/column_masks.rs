@@ -14,12 +14,12 @@
 //! 3. Memory is prefetched some words ahead: the hardware prefetcher stops at the
 //!    end of a memory page. Wide values are prefetched, and compared, eight rows at a time
 //!    and only where one of the eight is marked.
-//! 4. The remaining rows are extracted from a word by a vector instruction (`vpcompressw`).
+//! 4. The remaining rows are extracted from a word by a vector instruction (`vpcompressw`); without AVX-512 bit by bit.
 
 use std::marker::PhantomData;
 
 use super::compare::{Lane, portable_equal};
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::cpu;
 
 /// Rows of a word.
@@ -60,6 +60,10 @@ impl<'a> MaskedColumn<'a> {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx2() {
             return Self::by(values, wanted, avx2_equal::<T>, avx2_either::<T>);
+        }
+        #[cfg(target_arch = "aarch64")]
+        if cpu::neon() {
+            return Self::by(values, wanted, neon_equal::<T>, neon_either::<T>);
         }
         Self::portable(values, wanted)
     }
@@ -205,7 +209,7 @@ unsafe fn plain_either<T: Lane>(
 }
 
 /// Defines [`Equal`] and [`Either`] for an instruction set, by its function for a word.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! equal_by {
     ($name:ident, $either:ident, $features:literal) => {
         /// # Safety
@@ -245,6 +249,8 @@ macro_rules! equal_by {
 equal_by!(avx2_equal, avx2_either, "avx2,bmi1");
 #[cfg(target_arch = "x86_64")]
 equal_by!(avx512_equal, avx512_either, "avx512f,avx512bw");
+#[cfg(target_arch = "aarch64")]
+equal_by!(neon_equal, neon_either, "neon");
 
 /// Writes the numbers of the rows marked in `mask` to the front of `rows`, ascending; returns how
 /// many there are. `N` is at least the rows of the mask plus 31.
@@ -316,6 +322,12 @@ mod tests {
             )
             .into_iter()
             .map(|(_, (equal, either))| MaskedColumn::by(values, wanted, equal, either)),
+        );
+        #[cfg(target_arch = "aarch64")]
+        columns.extend(
+            cpu::paths::<(Equal, Either)>((neon_equal::<T>, neon_either::<T>))
+                .into_iter()
+                .map(|(_, (equal, either))| MaskedColumn::by(values, wanted, equal, either)),
         );
         for column in columns {
             for word in 0..5 {

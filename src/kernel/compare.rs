@@ -26,7 +26,14 @@ pub trait Lane: PartialEq + avx2::Equal + avx512::Equal + 'static {
 }
 
 /// A type whose values are compared 64 rows at a time.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+pub trait Lane: PartialEq + neon::Equal + 'static {
+    /// Zero.
+    const ZERO: Self;
+}
+
+/// A type whose values are compared 64 rows at a time.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub trait Lane: Copy + PartialEq + 'static {
     /// Zero.
     const ZERO: Self;
@@ -100,7 +107,13 @@ pub(super) fn prefetch_line<T>(line: *const T) {
             _mm_prefetch::<_MM_HINT_T0>(line.cast());
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above. The intrinsic is not stable.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) line, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = line;
 }
 
@@ -118,6 +131,12 @@ pub fn narrow<T: Lane>(values: &[T], wanted: T, equal: bool, mask: &mut [u64]) {
         // SAFETY: as above.
         #[allow(unsafe_code)]
         return unsafe { avx2::narrow(values, wanted, equal, mask) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::narrow(values, wanted, equal, mask) };
     }
     portable_narrow(values, wanted, equal, mask);
 }
@@ -154,6 +173,12 @@ pub fn distinct<T: Lane, E>(
         #[allow(unsafe_code)]
         return unsafe { avx2::distinct(values, mask, each) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::distinct(values, mask, each) };
+    }
     portable_distinct(values, mask, each)
 }
 
@@ -180,7 +205,7 @@ pub fn portable_distinct<T: Lane, E>(
 }
 
 /// Defines [`narrow`] and [`distinct`] for an instruction set, by its function for a word.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! by_word {
     ($features:literal, $equal:ident) => {
         /// See [`super::narrow`].
@@ -230,16 +255,19 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap)]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, clippy::cast_possible_truncation)] // sizes are small
+pub(super) mod neon;
 
 /// The line that is loaded instead of lines without a marked row.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[repr(align(64))]
 struct Line([u8; 64]);
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static DUMMY: Line = Line([0; 64]);
 
 /// The address of the `lanes` rows from `at` on; if none of them is marked, that of the dummy line.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn line<T>(values: &[T; 64], at: usize, marked: u64, lanes: u32) -> *const u8 {
     debug_assert!(at + lanes as usize <= 64 && lanes as usize * size_of::<T>() == 64);
@@ -261,6 +289,8 @@ mod tests {
         let mut paths: Vec<(_, Narrow<T>)> = vec![("chosen", narrow), ("portable", portable_narrow)];
         #[cfg(target_arch = "x86_64")]
         paths.extend(cpu::paths::<Narrow<T>>(avx2::narrow, avx512::narrow));
+        #[cfg(target_arch = "aarch64")]
+        paths.extend(cpu::paths::<Narrow<T>>(neon::narrow));
         paths
     }
 
@@ -270,13 +300,16 @@ mod tests {
     fn distinct_paths<T: Lane>() -> Vec<(&'static str, Distinct<T>)> {
         let mut paths: Vec<(_, Distinct<T>)> =
             vec![("chosen", |v, m, e| distinct(v, m, e)), ("portable", |v, m, e| portable_distinct(v, m, e))];
-        // SAFETY (both): only those that this machine has are called.
+        // SAFETY (all): only those that this machine has are called.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         paths.extend(cpu::paths::<Distinct<T>>(
             |v, m, e| unsafe { avx2::distinct(v, m, e) },
             |v, m, e| unsafe { avx512::distinct(v, m, e) },
         ));
+        #[cfg(target_arch = "aarch64")]
+        #[allow(unsafe_code)]
+        paths.extend(cpu::paths::<Distinct<T>>(|v, m, e| unsafe { neon::distinct(v, m, e) }));
         paths
     }
 
