@@ -15,7 +15,7 @@
 //!    the two roundings change the product by less than `2^-52 * u / m < 0.5 / m`; and `(u + 0.5) / m` is
 //!    at least `0.5 / m` away from every integer.
 //! 3. `u` becomes a double without a conversion (AVX2 has none): its bits are or-ed to those of `2^52`, and
-//!    `2^52 - 0.5` is subtracted.
+//!    `2^52 - 0.5` is subtracted. NEON converts, and computes `u * (1 / m) + 0.5 * (1 / m)` with one rounding.
 //! 4. All bytes of a text are checked at once: each is within the bounds of its position. Equal first
 //!    ten bytes have equal days, so a date is only parsed where it differs from the previous one.
 //!
@@ -133,6 +133,10 @@ pub fn days_of_ticks(ticks: &[i64], per_day: i64, zone: &Intervals, days: &mut [
     #[cfg(target_arch = "x86_64")]
     if cpu::avx2() {
         return days_by(avx2::fill, ticks, per_day, zone, days);
+    }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        return days_by(neon::fill, ticks, per_day, zone, days);
     }
     days_by(portable_fill, ticks, per_day, zone, days)
 }
@@ -296,6 +300,12 @@ pub fn days_of_plain(bytes: &[u8], days: &mut [i32]) -> Option<usize> {
         #[allow(unsafe_code)]
         return unsafe { avx2::days_of_plain(bytes, days) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::days_of_plain(bytes, days) };
+    }
     portable::days_of_plain(bytes, days)
 }
 
@@ -313,6 +323,12 @@ pub fn days_of_offsets<T: Offset>(offsets: &[T], bytes: &[u8], days: &mut [i32])
         // SAFETY: as above.
         #[allow(unsafe_code)]
         return unsafe { avx2::days_of_offsets(offsets, bytes, days) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::days_of_offsets(offsets, bytes, days) };
     }
     portable::days_of_offsets(offsets, bytes, days);
 }
@@ -363,7 +379,7 @@ mod portable {
 
 /// By position in a text: the least byte, and how much more is allowed; any byte at the separator, which
 /// is checked by itself, and after the fraction. The hours 24 to 29 are refused by themselves.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static BOUNDS: ([u8; 32], [u8; 32]) = {
     let text = *b"0000-00-00\x0000:00:00.000000000\0\0\0";
     let most = *b"9999-19-39\xff29:59:59.999999999\xff\xff\xff";
@@ -378,14 +394,14 @@ static BOUNDS: ([u8; 32], [u8; 32]) = {
 
 /// Whether the separator of a date and a time is one, and the hour is below 24, from the bytes 10 to 12
 /// of a text that is within [`BOUNDS`].
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn is_hour([separator, a, b]: [u8; 3]) -> bool {
     (separator == b' ' || separator == b'T') && (a < b'2' || b <= b'3')
 }
 
 /// The first bytes of a text, and a year's two halves, month and day as 16-bit numbers, to a day.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn day_of_fields(head: (u64, u16), fields: u64, latest: &mut Latest) -> i32 {
     let [century, _, year, _, month, _, day, _] = fields.to_le_bytes();
@@ -398,6 +414,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, clippy::cast_possible_truncation)] // bits stay bits
+mod neon;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

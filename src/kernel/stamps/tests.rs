@@ -21,6 +21,8 @@ fn fills() -> Vec<(&'static str, Fill)> {
     let mut paths: Vec<(_, Fill)> = vec![("portable", portable_fill)];
     #[cfg(target_arch = "x86_64")]
     paths.extend(cpu::paths::<Fill>(avx2::fill, avx512::fill));
+    #[cfg(target_arch = "aarch64")]
+    paths.extend(cpu::paths::<Fill>(neon::fill));
     paths
 }
 
@@ -122,6 +124,8 @@ fn plain_paths() -> Vec<(&'static str, Plain)> {
     let mut paths: Vec<(_, Plain)> = vec![("chosen", days_of_plain), ("portable", portable::days_of_plain)];
     #[cfg(target_arch = "x86_64")]
     paths.extend(cpu::paths::<Plain>(avx2::days_of_plain, avx512::days_of_plain));
+    #[cfg(target_arch = "aarch64")]
+    paths.extend(cpu::paths::<Plain>(neon::days_of_plain));
     paths
 }
 
@@ -130,6 +134,8 @@ fn between_paths() -> Vec<(&'static str, Between)> {
         vec![("chosen", days_of_offsets), ("portable", portable::days_of_offsets)];
     #[cfg(target_arch = "x86_64")]
     paths.extend(cpu::paths::<Between>(avx2::days_of_offsets, avx512::days_of_offsets));
+    #[cfg(target_arch = "aarch64")]
+    paths.extend(cpu::paths::<Between>(neon::days_of_offsets));
     paths
 }
 
