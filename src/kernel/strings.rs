@@ -19,7 +19,7 @@
 
 use super::column_masks::{AHEAD, WORD};
 use super::compare::prefetch_line;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::cpu;
 
 /// Bytes of a vector.
@@ -31,7 +31,10 @@ const LINES: usize = 16;
 #[cfg(target_arch = "x86_64")]
 pub trait Offset: Copy + TryFrom<usize> + TryInto<usize> + avx2::Lengths + 'static {}
 /// The type of offsets: 32 or 64 bits.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+pub trait Offset: Copy + TryFrom<usize> + TryInto<usize> + neon::Lengths + 'static {}
+/// The type of offsets: 32 or 64 bits.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub trait Offset: Copy + TryFrom<usize> + TryInto<usize> + 'static {}
 impl Offset for i32 {}
 impl Offset for i64 {}
@@ -89,6 +92,10 @@ impl<'a, T: Offset> Strings<'a, T> {
         #[cfg(target_arch = "x86_64")]
         if cpu::avx2() {
             return Self::by(offsets, bytes, wanted, avx2::equal);
+        }
+        #[cfg(target_arch = "aarch64")]
+        if cpu::neon() {
+            return Self::by(offsets, bytes, wanted, neon::equal);
         }
         Self::portable(offsets, bytes, wanted)
     }
@@ -194,9 +201,76 @@ fn portable_equal<T: Offset>(offsets: &[T], bytes: &[u8], wanted: &Wanted<'_>, m
     bits
 }
 
+/// Calls `eight` with the first row of each group of eight rows that has a marked one; joins the masks
+/// that it returns.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! by_eights {
+    ($marked:expr, $eight:expr) => {{
+        let (mut bits, mut left): (u64, u64) = (0, $marked);
+        while left != 0 {
+            let at = left.trailing_zeros() & !7;
+            bits |= $eight(at as usize) << at;
+            left &= !(0xff << at);
+        }
+        bits
+    }};
+}
+
+/// The layout of a vector of strings of one length.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Whole strings that fit.
+    rows: u32,
+    /// The bits of their first bytes.
+    firsts: u32,
+    /// The bits of all their bytes.
+    whole: u32,
+    /// For each byte of the vector its index in the string; used for strings that fit half a vector.
+    places: [u8; VECTOR],
+}
+
+/// By length; no string fits for length 0.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at most 32
+static SHAPES: [Shape; VECTOR + 1] = {
+    let mut shapes = [Shape { rows: 0, firsts: 0, whole: 0, places: [0; VECTOR] }; VECTOR + 1];
+    let mut len = 1;
+    while len <= VECTOR {
+        let shape = &mut shapes[len];
+        shape.rows = (VECTOR / len) as u32;
+        shape.whole = u32::MAX >> (VECTOR - VECTOR / len * len);
+        let mut byte = 0;
+        while byte < VECTOR {
+            shape.places[byte] = (byte % len) as u8;
+            if byte % len == 0 && byte + len <= VECTOR {
+                shape.firsts |= 1 << byte;
+            }
+            byte += 1;
+        }
+        len += 1;
+    }
+    shapes
+};
+
+/// The bits that are followed by `len - 1` more set bits, towards the highest.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline]
+fn starts_of_set_bits(mut bits: u32, len: usize) -> u32 {
+    let mut checked = 1;
+    while 2 * checked <= len {
+        bits &= bits >> checked;
+        checked *= 2;
+    }
+    bits & bits >> (len - checked)
+}
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_sign_loss)] // bits stay bits
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, clippy::cast_possible_truncation)] // bits stay bits
+mod neon;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -211,6 +285,8 @@ mod tests {
         if cpu::best() >= cpu::Level::Avx2 {
             paths.push(("avx2", avx2::equal));
         }
+        #[cfg(target_arch = "aarch64")]
+        paths.extend(cpu::paths::<Equal<T>>(neon::equal));
         paths
     }
 

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Offset, VECTOR, Wanted, portable_equal};
+use super::{Offset, SHAPES, Shape, VECTOR, Wanted, portable_equal, starts_of_set_bits};
 use crate::kernel::column_masks::WORD;
 
 /// The comparison of the lengths between [`Offset`]s.
@@ -13,20 +13,6 @@ pub trait Lengths: Sized {
     /// # Safety
     /// - The CPU has AVX2 and BMI1.
     unsafe fn lengths(offsets: &[Self; WORD + 1], len: Self, marked: u64) -> u64;
-}
-
-/// Calls `eight` with the first row of each group of eight rows that has a marked one; joins the masks
-/// that it returns.
-macro_rules! by_eights {
-    ($marked:expr, $eight:expr) => {{
-        let (mut bits, mut left): (u64, u64) = (0, $marked);
-        while left != 0 {
-            let at = left.trailing_zeros() & !7;
-            bits |= $eight(at as usize) << at;
-            left &= !(0xff << at);
-        }
-        bits
-    }};
 }
 
 impl Lengths for i32 {
@@ -63,41 +49,6 @@ impl Lengths for i64 {
         by_eights!(marked, |at: usize| four(at) | four(at + 4) << 4)
     }
 }
-
-/// The layout of a vector of strings of one length.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// Whole strings that fit.
-    rows: u32,
-    /// The bits of their first bytes.
-    firsts: u32,
-    /// The bits of all their bytes.
-    whole: u32,
-    /// For each byte of the vector its index in the string; used for strings that fit half a vector.
-    places: [u8; VECTOR],
-}
-
-/// By length; no string fits for length 0.
-#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at most 32
-static SHAPES: [Shape; VECTOR + 1] = {
-    let mut shapes = [Shape { rows: 0, firsts: 0, whole: 0, places: [0; VECTOR] }; VECTOR + 1];
-    let mut len = 1;
-    while len <= VECTOR {
-        let shape = &mut shapes[len];
-        shape.rows = (VECTOR / len) as u32;
-        shape.whole = u32::MAX >> (VECTOR - VECTOR / len * len);
-        let mut byte = 0;
-        while byte < VECTOR {
-            shape.places[byte] = (byte % len) as u8;
-            if byte % len == 0 && byte + len <= VECTOR {
-                shape.firsts |= 1 << byte;
-            }
-            byte += 1;
-        }
-        len += 1;
-    }
-    shapes
-};
 
 /// See [`super::Equal`].
 ///
@@ -171,15 +122,4 @@ fn repeats(bytes: &[u8], n: u32, len: usize, shape: &Shape, repeated: __m256i) -
         rest = rest.get(shape.rows as usize * len..).unwrap_or_default();
     }
     bits & (u64::MAX >> (64 - n))
-}
-
-/// The bits that are followed by `len - 1` more set bits, towards the highest.
-#[inline]
-fn starts_of_set_bits(mut bits: u32, len: usize) -> u32 {
-    let mut checked = 1;
-    while 2 * checked <= len {
-        bits &= bits >> checked;
-        checked *= 2;
-    }
-    bits & bits >> (len - checked)
 }
