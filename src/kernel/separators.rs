@@ -6,13 +6,13 @@
 //! ```
 //!
 //! 1. One pass finds both, and the quote that ends it. The positions of a word are written without a branch for each:
-//!    AVX-512 compresses the numbers of the set bits to the front of a vector (`vpcompressb`), AVX2 writes twelve
-//!    positions whether or not there are as many. Fields of seven bytes, as exports have them, give nine in a word.
+//!    AVX-512 compresses the numbers of the set bits to the front of a vector (`vpcompressb`), AVX2 and NEON write
+//!    twelve positions whether or not there are as many. Fields of seven bytes, as exports have them, give nine in a word.
 //! 2. A word is only begun if all of its positions have room, so no position is checked.
 //! 3. The portable path is that of the `memchr` crate, which returns from its search at each hit: with short fields
 //!    that costs more than the search.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::cpu;
 
 /// Bytes of a word, and the room that its positions need.
@@ -44,6 +44,12 @@ pub fn find(text: &[u8], delimiter: u8, next: &mut [u32]) -> Found {
         #[allow(unsafe_code)]
         return unsafe { avx2::find(text, delimiter, next) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { neon::find(text, delimiter, next) };
+    }
     portable_find(text, delimiter, next)
 }
 
@@ -67,6 +73,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_possible_truncation)] // bits stay bits
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, clippy::cast_possible_truncation)] // bits stay bits
+mod neon;
 
 #[cfg(test)]
 mod tests {
@@ -81,6 +90,8 @@ mod tests {
         let mut paths: Vec<(_, Find)> = vec![("chosen", find), ("portable", portable_find)];
         #[cfg(target_arch = "x86_64")]
         paths.extend(cpu::paths::<Find>(avx2::find, avx512::find));
+        #[cfg(target_arch = "aarch64")]
+        paths.extend(cpu::paths::<Find>(neon::find));
         paths
     }
 
