@@ -78,13 +78,19 @@ pub fn decompress(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
         if cpu::avx512() && is_long(src.len(), len) {
             // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
-            return unsafe { x86::avx512(src, len, out) };
+            return unsafe { vectors::avx512(src, len, out) };
         }
         if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            return unsafe { x86::avx2(src, len, out) };
+            return unsafe { vectors::avx2(src, len, out) };
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if super::cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { vectors::neon(src, len, out) };
     }
     let _ = (src, len, out);
     None
@@ -108,13 +114,19 @@ pub fn decompress_two(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
         if cpu::avx512() && is_long(one.src.len() + other.src.len(), one.len + other.len) {
             // SAFETY: the CPU has the instruction sets that the function names.
             #[allow(unsafe_code)]
-            return unsafe { x86::two_avx512(one, other) };
+            return unsafe { vectors::two_avx512(one, other) };
         }
         if cpu::avx2() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            return unsafe { x86::two_avx2(one, other) };
+            return unsafe { vectors::two_avx2(one, other) };
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if super::cpu::neon() {
+        // SAFETY: every aarch64 CPU has NEON.
+        #[allow(unsafe_code)]
+        return unsafe { vectors::two_neon(one, other) };
     }
     let _ = (one, other);
     None
@@ -171,11 +183,14 @@ fn decode_element_checked(
     Some((ip + 1 + size, end))
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code, clippy::indexing_slicing, clippy::cast_possible_truncation)]
-mod x86 {
-    //! One loop, over vectors of 64 bytes (AVX-512 VBMI) or 16 (SSSE3).
+mod vectors {
+    //! One loop, over vectors of 64 bytes (AVX-512 VBMI) or 16 (SSSE3, NEON).
 
+    #[cfg(target_arch = "aarch64")]
+    use std::arch::aarch64::*;
+    #[cfg(target_arch = "x86_64")]
     use std::arch::x86_64::*;
     use std::hint::select_unpredictable;
 
@@ -230,9 +245,11 @@ mod x86 {
         unsafe fn repeat(from: *const u8, to: *mut u8, offset: usize);
     }
 
+    #[cfg(target_arch = "x86_64")]
     struct Wide;
     struct Narrow;
 
+    #[cfg(target_arch = "x86_64")]
     impl Vector for Wide {
         const WIDTH: usize = 64;
 
@@ -267,6 +284,13 @@ mod x86 {
         unsafe fn repeat(from: *const u8, to: *mut u8, offset: usize) {
             static REPEATS: [[u8; 16]; NO_OFFSET + 1] = repeats();
             debug_assert!(offset < REPEATS.len());
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: by contract.
+            unsafe {
+                let index = vld1q_u8(REPEATS.as_ptr().add(offset).cast());
+                vst1q_u8(to, vqtbl1q_u8(vld1q_u8(from), index));
+            }
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: by contract.
             unsafe {
                 let index = _mm_loadu_si128(REPEATS.as_ptr().add(offset).cast());
@@ -280,6 +304,7 @@ mod x86 {
     ///
     /// # Safety
     /// - The CPU has AVX-512 F, BW, VBMI and BMI2.
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")]
     pub unsafe fn avx512(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
         // SAFETY: the CPU has the instruction sets of `Wide`.
@@ -290,6 +315,7 @@ mod x86 {
     ///
     /// # Safety
     /// - The CPU has SSSE3, AVX2 and BMI2.
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "ssse3,avx2,bmi2")]
     pub unsafe fn avx2(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
         // SAFETY: the CPU has the instruction sets of `Narrow`.
@@ -300,6 +326,7 @@ mod x86 {
     ///
     /// # Safety
     /// - As of [`avx512`].
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")]
     pub unsafe fn two_avx512(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
         // SAFETY: the CPU has the instruction sets of `Wide`.
@@ -310,9 +337,32 @@ mod x86 {
     ///
     /// # Safety
     /// - As of [`avx2`].
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "ssse3,avx2,bmi2")]
     pub unsafe fn two_avx2(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
         // SAFETY: the CPU has the instruction sets of `Narrow`.
+        unsafe { two::<Narrow>(one, other) }
+    }
+
+    /// See [`super::decompress`].
+    ///
+    /// # Safety
+    /// - The CPU has NEON.
+    #[cfg(target_arch = "aarch64")]
+    #[target_feature(enable = "neon")]
+    pub unsafe fn neon(src: &[u8], len: usize, out: &mut [u8]) -> Option<()> {
+        // SAFETY: the CPU has the instruction set of `Narrow`.
+        unsafe { block::<Narrow>(src, len, out) }
+    }
+
+    /// See [`super::decompress_two`].
+    ///
+    /// # Safety
+    /// - As of [`neon`].
+    #[cfg(target_arch = "aarch64")]
+    #[target_feature(enable = "neon")]
+    pub unsafe fn two_neon(one: Block<'_, '_>, other: Block<'_, '_>) -> Option<()> {
+        // SAFETY: the CPU has the instruction set of `Narrow`.
         unsafe { two::<Narrow>(one, other) }
     }
 
@@ -546,12 +596,14 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
-                paths.push(("avx2", x86::avx2));
+                paths.push(("avx2", vectors::avx2));
             }
             if is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512bw") {
-                paths.push(("avx512", x86::avx512));
+                paths.push(("avx512", vectors::avx512));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        paths.extend(crate::kernel::cpu::paths::<Decode>(vectors::neon));
         paths
     }
 
@@ -571,12 +623,14 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
-                paths.push(("avx2", x86::two_avx2));
+                paths.push(("avx2", vectors::two_avx2));
             }
             if is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512bw") {
-                paths.push(("avx512", x86::two_avx512));
+                paths.push(("avx512", vectors::two_avx512));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        paths.extend(crate::kernel::cpu::paths::<Two>(vectors::two_neon));
         paths
     }
 
