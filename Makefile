@@ -13,7 +13,7 @@ LIGHT := target/light/rollshare
 
 .DEFAULT_GOAL := help
 .PHONY: help run build light archive audit campaign test test-more test-all test-rust test-report looks test-s3 test-archive lint bench bench-peers bench-checks bench-gx bench-s3 test-faults test-sensitivity \
-  picture fuzz miri s3-server clean
+  picture fuzz miri test-arm s3-server clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,6 +150,9 @@ picture: light ## Draw docs/share.svg and docs/report.png from a sample
 
 fuzz: ## Fuzz the scan with arbitrary bytes for a minute (cargo-fuzz, nightly)
 	$(CARGO) +nightly fuzz run scan -- -max_total_time=60
+
+test-arm: ## Test the kernels and the reader for aarch64, elsewhere under qemu (cross-compiler, qemu-user); minutes
+	scripts/test_arm.sh
 
 miri: ## Run the kernels' unit tests under Miri (nightly), portable paths
 	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 $(CARGO) +nightly miri test --lib kernel::
