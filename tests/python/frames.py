@@ -85,8 +85,8 @@ def _enum(table: pa.Table) -> pl.DataFrame:
 
 def _duckdb(table: pa.Table) -> Any:
     # The connection of the module stays open as long as a relation may need it.
-    duckdb.register("frame", table)
-    return duckdb.sql("from frame")
+    # In a connection of its own: tests read variables by name from the default one.
+    return duckdb.connect().from_arrow(table)
 
 
 KINDS: dict[str, Callable[[pa.Table], Any]] = {
