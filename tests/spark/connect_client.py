@@ -42,8 +42,8 @@ else:
 
 
 def outcomes(result):
-    told = result.to_dict()
-    return told["outcomes"], told["account"], told["verdict"], told["charts"]
+    fields = result.to_dict()
+    return fields["outcomes"], fields["account"], fields["verdict"], fields["charts"]
 
 
 assert outcomes(check(spark, folder, run_on="cluster")) == outcomes(rollshare.check(folder))

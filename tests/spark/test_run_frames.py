@@ -72,11 +72,11 @@ def test_a_run_publishes_what_one_machine_publishes(spark, small, tmp_path):
         assert report(found)["outcomes"] == renamed(report(expected)["outcomes"], str(file))
     tables = [next(Path(folder).glob("part-*")).read_bytes() for folder in (here, there)]
     assert tables[0] == tables[1]
-    told = found.to_dict()
+    fields = found.to_dict()
     # Footers.
-    assert 0 < told["driver_bytes"] < 20_000
-    assert told["sources"] == ["frame"] and told["cluster"]["splits"] >= 1
-    assert told["cluster"]["rows"] == 30_000
+    assert 0 < fields["driver_bytes"] < 20_000
+    assert fields["sources"] == ["frame"] and fields["cluster"]["splits"] >= 1
+    assert fields["cluster"]["rows"] == 30_000
     # The frame is not kept after a run.
     assert kept(spark) == before
     assert run(spark, df, there, no_checks=True).account == found.account

@@ -374,9 +374,8 @@ impl Bucket {
     }
 
     fn drop_cells(&mut self) {
-        if let Some(cells) = self.cells.take() {
-            self.add_sums(&cells, |key| key);
-        }
+        self.summarise();
+        self.cells = None;
     }
 
     /// Adds the rows of `cells` to those by key and by day; once all parts are merged.
@@ -397,27 +396,20 @@ impl Bucket {
 
     /// Adds a row of a key on a day.
     pub fn add(&mut self, key: u32, day: i32, class: usize, users: f64) {
-        match &mut self.cells {
-            Some(cells) => cells.add(key, day, class, users),
-            None => {
-                *self.days.entry(day).or_default() += 1;
-                let sums = self.keys.entry(key).or_default();
-                sums.rows += 1;
-                sums.users.add(class, users);
-            }
+        if let Some(cells) = &mut self.cells {
+            return cells.add(key, day, class, users);
         }
+        let mut sums = Sums { rows: 1, ..Sums::default() };
+        sums.users.add(class, users);
+        self.add_without_cells(key, day, &sums);
     }
 
     /// Adds a row of a key on a day, of less than [`WHOLE_MAX`](super::timed::WHOLE_MAX) whole users.
     #[inline]
-    pub fn add_row(&mut self, key: u32, day: i32, class: usize, users: i64) {
+    pub fn add_row(&mut self, key: u32, day: i32, class: usize, users: u32) {
         match &mut self.cells {
-            Some(cells) => cells.add_row(key, day, class, users),
-            None => {
-                let mut sums = [0; 2];
-                sums.iter_mut().skip(class).take(1).for_each(|sum| *sum = users);
-                self.add_whole(key, day, 1, sums);
-            }
+            Some(cells) => cells.add_row(key, day, class, users.into()),
+            None => self.add(key, day, class, users.into()),
         }
     }
 
@@ -427,13 +419,15 @@ impl Bucket {
         if rows == 0 {
             return;
         }
-        if let Some(cells) = &mut self.cells {
-            return cells.add_whole(key, day, rows, users);
+        match &mut self.cells {
+            Some(cells) => cells.add_whole(key, day, rows, users),
+            None => self.add_without_cells(key, day, &Sums { rows, users: ExactSums::of_whole(users) }),
         }
-        *self.days.entry(day).or_default() += rows;
-        let sums = self.keys.entry(key).or_default();
-        sums.rows += rows;
-        users.into_iter().zip(0..).for_each(|(users, class)| sums.users.add_whole(class, users));
+    }
+
+    fn add_without_cells(&mut self, key: u32, day: i32, sums: &Sums) {
+        *self.days.entry(day).or_default() += sums.rows;
+        self.keys.entry(key).or_default().merge(sums);
     }
 
     /// Drops sums of which there are too many.

@@ -448,7 +448,7 @@ impl<'s> PlainRows<'s> {
         if first.filter(|keys| keys.first() == keys.last()).count() < RUNS_SAMPLE / 4 {
             for ((key, day), (code, users)) in values {
                 let (_, class) = channel_of(*code);
-                bucket.add_row(*key, day.cast_signed(), class as usize, i64::from(*users));
+                bucket.add_row(*key, day.cast_signed(), class as usize, *users);
             }
             return Ok(());
         }

@@ -150,24 +150,39 @@ impl<const N: usize> Total<N> {
     }
 }
 
+impl<T> Span<T> {
+    /// The place of a time, if it is not before the first one.
+    #[inline]
+    fn place(&self, time: i32) -> Option<usize> {
+        usize::try_from(i64::from(time) - i64::from(self.first)).ok()
+    }
+}
+
 impl<T: Clone + Default + Live> Grid<T> {
     /// The value of a number and time that has one.
     #[inline]
     fn known(&mut self, number: u32, time: i32) -> Option<&mut T> {
         let span = self.0.get_mut(number as usize)?;
-        let at = usize::try_from(i64::from(time) - i64::from(span.first)).ok()?;
+        let at = span.place(time)?;
         span.values.get_mut(at)
     }
 
     fn is_live(&self, number: u32, time: i32) -> bool {
-        let value = self.0.get(number as usize).and_then(|span| {
-            let at = usize::try_from(i64::from(time) - i64::from(span.first)).ok()?;
-            span.values.get(at)
-        });
+        let value = self.0.get(number as usize).and_then(|span| span.values.get(span.place(time)?));
         value.is_some_and(Live::is_live)
     }
 
-    /// Makes room for a number and time. Returns false, and changes nothing, if it needs more than `room` values.
+    /// The value of a number and time, for which room is made unless it `is_full`; `cells` are those of all grids.
+    fn reach(&mut self, number: u32, time: i32, cells: &mut usize, is_full: &mut bool) -> Option<&mut T> {
+        if self.known(number, time).is_none() && !*is_full {
+            let more = self.grow(number, time, CELLS_MAX.saturating_sub(*cells));
+            *is_full = more.is_none();
+            *cells += more.unwrap_or(0);
+        }
+        self.known(number, time)
+    }
+
+    /// Makes room for a number and time. Returns how many values that took; `None` if it would take more than `room`.
     fn grow(&mut self, number: u32, time: i32, room: usize) -> Option<usize> {
         let number = number as usize;
         if number >= self.0.len() {
@@ -193,8 +208,7 @@ impl<T: Clone + Default + Live> Grid<T> {
             span.first = first;
             more
         } else {
-            let at = usize::try_from(i64::from(time) - i64::from(span.first)).ok()?;
-            let more = at.checked_add(1)?.saturating_sub(span.values.len());
+            let more = span.place(time)?.checked_add(1)?.saturating_sub(span.values.len());
             if more > room {
                 return None;
             }
@@ -297,12 +311,7 @@ impl<const N: usize> TimedSums<N> {
     #[cold]
     fn add_new(&mut self, number: u32, time: i32, sums: &Whole<N>) {
         self.live += usize::from(!self.has(number, time));
-        if self.whole.known(number, time).is_none() && !self.is_full {
-            let more = self.whole.grow(number, time, CELLS_MAX.saturating_sub(self.cells));
-            self.is_full = more.is_none();
-            self.cells += more.unwrap_or(0);
-        }
-        match self.whole.known(number, time) {
+        match self.whole.reach(number, time, &mut self.cells, &mut self.is_full) {
             Some(to) => to.merge(sums),
             None => self.rest.entry((number, time)).or_default().merge(&sums.exact()),
         }
@@ -310,12 +319,7 @@ impl<const N: usize> TimedSums<N> {
 
     fn add_exact(&mut self, number: u32, time: i32, sums: &Sums<N>) {
         self.live += usize::from(!self.has(number, time));
-        if self.exact.known(number, time).is_none() && !self.is_full {
-            let more = self.exact.grow(number, time, CELLS_MAX.saturating_sub(self.cells));
-            self.is_full = more.is_none();
-            self.cells += more.unwrap_or(0);
-        }
-        match self.exact.known(number, time) {
+        match self.exact.reach(number, time, &mut self.cells, &mut self.is_full) {
             Some(to) => to.merge(sums),
             None => self.rest.entry((number, time)).or_default().merge(sums),
         }
